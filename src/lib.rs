@@ -1,0 +1,39 @@
+//! A distributed lock over N independent Redis or Valkey nodes, with fencing tokens that the quorum itself issues.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod clock;
+#[cfg(feature = "redlock")]
+mod entropy;
+mod holder;
+mod lease;
+mod node_id;
+mod resource;
+mod token;
+
+#[cfg(feature = "redlock")]
+pub mod node;
+pub mod protocol;
+#[cfg(feature = "redlock")]
+mod redlock;
+pub mod verifier;
+
+#[cfg(feature = "testing")]
+pub use clock::TokioClock;
+pub use clock::{Clock, Moment, SystemClock, WallTime};
+#[cfg(feature = "redlock")]
+pub use entropy::Entropy;
+pub use holder::{Holder, HolderError, HolderId, Label};
+pub use lease::Lease;
+pub use node_id::{NodeId, NodeSet};
+pub use resource::{Resource, ResourceError};
+pub use token::{FencingToken, TokenError};
+
+#[cfg(feature = "redlock")]
+pub use node::{EmbeddedNode, Node};
+#[cfg(feature = "redlock")]
+pub use protocol::{LossCause, ReleaseOutcome};
+#[cfg(feature = "redlock")]
+pub use redlock::{
+    AcquireError, Agreement, Builder, ConfigError, ConnectError, ExtendError, Guard, Inspection, LeaseHandle, Lost,
+    Redlock, Row, WithLockError,
+};

@@ -1,0 +1,90 @@
+//! [`Answer`]: where the reply to one request goes.
+
+use std::fmt;
+use std::sync::Arc;
+
+use futures::channel::oneshot;
+
+use super::Node;
+use crate::NodeId;
+use crate::protocol::{Fault, FaultKind, Reply, Request, Verb};
+
+/// Takes in replies. Called from whatever thread a node answers on, and must not block.
+pub trait Inbox: Send + Sync {
+    /// `node` replied to a request of this kind.
+    fn deliver(&self, node: NodeId, verb: Verb, reply: Reply);
+}
+
+/// The right and the duty to answer one request. Dropping it answers that the connection was lost.
+pub struct Answer(Option<Place>);
+
+struct Place {
+    inbox: Arc<dyn Inbox>,
+    node: NodeId,
+    verb: Verb,
+}
+
+impl Answer {
+    /// An answer to `verb` that reaches `inbox` as coming from `node`.
+    #[must_use]
+    pub fn to(inbox: Arc<dyn Inbox>, node: NodeId, verb: Verb) -> Self {
+        Self(Some(Place { inbox, node, verb }))
+    }
+
+    /// Gives the reply.
+    pub fn reply(mut self, reply: Reply) {
+        self.deliver(reply);
+    }
+
+    /// Answers with a fault.
+    pub fn fail(self, kind: FaultKind, detail: impl Into<Box<str>>) {
+        self.reply(Reply::Failed(Fault::new(kind, detail)));
+    }
+
+    fn deliver(&mut self, reply: Reply) {
+        if let Some(Place { inbox, node, verb }) = self.0.take() {
+            inbox.deliver(node, verb, reply);
+        }
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        if self.0.is_some() {
+            self.deliver(Reply::Failed(Fault::new(FaultKind::ConnectionLost, "the request was dropped")));
+        }
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let place = self.0.as_ref().map(|place| (place.node, place.verb));
+        f.debug_tuple("Answer").field(&place).finish()
+    }
+}
+
+/// Sends one request and waits for its reply, however long that takes: bound it from outside.
+///
+/// # Cancel safety
+///
+/// Dropping the future does not withdraw the request.
+pub async fn ask(node: &dyn Node, request: Request) -> Reply {
+    let (sender, receiver) = oneshot::channel();
+    let inbox = Arc::new(Once(std::sync::Mutex::new(Some(sender))));
+    let verb = request.verb;
+    match NodeId::new(0) {
+        Some(id) => node.send(request, Answer::to(inbox, id, verb)),
+        None => drop(inbox),
+    }
+    receiver.await.unwrap_or_else(|_| Reply::Failed(Fault::new(FaultKind::ConnectionLost, "")))
+}
+
+struct Once(std::sync::Mutex<Option<oneshot::Sender<Reply>>>);
+
+impl Inbox for Once {
+    fn deliver(&self, _: NodeId, _: Verb, reply: Reply) {
+        let sender = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        // Nobody may be waiting any more: then the reply is of no use to anyone.
+        let _ = sender.map(|sender| sender.send(reply));
+    }
+}

@@ -1,0 +1,228 @@
+//! The suite that every [`Node`] must pass, in process or on a network.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Answer, Inbox, Node, ask};
+use crate::protocol::{FaultKind, Reply, Request, Subject, Verb, View};
+use crate::{Holder, HolderId, Label, NodeId, Resource, WallTime};
+
+/// What a node did wrong.
+#[derive(Debug, thiserror::Error)]
+#[error("the node breaks its contract: {rule}: {detail}")]
+pub struct Broken {
+    /// The rule.
+    pub rule: &'static str,
+    /// What happened instead.
+    pub detail: String,
+}
+
+/// Runs the suite on `node`. `fresh` is the beginning of resource names that the node has never seen.
+///
+/// Two rules need time to pass on the node: they wait for a lock of 30 ms to expire, in steps, for a second at most.
+///
+/// # Errors
+///
+/// [`Broken`] with the first rule that does not hold.
+///
+/// # Cancel safety
+///
+/// Leaves locks of at most ten seconds and raised counters.
+pub async fn check(node: &dyn Node, fresh: &str) -> Result<(), Broken> {
+    let suite = Suite { node, fresh };
+    suite.grants_exclude_each_other().await?;
+    suite.counters_only_grow().await?;
+    suite.a_seal_needs_the_lock().await?;
+    suite.an_extension_needs_the_lock().await?;
+    suite.a_release_needs_the_lock().await?;
+    suite.a_lock_ends_by_itself().await?;
+    suite.an_extension_puts_off_the_end().await?;
+    suite.requests_take_effect_in_order().await
+}
+
+const TTL: Duration = Duration::from_secs(10);
+const SHORT: Duration = Duration::from_millis(30);
+
+struct Suite<'a> {
+    node: &'a dyn Node,
+    fresh: &'a str,
+}
+
+/// One holder of one resource, as the suite uses it.
+struct Party<'a> {
+    node: &'a dyn Node,
+    subject: Arc<Subject>,
+}
+
+impl Suite<'_> {
+    fn party(&self, resource: &str, holder: u128) -> Result<Party<'_>, Broken> {
+        let unusable = |detail: String| Broken { rule: "names", detail };
+        let resource =
+            Resource::new(format!("{}:{resource}", self.fresh)).map_err(|error| unusable(error.to_string()))?;
+        let label = Label::new("contract suite").map_err(|error| unusable(error.to_string()))?;
+        let holder = Holder::new(HolderId::from_random(holder), label);
+        Ok(Party { node: self.node, subject: Arc::new(Subject { resource, holder }) })
+    }
+
+    async fn grants_exclude_each_other(&self) -> Result<(), Broken> {
+        let rule = "a lock has one holder";
+        let (one, other) = (self.party("exclude", 1)?, self.party("exclude", 2)?);
+        one.expect_free(rule).await?;
+        let counter = one.granted(rule, TTL, 0).await?;
+        let view = other.refused(rule, Verb::Grant { ttl: TTL, floor: 0, wall: WallTime::default() }).await?;
+        let named = view.occupant.as_deref() == Some(&*one.subject.holder.to_string());
+        let timed = view.ttl_left.is_some_and(|left| left <= TTL && left > TTL / 2);
+        ensure(rule, named && timed && view.counter >= counter, &view)?;
+        let again = one.refused(rule, Verb::Grant { ttl: TTL, floor: 0, wall: WallTime::default() }).await?;
+        ensure("a grant is not repeated for its own holder", again.occupant == view.occupant, &again)
+    }
+
+    async fn counters_only_grow(&self) -> Result<(), Broken> {
+        let rule = "every grant draws a greater number";
+        let mut last = 0;
+        for round in 0..3 {
+            let party = self.party("counters", 10 + round)?;
+            let drawn = party.granted(rule, TTL, 0).await?;
+            ensure(rule, drawn > last, &(last, drawn))?;
+            ensure("a counter starts at the clock", drawn > 1_500_000_000 << 20, &drawn)?;
+            party.expect(rule, Verb::Release, &Reply::Released).await?;
+            last = drawn;
+        }
+        let floored = self.party("counters", 20)?.granted("a grant reaches its floor", TTL, last + 1_000).await?;
+        ensure("a grant reaches its floor", floored == last + 1_000, &floored)
+    }
+
+    async fn a_seal_needs_the_lock(&self) -> Result<(), Broken> {
+        let rule = "a seal raises the counter of the lock's own holder, and nobody else's";
+        let (one, other) = (self.party("seal", 30)?, self.party("seal", 31)?);
+        let drawn = one.granted(rule, TTL, 0).await?;
+        let refused = other.refused(rule, Verb::Seal { token: drawn + 500 }).await?;
+        ensure(rule, refused.counter == drawn, &refused)?;
+        one.expect(rule, Verb::Seal { token: drawn + 100 }, &Reply::Sealed).await?;
+        one.expect("a seal never lowers a counter", Verb::Seal { token: drawn }, &Reply::Sealed).await?;
+        let view = one.view(rule).await?;
+        ensure(rule, view.counter == drawn + 100, &view)
+    }
+
+    async fn an_extension_needs_the_lock(&self) -> Result<(), Broken> {
+        let rule = "an extension is for the lock's own holder and creates nothing";
+        let (one, other) = (self.party("extend", 40)?, self.party("extend", 41)?);
+        one.refused(rule, Verb::Extend { ttl: TTL }).await?;
+        one.expect_free(rule).await?;
+        one.granted(rule, TTL, 0).await?;
+        other.refused(rule, Verb::Extend { ttl: TTL }).await?;
+        one.expect(rule, Verb::Extend { ttl: TTL * 2 }, &Reply::Extended).await?;
+        let view = one.view(rule).await?;
+        ensure(rule, view.ttl_left.is_some_and(|left| left > TTL), &view)
+    }
+
+    async fn a_release_needs_the_lock(&self) -> Result<(), Broken> {
+        let rule = "a release is for the lock's own holder";
+        let (one, other) = (self.party("release", 50)?, self.party("release", 51)?);
+        one.granted(rule, TTL, 0).await?;
+        other.refused(rule, Verb::Release).await?;
+        one.expect(rule, Verb::Release, &Reply::Released).await?;
+        one.expect_free(rule).await?;
+        let view = one.refused("a second release finds nothing", Verb::Release).await?;
+        ensure("a second release finds nothing", view.occupant.is_none(), &view)
+    }
+
+    async fn a_lock_ends_by_itself(&self) -> Result<(), Broken> {
+        let rule = "a lock ends by itself, and its counter stays";
+        let (one, other) = (self.party("expiry", 60)?, self.party("expiry", 61)?);
+        let drawn = one.granted(rule, SHORT, 0).await?;
+        one.wait_until_free(rule).await?;
+        one.refused(rule, Verb::Seal { token: drawn }).await?;
+        one.refused(rule, Verb::Extend { ttl: TTL }).await?;
+        let next = other.granted(rule, TTL, 0).await?;
+        ensure(rule, next > drawn, &(drawn, next))
+    }
+
+    async fn an_extension_puts_off_the_end(&self) -> Result<(), Broken> {
+        let rule = "an extension puts off the end";
+        let (one, marker) = (self.party("put off", 70)?, self.party("put off marker", 71)?);
+        one.granted(rule, TTL, 0).await?;
+        one.expect(rule, Verb::Extend { ttl: TTL }, &Reply::Extended).await?;
+        marker.granted(rule, SHORT, 0).await?;
+        marker.wait_until_free(rule).await?;
+        one.expect(rule, Verb::Release, &Reply::Released).await
+    }
+
+    async fn requests_take_effect_in_order(&self) -> Result<(), Broken> {
+        let rule = "requests take effect in the order in which they were sent";
+        for round in 0..20 {
+            let party = self.party("order", 100 + round)?;
+            let grant = Verb::Grant { ttl: TTL, floor: 0, wall: WallTime::default() };
+            // Nobody waits for the grant: its release is sent right behind it.
+            for verb in [grant, Verb::Release] {
+                let request = Request { subject: Arc::clone(&party.subject), verb };
+                if let Some(id) = NodeId::new(0) {
+                    self.node.send(request, Answer::to(Arc::new(Nobody), id, verb));
+                }
+            }
+            party.expect_free(rule).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Party<'_> {
+    async fn ask(&self, verb: Verb) -> Reply {
+        ask(self.node, Request { subject: Arc::clone(&self.subject), verb }).await
+    }
+
+    async fn granted(&self, rule: &'static str, ttl: Duration, floor: u64) -> Result<u64, Broken> {
+        match self.ask(Verb::Grant { ttl, floor, wall: WallTime::default() }).await {
+            Reply::Granted { counter } => Ok(counter),
+            other => Err(Broken { rule, detail: format!("{other:?} instead of a grant") }),
+        }
+    }
+
+    async fn refused(&self, rule: &'static str, verb: Verb) -> Result<View, Broken> {
+        match self.ask(verb).await {
+            Reply::Refused(view) => Ok(view),
+            other => Err(Broken { rule, detail: format!("{verb:?}: {other:?} instead of a refusal") }),
+        }
+    }
+
+    async fn expect(&self, rule: &'static str, verb: Verb, expected: &Reply) -> Result<(), Broken> {
+        let reply = self.ask(verb).await;
+        ensure(rule, reply == *expected, &(verb, reply))
+    }
+
+    async fn view(&self, rule: &'static str) -> Result<View, Broken> {
+        match self.ask(Verb::Inspect).await {
+            Reply::Seen(view) => Ok(view),
+            Reply::Failed(fault) if fault.kind == FaultKind::Unreachable => {
+                Err(Broken { rule, detail: format!("the node is not there: {fault}") })
+            }
+            other => Err(Broken { rule, detail: format!("{other:?} instead of a view") }),
+        }
+    }
+
+    async fn expect_free(&self, rule: &'static str) -> Result<(), Broken> {
+        let view = self.view(rule).await?;
+        ensure(rule, view.occupant.is_none() && view.ttl_left.is_none(), &view)
+    }
+
+    async fn wait_until_free(&self, rule: &'static str) -> Result<(), Broken> {
+        for _ in 0..200 {
+            if self.view(rule).await?.occupant.is_none() {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        Err(Broken { rule, detail: format!("a lock of {SHORT:?} was still there after a second") })
+    }
+}
+
+fn ensure(rule: &'static str, holds: bool, seen: &dyn std::fmt::Debug) -> Result<(), Broken> {
+    if holds { Ok(()) } else { Err(Broken { rule, detail: format!("{seen:?}") }) }
+}
+
+/// Takes in replies that nobody waits for.
+struct Nobody;
+
+impl Inbox for Nobody {
+    fn deliver(&self, _: NodeId, _: Verb, _: Reply) {}
+}

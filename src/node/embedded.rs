@@ -1,0 +1,60 @@
+//! [`EmbeddedNode`]: a node in this process.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::{Answer, Node, NodeState};
+use crate::protocol::Request;
+use crate::{Clock, SystemClock};
+
+/// A node in this process: for tests, demonstrations and simulations. It answers before [`Node::send`] returns.
+///
+/// Locks among processes need servers; five embedded nodes of one process fall together.
+#[derive(Clone)]
+pub struct EmbeddedNode {
+    state: Arc<Mutex<NodeState>>,
+    clock: Arc<dyn Clock>,
+}
+
+impl EmbeddedNode {
+    /// A new node on the machine's clock.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::on(Arc::new(SystemClock))
+    }
+
+    /// A new node on a clock of its own.
+    #[must_use]
+    pub fn on(clock: Arc<dyn Clock>) -> Self {
+        Self { state: Arc::default(), clock }
+    }
+
+    /// Looks into the node, or changes what it knows.
+    pub fn with_state<T>(&self, look: impl FnOnce(&mut NodeState) -> T) -> T {
+        look(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Default for EmbeddedNode {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Node for EmbeddedNode {
+    fn send(&self, request: Request, answer: Answer) {
+        let now = self.clock.wall();
+        let reply = self.with_state(|state| state.apply(now, &request));
+        answer.reply(reply);
+    }
+
+    fn address(&self) -> String {
+        "embedded".to_owned()
+    }
+}
+
+impl fmt::Debug for EmbeddedNode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EmbeddedNode").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,35 @@
+//! One independent Redis or Valkey, or something that behaves like one.
+//!
+//! A node takes one request at a time and answers it, sooner or later or never. Everything that can go wrong with a
+//! node is a [`Node`] that wraps a [`Node`]; every node passes the same contract suite (feature `testing`).
+
+mod answer;
+mod embedded;
+mod state;
+
+#[cfg(feature = "testing")]
+pub mod contract;
+#[cfg(feature = "redis")]
+pub mod redis;
+
+pub use answer::{Answer, Inbox, ask};
+pub use embedded::EmbeddedNode;
+pub use state::NodeState;
+
+use crate::protocol::Request;
+
+/// One independent node.
+///
+/// Sending is synchronous, so nothing that was asked for is lost when a future is dropped:
+///
+/// - requests take effect in the order of their [`send`](Node::send) calls, so that a release never overtakes the grant
+///   it undoes, except across a lost connection;
+/// - a request takes effect **at most once** and is never sent again by the node;
+/// - every answer is given once; an [`Answer`] that is dropped reports a lost connection.
+pub trait Node: Send + Sync + 'static {
+    /// Sends one request. `answer` is called once, now or later, from any thread.
+    fn send(&self, request: Request, answer: Answer);
+
+    /// How people call this node: an address, never a password.
+    fn address(&self) -> String;
+}

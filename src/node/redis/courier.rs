@@ -1,0 +1,254 @@
+//! [`Courier`]: the task that keeps one connection and carries requests over it, in order.
+//!
+//! One turn at a time: what waits goes out in one write, and the next turn begins when all of it is answered. So a
+//! release never overtakes its grant, a slow server gets larger turns instead of more of them, and a connection that
+//! goes silent is noticed by one watchdog.
+
+use std::collections::HashSet;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Pipeline, RedisConnectionInfo, Value};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+
+use super::script::{self, By};
+use super::{Dial, Link, RedisNodeOptions, fault};
+use crate::node::Answer;
+use crate::protocol::{Backoff, Fault, FaultKind, Request, Verb};
+
+/// A request on its way.
+pub(super) struct Envelope {
+    pub(super) request: Request,
+    pub(super) answer: Answer,
+}
+
+/// Keeps one connection.
+pub(super) struct Courier {
+    name: String,
+    dial: Arc<dyn Dial>,
+    login: RedisConnectionInfo,
+    options: RedisNodeOptions,
+    queue: mpsc::UnboundedReceiver<Envelope>,
+    waiting: Arc<AtomicUsize>,
+    link: watch::Sender<Link>,
+}
+
+/// The most requests of one turn: a server works them off in about a millisecond.
+const TURN_MAX: usize = 128;
+/// The first and the longest pause between failed dials.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+
+impl Courier {
+    pub(super) fn new(
+        name: String,
+        dial: Arc<dyn Dial>,
+        login: RedisConnectionInfo,
+        options: RedisNodeOptions,
+        queue: mpsc::UnboundedReceiver<Envelope>,
+        waiting: Arc<AtomicUsize>,
+        link: watch::Sender<Link>,
+    ) -> Self {
+        Self { name, dial, login, options, queue, waiting, link }
+    }
+
+    /// Dials and serves until the node is dropped and its queue is empty.
+    pub(super) async fn run(mut self) {
+        let entropy = Arc::clone(&self.options.entropy);
+        let pauses = || Backoff::new(PAUSES.0, PAUSES.1, || entropy.u32());
+        let mut pause = pauses();
+        loop {
+            let end = match self.connect().await {
+                Ok(connection) => {
+                    tracing::debug!(node = self.name, "connected");
+                    pause = pauses();
+                    self.link.send_replace(Link::Up);
+                    let end = self.serve(connection).await;
+                    self.link.send_replace(Link::Dialing);
+                    end
+                }
+                Err(fault) => {
+                    if self.link.send_replace(Link::Down(fault.clone())) == Link::Dialing {
+                        // Once an outage, not once a dial.
+                        tracing::warn!(node = self.name, %fault, "cannot connect; trying again in the background");
+                    }
+                    let pause = pause.next().unwrap_or(PAUSES.1);
+                    self.refuse(pause, &fault).await
+                }
+            };
+            if end.is_break() {
+                return;
+            }
+        }
+    }
+
+    async fn connect(&self) -> Result<Connection, Fault> {
+        // The crate's own bound would leave out this constructor, and its response time-out would free a place in the
+        // pipeline whose request is still on the way.
+        let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
+        let dialling = async {
+            let stream =
+                self.dial.dial().await.map_err(|error| Fault::new(FaultKind::Unreachable, error.to_string()))?;
+            MultiplexedConnection::new_with_config(&self.login, stream, config).await.map_err(|error| {
+                match fault::of_connection(&error) {
+                    Fault { kind: FaultKind::ConnectionLost, detail } => Fault { kind: FaultKind::Unreachable, detail },
+                    fault => fault,
+                }
+            })
+        };
+        let limit = self.options.dial_timeout;
+        let (handle, driver) = timeout(limit, dialling).await.unwrap_or_else(|_| {
+            Err(Fault::new(FaultKind::Unreachable, format!("no connection and login within {limit:?}")))
+        })?;
+        Ok(Connection { handle, driver: tokio::spawn(driver) })
+    }
+
+    async fn serve(&mut self, mut connection: Connection) -> ControlFlow<()> {
+        let mut turn = Vec::with_capacity(TURN_MAX);
+        loop {
+            tokio::select! {
+                biased;
+                _ = &mut connection.driver => return ControlFlow::Continue(()),
+                count = self.queue.recv_many(&mut turn, TURN_MAX) => if count == 0 {
+                    return ControlFlow::Break(());
+                },
+            }
+            self.waiting.fetch_sub(turn.len(), Ordering::Relaxed);
+            withdraw_released(&mut turn);
+            if let Err(fault) = self.carry(&mut connection, &mut turn).await {
+                tracing::warn!(node = self.name, %fault, "connection dropped");
+                for Envelope { answer, .. } in turn.drain(..) {
+                    answer.fail(fault.kind, fault.detail.clone());
+                }
+                return ControlFlow::Continue(());
+            }
+        }
+    }
+
+    /// Carries one turn. What is left in `turn` after an error has had no answer.
+    async fn carry(&self, connection: &mut Connection, turn: &mut Vec<Envelope>) -> Result<(), Fault> {
+        for by in [By::Hash, By::Source] {
+            if turn.is_empty() {
+                break;
+            }
+            let values = self.exchange(connection, turn, by).await?;
+            let mut unknown = Vec::new();
+            for (envelope, value) in turn.drain(..).zip(values) {
+                if by == By::Hash && script::is_unknown_script(&value) {
+                    unknown.push(envelope);
+                } else {
+                    let Envelope { request, answer } = envelope;
+                    answer.reply(script::reply(request.verb, value));
+                }
+            }
+            *turn = unknown;
+        }
+        Ok(())
+    }
+
+    async fn exchange(&self, connection: &mut Connection, turn: &[Envelope], by: By) -> Result<Vec<Value>, Fault> {
+        let mut pipeline = Pipeline::with_capacity(turn.len());
+        for Envelope { request, .. } in turn {
+            pipeline.add_command(script::command(&self.options.prefix, request, by));
+        }
+        let limit = self.options.response_timeout;
+        match timeout(limit, connection.handle.send_packed_commands(&pipeline, 0, turn.len())).await {
+            Ok(values) => values.map_err(|error| fault::of_connection(&error)),
+            Err(_) => Err(Fault::new(FaultKind::TimedOut, format!("no answer within {limit:?}"))),
+        }
+    }
+
+    /// Answers everything with `fault` until then: nothing is kept for a connection that may never come.
+    async fn refuse(&mut self, pause: Duration, fault: &Fault) -> ControlFlow<()> {
+        let kind = if fault.kind.never_sent() { fault.kind } else { FaultKind::Unreachable };
+        let pause = sleep(pause);
+        tokio::pin!(pause);
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut pause => return ControlFlow::Continue(()),
+                next = self.queue.recv() => match next {
+                    None => return ControlFlow::Break(()),
+                    Some(Envelope { answer, .. }) => {
+                        self.waiting.fetch_sub(1, Ordering::Relaxed);
+                        answer.fail(kind, fault.detail.clone());
+                    }
+                },
+            }
+        }
+    }
+}
+
+/// A grant whose release waits in the same turn is not sent at all: its caller has given up.
+fn withdraw_released(turn: &mut Vec<Envelope>) {
+    if turn.len() < 2 || !turn.iter().any(|envelope| matches!(envelope.request.verb, Verb::Grant { .. })) {
+        return;
+    }
+    let id = |envelope: &Envelope| envelope.request.subject.holder.id();
+    let released: HashSet<_> = turn.iter().filter(|e| e.request.verb == Verb::Release).map(id).collect();
+    if released.is_empty() {
+        return;
+    }
+    let withdrawn = |e: &mut Envelope| matches!(e.request.verb, Verb::Grant { .. }) && released.contains(&id(e));
+    for Envelope { answer, .. } in turn.extract_if(.., withdrawn) {
+        answer.fail(FaultKind::Withdrawn, "");
+    }
+}
+
+/// A connection and the task that drives it, which ends with it.
+struct Connection {
+    handle: MultiplexedConnection,
+    driver: JoinHandle<()>,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::node::Inbox;
+    use crate::protocol::{Reply, Subject};
+    use crate::{Holder, HolderId, Label, NodeId, Resource, WallTime};
+
+    #[derive(Default)]
+    struct Seen(Mutex<Vec<Reply>>);
+
+    impl Inbox for Seen {
+        fn deliver(&self, _: NodeId, _: Verb, reply: Reply) {
+            self.0.lock().unwrap().push(reply);
+        }
+    }
+
+    #[test]
+    fn l5_a_grant_whose_release_waits_in_the_same_turn_is_not_sent() {
+        let seen = Arc::new(Seen::default());
+        let envelope = |id: u128, verb: Verb| Envelope {
+            request: Request {
+                subject: Arc::new(Subject {
+                    resource: Resource::new("r").unwrap(),
+                    holder: Holder::new(HolderId::from_random(id), Label::new("").unwrap()),
+                }),
+                verb,
+            },
+            answer: Answer::to(Arc::clone(&seen) as Arc<dyn Inbox>, NodeId::new(0).unwrap(), verb),
+        };
+        let grant = Verb::Grant { ttl: Duration::from_secs(1), floor: 0, wall: WallTime::default() };
+        let mut turn =
+            vec![envelope(1, grant), envelope(2, grant), envelope(1, Verb::Release), envelope(3, Verb::Release)];
+        withdraw_released(&mut turn);
+        let left: Vec<_> = turn.iter().map(|e| (e.request.subject.holder.id(), e.request.verb)).collect();
+        let id = HolderId::from_random;
+        assert_eq!(left, [(id(2), grant), (id(1), Verb::Release), (id(3), Verb::Release)]);
+        assert!(matches!(&seen.0.lock().unwrap()[..], [Reply::Failed(fault)] if fault.kind == FaultKind::Withdrawn));
+    }
+}

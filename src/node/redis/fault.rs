@@ -1,0 +1,61 @@
+//! What a server's errors mean.
+
+use redis::{RedisError, ServerError};
+
+use crate::protocol::{Fault, FaultKind};
+
+/// An error that the server sent in place of an answer.
+pub(super) fn of_server(error: &ServerError) -> Fault {
+    let detail = error.details().unwrap_or_default();
+    Fault::new(of_code(error.code(), detail), format!("{} {detail}", error.code()).trim_end())
+}
+
+/// An error of the connection itself, or of its set-up.
+pub(super) fn of_connection(error: &RedisError) -> Fault {
+    let kind = match error.code() {
+        Some(code) => of_code(code, error.detail().unwrap_or_default()),
+        None if error.kind() == redis::ErrorKind::AuthenticationFailed => FaultKind::Authentication,
+        None => FaultKind::ConnectionLost,
+    };
+    Fault::new(kind, error.to_string())
+}
+
+fn of_code(code: &str, detail: &str) -> FaultKind {
+    match code {
+        "WRONGTYPE" => FaultKind::WrongType,
+        "OOM" => FaultKind::OutOfMemory,
+        "NOPERM" => FaultKind::NoPermission,
+        "LOADING" | "BUSY" => FaultKind::Loading,
+        "READONLY" => FaultKind::ReadOnly,
+        "MISCONF" | "NOREPLICAS" | "MASTERDOWN" => FaultKind::WritesRefused,
+        "MOVED" | "ASK" | "CLUSTERDOWN" | "CROSSSLOT" => FaultKind::Moved,
+        "NOAUTH" | "WRONGPASS" => FaultKind::Authentication,
+        "FORGOT" => FaultKind::Forgot,
+        // Servers before 7.0 hide the code of an error inside a script's message.
+        _ => ["WRONGTYPE", "OOM", "READONLY", "NOPERM", "MISCONF"]
+            .into_iter()
+            .find(|hidden| detail.contains(hidden) && *hidden != code)
+            .map_or(FaultKind::Script, |hidden| of_code(hidden, "")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_told_apart() {
+        for (code, detail, kind) in [
+            ("WRONGTYPE", "Operation against a key", FaultKind::WrongType),
+            ("OOM", "command not allowed", FaultKind::OutOfMemory),
+            ("READONLY", "You can't write against a read only replica.", FaultKind::ReadOnly),
+            ("NOPERM", "this user has no permissions", FaultKind::NoPermission),
+            ("LOADING", "Redis is loading the dataset in memory", FaultKind::Loading),
+            ("MISCONF", "Redis is configured to save RDB snapshots", FaultKind::WritesRefused),
+            ("ERR", "Error running script: -OOM command not allowed", FaultKind::OutOfMemory),
+            ("ERR", "value is not an integer or out of range", FaultKind::Script),
+        ] {
+            assert_eq!(of_code(code, detail), kind, "{code} {detail}");
+        }
+    }
+}

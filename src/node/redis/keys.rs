@@ -1,0 +1,48 @@
+//! The names of keys on a server.
+
+use crate::Resource;
+
+/// The first part of every key: `redfence` unless configured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prefix(String);
+
+impl Prefix {
+    /// Checks `text` and takes it: 1 to 64 letters, digits, `_`, `-`, `.` or `:`.
+    #[must_use]
+    pub fn new(text: &str) -> Option<Self> {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "_-.:".contains(c);
+        ((1..=64).contains(&text.len()) && text.chars().all(allowed)).then(|| Self(text.to_owned()))
+    }
+
+    /// The lock of a resource. The braces keep it in one Redis Cluster slot with its counter.
+    #[must_use]
+    pub fn lock(&self, resource: &Resource) -> String {
+        format!("{{{}:{}}}:lock:{resource}", self.0, resource.slot())
+    }
+
+    /// The counter of the resource's slot.
+    #[must_use]
+    pub fn counter(&self, resource: &Resource) -> String {
+        format!("{{{}:{}}}:token", self.0, resource.slot())
+    }
+}
+
+impl Default for Prefix {
+    fn default() -> Self {
+        Self("redfence".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_as_documented() {
+        let resource = Resource::new("invoice:42").unwrap();
+        let slot = resource.slot();
+        assert_eq!(Prefix::default().lock(&resource), format!("{{redfence:{slot}}}:lock:invoice:42"));
+        assert_eq!(Prefix::new("app").unwrap().counter(&resource), format!("{{app:{slot}}}:token"));
+        assert!(Prefix::new("").is_none() && Prefix::new("a b").is_none() && Prefix::new("a{b}").is_none());
+    }
+}

@@ -1,0 +1,139 @@
+//! [`NodeId`]: which of the configured nodes, and sets of them.
+
+use std::fmt;
+
+/// The position of a node in the configured set, from 0; printed from 1, as people count.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NodeId(u8);
+
+impl NodeId {
+    /// The most nodes that a set may have. Nine is already more than anybody runs.
+    pub const COUNT_MAX: usize = 32;
+
+    /// The node at `position`; positions at or above [`NodeId::COUNT_MAX`] do not exist.
+    #[must_use]
+    pub fn new(position: usize) -> Option<Self> {
+        (position < Self::COUNT_MAX).then_some(())?;
+        u8::try_from(position).ok().map(Self)
+    }
+
+    /// All nodes of a set of `count`, in order.
+    pub fn all(count: usize) -> impl DoubleEndedIterator<Item = Self> {
+        (0..count.min(Self::COUNT_MAX)).filter_map(Self::new)
+    }
+
+    /// The position, from 0.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+impl fmt::Display for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "node {}", self.0 + 1)
+    }
+}
+
+impl fmt::Debug for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "n{}", self.0 + 1)
+    }
+}
+
+/// A set of nodes in one machine word.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct NodeSet(u32);
+
+impl NodeSet {
+    /// No node.
+    pub const EMPTY: Self = Self(0);
+
+    /// The first `count` nodes.
+    #[must_use]
+    pub fn first(count: usize) -> Self {
+        NodeId::all(count).collect()
+    }
+
+    /// Adds one.
+    pub const fn insert(&mut self, node: NodeId) {
+        self.0 |= 1 << node.0;
+    }
+
+    /// Whether `node` is in it.
+    #[must_use]
+    pub const fn contains(self, node: NodeId) -> bool {
+        self.0 & (1 << node.0) != 0
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub const fn len(self) -> usize {
+        self.0.count_ones() as usize
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Those of this set that are not in `other`.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// The nodes in order.
+    pub fn iter(self) -> impl Iterator<Item = NodeId> {
+        NodeId::all(NodeId::COUNT_MAX).filter(move |node| self.contains(*node))
+    }
+}
+
+impl FromIterator<NodeId> for NodeSet {
+    fn from_iter<I: IntoIterator<Item = NodeId>>(nodes: I) -> Self {
+        let mut set = Self::EMPTY;
+        nodes.into_iter().for_each(|node| set.insert(node));
+        set
+    }
+}
+
+impl fmt::Debug for NodeSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.iter()).finish()
+    }
+}
+
+/// `nodes 1, 3 and 5`; `no node` when empty.
+impl fmt::Display for NodeSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_empty() {
+            return f.write_str("no node");
+        }
+        f.write_str(if self.len() == 1 { "node " } else { "nodes " })?;
+        for (count, node) in self.iter().enumerate() {
+            match count {
+                0 => {}
+                _ if count + 1 == self.len() => f.write_str(" and ")?,
+                _ => f.write_str(", ")?,
+            }
+            write!(f, "{}", node.0 + 1)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sets_read_like_a_sentence() {
+        let nodes = |positions: &[usize]| positions.iter().filter_map(|p| NodeId::new(*p)).collect::<NodeSet>();
+        assert_eq!(nodes(&[]).to_string(), "no node");
+        assert_eq!(nodes(&[0]).to_string(), "node 1");
+        assert_eq!(nodes(&[0, 2, 4]).to_string(), "nodes 1, 3 and 5");
+        assert_eq!(NodeSet::first(5).without(nodes(&[0, 2])), nodes(&[1, 3, 4]));
+        assert_eq!(NodeId::new(NodeId::COUNT_MAX), None);
+    }
+}

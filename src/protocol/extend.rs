@@ -1,0 +1,168 @@
+//! [`Extend`]: one try to let a lease live on.
+
+use std::time::Duration;
+
+use super::{Decision, Quorum, Reply, Tally, Terms, Vote, Votes};
+use crate::{Moment, NodeId};
+
+/// One try to extend, driven by replies.
+///
+/// A node votes yes only if the lock was **still the holder's** there. A node that lost the lock is never a vote, also
+/// when it takes the lock again: exclusion would hold from then on, but somebody may have come and gone in between.
+#[derive(Debug, Clone)]
+pub struct Extend {
+    quorum: Quorum,
+    terms: Terms,
+    started: Moment,
+    votes: Vec<Vote>,
+    tally: Tally,
+    done: bool,
+}
+
+/// What to do after an input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ExtendStep {
+    /// Nothing; more replies are needed.
+    Wait,
+    /// The lease lives until then. Its token is the same.
+    Extended {
+        /// When the lease ends for its holder.
+        valid_until: Moment,
+    },
+    /// The lease was not extended. It lives as long as it did, unless the defeat says otherwise.
+    Lost(ExtendDefeat),
+}
+
+/// Why a lease was not extended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ExtendDefeat {
+    /// So many nodes say that the lock is not the holder's that it is lost: no further try can succeed.
+    Gone(Votes),
+    /// So many nodes did not answer that it is not known. Another try may succeed.
+    NoQuorum(Votes),
+    /// A quorum extended, too late to rely on it.
+    TooSlow {
+        /// From before the first request to the last reply that was needed.
+        took: Duration,
+    },
+}
+
+impl Extend {
+    /// Starts the try. `started` must have been read before the first byte is sent.
+    #[must_use]
+    pub fn new(quorum: Quorum, terms: Terms, started: Moment) -> Self {
+        let votes = vec![Vote::Pending; quorum.nodes()];
+        Self { quorum, terms, started, votes, tally: Tally::new(quorum), done: false }
+    }
+
+    /// Takes in one reply. After the end every further reply returns [`ExtendStep::Wait`].
+    pub fn reply(&mut self, node: NodeId, reply: Reply, now: Moment) -> ExtendStep {
+        let (false, Some(slot @ Vote::Pending)) = (self.done, self.votes.get_mut(node.index())) else {
+            return ExtendStep::Wait;
+        };
+        match reply {
+            Reply::Extended => {
+                *slot = Vote::Granted;
+                self.tally.yes(node);
+            }
+            Reply::Refused(view) => {
+                *slot = Vote::Refused(view);
+                self.tally.no(node);
+            }
+            Reply::Failed(fault) => {
+                *slot = Vote::Failed(fault);
+                self.tally.no(node);
+            }
+            Reply::Granted { .. } | Reply::Sealed | Reply::Released | Reply::Seen(_) => return ExtendStep::Wait,
+        }
+        self.decide(now)
+    }
+
+    /// Nobody waits for the silent nodes any longer.
+    pub fn timeout(&mut self, now: Moment) -> ExtendStep {
+        if self.done {
+            return ExtendStep::Wait;
+        }
+        self.votes.iter_mut().filter(|vote| **vote == Vote::Pending).for_each(|vote| *vote = Vote::Silent);
+        self.tally.close();
+        self.decide(now)
+    }
+
+    /// How many more replies there must be before anything can change.
+    #[must_use]
+    pub fn replies_missing(&self) -> usize {
+        self.tally.votes_missing()
+    }
+
+    fn decide(&mut self, now: Moment) -> ExtendStep {
+        let took = now.since(self.started);
+        self.done = true;
+        match self.tally.decision() {
+            Decision::Open => {
+                self.done = false;
+                ExtendStep::Wait
+            }
+            Decision::Reached if self.terms.validity(took).is_none() => {
+                ExtendStep::Lost(ExtendDefeat::TooSlow { took })
+            }
+            Decision::Reached => ExtendStep::Extended { valid_until: self.terms.valid_until(self.started) },
+            Decision::Impossible => {
+                let votes = std::mem::take(&mut self.votes);
+                let refused = votes.iter().filter(|vote| matches!(vote, Vote::Refused(_))).count();
+                let votes = Votes::new(votes);
+                ExtendStep::Lost(match refused >= self.quorum.blocking() {
+                    true => ExtendDefeat::Gone(votes),
+                    false => ExtendDefeat::NoQuorum(votes),
+                })
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Fault, FaultKind, View};
+    use super::*;
+
+    const AT: fn(u64) -> Moment = |ms| Moment::from_origin(Duration::from_millis(ms));
+
+    /// One letter a node: `e` extended, `g` gone, `f` failed, `.` silent.
+    fn outcome(replies: &str, at: u64) -> ExtendStep {
+        let terms = Terms { ttl: Duration::from_secs(1), drift_ppm: 10_000, min_validity: Duration::ZERO };
+        let mut extend = Extend::new(Quorum::of(replies.len()).unwrap(), terms, AT(0));
+        for (node, letter) in NodeId::all(replies.len()).zip(replies.chars()) {
+            let step = match letter {
+                'e' => extend.reply(node, Reply::Extended, AT(at)),
+                'g' => extend.reply(node, Reply::Refused(View::default()), AT(at)),
+                'f' => extend.reply(node, Reply::Failed(Fault::new(FaultKind::TimedOut, "")), AT(at)),
+                _ => ExtendStep::Wait,
+            };
+            if step != ExtendStep::Wait {
+                return step;
+            }
+        }
+        extend.timeout(AT(at))
+    }
+
+    #[test]
+    fn outcomes() {
+        let extended = |step: &ExtendStep| *step == ExtendStep::Extended { valid_until: AT(988) };
+        let gone = |step: &ExtendStep| matches!(step, ExtendStep::Lost(ExtendDefeat::Gone(_)));
+        let unknown = |step: &ExtendStep| matches!(step, ExtendStep::Lost(ExtendDefeat::NoQuorum(_)));
+        let slow = |step: &ExtendStep| matches!(step, ExtendStep::Lost(ExtendDefeat::TooSlow { .. }));
+        type Expected = fn(&ExtendStep) -> bool;
+        let table: [(&str, u64, Expected); 7] = [
+            ("eee..", 5, extended),
+            ("ege.e", 5, extended),
+            ("ggg..", 5, gone),
+            ("gfgee", 5, unknown), // one of the three that say no did not answer: another try may succeed
+            ("e....", 50, unknown),
+            ("gg", 5, gone),
+            ("eee", 988, slow), // s10: a quorum after the end of the validity extends nothing
+        ];
+        for (replies, at, expected) in table {
+            let step = outcome(replies, at);
+            assert!(expected(&step), "{replies} at {at}: {step:?}");
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Which token a quorum's counters entitle an attempt to, and which nodes still have to be sealed.
+//!
+//! The token is the greatest number that the first `needed` granting nodes drew. It is issued only when `needed` nodes
+//! have *sealed* it: each granted this attempt a number not above the token, and its counter reached the token while the
+//! lock was still this attempt's. Two leases have two such majorities, these share a node, and there one of the two came
+//! after the other and drew a greater number.
+
+use super::Quorum;
+use crate::{FencingToken, NodeId, NodeSet, WallTime};
+
+/// Bits of a counter below the second at which it started.
+const CLOCK_SHIFT: u32 = 20;
+
+/// Where a counter that does not exist starts: unix seconds × 2^20.
+///
+/// A counter grows by less than 2^20 a second, so one that starts anew is above everything it ever issued, and stays
+/// below 2^53 until after the year 2200. The later of the node's and the caller's wall clock counts.
+#[must_use]
+pub fn clock_start(node: WallTime, caller: WallTime) -> u64 {
+    let seconds = node.unix_seconds().max(caller.unix_seconds());
+    seconds.saturating_mul(1 << CLOCK_SHIFT).min(FencingToken::MAX - u64::from(u32::MAX))
+}
+
+/// The numbers that nodes drew for one attempt, and which of the nodes are sealed.
+#[derive(Debug, Clone, Copy)]
+pub struct Counters {
+    drawn: [u64; NodeId::COUNT_MAX],
+    granted: NodeSet,
+    sealed: NodeSet,
+    sealed_apart: bool,
+    token: Option<FencingToken>,
+}
+
+impl Counters {
+    /// Nobody granted yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            drawn: [0; NodeId::COUNT_MAX],
+            granted: NodeSet::EMPTY,
+            sealed: NodeSet::EMPTY,
+            sealed_apart: false,
+            token: None,
+        }
+    }
+
+    /// `node` granted and drew `counter`. Returns the nodes to seal now and the token to seal them with: all that lag,
+    /// when this grant completed the quorum; this node, when it lags behind a token that is already chosen.
+    pub fn granted(&mut self, node: NodeId, counter: FencingToken, quorum: Quorum) -> NodeSet {
+        if let Some(drawn) = self.drawn.get_mut(node.index()) {
+            *drawn = counter.get();
+        }
+        self.granted.insert(node);
+        let newly = match self.token {
+            Some(_) => NodeSet::from_iter([node]),
+            None if self.granted.len() < quorum.needed() => return NodeSet::EMPTY,
+            None => {
+                self.token = self.granted.iter().filter_map(|n| FencingToken::new(self.drawn_by(n)).ok()).max();
+                self.granted
+            }
+        };
+        let token = self.token.map_or(0, FencingToken::get);
+        let mut lagging = NodeSet::EMPTY;
+        for node in newly.iter() {
+            // A number above the token seals nothing: an earlier lease may lie between the two.
+            match self.drawn_by(node).cmp(&token) {
+                std::cmp::Ordering::Less => lagging.insert(node),
+                std::cmp::Ordering::Equal => self.sealed.insert(node),
+                std::cmp::Ordering::Greater => {}
+            }
+        }
+        lagging
+    }
+
+    /// `node` sealed the token, in a round of its own.
+    pub const fn sealed(&mut self, node: NodeId) {
+        self.sealed.insert(node);
+        self.sealed_apart = true;
+    }
+
+    /// Whether any node had to be sealed after its grant.
+    #[must_use]
+    pub const fn sealed_apart(&self) -> bool {
+        self.sealed_apart
+    }
+
+    /// The token, once enough nodes granted. Not to be shown to anybody before it is sealed.
+    #[must_use]
+    pub const fn token(&self) -> Option<FencingToken> {
+        self.token
+    }
+
+    /// The nodes that have sealed the token.
+    #[must_use]
+    pub const fn sealed_nodes(&self) -> NodeSet {
+        self.sealed
+    }
+
+    /// Whether `node` drew a number above the token, so that it can never count as sealed.
+    #[must_use]
+    pub fn is_above(&self, node: NodeId) -> bool {
+        self.token.is_some_and(|token| self.drawn_by(node) > token.get())
+    }
+
+    fn drawn_by(&self, node: NodeId) -> u64 {
+        self.drawn.get(node.index()).copied().unwrap_or_default()
+    }
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn draw(counters: &mut Counters, nodes: usize, drawn: &[(usize, u64)]) -> Vec<NodeSet> {
+        let quorum = Quorum::of(nodes).unwrap();
+        let token = |n| FencingToken::new(n).unwrap();
+        drawn.iter().map(|(n, c)| counters.granted(NodeId::new(*n).unwrap(), token(*c), quorum)).collect()
+    }
+
+    #[test]
+    fn equal_numbers_need_no_seal() {
+        let mut counters = Counters::new();
+        let seals = draw(&mut counters, 5, &[(0, 7), (1, 7), (4, 7)]);
+        assert!(seals.iter().all(|s| s.is_empty()));
+        assert_eq!(counters.sealed_nodes().len(), 3);
+        assert_eq!(counters.token().map(FencingToken::get), Some(7));
+    }
+
+    #[test]
+    fn nodes_that_lag_are_sealed_and_a_node_above_never_counts() {
+        let mut counters = Counters::new();
+        let seals = draw(&mut counters, 5, &[(0, 5), (1, 7), (2, 6), (3, 9), (4, 7)]);
+        assert_eq!(format!("{:?}", seals[2]), "{n1, n3}");
+        assert!(seals[3].is_empty() && counters.is_above(NodeId::new(3).unwrap()));
+        assert_eq!(format!("{:?}", counters.sealed_nodes()), "{n2, n5}");
+    }
+
+    #[test]
+    fn a_new_counter_is_above_what_a_counter_could_have_issued() {
+        let at = WallTime::from_unix_ms;
+        let (then, later) = (clock_start(at(1_700_000_000_000), at(0)), clock_start(at(0), at(1_700_000_001_000)));
+        assert_eq!(then, 1_700_000_000 << 20);
+        assert_eq!(later - then, 1 << 20);
+        // 2200-01-01 still fits, and a broken clock does not overflow.
+        assert!(clock_start(at(7_258_118_400_000), at(0)) < FencingToken::MAX);
+        assert!(clock_start(at(u64::MAX), at(0)) < FencingToken::MAX);
+    }
+}

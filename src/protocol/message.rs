@@ -1,0 +1,184 @@
+//! What a locker and a node say to each other.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::{Holder, Resource, WallTime};
+
+/// Whom a request is about: shared by all requests of one attempt, so that a fan-out copies a pointer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subject {
+    /// What is to be held.
+    pub resource: Resource,
+    /// Who is to hold it.
+    pub holder: Holder,
+}
+
+/// One request to one node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// Whom it is about.
+    pub subject: Arc<Subject>,
+    /// What is asked.
+    pub verb: Verb,
+}
+
+/// What is asked of a node. Each is one atomic step there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    /// Take the lock if nobody has it, and draw a number from the slot's counter.
+    Grant {
+        /// How long the lock lives.
+        ttl: Duration,
+        /// The counter is raised to at least this: it levels nodes that lag.
+        floor: u64,
+        /// The caller's wall clock, for a counter that has to start anew.
+        wall: WallTime,
+    },
+    /// If the lock is still the holder's, raise the counter to at least `token`; else refuse.
+    Seal {
+        /// The token that the quorum's counters entitle this attempt to.
+        token: u64,
+    },
+    /// If the lock is still the holder's, let it live `ttl` from now; else refuse.
+    Extend {
+        /// How long the lock lives from now.
+        ttl: Duration,
+    },
+    /// If the lock is the holder's, remove it; else refuse.
+    Release,
+    /// Tell who holds the lock. Changes nothing.
+    Inspect,
+}
+
+/// A node's answer. *Refused* and *failed* are never folded together: no is not "don't know".
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// The lock was taken; `counter` is the number drawn.
+    Granted {
+        /// The slot's counter after this grant.
+        counter: u64,
+    },
+    /// The lock was still the holder's and the counter is at least the token.
+    Sealed,
+    /// The lock was still the holder's and lives on.
+    Extended,
+    /// The lock was the holder's and is gone now.
+    Released,
+    /// The node answered no: the lock is not the caller's.
+    Refused(View),
+    /// What [`Verb::Inspect`] found.
+    Seen(View),
+    /// No answer, or an error in place of one: the request may or may not have taken effect.
+    Failed(Fault),
+}
+
+/// What a node knows of one resource.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct View {
+    /// The stored holder value as it is, or `None` when nobody holds the lock. It may be another program's.
+    pub occupant: Option<Box<str>>,
+    /// How long the lock lives on; `None` when there is no lock, or one that never ends.
+    pub ttl_left: Option<Duration>,
+    /// The slot's counter; 0 when there is none.
+    pub counter: u64,
+}
+
+/// Why a node gave no proper answer.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// The kind, to decide by.
+    pub kind: FaultKind,
+    /// The rest of the story, for people. Never contains a password.
+    pub detail: Box<str>,
+}
+
+impl Fault {
+    /// A fault of `kind`, with what else is known.
+    pub fn new(kind: FaultKind, detail: impl Into<Box<str>>) -> Self {
+        Self { kind, detail: detail.into() }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.kind)?;
+        if self.detail.is_empty() { Ok(()) } else { write!(f, " ({})", self.detail) }
+    }
+}
+
+impl fmt::Debug for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Fault[{self}]")
+    }
+}
+
+/// The kinds of faults.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum FaultKind {
+    /// No answer in time. The request may still take effect, at any later time.
+    TimedOut,
+    /// There is no connection, so the request was not sent.
+    Unreachable,
+    /// The connection ended before the answer. The request may have taken effect.
+    ConnectionLost,
+    /// Too many requests wait for this node already; this one was not sent.
+    Overloaded,
+    /// It was withdrawn before it was sent.
+    Withdrawn,
+    /// User or password were refused, so nothing was sent.
+    Authentication,
+    /// A key of redfence holds a value of another type.
+    WrongType,
+    /// The server has no memory left (`maxmemory`).
+    OutOfMemory,
+    /// The user may not run a needed command or touch a needed key.
+    NoPermission,
+    /// The server still loads its data.
+    Loading,
+    /// The server is a read-only replica.
+    ReadOnly,
+    /// The server refuses writes, for instance because its last snapshot failed.
+    WritesRefused,
+    /// The server is part of a Redis Cluster and this key lives elsewhere.
+    Moved,
+    /// The script failed in another way.
+    Script,
+    /// The node lost its counters while a lock was held.
+    Forgot,
+    /// An answer that this version does not understand.
+    Unexpected,
+}
+
+impl FaultKind {
+    /// Whether the request certainly never left: then there is nothing on the node to undo.
+    #[must_use]
+    pub const fn never_sent(self) -> bool {
+        matches!(self, Self::Unreachable | Self::Overloaded | Self::Withdrawn | Self::Authentication)
+    }
+}
+
+impl fmt::Display for FaultKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TimedOut => "timed out",
+            Self::Unreachable => "unreachable",
+            Self::ConnectionLost => "connection lost",
+            Self::Overloaded => "too many requests waiting",
+            Self::Withdrawn => "withdrawn",
+            Self::Authentication => "authentication failed",
+            Self::WrongType => "wrong type of key",
+            Self::OutOfMemory => "out of memory",
+            Self::NoPermission => "no permission",
+            Self::Loading => "loading its data",
+            Self::ReadOnly => "read-only replica",
+            Self::WritesRefused => "refuses writes",
+            Self::Moved => "key lives on another cluster node",
+            Self::Script => "script error",
+            Self::Forgot => "lost its counters",
+            Self::Unexpected => "unexpected answer",
+        })
+    }
+}

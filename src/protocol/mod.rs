@@ -1,0 +1,45 @@
+//! The algorithm: pure machines that take an input and the time, and return what to do.
+//!
+//! ```text
+//!   Reply, Moment ──▶  machine  ──▶ Step: wait · seal these nodes · won · lost
+//!                   (acquire, extend, release, renewal)
+//! ```
+//!
+//! Nothing here performs I/O, reads a clock or draws randomness: all three arrive as arguments. So a simulator and a
+//! model checker run the shipped machines, not a copy of them.
+//!
+//! What the machines promise together with nodes that keep their counters:
+//!
+//! | promise | relies on |
+//! |---|---|
+//! | **T1** no two leases of one resource carry the same token | no timing; a grant is delivered at most once; counters never go back |
+//! | **T2** a lease whose acquire began after another was returned carries the greater token | the same |
+//! | **X** at most one holder believes in its lease at any instant | clock rates within the drift allowance |
+//!
+//! `ARCHITECTURE.md` has the proof.
+
+mod acquire;
+mod backoff;
+mod extend;
+mod fencing;
+mod footprint;
+mod message;
+mod quorum;
+mod release;
+mod renewal;
+mod tally;
+mod validity;
+mod vote;
+
+pub use acquire::{Acquire, Defeat, Step, Win};
+pub use backoff::Backoff;
+pub use extend::{Extend, ExtendDefeat, ExtendStep};
+pub use fencing::{Counters, clock_start};
+pub use footprint::Footprint;
+pub use message::{Fault, FaultKind, Reply, Request, Subject, Verb, View};
+pub use quorum::Quorum;
+pub use release::{Release, ReleaseOutcome};
+pub use renewal::{Action, LossCause, Renewal};
+pub use tally::{Decision, Tally};
+pub use validity::Terms;
+pub use vote::{Vote, Votes};

@@ -1,0 +1,146 @@
+//! [`Release`]: giving a lease back, and telling what was found.
+
+use super::{Decision, Fault, FaultKind, Quorum, Reply, Tally, View};
+use crate::{NodeId, NodeSet};
+
+/// One release, driven by replies.
+#[derive(Debug, Clone)]
+pub struct Release {
+    tally: Tally,
+    quorum: Quorum,
+    gone: NodeSet,
+    taken_by: Option<Box<str>>,
+    faults: Vec<(NodeId, Fault)>,
+    answered: NodeSet,
+    done: bool,
+}
+
+/// What a release found. None of these is an error of the caller: the work is done either way, and the lock is gone or
+/// will be. Releases that nobody acknowledged are repeated in the background until the time to live has passed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use = "a lease that was gone before its release means that the work overran it"]
+#[non_exhaustive]
+pub enum ReleaseOutcome {
+    /// A quorum still held the lock for us, and has let go.
+    Released {
+        /// The nodes that had let go when the outcome was certain; the others follow.
+        nodes: NodeSet,
+    },
+    /// Too few nodes still had the lock, and nobody else was seen: it ran out before the release. An *overrun*.
+    AlreadyExpired,
+    /// Too few nodes still had the lock, and somebody else has it: it ran out and was taken. An *overrun*.
+    TakenByOther {
+        /// The value that the others' node has.
+        holder: Box<str>,
+    },
+    /// Too few nodes answered to say which.
+    Unknown {
+        /// The nodes that have let go.
+        nodes: NodeSet,
+        /// The nodes that gave no proper answer, and why.
+        faults: Vec<(NodeId, Fault)>,
+    },
+}
+
+impl Release {
+    /// Starts a release over `quorum`. Every node is to be asked, or reported to [`Release::reply`] as never sent.
+    #[must_use]
+    pub const fn new(quorum: Quorum) -> Self {
+        Self {
+            tally: Tally::new(quorum),
+            quorum,
+            gone: NodeSet::EMPTY,
+            taken_by: None,
+            faults: Vec::new(),
+            answered: NodeSet::EMPTY,
+            done: false,
+        }
+    }
+
+    /// Takes in one reply; `Some` once, when the outcome is certain.
+    pub fn reply(&mut self, node: NodeId, reply: Reply) -> Option<ReleaseOutcome> {
+        if self.done || self.answered.contains(node) {
+            return None;
+        }
+        match reply {
+            Reply::Released => self.tally.yes(node),
+            Reply::Refused(view) => self.refused(node, view),
+            Reply::Failed(fault) => self.faults.push((node, fault)),
+            Reply::Granted { .. } | Reply::Sealed | Reply::Extended | Reply::Seen(_) => return None,
+        }
+        self.answered.insert(node);
+        let all_answered = self.answered.len() == self.quorum.nodes();
+        (self.tally.decision() == Decision::Reached || all_answered).then(|| self.outcome())
+    }
+
+    /// Nobody waits for the silent nodes any longer.
+    pub fn timeout(&mut self) -> ReleaseOutcome {
+        let silent = NodeSet::first(self.quorum.nodes()).without(self.answered);
+        self.faults.extend(silent.iter().map(|node| (node, Fault::new(FaultKind::TimedOut, ""))));
+        self.outcome()
+    }
+
+    /// How many more replies there must be before the outcome can be certain.
+    #[must_use]
+    pub fn replies_missing(&self) -> usize {
+        let open = self.quorum.nodes().saturating_sub(self.answered.len());
+        self.quorum.needed().saturating_sub(self.tally.in_favour().len()).min(open).max(1)
+    }
+
+    fn refused(&mut self, node: NodeId, view: View) {
+        self.gone.insert(node);
+        self.taken_by = self.taken_by.take().or(view.occupant);
+    }
+
+    fn outcome(&mut self) -> ReleaseOutcome {
+        self.done = true;
+        let nodes = self.tally.in_favour();
+        if self.tally.decision() == Decision::Reached {
+            return ReleaseOutcome::Released { nodes };
+        }
+        // Not released by a quorum. Certain only if those that had lost it are enough to make that impossible.
+        if self.gone.len() >= self.quorum.blocking() {
+            return self
+                .taken_by
+                .take()
+                .map_or(ReleaseOutcome::AlreadyExpired, |holder| ReleaseOutcome::TakenByOther { holder });
+        }
+        ReleaseOutcome::Unknown { nodes, faults: std::mem::take(&mut self.faults) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One letter a node: `r` released, `g` gone, `t` taken, `f` failed, `.` silent.
+    fn outcome(replies: &str) -> ReleaseOutcome {
+        let mut release = Release::new(Quorum::of(replies.len()).unwrap());
+        for (node, letter) in NodeId::all(replies.len()).zip(replies.chars()) {
+            let reply = match letter {
+                'r' => Reply::Released,
+                'g' => Reply::Refused(View::default()),
+                't' => Reply::Refused(View { occupant: Some("other".into()), ..View::default() }),
+                'f' => Reply::Failed(Fault::new(FaultKind::Unreachable, "")),
+                _ => continue,
+            };
+            if let Some(outcome) = release.reply(node, reply) {
+                return outcome;
+            }
+        }
+        release.timeout()
+    }
+
+    #[test]
+    fn l3_a_release_is_data_whatever_was_found() {
+        assert!(matches!(outcome("rrr.."), ReleaseOutcome::Released { nodes } if nodes.len() == 3));
+        assert!(matches!(outcome("grgrr"), ReleaseOutcome::Released { .. }));
+        assert_eq!(outcome("ggg.."), ReleaseOutcome::AlreadyExpired);
+        assert_eq!(outcome("ggrrg"), ReleaseOutcome::AlreadyExpired);
+        assert_eq!(outcome("gtg.."), ReleaseOutcome::TakenByOther { holder: "other".into() });
+        assert!(
+            matches!(outcome("rrff."), ReleaseOutcome::Unknown { nodes, faults } if nodes.len() == 2 && faults.len() == 3)
+        );
+        assert!(matches!(outcome("ggfrf"), ReleaseOutcome::Unknown { .. }));
+    }
+}

@@ -1,0 +1,186 @@
+//! [`Renewal`]: when a lease is extended by itself, and when it is lost.
+
+use std::time::Duration;
+
+use crate::Moment;
+
+/// The plan of one held lease: what is due next.
+///
+/// Loss falls due at `valid_until` whatever the network does: no reply and no failure is needed for it.
+#[derive(Debug, Clone)]
+pub struct Renewal {
+    valid_until: Moment,
+    hold_until: Option<Moment>,
+    next_try: Option<Moment>,
+    trying: bool,
+    failures: u32,
+}
+
+/// What is due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Nothing before then.
+    Wait(Moment),
+    /// Try to extend now. The try must be over before `valid_until`.
+    Extend {
+        /// The time that is left for it.
+        budget: Duration,
+    },
+    /// The lease is over.
+    Lost(LossCause),
+}
+
+/// Why a lease is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LossCause {
+    /// The validity ended: it was not renewed, or no renewal came through.
+    Expired,
+    /// A majority of the nodes said that the lock is not the holder's any more, before the validity ended.
+    Taken,
+    /// The lease was held for as long as `max_hold` allows.
+    MaxHold,
+    /// The holder released it.
+    Released,
+}
+
+impl std::fmt::Display for LossCause {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Expired => "its validity ended",
+            Self::Taken => "a majority of the nodes no longer has it for this holder",
+            Self::MaxHold => "it was held for as long as max_hold allows",
+            Self::Released => "it was released",
+        })
+    }
+}
+
+impl Renewal {
+    /// Renewal begins when this part of the validity has gone by: two thirds of it are left for tries.
+    const FRACTION: u32 = 3;
+
+    /// A lease that lives until `valid_until`, seen at `now`. Without `renewed` it is only watched.
+    #[must_use]
+    pub fn new(valid_until: Moment, hold_until: Option<Moment>, renewed: bool, now: Moment) -> Self {
+        let mut plan = Self { valid_until, hold_until, next_try: renewed.then_some(now), trying: false, failures: 0 };
+        plan.reschedule(now);
+        plan
+    }
+
+    /// When the lease ends for its holder: the end of its validity, or of `max_hold` if that is sooner.
+    #[must_use]
+    pub fn ends_at(&self) -> Moment {
+        self.hold_until.map_or(self.valid_until, |hold_until| hold_until.min(self.valid_until))
+    }
+
+    /// What is due at `now`. A try is asked for once; until its outcome is reported only the loss can fall due.
+    pub fn due(&mut self, now: Moment) -> Action {
+        let ends_at = self.ends_at();
+        if now >= ends_at {
+            let by_max_hold = self.hold_until.is_some_and(|hold_until| hold_until <= self.valid_until);
+            return Action::Lost(if by_max_hold { LossCause::MaxHold } else { LossCause::Expired });
+        }
+        match self.next_try {
+            Some(next_try) if !self.trying && self.hold_until.is_none_or(|until| until > self.valid_until) => {
+                if now >= next_try {
+                    self.trying = true;
+                    return Action::Extend { budget: ends_at.since(now) };
+                }
+                Action::Wait(next_try.min(ends_at))
+            }
+            _ => Action::Wait(ends_at),
+        }
+    }
+
+    /// A try succeeded, by renewal or by the holder's own call.
+    pub fn extended(&mut self, valid_until: Moment, now: Moment) {
+        self.trying = false;
+        self.failures = 0;
+        self.valid_until = self.valid_until.max(valid_until);
+        self.reschedule(now);
+    }
+
+    /// A try failed without saying that the lease is gone: the next one comes after a pause that doubles, with `jitter`
+    /// (uniform over `u32`), and early enough to matter.
+    pub fn failed(&mut self, now: Moment, jitter: u32) {
+        self.trying = false;
+        let left = self.ends_at().since(now);
+        let ceiling = Self::PAUSE_MIN.saturating_mul(1 << self.failures.min(6)).min(left / 4);
+        self.failures += 1;
+        // Half fixed, half jittered.
+        let jittered = Duration::from_nanos(((ceiling.as_nanos() / 2 * u128::from(jitter)) >> u32::BITS) as u64);
+        self.next_try = self.next_try.map(|_| now.after(ceiling / 2 + jittered).after(Duration::from_millis(1)));
+    }
+
+    /// The first pause after a failed try.
+    const PAUSE_MIN: Duration = Duration::from_millis(20);
+
+    fn reschedule(&mut self, now: Moment) {
+        let left = self.valid_until.since(now);
+        self.next_try = self.next_try.map(|_| now.after(left / Self::FRACTION));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: fn(u64) -> Duration = Duration::from_millis;
+    const AT: fn(u64) -> Moment = |ms| Moment::from_origin(MS(ms));
+
+    #[test]
+    fn a_lease_is_renewed_at_a_third_of_its_validity() {
+        let mut plan = Renewal::new(AT(900), None, true, AT(0));
+        assert_eq!(plan.due(AT(0)), Action::Wait(AT(300)));
+        assert_eq!(plan.due(AT(300)), Action::Extend { budget: MS(600) });
+        assert_eq!(plan.due(AT(301)), Action::Wait(AT(900)), "one try at a time");
+        plan.extended(AT(1_200), AT(310));
+        assert_eq!(plan.due(AT(311)), Action::Wait(AT(310).after(MS(890) / 3)));
+    }
+
+    #[test]
+    fn s2_s3_loss_falls_due_at_valid_until_while_a_try_still_hangs() {
+        let mut plan = Renewal::new(AT(900), None, true, AT(0));
+        assert!(matches!(plan.due(AT(300)), Action::Extend { .. }));
+        assert_eq!(plan.due(AT(899)), Action::Wait(AT(900)));
+        assert_eq!(plan.due(AT(900)), Action::Lost(LossCause::Expired));
+    }
+
+    #[test]
+    fn s22_s23_failed_tries_are_repeated_until_the_end() {
+        let mut plan = Renewal::new(AT(900), None, true, AT(0));
+        let (mut now, mut tries) = (AT(0), 0);
+        loop {
+            match plan.due(now) {
+                Action::Wait(until) => {
+                    assert!(until > now, "no busy loop");
+                    now = until;
+                }
+                Action::Extend { .. } => {
+                    tries += 1;
+                    plan.failed(now, u32::MAX);
+                }
+                Action::Lost(cause) => break assert_eq!((cause, now), (LossCause::Expired, AT(900))),
+            }
+        }
+        assert!((5..500).contains(&tries), "{tries} tries");
+    }
+
+    #[test]
+    fn max_hold_bounds_the_whole_life() {
+        let mut plan = Renewal::new(AT(900), Some(AT(1_000)), true, AT(0));
+        assert!(matches!(plan.due(AT(300)), Action::Extend { .. }));
+        plan.extended(AT(1_200), AT(310));
+        assert_eq!(plan.due(AT(700)), Action::Wait(AT(1_000)), "no extension beyond max_hold");
+        assert_eq!(plan.due(AT(1_000)), Action::Lost(LossCause::MaxHold));
+    }
+
+    #[test]
+    fn an_unrenewed_lease_is_only_watched() {
+        let mut plan = Renewal::new(AT(900), None, false, AT(0));
+        assert_eq!(plan.due(AT(500)), Action::Wait(AT(900)));
+        plan.extended(AT(1_500), AT(500));
+        assert_eq!(plan.due(AT(900)), Action::Wait(AT(1_500)));
+        assert_eq!(plan.due(AT(1_500)), Action::Lost(LossCause::Expired));
+    }
+}

@@ -1,0 +1,175 @@
+//! [`Votes`]: what every node said, kept as evidence for errors and traces.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::{Fault, FaultKind, View};
+use crate::NodeId;
+
+/// What one node said to an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Vote {
+    /// Nothing yet.
+    Pending,
+    /// Yes.
+    Granted,
+    /// No: somebody else holds the lock, or it is gone.
+    Refused(View),
+    /// An error in place of an answer, or certainly no answer.
+    Failed(Fault),
+    /// Asked, and silent for as long as anybody was willing to wait.
+    Silent,
+}
+
+impl Vote {
+    /// What to group by: the same cause on several nodes is said once.
+    fn cause(&self) -> String {
+        match self {
+            Self::Pending => "no answer yet".to_owned(),
+            Self::Granted => "granted".to_owned(),
+            Self::Refused(View { occupant: None, .. }) => "refused: the lock was gone".to_owned(),
+            Self::Refused(View { occupant: Some(_), .. }) => "held by another".to_owned(),
+            Self::Failed(fault) => fault.kind.to_string(),
+            Self::Silent => FaultKind::TimedOut.to_string(),
+        }
+    }
+
+    /// Whether the vote counts against the attempt.
+    const fn is_against(&self) -> bool {
+        !matches!(self, Self::Granted | Self::Pending)
+    }
+}
+
+impl fmt::Display for Vote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(View { occupant: Some(occupant), ttl_left, .. }) => {
+                write!(f, "held by {}", shortened(occupant))?;
+                match ttl_left {
+                    Some(left) => write!(f, " for {left:?}"),
+                    None => f.write_str(" for ever"),
+                }
+            }
+            Self::Failed(fault) => write!(f, "{fault}"),
+            other => f.write_str(&other.cause()),
+        }
+    }
+}
+
+/// A stored value as people may read it: the id shortened, foreign values escaped and cut.
+fn shortened(occupant: &str) -> String {
+    match occupant.parse::<crate::Holder>() {
+        Ok(holder) => format!("{holder:?}"),
+        Err(_) => format!("{:?}", occupant.chars().take(40).collect::<String>()),
+    }
+}
+
+/// The votes of all nodes, in their order.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Votes(Vec<Vote>);
+
+impl Votes {
+    /// Takes one vote a node, in the order of the nodes.
+    #[must_use]
+    pub const fn new(votes: Vec<Vote>) -> Self {
+        Self(votes)
+    }
+
+    /// Every node with its vote.
+    pub fn iter(&self) -> impl Iterator<Item = (NodeId, &Vote)> {
+        NodeId::all(self.0.len()).zip(&self.0)
+    }
+
+    /// How many granted.
+    #[must_use]
+    pub fn granted(&self) -> usize {
+        self.0.iter().filter(|vote| matches!(vote, Vote::Granted)).count()
+    }
+
+    /// Whom the refusing nodes named most, and the longest time that one of them still gives to a lock.
+    #[must_use]
+    pub fn occupant(&self) -> Option<(&str, Option<Duration>)> {
+        let views = || {
+            self.0.iter().filter_map(|vote| match vote {
+                Vote::Refused(view) => view.occupant.as_deref().map(|occupant| (occupant, view.ttl_left)),
+                _ => None,
+            })
+        };
+        let (name, _) = views().max_by_key(|(name, _)| views().filter(|(other, _)| other == name).count())?;
+        Some((name, views().filter_map(|(_, left)| left).max()))
+    }
+
+    /// Whether nodes that hold the lock for somebody else are what stands in the way: with `blocking` nodes against,
+    /// at least one of them must be such a refusal, and the failures alone must not have been enough.
+    #[must_use]
+    pub fn is_contention(&self, blocking: usize) -> bool {
+        let failed = self.0.iter().filter(|vote| matches!(vote, Vote::Failed(_) | Vote::Silent)).count();
+        self.occupant().is_some() && failed < blocking
+    }
+
+    /// The most frequent cause against the attempt, with its count and an example.
+    #[must_use]
+    pub fn dominant(&self) -> Option<(usize, &Vote)> {
+        let against = || self.0.iter().filter(|vote| vote.is_against());
+        let count = |vote: &Vote| against().filter(|other| other.cause() == vote.cause()).count();
+        // The first of the most frequent, so that the same votes always read the same.
+        against().map(|vote| (count(vote), vote)).rev().max_by_key(|(count, _)| *count)
+    }
+}
+
+/// `3 of 5 nodes timed out` and the like: the dominant cause in one line.
+impl fmt::Display for Votes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let nodes = self.0.len();
+        match self.dominant() {
+            None => write!(f, "{} of {nodes} nodes granted", self.granted()),
+            Some((count, vote)) => write!(f, "{count} of {nodes} nodes: {vote}"),
+        }
+    }
+}
+
+/// The whole table on one line: `[n1: granted, n2: timed out, …]`.
+impl fmt::Debug for Votes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[")?;
+        for (node, vote) in self.iter() {
+            let comma = if node.index() == 0 { "" } else { ", " };
+            write!(f, "{comma}{node:?}: {vote}")?;
+        }
+        f.write_str("]")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_dominant_cause_is_said_in_one_line() {
+        let held = |name: &str, ms| {
+            Vote::Refused(View { occupant: Some(name.into()), ttl_left: Some(Duration::from_millis(ms)), counter: 0 })
+        };
+        let down = || Vote::Failed(Fault::new(FaultKind::Unreachable, "connection refused"));
+        for (votes, line) in [
+            (vec![down(), down(), Vote::Granted], "2 of 3 nodes: unreachable (connection refused)"),
+            (vec![held("app", 70), down(), held("app", 90)], "2 of 3 nodes: held by \"app\" for 70ms"),
+            (vec![Vote::Silent, Vote::Granted, Vote::Granted], "1 of 3 nodes: timed out"),
+            (vec![Vote::Granted, Vote::Granted, Vote::Pending], "2 of 3 nodes granted"),
+        ] {
+            assert_eq!(Votes::new(votes).to_string(), line);
+        }
+    }
+
+    #[test]
+    fn contention_is_not_an_outage() {
+        let held = || Vote::Refused(View { occupant: Some("x".into()), ttl_left: None, counter: 0 });
+        for (votes, blocking, contended) in [
+            (vec![held(), held(), Vote::Granted], 2, true),
+            (vec![held(), Vote::Silent, Vote::Granted], 2, true),
+            (vec![held(), Vote::Silent, Vote::Silent], 2, false),
+            (vec![Vote::Silent, Vote::Silent, Vote::Granted], 2, false),
+        ] {
+            assert_eq!(Votes::new(votes.clone()).is_contention(blocking), contended, "{votes:?}");
+        }
+    }
+}

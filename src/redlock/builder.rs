@@ -1,0 +1,153 @@
+//! [`Builder`]: the whole configuration of a locker, checked at once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Redlock;
+use super::core::{Core, Levels};
+use super::error::ConfigError;
+use super::keeper::Keeper;
+use super::settings::Wishes;
+use super::sweeper::Sweeper;
+use crate::node::Node;
+use crate::protocol::Quorum;
+use crate::{Clock, Entropy, SystemClock};
+
+/// The whole configuration of a [`Redlock`]. Contradictions are refused in one place, with a sentence.
+#[derive(Clone)]
+#[must_use = "a builder does nothing until it is built or connected"]
+pub struct Builder {
+    wishes: Wishes,
+    nodes: Vec<Arc<dyn Node>>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<Entropy>,
+    #[cfg(feature = "redis")]
+    pub(super) servers: super::connect::Servers,
+}
+
+impl Builder {
+    pub(super) fn new() -> Self {
+        Self {
+            wishes: Wishes::DEFAULT,
+            nodes: Vec::new(),
+            clock: Arc::new(SystemClock),
+            entropy: Arc::new(Entropy::from_system()),
+            #[cfg(feature = "redis")]
+            servers: super::connect::Servers::default(),
+        }
+    }
+
+    /// Adds a node that is not a server: an embedded one, or one that wraps another.
+    pub fn node(mut self, node: impl Node) -> Self {
+        self.nodes.push(Arc::new(node));
+        self
+    }
+
+    /// How long a lock lives unless it is renewed: the time that others wait after a holder crashed. 10 s unless set;
+    /// whole milliseconds.
+    pub const fn ttl(mut self, ttl: Duration) -> Self {
+        self.wishes.ttl = ttl;
+        self
+    }
+
+    /// How far clocks may run apart, in parts per million of the time to live: 10,000 (1 %) unless set. 2 ms come on top.
+    pub const fn drift_ppm(mut self, drift_ppm: u32) -> Self {
+        self.wishes.drift_ppm = drift_ppm;
+        self
+    }
+
+    /// An acquire that leaves less validity than this counts as failed. Half of the greatest possible validity unless set.
+    pub const fn min_validity(mut self, min_validity: Duration) -> Self {
+        self.wishes.min_validity = Some(min_validity);
+        self
+    }
+
+    /// How long a round waits for nodes that do not answer: 250 ms unless set, or a quarter of a short time to live.
+    /// A round ends when a quorum has answered, so a hung node costs this only where there is no quorum.
+    pub const fn node_timeout(mut self, node_timeout: Duration) -> Self {
+        self.wishes.node_timeout = Some(node_timeout);
+        self
+    }
+
+    /// How long [`Redlock::acquire`] waits: 30 s unless set.
+    pub const fn wait_max(mut self, wait_max: Duration) -> Self {
+        self.wishes.wait_max = wait_max;
+        self
+    }
+
+    /// The longest that a lease is held, however often it is renewed: one hour unless set. `None` means for ever, and
+    /// has to be written out.
+    pub const fn max_hold(mut self, max_hold: Option<Duration>) -> Self {
+        self.wishes.max_hold = max_hold;
+        self
+    }
+
+    /// Whether guards renew their leases by themselves: yes unless set.
+    pub const fn renewed(mut self, renewed: bool) -> Self {
+        self.wishes.renewed = renewed;
+        self
+    }
+
+    /// What people read beside the random id of a holder: `<host>:<pid>` unless set.
+    pub fn label(mut self, label: impl Into<String>) -> Self {
+        self.wishes.label = Some(label.into());
+        self
+    }
+
+    /// Another clock than the machine's. For tests and simulations.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Another source of randomness than the operating system. For tests and simulations.
+    pub fn entropy(mut self, entropy: Arc<Entropy>) -> Self {
+        self.entropy = entropy;
+        self
+    }
+
+    /// Checks everything and builds the locker over the nodes that were added.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] with a sentence that names the mend.
+    pub fn build(self) -> Result<Redlock, ConfigError> {
+        let settings = Arc::new(self.wishes.check()?);
+        if self.nodes.is_empty() {
+            return Err(ConfigError::NoNodes);
+        }
+        let quorum = Quorum::of(self.nodes.len()).ok_or(ConfigError::TooManyNodes { count: self.nodes.len() })?;
+        let core = Arc::new(Core {
+            nodes: self.nodes.into(),
+            quorum,
+            clock: self.clock,
+            entropy: self.entropy,
+            levels: Levels::new(),
+            keeper: Keeper::new(),
+            sweeper: Sweeper::new(),
+        });
+        Ok(Redlock { core, settings, wishes: Arc::new(self.wishes) })
+    }
+
+    #[cfg(feature = "redis")]
+    pub(super) fn with_nodes(mut self, nodes: impl IntoIterator<Item = Arc<dyn Node>>) -> Self {
+        self.nodes.extend(nodes);
+        self
+    }
+
+    #[cfg(feature = "redis")]
+    pub(super) const fn source_of_entropy(&self) -> &Arc<Entropy> {
+        &self.entropy
+    }
+
+    #[cfg(feature = "redis")]
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        self.wishes.check().map(|_| ())
+    }
+}
+
+impl std::fmt::Debug for Builder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Builder").field("wishes", &self.wishes).finish_non_exhaustive()
+    }
+}

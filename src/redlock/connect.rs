@@ -1,0 +1,126 @@
+//! Connecting a locker to servers.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
+
+use super::Redlock;
+use super::builder::Builder;
+use super::error::{ConfigError, ConnectError};
+use crate::node::Node;
+use crate::node::redis::{Address, Prefix, RedisNode, RedisNodeOptions};
+use crate::protocol::Quorum;
+
+/// What a builder was told about servers.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Servers {
+    urls: Vec<String>,
+    prefix: Option<String>,
+    ca_file: Option<PathBuf>,
+    dial_timeout: Option<Duration>,
+    response_timeout: Option<Duration>,
+}
+
+impl Builder {
+    /// Adds servers by their URLs: `redis://`, `rediss://` for TLS, or `unix://`, with user, password and database.
+    pub fn urls<U: Into<String>>(mut self, urls: impl IntoIterator<Item = U>) -> Self {
+        self.servers.urls.extend(urls.into_iter().map(Into::into));
+        self
+    }
+
+    /// The first part of every key: `redfence` unless set. All lockers of a resource must agree on it.
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.servers.prefix = Some(prefix.into());
+        self
+    }
+
+    /// Certificate authorities for `rediss://`, as a PEM file; those that the machine trusts unless set.
+    pub fn ca_file(mut self, ca_file: impl Into<PathBuf>) -> Self {
+        self.servers.ca_file = Some(ca_file.into());
+        self
+    }
+
+    /// The longest that dialling, TLS and login of one server may take together: 1 s unless set.
+    pub const fn dial_timeout(mut self, dial_timeout: Duration) -> Self {
+        self.servers.dial_timeout = Some(dial_timeout);
+        self
+    }
+
+    /// A connection that leaves requests unanswered for this long is dropped and dialled anew: 1 s unless set.
+    pub const fn response_timeout(mut self, response_timeout: Duration) -> Self {
+        self.servers.response_timeout = Some(response_timeout);
+        self
+    }
+
+    /// Connects to the servers and builds the locker. Returns as soon as a quorum is connected; servers that are down
+    /// are taken in when they come up.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError::Config`] for contradictions, [`ConnectError::NoQuorum`] with the reason of every server that
+    /// could not be reached.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future closes what was opened.
+    pub async fn connect(self) -> Result<Redlock, ConnectError> {
+        self.check()?;
+        let nodes = self.open()?;
+        let quorum = Quorum::of(nodes.len()).ok_or(match nodes.len() {
+            0 => ConfigError::NoNodes,
+            count => ConfigError::TooManyNodes { count },
+        })?;
+        let mut dials: FuturesUnordered<_> =
+            nodes.iter().map(|node| async { (node.address(), node.dialled().await) }).collect();
+        let (mut reached, mut unreachable) = (0, Vec::new());
+        while let (Some((address, outcome)), true) = (dials.next().await, reached < quorum.needed()) {
+            match outcome {
+                Ok(()) => reached += 1,
+                Err(fault) => unreachable.push((address, fault)),
+            }
+            if reached >= quorum.needed() {
+                break;
+            }
+        }
+        drop(dials);
+        if reached < quorum.needed() {
+            let (nodes, needed) = (quorum.nodes(), quorum.needed());
+            return Err(ConnectError::NoQuorum { reached, nodes, needed, unreachable });
+        }
+        let nodes = nodes.into_iter().map(|node| Arc::new(node) as Arc<dyn Node>);
+        Ok(self.with_nodes(nodes).build()?)
+    }
+
+    fn open(&self) -> Result<Vec<RedisNode>, ConfigError> {
+        let Servers { urls, prefix, ca_file, dial_timeout, response_timeout } = &self.servers;
+        let prefix = match prefix {
+            Some(prefix) => Prefix::new(prefix).ok_or_else(|| ConfigError::Prefix(prefix.clone()))?,
+            None => Prefix::default(),
+        };
+        let default = RedisNodeOptions::default();
+        let options = RedisNodeOptions {
+            prefix,
+            ca_file: ca_file.clone(),
+            dial_timeout: dial_timeout.unwrap_or(default.dial_timeout),
+            response_timeout: response_timeout.unwrap_or(default.response_timeout),
+            entropy: Arc::clone(self.source_of_entropy()),
+        };
+        let mut addresses: Vec<Address> = Vec::with_capacity(urls.len());
+        for (index, url) in urls.iter().enumerate() {
+            let position = index + 1;
+            let address = Address::parse(url).map_err(|reason| ConfigError::Address { position, reason })?;
+            if let Some(earlier) = addresses.iter().position(|earlier| earlier.is_same_server(&address)) {
+                return Err(ConfigError::SameServer {
+                    first: earlier + 1,
+                    second: position,
+                    address: address.to_string(),
+                });
+            }
+            addresses.push(address);
+        }
+        addresses.into_iter().map(|address| Ok(RedisNode::open(address, options.clone())?)).collect()
+    }
+}

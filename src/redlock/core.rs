@@ -1,0 +1,58 @@
+//! [`Core`]: what all clones of a locker share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::keeper::Keeper;
+use super::sweeper::Sweeper;
+use crate::node::Node;
+use crate::protocol::{Quorum, Reply};
+use crate::{Clock, Entropy, FencingToken, NodeId, Resource};
+
+/// Nodes, clock, chance and the background tasks.
+pub(super) struct Core {
+    pub(super) nodes: Box<[Arc<dyn Node>]>,
+    pub(super) quorum: Quorum,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) entropy: Arc<Entropy>,
+    pub(super) levels: Levels,
+    pub(super) keeper: Keeper,
+    pub(super) sweeper: Sweeper,
+}
+
+impl Core {
+    /// Every node with its id.
+    pub(super) fn nodes(&self) -> impl Iterator<Item = (NodeId, &Arc<dyn Node>)> {
+        NodeId::all(self.nodes.len()).zip(self.nodes.iter())
+    }
+}
+
+/// The highest counter that this process has seen in each slot.
+pub(super) struct Levels(Box<[AtomicU64]>);
+
+impl Levels {
+    pub(super) fn new() -> Self {
+        Self((0..Resource::SLOTS).map(|_| AtomicU64::new(0)).collect())
+    }
+
+    /// What a grant asks counters to be at least: one above all that was seen, so that nodes that lag catch up and the
+    /// quorum agrees without a seal round. Only a hint: safety never depends on it.
+    pub(super) fn floor(&self, slot: u16) -> u64 {
+        match self.0.get(usize::from(slot)).map_or(0, |level| level.load(Ordering::Relaxed)) {
+            0 => 0,
+            seen => seen + 1,
+        }
+    }
+
+    /// Takes in the counter that a reply mentions.
+    pub(super) fn observe(&self, slot: u16, reply: &Reply) {
+        let counter = match reply {
+            Reply::Granted { counter } => *counter,
+            Reply::Refused(view) | Reply::Seen(view) => view.counter,
+            _ => return,
+        };
+        if let (Some(level), true) = (self.0.get(usize::from(slot)), counter < FencingToken::MAX) {
+            level.fetch_max(counter, Ordering::Relaxed);
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Runs the machines against the nodes: fans out, feeds replies in, obeys what comes out, rolls back.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::core::Core;
+use super::exchange::{Exchange, Phase};
+use super::settings::Settings;
+use crate::protocol::{
+    Acquire, Defeat, Extend, ExtendDefeat, ExtendStep, Footprint, Release, ReleaseOutcome, Reply, Step, Subject, Terms,
+    Verb, View, Win,
+};
+use crate::{Moment, NodeId, NodeSet};
+
+/// One attempt: grant round, seal round where needed. The exchange that comes with a win knows where the locks are.
+///
+/// # Cancel safety
+///
+/// Dropping the future at any await point rolls the attempt back.
+pub(super) async fn acquire(
+    core: &Arc<Core>,
+    settings: &Settings,
+    subject: Arc<Subject>,
+    round_max: Duration,
+) -> Result<(Win, Arc<Exchange>), Defeat> {
+    let Terms { ttl, .. } = settings.terms;
+    let slot = subject.resource.slot();
+    let everybody = NodeSet::first(core.quorum.nodes());
+    // Before the first byte is sent: everything later counts against the validity.
+    let started = core.clock.now();
+    let until = started.after(ttl).after(settings.terms.drift()).after(round_max);
+    let mut attempt = Acquire::new(core.quorum, settings.terms, started);
+    let exchange = Exchange::open(core, subject, Phase::Acquire, Footprint::asked(everybody), until);
+    let rollback = Rollback { exchange: Arc::clone(&exchange), armed: true };
+    exchange.send(everybody, Verb::Grant { ttl, floor: core.levels.floor(slot), wall: core.clock.wall() });
+
+    let mut round = pin!(sleep(round_max));
+    loop {
+        let replies = tokio::select! {
+            biased;
+            replies = exchange.next(attempt.replies_missing()) => Some(replies),
+            () = &mut round => None,
+        };
+        let in_time = replies.is_some();
+        let mut step = Step::Wait;
+        for (node, reply) in replies.unwrap_or_else(|| exchange.take()) {
+            tracing::trace!(%node, ?reply, "vote");
+            match attempt.reply(node, reply, core.clock.now()) {
+                Step::Wait => {}
+                Step::Seal(nodes, token) => {
+                    tracing::debug!(%nodes, ?token, "counters disagree, sealing");
+                    exchange.send(nodes, Verb::Seal { token: token.get() });
+                    round.set(sleep(round_max));
+                    step = Step::Seal(nodes, token);
+                }
+                end => {
+                    step = end;
+                    break;
+                }
+            }
+        }
+        if step == Step::Wait && !in_time {
+            step = attempt.timeout(core.clock.now());
+        }
+        match step {
+            Step::Wait | Step::Seal(..) => {}
+            Step::Won(win) => return Ok((win, rollback.disarm())),
+            Step::Lost(defeat) => return Err(defeat),
+        }
+    }
+}
+
+/// Lets the locks of `subject` live on; `send` is called to put the requests on their way.
+pub(super) async fn extend(
+    core: &Arc<Core>,
+    terms: Terms,
+    subject: Arc<Subject>,
+    round_max: Duration,
+    send: impl FnOnce(&dyn Fn()) -> bool,
+) -> Option<Result<Moment, ExtendDefeat>> {
+    let started = core.clock.now();
+    let exchange = Exchange::open(core, subject, Phase::Extend, Footprint::default(), started);
+    let everybody = NodeSet::first(core.quorum.nodes());
+    if !send(&|| exchange.send(everybody, Verb::Extend { ttl: terms.ttl })) {
+        return None;
+    }
+    let mut attempt = Extend::new(core.quorum, terms, started);
+    let mut round = pin!(sleep(round_max));
+    loop {
+        let replies = tokio::select! {
+            biased;
+            replies = exchange.next(attempt.replies_missing()) => Some(replies),
+            () = &mut round => None,
+        };
+        let in_time = replies.is_some();
+        let mut step = ExtendStep::Wait;
+        for (node, reply) in replies.unwrap_or_else(|| exchange.take()) {
+            step = match attempt.reply(node, reply, core.clock.now()) {
+                ExtendStep::Wait => continue,
+                end => end,
+            };
+            break;
+        }
+        if step == ExtendStep::Wait && !in_time {
+            step = attempt.timeout(core.clock.now());
+        }
+        match step {
+            ExtendStep::Wait => {}
+            ExtendStep::Extended { valid_until } => return Some(Ok(valid_until)),
+            ExtendStep::Lost(defeat) => return Some(Err(defeat)),
+        }
+    }
+}
+
+/// Gives the locks of an exchange back and tells what was found.
+///
+/// # Cancel safety
+///
+/// The releases are sent before the first await; dropping the future loses only the outcome.
+pub(super) async fn release(core: &Core, exchange: Arc<Exchange>, round_max: Duration) -> ReleaseOutcome {
+    let asked = exchange.leave(Some(Phase::Release));
+    let mut release = Release::new(core.quorum);
+    // Where the lock certainly never was there is nobody to ask.
+    for node in NodeSet::first(core.quorum.nodes()).without(asked).iter() {
+        if let Some(outcome) = release.reply(node, Reply::Refused(View::default())) {
+            return outcome;
+        }
+    }
+    let mut round = pin!(sleep(round_max));
+    loop {
+        let (replies, in_time) = tokio::select! {
+            biased;
+            replies = exchange.next(release.replies_missing()) => (replies, true),
+            () = &mut round => (exchange.take(), false),
+        };
+        for (node, reply) in replies {
+            if let Some(outcome) = release.reply(node, reply) {
+                return outcome;
+            }
+        }
+        if !in_time {
+            return release.timeout();
+        }
+    }
+}
+
+/// Asks every node what it knows, and waits for all that answer in time.
+pub(super) async fn inspect(
+    core: &Arc<Core>,
+    subject: Arc<Subject>,
+    round_max: Duration,
+) -> Vec<(NodeId, Option<Reply>)> {
+    let exchange = Exchange::open(core, subject, Phase::Inspect, Footprint::default(), Moment::default());
+    let everybody = NodeSet::first(core.quorum.nodes());
+    exchange.send(everybody, Verb::Inspect);
+    let _ = tokio::time::timeout(round_max, exchange.filled(everybody.len())).await;
+    let mut replies = exchange.take();
+    let mut reply_of = |node| replies.iter().position(|(from, _)| *from == node).map(|at| replies.swap_remove(at).1);
+    everybody.iter().map(|node| (node, reply_of(node))).collect()
+}
+
+/// Rolls an attempt back when it is dropped: after a defeat, and when the caller's future is dropped.
+struct Rollback {
+    exchange: Arc<Exchange>,
+    armed: bool,
+}
+
+impl Rollback {
+    /// The attempt was won: the locks stay.
+    fn disarm(mut self) -> Arc<Exchange> {
+        self.armed = false;
+        self.exchange.close();
+        Arc::clone(&self.exchange)
+    }
+}
+
+impl Drop for Rollback {
+    fn drop(&mut self) {
+        if self.armed {
+            self.exchange.leave(None);
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! One error a verb; each variant answers "what now?" and carries the evidence.
+
+use std::time::Duration;
+
+use crate::protocol::{Defeat, Fault, LossCause, Votes};
+use crate::{HolderError, ResourceError};
+
+/// Why a locker cannot be built from its configuration.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// No node was named.
+    #[error("no node was named: give at least one URL, five for a lock that survives two failures")]
+    NoNodes,
+    /// More nodes than a set may have.
+    #[error("{count} nodes are too many: a set has at most {most}", most = crate::NodeId::COUNT_MAX)]
+    TooManyNodes {
+        /// How many were named.
+        count: usize,
+    },
+    /// A URL names no server.
+    #[cfg(feature = "redis")]
+    #[error("node {position}: {reason}")]
+    Address {
+        /// Which of the URLs, from 1.
+        position: usize,
+        /// What is wrong with it.
+        reason: crate::node::redis::AddressError,
+    },
+    /// Two URLs name one server: that is one node, not two.
+    #[error("nodes {first} and {second} are the same server, {address}: a quorum needs servers that fail apart")]
+    SameServer {
+        /// The one, from 1.
+        first: usize,
+        /// The other, from 1.
+        second: usize,
+        /// The server's address.
+        address: String,
+    },
+    /// A node could not be opened.
+    #[cfg(feature = "redis")]
+    #[error(transparent)]
+    Open(#[from] crate::node::redis::OpenError),
+    /// A prefix that keys cannot begin with.
+    #[error("the prefix {0:?} cannot be used: 1 to 64 letters, digits, '_', '-', '.' or ':'")]
+    Prefix(String),
+    /// The label of holders cannot be used.
+    #[error("the label cannot be used: {0}")]
+    Label(HolderError),
+    /// The time to live leaves nothing to rely on.
+    #[error(
+        "a time to live of {ttl:?} is too short for a node timeout of {node_timeout:?}: at least {least:?}, or a shorter node timeout"
+    )]
+    TtlTooShort {
+        /// What was asked for.
+        ttl: Duration,
+        /// The node timeout.
+        node_timeout: Duration,
+        /// The least that makes sense with it.
+        least: Duration,
+    },
+    /// The time to live would block everybody for very long after a crash.
+    #[error(
+        "a time to live of {ttl:?} is too long, at most {most:?}: renewal keeps a short one alive for as long as you need it"
+    )]
+    TtlTooLong {
+        /// What was asked for.
+        ttl: Duration,
+        /// The most.
+        most: Duration,
+    },
+    /// No acquire could ever succeed.
+    #[error("min_validity {min_validity:?} can never be met: a new lease is valid for {validity:?} at most")]
+    MinValidityTooLong {
+        /// What was asked for.
+        min_validity: Duration,
+        /// What a lease has.
+        validity: Duration,
+    },
+    /// Every lease would end before it is of use.
+    #[error(
+        "max_hold {max_hold:?} is shorter than the validity that a new lease must have, {min_validity:?}: raise it or shorten the time to live"
+    )]
+    MaxHoldTooShort {
+        /// What was asked for.
+        max_hold: Duration,
+        /// The least validity.
+        min_validity: Duration,
+    },
+    /// Clocks that differ so much are broken.
+    #[error("a drift of {ppm} parts per million is too large, at most {most}: mend the clocks")]
+    DriftTooLarge {
+        /// What was asked for.
+        ppm: u32,
+        /// The most.
+        most: u32,
+    },
+}
+
+/// Why a locker could not be connected.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The configuration contradicts itself.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// So few nodes can be reached that no quorum is there.
+    #[error("no quorum: {reached} of {nodes} nodes could be reached, {needed} are needed; {}", list(.unreachable))]
+    NoQuorum {
+        /// How many could be reached.
+        reached: usize,
+        /// How many there are.
+        nodes: usize,
+        /// How many are needed.
+        needed: usize,
+        /// The others' addresses, and why.
+        unreachable: Vec<(String, Fault)>,
+    },
+}
+
+fn list(unreachable: &[(String, Fault)]) -> String {
+    let parts: Vec<_> = unreachable.iter().map(|(address, fault)| format!("{address}: {fault}")).collect();
+    parts.join("; ")
+}
+
+/// Why no lease was acquired.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AcquireError {
+    /// The name of the resource cannot be used.
+    #[error(transparent)]
+    Resource(#[from] ResourceError),
+    /// Somebody else holds the resource, or contenders split the votes. The nodes are well: try later.
+    #[error("held by another after {attempts} attempt(s) in {waited:.1?}: {votes}")]
+    Contended {
+        /// Every node's vote at the last attempt.
+        votes: Votes,
+        /// How many attempts were made.
+        attempts: u32,
+        /// From the call to the end of the last attempt.
+        waited: Duration,
+    },
+    /// Too many nodes do not answer or answer with errors. Nobody can acquire until that is mended.
+    #[error("no quorum after {attempts} attempt(s) in {waited:.1?}: {votes}")]
+    NoQuorum {
+        /// Every node's vote at the last attempt.
+        votes: Votes,
+        /// How many attempts were made.
+        attempts: u32,
+        /// From the call to the end of the last attempt.
+        waited: Duration,
+    },
+    /// A quorum granted, too late to rely on it.
+    #[error(
+        "quorum reached but too late: took {took:.1?} of {ttl:?}, {left:.1?} of validity were left and {min_validity:.1?} are required"
+    )]
+    TooSlow {
+        /// From before the first request to the last reply that was needed.
+        took: Duration,
+        /// The time to live that was asked for.
+        ttl: Duration,
+        /// The validity that was left.
+        left: Duration,
+        /// The validity that must be left.
+        min_validity: Duration,
+        /// Every node's vote.
+        votes: Votes,
+        /// How many attempts were made.
+        attempts: u32,
+        /// From the call to the end of the last attempt.
+        waited: Duration,
+    },
+}
+
+impl AcquireError {
+    pub(super) fn from_defeat(defeat: Defeat, terms: crate::protocol::Terms, attempts: u32, waited: Duration) -> Self {
+        match defeat {
+            Defeat::Contended(votes) => Self::Contended { votes, attempts, waited },
+            Defeat::NoQuorum(votes) => Self::NoQuorum { votes, attempts, waited },
+            Defeat::TooSlow { took, left, votes } => {
+                let crate::protocol::Terms { ttl, min_validity, .. } = terms;
+                Self::TooSlow { took, ttl, left, min_validity, votes, attempts, waited }
+            }
+        }
+    }
+
+    /// Every node's vote at the last attempt, if one was made.
+    #[must_use]
+    pub const fn votes(&self) -> Option<&Votes> {
+        match self {
+            Self::Resource(_) => None,
+            Self::Contended { votes, .. } | Self::NoQuorum { votes, .. } | Self::TooSlow { votes, .. } => Some(votes),
+        }
+    }
+}
+
+/// Why a lease was not extended.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExtendError {
+    /// The lease is over; acquire a new one, with a new token.
+    #[error(transparent)]
+    Lost(#[from] Lost),
+    /// Too few nodes answered to know. The lease lives as long as it did; another try may succeed.
+    #[error("not extended, no quorum: {votes}")]
+    NoQuorum {
+        /// Every node's vote.
+        votes: Votes,
+    },
+    /// A quorum extended, too late to rely on it. Another try may succeed.
+    #[error("not extended, the quorum came too late: took {took:.1?} of {ttl:?}")]
+    TooSlow {
+        /// From before the first request to the last reply that was needed.
+        took: Duration,
+        /// The time to live.
+        ttl: Duration,
+    },
+}
+
+/// The lease is over: whatever it protected must not be touched any more.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the lease is lost: {cause}")]
+#[non_exhaustive]
+pub struct Lost {
+    /// Why.
+    pub cause: LossCause,
+}
+
+/// Why a protected body did not run to its end.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WithLockError {
+    /// The body never ran.
+    #[error(transparent)]
+    Acquire(#[from] AcquireError),
+    /// The lease was lost and the body was cancelled at its current await point.
+    #[error("the body was cancelled: {0}")]
+    Lost(#[from] Lost),
+}

@@ -1,0 +1,162 @@
+//! [`Exchange`]: where the replies of one attempt arrive, and who cleans up when nobody reads them any more.
+//!
+//! Sending is synchronous and replies are taken in here, not in a future. So dropping a future at any point loses
+//! nothing: whoever leaves sends the releases behind the grants, on the spot, and what comes in later is still noted.
+
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
+
+use super::core::Core;
+use super::sweeper::Leftover;
+use crate::node::{Answer, Inbox};
+use crate::protocol::{Footprint, Reply, Request, Subject, Verb};
+use crate::{Moment, NodeId, NodeSet};
+
+/// The replies of one attempt, from its grants to its releases; or of one extension.
+pub(super) struct Exchange {
+    core: Arc<Core>,
+    subject: Arc<Subject>,
+    /// When the last lock of this attempt has expired at the latest, unless it is extended.
+    until: Moment,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    footprint: Footprint,
+    /// What a reader waits for; replies to other verbs are noted and not queued.
+    reading: Option<Phase>,
+    queue: Vec<(NodeId, Reply)>,
+    reader: Option<Waker>,
+    wake_at: usize,
+    /// Answers that are still to come.
+    awaited: usize,
+    leaving: bool,
+}
+
+/// What the reader of an exchange is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    Acquire,
+    Extend,
+    Release,
+    Inspect,
+}
+
+impl Phase {
+    const fn reads(self, verb: Verb) -> bool {
+        match verb {
+            Verb::Grant { .. } | Verb::Seal { .. } => matches!(self, Self::Acquire),
+            Verb::Extend { .. } => matches!(self, Self::Extend),
+            Verb::Release => matches!(self, Self::Release),
+            Verb::Inspect => matches!(self, Self::Inspect),
+        }
+    }
+}
+
+impl Exchange {
+    /// An exchange in `phase`; `footprint` is where locks of `subject` may be from the start.
+    pub(super) fn open(
+        core: &Arc<Core>,
+        subject: Arc<Subject>,
+        phase: Phase,
+        footprint: Footprint,
+        until: Moment,
+    ) -> Arc<Self> {
+        let inner = Inner { footprint, reading: Some(phase), ..Inner::default() };
+        Arc::new(Self { core: Arc::clone(core), subject, until, inner: Mutex::new(inner) })
+    }
+
+    /// Sends `verb` to `nodes`, all at once.
+    pub(super) fn send(self: &Arc<Self>, nodes: NodeSet, verb: Verb) {
+        self.lock().awaited += nodes.len();
+        for (id, node) in self.core.nodes().filter(|(id, _)| nodes.contains(*id)) {
+            let inbox = Arc::clone(self) as Arc<dyn Inbox>;
+            node.send(Request { subject: Arc::clone(&self.subject), verb }, Answer::to(inbox, id, verb));
+        }
+    }
+
+    /// Waits until `at_least` replies have come in and takes them. Waking earlier would be in vain.
+    ///
+    /// # Cancel safety
+    ///
+    /// No reply is lost.
+    pub(super) async fn next(&self, at_least: usize) -> Vec<(NodeId, Reply)> {
+        self.filled(at_least).await;
+        self.take()
+    }
+
+    /// Waits until `count` replies are in, and leaves them there for [`Exchange::take`].
+    pub(super) async fn filled(&self, count: usize) {
+        poll_fn(|context| {
+            let mut inner = self.lock();
+            if inner.queue.len() >= count {
+                return Poll::Ready(());
+            }
+            inner.wake_at = count;
+            inner.reader = Some(context.waker().clone());
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// Takes what has come in, however little.
+    pub(super) fn take(&self) -> Vec<(NodeId, Reply)> {
+        std::mem::take(&mut self.lock().queue)
+    }
+
+    /// Stops reading. Replies that come later are noted.
+    pub(super) fn close(&self) {
+        let mut inner = self.lock();
+        inner.reading = None;
+        inner.queue = Vec::new();
+        inner.reader = None;
+    }
+
+    /// Sends the release to every node where the lock may be, and returns these nodes. From now on whatever stays
+    /// unproved when the last answer is in goes to the sweeper.
+    pub(super) fn leave(self: &Arc<Self>, reading: Option<Phase>) -> NodeSet {
+        let outstanding = {
+            let mut inner = self.lock();
+            inner.leaving = true;
+            inner.reading = reading;
+            inner.queue.clear();
+            inner.footprint.outstanding()
+        };
+        self.send(outstanding, Verb::Release);
+        outstanding
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inbox for Exchange {
+    fn deliver(&self, node: NodeId, verb: Verb, reply: Reply) {
+        self.core.levels.observe(self.subject.resource.slot(), &reply);
+        let (woken, leftover) = {
+            let mut inner = self.lock();
+            inner.awaited = inner.awaited.saturating_sub(1);
+            match verb {
+                Verb::Grant { .. } => inner.footprint.on_grant(node, &reply),
+                Verb::Release => inner.footprint.on_release(node, &reply),
+                Verb::Seal { .. } | Verb::Extend { .. } | Verb::Inspect => {}
+            }
+            if inner.reading.is_some_and(|phase| phase.reads(verb)) {
+                inner.queue.push((node, reply));
+            }
+            let woken = if inner.queue.len() >= inner.wake_at { inner.reader.take() } else { None };
+            let unproved = inner.leaving && inner.awaited == 0 && !inner.footprint.outstanding().is_empty();
+            (woken, unproved.then_some(inner.footprint))
+        };
+        if let Some(waker) = woken {
+            waker.wake();
+        }
+        if let Some(footprint) = leftover {
+            let subject = Arc::clone(&self.subject);
+            self.core.sweeper.push(Leftover { subject, footprint, until: self.until });
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! [`Guard`]: the live handle of a lease, and [`LeaseHandle`], a view of it that may be passed on.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::drive;
+use super::error::{ExtendError, Lost};
+use super::held::Held;
+use crate::protocol::{LossCause, ReleaseOutcome};
+use crate::{FencingToken, Holder, Lease, Resource};
+
+/// A held lease. It is renewed by itself unless configured otherwise, and released when it goes out of scope.
+///
+/// Everything a holder wants to know is on the [`LeaseHandle`] that a guard dereferences to.
+///
+/// Drop is best effort: it sends the releases on the spot and waits for nothing, and it leaves a trace event
+/// (`dropped without release`), for a program that ends at once may take the connections with it. Prefer
+/// [`release`](Guard::release).
+#[must_use = "a guard that is dropped at once protects nothing"]
+pub struct Guard {
+    handle: LeaseHandle,
+    released: bool,
+}
+
+impl Guard {
+    pub(super) const fn new(held: Arc<Held>) -> Self {
+        Self { handle: LeaseHandle(held), released: false }
+    }
+
+    /// A view of the lease for other tasks. It does not keep the lease alive.
+    #[must_use]
+    pub fn handle(&self) -> LeaseHandle {
+        self.handle.clone()
+    }
+
+    /// Gives the lease back and tells what was found.
+    ///
+    /// Returns when a quorum has let go; the other nodes follow. A release that some node does not acknowledge is
+    /// repeated in the background until the lock has expired there. Never fails: a lease that had ended before is an
+    /// overrun, reported as [`ReleaseOutcome::AlreadyExpired`] or [`ReleaseOutcome::TakenByOther`] and traced.
+    ///
+    /// # Cancel safety
+    ///
+    /// The releases are sent before the first await point. Dropping the future loses only the outcome.
+    pub async fn release(mut self) -> ReleaseOutcome {
+        self.released = true;
+        let held = Arc::clone(&self.handle.0);
+        let overrun = held.end(LossCause::Released) != LossCause::Released;
+        let outcome = drive::release(&held.core, Arc::clone(&held.exchange), held.settings.node_timeout).await;
+        if overrun || matches!(outcome, ReleaseOutcome::AlreadyExpired | ReleaseOutcome::TakenByOther { .. }) {
+            let (resource, token) = (&held.subject.resource, held.token);
+            tracing::warn!(%resource, ?token, ?outcome, "overrun: the lease had ended before its release");
+        }
+        outcome
+    }
+}
+
+impl Deref for Guard {
+    type Target = LeaseHandle;
+
+    fn deref(&self) -> &LeaseHandle {
+        &self.handle
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if !self.released {
+            let held = &self.handle.0;
+            held.end(LossCause::Released);
+            tracing::warn!(
+                resource = %held.subject.resource,
+                holder = ?held.subject.holder,
+                token = ?held.token,
+                "dropped without release; releasing in the background"
+            );
+            held.exchange.leave(None);
+        }
+    }
+}
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Guard").field(&self.handle.lease()).finish()
+    }
+}
+
+/// A view of a held lease: cheap to clone, and of no influence on how long the lease lives.
+#[derive(Clone)]
+pub struct LeaseHandle(Arc<Held>);
+
+impl LeaseHandle {
+    /// The fencing token: pass it with every write. It is the same for the whole life of the lease.
+    #[must_use]
+    pub fn token(&self) -> FencingToken {
+        self.0.token
+    }
+
+    /// What is held.
+    #[must_use]
+    pub fn resource(&self) -> &Resource {
+        &self.0.subject.resource
+    }
+
+    /// Who holds it: new for every attempt.
+    #[must_use]
+    pub fn holder(&self) -> &Holder {
+        &self.0.subject.holder
+    }
+
+    /// The lease as a value, as things stand.
+    #[must_use]
+    pub fn lease(&self) -> Lease {
+        Lease {
+            resource: self.resource().clone(),
+            holder: self.holder().clone(),
+            token: self.token(),
+            ttl: self.0.settings.terms.ttl,
+            valid_until: self.0.ends_at(),
+        }
+    }
+
+    /// The validity that is left; `None` once the lease is over.
+    ///
+    /// Measured on a clock that counts suspend, with the drift allowance already taken off.
+    #[must_use]
+    pub fn valid_for(&self) -> Option<Duration> {
+        self.0.check().ok()
+    }
+
+    /// Fails once the lease is over. Cheap: no network, no await. Call it before each side effect.
+    ///
+    /// A pause may come right after the check, so this narrows the window and does not close it; the token at the
+    /// resource does.
+    ///
+    /// # Errors
+    ///
+    /// [`Lost`] with the cause.
+    pub fn check(&self) -> Result<(), Lost> {
+        self.0.check().map(|_| ())
+    }
+
+    /// Completes when the lease is over, with the cause. Fires at the end of the validity at the latest, with no
+    /// network and no other task involved; after a release it completes with [`LossCause::Released`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future changes nothing; a new call gives the same answer.
+    pub async fn lost(&self) -> LossCause {
+        self.0.lost().await
+    }
+
+    /// Extends the lease by a full time to live from now. Seldom needed: guards renew themselves.
+    ///
+    /// # Errors
+    ///
+    /// [`ExtendError::Lost`] when the lease is over, for good; the others leave it as long as it was.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future may leave the locks on the nodes living longer than this handle believes, never shorter.
+    pub async fn extend(&self) -> Result<(), ExtendError> {
+        self.0.extend().await
+    }
+}
+
+impl fmt::Debug for LeaseHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("LeaseHandle").field(&self.lease()).finish()
+    }
+}

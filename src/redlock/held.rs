@@ -1,0 +1,183 @@
+//! [`Held`]: what guard, handles and keeper share about one lease.
+
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use super::core::Core;
+use super::drive;
+use super::error::{ExtendError, Lost};
+use super::exchange::Exchange;
+use super::keeper::Entry;
+use super::settings::Settings;
+use super::timer::sleep_until;
+use crate::protocol::{Action, ExtendDefeat, LossCause, Renewal, Subject, Win};
+use crate::{FencingToken, Moment};
+
+/// One lease while somebody may rely on it.
+pub(super) struct Held {
+    pub(super) core: Arc<Core>,
+    pub(super) settings: Arc<Settings>,
+    pub(super) subject: Arc<Subject>,
+    pub(super) token: FencingToken,
+    pub(super) exchange: Arc<Exchange>,
+    plan: Mutex<Plan>,
+    ended: Notify,
+    /// Its place in the keeper's schedule; locked after the schedule.
+    entry: Mutex<Option<Entry>>,
+}
+
+struct Plan {
+    renewal: Renewal,
+    ended: Option<LossCause>,
+}
+
+impl Held {
+    pub(super) fn new(
+        core: Arc<Core>,
+        settings: Arc<Settings>,
+        subject: Arc<Subject>,
+        win: Win,
+        exchange: Arc<Exchange>,
+    ) -> Arc<Self> {
+        let now = core.clock.now();
+        let hold_until = settings.max_hold.map(|max_hold| now.after(max_hold));
+        let renewal = Renewal::new(win.valid_until, hold_until, settings.renewed, now);
+        let plan = Mutex::new(Plan { renewal, ended: None });
+        Arc::new(Self {
+            core,
+            settings,
+            subject,
+            token: win.token,
+            exchange,
+            plan,
+            ended: Notify::new(),
+            entry: Mutex::default(),
+        })
+    }
+
+    /// When the lease ends, as things stand.
+    pub(super) fn ends_at(&self) -> Moment {
+        self.plan().renewal.ends_at()
+    }
+
+    /// The validity that is left, or why there is none.
+    pub(super) fn check(&self) -> Result<Duration, Lost> {
+        let plan = self.plan();
+        if let Some(cause) = &plan.ended {
+            return Err(Lost { cause: cause.clone() });
+        }
+        let left = plan.renewal.ends_at().since(self.core.clock.now());
+        drop(plan);
+        // The clock decides, also when no task has had the time to notice.
+        if left.is_zero() { Err(Lost { cause: self.end(LossCause::Expired) }) } else { Ok(left) }
+    }
+
+    /// What is due now. A loss takes effect here.
+    pub(super) fn due(&self) -> Option<Action> {
+        let mut plan = self.plan();
+        if plan.ended.is_some() {
+            return None;
+        }
+        let action = plan.renewal.due(self.core.clock.now());
+        drop(plan);
+        if let Action::Lost(cause) = action {
+            self.end(cause);
+            return None;
+        }
+        Some(action)
+    }
+
+    /// Ends the lease, once; returns the cause that counts.
+    pub(super) fn end(&self, cause: LossCause) -> LossCause {
+        let mut plan = self.plan();
+        if let Some(earlier) = &plan.ended {
+            return earlier.clone();
+        }
+        // Whoever noticed first may have called it by the common name.
+        let cause = match (cause, plan.renewal.due(self.core.clock.now())) {
+            (LossCause::Expired, Action::Lost(exact)) => exact,
+            (cause, _) => cause,
+        };
+        plan.ended = Some(cause.clone());
+        drop(plan);
+        self.core.keeper.forget(self);
+        self.ended.notify_waiters();
+        let (resource, holder, token) = (&self.subject.resource, &self.subject.holder, self.token);
+        match cause {
+            LossCause::Released => tracing::debug!(%resource, ?holder, ?token, "released"),
+            _ => tracing::warn!(%resource, ?holder, ?token, %cause, "lease lost"),
+        }
+        cause
+    }
+
+    /// Waits for the end. Needs neither the network nor any other task: the clock is enough.
+    pub(super) async fn lost(&self) -> LossCause {
+        let mut ended = pin!(self.ended.notified());
+        loop {
+            // Registered before the look, so that an end in between is not missed.
+            ended.as_mut().enable();
+            match self.check() {
+                Err(Lost { cause }) => return cause,
+                Ok(_) => {
+                    let ends_at = self.ends_at();
+                    tokio::select! {
+                        biased;
+                        () = &mut ended => {}
+                        () = sleep_until(&*self.core.clock, ends_at) => {}
+                    }
+                }
+            }
+        }
+    }
+
+    /// One try to extend, over before the lease ends.
+    pub(super) async fn extend(&self) -> Result<(), ExtendError> {
+        let left = self.check()?;
+        let send = |put: &dyn Fn()| {
+            // Under the lock that `end` takes: no extension is sent after a release, under any interleaving.
+            let plan = self.plan();
+            let live = plan.ended.is_none();
+            if live {
+                put();
+            }
+            live
+        };
+        let round_max = self.settings.node_timeout.min(left);
+        let subject = Arc::clone(&self.subject);
+        let terms = self.settings.terms;
+        let outcome = drive::extend(&self.core, terms, subject, round_max, send).await;
+        let now = self.core.clock.now();
+        match outcome {
+            Some(Ok(valid_until)) => {
+                // A reply that comes after the end extends nothing: the loss has been told, or is about to be.
+                self.check()?;
+                self.plan().renewal.extended(valid_until, now);
+                Ok(())
+            }
+            Some(Err(ExtendDefeat::Gone(votes))) => {
+                tracing::warn!(resource = %self.subject.resource, ?votes, "a majority no longer has the lock");
+                Err(Lost { cause: self.end(LossCause::Taken) }.into())
+            }
+            Some(Err(ExtendDefeat::NoQuorum(votes))) => {
+                self.plan().renewal.failed(now, self.core.entropy.u32());
+                Err(ExtendError::NoQuorum { votes })
+            }
+            Some(Err(ExtendDefeat::TooSlow { took })) => {
+                self.plan().renewal.failed(now, self.core.entropy.u32());
+                Err(ExtendError::TooSlow { took, ttl: self.settings.terms.ttl })
+            }
+            None => Err(self.check().map_or_else(ExtendError::from, |_| Lost { cause: LossCause::Released }.into())),
+        }
+    }
+
+    pub(super) fn entry(&self) -> MutexGuard<'_, Option<Entry>> {
+        self.entry.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn plan(&self) -> MutexGuard<'_, Plan> {
+        self.plan.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,161 @@
+//! Looking at a resource, and acting for a holder that is known by name only.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::error::ExtendError;
+use super::exchange::{Exchange, Phase};
+use super::{Lost, Redlock, drive};
+use crate::protocol::{ExtendDefeat, Fault, FaultKind, Footprint, LossCause, ReleaseOutcome, Reply, Subject, View};
+use crate::{Holder, HolderId, NodeId, NodeSet, Resource, ResourceError};
+
+/// What the nodes know of one resource. Advisory: it may have changed by the time anybody reads it.
+#[derive(Debug, Clone)]
+pub struct Inspection {
+    /// What each node said, in the order of the nodes.
+    pub rows: Vec<Row>,
+    /// How many nodes must agree.
+    pub needed: usize,
+}
+
+/// What one node said.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// Which node.
+    pub node: NodeId,
+    /// Its address.
+    pub address: String,
+    /// What it knows, or why it did not say.
+    pub view: Result<View, Fault>,
+}
+
+/// What the nodes agree on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Agreement {
+    /// A majority has the lock for this holder.
+    HeldBy(Box<str>),
+    /// A majority has no lock: the resource was free, at least at that moment.
+    Free,
+    /// Neither: views are split or too few nodes answered.
+    Indeterminate,
+}
+
+impl Inspection {
+    /// What a majority agrees on.
+    #[must_use]
+    pub fn agreement(&self) -> Agreement {
+        let occupants = || self.rows.iter().filter_map(|row| row.view.as_ref().ok().map(|view| &view.occupant));
+        let majority = occupants().find(|one| occupants().filter(|other| other == one).count() >= self.needed);
+        match majority {
+            Some(Some(holder)) => Agreement::HeldBy(holder.clone()),
+            Some(None) => Agreement::Free,
+            None => Agreement::Indeterminate,
+        }
+    }
+
+    /// The full holder that carries this id on any node.
+    #[must_use]
+    pub fn holder_with_id(&self, id: HolderId) -> Option<Holder> {
+        let mut occupants =
+            self.rows.iter().filter_map(|row| row.view.as_ref().ok()?.occupant.as_deref()?.parse::<Holder>().ok());
+        occupants.find(|holder| holder.id() == id)
+    }
+}
+
+impl Redlock {
+    /// Asks every node who holds `resource`. Changes nothing, and promises nothing about the next moment.
+    ///
+    /// # Errors
+    ///
+    /// [`ResourceError`] for a name that cannot be used. Nodes that do not answer are rows.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future changes nothing.
+    pub async fn inspect<R: TryInto<Resource>>(&self, resource: R) -> Result<Inspection, ResourceError>
+    where
+        ResourceError: From<R::Error>,
+    {
+        let resource = resource.try_into()?;
+        let subject = subject(resource, Holder::new(HolderId::from_random(0), self.settings.label.clone()));
+        let node_timeout = self.settings.node_timeout;
+        let replies = drive::inspect(&self.core, subject, node_timeout).await;
+        let rows = replies.into_iter().zip(self.addresses()).map(|((node, reply), address)| {
+            let view = match reply {
+                Some(Reply::Seen(view)) => Ok(view),
+                Some(Reply::Failed(fault)) => Err(fault),
+                Some(other) => Err(Fault::new(FaultKind::Unexpected, format!("{other:?}"))),
+                None => Err(Fault::new(FaultKind::TimedOut, format!("no answer within {node_timeout:?}"))),
+            };
+            Row { node, address, view }
+        });
+        Ok(Inspection { rows: rows.collect(), needed: self.core.quorum.needed() })
+    }
+
+    /// Releases what `holder` holds: for a lease whose guard lives in another process, or no longer.
+    ///
+    /// # Errors
+    ///
+    /// [`ResourceError`] for a name that cannot be used.
+    ///
+    /// # Cancel safety
+    ///
+    /// The releases are sent before the first await point.
+    pub async fn release_as<R: TryInto<Resource>>(
+        &self,
+        resource: R,
+        holder: &Holder,
+    ) -> Result<ReleaseOutcome, ResourceError>
+    where
+        ResourceError: From<R::Error>,
+    {
+        let subject = subject(resource.try_into()?, holder.clone());
+        self.core.sweeper.start(&self.core);
+        let everybody = Footprint::granted(NodeSet::first(self.core.quorum.nodes()));
+        let until = self.core.clock.now().after(self.settings.terms.ttl);
+        let exchange = Exchange::open(&self.core, subject, Phase::Release, everybody, until);
+        Ok(drive::release(&self.core, exchange, self.settings.node_timeout).await)
+    }
+
+    /// Lets what `holder` holds live for the configured time to live from now, and returns the validity.
+    ///
+    /// # Errors
+    ///
+    /// [`ExtendError::Lost`] when a majority does not have the lock for this holder; the others leave it as it was.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future does not withdraw the extension.
+    pub async fn extend_as(&self, resource: Resource, holder: &Holder) -> Result<Duration, ExtendError> {
+        let subject = subject(resource, holder.clone());
+        let terms = self.settings.terms;
+        let send = |put: &dyn Fn()| {
+            put();
+            true
+        };
+        match drive::extend(&self.core, terms, subject, self.settings.node_timeout, send).await {
+            Some(Ok(valid_until)) => Ok(valid_until.since(self.core.clock.now())),
+            Some(Err(ExtendDefeat::NoQuorum(votes))) => Err(ExtendError::NoQuorum { votes }),
+            Some(Err(ExtendDefeat::TooSlow { took })) => Err(ExtendError::TooSlow { took, ttl: terms.ttl }),
+            Some(Err(ExtendDefeat::Gone(_))) | None => Err(Lost { cause: LossCause::Taken }.into()),
+        }
+    }
+
+    /// Waits until the nodes have worked off all that was sent to them, or `within` has passed: call it before a
+    /// program ends, so that the last releases reach the nodes that no quorum waited for.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future changes nothing.
+    pub async fn flush(&self, within: Duration) {
+        let label = self.settings.label.clone();
+        if let Ok(resource) = Resource::new("flush") {
+            let subject = subject(resource, Holder::new(HolderId::from_random(0), label));
+            drop(drive::inspect(&self.core, subject, within).await);
+        }
+    }
+}
+
+fn subject(resource: Resource, holder: Holder) -> Arc<Subject> {
+    Arc::new(Subject { resource, holder })
+}

@@ -1,0 +1,152 @@
+//! [`Keeper`]: one task that renews all leases of a locker and notices the end of each.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+
+use super::core::Core;
+use super::error::ExtendError;
+use super::held::Held;
+use super::timer::sleep_until;
+use crate::protocol::Action;
+use crate::{Clock, Moment};
+
+/// The schedule of all leases, and the task that keeps it.
+pub(super) struct Keeper {
+    schedule: Arc<Schedule>,
+    task: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What is due when: one entry a lease.
+#[derive(Default)]
+struct Schedule {
+    due: Mutex<Due>,
+    earlier: Notify,
+}
+
+#[derive(Default)]
+struct Due {
+    entries: BTreeMap<Entry, Weak<Held>>,
+    entries_ever: u64,
+}
+
+/// The place of a lease in the schedule: when, and a number that makes it unique.
+pub(super) type Entry = (Moment, u64);
+
+impl Keeper {
+    pub(super) fn new() -> Self {
+        Self { schedule: Arc::default(), task: Mutex::new(None) }
+    }
+
+    /// Starts the task on the current runtime, unless it runs.
+    pub(super) fn start(&self, core: &Arc<Core>) {
+        let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
+        if task.as_ref().is_none_or(JoinHandle::is_finished) {
+            let (schedule, clock) = (Arc::clone(&self.schedule), Arc::clone(&core.clock));
+            *task = Some(tokio::spawn(async move { schedule.keep(&*clock).await }));
+        }
+    }
+
+    /// Looks after `held` from now on.
+    pub(super) fn watch(&self, held: &Arc<Held>) {
+        if let Some(Action::Wait(until)) = held.due() {
+            self.schedule.insert(until, held);
+        }
+    }
+
+    /// Looks after `held` no longer.
+    pub(super) fn forget(&self, held: &Held) {
+        let mut due = self.schedule.lock();
+        if let Some(entry) = held.entry().take() {
+            due.entries.remove(&entry);
+        }
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        if let Some(task) = self.task.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            task.abort();
+        }
+    }
+}
+
+impl Schedule {
+    async fn keep(self: Arc<Self>, clock: &dyn Clock) {
+        loop {
+            // Registered before the look, so that an earlier entry is not missed.
+            let mut earlier = std::pin::pin!(self.earlier.notified());
+            earlier.as_mut().enable();
+            let now = clock.now();
+            while let Some(held) = self.pop_due(now) {
+                self.attend(held);
+            }
+            let next = self.lock().entries.first_key_value().map(|((at, _), _)| *at);
+            match next {
+                None => earlier.await,
+                Some(at) => tokio::select! {
+                    () = earlier => {}
+                    () = sleep_until(clock, at) => {}
+                },
+            }
+        }
+    }
+
+    /// Does what is due for one lease and puts it back for what comes next.
+    fn attend(self: &Arc<Self>, held: Arc<Held>) {
+        match held.due() {
+            Some(Action::Wait(until)) => self.insert(until, &held),
+            Some(Action::Extend { .. }) => {
+                // The end stays watched while the try is on its way, however long it hangs.
+                self.insert(held.ends_at(), &held);
+                let schedule = Arc::clone(self);
+                tokio::spawn(async move {
+                    let resource = &held.subject.resource;
+                    match held.extend().await {
+                        Ok(()) => tracing::trace!(%resource, "renewed"),
+                        Err(ExtendError::Lost(_)) => return,
+                        Err(error) => tracing::warn!(%resource, %error, "renewal failed"),
+                    }
+                    if let Some(Action::Wait(until)) = held.due() {
+                        schedule.insert(until, &held);
+                    }
+                });
+            }
+            // Over: `due` has told the holder.
+            Some(Action::Lost(_)) | None => {}
+        }
+    }
+
+    /// Puts a lease in its only place.
+    fn insert(&self, at: Moment, held: &Arc<Held>) {
+        let mut due = self.lock();
+        due.entries_ever += 1;
+        let entry = (at, due.entries_ever);
+        if let Some(earlier) = held.entry().replace(entry) {
+            due.entries.remove(&earlier);
+        }
+        let is_first = due.entries.first_key_value().is_none_or(|(first, _)| entry < *first);
+        due.entries.insert(entry, Arc::downgrade(held));
+        drop(due);
+        if is_first {
+            self.earlier.notify_waiters();
+        }
+    }
+
+    fn pop_due(&self, now: Moment) -> Option<Arc<Held>> {
+        let mut due = self.lock();
+        loop {
+            let first = due.entries.first_entry().filter(|first| first.key().0 <= now)?;
+            if let Some(held) = first.remove().upgrade() {
+                held.entry().take();
+                return Some(held);
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Due> {
+        self.due.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,186 @@
+//! The locker: runs the machines of [`protocol`](crate::protocol) against nodes.
+
+mod builder;
+#[cfg(feature = "redis")]
+mod connect;
+mod core;
+mod drive;
+mod error;
+mod exchange;
+mod guard;
+mod held;
+mod inspect;
+mod keeper;
+mod settings;
+mod sweeper;
+mod timer;
+mod waiting;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use builder::Builder;
+pub use error::{AcquireError, ConfigError, ConnectError, ExtendError, Lost, WithLockError};
+pub use guard::{Guard, LeaseHandle};
+pub use inspect::{Agreement, Inspection, Row};
+
+use self::core::Core;
+use self::settings::{Settings, Wishes};
+use crate::{Resource, ResourceError};
+
+/// A locker over N independent nodes: the type to begin with.
+///
+/// Cloning is cheap, and all clones share their connections. One a process is enough for any number of resources.
+///
+/// ```
+/// use redfence::{EmbeddedNode, Redlock};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// // Servers: Redlock::connect(["redis://a:6379", "redis://b:6379", "redis://c:6379"]).await?
+/// let redlock = Redlock::builder().node(EmbeddedNode::new()).build()?;
+///
+/// let guard = redlock.acquire("invoice:42").await?;
+/// println!("write with token {}", guard.token());
+/// guard.check()?; // cheap: before each side effect
+/// let outcome = guard.release().await;
+/// # drop(outcome); Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Redlock {
+    core: Arc<Core>,
+    settings: Arc<Settings>,
+    wishes: Arc<Wishes>,
+}
+
+impl Redlock {
+    /// Everything configurable.
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    /// Connects to servers by their URLs, with the defaults of [`Builder`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Builder::connect`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future closes what was opened.
+    #[cfg(feature = "redis")]
+    pub async fn connect<U: Into<String>>(urls: impl IntoIterator<Item = U>) -> Result<Self, ConnectError> {
+        Self::builder().urls(urls).connect().await
+    }
+
+    /// The same nodes and connections with another time to live; what depends on it is derived anew.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] when it does not go with the other settings.
+    pub fn with_ttl(&self, ttl: Duration) -> Result<Self, ConfigError> {
+        let wishes = Wishes { ttl, ..(*self.wishes).clone() };
+        Ok(Self { core: Arc::clone(&self.core), settings: Arc::new(wishes.check()?), wishes: Arc::new(wishes) })
+    }
+
+    /// One attempt: at most two round trips to the nodes.
+    ///
+    /// # Errors
+    ///
+    /// [`AcquireError`], with the vote of every node.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future at any point rolls the attempt back: releases go out behind the grants at once.
+    pub async fn try_acquire<R: TryInto<Resource>>(&self, resource: R) -> Result<Guard, AcquireError>
+    where
+        ResourceError: From<R::Error>,
+    {
+        self.acquire_within(resource, Duration::ZERO).await
+    }
+
+    /// Attempts until the lease is acquired or the configured wait ([`Builder::wait_max`]) has passed.
+    ///
+    /// # Errors
+    ///
+    /// [`AcquireError`] of the last attempt, with the vote of every node.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Redlock::try_acquire`].
+    pub async fn acquire<R: TryInto<Resource>>(&self, resource: R) -> Result<Guard, AcquireError>
+    where
+        ResourceError: From<R::Error>,
+    {
+        self.acquire_within(resource, self.settings.wait_max).await
+    }
+
+    /// As [`Redlock::acquire`], with a wait of its own. The last attempt begins before `wait_max` has passed.
+    ///
+    /// # Errors
+    ///
+    /// [`AcquireError`] of the last attempt, with the vote of every node.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Redlock::try_acquire`].
+    pub async fn acquire_within<R: TryInto<Resource>>(
+        &self,
+        resource: R,
+        wait_max: Duration,
+    ) -> Result<Guard, AcquireError>
+    where
+        ResourceError: From<R::Error>,
+    {
+        let resource = resource.try_into().map_err(ResourceError::from)?;
+        self.attempt_for(resource, wait_max).await
+    }
+
+    /// Runs `body` while the resource is held. The body never runs without a lease, and it is cancelled at its current
+    /// await point when the lease is lost. The lease is released before this returns.
+    ///
+    /// ```
+    /// # use redfence::{EmbeddedNode, Redlock};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let redlock = Redlock::builder().node(EmbeddedNode::new()).build()?;
+    /// let sum = redlock.with_lock("ledger", |lease| async move { 40 + 2 * u64::from(lease.check().is_ok()) }).await?;
+    /// assert_eq!(sum, 42);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`WithLockError::Acquire`] when the body never ran, [`WithLockError::Lost`] when it was cancelled.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future drops the body and releases the lease in the background.
+    pub async fn with_lock<R, F, T>(&self, resource: R, body: impl FnOnce(LeaseHandle) -> F) -> Result<T, WithLockError>
+    where
+        R: TryInto<Resource>,
+        ResourceError: From<R::Error>,
+        F: Future<Output = T>,
+    {
+        let guard = self.acquire(resource).await?;
+        let finished = tokio::select! {
+            biased;
+            cause = guard.lost() => Err(Lost { cause }),
+            value = body(guard.handle()) => Ok(value),
+        };
+        // What the release found is traced where it matters; the body's result is what the caller asked for.
+        drop(guard.release().await);
+        Ok(finished?)
+    }
+
+    /// The addresses of the nodes, in their order. Never with a password.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<String> {
+        self.core.nodes().map(|(_, node)| node.address()).collect()
+    }
+}
+
+impl fmt::Debug for Redlock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Redlock").field("nodes", &self.addresses()).field("settings", &self.settings).finish()
+    }
+}

@@ -1,0 +1,115 @@
+//! [`Settings`]: how leases are asked for, checked once.
+
+use std::time::Duration;
+
+use super::error::ConfigError;
+use crate::Label;
+use crate::protocol::Terms;
+
+/// How leases are asked for.
+#[derive(Debug, Clone)]
+pub(super) struct Settings {
+    pub(super) terms: Terms,
+    pub(super) node_timeout: Duration,
+    pub(super) wait_max: Duration,
+    pub(super) max_hold: Option<Duration>,
+    pub(super) renewed: bool,
+    pub(super) label: Label,
+}
+
+/// What a builder was told; `None` stands for the default that fits the rest.
+#[derive(Debug, Clone)]
+pub(super) struct Wishes {
+    pub(super) ttl: Duration,
+    pub(super) drift_ppm: u32,
+    pub(super) min_validity: Option<Duration>,
+    pub(super) node_timeout: Option<Duration>,
+    pub(super) wait_max: Duration,
+    pub(super) max_hold: Option<Duration>,
+    pub(super) renewed: bool,
+    pub(super) label: Option<String>,
+}
+
+impl Wishes {
+    /// The defaults.
+    pub(super) const DEFAULT: Self = Self {
+        ttl: Duration::from_secs(10),
+        drift_ppm: 10_000,
+        min_validity: None,
+        node_timeout: None,
+        wait_max: Duration::from_secs(30),
+        max_hold: Some(Duration::from_secs(3_600)),
+        renewed: true,
+        label: None,
+    };
+    /// The greatest drift that makes any sense: a tenth of the time to live.
+    const DRIFT_PPM_MAX: u32 = 100_000;
+    /// The least time to live: below this, expiry in whole milliseconds is too coarse to measure against.
+    const TTL_MIN: Duration = Duration::from_millis(10);
+    /// The greatest time to live: a holder that crashes blocks everybody for this long.
+    const TTL_MAX: Duration = Duration::from_secs(24 * 3_600);
+
+    /// Checks the wishes against each other.
+    pub(super) fn check(&self) -> Result<Settings, ConfigError> {
+        let ttl = Duration::from_millis(u64::try_from(self.ttl.as_millis()).unwrap_or(u64::MAX));
+        if ttl > Self::TTL_MAX {
+            return Err(ConfigError::TtlTooLong { ttl, most: Self::TTL_MAX });
+        }
+        if self.drift_ppm > Self::DRIFT_PPM_MAX {
+            return Err(ConfigError::DriftTooLarge { ppm: self.drift_ppm, most: Self::DRIFT_PPM_MAX });
+        }
+        let mut terms = Terms { ttl, drift_ppm: self.drift_ppm, min_validity: Duration::ZERO };
+        let node_timeout = self.node_timeout.unwrap_or_else(|| NODE_TIMEOUT.min(ttl / 4));
+        let validity = terms.validity(Duration::ZERO).unwrap_or_default();
+        if ttl < Self::TTL_MIN || node_timeout.is_zero() || validity <= node_timeout {
+            let least = Self::TTL_MIN.max(node_timeout + terms.drift() + Duration::from_millis(1));
+            return Err(ConfigError::TtlTooShort { ttl, node_timeout, least });
+        }
+        terms.min_validity = self.min_validity.unwrap_or(validity / 2);
+        if terms.min_validity > validity {
+            return Err(ConfigError::MinValidityTooLong { min_validity: terms.min_validity, validity });
+        }
+        if let Some(max_hold) = self.max_hold.filter(|max_hold| *max_hold < terms.min_validity) {
+            return Err(ConfigError::MaxHoldTooShort { max_hold, min_validity: terms.min_validity });
+        }
+        let label = match &self.label {
+            Some(label) => Label::new(label).map_err(ConfigError::Label)?,
+            None => Label::of_this_process(),
+        };
+        let (wait_max, max_hold, renewed) = (self.wait_max, self.max_hold, self.renewed);
+        Ok(Settings { terms, node_timeout, wait_max, max_hold, renewed, label })
+    }
+}
+
+/// How long a round waits for nodes that are silent. A hung node does not slow a healthy quorum, so this bounds only
+/// the time to notice that there is none: 2.5 % of the default time to live.
+const NODE_TIMEOUT: Duration = Duration::from_millis(250);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contradictions_are_refused_with_their_mend() {
+        let ms = Duration::from_millis;
+        let default = || Wishes::DEFAULT;
+        for (wishes, expected) in [
+            (Wishes { ttl: ms(0), ..default() }, Some("time to live")),
+            (Wishes { ttl: ms(9), ..default() }, Some("time to live")),
+            (Wishes { ttl: ms(100), node_timeout: Some(ms(100)), ..default() }, Some("node timeout")),
+            (Wishes { min_validity: Some(ms(9_990)), ..default() }, Some("min_validity")),
+            (Wishes { max_hold: Some(ms(1)), ..default() }, Some("max_hold")),
+            (Wishes { drift_ppm: 200_000, ..default() }, Some("drift")),
+            (Wishes { label: Some("\n".into()), ..default() }, Some("label")),
+            (Wishes { ttl: Duration::MAX, ..default() }, Some("time to live")),
+            (Wishes { ttl: ms(50), ..default() }, None),
+            (default(), None),
+        ] {
+            let error = wishes.check().err().map(|error| error.to_string());
+            match expected {
+                Some(part) => assert!(error.as_ref().is_some_and(|e| e.contains(part)), "{wishes:?}: {error:?}"),
+                None => assert_eq!(error, None),
+            }
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! [`Sweeper`]: repeats releases that no node has acknowledged, until the lock has expired by itself.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
+use tokio::sync::mpsc;
+
+use super::core::Core;
+use super::exchange::{Exchange, Phase};
+use crate::Moment;
+use crate::protocol::{Backoff, Footprint, Subject};
+
+/// Locks of an ended attempt that may still be, or still come to be, on some nodes.
+pub(super) struct Leftover {
+    pub(super) subject: Arc<Subject>,
+    pub(super) footprint: Footprint,
+    pub(super) until: Moment,
+}
+
+/// The way to the background task.
+pub(super) struct Sweeper {
+    core: OnceLock<Weak<Core>>,
+    task: Mutex<Option<mpsc::UnboundedSender<Leftover>>>,
+}
+
+/// The most leftovers that are looked after; beyond that the time to live has to do.
+const LEFTOVERS_MAX: usize = 65_536;
+/// The first and the longest pause before a release is repeated.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+
+impl Sweeper {
+    pub(super) const fn new() -> Self {
+        Self { core: OnceLock::new(), task: Mutex::new(None) }
+    }
+
+    /// Starts the task on the current runtime, unless it runs.
+    pub(super) fn start(&self, core: &Arc<Core>) {
+        let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
+        if task.as_ref().is_none_or(mpsc::UnboundedSender::is_closed) {
+            let core = self.core.get_or_init(|| Arc::downgrade(core)).clone();
+            let (sender, leftovers) = mpsc::unbounded_channel();
+            tokio::spawn(run(core, leftovers));
+            *task = Some(sender);
+        }
+    }
+
+    /// Hands a leftover to the task.
+    pub(super) fn push(&self, leftover: Leftover) {
+        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
+        let refused = match task.as_ref() {
+            Some(sender) => sender.send(leftover).err().map(|error| error.0),
+            None => Some(leftover),
+        };
+        if let Some(leftover) = refused {
+            abandoned(&leftover, "its runtime has ended");
+        }
+    }
+}
+
+async fn run(core: Weak<Core>, mut leftovers: mpsc::UnboundedReceiver<Leftover>) {
+    let mut swept = FuturesUnordered::new();
+    loop {
+        tokio::select! {
+            next = leftovers.recv() => match next {
+                None => break,
+                Some(leftover) if swept.len() >= LEFTOVERS_MAX => abandoned(&leftover, "too many are left over"),
+                Some(leftover) => swept.push(sweep(core.clone(), leftover)),
+            },
+            Some(()) = swept.next() => {}
+        }
+    }
+    while swept.next().await.is_some() {}
+}
+
+/// Repeats the release until every node has proved that the lock is gone, or it has expired there anyway.
+async fn sweep(core: Weak<Core>, mut leftover: Leftover) {
+    let Some(entropy) = core.upgrade().map(|core| Arc::clone(&core.entropy)) else { return };
+    for pause in Backoff::new(PAUSES.0, PAUSES.1, || entropy.u32() | 1 << 31) {
+        tokio::time::sleep(pause).await;
+        let Some(core) = core.upgrade() else { return };
+        if core.clock.now() >= leftover.until {
+            return;
+        }
+        let Leftover { subject, footprint, until } = &mut leftover;
+        let exchange = Exchange::open(&core, Arc::clone(subject), Phase::Release, *footprint, *until);
+        let asked = footprint.outstanding();
+        exchange.send(asked, crate::protocol::Verb::Release);
+        drop(core);
+        // Whoever does not answer within the pause is asked again after the next one.
+        let _ = tokio::time::timeout(PAUSES.1, exchange.filled(asked.len())).await;
+        for (node, reply) in exchange.take() {
+            footprint.on_release(node, &reply);
+        }
+        if footprint.outstanding().is_empty() {
+            tracing::debug!(resource = %subject.resource, holder = ?subject.holder, "late release acknowledged");
+            return;
+        }
+    }
+}
+
+fn abandoned(leftover: &Leftover, reason: &str) {
+    let Leftover { subject, footprint, .. } = leftover;
+    let nodes = footprint.outstanding();
+    tracing::warn!(resource = %subject.resource, holder = ?subject.holder, %nodes, reason, "unacknowledged release abandoned; the lock ends with its time to live");
+}

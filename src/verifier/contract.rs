@@ -1,0 +1,59 @@
+//! The suite that every [`TokenStore`] must pass.
+
+use super::{Rule, TokenStore, Verdict};
+use crate::{FencingToken, Resource};
+
+/// What a store did wrong.
+#[derive(Debug, thiserror::Error)]
+#[error("the token store breaks its contract: {0}")]
+pub struct Broken(String);
+
+/// Runs the suite on `store`. `fresh` names a resource that the store has never seen; ` 2` and the like are appended.
+///
+/// # Errors
+///
+/// [`Broken`] with the first rule that does not hold.
+///
+/// # Cancel safety
+///
+/// Leaves what it stored so far.
+pub async fn check<S: TokenStore>(store: &S, fresh: &str) -> Result<(), Broken> {
+    let resource = |n: u32| Resource::new(format!("{fresh} {n}")).map_err(|error| Broken(error.to_string()));
+    let token = |n: u64| FencingToken::new(n).map_err(|error| Broken(error.to_string()));
+    let max = FencingToken::MAX;
+    let table: [(&str, Rule, &[(u64, bool)]); 5] = [
+        ("lower tokens are refused", Rule::AcceptEqual, &[(5, true), (4, false), (1, false), (6, true), (5, false)]),
+        ("equal tokens pass", Rule::AcceptEqual, &[(5, true), (5, true), (5, true)]),
+        ("equal tokens are refused when strict", Rule::Strict, &[(5, true), (5, false), (6, true), (6, false)]),
+        ("a refused token is not stored", Rule::Strict, &[(9, true), (3, false), (8, false), (10, true)]),
+        ("tokens are exact up to the greatest", Rule::Strict, &[(max - 1, true), (max, true), (max - 1, false)]),
+    ];
+    for (n, (rule_name, rule, offers)) in (1..).zip(table) {
+        let resource = resource(n)?;
+        let mut highest = None;
+        for (number, expected) in offers {
+            let verdict = admit(store, &resource, token(*number)?, rule).await?;
+            let expected = match (expected, highest) {
+                (false, Some(highest)) => Verdict::Stale { highest },
+                _ => Verdict::Admitted,
+            };
+            if verdict != expected {
+                return Err(Broken(format!("{rule_name}: offered {number}, {verdict} instead of {expected}")));
+            }
+            if verdict == Verdict::Admitted {
+                highest = Some(token(*number)?);
+            }
+        }
+    }
+    let (one, other) = (resource(100)?, resource(101)?);
+    for (resource, number) in [(&one, 7), (&other, 1), (&one, 7), (&other, 1)] {
+        if admit(store, resource, token(number)?, Rule::AcceptEqual).await? != Verdict::Admitted {
+            return Err(Broken("resources are judged apart".to_owned()));
+        }
+    }
+    Ok(())
+}
+
+async fn admit<S: TokenStore>(store: &S, of: &Resource, token: FencingToken, rule: Rule) -> Result<Verdict, Broken> {
+    store.admit(of, token, rule).await.map_err(|error| Broken(format!("it failed: {error}")))
+}

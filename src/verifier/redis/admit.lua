@@ -1,0 +1,15 @@
+-- Judges a token and stores it as the highest if it passes.
+-- KEYS: fence.  ARGV: token, 1 for strict, and the value to write where there is one.
+-- Answers 1, or the highest token as a string when the offered one is stale.
+local highest = redis.call('HGET', KEYS[1], 'token')
+if highest then
+  local offered, seen = tonumber(ARGV[1]), tonumber(highest)
+  if offered < seen or (offered == seen and ARGV[2] == '1') then
+    return highest
+  end
+end
+redis.call('HSET', KEYS[1], 'token', ARGV[1])
+if ARGV[3] then
+  redis.call('HSET', KEYS[1], 'value', ARGV[3])
+end
+return 1

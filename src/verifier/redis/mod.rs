@@ -1,0 +1,141 @@
+//! [`RedisStore`]: the highest tokens in a Redis or Valkey, beside the data that they guard.
+
+use redis::aio::ConnectionLike;
+use redis::{Script, Value};
+
+use super::{Rule, TokenStore, Verdict};
+use crate::{FencingToken, Resource};
+
+/// Tokens, and values if wanted, in one Redis or Valkey: check and write are one script.
+///
+/// The token of a resource and the value that it guards are fields of one hash, `<prefix>:fence:<resource>`, without a
+/// time to live: a fence must outlive every lock. Use a server with `appendonly yes` and `maxmemory-policy noeviction`;
+/// one that forgets the fence lets stale writers in.
+///
+/// This is the server of the *data*. It is no node of the lock, though it may be one of the machines.
+#[derive(Clone)]
+pub struct RedisStore<C> {
+    connection: C,
+    prefix: String,
+    script: Script,
+}
+
+impl<C> RedisStore<C> {
+    /// A store over a connection of the redis crate, for instance a `MultiplexedConnection` or a `ConnectionManager`.
+    #[must_use]
+    pub fn new(connection: C) -> Self {
+        Self::with_prefix(connection, "redfence")
+    }
+
+    /// The same with another first part of the keys.
+    #[must_use]
+    pub fn with_prefix(connection: C, prefix: impl Into<String>) -> Self {
+        Self { connection, prefix: prefix.into(), script: Script::new(include_str!("admit.lua")) }
+    }
+
+    /// The key of a resource's hash.
+    #[must_use]
+    pub fn key(&self, resource: &Resource) -> String {
+        format!("{}:fence:{resource}", self.prefix)
+    }
+}
+
+impl<C: ConnectionLike + Clone + Send + Sync> RedisStore<C> {
+    /// Writes `value` if `token` passes, in one script.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]: then the value may or may not have been written, by this token; offering it again is safe.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves the write done or not done, never half done.
+    pub async fn write(
+        &self,
+        resource: &Resource,
+        token: FencingToken,
+        rule: Rule,
+        value: &[u8],
+    ) -> Result<Verdict, StoreError> {
+        self.judge(resource, token, rule, Some(value)).await
+    }
+
+    /// The value of a resource and the token that it was written under.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the server does not answer properly.
+    ///
+    /// # Cancel safety
+    ///
+    /// Changes nothing.
+    pub async fn read(&self, resource: &Resource) -> Result<Option<(FencingToken, Vec<u8>)>, StoreError> {
+        let mut connection = self.connection.clone();
+        let (token, value): (Option<String>, Option<Vec<u8>>) = redis::cmd("HMGET")
+            .arg(self.key(resource))
+            .arg(&["token", "value"])
+            .query_async(&mut connection)
+            .await
+            .map_err(|error| StoreError::of(resource, &error.to_string()))?;
+        let Some(token) = token else { return Ok(None) };
+        let token = token.parse().map_err(|error| StoreError::of(resource, &format!("{error}")))?;
+        Ok(value.map(|value| (token, value)))
+    }
+
+    async fn judge(
+        &self,
+        resource: &Resource,
+        token: FencingToken,
+        rule: Rule,
+        value: Option<&[u8]>,
+    ) -> Result<Verdict, StoreError> {
+        let mut connection = self.connection.clone();
+        let mut call = self.script.key(self.key(resource));
+        call.arg(token.get()).arg(u8::from(rule == Rule::Strict));
+        if let Some(value) = value {
+            call.arg(value);
+        }
+        let answer: Value =
+            call.invoke_async(&mut connection).await.map_err(|error| StoreError::of(resource, &error.to_string()))?;
+        let problem = |reason: String| StoreError::of(resource, &reason);
+        match answer {
+            Value::Int(1) => Ok(Verdict::Admitted),
+            Value::BulkString(digits) => {
+                let digits = String::from_utf8_lossy(&digits).into_owned();
+                let highest = digits.parse().map_err(|error| problem(format!("{error}")))?;
+                Ok(Verdict::Stale { highest })
+            }
+            other => Err(problem(format!("unexpected answer {other:?}"))),
+        }
+    }
+}
+
+impl<C: ConnectionLike + Clone + Send + Sync> TokenStore for RedisStore<C> {
+    type Error = StoreError;
+
+    async fn admit(&self, resource: &Resource, token: FencingToken, rule: Rule) -> Result<Verdict, StoreError> {
+        self.judge(resource, token, rule, None).await
+    }
+}
+
+impl<C> std::fmt::Debug for RedisStore<C> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RedisStore").field("prefix", &self.prefix).finish_non_exhaustive()
+    }
+}
+
+/// The server gave no verdict: the write must not be taken for done.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("no verdict for {resource}: {reason}")]
+pub struct StoreError {
+    /// What was to be written.
+    pub resource: Resource,
+    /// What the server or the connection said.
+    pub reason: String,
+}
+
+impl StoreError {
+    fn of(resource: &Resource, reason: &str) -> Self {
+        Self { resource: resource.clone(), reason: reason.to_owned() }
+    }
+}

@@ -1,0 +1,25 @@
+//! What the integration tests stand on: real servers, broken networks, and deadlines instead of sleeps.
+
+#![allow(
+    dead_code,
+    unused_imports,
+    unreachable_pub,
+    reason = "every test binary compiles this module and uses the part that it needs"
+)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot set its stage has failed, and says so by panicking"
+)]
+
+pub mod deadline;
+pub mod proxy;
+pub mod server;
+pub mod tls;
+
+pub use deadline::eventually;
+pub use proxy::Proxy;
+pub use server::{RedisServer, servers};
+pub use tls::TestCa;

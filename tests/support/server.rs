@@ -1,0 +1,294 @@
+//! A real `redis-server`, started by the test that needs it and gone with it.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+use tempfile::TempDir;
+
+use super::deadline::poll_until;
+use super::tls::TestCa;
+
+const START_LIMIT: Duration = Duration::from_secs(10);
+const COMMAND_LIMIT: Duration = Duration::from_secs(10);
+const PORT_ATTEMPTS_MAX: usize = 10;
+
+const NOT_FOUND: &str = "redis-server was not found on PATH. These tests start their own servers: \
+     install it with \"apt-get install redis-server\" or \"brew install redis\", or run scripts/test, which does.";
+
+/// One server process on loopback, with a directory of its own, keeping nothing on disk unless asked to.
+pub struct RedisServer {
+    child: Child,
+    dir: TempDir,
+    port: u16,
+    tls_port: Option<u16>,
+    extra_args: Vec<String>,
+    state: Mutex<State>,
+}
+
+/// What we did to the process last: only a living one of ours may be sent a signal.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Running,
+    Paused,
+    Killed,
+}
+
+/// `n` independent servers, started side by side.
+pub fn servers(n: usize) -> Vec<RedisServer> {
+    let starting: Vec<_> = (0..n).map(|_| std::thread::spawn(RedisServer::start)).collect();
+    starting.into_iter().map(|server| server.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+}
+
+impl RedisServer {
+    pub fn start() -> Self {
+        Self::with(&[])
+    }
+
+    /// With further arguments of redis-server, such as `&["--maxmemory", "1mb"]`.
+    pub fn with(extra_args: &[&str]) -> Self {
+        let dir = tempfile::tempdir().expect("a directory for the server");
+        Self::on_a_free_port(dir, extra_args.iter().map(|arg| (*arg).to_owned()).collect(), false)
+    }
+
+    /// Listening on a Unix domain socket as well; see [`RedisServer::unix_url`].
+    pub fn with_unix_socket() -> Self {
+        let dir = tempfile::tempdir().expect("a directory for the server");
+        let socket = dir.path().join("redis.sock").display().to_string();
+        Self::on_a_free_port(dir, vec!["--unixsocket".to_owned(), socket], false)
+    }
+
+    /// Listening for TLS as well; see [`RedisServer::tls_url`]. The plain port remains, for [`RedisServer::command`].
+    pub fn start_tls(ca: &TestCa) -> Self {
+        let dir = tempfile::tempdir().expect("a directory for the server");
+        let mut args = vec!["--tls-auth-clients".to_owned(), "no".to_owned()];
+        for (flag, path) in [
+            ("--tls-cert-file", ca.certificate_path()),
+            ("--tls-key-file", ca.key_path()),
+            ("--tls-ca-cert-file", ca.ca_path()),
+        ] {
+            args.extend([flag.to_owned(), path.display().to_string()]);
+        }
+        Self::on_a_free_port(dir, args, true)
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    pub fn unix_url(&self) -> String {
+        format!("redis+unix://{}", self.dir.path().join("redis.sock").display())
+    }
+
+    pub fn tls_port(&self) -> u16 {
+        self.tls_port.expect("tls_port() and tls_url() are for a server started with start_tls()")
+    }
+
+    pub fn tls_url(&self) -> String {
+        format!("rediss://localhost:{}", self.tls_port())
+    }
+
+    /// Ends the server as a power cut does: what was not on disk is lost.
+    pub fn kill(&mut self) {
+        self.child.kill().expect("to kill our own server");
+        self.child.wait().expect("to see our own server end");
+        self.set_state(State::Killed);
+    }
+
+    /// Starts the server again on the same port, in the same directory and with the same arguments.
+    pub fn restart(&mut self) {
+        self.kill();
+        self.spawn_again();
+        if let Err(why) = self.wait_until_ready() {
+            panic!("redis-server did not come back on port {}: {why}", self.port);
+        }
+    }
+
+    /// Freezes the process: connections stay open, and nothing is answered.
+    pub fn pause(&self) {
+        if self.state() == State::Running {
+            kill_process(self.pid(), Signal::STOP).expect("to stop our own server");
+            // The signal is delivered on its own time; the caller may rely on silence from here on.
+            waitpid(Some(self.pid()), WaitOptions::UNTRACED).expect("to see our own server stopped");
+            self.set_state(State::Paused);
+        }
+    }
+
+    /// Lets it go on: what arrived in between is answered now.
+    pub fn resume(&self) {
+        if self.state() == State::Paused {
+            kill_process(self.pid(), Signal::CONT).expect("to continue our own server");
+            self.set_state(State::Running);
+        }
+    }
+
+    /// Sends one command on a connection of its own, and renders the reply for a human:
+    /// `OK`, `42`, `(nil)`, `(error) ERR …`, one line an element of an array.
+    pub fn command(&self, words: &[&str]) -> String {
+        self.try_command(words)
+            .unwrap_or_else(|error| panic!("{words:?} got no answer from the server on port {}: {error}", self.port))
+    }
+
+    /// Every key of the first database, sorted.
+    pub fn keys(&self) -> Vec<String> {
+        let mut keys: Vec<String> = self.command(&["KEYS", "*"]).lines().map(str::to_owned).collect();
+        keys.sort();
+        keys
+    }
+
+    /// Ports are asked from the system and then let go for the server to take: another process may be faster.
+    fn on_a_free_port(dir: TempDir, extra_args: Vec<String>, tls: bool) -> Self {
+        let (port, tls_port) = (free_port(), tls.then(free_port));
+        let child = spawn(&dir, port, tls_port, &extra_args);
+        let mut server = Self { child, dir, port, tls_port, extra_args, state: Mutex::new(State::Running) };
+
+        for _ in 0..PORT_ATTEMPTS_MAX {
+            match server.wait_until_ready() {
+                Ok(()) => return server,
+                Err(why) if why.contains("Address already in use") => {
+                    server.kill();
+                    (server.port, server.tls_port) = (free_port(), tls.then(free_port));
+                    server.spawn_again();
+                }
+                Err(why) => panic!("redis-server {:?} did not start: {why}", server.extra_args),
+            }
+        }
+        panic!("{PORT_ATTEMPTS_MAX} free ports in a row were taken by others before redis-server could bind them");
+    }
+
+    fn spawn_again(&mut self) {
+        self.child = spawn(&self.dir, self.port, self.tls_port, &self.extra_args);
+        self.set_state(State::Running);
+    }
+
+    /// Its own log must say that it is ready, so that an answer cannot come from a stranger on the same port.
+    fn wait_until_ready(&mut self) -> Result<(), String> {
+        let outcome = poll_until(START_LIMIT, || {
+            if let Some(status) = self.child.try_wait().expect("to look at our own server") {
+                return Some(Err(format!("it ended with {status}:\n{}", self.log())));
+            }
+            let ready = self.log().contains("Ready to accept connections") && self.try_command(&["PING"]).is_ok();
+            ready.then_some(Ok(()))
+        });
+        outcome.unwrap_or_else(|limit| Err(format!("no answer to PING within {limit:?}:\n{}", self.log())))
+    }
+
+    fn try_command(&self, words: &[&str]) -> std::io::Result<String> {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
+        stream.set_read_timeout(Some(COMMAND_LIMIT))?;
+        let mut replies = BufReader::new(stream.try_clone()?);
+        if let Some(password) = self.password() {
+            stream.write_all(&request(&["AUTH", password]))?;
+            read_reply(&mut replies)?;
+        }
+        stream.write_all(&request(words))?;
+        read_reply(&mut replies)
+    }
+
+    fn password(&self) -> Option<&str> {
+        let flag = self.extra_args.iter().position(|arg| arg == "--requirepass")?;
+        self.extra_args.get(flag + 1).map(String::as_str)
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(log_path(&self.dir)).unwrap_or_default()
+    }
+
+    fn state(&self) -> State {
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_state(&self, state: State) {
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = state;
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        // SIGKILL ends a stopped process too. Errors are of no interest: a killed server is what we want.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn spawn(dir: &TempDir, port: u16, tls_port: Option<u16>, extra_args: &[String]) -> Child {
+    // Truncates the log of the previous life: "Ready" must come from the one that starts now.
+    let log = File::create(log_path(dir)).expect("a log file for the server");
+    let mut command = Command::new("redis-server");
+    command
+        .args(["--bind", "127.0.0.1", "-::1", "--port", &port.to_string()])
+        .args(["--save", "", "--appendonly", "no", "--daemonize", "no", "--dir"])
+        .arg(dir.path())
+        .args(extra_args)
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().expect("the same log file for both streams"))
+        .stderr(log);
+    if let Some(tls_port) = tls_port {
+        command.args(["--tls-port", &tls_port.to_string()]);
+    }
+    match command.spawn() {
+        Ok(child) => child,
+        Err(error) if error.kind() == ErrorKind::NotFound => panic!("{NOT_FOUND}"),
+        Err(error) => panic!("redis-server could not be started: {error}"),
+    }
+}
+
+fn log_path(dir: &TempDir) -> PathBuf {
+    dir.path().join("redis.log")
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free loopback port");
+    listener.local_addr().expect("the port that was given").port()
+}
+
+fn request(words: &[&str]) -> Vec<u8> {
+    let mut bytes = format!("*{}\r\n", words.len()).into_bytes();
+    for word in words {
+        bytes.extend_from_slice(format!("${}\r\n{word}\r\n", word.len()).as_bytes());
+    }
+    bytes
+}
+
+fn read_reply(from: &mut impl BufRead) -> std::io::Result<String> {
+    let mut line = String::new();
+    if from.read_line(&mut line)? == 0 {
+        return Err(ErrorKind::UnexpectedEof.into());
+    }
+    let (kind, rest) = line.trim_end().split_at(1);
+    let length = || rest.parse::<i64>().map_err(|_| std::io::Error::other(format!("not RESP: {line:?}")));
+    match kind {
+        "+" | ":" => Ok(rest.to_owned()),
+        "-" => Ok(format!("(error) {rest}")),
+        "$" => match usize::try_from(length()?) {
+            Err(_) => Ok("(nil)".to_owned()),
+            Ok(size) => {
+                let mut bulk = vec![0; size + 2];
+                from.read_exact(&mut bulk)?;
+                bulk.truncate(size);
+                Ok(String::from_utf8_lossy(&bulk).into_owned())
+            }
+        },
+        "*" => match usize::try_from(length()?) {
+            Err(_) => Ok("(nil)".to_owned()),
+            Ok(count) => {
+                let elements: std::io::Result<Vec<String>> = (0..count).map(|_| read_reply(from)).collect();
+                Ok(elements?.join("\n"))
+            }
+        },
+        _ => Err(std::io::Error::other(format!("not RESP: {line:?}"))),
+    }
+}

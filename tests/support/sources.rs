@@ -1,0 +1,445 @@
+//! This repository's own sources, as tokens with line numbers.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "sources that cannot be read fail the test that reads them"
+)]
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path as FilePath, PathBuf};
+
+use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
+use syn::spanned::Spanned;
+use syn::visit::Visit;
+
+/// How an attribute reads without its spaces.
+const IN_TESTS: &str = "cfg(test)";
+const FOR_TESTING: &str = "cfg(feature=\"testing\")";
+
+pub(crate) fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every Rust file below `folder`, in a fixed order; none if there is no such folder.
+pub(crate) fn under(folder: &str) -> Vec<Source> {
+    let mut paths = Vec::new();
+    collect_rust_files(&root().join(folder), &mut paths);
+    paths.sort();
+    paths.iter().map(|path| Source::read(path)).collect()
+}
+
+fn collect_rust_files(folder: &FilePath, found: &mut Vec<PathBuf>) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for entry in entries {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect_rust_files(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+pub(crate) struct Source {
+    /// From the root of the repository, with forward slashes.
+    pub(crate) path: String,
+    text: String,
+}
+
+/// Something like `tokio::time::sleep`, written out or put together from the braces of a `use`.
+pub(crate) struct Path {
+    pub(crate) line: usize,
+    /// `self` and `super` resolved: the first segment is `crate` or the name as written.
+    segments: Vec<String>,
+}
+
+pub(crate) struct Function {
+    pub(crate) name: String,
+    pub(crate) line: usize,
+    /// From `fn` to the closing brace.
+    pub(crate) lines: usize,
+}
+
+impl Source {
+    fn read(file: &FilePath) -> Self {
+        let text = std::fs::read_to_string(file).unwrap();
+        let path = file.strip_prefix(root()).unwrap().to_string_lossy().replace('\\', "/");
+        Self { path, text }
+    }
+
+    pub(crate) fn lines(&self) -> usize {
+        self.text.lines().count()
+    }
+
+    /// The paths of the code that ships.
+    pub(crate) fn paths(&self) -> Vec<Path> {
+        if self.is_test_file() { Vec::new() } else { self.paths_in(without_tests(self.tokens())) }
+    }
+
+    /// The same, less what only the feature `testing` brings: conformance suites, and clocks that tests turn.
+    pub(crate) fn paths_without_testing(&self) -> Vec<Path> {
+        let gates = [IN_TESTS, FOR_TESTING];
+        if self.is_test_file() { Vec::new() } else { self.paths_in(without_items(self.tokens(), &gates)) }
+    }
+
+    /// The paths of the unit tests as well.
+    pub(crate) fn all_paths(&self) -> Vec<Path> {
+        self.paths_in(self.tokens())
+    }
+
+    /// The macros called, as (name, line).
+    pub(crate) fn macros(&self) -> Vec<(String, usize)> {
+        let mut found = Vec::new();
+        walk(self.tokens(), &mut |tokens, at| {
+            if let TokenTree::Ident(name) = &tokens[at]
+                && is_punct(tokens.get(at + 1), '!')
+                && !is_punct(tokens.get(at + 2), '=')
+            {
+                found.push((name.to_string(), name.span().start().line));
+            }
+        });
+        found
+    }
+
+    /// The names that attributes begin with, as (name, line).
+    pub(crate) fn attributes(&self) -> Vec<(String, usize)> {
+        let mut found = Vec::new();
+        walk(self.tokens(), &mut |tokens, at| {
+            if let Some(attribute) = attribute_at(tokens, at)
+                && let Some(TokenTree::Ident(name)) = attribute.stream().into_iter().next()
+            {
+                found.push((name.to_string(), name.span().start().line));
+            }
+        });
+        found
+    }
+
+    /// The literals of the code that ships, as written; comments are none.
+    pub(crate) fn literals(&self) -> Vec<(String, usize)> {
+        let mut found = Vec::new();
+        if !self.is_test_file() {
+            walk(without_docs(without_tests(self.tokens())), &mut |tokens, at| {
+                if let TokenTree::Literal(literal) = &tokens[at] {
+                    found.push((literal.to_string(), literal.span().start().line));
+                }
+            });
+        }
+        found
+    }
+
+    pub(crate) fn functions(&self) -> Vec<Function> {
+        let file = syn::parse_file(&self.text).unwrap_or_else(|error| panic!("{}: {error}", self.path));
+        let mut functions = Functions(Vec::new());
+        functions.visit_file(&file);
+        functions.0
+    }
+
+    fn is_test_file(&self) -> bool {
+        self.path.ends_with("/tests.rs") || self.path.contains("/tests/")
+    }
+
+    fn tokens(&self) -> TokenStream {
+        self.text.parse().unwrap_or_else(|error| panic!("{}: {error}", self.path))
+    }
+
+    fn paths_in(&self, tokens: TokenStream) -> Vec<Path> {
+        let mut found = Vec::new();
+        collect_paths(tokens, &[], &mut found);
+        let here = self.module();
+        for path in &mut found {
+            resolve(&mut path.segments, &here);
+        }
+        found
+    }
+
+    /// Where this file stands in its crate: `src/node/redis/mod.rs` is `node::redis`.
+    fn module(&self) -> Vec<String> {
+        let inside = self.path.split_once("src/").map_or(self.path.as_str(), |(_, inside)| inside);
+        let mut module: Vec<String> = inside.trim_end_matches(".rs").split('/').map(str::to_owned).collect();
+        if module.last().is_some_and(|last| matches!(last.as_str(), "mod" | "lib" | "main")) {
+            module.pop();
+        }
+        module
+    }
+}
+
+impl Path {
+    pub(crate) fn root(&self) -> &str {
+        &self.segments[0]
+    }
+
+    /// The name right below `crate`, for a path of this crate.
+    pub(crate) fn in_crate(&self) -> Option<&str> {
+        if self.root() == "crate" { self.segments.get(1).map(String::as_str) } else { None }
+    }
+
+    pub(crate) fn starts_with(&self, prefix: &str) -> bool {
+        prefix.split("::").zip(&self.segments).filter(|(wanted, is)| wanted == is).count() == prefix.split("::").count()
+    }
+
+    pub(crate) fn ends_with(&self, suffix: &str) -> bool {
+        let wanted: Vec<&str> = suffix.split("::").collect();
+        self.segments.len() >= wanted.len()
+            && self.segments.iter().rev().zip(wanted.iter().rev()).all(|(is, wanted)| is == wanted)
+    }
+}
+
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.segments.join("::"))
+    }
+}
+
+/// What `lib.rs` shows at the top, and the module that each name comes from.
+pub(crate) fn top_level_reexports() -> BTreeMap<String, String> {
+    let Some(lib) = under("src").into_iter().find(|source| source.path == "src/lib.rs") else {
+        return BTreeMap::new();
+    };
+    let mut uses = Vec::new();
+    let tokens: Vec<TokenTree> = without_tests(lib.tokens()).into_iter().collect();
+    for statement in tokens.split(|token| is_punct(Some(token), ';')) {
+        if let Some(at) = statement.iter().position(|token| token.to_string() == "use") {
+            collect_paths(statement[at + 1..].iter().cloned().collect(), &[], &mut uses);
+        }
+    }
+    uses.into_iter()
+        .filter_map(|path| {
+            let from = path.segments.iter().find(|segment| !matches!(segment.as_str(), "crate" | "self"))?;
+            Some((path.segments.last()?.clone(), from.clone()))
+        })
+        .collect()
+}
+
+struct Functions(Vec<Function>);
+
+impl Functions {
+    fn note(&mut self, signature: &syn::Signature, body: &syn::Block) {
+        let (first, last) = (signature.span().start().line, body.span().end().line);
+        self.0.push(Function { name: signature.ident.to_string(), line: first, lines: last - first + 1 });
+    }
+}
+
+impl<'ast> Visit<'ast> for Functions {
+    fn visit_item_fn(&mut self, function: &'ast syn::ItemFn) {
+        self.note(&function.sig, &function.block);
+        syn::visit::visit_item_fn(self, function);
+    }
+
+    fn visit_impl_item_fn(&mut self, function: &'ast syn::ImplItemFn) {
+        self.note(&function.sig, &function.block);
+        syn::visit::visit_impl_item_fn(self, function);
+    }
+
+    fn visit_trait_item_fn(&mut self, function: &'ast syn::TraitItemFn) {
+        if let Some(body) = &function.default {
+            self.note(&function.sig, body);
+        }
+        syn::visit::visit_trait_item_fn(self, function);
+    }
+}
+
+/// Calls `look` at every token, in every group.
+fn walk(stream: TokenStream, look: &mut impl FnMut(&[TokenTree], usize)) {
+    let tokens: Vec<TokenTree> = stream.into_iter().collect();
+    for at in 0..tokens.len() {
+        look(&tokens, at);
+        if let TokenTree::Group(group) = &tokens[at] {
+            walk(group.stream(), look);
+        }
+    }
+}
+
+/// Single names count as paths too: a macro's body and a `use` inside braces have them.
+fn collect_paths(stream: TokenStream, prefix: &[String], found: &mut Vec<Path>) {
+    let tokens: Vec<TokenTree> = stream.into_iter().collect();
+    let mut at = 0;
+    while at < tokens.len() {
+        match &tokens[at] {
+            TokenTree::Group(group) => {
+                collect_paths(group.stream(), &[], found);
+                at += 1;
+            }
+            TokenTree::Ident(first) => {
+                let mut segments = prefix.to_vec();
+                segments.push(first.to_string());
+                at += 1;
+                let mut braces = None;
+                while is_punct(tokens.get(at), ':') && is_punct(tokens.get(at + 1), ':') {
+                    match tokens.get(at + 2) {
+                        Some(TokenTree::Ident(next)) => segments.push(next.to_string()),
+                        Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Brace => {
+                            braces = Some(group.stream());
+                        }
+                        _ => {}
+                    }
+                    at += 2;
+                    // A turbofish or a glob: what follows is looked at as tokens of its own.
+                    if !matches!(tokens.get(at), Some(TokenTree::Ident(_))) && braces.is_none() {
+                        break;
+                    }
+                    at += 1;
+                }
+                match braces {
+                    Some(inner) => collect_paths(inner, &segments, found),
+                    None => found.push(Path { line: first.span().start().line, segments }),
+                }
+            }
+            _ => at += 1,
+        }
+    }
+}
+
+fn resolve(segments: &mut Vec<String>, here: &[String]) {
+    let mut up = 0;
+    let mut skip = 0;
+    for segment in segments.iter() {
+        match segment.as_str() {
+            "self" if skip == 0 => skip = 1,
+            "super" => {
+                up += 1;
+                skip += 1;
+            }
+            _ => break,
+        }
+    }
+    // A lone `self` is a receiver, not a path; it keeps its name.
+    if skip > 0 && segments.len() > skip {
+        let parent = &here[..here.len().saturating_sub(up)];
+        let rest = segments.split_off(skip);
+        *segments = std::iter::once("crate".to_owned()).chain(parent.iter().cloned()).chain(rest).collect();
+    }
+}
+
+fn without_tests(stream: TokenStream) -> TokenStream {
+    without_items(stream, &[IN_TESTS])
+}
+
+/// Drops every item that one of the `gates` stands on, its body included.
+fn without_items(stream: TokenStream, gates: &[&str]) -> TokenStream {
+    let tokens: Vec<TokenTree> = stream.into_iter().collect();
+    let mut kept = Vec::new();
+    let mut at = 0;
+    while at < tokens.len() {
+        let gate = attribute_at(&tokens, at).map(|attribute| attribute.stream().to_string().replace(' ', ""));
+        if gate.is_some_and(|gate| gates.contains(&gate.as_str())) {
+            let ends = |token: &TokenTree| {
+                is_punct(Some(token), ';')
+                    || matches!(token, TokenTree::Group(group) if group.delimiter() == Delimiter::Brace)
+            };
+            at += tokens[at..].iter().position(ends).map_or(tokens.len() - at, |length| length + 1);
+            continue;
+        }
+        kept.push(within(&tokens[at], |inner| without_items(inner, gates)));
+        at += 1;
+    }
+    kept.into_iter().collect()
+}
+
+/// Drops doc comments, which are string literals to the parser.
+fn without_docs(stream: TokenStream) -> TokenStream {
+    let tokens: Vec<TokenTree> = stream.into_iter().collect();
+    let mut kept = Vec::new();
+    let mut at = 0;
+    while at < tokens.len() {
+        if let Some(attribute) = attribute_at(&tokens, at)
+            && attribute.stream().to_string().starts_with("doc =")
+        {
+            at += if is_punct(tokens.get(at + 1), '!') { 3 } else { 2 };
+            continue;
+        }
+        kept.push(within(&tokens[at], without_docs));
+        at += 1;
+    }
+    kept.into_iter().collect()
+}
+
+fn within(token: &TokenTree, change: impl Fn(TokenStream) -> TokenStream) -> TokenTree {
+    match token {
+        TokenTree::Group(group) => {
+            let mut changed = Group::new(group.delimiter(), change(group.stream()));
+            changed.set_span(group.span());
+            changed.into()
+        }
+        other => other.clone(),
+    }
+}
+
+fn attribute_at(tokens: &[TokenTree], at: usize) -> Option<&Group> {
+    if !is_punct(tokens.get(at), '#') {
+        return None;
+    }
+    let inner = usize::from(is_punct(tokens.get(at + 1), '!'));
+    match tokens.get(at + 1 + inner) {
+        Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Bracket => Some(group),
+        _ => None,
+    }
+}
+
+fn is_punct(token: Option<&TokenTree>, wanted: char) -> bool {
+    matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == wanted)
+}
+
+/// Cargo.toml, as far as the rules need it.
+pub(crate) mod manifest {
+    use std::collections::BTreeSet;
+
+    use super::root;
+
+    struct Entry {
+        section: String,
+        name: String,
+        value: String,
+        line: usize,
+        explained: bool,
+    }
+
+    /// The crates that the library may name, as Rust writes them.
+    pub(crate) fn dependency_names() -> BTreeSet<String> {
+        entries("Cargo.toml").into_iter().map(|entry| entry.name.replace('-', "_")).collect()
+    }
+
+    /// Dependencies of the shipped code without a comment above them or their group. What comes from the workspace
+    /// is explained there, and a path leads to our own code.
+    pub(crate) fn unexplained_dependencies(file: &str) -> Vec<(String, usize)> {
+        entries(file)
+            .into_iter()
+            .filter(|entry| !entry.section.ends_with("dev-dependencies"))
+            .filter(|entry| !entry.explained && !entry.value.contains("workspace") && !entry.value.contains("path ="))
+            .map(|entry| (entry.name, entry.line))
+            .collect()
+    }
+
+    fn entries(file: &str) -> Vec<Entry> {
+        let text = std::fs::read_to_string(root().join(file)).unwrap_or_default();
+        let (mut section, mut explained) = (String::new(), false);
+        let mut entries = Vec::new();
+        for (index, line) in text.lines().enumerate() {
+            let line = line.trim_end();
+            if let Some(header) = line.strip_prefix('[') {
+                (section, explained) = (header.trim_end_matches(']').to_owned(), false);
+            } else if line.is_empty() {
+                explained = false;
+            } else if line.starts_with('#') {
+                explained = true;
+            } else if section.ends_with("dependencies")
+                && let Some((key, value)) = line.split_once('=')
+                && !line.starts_with([' ', '\t', '}', ']'])
+            {
+                let (name, rest) = key.trim().split_once('.').unwrap_or((key.trim(), ""));
+                let value = format!("{rest} {value}");
+                entries.push(Entry {
+                    section: section.clone(),
+                    name: name.to_owned(),
+                    value,
+                    line: index + 1,
+                    explained,
+                });
+            }
+        }
+        entries
+    }
+}
