@@ -56,7 +56,7 @@ impl fmt::Debug for Moment {
     }
 }
 
-/// Milliseconds since the Unix epoch on some machine's wall clock.
+/// A time on some machine's wall clock, in whole microseconds since the Unix epoch.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Debug)]
 pub struct WallTime(u64);
 
@@ -64,25 +64,31 @@ impl WallTime {
     /// From milliseconds since the Unix epoch.
     #[must_use]
     pub const fn from_unix_ms(ms: u64) -> Self {
-        Self(ms)
+        Self(ms.saturating_mul(1000))
     }
 
-    /// Milliseconds since the Unix epoch.
+    /// From microseconds since the Unix epoch.
+    #[must_use]
+    pub const fn from_unix_us(us: u64) -> Self {
+        Self(us)
+    }
+
+    /// Whole milliseconds since the Unix epoch.
     #[must_use]
     pub const fn unix_ms(self) -> u64 {
-        self.0
+        self.0 / 1000
     }
 
-    /// Whole seconds since the Unix epoch.
+    /// Microseconds since the Unix epoch.
     #[must_use]
-    pub const fn unix_seconds(self) -> u64 {
-        self.0 / 1000
+    pub const fn unix_us(self) -> u64 {
+        self.0
     }
 
     /// The wall time `duration` later.
     #[must_use]
     pub fn after(self, duration: Duration) -> Self {
-        Self(self.0.saturating_add(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)))
+        Self(self.0.saturating_add(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)))
     }
 }
 
@@ -106,7 +112,7 @@ impl Clock for SystemClock {
 
     fn wall(&self) -> WallTime {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        WallTime(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX))
+        WallTime(u64::try_from(since_epoch.as_micros()).unwrap_or(u64::MAX))
     }
 }
 
@@ -160,7 +166,7 @@ mod tests {
         let (first, second) = (SystemClock.now(), SystemClock.now());
         assert!(second >= first);
         // 2020-01-01: an unset clock would make tokens start too low.
-        assert!(SystemClock.wall().unix_seconds() > 1_577_836_800);
+        assert!(SystemClock.wall().unix_ms() > 1_577_836_800_000);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use crate::protocol::{Fault, FaultKind, Reply, Request, Subject, Verb, View, clock_start};
+use crate::protocol::{COUNTER_MIN, Fault, FaultKind, Reply, Request, Subject, Verb, View, clock_start};
 use crate::{Resource, WallTime};
 
 /// The locks and counters of one node.
@@ -21,9 +21,6 @@ struct Lock {
 }
 
 impl NodeState {
-    /// A counter below this was not started at the clock: it did not exist before.
-    const COUNTER_MIN: u64 = 1 << 20;
-
     /// A node that knows nothing.
     #[must_use]
     pub fn new() -> Self {
@@ -37,14 +34,17 @@ impl NodeState {
         match request.verb {
             Verb::Grant { .. } if self.locks.contains_key(&subject.resource) => Reply::Refused(self.view(now, subject)),
             Verb::Grant { ttl, floor, wall } => {
-                let lock = Lock { value: subject.holder.to_string().into(), expires_at: now.after(ttl) };
+                let lock = Lock {
+                    value: subject.holder.to_string().into(),
+                    expires_at: WallTime::from_unix_ms(now.unix_ms()).after(ttl),
+                };
                 self.locks.insert(subject.resource.clone(), lock);
                 Reply::Granted { counter: self.draw(subject.resource.slot(), floor, clock_start(now, wall)) }
             }
             Verb::Inspect => Reply::Seen(self.view(now, subject)),
             _ if !self.is_held_by(subject) => Reply::Refused(self.view(now, subject)),
             Verb::Seal { token } => match self.counters.get_mut(&subject.resource.slot()) {
-                Some(counter) if *counter >= Self::COUNTER_MIN => {
+                Some(counter) if *counter >= COUNTER_MIN => {
                     *counter = token.max(*counter);
                     Reply::Sealed
                 }
@@ -52,7 +52,7 @@ impl NodeState {
             },
             Verb::Extend { ttl } => {
                 if let Some(lock) = self.locks.get_mut(&subject.resource) {
-                    lock.expires_at = now.after(ttl);
+                    lock.expires_at = WallTime::from_unix_ms(now.unix_ms()).after(ttl);
                 }
                 Reply::Extended
             }
@@ -82,7 +82,7 @@ impl NodeState {
     fn draw(&mut self, slot: u16, floor: u64, start: u64) -> u64 {
         let counter = self.counters.entry(slot).or_default();
         *counter += 1;
-        if *counter < Self::COUNTER_MIN {
+        if *counter < COUNTER_MIN {
             *counter += start;
         }
         *counter = floor.max(*counter);
@@ -90,7 +90,7 @@ impl NodeState {
     }
 
     fn expire(&mut self, resource: &Resource, now: WallTime) {
-        if self.locks.get(resource).is_some_and(|lock| lock.expires_at < now) {
+        if self.locks.get(resource).is_some_and(|lock| lock.expires_at.unix_ms() < now.unix_ms()) {
             self.locks.remove(resource);
         }
     }

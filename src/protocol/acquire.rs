@@ -47,6 +47,8 @@ pub struct Win {
     pub token: FencingToken,
     /// When the lease ends for its holder.
     pub valid_until: Moment,
+    /// The nodes whose locks count from now on: they granted and drew no number above the token.
+    pub voters: NodeSet,
     /// Whether a seal round was needed.
     pub sealed_apart: bool,
 }
@@ -165,8 +167,9 @@ impl Acquire {
                     return Step::Lost(Defeat::TooSlow { took, left, votes: Votes::new(std::mem::take(votes)) });
                 }
                 let valid_until = self.terms.valid_until(self.started);
+                let voters = self.counters.granted_up_to_token();
                 let sealed_apart = self.counters.sealed_apart();
-                Step::Won(Win { token, valid_until, sealed_apart })
+                Step::Won(Win { token, valid_until, voters, sealed_apart })
             }
             _ => {
                 let votes = Votes::new(std::mem::take(votes));

@@ -2,18 +2,21 @@
 
 use std::time::Duration;
 
-use super::{Decision, Quorum, Reply, Tally, Terms, Vote, Votes};
-use crate::{Moment, NodeId};
+use super::{Decision, Fault, FaultKind, Quorum, Reply, Tally, Terms, Vote, Votes};
+use crate::{Moment, NodeId, NodeSet};
 
 /// One try to extend, driven by replies.
 ///
-/// A node votes yes only if the lock was **still the holder's** there. A node that lost the lock is never a vote, also
-/// when it takes the lock again: exclusion would hold from then on, but somebody may have come and gone in between.
+/// A node votes yes only if the lock was **still the holder's** there, and was when the lease began: a node that lost the
+/// lock and took it again, or whose grant arrived late and drew a number above the token, is never a vote. Somebody may
+/// have come and gone there in between. So no extension succeeds that began after a lease with a greater token was
+/// returned, whatever the clocks do.
 #[derive(Debug, Clone)]
 pub struct Extend {
     quorum: Quorum,
     terms: Terms,
     started: Moment,
+    voters: NodeSet,
     votes: Vec<Vote>,
     tally: Tally,
     done: bool,
@@ -48,11 +51,12 @@ pub enum ExtendDefeat {
 }
 
 impl Extend {
-    /// Starts the try. `started` must have been read before the first byte is sent.
+    /// Starts the try. `started` must have been read before the first byte is sent; `voters` are the nodes whose grants
+    /// are known to have drawn no number above the token.
     #[must_use]
-    pub fn new(quorum: Quorum, terms: Terms, started: Moment) -> Self {
+    pub fn new(quorum: Quorum, terms: Terms, started: Moment, voters: NodeSet) -> Self {
         let votes = vec![Vote::Pending; quorum.nodes()];
-        Self { quorum, terms, started, votes, tally: Tally::new(quorum), done: false }
+        Self { quorum, terms, started, voters, votes, tally: Tally::new(quorum), done: false }
     }
 
     /// Takes in one reply. After the end every further reply returns [`ExtendStep::Wait`].
@@ -61,9 +65,13 @@ impl Extend {
             return ExtendStep::Wait;
         };
         match reply {
-            Reply::Extended => {
+            Reply::Extended if self.voters.contains(node) => {
                 *slot = Vote::Granted;
                 self.tally.yes(node);
+            }
+            Reply::Extended => {
+                *slot = Vote::Failed(Fault::new(FaultKind::LateGrant, ""));
+                self.tally.no(node);
             }
             Reply::Refused(view) => {
                 *slot = Vote::Refused(view);
@@ -121,7 +129,7 @@ impl Extend {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Fault, FaultKind, View};
+    use super::super::View;
     use super::*;
 
     const AT: fn(u64) -> Moment = |ms| Moment::from_origin(Duration::from_millis(ms));
@@ -129,7 +137,7 @@ mod tests {
     /// One letter a node: `e` extended, `g` gone, `f` failed, `.` silent.
     fn outcome(replies: &str, at: u64) -> ExtendStep {
         let terms = Terms { ttl: Duration::from_secs(1), drift_ppm: 10_000, min_validity: Duration::ZERO };
-        let mut extend = Extend::new(Quorum::of(replies.len()).unwrap(), terms, AT(0));
+        let mut extend = Extend::new(Quorum::of(replies.len()).unwrap(), terms, AT(0), NodeSet::first(replies.len()));
         for (node, letter) in NodeId::all(replies.len()).zip(replies.chars()) {
             let step = match letter {
                 'e' => extend.reply(node, Reply::Extended, AT(at)),
@@ -164,5 +172,15 @@ mod tests {
             let step = outcome(replies, at);
             assert!(expected(&step), "{replies} at {at}: {step:?}");
         }
+    }
+
+    #[test]
+    fn s19_a_grant_that_came_late_is_no_vote_for_continuity() {
+        let terms = Terms { ttl: Duration::from_secs(1), drift_ppm: 10_000, min_validity: Duration::ZERO };
+        let mut extend = Extend::new(Quorum::of(3).unwrap(), terms, AT(0), NodeSet::first(2));
+        assert_eq!(extend.reply(NodeId::new(2).unwrap(), Reply::Extended, AT(1)), ExtendStep::Wait);
+        assert_eq!(extend.reply(NodeId::new(0).unwrap(), Reply::Extended, AT(1)), ExtendStep::Wait);
+        let gone = extend.reply(NodeId::new(1).unwrap(), Reply::Refused(View::default()), AT(1));
+        assert!(matches!(gone, ExtendStep::Lost(_)), "{gone:?}");
     }
 }

@@ -8,17 +8,17 @@
 use super::Quorum;
 use crate::{FencingToken, NodeId, NodeSet, WallTime};
 
-/// Bits of a counter below the second at which it started.
-const CLOCK_SHIFT: u32 = 20;
+/// A counter below this was not started at the clock: it did not exist before. 10^15 µs lie in the year 2001.
+pub(crate) const COUNTER_MIN: u64 = 1_000_000_000_000_000;
 
-/// Where a counter that does not exist starts: unix seconds × 2^20.
+/// Where a counter that does not exist starts: the microseconds since the Unix epoch.
 ///
-/// A counter grows by less than 2^20 a second, so one that starts anew is above everything it ever issued, and stays
-/// below 2^53 until after the year 2200. The later of the node's and the caller's wall clock counts.
+/// A counter grows by one a grant and a grant takes a server more than a microsecond, so a counter never overtakes the
+/// clock, and one that starts anew is above everything it ever issued, also if it was lost within the same second.
+/// Numbers stay below 2^53 until the year 2255. The later of the node's and the caller's wall clock counts.
 #[must_use]
 pub fn clock_start(node: WallTime, caller: WallTime) -> u64 {
-    let seconds = node.unix_seconds().max(caller.unix_seconds());
-    seconds.saturating_mul(1 << CLOCK_SHIFT).min(FencingToken::MAX - u64::from(u32::MAX))
+    node.unix_us().max(caller.unix_us()).min(FencingToken::MAX - u64::from(u32::MAX))
 }
 
 /// The numbers that nodes drew for one attempt, and which of the nodes are sealed.
@@ -96,6 +96,12 @@ impl Counters {
         self.sealed
     }
 
+    /// The nodes that granted and did not draw a number above the token: those that count, now and in extensions.
+    #[must_use]
+    pub fn granted_up_to_token(&self) -> NodeSet {
+        self.granted.iter().filter(|node| !self.is_above(*node)).collect()
+    }
+
     /// Whether `node` drew a number above the token, so that it can never count as sealed.
     #[must_use]
     pub fn is_above(&self, node: NodeId) -> bool {
@@ -143,12 +149,11 @@ mod tests {
 
     #[test]
     fn a_new_counter_is_above_what_a_counter_could_have_issued() {
-        let at = WallTime::from_unix_ms;
-        let (then, later) = (clock_start(at(1_700_000_000_000), at(0)), clock_start(at(0), at(1_700_000_001_000)));
-        assert_eq!(then, 1_700_000_000 << 20);
-        assert_eq!(later - then, 1 << 20);
-        // 2200-01-01 still fits, and a broken clock does not overflow.
-        assert!(clock_start(at(7_258_118_400_000), at(0)) < FencingToken::MAX);
+        let at = WallTime::from_unix_us;
+        assert_eq!(clock_start(at(1_700_000_000_000_000), at(0)), 1_700_000_000_000_000);
+        assert_eq!(clock_start(at(0), at(1_700_000_000_000_001)), 1_700_000_000_000_001);
+        // 2250-01-01 still fits, and a broken clock does not overflow.
+        assert_eq!(clock_start(at(8_835_955_200_000_000), at(0)), 8_835_955_200_000_000);
         assert!(clock_start(at(u64::MAX), at(0)) < FencingToken::MAX);
     }
 }

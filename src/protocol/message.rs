@@ -148,6 +148,8 @@ pub enum FaultKind {
     Script,
     /// The node lost its counters while a lock was held.
     Forgot,
+    /// The lock came to be there after the lease began, so it says nothing about the time before.
+    LateGrant,
     /// An answer that this version does not understand.
     Unexpected,
 }
@@ -178,6 +180,7 @@ impl fmt::Display for FaultKind {
             Self::Moved => "key lives on another cluster node",
             Self::Script => "script error",
             Self::Forgot => "lost its counters",
+            Self::LateGrant => "granted late",
             Self::Unexpected => "unexpected answer",
         })
     }

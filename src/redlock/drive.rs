@@ -67,7 +67,7 @@ pub(super) async fn acquire(
         }
         match step {
             Step::Wait | Step::Seal(..) => {}
-            Step::Won(win) => return Ok((win, rollback.disarm())),
+            Step::Won(win) => return Ok((win, rollback.disarm(&win))),
             Step::Lost(defeat) => return Err(defeat),
         }
     }
@@ -78,6 +78,7 @@ pub(super) async fn extend(
     core: &Arc<Core>,
     terms: Terms,
     subject: Arc<Subject>,
+    voters: NodeSet,
     round_max: Duration,
     send: impl FnOnce(&dyn Fn()) -> bool,
 ) -> Option<Result<Moment, ExtendDefeat>> {
@@ -87,7 +88,7 @@ pub(super) async fn extend(
     if !send(&|| exchange.send(everybody, Verb::Extend { ttl: terms.ttl })) {
         return None;
     }
-    let mut attempt = Extend::new(core.quorum, terms, started);
+    let mut attempt = Extend::new(core.quorum, terms, started, voters);
     let mut round = pin!(sleep(round_max));
     loop {
         let replies = tokio::select! {
@@ -170,9 +171,9 @@ struct Rollback {
 
 impl Rollback {
     /// The attempt was won: the locks stay.
-    fn disarm(mut self) -> Arc<Exchange> {
+    fn disarm(mut self, win: &Win) -> Arc<Exchange> {
         self.armed = false;
-        self.exchange.close();
+        self.exchange.win(win);
         Arc::clone(&self.exchange)
     }
 }

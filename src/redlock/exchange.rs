@@ -10,21 +10,23 @@ use std::task::{Poll, Waker};
 use super::core::Core;
 use super::sweeper::Leftover;
 use crate::node::{Answer, Inbox};
-use crate::protocol::{Footprint, Reply, Request, Subject, Verb};
-use crate::{Moment, NodeId, NodeSet};
+use crate::protocol::{Footprint, Reply, Request, Subject, Verb, Win};
+use crate::{FencingToken, Moment, NodeId, NodeSet};
 
 /// The replies of one attempt, from its grants to its releases; or of one extension.
 pub(super) struct Exchange {
     core: Arc<Core>,
     subject: Arc<Subject>,
-    /// When the last lock of this attempt has expired at the latest, unless it is extended.
-    until: Moment,
     inner: Mutex<Inner>,
 }
 
 #[derive(Default)]
 struct Inner {
     footprint: Footprint,
+    /// When the last lock of this attempt has expired at the latest.
+    until: Moment,
+    /// Once the attempt is won: its token, and the nodes whose locks count in extensions.
+    won: Option<(FencingToken, NodeSet)>,
     /// What a reader waits for; replies to other verbs are noted and not queued.
     reading: Option<Phase>,
     queue: Vec<(NodeId, Reply)>,
@@ -33,6 +35,17 @@ struct Inner {
     /// Answers that are still to come.
     awaited: usize,
     leaving: bool,
+}
+
+impl Inner {
+    /// A late grant counts in extensions if it drew no number above the token.
+    fn note_voter(&mut self, node: NodeId, reply: &Reply) {
+        if let (Some((token, voters)), Reply::Granted { counter }) = (&mut self.won, reply)
+            && *counter <= token.get()
+        {
+            voters.insert(node);
+        }
+    }
 }
 
 /// What the reader of an exchange is doing.
@@ -64,8 +77,14 @@ impl Exchange {
         footprint: Footprint,
         until: Moment,
     ) -> Arc<Self> {
-        let inner = Inner { footprint, reading: Some(phase), ..Inner::default() };
-        Arc::new(Self { core: Arc::clone(core), subject, until, inner: Mutex::new(inner) })
+        let inner = Inner { footprint, until, reading: Some(phase), ..Inner::default() };
+        Arc::new(Self { core: Arc::clone(core), subject, inner: Mutex::new(inner) })
+    }
+
+    /// An extension is on its way: the locks may live until then, so a release is worth repeating until then.
+    pub(super) fn may_live_until(&self, until: Moment) {
+        let mut inner = self.lock();
+        inner.until = inner.until.max(until);
     }
 
     /// Sends `verb` to `nodes`, all at once.
@@ -106,12 +125,22 @@ impl Exchange {
         std::mem::take(&mut self.lock().queue)
     }
 
-    /// Stops reading. Replies that come later are noted.
-    pub(super) fn close(&self) {
+    /// The attempt was won: stops reading. Replies that come later are noted.
+    pub(super) fn win(&self, win: &Win) {
         let mut inner = self.lock();
+        // Grants that came in behind the deciding one may be among the replies that nobody read.
+        let unread = std::mem::take(&mut inner.queue);
+        inner.won = Some((win.token, win.voters));
+        for (node, reply) in &unread {
+            inner.note_voter(*node, reply);
+        }
         inner.reading = None;
-        inner.queue = Vec::new();
         inner.reader = None;
+    }
+
+    /// The nodes whose locks count in an extension of the lease that this attempt won.
+    pub(super) fn voters(&self) -> NodeSet {
+        self.lock().won.map_or(NodeSet::EMPTY, |(_, voters)| voters)
     }
 
     /// Sends the release to every node where the lock may be, and returns these nodes. From now on whatever stays
@@ -140,7 +169,10 @@ impl Inbox for Exchange {
             let mut inner = self.lock();
             inner.awaited = inner.awaited.saturating_sub(1);
             match verb {
-                Verb::Grant { .. } => inner.footprint.on_grant(node, &reply),
+                Verb::Grant { .. } => {
+                    inner.footprint.on_grant(node, &reply);
+                    inner.note_voter(node, &reply);
+                }
                 Verb::Release => inner.footprint.on_release(node, &reply),
                 Verb::Seal { .. } | Verb::Extend { .. } | Verb::Inspect => {}
             }
@@ -149,14 +181,14 @@ impl Inbox for Exchange {
             }
             let woken = if inner.queue.len() >= inner.wake_at { inner.reader.take() } else { None };
             let unproved = inner.leaving && inner.awaited == 0 && !inner.footprint.outstanding().is_empty();
-            (woken, unproved.then_some(inner.footprint))
+            (woken, unproved.then_some((inner.footprint, inner.until)))
         };
         if let Some(waker) = woken {
             waker.wake();
         }
-        if let Some(footprint) = leftover {
-            let subject = Arc::clone(&self.subject);
-            self.core.sweeper.push(Leftover { subject, footprint, until: self.until });
+        if let Some((footprint, until)) = leftover {
+            let (core, subject) = (Arc::clone(&self.core), Arc::clone(&self.subject));
+            self.core.sweeper.push(Leftover { core, subject, footprint, until });
         }
     }
 }

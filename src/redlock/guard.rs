@@ -47,13 +47,26 @@ impl Guard {
     pub async fn release(mut self) -> ReleaseOutcome {
         self.released = true;
         let held = Arc::clone(&self.handle.0);
-        let overrun = held.end(LossCause::Released) != LossCause::Released;
+        // The clock decides, also when no task has had the time to notice, and the nodes may still have the lock.
+        let overrun = held.check().is_err();
+        held.end(LossCause::Released);
         let outcome = drive::release(&held.core, Arc::clone(&held.exchange), held.settings.node_timeout).await;
         if overrun || matches!(outcome, ReleaseOutcome::AlreadyExpired | ReleaseOutcome::TakenByOther { .. }) {
             let (resource, token) = (&held.subject.resource, held.token);
             tracing::warn!(%resource, ?token, ?outcome, "overrun: the lease had ended before its release");
         }
         outcome
+    }
+
+    /// Hands the lease over to whoever knows its holder: from here on this process neither renews nor releases it.
+    /// [`Redlock::extend_as`](super::Redlock::extend_as) and [`Redlock::release_as`](super::Redlock::release_as) go on
+    /// with it. To handles of this guard the lease is over, with [`LossCause::Released`].
+    #[must_use]
+    pub fn into_lease(mut self) -> Lease {
+        let lease = self.handle.lease();
+        self.released = true;
+        self.handle.0.end(LossCause::Released);
+        lease
     }
 }
 

@@ -136,19 +136,21 @@ impl Held {
     /// One try to extend, over before the lease ends.
     pub(super) async fn extend(&self) -> Result<(), ExtendError> {
         let left = self.check()?;
+        let terms = self.settings.terms;
+        let round_max = self.settings.node_timeout.min(left);
+        let locks_end = self.core.clock.now().after(terms.ttl).after(terms.drift()).after(round_max);
         let send = |put: &dyn Fn()| {
             // Under the lock that `end` takes: no extension is sent after a release, under any interleaving.
             let plan = self.plan();
             let live = plan.ended.is_none();
             if live {
+                self.exchange.may_live_until(locks_end);
                 put();
             }
             live
         };
-        let round_max = self.settings.node_timeout.min(left);
         let subject = Arc::clone(&self.subject);
-        let terms = self.settings.terms;
-        let outcome = drive::extend(&self.core, terms, subject, round_max, send).await;
+        let outcome = drive::extend(&self.core, terms, subject, self.exchange.voters(), round_max, send).await;
         let now = self.core.clock.now();
         match outcome {
             Some(Ok(valid_until)) => {

@@ -110,7 +110,7 @@ impl Redlock {
         ResourceError: From<R::Error>,
     {
         let subject = subject(resource.try_into()?, holder.clone());
-        self.core.sweeper.start(&self.core);
+        self.core.sweeper.start();
         let everybody = Footprint::granted(NodeSet::first(self.core.quorum.nodes()));
         let until = self.core.clock.now().after(self.settings.terms.ttl);
         let exchange = Exchange::open(&self.core, subject, Phase::Release, everybody, until);
@@ -133,7 +133,9 @@ impl Redlock {
             put();
             true
         };
-        match drive::extend(&self.core, terms, subject, self.settings.node_timeout, send).await {
+        // Nothing is known here of how the locks came to be: every node's word is taken.
+        let voters = NodeSet::first(self.core.quorum.nodes());
+        match drive::extend(&self.core, terms, subject, voters, self.settings.node_timeout, send).await {
             Some(Ok(valid_until)) => Ok(valid_until.since(self.core.clock.now())),
             Some(Err(ExtendDefeat::NoQuorum(votes))) => Err(ExtendError::NoQuorum { votes }),
             Some(Err(ExtendDefeat::TooSlow { took })) => Err(ExtendError::TooSlow { took, ttl: terms.ttl }),

@@ -51,9 +51,7 @@ impl Keeper {
 
     /// Looks after `held` from now on.
     pub(super) fn watch(&self, held: &Arc<Held>) {
-        if let Some(Action::Wait(until)) = held.due() {
-            self.schedule.insert(until, held);
-        }
+        self.schedule.attend(Arc::clone(held));
     }
 
     /// Looks after `held` no longer.
@@ -109,9 +107,8 @@ impl Schedule {
                         Err(ExtendError::Lost(_)) => return,
                         Err(error) => tracing::warn!(%resource, %error, "renewal failed"),
                     }
-                    if let Some(Action::Wait(until)) = held.due() {
-                        schedule.insert(until, &held);
-                    }
+                    // The next try may be due already, if the process stood still meanwhile.
+                    schedule.attend(held);
                 });
             }
             // Over: `due` has told the holder.

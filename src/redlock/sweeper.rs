@@ -1,6 +1,6 @@
 //! [`Sweeper`]: repeats releases that no node has acknowledged, until the lock has expired by itself.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -14,6 +14,8 @@ use crate::protocol::{Backoff, Footprint, Subject};
 
 /// Locks of an ended attempt that may still be, or still come to be, on some nodes.
 pub(super) struct Leftover {
+    /// Kept alive until it is settled: the locker and its last guard may be gone.
+    pub(super) core: Arc<Core>,
     pub(super) subject: Arc<Subject>,
     pub(super) footprint: Footprint,
     pub(super) until: Moment,
@@ -21,7 +23,6 @@ pub(super) struct Leftover {
 
 /// The way to the background task.
 pub(super) struct Sweeper {
-    core: OnceLock<Weak<Core>>,
     task: Mutex<Option<mpsc::UnboundedSender<Leftover>>>,
 }
 
@@ -32,16 +33,15 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_
 
 impl Sweeper {
     pub(super) const fn new() -> Self {
-        Self { core: OnceLock::new(), task: Mutex::new(None) }
+        Self { task: Mutex::new(None) }
     }
 
     /// Starts the task on the current runtime, unless it runs.
-    pub(super) fn start(&self, core: &Arc<Core>) {
+    pub(super) fn start(&self) {
         let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
         if task.as_ref().is_none_or(mpsc::UnboundedSender::is_closed) {
-            let core = self.core.get_or_init(|| Arc::downgrade(core)).clone();
             let (sender, leftovers) = mpsc::unbounded_channel();
-            tokio::spawn(run(core, leftovers));
+            tokio::spawn(run(leftovers));
             *task = Some(sender);
         }
     }
@@ -59,14 +59,14 @@ impl Sweeper {
     }
 }
 
-async fn run(core: Weak<Core>, mut leftovers: mpsc::UnboundedReceiver<Leftover>) {
+async fn run(mut leftovers: mpsc::UnboundedReceiver<Leftover>) {
     let mut swept = FuturesUnordered::new();
     loop {
         tokio::select! {
             next = leftovers.recv() => match next {
                 None => break,
                 Some(leftover) if swept.len() >= LEFTOVERS_MAX => abandoned(&leftover, "too many are left over"),
-                Some(leftover) => swept.push(sweep(core.clone(), leftover)),
+                Some(leftover) => swept.push(sweep(leftover)),
             },
             Some(()) = swept.next() => {}
         }
@@ -75,19 +75,16 @@ async fn run(core: Weak<Core>, mut leftovers: mpsc::UnboundedReceiver<Leftover>)
 }
 
 /// Repeats the release until every node has proved that the lock is gone, or it has expired there anyway.
-async fn sweep(core: Weak<Core>, mut leftover: Leftover) {
-    let Some(entropy) = core.upgrade().map(|core| Arc::clone(&core.entropy)) else { return };
-    for pause in Backoff::new(PAUSES.0, PAUSES.1, || entropy.u32() | 1 << 31) {
+async fn sweep(leftover: Leftover) {
+    let Leftover { core, subject, mut footprint, until } = leftover;
+    for pause in Backoff::new(PAUSES.0, PAUSES.1, || core.entropy.u32() | 1 << 31) {
         tokio::time::sleep(pause).await;
-        let Some(core) = core.upgrade() else { return };
-        if core.clock.now() >= leftover.until {
+        if core.clock.now() >= until {
             return;
         }
-        let Leftover { subject, footprint, until } = &mut leftover;
-        let exchange = Exchange::open(&core, Arc::clone(subject), Phase::Release, *footprint, *until);
+        let exchange = Exchange::open(&core, Arc::clone(&subject), Phase::Release, footprint, until);
         let asked = footprint.outstanding();
         exchange.send(asked, crate::protocol::Verb::Release);
-        drop(core);
         // Whoever does not answer within the pause is asked again after the next one.
         let _ = tokio::time::timeout(PAUSES.1, exchange.filled(asked.len())).await;
         for (node, reply) in exchange.take() {

@@ -56,7 +56,7 @@ pub(super) fn command(prefix: &Prefix, request: &Request, by: By) -> Cmd {
         cmd.arg(subject.holder.to_string());
     }
     match request.verb {
-        Verb::Grant { ttl, floor, wall } => cmd.arg(whole_ms(ttl)).arg(floor).arg(wall.unix_seconds()),
+        Verb::Grant { ttl, floor, wall } => cmd.arg(whole_ms(ttl)).arg(floor).arg(wall.unix_us()),
         Verb::Seal { token } => cmd.arg(token),
         Verb::Extend { ttl } => cmd.arg(whole_ms(ttl)),
         Verb::Release | Verb::Inspect => &mut cmd,

@@ -7,7 +7,7 @@ if occupant ~= ARGV[1] then
   return {occupant, redis.call('PTTL', KEYS[1]), counter}
 end
 counter = tonumber(counter)
-if not counter or counter < 1048576 then
+if not counter or counter < 1000000000000000 then
   return redis.error_reply('FORGOT the counter is gone')
 end
 if counter < tonumber(ARGV[2]) then
