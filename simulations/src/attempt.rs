@@ -23,7 +23,7 @@ pub(crate) struct Attempt {
 #[derive(Debug)]
 pub(crate) enum Phase {
     /// Waits for replies to its grants and seals.
-    Acquiring(Acquire),
+    Acquiring(Box<Acquire>),
     /// Believes in its lease; the index of it in the history.
     Holding(usize),
     /// Believes in its lease and waits for replies to its extension, which began at that step.
@@ -53,7 +53,7 @@ impl Attempt {
         now: Moment,
     ) -> Option<Self> {
         let quorum = Quorum::of(counted)?;
-        let phase = Phase::Acquiring(Acquire::new(quorum, terms, now));
+        let phase = Phase::Acquiring(Box::new(Acquire::new(quorum, terms, now)));
         Some(Self { subject, began, reachable, phase, voters: NodeSet::EMPTY, oracle: Oracle::new(quorum) })
     }
 }

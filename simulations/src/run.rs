@@ -31,7 +31,7 @@ pub fn run_seed(
     nodes: Option<usize>,
     clients: Option<usize>,
     mutant: Option<Mutant>,
-) -> Result<Figures, Violation> {
+) -> Result<Figures, Box<Violation>> {
     let mut rng = StdRng::seed_from_u64(seed);
     let mut below = |n: u32| rng.next_u32() % n;
     let nodes = nodes.unwrap_or(1 + below(9) as usize);
@@ -43,12 +43,12 @@ pub fn run_seed(
     for _ in 0..STEPS {
         world.choose(rng.next_u32());
         if let Some(violation) = world.violation() {
-            return Err(violation);
+            return Err(Box::new(violation));
         }
     }
     world.settle();
     match world.violation() {
-        Some(violation) => Err(violation),
+        Some(violation) => Err(Box::new(violation)),
         None => Ok(Figures { runs: 1, attempts: world.attempts() as u64, leases: world.history().leases.len() as u64 }),
     }
 }

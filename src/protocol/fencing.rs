@@ -9,7 +9,7 @@ use super::Quorum;
 use crate::{FencingToken, NodeId, NodeSet, WallTime};
 
 /// A counter below this was not started at the clock: it did not exist before. 10^15 µs lie in the year 2001.
-pub(crate) const COUNTER_MIN: u64 = 1_000_000_000_000_000;
+pub const COUNTER_MIN: u64 = 1_000_000_000_000_000;
 
 /// Where a counter that does not exist starts: the microseconds since the Unix epoch.
 ///

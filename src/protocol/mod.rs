@@ -34,9 +34,7 @@ mod vote;
 pub use acquire::{Acquire, Defeat, Step, Win};
 pub use backoff::Backoff;
 pub use extend::{Extend, ExtendDefeat, ExtendStep};
-#[cfg(feature = "redlock")]
-pub(crate) use fencing::COUNTER_MIN;
-pub use fencing::{Counters, clock_start};
+pub use fencing::{COUNTER_MIN, Counters, clock_start};
 pub use footprint::Footprint;
 pub use message::{Fault, FaultKind, Reply, Request, Subject, Verb, View};
 pub use quorum::Quorum;

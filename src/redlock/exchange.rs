@@ -25,8 +25,10 @@ struct Inner {
     footprint: Footprint,
     /// When the last lock of this attempt has expired at the latest.
     until: Moment,
-    /// Once the attempt is won: its token, and the nodes whose locks count in extensions.
-    won: Option<(FencingToken, NodeSet)>,
+    /// The number that each node drew for this attempt, as it was heard of, early or late.
+    drawn: Vec<(NodeId, u64)>,
+    /// The token, once the attempt is won.
+    won: Option<FencingToken>,
     /// What a reader waits for; replies to other verbs are noted and not queued.
     reading: Option<Phase>,
     queue: Vec<(NodeId, Reply)>,
@@ -35,17 +37,6 @@ struct Inner {
     /// Answers that are still to come.
     awaited: usize,
     leaving: bool,
-}
-
-impl Inner {
-    /// A late grant counts in extensions if it drew no number above the token.
-    fn note_voter(&mut self, node: NodeId, reply: &Reply) {
-        if let (Some((token, voters)), Reply::Granted { counter }) = (&mut self.won, reply)
-            && *counter <= token.get()
-        {
-            voters.insert(node);
-        }
-    }
 }
 
 /// What the reader of an exchange is doing.
@@ -128,19 +119,18 @@ impl Exchange {
     /// The attempt was won: stops reading. Replies that come later are noted.
     pub(super) fn win(&self, win: &Win) {
         let mut inner = self.lock();
-        // Grants that came in behind the deciding one may be among the replies that nobody read.
-        let unread = std::mem::take(&mut inner.queue);
-        inner.won = Some((win.token, win.voters));
-        for (node, reply) in &unread {
-            inner.note_voter(*node, reply);
-        }
+        inner.won = Some(win.token);
+        inner.queue = Vec::new();
         inner.reading = None;
         inner.reader = None;
     }
 
-    /// The nodes whose locks count in an extension of the lease that this attempt won.
+    /// The nodes whose locks count in an extension of the lease that this attempt won: all that are known to have
+    /// granted and to have drawn no number above the token, also those that the attempt did not wait for.
     pub(super) fn voters(&self) -> NodeSet {
-        self.lock().won.map_or(NodeSet::EMPTY, |(_, voters)| voters)
+        let inner = self.lock();
+        let Some(token) = inner.won else { return NodeSet::EMPTY };
+        inner.drawn.iter().filter(|(_, counter)| *counter <= token.get()).map(|(node, _)| *node).collect()
     }
 
     /// Sends the release to every node where the lock may be, and returns these nodes. From now on whatever stays
@@ -171,7 +161,9 @@ impl Inbox for Exchange {
             match verb {
                 Verb::Grant { .. } => {
                     inner.footprint.on_grant(node, &reply);
-                    inner.note_voter(node, &reply);
+                    if let Reply::Granted { counter } = reply {
+                        inner.drawn.push((node, counter));
+                    }
                 }
                 Verb::Release => inner.footprint.on_release(node, &reply),
                 Verb::Seal { .. } | Verb::Extend { .. } | Verb::Inspect => {}

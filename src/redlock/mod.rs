@@ -20,6 +20,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tracing::Instrument as _;
+
 pub use builder::Builder;
 pub use error::{AcquireError, ConfigError, ConnectError, ExtendError, Lost, WithLockError};
 pub use guard::{Guard, LeaseHandle};
@@ -133,7 +135,8 @@ impl Redlock {
         ResourceError: From<R::Error>,
     {
         let resource = resource.try_into().map_err(ResourceError::from)?;
-        self.attempt_for(resource, wait_max).await
+        let span = tracing::debug_span!("acquire", %resource);
+        self.attempt_for(resource, wait_max).instrument(span).await
     }
 
     /// Runs `body` while the resource is held. The body never runs without a lease, and it is cancelled at its current

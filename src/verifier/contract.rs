@@ -20,13 +20,14 @@ pub struct Broken(String);
 pub async fn check<S: TokenStore>(store: &S, fresh: &str) -> Result<(), Broken> {
     let resource = |n: u32| Resource::new(format!("{fresh} {n}")).map_err(|error| Broken(error.to_string()));
     let token = |n: u64| FencingToken::new(n).map_err(|error| Broken(error.to_string()));
-    let max = FencingToken::MAX;
-    let table: [(&str, Rule, &[(u64, bool)]); 5] = [
+    const MAX: u64 = FencingToken::MAX;
+    type Offers = &'static [(u64, bool)];
+    let table: [(&str, Rule, Offers); 5] = [
         ("lower tokens are refused", Rule::AcceptEqual, &[(5, true), (4, false), (1, false), (6, true), (5, false)]),
         ("equal tokens pass", Rule::AcceptEqual, &[(5, true), (5, true), (5, true)]),
         ("equal tokens are refused when strict", Rule::Strict, &[(5, true), (5, false), (6, true), (6, false)]),
         ("a refused token is not stored", Rule::Strict, &[(9, true), (3, false), (8, false), (10, true)]),
-        ("tokens are exact up to the greatest", Rule::Strict, &[(max - 1, true), (max, true), (max - 1, false)]),
+        ("tokens are exact up to the greatest", Rule::Strict, &[(MAX - 1, true), (MAX, true), (MAX - 1, false)]),
     ];
     for (n, (rule_name, rule, offers)) in (1..).zip(table) {
         let resource = resource(n)?;
