@@ -1,1 +1,35 @@
-fn main() {}
+//! `redfence`: locks over N independent Redis or Valkey nodes, for shells, scripts and curious people.
+
+mod args;
+mod command;
+mod connect;
+mod demo;
+mod exit;
+mod failure;
+mod output;
+mod signals;
+
+use std::process::ExitCode;
+
+use crate::exit::Exit;
+use crate::output::Output;
+
+fn main() -> ExitCode {
+    // The command of `run` starts as this program once more; it must not pay for anything that it does not need.
+    if let Some(exit) = command::exec::if_asked() {
+        return exit.into();
+    }
+    let args = args::parse();
+    let output = Output::new(args.global.json);
+    output::log_to_stderr(args.global.verbose);
+    let exit = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => {
+            let outcome = runtime.block_on(command::obey(&args, &output));
+            // A name that is still being looked up must not hold up the end.
+            runtime.shutdown_background();
+            outcome.unwrap_or_else(|failure| output.failure(&failure))
+        }
+        Err(error) => output.failure(&failure::Failure::new(Exit::Failed, format!("no runtime: {error}"))),
+    };
+    exit.into()
+}

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use redfence::protocol::{Acquire, Extend, Quorum, Reply, Subject, Terms, Verb};
+use redfence::protocol::{Acquire, Continuity, Extend, Quorum, Reply, Subject, Terms, Verb};
 use redfence::{Moment, NodeId, NodeSet};
 
 use crate::oracle::Oracle;
@@ -15,7 +15,7 @@ pub(crate) struct Attempt {
     pub(crate) reachable: NodeSet,
     pub(crate) phase: Phase,
     /// The nodes whose locks count in extensions, once the attempt is won.
-    pub(crate) voters: NodeSet,
+    pub(crate) continuity: Option<Continuity>,
     pub(crate) oracle: Oracle,
 }
 
@@ -54,6 +54,6 @@ impl Attempt {
     ) -> Option<Self> {
         let quorum = Quorum::of(counted)?;
         let phase = Phase::Acquiring(Box::new(Acquire::new(quorum, terms, now)));
-        Some(Self { subject, began, reachable, phase, voters: NodeSet::EMPTY, oracle: Oracle::new(quorum) })
+        Some(Self { subject, began, reachable, phase, continuity: None, oracle: Oracle::new(quorum) })
     }
 }

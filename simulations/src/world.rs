@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redfence::node::NodeState;
-use redfence::protocol::{Extend, ExtendStep, Quorum, Reply, Request, Step, Subject, Terms, Verb};
+use redfence::protocol::{Continuity, Extend, ExtendStep, Quorum, Reply, Request, Step, Subject, Terms, Verb};
 use redfence::{Holder, HolderId, Label, Moment, NodeId, NodeSet, Resource, WallTime};
 
 use crate::attempt::{Answer, Attempt, Mail, Phase};
@@ -238,7 +238,8 @@ impl World {
         let Some(quorum) = counted.and_then(Quorum::of) else { return };
         let Some(attempt) = self.attempts.get_mut(id) else { return };
         if let Phase::Holding(lease) = attempt.phase {
-            attempt.phase = Phase::Extending(lease, Extend::new(quorum, TERMS, now, attempt.voters), self.step);
+            let voters = attempt.continuity.map_or(NodeSet::EMPTY, |continuity| continuity.voters());
+            attempt.phase = Phase::Extending(lease, Extend::new(quorum, TERMS, now, voters), self.step);
             let reachable = attempt.reachable;
             self.send(id, reachable, Verb::Extend { ttl: TERMS.ttl });
         }
@@ -264,6 +265,9 @@ impl World {
         let Some(Mail { attempt: id, node, body: (verb, reply) }) = take(&mut self.replies, whom) else { return };
         let now = self.now();
         let Some(attempt) = self.attempts.get_mut(id) else { return };
+        if let (Some(continuity), Verb::Grant { .. }) = (&mut attempt.continuity, verb) {
+            continuity.late_grant(node, &reply, now);
+        }
         match (&mut attempt.phase, verb) {
             (Phase::Acquiring(machine), Verb::Grant { .. } | Verb::Seal { .. }) => {
                 let counted_as = Mutant::counted_as(self.setup.mutant, attempt.reachable, node);
@@ -310,9 +314,10 @@ impl World {
                 self.send(id, nodes, Verb::Seal { token: token.get() });
             }
             Step::Won(win) => {
-                let (returned, Some(attempt)) = (self.step, self.attempts.get_mut(id)) else { return };
+                let (now, returned) = (self.now(), self.step);
+                let Some(attempt) = self.attempts.get_mut(id) else { return };
                 attempt.phase = Phase::Holding(self.history.leases.len());
-                attempt.voters = win.voters;
+                attempt.continuity = Some(Continuity::begin(&win, now, Duration::ZERO));
                 let began = attempt.began;
                 let (token, valid_until) = (win.token, win.valid_until);
                 let issued = Issued { attempt: id, began, returned, ended: None, valid_until, token };

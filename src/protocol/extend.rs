@@ -116,9 +116,15 @@ impl Extend {
             Decision::Reached => ExtendStep::Extended { valid_until: self.terms.valid_until(self.started) },
             Decision::Impossible => {
                 let votes = std::mem::take(&mut self.votes);
-                let refused = votes.iter().filter(|vote| matches!(vote, Vote::Refused(_))).count();
+                // A node whose grant came late never becomes a vote: as little hope as where the lock is gone.
+                let is_for_good = |vote: &&Vote| match vote {
+                    Vote::Refused(_) => true,
+                    Vote::Failed(fault) => fault.kind == FaultKind::LateGrant,
+                    _ => false,
+                };
+                let for_good = votes.iter().filter(is_for_good).count();
                 let votes = Votes::new(votes);
-                ExtendStep::Lost(match refused >= self.quorum.blocking() {
+                ExtendStep::Lost(match for_good >= self.quorum.blocking() {
                     true => ExtendDefeat::Gone(votes),
                     false => ExtendDefeat::NoQuorum(votes),
                 })
@@ -181,6 +187,6 @@ mod tests {
         assert_eq!(extend.reply(NodeId::new(2).unwrap(), Reply::Extended, AT(1)), ExtendStep::Wait);
         assert_eq!(extend.reply(NodeId::new(0).unwrap(), Reply::Extended, AT(1)), ExtendStep::Wait);
         let gone = extend.reply(NodeId::new(1).unwrap(), Reply::Refused(View::default()), AT(1));
-        assert!(matches!(gone, ExtendStep::Lost(_)), "{gone:?}");
+        assert!(matches!(gone, ExtendStep::Lost(ExtendDefeat::Gone(_))), "no further try can succeed: {gone:?}");
     }
 }

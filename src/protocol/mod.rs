@@ -20,6 +20,7 @@
 
 mod acquire;
 mod backoff;
+mod continuity;
 mod extend;
 mod fencing;
 mod footprint;
@@ -33,6 +34,7 @@ mod vote;
 
 pub use acquire::{Acquire, Defeat, Step, Win};
 pub use backoff::Backoff;
+pub use continuity::Continuity;
 pub use extend::{Extend, ExtendDefeat, ExtendStep};
 pub use fencing::{COUNTER_MIN, Counters, clock_start};
 pub use footprint::Footprint;

@@ -67,7 +67,7 @@ pub(super) async fn acquire(
         }
         match step {
             Step::Wait | Step::Seal(..) => {}
-            Step::Won(win) => return Ok((win, rollback.disarm(&win))),
+            Step::Won(win) => return Ok((win, rollback.disarm(&win, settings.node_timeout))),
             Step::Lost(defeat) => return Err(defeat),
         }
     }
@@ -171,9 +171,9 @@ struct Rollback {
 
 impl Rollback {
     /// The attempt was won: the locks stay.
-    fn disarm(mut self, win: &Win) -> Arc<Exchange> {
+    fn disarm(mut self, win: &Win, grace: Duration) -> Arc<Exchange> {
         self.armed = false;
-        self.exchange.win(win);
+        self.exchange.win(win, grace);
         Arc::clone(&self.exchange)
     }
 }

@@ -6,12 +6,13 @@
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
+use std::time::Duration;
 
 use super::core::Core;
 use super::sweeper::Leftover;
 use crate::node::{Answer, Inbox};
-use crate::protocol::{Footprint, Reply, Request, Subject, Verb, Win};
-use crate::{FencingToken, Moment, NodeId, NodeSet};
+use crate::protocol::{Continuity, Footprint, Reply, Request, Subject, Verb, Win};
+use crate::{Moment, NodeId, NodeSet};
 
 /// The replies of one attempt, from its grants to its releases; or of one extension.
 pub(super) struct Exchange {
@@ -25,10 +26,10 @@ struct Inner {
     footprint: Footprint,
     /// When the last lock of this attempt has expired at the latest.
     until: Moment,
-    /// The number that each node drew for this attempt, as it was heard of, early or late.
-    drawn: Vec<(NodeId, u64)>,
-    /// The token, once the attempt is won.
-    won: Option<FencingToken>,
+    /// The nodes that granted before the attempt was won.
+    granted: NodeSet,
+    /// Once the attempt is won: the nodes whose locks count in extensions.
+    continuity: Option<Continuity>,
     /// What a reader waits for; replies to other verbs are noted and not queued.
     reading: Option<Phase>,
     queue: Vec<(NodeId, Reply)>,
@@ -117,20 +118,19 @@ impl Exchange {
     }
 
     /// The attempt was won: stops reading. Replies that come later are noted.
-    pub(super) fn win(&self, win: &Win) {
+    pub(super) fn win(&self, win: &Win, grace: Duration) {
+        let mut continuity = Continuity::begin(win, self.core.clock.now(), grace);
         let mut inner = self.lock();
-        inner.won = Some(win.token);
+        continuity.heard_before(inner.granted);
+        inner.continuity = Some(continuity);
         inner.queue = Vec::new();
         inner.reading = None;
         inner.reader = None;
     }
 
-    /// The nodes whose locks count in an extension of the lease that this attempt won: all that are known to have
-    /// granted and to have drawn no number above the token, also those that the attempt did not wait for.
+    /// The nodes whose locks count in an extension of the lease that this attempt won.
     pub(super) fn voters(&self) -> NodeSet {
-        let inner = self.lock();
-        let Some(token) = inner.won else { return NodeSet::EMPTY };
-        inner.drawn.iter().filter(|(_, counter)| *counter <= token.get()).map(|(node, _)| *node).collect()
+        self.lock().continuity.map_or(NodeSet::EMPTY, |continuity| continuity.voters())
     }
 
     /// Sends the release to every node where the lock may be, and returns these nodes. From now on whatever stays
@@ -161,8 +161,10 @@ impl Inbox for Exchange {
             match verb {
                 Verb::Grant { .. } => {
                     inner.footprint.on_grant(node, &reply);
-                    if let Reply::Granted { counter } = reply {
-                        inner.drawn.push((node, counter));
+                    match &mut inner.continuity {
+                        Some(continuity) => continuity.late_grant(node, &reply, self.core.clock.now()),
+                        None if matches!(reply, Reply::Granted { .. }) => inner.granted.insert(node),
+                        None => {}
                     }
                 }
                 Verb::Release => inner.footprint.on_release(node, &reply),

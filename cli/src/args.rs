@@ -1,0 +1,257 @@
+//! What the command line says.
+
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+use redfence::{Holder, HolderId, Resource, ResourceError};
+
+use crate::exit::Exit;
+
+/// A distributed lock over N independent Redis or Valkey nodes, with fencing tokens.
+#[derive(Debug, Parser)]
+#[command(name = "redfence", version, after_help = EXIT_CODES)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0   done                     69  no quorum
+  2   usage or configuration   74  the lease is lost
+                               75  held by another until the wait ended
+  `run` ends with the code of its command; 128+n if signal n ended it, 127 if there is no such
+  command, 126 if it cannot be run.";
+
+/// Flags of every command, before or after its name.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Nodes and output")]
+pub(crate) struct Global {
+    /// The nodes: redis://, rediss:// (TLS) or unix:// URLs; one works, five survive two failures
+    #[arg(long, global = true, env = "REDFENCE_NODES", hide_env_values = true)]
+    #[arg(value_name = "URL,URL,…", value_delimiter = ',')]
+    pub(crate) nodes: Vec<String>,
+    /// The first part of every key [default: redfence]
+    #[arg(long, global = true)]
+    pub(crate) prefix: Option<String>,
+    /// Certificate authorities for rediss://, as a PEM file [default: those that the machine trusts]
+    #[arg(long, global = true, env = "REDFENCE_CA_FILE", value_name = "FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
+    /// How long a round waits for nodes that are silent [default: 250ms, or a quarter of a short time to live]
+    #[arg(long, global = true, value_name = "TIME", value_parser = duration)]
+    pub(crate) node_timeout: Option<Duration>,
+    /// Output for machines: JSON on stdout, one object a line; events and errors on stderr
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Show what the library notices on stderr; twice for more. REDFENCE_LOG=warn|info|debug|trace does the same
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Demo(DemoArgs),
+    Run(RunArgs),
+    Acquire(AcquireArgs),
+    Extend(ExtendArgs),
+    Release(ReleaseArgs),
+    Status(StatusArgs),
+}
+
+/// Show what can go wrong with a lock, and what fencing does about it; needs nothing installed
+///
+/// Five nodes in this process, several workers and a ledger; a holder pauses beyond its time to live, nodes die. The
+/// story runs once without fencing and once with it. With --nodes it runs on real nodes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct DemoArgs {}
+
+/// Hold the lock while a command runs
+///
+/// The lease is renewed until the command ends. The command finds REDFENCE_TOKEN, REDFENCE_RESOURCE and REDFENCE_HOLDER
+/// in its environment and runs in a process group (and session) of its own; signals go to that group. When the lease is
+/// about to be lost it gets SIGTERM, and SIGKILL before another holder can exist; the exit code is then 74. On Linux the
+/// command does not survive this program either.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RunArgs {
+    /// What to lock
+    #[arg(value_parser = resource)]
+    pub(crate) resource: Resource,
+    #[command(flatten)]
+    pub(crate) lease: LeaseArgs,
+    /// The longest that the lock is held, however long the command runs; `none` for ever
+    #[arg(long, default_value = "1h", value_name = "TIME", value_parser = max_hold)]
+    pub(crate) max_hold: MaxHold,
+    /// The command and its arguments, after `--`
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<OsString>,
+}
+
+/// Acquire the lock and leave it held
+///
+/// Prints holder, token and validity. Nobody renews such a lease: use `extend` in time, and `release` when done.
+#[derive(Debug, clap::Args)]
+pub(crate) struct AcquireArgs {
+    /// What to lock
+    #[arg(value_parser = resource)]
+    pub(crate) resource: Resource,
+    #[command(flatten)]
+    pub(crate) lease: LeaseArgs,
+}
+
+/// How a lease is asked for.
+#[derive(Debug, clap::Args)]
+pub(crate) struct LeaseArgs {
+    /// How long the lock lives unless it is renewed or extended
+    #[arg(long, default_value = "10s", value_name = "TIME", value_parser = duration)]
+    pub(crate) ttl: Duration,
+    /// How long to try while another holds it; 0 tries once
+    #[arg(long, default_value = "30s", value_name = "TIME", value_parser = duration)]
+    pub(crate) wait: Duration,
+    /// What people read beside the holder's id [default: host:pid]
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) label: Option<String>,
+}
+
+/// Let a lease that `acquire` printed live for the whole TTL from now
+#[derive(Debug, clap::Args)]
+pub(crate) struct ExtendArgs {
+    /// What is locked
+    #[arg(value_parser = resource)]
+    pub(crate) resource: Resource,
+    /// The holder that `acquire` printed, or its id alone
+    #[arg(long, value_parser = holder)]
+    pub(crate) holder: HolderArg,
+    /// How long the lock lives from now
+    #[arg(long, default_value = "10s", value_name = "TIME", value_parser = duration)]
+    pub(crate) ttl: Duration,
+}
+
+/// Give back a lease that `acquire` printed
+#[derive(Debug, clap::Args)]
+pub(crate) struct ReleaseArgs {
+    /// What is locked
+    #[arg(value_parser = resource)]
+    pub(crate) resource: Resource,
+    /// The holder that `acquire` printed, or its id alone
+    #[arg(long, value_parser = holder)]
+    pub(crate) holder: HolderArg,
+}
+
+/// Show what each node believes, side by side
+#[derive(Debug, clap::Args)]
+pub(crate) struct StatusArgs {
+    /// What may be locked
+    #[arg(value_parser = resource)]
+    pub(crate) resource: Resource,
+}
+
+/// A holder as people pass it on.
+#[derive(Debug, Clone)]
+pub(crate) enum HolderArg {
+    /// The whole value, as the nodes store it.
+    Full(Holder),
+    /// The 32 digits; the label has to be asked from the nodes.
+    Id(HolderId),
+}
+
+/// `--max-hold`; an `Option` of its own would mean an absent flag to clap.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct MaxHold(pub(crate) Option<Duration>);
+
+/// Reads the command line; help and usage errors end the program here.
+pub(crate) fn parse() -> Args {
+    Args::try_parse().unwrap_or_else(|error| {
+        if !error.use_stderr() {
+            error.exit();
+        }
+        // clap quotes what it did not understand, and that may be a URL with a password.
+        let said = without_passwords(&error.render().ansi().to_string());
+        // A closed stderr changes nothing about the code.
+        let _ = write!(anstream::stderr(), "{said}");
+        std::process::exit(i32::from(Exit::Usage.code()))
+    })
+}
+
+fn resource(text: &str) -> Result<Resource, ResourceError> {
+    text.parse()
+}
+
+fn holder(text: &str) -> Result<HolderArg, &'static str> {
+    let id = || text.trim().parse().ok().map(HolderArg::Id);
+    let full = || text.parse().ok().map(HolderArg::Full);
+    id().or_else(full)
+        .ok_or("take it from what `acquire` printed: 32 hexadecimal digits, a space and a label, or the digits alone")
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(duration) => Ok(duration),
+        Err(_) if text == "0" => Ok(Duration::ZERO),
+        Err(error) => Err(format!("{error}; write a number with a unit: 500ms, 10s, 5m, 1h")),
+    }
+}
+
+fn max_hold(text: &str) -> Result<MaxHold, String> {
+    if text == "none" { Ok(MaxHold(None)) } else { duration(text).map(|most| MaxHold(Some(most))) }
+}
+
+/// Takes out of every line what may be a user and a password: all from the first `://` to the last `@`.
+fn without_passwords(text: &str) -> String {
+    let clean = |line: &str| {
+        let (before, url) = line.split_once("://")?;
+        let (_, after) = url.rsplit_once('@')?;
+        Some(format!("{before}://{after}"))
+    };
+    text.split_inclusive('\n').map(|line| clean(line).unwrap_or_else(|| line.to_owned())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_does_not_contradict_itself() {
+        use clap::CommandFactory as _;
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn times() {
+        for (text, expected) in [
+            ("0", Some(Duration::ZERO)),
+            ("0s", Some(Duration::ZERO)),
+            ("10s", Some(Duration::from_secs(10))),
+            ("1h 30m", Some(Duration::from_secs(5_400))),
+            ("10", None),
+            ("soon", None),
+        ] {
+            assert_eq!(duration(text).ok(), expected, "{text:?}");
+        }
+        assert!(max_hold("none").unwrap().0.is_none());
+    }
+
+    #[test]
+    fn a_holder_is_a_value_or_an_id() {
+        let id = "ab".repeat(16);
+        assert!(matches!(holder(&id), Ok(HolderArg::Id(_))));
+        assert!(matches!(holder(&format!("{id} db-7:1")), Ok(HolderArg::Full(_))));
+        assert!(holder("db-7").is_err());
+    }
+
+    #[test]
+    fn urls_are_quoted_without_their_passwords() {
+        for (said, shown) in [
+            ("unexpected 'redis://user:p@ss@host:1' found\nmore", "unexpected 'redis://host:1' found\nmore"),
+            ("unexpected 'redis://a:x@a:1,redis://:x://'y z@b' found", "unexpected 'redis://b' found"),
+            ("see redis://host:1", "see redis://host:1"),
+            ("a@b\nredis://c", "a@b\nredis://c"),
+        ] {
+            assert_eq!(without_passwords(said), shown);
+        }
+    }
+}

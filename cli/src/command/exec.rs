@@ -1,0 +1,48 @@
+//! `redfence __exec PARENT COMMAND ARGS…`: the last step before the command of `run` begins.
+//!
+//! Between fork and exec a program may do next to nothing, and nothing at all without unsafe code. So the command is
+//! started by way of this program, which puts itself in order and then becomes the command.
+
+use std::ffi::{OsStr, OsString};
+use std::io::ErrorKind;
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
+
+use rustix::process::getppid;
+
+use crate::exit::Exit;
+use crate::output::Output;
+
+/// The name by which `run` asks for it. Not for people.
+pub(super) const NAME: &str = "__exec";
+
+/// Becomes the command if that was asked for; returns only if it was not, or if that failed.
+pub(crate) fn if_asked() -> Option<Exit> {
+    let mut args = std::env::args_os().skip(1);
+    (args.next()? == NAME).then(|| {
+        let (Some(parent), Some(command)) = (args.next(), args.next()) else { return Exit::Usage };
+        become_command(&parent, &command, args)
+    })
+}
+
+fn become_command(parent: &OsStr, command: &OsStr, args: impl Iterator<Item = OsString>) -> Exit {
+    // A session, so a process group, of its own: signals reach whatever the command starts. Without a controlling
+    // terminal the command may still read and write the one it inherited; in a background group it would be stopped.
+    let _ = rustix::process::setsid();
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL));
+    // The parent may have ended before it could be watched; then nobody renews the lease.
+    let is_parent = |pid: rustix::process::Pid| parent.to_str() == Some(&*pid.as_raw_nonzero().to_string());
+    if !getppid().is_some_and(is_parent) {
+        return Exit::Lost;
+    }
+    // Returns only on failure.
+    let error = Command::new(command).args(args).exec();
+    let (exit, reason) = match error.kind() {
+        ErrorKind::NotFound => (Exit::NotFound, "no such command".to_owned()),
+        ErrorKind::PermissionDenied => (Exit::NotExecutable, "it may not be executed".to_owned()),
+        _ => (Exit::NotExecutable, error.to_string()),
+    };
+    Output::new(false).note(&format!("{} cannot be run: {reason}", command.display()));
+    exit
+}

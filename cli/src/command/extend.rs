@@ -1,0 +1,33 @@
+//! `redfence extend`: more time for a lease that `acquire` printed.
+
+use redfence::{Holder, Resource};
+use serde::Serialize;
+
+use super::{holder, ms};
+use crate::args::{ExtendArgs, Global};
+use crate::connect::{self, FLUSH_MAX};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::{DIM, Output};
+
+#[derive(Serialize)]
+struct Extended<'a> {
+    resource: &'a Resource,
+    holder: &'a Holder,
+    valid_for_ms: u64,
+}
+
+/// Extends by the whole time to live from now.
+pub(crate) async fn extend(args: &ExtendArgs, global: &Global, output: Output) -> Result<Exit, Failure> {
+    let resource = &args.resource;
+    let redlock = connect::to_servers(global)?.ttl(args.ttl).max_hold(None).connect().await?;
+    let holder = holder::whole(&args.holder, resource, &redlock).await?;
+    let extended = redlock.extend_as(resource.clone(), &holder).await;
+    redlock.flush(FLUSH_MAX).await;
+    let valid_for = extended.map_err(|error| Failure::extend(&error, &redlock))?;
+    let valid_for_ms = ms(valid_for);
+    let human = format!("{DIM}valid for{DIM:#}  {valid_for_ms} ms");
+    // The lease was extended whether or not somebody reads it.
+    let _ = output.result(&human, &Extended { resource, holder: &holder, valid_for_ms });
+    Ok(Exit::Done)
+}

@@ -1,0 +1,26 @@
+//! From `--holder` to a holder.
+
+use redfence::{Holder, Redlock, Resource};
+
+use crate::args::HolderArg;
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+/// The whole value; the nodes are asked for the label where only the id is known.
+pub(super) async fn whole(holder: &HolderArg, resource: &Resource, redlock: &Redlock) -> Result<Holder, Failure> {
+    let id = match holder {
+        HolderArg::Full(holder) => return Ok(holder.clone()),
+        HolderArg::Id(id) => *id,
+    };
+    let inspection = redlock.inspect(resource).await?;
+    if let Some(holder) = inspection.holder_with_id(id) {
+        return Ok(holder);
+    }
+    let answered = inspection.rows.iter().filter(|row| row.view.is_ok()).count();
+    if answered >= inspection.needed {
+        return Err(Failure::new(Exit::Lost, format!("the lease is lost: no node has it for holder {id:?}")));
+    }
+    let message = format!("no quorum: {answered} of {} nodes answered", inspection.rows.len());
+    let faults = inspection.rows.into_iter().filter_map(|row| Some((row.address, row.view.err()?.to_string())));
+    Err(Failure { votes: faults.collect(), ..Failure::new(Exit::NoQuorum, message) })
+}

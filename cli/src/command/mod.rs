@@ -1,0 +1,38 @@
+//! The commands, one a file.
+
+mod acquire;
+pub(crate) mod exec;
+mod extend;
+mod group;
+mod hold;
+mod holder;
+mod release;
+mod run;
+mod status;
+mod supervise;
+
+use std::time::Duration;
+
+use crate::args::{Args, Command};
+use crate::demo;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::Output;
+
+/// Does what the command line says.
+pub(crate) async fn obey(args: &Args, output: &Output) -> Result<Exit, Failure> {
+    let (global, output) = (&args.global, *output);
+    match &args.command {
+        Command::Demo(_) => demo::demo(global, output).await,
+        Command::Run(run) => run::run(run, global, output).await,
+        Command::Acquire(acquire) => acquire::acquire(acquire, global, output).await,
+        Command::Extend(extend) => extend::extend(extend, global, output).await,
+        Command::Release(release) => release::release(release, global, output).await,
+        Command::Status(status) => status::status(status, global, output).await,
+    }
+}
+
+/// Whole milliseconds, rounded down: never more than there is.
+fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

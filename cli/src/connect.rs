@@ -1,0 +1,67 @@
+//! From flags to a locker.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use redfence::node::redis::{Address, Prefix, RedisNode, RedisNodeOptions};
+use redfence::{Builder, ConfigError, Entropy, Redlock};
+
+use crate::args::Global;
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+/// How long the last requests have to reach the nodes that no quorum waited for.
+pub(crate) const FLUSH_MAX: Duration = Duration::from_millis(250);
+
+const NO_NODES: &str = "no nodes: pass --nodes redis://host:6379,... or set REDFENCE_NODES";
+
+/// A builder that knows the nodes.
+pub(crate) fn to_servers(global: &Global) -> Result<Builder, Failure> {
+    let urls = urls(global);
+    if urls.is_empty() {
+        return Err(Failure::new(Exit::Usage, NO_NODES));
+    }
+    let mut builder = settings(global).urls(urls);
+    if let Some(prefix) = &global.prefix {
+        builder = builder.prefix(prefix);
+    }
+    if let Some(ca_file) = &global.ca_file {
+        builder = builder.ca_file(ca_file);
+    }
+    Ok(builder)
+}
+
+/// A builder with all but the nodes.
+pub(crate) fn settings(global: &Global) -> Builder {
+    match global.node_timeout {
+        Some(node_timeout) => Redlock::builder().node_timeout(node_timeout),
+        None => Redlock::builder(),
+    }
+}
+
+/// The URLs that were given; an empty variable gives none.
+pub(crate) fn urls(global: &Global) -> Vec<&str> {
+    global.nodes.iter().map(|url| url.trim()).filter(|url| !url.is_empty()).collect()
+}
+
+/// The nodes one by one, each dialled once, whether or not it was reached. For those who want to see them fail.
+///
+/// Contradictions are for [`to_servers`] and `connect` to find.
+pub(crate) async fn each_node(global: &Global) -> Result<Vec<RedisNode>, Failure> {
+    let prefix = match &global.prefix {
+        Some(prefix) => Prefix::new(prefix).ok_or_else(|| ConfigError::Prefix(prefix.clone()))?,
+        None => Prefix::default(),
+    };
+    let entropy = Arc::new(Entropy::from_system());
+    let options = RedisNodeOptions { prefix, ca_file: global.ca_file.clone(), entropy, ..RedisNodeOptions::default() };
+    let mut nodes = Vec::new();
+    for (index, url) in urls(global).into_iter().enumerate() {
+        let address = Address::parse(url).map_err(|reason| ConfigError::Address { position: index + 1, reason })?;
+        nodes.push(RedisNode::open(address, options.clone()).map_err(ConfigError::from)?);
+    }
+    for node in &nodes {
+        // All dial at once, so this takes as long as the slowest. Whoever fails is told so when it is asked.
+        let _ = node.dialled().await;
+    }
+    Ok(nodes)
+}

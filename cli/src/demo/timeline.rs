@@ -1,0 +1,121 @@
+//! [`Timeline`]: tells people, or machines, what happens as it happens.
+
+use std::io::Write as _;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anstyle::Style;
+use redfence::{Clock as _, FencingToken, Moment, SystemClock};
+use serde::Serialize;
+use tokio::sync::Notify;
+
+use crate::output::{BAD, DIM, GOOD, STRONG};
+
+/// How a line is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tone {
+    Plain,
+    Good,
+    Bad,
+}
+
+/// Where the story is told.
+pub(super) struct Timeline {
+    json: bool,
+    /// The width of the actors' column.
+    actors: usize,
+    unread: AtomicBool,
+    hung_up: Notify,
+}
+
+/// One run's part of it, with a time of its own.
+pub(super) struct Chapter<'a> {
+    timeline: &'a Timeline,
+    fenced: bool,
+    began: Moment,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    event: &'static str,
+    fencing: bool,
+    at_ms: u128,
+    actor: &'a str,
+    text: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<FencingToken>,
+}
+
+impl Timeline {
+    pub(super) fn new(json: bool, urls: &[&str]) -> Self {
+        // Longer than any address of these nodes, for a URL says more.
+        let actors = urls.iter().map(|url| url.len()).max().unwrap_or_default().clamp(ACTORS.0, ACTORS.1);
+        Self { json, actors, unread: AtomicBool::new(false), hung_up: Notify::new() }
+    }
+
+    pub(super) fn chapter(&self, fenced: bool) -> Chapter<'_> {
+        Chapter { timeline: self, fenced, began: SystemClock.now() }
+    }
+
+    /// A line for people only.
+    pub(super) fn text(&self, line: &str) {
+        if !self.json {
+            self.print(line);
+        }
+    }
+
+    /// A line for machines only.
+    pub(super) fn record(&self, record: &impl Serialize) {
+        if let (true, Ok(line)) = (self.json, serde_json::to_string(record)) {
+            self.print(&line);
+        }
+    }
+
+    /// Completes when nobody reads any more.
+    pub(super) async fn unread(&self) {
+        let hung_up = self.hung_up.notified();
+        if !self.unread.load(Ordering::Relaxed) {
+            hung_up.await;
+        }
+    }
+
+    fn print(&self, line: &str) {
+        let mut stdout = anstream::stdout().lock();
+        if writeln!(stdout, "{line}").and_then(|()| stdout.flush()).is_err() {
+            self.unread.store(true, Ordering::Relaxed);
+            self.hung_up.notify_waiters();
+        }
+    }
+}
+
+impl Chapter<'_> {
+    pub(super) fn say(&self, actor: &str, tone: Tone, text: &str) {
+        self.line(actor, tone, text, None);
+    }
+
+    pub(super) fn say_with_token(&self, actor: &str, tone: Tone, text: &str, token: FencingToken) {
+        self.line(actor, tone, text, Some(token));
+    }
+
+    fn line(&self, actor: &str, tone: Tone, text: &str, token: Option<FencingToken>) {
+        let at = SystemClock.now().since(self.began);
+        let (event, fencing) = ("timeline", self.fenced);
+        self.timeline.record(&Line { event, fencing, at_ms: at.as_millis(), actor, text, token });
+        let style = match tone {
+            Tone::Plain => Style::new(),
+            Tone::Good => GOOD,
+            Tone::Bad => BAD,
+        };
+        let at = format!("{:>3}.{:03} s", at.as_secs(), at.subsec_millis());
+        let token = token.map_or_else(String::new, |token| format!("  {DIM}token {token}{DIM:#}"));
+        let actors = self.timeline.actors;
+        let width = if token.is_empty() { 0 } else { TEXT_WIDTH };
+        self.timeline.text(&format!(
+            "{DIM}{at}{DIM:#}  {STRONG}{actor:<actors$}{STRONG:#} {style}{text:<width$}{style:#}{token}"
+        ));
+    }
+}
+
+/// The least and the greatest width of the actors' column.
+const ACTORS: (usize, usize) = (9, 24);
+/// As wide as most lines, so that tokens stand below each other.
+const TEXT_WIDTH: usize = 64;

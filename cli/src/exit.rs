@@ -1,0 +1,87 @@
+//! [`Exit`]: what the exit code says.
+
+use std::process::{ExitCode, ExitStatus};
+
+use rustix::process::Signal;
+
+/// How a command of this program ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// All went well.
+    Done,
+    /// Something failed that has no code of its own; in `demo`: a promise was broken.
+    Failed,
+    /// The call or the configuration contradicts itself.
+    Usage,
+    /// Too few nodes answered.
+    NoQuorum,
+    /// The lease is lost, or was not there any more.
+    Lost,
+    /// Somebody else held the lock until the wait ended.
+    Contended,
+    /// The command could not be run.
+    NotExecutable,
+    /// There is no such command.
+    NotFound,
+    /// The command ended by itself.
+    Command(u8),
+    /// Ended by a signal, this program or the command: as shells tell it.
+    Signal(i32),
+}
+
+impl Exit {
+    /// The number that the shell sees. 69, 74 and 75 are those of `sysexits.h`.
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::NoQuorum => 69,
+            Self::Lost => 74,
+            Self::Contended => 75,
+            Self::NotExecutable => 126,
+            Self::NotFound => 127,
+            Self::Command(code) => code,
+            Self::Signal(number) => u8::try_from(128 + number).unwrap_or(u8::MAX),
+        }
+    }
+
+    /// One word for machines.
+    pub(crate) const fn reason(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Usage => "usage",
+            Self::NoQuorum => "no_quorum",
+            Self::Lost => "lost",
+            Self::Contended => "contended",
+            Self::NotExecutable => "not_executable",
+            Self::NotFound => "not_found",
+            Self::Command(_) => "command",
+            Self::Signal(_) => "signal",
+        }
+    }
+}
+
+impl From<ExitStatus> for Exit {
+    fn from(status: ExitStatus) -> Self {
+        use std::os::unix::process::ExitStatusExt as _;
+        match (status.code(), status.signal()) {
+            (Some(code), _) => Self::Command(u8::try_from(code).unwrap_or(u8::MAX)),
+            (None, Some(number)) => Self::Signal(number),
+            (None, None) => Self::Failed,
+        }
+    }
+}
+
+impl From<Signal> for Exit {
+    fn from(signal: Signal) -> Self {
+        Self::Signal(signal.as_raw())
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}

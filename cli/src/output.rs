@@ -1,0 +1,134 @@
+//! [`Output`]: for people, or for machines.
+
+use std::io::{self, Write as _};
+
+use anstyle::{AnsiColor, Style};
+use serde::Serialize;
+use tracing::level_filters::LevelFilter;
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+/// Errors and what is about to go wrong.
+pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
+/// What went well.
+pub(crate) const GOOD: Style = AnsiColor::Green.on_default().bold();
+/// What the eye may skip.
+pub(crate) const DIM: Style = Style::new().dimmed();
+/// Names and headings.
+pub(crate) const STRONG: Style = Style::new().bold();
+
+/// Where results and complaints go. Colour is left out where nobody sees it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Output {
+    pub(crate) json: bool,
+}
+
+impl Output {
+    pub(crate) const fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    /// The result of a command: `human` for people, `machine` for `--json`.
+    ///
+    /// # Errors
+    ///
+    /// Nobody reads it any more. Whether that matters is for the command to say.
+    pub(crate) fn result(self, human: &str, machine: &impl Serialize) -> io::Result<()> {
+        let mut stdout = anstream::stdout().lock();
+        match self.json {
+            true => writeln!(stdout, "{}", serde_json::to_string(machine)?)?,
+            false => writeln!(stdout, "{human}")?,
+        }
+        stdout.flush()
+    }
+
+    /// Something happened: a line on stderr with `--json`.
+    pub(crate) fn event(self, machine: &impl Serialize) {
+        if let (true, Ok(line)) = (self.json, serde_json::to_string(machine)) {
+            complain(&line);
+        }
+    }
+
+    /// Something that people should know: a line on stderr without `--json`.
+    pub(crate) fn note(self, human: &str) {
+        if !self.json {
+            complain(&format!("{BAD}redfence:{BAD:#} {human}"));
+        }
+    }
+
+    /// Tells a failure with its evidence and returns its exit.
+    pub(crate) fn failure(self, failure: &Failure) -> Exit {
+        let Failure { exit, message, votes } = failure;
+        let nodes = votes.iter().map(|(address, vote)| FailureNode { address, vote }).collect();
+        self.event(&FailureEvent { event: "failed", reason: exit.reason(), exit_code: exit.code(), message, nodes });
+        self.note(message);
+        if !self.json && !votes.is_empty() {
+            let rows = votes.iter().map(|(address, vote)| vec![format!("  {address}"), vote.clone()]);
+            complain(&table(&rows.collect::<Vec<_>>()));
+        }
+        *exit
+    }
+}
+
+#[derive(Serialize)]
+struct FailureEvent<'a> {
+    event: &'static str,
+    reason: &'static str,
+    exit_code: u8,
+    message: &'a str,
+    nodes: Vec<FailureNode<'a>>,
+}
+
+#[derive(Serialize)]
+struct FailureNode<'a> {
+    address: &'a str,
+    vote: &'a str,
+}
+
+/// Columns as wide as their widest cell; no space at the end of a line.
+pub(crate) fn table(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
+    // The last cell of a row needs no width, so a long sentence does not push the columns of others apart.
+    let width = |column: usize| {
+        let cells = rows.iter().filter(|row| column + 1 < row.len()).filter_map(|row| row.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or_default()
+    };
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let lines = rows.iter().map(|row| {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Prints what the library notices, as much of it as was asked for.
+pub(crate) fn log_to_stderr(verbose: u8) {
+    let by_environment = || std::env::var("REDFENCE_LOG").ok()?.parse::<LevelFilter>().ok();
+    let level = match verbose {
+        0 => by_environment().unwrap_or(LevelFilter::ERROR),
+        1 => LevelFilter::INFO,
+        2 => LevelFilter::DEBUG,
+        _ => LevelFilter::TRACE,
+    };
+    let colour = anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never;
+    tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr).with_ansi(colour).init();
+}
+
+fn complain(line: &str) {
+    // Nothing is left to complain to when stderr is closed.
+    let _ = writeln!(anstream::stderr(), "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_aligned_and_lines_have_no_tail() {
+        let row = |cells: &[&str]| cells.iter().map(|cell| (*cell).to_owned()).collect::<Vec<_>>();
+        let rows =
+            [row(&["node", "holder", "left"]), row(&["a:1", "3f2a…", "9 s"]), row(&["long:2", "unreachable, sadly"])];
+        assert_eq!(table(&rows), "node    holder  left\na:1     3f2a…   9 s\nlong:2  unreachable, sadly");
+    }
+}

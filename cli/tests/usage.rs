@@ -1,0 +1,66 @@
+//! What the program says before it does anything: help, and calls that contradict themselves.
+
+mod program;
+mod support;
+
+use program::{redfence, run};
+
+#[test]
+fn help_names_every_command_and_no_secret() {
+    let help = run(redfence().env("REDFENCE_NODES", "redis://:secret@host"), &["--help"]);
+    assert_eq!(help.code, 0);
+    for word in ["demo", "run", "acquire", "extend", "release", "status", "--nodes", "REDFENCE_NODES", "69", "74", "75"]
+    {
+        assert!(help.stdout.contains(word), "{word}: {}", help.stdout);
+    }
+    assert!(!help.everything().contains("secret") && !help.stdout.contains("__exec"), "{}", help.stdout);
+    for command in ["demo", "run", "acquire", "extend", "release", "status"] {
+        let help = run(redfence().env("REDFENCE_NODES", "redis://:secret@host"), &[command, "--help"]);
+        assert!(help.code == 0 && !help.everything().contains("secret"), "{help:?}");
+    }
+}
+
+#[test]
+fn without_nodes_every_command_names_the_mend() {
+    let holder = "0".repeat(32);
+    for args in [
+        &["run", "r", "--", "true"][..],
+        &["acquire", "r"],
+        &["extend", "r", "--holder", &holder],
+        &["release", "r", "--holder", &holder],
+        &["status", "r"],
+    ] {
+        for command in [&mut redfence(), redfence().env("REDFENCE_NODES", "")] {
+            let ran = run(command, args);
+            let sentence = "redfence: no nodes: pass --nodes redis://host:6379,... or set REDFENCE_NODES\n";
+            assert_eq!((ran.code, &*ran.stderr), (2, sentence), "{args:?}");
+        }
+    }
+}
+
+#[test]
+fn contradictions_are_usage_errors_that_say_why_and_keep_passwords() {
+    for (args, part) in [
+        (&["status", "r", "--nodes", "http://u:secret@h"][..], "scheme \"http\" is not known"),
+        (&["status", "r", "--nodes", "u:secret@h"], "not a URL"),
+        (&["status", "r", "--nodes", "redis://u:secret@h:1,redis://:secret@h:1"], "are the same server, h:1"),
+        (&["status", "r", "redis://u:secret@h:1"], "unexpected argument 'redis://h:1'"),
+        (&["status", ""], "must not be empty"),
+        (&["status", "r", "--nodes", "redis://u:secret@h", "--prefix", "{a}"], "prefix"),
+        (&["run", "r", "--nodes", "redis://u:secret@h", "true"], "unexpected argument 'true'"),
+        (&["run", "r", "--nodes", "redis://u:secret@h"], "<COMMAND>"),
+        (&["run", "r", "--ttl", "10", "--", "true"], "a number with a unit"),
+        (
+            &["run", "r", "--nodes", "redis://u:secret@h", "--ttl", "1ms", "--", "true"],
+            "time to live of 1ms is too short",
+        ),
+        (&["run", "r", "--nodes", "redis://u:secret@h", "--max-hold", "1s", "--", "true"], "max_hold"),
+        (&["run", "r", "--nodes", "redis://u:secret@h", "--label", "a\nb", "--", "true"], "label"),
+        (&["release", "r", "--holder", "me"], "what `acquire` printed"),
+        (&["release", "r", "--nodes", "redis://u:secret@h"], "--holder"),
+    ] {
+        let ran = run(&mut redfence(), args);
+        assert!(ran.code == 2 && ran.stderr.contains(part), "{args:?}: {part}: {ran:?}");
+        assert!(!ran.everything().contains("secret"), "{args:?}: {ran:?}");
+    }
+}

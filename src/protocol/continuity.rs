@@ -1,0 +1,67 @@
+//! [`Continuity`]: which nodes may say that a lease never lapsed.
+
+use std::time::Duration;
+
+use super::{Reply, Win};
+use crate::{FencingToken, Moment, NodeId, NodeSet};
+
+/// The nodes whose locks count when a lease is extended.
+///
+/// A node that granted and drew no number above the token counts for good: whoever came and went there before drew less.
+/// A grant that comes in late and drew more may have come after somebody else who held the resource in between. It
+/// counts only if it comes in within a short grace after the lease was won, in which nobody else's whole lease fits
+/// unless locks vanish: without it, counters that are not level would leave a lease at its bare quorum, and the next
+/// node to fail would end it.
+#[derive(Debug, Clone, Copy)]
+pub struct Continuity {
+    token: FencingToken,
+    voters: NodeSet,
+    grace_until: Moment,
+}
+
+impl Continuity {
+    /// A lease was won at `now`.
+    #[must_use]
+    pub fn begin(win: &Win, now: Moment, grace: Duration) -> Self {
+        Self { token: win.token, voters: win.voters, grace_until: now.after(grace) }
+    }
+
+    /// Counts nodes whose grants were heard of before the lease was won, whatever they drew: the grace covers them.
+    pub fn heard_before(&mut self, granted: NodeSet) {
+        granted.iter().for_each(|node| self.voters.insert(node));
+    }
+
+    /// Takes in a reply to a grant that comes in at `now`, after the lease was won.
+    pub fn late_grant(&mut self, node: NodeId, reply: &Reply, now: Moment) {
+        if let Reply::Granted { counter } = reply
+            && (*counter <= self.token.get() || now < self.grace_until)
+        {
+            self.voters.insert(node);
+        }
+    }
+
+    /// The nodes that count.
+    #[must_use]
+    pub const fn voters(&self) -> NodeSet {
+        self.voters
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_late_grant_above_the_token_counts_only_within_the_grace() {
+        let at = |ms| Moment::from_origin(Duration::from_millis(ms));
+        let token = FencingToken::new(7).unwrap();
+        let win = Win { token, valid_until: at(900), voters: NodeSet::first(3), sealed_apart: false };
+        for (counter, arrives_ms, counts) in
+            [(7, 300, true), (6, 900, true), (8, 120, true), (8, 200, false), (8, 300, false)]
+        {
+            let mut continuity = Continuity::begin(&win, at(100), Duration::from_millis(100));
+            continuity.late_grant(NodeId::new(3).unwrap(), &Reply::Granted { counter }, at(arrives_ms));
+            assert_eq!(continuity.voters().len(), 3 + usize::from(counts), "{counter} at {arrives_ms}");
+        }
+    }
+}
