@@ -15,11 +15,19 @@
 )]
 
 pub mod deadline;
+pub mod events;
+pub mod fault_node;
+pub mod polls;
 pub mod proxy;
 pub mod server;
+pub mod set;
+pub mod stage;
 pub mod tls;
 
 pub use deadline::eventually;
+pub use events::Events;
+pub use fault_node::{Fate, FaultNode};
 pub use proxy::Proxy;
 pub use server::{RedisServer, servers};
+pub use stage::{Hands, Stage};
 pub use tls::TestCa;

@@ -1,0 +1,181 @@
+//! Connections that reset, go silent, or refuse, between lockers and real servers.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
+
+mod support;
+
+use std::time::Duration;
+
+use redfence::{Builder, ExtendError, Guard, Redlock, ReleaseOutcome};
+use support::set::{locks, picture, proxies, through};
+use support::{Events, Proxy, RedisServer, eventually, servers};
+
+const PROMPT: Duration = Duration::from_secs(10);
+/// So long that no test sees a lock end by itself.
+const TTL: Duration = Duration::from_secs(60);
+
+#[tokio::test]
+async fn a_connection_reset_in_the_middle_of_a_held_lease_does_not_lose_it() {
+    let servers = servers(3);
+    let proxies = proxies(&servers);
+    let redlock = prompt(&proxies).ttl(Duration::from_secs(2)).connect().await.unwrap();
+    let guard = redlock.acquire("r").await.unwrap();
+    let (token, first_end) = (guard.token(), guard.lease().valid_until);
+    for _ in 0..3 {
+        let ends_at = guard.lease().valid_until;
+        proxies.iter().for_each(Proxy::reset_all);
+        eventually(PROMPT, "renewal goes on over new connections", async || guard.lease().valid_until > ends_at).await;
+        assert_eq!((guard.check(), guard.token()), (Ok(()), token));
+    }
+    assert!(guard.lease().valid_until > first_end);
+    assert!(!matches!(guard.release().await, ReleaseOutcome::AlreadyExpired | ReleaseOutcome::TakenByOther { .. }));
+}
+
+#[tokio::test]
+async fn a_connection_that_goes_silent_is_dropped_and_not_kept() {
+    let events = Events::captured();
+    let servers = servers(3);
+    let proxies = proxies(&servers);
+    let redlock = prompt(&proxies).connect().await.unwrap();
+    drop(redlock.acquire("r").await.unwrap().release().await);
+    redlock.flush(PROMPT).await;
+    let before = connection(&servers[0]).expect("a connection in use");
+
+    proxies[0].blackhole(true);
+    drop(redlock.acquire("r").await.unwrap().release().await);
+    eventually(PROMPT, "the silence is noticed", async || !events.lines_with("connection dropped").is_empty()).await;
+    proxies[0].blackhole(false);
+    eventually(PROMPT, "the node votes again, over another connection", async || {
+        let guard = redlock.acquire("r").await.unwrap();
+        redlock.flush(PROMPT).await;
+        let voted = picture(&servers) == "xxx";
+        drop(guard.release().await);
+        voted && connection(&servers[0]) > Some(before)
+    })
+    .await;
+    redlock.flush(PROMPT).await;
+    eventually(PROMPT, "and nothing is left", async || picture(&servers) == "...").await;
+}
+
+#[tokio::test]
+async fn an_outage_is_one_warning_and_not_one_a_dial() {
+    let events = Events::captured();
+    let servers = servers(3);
+    let proxies = proxies(&servers);
+    let redlock = prompt(&proxies).connect().await.unwrap();
+    proxies[0].refuse(true);
+    proxies[0].reset_all();
+    let node = format!("node=\"127.0.0.1:{}\"", proxies[0].port());
+    let warnings = || events.lines_with("cannot connect").iter().filter(|line| line.contains(&node)).count();
+    let mut attempts = 0;
+    eventually(PROMPT, "the outage is noticed", async || {
+        attempts += 1;
+        drop(redlock.acquire("r").await.unwrap().release().await);
+        attempts > 50 && warnings() > 0
+    })
+    .await;
+    assert_eq!(warnings(), 1, "{}", events.text());
+}
+
+#[tokio::test]
+async fn l15_a_release_that_met_a_reset_is_repeated_long_before_the_lock_would_end() {
+    let servers = servers(3);
+    let proxies = proxies(&servers);
+    let redlock = prompt(&proxies).connect().await.unwrap();
+    let guard = held_everywhere(&redlock, &servers).await;
+    for proxy in &proxies[1..] {
+        proxy.refuse(true);
+        proxy.reset_all();
+    }
+    let outcome = guard.release().await;
+    assert!(matches!(&outcome, ReleaseOutcome::Unknown { faults, .. } if faults.len() >= 2), "{outcome:?}");
+    proxies.iter().for_each(|proxy| proxy.refuse(false));
+    eventually(PROMPT, "the releases are repeated", async || picture(&servers) == "...").await;
+}
+
+#[tokio::test]
+async fn l15_the_retry_survives_the_locker_that_started_it() {
+    let servers = servers(3);
+    let proxies = proxies(&servers);
+    let redlock = prompt(&proxies).connect().await.unwrap();
+    let guard = held_everywhere(&redlock, &servers).await;
+    drop(redlock);
+    proxies[2].refuse(true);
+    proxies[2].reset_all();
+    drop(guard);
+    eventually(PROMPT, "the others let go", async || picture(&servers) == "..x").await;
+    proxies[2].refuse(false);
+    eventually(PROMPT, "and then the last", async || picture(&servers) == "...").await;
+}
+
+#[tokio::test]
+async fn l7_an_extension_that_fails_leaves_the_lock_and_a_later_one_succeeds() {
+    let servers = servers(3);
+    let proxies = proxies(&servers);
+    let redlock = prompt(&proxies).renewed(false).connect().await.unwrap();
+    let guard = held_everywhere(&redlock, &servers).await;
+    let (token, ends_at) = (guard.token(), guard.lease().valid_until);
+    for proxy in &proxies[1..] {
+        proxy.refuse(true);
+        proxy.reset_all();
+    }
+    let outcome = guard.extend().await;
+    assert!(matches!(outcome, Err(ExtendError::NoQuorum { .. })), "{outcome:?}");
+    assert_eq!((picture(&servers).as_str(), guard.lease().valid_until), ("xxx", ends_at));
+    assert_eq!(guard.check(), Ok(()));
+
+    proxies.iter().for_each(|proxy| proxy.refuse(false));
+    eventually(PROMPT, "the blip is over", async || guard.extend().await.is_ok()).await;
+    assert_eq!(guard.token(), token);
+    assert!(matches!(guard.release().await, ReleaseOutcome::Released { .. }));
+}
+
+#[tokio::test]
+async fn a_late_grant_of_a_slow_server_is_rolled_back() {
+    let servers = servers(3);
+    let proxies = proxies(&servers);
+    let redlock = prompt(&proxies).connect().await.unwrap();
+    for polls in 0..3 {
+        proxies[2].blackhole(true);
+        let guard = redlock.acquire("r").await.unwrap();
+        redlock.try_acquire("r").await.unwrap_err();
+        let outcome = guard.release().await;
+        assert!(matches!(outcome, ReleaseOutcome::Released { nodes } if nodes.len() == 2), "{polls}: {outcome:?}");
+        assert_eq!(locks(&servers[2]), [""; 0]);
+        // The grants arrive now; their releases are behind them, on the same connection or repeated on the next.
+        proxies[2].blackhole(false);
+        redlock.flush(PROMPT).await;
+        eventually(PROMPT, "nothing is left", async || picture(&servers) == "...").await;
+    }
+}
+
+/// A lease that every server stands behind: on a busy machine one may be late at first.
+async fn held_everywhere(redlock: &Redlock, servers: &[RedisServer]) -> Guard {
+    let mut guard = None;
+    eventually(PROMPT, "every server grants", async || {
+        drop(guard.take());
+        guard = redlock.acquire("r").await.ok();
+        redlock.flush(PROMPT).await;
+        picture(servers) == "xxx"
+    })
+    .await;
+    guard.unwrap()
+}
+
+/// A locker that notices faults soon.
+fn prompt(proxies: &[Proxy]) -> Builder {
+    let soon = Duration::from_millis(250);
+    through(proxies).ttl(TTL).node_timeout(soon).response_timeout(soon)
+}
+
+/// The number that the server gave to the youngest connection that runs our scripts.
+fn connection(server: &RedisServer) -> Option<u64> {
+    let list = server.command(&["CLIENT", "LIST"]);
+    let ours = list.lines().filter(|line| line.contains("cmd=eval"));
+    ours.filter_map(|line| line.split_whitespace().find_map(|word| word.strip_prefix("id="))?.parse().ok()).max()
+}

@@ -1,0 +1,209 @@
+//! The Lua scripts on a real server and [`NodeState`] are one node: the same requests get the same replies.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
+
+mod support;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
+use redfence::node::redis::{Address, Prefix, RedisNode, RedisNodeOptions};
+use redfence::node::{NodeState, ask};
+use redfence::protocol::{Reply, Request, Subject, Verb, View};
+use redfence::{Clock as _, FencingToken, Holder, Resource, SystemClock, WallTime};
+use support::RedisServer;
+use support::fault_node::holder;
+use tokio::runtime::Runtime;
+
+const CASES: u32 = 150;
+const STEPS_MAX: usize = 40;
+/// Server and state look at the clock one after the other, and a machine may be busy in between.
+const TTL_LEFT_APART: Duration = Duration::from_secs(2);
+/// A counter below this did not start at the clock.
+const COUNTER_MIN: u64 = 1_000_000_000_000_000;
+/// Above every real clock, so that it is the caller who decides where a counter starts.
+const WALL_US: u64 = 3 * COUNTER_MIN;
+/// Tokens end here; beyond it, no script has to be exact.
+const COUNTER_MAX: u64 = FencingToken::MAX - 1_000;
+
+/// One step: who, what, and what is done.
+#[derive(Debug, Clone)]
+struct Step {
+    resource: usize,
+    holder: usize,
+    act: Act,
+}
+
+#[derive(Debug, Clone)]
+enum Act {
+    Ask(Verb),
+    LockVanishes,
+    CounterIsSet(u64),
+    CounterVanishes,
+}
+
+#[test]
+fn the_scripts_answer_as_the_state_does() {
+    let pair = Pair::new();
+    let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+    let config = Config { cases: CASES, failure_persistence: None, ..Config::default() };
+    let steps = proptest::collection::vec(step(), 1..=STEPS_MAX);
+    TestRunner::new_with_rng(config, rng).run(&steps, |steps| pair.agrees_on(&steps)).unwrap_or_else(|e| panic!("{e}"));
+}
+
+#[test]
+fn the_comparison_meets_every_kind_of_reply() {
+    let pair = Pair::new();
+    let grant =
+        |floor| Act::Ask(Verb::Grant { ttl: Duration::from_secs(30), floor, wall: WallTime::from_unix_us(WALL_US) });
+    let seal = |token| Act::Ask(Verb::Seal { token });
+    let story: [(usize, Act, &str); 18] = [
+        (0, Act::Ask(Verb::Inspect), "Seen"),
+        (0, seal(9), "Refused"),
+        (0, grant(0), "Granted"),
+        (0, grant(0), "Refused"),
+        (1, Act::Ask(Verb::Extend { ttl: Duration::from_secs(40) }), "Refused"),
+        (0, Act::Ask(Verb::Extend { ttl: Duration::from_secs(40) }), "Extended"),
+        (0, seal(WALL_US + 77), "Sealed"),
+        (0, seal(5), "Sealed"),
+        (1, Act::Ask(Verb::Release), "Refused"),
+        (0, Act::CounterVanishes, ""),
+        (0, seal(WALL_US + 99), "Failed"),
+        (0, Act::CounterIsSet(12), ""),
+        (0, seal(WALL_US + 99), "Failed"),
+        (0, Act::Ask(Verb::Release), "Released"),
+        (1, grant(0), "Granted"),
+        (1, Act::LockVanishes, ""),
+        (1, Act::Ask(Verb::Release), "Refused"),
+        (1, grant(COUNTER_MAX), "Granted"),
+    ];
+    let mut state = pair.anew();
+    for (holder, act, expected) in story {
+        let step = Step { resource: 0, holder, act };
+        let replies = pair.take(&step, &mut state);
+        let is_as_told = replies.as_ref().is_none_or(|(_, of_state)| format!("{of_state:?}").starts_with(expected));
+        assert!(is_as_told && agree(replies.as_ref()), "{step:?}: {replies:?}");
+    }
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let ttl = || (30_000_u64..60_000).prop_map(Duration::from_millis);
+    let number = || {
+        prop_oneof![
+            Just(0),
+            0..20_u64,
+            COUNTER_MIN - 3..COUNTER_MIN + 3,
+            WALL_US - 5..WALL_US + 50,
+            COUNTER_MAX - 50..COUNTER_MAX,
+        ]
+    };
+    let grant = (ttl(), number(), 0..3_u64).prop_map(|(ttl, floor, later)| Verb::Grant {
+        ttl,
+        floor,
+        wall: WallTime::from_unix_us(WALL_US + later * 1_000_003),
+    });
+    let act = prop_oneof![
+        6 => grant.prop_map(Act::Ask),
+        3 => number().prop_map(|token| Act::Ask(Verb::Seal { token })),
+        3 => ttl().prop_map(|ttl| Act::Ask(Verb::Extend { ttl })),
+        3 => Just(Act::Ask(Verb::Release)),
+        2 => Just(Act::Ask(Verb::Inspect)),
+        1 => Just(Act::LockVanishes),
+        1 => number().prop_map(Act::CounterIsSet),
+        1 => Just(Act::CounterVanishes),
+    ];
+    (0..3_usize, 0..4_usize, act).prop_map(|(resource, holder, act)| Step { resource, holder, act })
+}
+
+/// A server and what it takes to compare it.
+struct Pair {
+    server: RedisServer,
+    node: RedisNode,
+    resources: [Resource; 3],
+    holders: [Holder; 4],
+    runtime: Runtime,
+}
+
+impl Pair {
+    fn new() -> Self {
+        let server = RedisServer::start();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let node = runtime.block_on(async {
+            let node = RedisNode::open(Address::parse(&server.url()).unwrap(), RedisNodeOptions::default()).unwrap();
+            node.dialled().await.unwrap();
+            node
+        });
+        // Two of the resources share a slot, and with it a counter; two of the holders begin alike.
+        let first = Resource::new("first").unwrap();
+        let in_its_slot = |name: &Resource| name.slot() == first.slot();
+        let shares = (0..).map(|n| Resource::new(format!("r{n}")).unwrap()).find(in_its_slot).unwrap();
+        let apart = Resource::new("apart").unwrap();
+        assert_ne!(apart.slot(), first.slot());
+        let holders = [holder("app", 1), holder("app", 2), holder("app and more", 1), holder("", 3)];
+        Self { server, node, resources: [first, shares, apart], holders, runtime }
+    }
+
+    /// Both know nothing.
+    fn anew(&self) -> NodeState {
+        assert_eq!(self.server.command(&["FLUSHALL"]), "OK");
+        NodeState::new()
+    }
+
+    fn agrees_on(&self, steps: &[Step]) -> Result<(), TestCaseError> {
+        let mut state = self.anew();
+        for (at, step) in steps.iter().enumerate() {
+            let replies = self.take(step, &mut state);
+            prop_assert!(agree(replies.as_ref()), "step {at}, {step:?}: {replies:?}");
+        }
+        Ok(())
+    }
+
+    /// Takes one step on both sides; the server's reply and the state's, if there are any.
+    fn take(&self, step: &Step, state: &mut NodeState) -> Option<(Reply, Reply)> {
+        let resource = &self.resources[step.resource];
+        let (lock, counter) = (Prefix::default().lock(resource), Prefix::default().counter(resource));
+        match &step.act {
+            Act::Ask(verb) => {
+                let holder = self.holders[step.holder].clone();
+                let subject = Arc::new(Subject { resource: resource.clone(), holder });
+                let request = Request { subject, verb: *verb };
+                let of_state = state.apply(SystemClock.wall(), &request);
+                return Some((self.runtime.block_on(ask(&self.node, request)), of_state));
+            }
+            Act::LockVanishes => {
+                self.server.command(&["DEL", &lock]);
+                state.drop_lock(resource);
+            }
+            Act::CounterIsSet(number) => {
+                assert_eq!(self.server.command(&["SET", &counter, &number.to_string()]), "OK");
+                state.set_counter(resource.slot(), *number);
+            }
+            Act::CounterVanishes => {
+                self.server.command(&["DEL", &counter]);
+                state.set_counter(resource.slot(), 0);
+            }
+        }
+        None
+    }
+}
+
+/// The same reply, but for the time that passed between the two and the wording of faults.
+fn agree(replies: Option<&(Reply, Reply)>) -> bool {
+    match replies {
+        None => true,
+        Some((Reply::Refused(one), Reply::Refused(other)) | (Reply::Seen(one), Reply::Seen(other))) => {
+            let same = |view: &View| (view.occupant.clone(), view.counter, view.ttl_left.is_some());
+            let apart = one.ttl_left.unwrap_or_default().abs_diff(other.ttl_left.unwrap_or_default());
+            same(one) == same(other) && apart <= TTL_LEFT_APART
+        }
+        Some((Reply::Failed(one), Reply::Failed(other))) => one.kind == other.kind,
+        Some((one, other)) => one == other,
+    }
+}

@@ -1,0 +1,257 @@
+//! A node whose requests and replies a test loses, holds back or delays.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use redfence::node::{Answer, Node};
+use redfence::protocol::{FaultKind, Reply, Request, Subject, Verb, View};
+use redfence::{Clock, EmbeddedNode, Holder, Resource};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+/// What becomes of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It arrives, and so does its reply.
+    Through,
+    /// It is not even sent, and the caller is told so.
+    Unreachable,
+    /// It does not arrive; the caller hears that the connection was lost.
+    RequestLost,
+    /// It arrives; the caller hears that the connection was lost.
+    ReplyLost,
+    /// It arrives when the test says [`FaultNode::deliver_held`].
+    RequestHeld,
+    /// It arrives; its reply waits for [`FaultNode::answer_held`].
+    ReplyHeld,
+    /// It arrives so much later, and its reply so much later still. What is delayed stays in order.
+    Delayed { there: Duration, back: Duration },
+}
+
+/// An embedded node behind a network that does as it is told. Clones are the same node.
+#[derive(Clone)]
+pub struct FaultNode(Arc<Inside>);
+
+struct Inside {
+    node: EmbeddedNode,
+    clock: Arc<dyn Clock>,
+    network: Mutex<Network>,
+}
+
+struct Network {
+    rule: Box<dyn Fn(&Request) -> Fate + Send>,
+    held_requests: VecDeque<(Request, Answer)>,
+    held_replies: VecDeque<(Reply, Answer)>,
+    sent: Vec<Request>,
+    applied: Vec<(Request, Reply)>,
+    slow_line: Option<mpsc::UnboundedSender<Parcel>>,
+}
+
+/// A request that is on its way for a while.
+struct Parcel {
+    request: Request,
+    answer: Answer,
+    arrives: Instant,
+    back: Duration,
+}
+
+impl FaultNode {
+    pub fn on(clock: Arc<dyn Clock>) -> Self {
+        let network = Network {
+            rule: Box::new(|_| Fate::Through),
+            held_requests: VecDeque::new(),
+            held_replies: VecDeque::new(),
+            sent: Vec::new(),
+            applied: Vec::new(),
+            slow_line: None,
+        };
+        Self(Arc::new(Inside { node: EmbeddedNode::on(Arc::clone(&clock)), clock, network: Mutex::new(network) }))
+    }
+
+    /// The fate of every request from now on. What was held stays held, and others may overtake it.
+    pub fn fate(&self, fate: Fate) {
+        self.rule(move |_| fate);
+    }
+
+    /// A fate for each request from now on.
+    pub fn rule(&self, rule: impl Fn(&Request) -> Fate + Send + 'static) {
+        self.network().rule = Box::new(rule);
+    }
+
+    /// A fate for the requests of one kind; the others get through.
+    pub fn fate_of(&self, kind: fn(&Verb) -> bool, fate: Fate) {
+        self.rule(move |request| if kind(&request.verb) { fate } else { Fate::Through });
+    }
+
+    /// Held requests arrive now, in their order, and are answered. Returns how many.
+    pub fn deliver_held(&self) -> usize {
+        let held = std::mem::take(&mut self.network().held_requests);
+        let count = held.len();
+        for (request, answer) in held {
+            let reply = self.apply(request);
+            answer.reply(reply);
+        }
+        count
+    }
+
+    /// Held replies come back now. Returns how many.
+    pub fn answer_held(&self) -> usize {
+        let held = std::mem::take(&mut self.network().held_replies);
+        let count = held.len();
+        for (reply, answer) in held {
+            answer.reply(reply);
+        }
+        count
+    }
+
+    /// What is held is lost, and the callers hear that the connection was.
+    pub fn lose_held(&self) {
+        let (requests, replies) = {
+            let mut network = self.network();
+            (std::mem::take(&mut network.held_requests), std::mem::take(&mut network.held_replies))
+        };
+        drop((requests, replies));
+    }
+
+    /// Everything that was ever sent, arrived or not.
+    pub fn sent(&self) -> Vec<Request> {
+        self.network().sent.clone()
+    }
+
+    /// How many requests of this kind were ever sent.
+    pub fn count_sent(&self, kind: fn(&Verb) -> bool) -> usize {
+        self.network().sent.iter().filter(|request| kind(&request.verb)).count()
+    }
+
+    /// Everything that arrived, with its reply.
+    pub fn applied(&self) -> Vec<(Request, Reply)> {
+        self.network().applied.clone()
+    }
+
+    /// What the node itself says, whatever the network does.
+    pub fn do_at_once(&self, subject: &Arc<Subject>, verb: Verb) -> Reply {
+        let request = Request { subject: Arc::clone(subject), verb };
+        self.0.node.with_state(|state| state.apply(self.0.clock.wall(), &request))
+    }
+
+    /// Another holder's lock, without any locker.
+    pub fn occupy(&self, resource: &str, holder: &Holder, ttl: Duration) {
+        let subject = subject(resource, holder);
+        let reply = self.do_at_once(&subject, Verb::Grant { ttl, floor: 0, wall: self.0.clock.wall() });
+        assert!(matches!(reply, Reply::Granted { .. }), "{resource} was not free: {reply:?}");
+    }
+
+    /// What the node knows of a resource.
+    pub fn view(&self, resource: &str) -> View {
+        match self.do_at_once(&subject(resource, &holder("nobody", 0)), Verb::Inspect) {
+            Reply::Seen(view) => view,
+            other => panic!("{other:?} instead of a view"),
+        }
+    }
+
+    pub fn is_free(&self, resource: &str) -> bool {
+        self.view(resource).occupant.is_none()
+    }
+
+    /// The lock vanishes, as by eviction or a hand that deletes it.
+    pub fn drop_lock(&self, resource: &str) {
+        self.0.node.with_state(|state| state.drop_lock(&Resource::new(resource).unwrap()));
+    }
+
+    pub fn set_counter(&self, resource: &str, counter: u64) {
+        self.0.node.with_state(|state| state.set_counter(Resource::new(resource).unwrap().slot(), counter));
+    }
+
+    fn apply(&self, request: Request) -> Reply {
+        let reply = self.0.node.with_state(|state| state.apply(self.0.clock.wall(), &request));
+        self.network().applied.push((request, reply.clone()));
+        reply
+    }
+
+    fn send_slowly(&self, request: Request, answer: Answer, there: Duration, back: Duration) {
+        let parcel = Parcel { request, answer, arrives: after(there), back };
+        let mut network = self.network();
+        let line = network.slow_line.get_or_insert_with(|| self.open_slow_line());
+        let Ok(()) = line.send(parcel) else { panic!("the slow line ended before its test") };
+    }
+
+    fn open_slow_line(&self) -> mpsc::UnboundedSender<Parcel> {
+        let (sender, mut parcels) = mpsc::unbounded_channel::<Parcel>();
+        let (way_back, mut replies) = mpsc::unbounded_channel::<(Instant, Reply, Answer)>();
+        let node = self.clone();
+        tokio::spawn(async move {
+            while let Some(Parcel { request, answer, arrives, back }) = parcels.recv().await {
+                tokio::time::sleep_until(arrives).await;
+                let reply = node.apply(request);
+                let _ = way_back.send((after(back), reply, answer));
+            }
+        });
+        tokio::spawn(async move {
+            while let Some((due, reply, answer)) = replies.recv().await {
+                tokio::time::sleep_until(due).await;
+                answer.reply(reply);
+            }
+        });
+        sender
+    }
+
+    fn network(&self) -> MutexGuard<'_, Network> {
+        self.0.network.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Node for FaultNode {
+    fn send(&self, request: Request, answer: Answer) {
+        let fate = {
+            let mut network = self.network();
+            network.sent.push(request.clone());
+            (network.rule)(&request)
+        };
+        match fate {
+            Fate::Through => answer.reply(self.apply(request)),
+            Fate::Unreachable => answer.fail(FaultKind::Unreachable, "nobody listens"),
+            Fate::RequestLost => drop(answer),
+            Fate::ReplyLost => {
+                self.apply(request);
+                drop(answer);
+            }
+            Fate::RequestHeld => self.network().held_requests.push_back((request, answer)),
+            Fate::ReplyHeld => {
+                let reply = self.apply(request);
+                self.network().held_replies.push_back((reply, answer));
+            }
+            Fate::Delayed { there, back } => self.send_slowly(request, answer, there, back),
+        }
+    }
+
+    fn address(&self) -> String {
+        "embedded behind a network".to_owned()
+    }
+}
+
+/// A holder of the test's own making.
+pub fn holder(label: &str, id: u128) -> Holder {
+    Holder::new(redfence::HolderId::from_random(id), label.parse().unwrap())
+}
+
+pub fn subject(resource: &str, holder: &Holder) -> Arc<Subject> {
+    Arc::new(Subject { resource: Resource::new(resource).unwrap(), holder: holder.clone() })
+}
+
+pub fn is_grant(verb: &Verb) -> bool {
+    matches!(verb, Verb::Grant { .. })
+}
+
+pub fn is_extend(verb: &Verb) -> bool {
+    matches!(verb, Verb::Extend { .. })
+}
+
+pub fn is_release(verb: &Verb) -> bool {
+    *verb == Verb::Release
+}
+
+#[expect(clippy::disallowed_methods, reason = "the delay of a network, on whatever time the test runs")]
+fn after(delay: Duration) -> Instant {
+    Instant::now() + delay
+}

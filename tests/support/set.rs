@@ -1,0 +1,65 @@
+//! Lockers over real servers, and what the servers know.
+
+use std::time::Duration;
+
+use redfence::{Builder, Redlock};
+
+use super::{Proxy, RedisServer};
+
+const PROMPT: Duration = Duration::from_secs(10);
+
+/// A builder over servers, with time-outs that a busy machine does not reach.
+pub fn patiently_over(servers: &[RedisServer]) -> Builder {
+    let patience = Duration::from_secs(3);
+    over(servers).ttl(Duration::from_secs(60)).node_timeout(patience).response_timeout(patience).dial_timeout(patience)
+}
+
+/// A builder over servers, in their order.
+pub fn over(servers: &[RedisServer]) -> Builder {
+    Redlock::builder().urls(servers.iter().map(RedisServer::url))
+}
+
+/// A builder over the proxies of servers.
+pub fn through(proxies: &[Proxy]) -> Builder {
+    Redlock::builder().urls(proxies.iter().map(Proxy::url))
+}
+
+/// Connects to all servers and levels the counters of `resource`: from then on every server stands behind a lease.
+/// The first lease of a slot starts its counters, each at its own time.
+pub async fn levelled(builder: Builder, resource: &str) -> Redlock {
+    let redlock = builder.connect().await.unwrap();
+    redlock.flush(PROMPT).await;
+    let guard = redlock.acquire(resource).await.unwrap();
+    redlock.flush(PROMPT).await;
+    drop(guard.release().await);
+    redlock.flush(PROMPT).await;
+    redlock
+}
+
+/// A proxy in front of every server.
+pub fn proxies(servers: &[RedisServer]) -> Vec<Proxy> {
+    servers.iter().map(|server| Proxy::in_front_of(server.port())).collect()
+}
+
+/// The lock keys of a server.
+pub fn locks(server: &RedisServer) -> Vec<String> {
+    server.keys().into_iter().filter(|key| key.contains(":lock:")).collect()
+}
+
+/// One letter a server: `.` no lock at all, `x` some.
+pub fn picture(servers: &[RedisServer]) -> String {
+    servers.iter().map(|server| if locks(server).is_empty() { '.' } else { 'x' }).collect()
+}
+
+/// Deletes every lock and leaves the counters.
+pub fn delete_locks(server: &RedisServer) {
+    for key in locks(server) {
+        server.command(&["DEL", &key]);
+    }
+}
+
+/// What is left of the one lock on a server, as the server sees it.
+pub fn lock_left(server: &RedisServer) -> Option<Duration> {
+    let key = locks(server).pop()?;
+    server.command(&["PTTL", &key]).parse().ok().map(Duration::from_millis)
+}

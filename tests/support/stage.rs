@@ -1,0 +1,115 @@
+//! Embedded nodes behind networks that do as they are told, on tokio's time: pause it, and every wait is exact.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use redfence::{Builder, Clock, Entropy, Moment, Redlock, SystemClock, TokioClock, WallTime};
+
+use super::fault_node::FaultNode;
+
+/// 2026-01-01: stages need a wall clock, and no test wants today's.
+pub const WALL_AT_START: WallTime = WallTime::from_unix_ms(1_767_225_600_000);
+
+/// N nodes and the clock that everybody reads.
+pub struct Stage {
+    pub nodes: Vec<FaultNode>,
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Stage {
+    pub fn of(nodes: usize) -> Self {
+        Self::on(nodes, Arc::new(TokioClock::starting_at(WALL_AT_START)))
+    }
+
+    pub fn on(nodes: usize, clock: Arc<dyn Clock>) -> Self {
+        Self { nodes: (0..nodes).map(|_| FaultNode::on(Arc::clone(&clock))).collect(), clock }
+    }
+
+    /// A builder over the nodes, on the stage's clock, with a seed.
+    pub fn builder(&self) -> Builder {
+        let builder =
+            Redlock::builder().clock(Arc::clone(&self.clock)).entropy(Arc::new(Entropy::from_seed(7))).label("stage");
+        self.nodes.iter().cloned().fold(builder, Builder::node)
+    }
+
+    /// A locker with the defaults.
+    pub fn locker(&self) -> Redlock {
+        self.builder().build().unwrap()
+    }
+
+    pub fn now(&self) -> Moment {
+        self.clock.now()
+    }
+
+    /// Lets time go on until `condition` holds; panics naming `what` if it does not within `limit`.
+    pub async fn until(&self, limit: Duration, what: &str, mut condition: impl FnMut() -> bool) {
+        let deadline = self.now().after(limit);
+        while !condition() {
+            assert!(self.now() < deadline, "waited {limit:?}, and still not: {what}");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    /// One letter a node: `.` free, `x` held.
+    pub fn picture(&self, resource: &str) -> String {
+        self.nodes.iter().map(|node| if node.is_free(resource) { '.' } else { 'x' }).collect()
+    }
+}
+
+/// A clock whose hands a test moves, over the machine's.
+pub struct Hands<C = SystemClock> {
+    under: C,
+    ahead_micros: AtomicU64,
+    wall_ahead_ms: AtomicI64,
+    reads_to_jump: AtomicU64,
+    jump_micros: AtomicU64,
+}
+
+impl<C: Clock> Hands<C> {
+    pub fn over(under: C) -> Arc<Self> {
+        Arc::new(Self {
+            under,
+            ahead_micros: AtomicU64::new(0),
+            wall_ahead_ms: AtomicI64::new(0),
+            reads_to_jump: AtomicU64::new(0),
+            jump_micros: AtomicU64::new(0),
+        })
+    }
+
+    /// The holder's clock moves on, as it does while a process is stopped.
+    pub fn advance(&self, by: Duration) {
+        self.ahead_micros.fetch_add(u64::try_from(by.as_micros()).unwrap(), Ordering::SeqCst);
+    }
+
+    /// The process stands still for so long, right before the clock is read for the `read`th time from now.
+    pub fn jump_at_read(&self, read: u64, by: Duration) {
+        self.jump_micros.store(u64::try_from(by.as_micros()).unwrap(), Ordering::SeqCst);
+        self.reads_to_jump.store(read, Ordering::SeqCst);
+    }
+
+    /// Whether that read has come.
+    pub fn has_jumped(&self) -> bool {
+        self.reads_to_jump.load(Ordering::SeqCst) == 0
+    }
+
+    /// The wall clock shows so much more than it should, or less.
+    pub fn set_wall_ahead_ms(&self, ms: i64) {
+        self.wall_ahead_ms.store(ms, Ordering::SeqCst);
+    }
+}
+
+impl<C: Clock> Clock for Hands<C> {
+    fn now(&self) -> Moment {
+        let counted = |left: u64| left.checked_sub(1);
+        if self.reads_to_jump.fetch_update(Ordering::SeqCst, Ordering::SeqCst, counted) == Ok(1) {
+            self.advance(Duration::from_micros(self.jump_micros.load(Ordering::SeqCst)));
+        }
+        self.under.now().after(Duration::from_micros(self.ahead_micros.load(Ordering::SeqCst)))
+    }
+
+    fn wall(&self) -> WallTime {
+        let ms = self.under.wall().unix_ms().saturating_add_signed(self.wall_ahead_ms.load(Ordering::SeqCst));
+        WallTime::from_unix_ms(ms)
+    }
+}
