@@ -14,10 +14,11 @@ mod support;
 use std::time::Duration;
 
 use redfence::protocol::{FaultKind, Reply, Verb, Vote};
-use redfence::{AcquireError, ExtendError, Guard, LossCause, Redlock, ReleaseOutcome};
+use redfence::{AcquireError, ExtendError, Guard, LossCause, Redlock, ReleaseOutcome, TokioClock};
 use support::fault_node::{holder, is_extend, is_grant, is_release};
 use support::polls::polled;
-use support::{Fate, Stage};
+use support::stage::WALL_AT_START;
+use support::{Fate, Hands, Stage};
 
 const TTL: Duration = Duration::from_secs(10);
 /// Long after every retry of a release, and long before the end of a lock.
@@ -130,6 +131,27 @@ async fn s10_an_extension_that_is_answered_after_the_end_extends_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn s10_an_extension_in_which_the_process_stood_still_past_the_end_brings_nothing_back() {
+    let hands = Hands::over(TokioClock::starting_at(WALL_AT_START));
+    let stage = Stage::on(3, hands.clone());
+    let guard = stage.builder().renewed(false).build().unwrap().acquire("r").await.unwrap();
+    let ends_at = guard.lease().valid_until;
+    tokio::time::sleep(TTL - ms(1_000)).await;
+    stage.nodes[0].rule(move |request| {
+        if is_extend(&request.verb) {
+            hands.advance(ms(2_000));
+        }
+        Fate::Through
+    });
+    let outcome = guard.extend().await;
+    assert!(matches!(&outcome, Err(ExtendError::Lost(lost)) if lost.cause == LossCause::Expired), "{outcome:?}");
+    assert!(
+        guard.check().is_err() && guard.lease().valid_until == ends_at,
+        "others may have been told that it is over"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn s19_a_late_grant_is_no_vote_for_an_extension() {
     let stage = Stage::of(3);
     let [_, hung, late] = &stage.nodes[..] else { panic!("three nodes") };
@@ -159,10 +181,12 @@ async fn s19_a_grant_that_lands_after_another_lease_does_not_vouch_for_the_time_
     assert!(rival.token() > guard.token());
     drop(rival.release().await);
 
+    // Later than a straggler of the same round would come.
+    tokio::time::sleep(ms(300)).await;
     assert_eq!(stage.nodes[2].deliver_held(), 1);
     assert_eq!(stage.picture("r"), "x.x", "two of three have the lock, and for one of them it is news");
     let outcome = guard.extend().await;
-    assert!(outcome.is_err(), "extended over a lease with a greater token");
+    assert!(matches!(&outcome, Err(ExtendError::Lost(lost)) if lost.cause == LossCause::Taken), "{outcome:?}");
     assert_eq!(stage.picture("r"), "x.x");
 }
 

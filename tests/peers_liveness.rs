@@ -1,6 +1,7 @@
 //! Hangs, leaks and traps: how other lock systems make their users wait or leave locks behind, numbered as they were
 //! collected, and shown not to happen here. L1, L3 and L5 have unit tests beside the machines, too; L4 and L8 are about
-//! late replies and live in `late_replies.rs`; L7, L7b and L14 are about real servers and live in `peers_redis.rs`.
+//! late replies and live in `late_replies.rs`; those in which servers and connections have a part live in
+//! `cancel_redis.rs` (L4, L5), `connection_redis.rs` (L7, L15) and `peers_redis.rs` (L7b, L14).
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,6 +1,6 @@
 //! Two holders, or a holder that is not told: how other lock systems hurt their users, numbered as they were collected,
-//! and shown not to happen here. S1, S3, S10 and S19 are about late replies and live in `late_replies.rs`; S4, S6, S12,
-//! S17 and S20 are about real servers and live in `peers_redis.rs`.
+//! and shown not to happen here. S1, S3, S10 and S19 are about late replies and live in `late_replies.rs`; those in which
+//! the server has a part live in `peers_redis.rs` (S4, S6, S12, S13, S20, S21) and `loss_redis.rs` (S17).
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -61,6 +61,18 @@ impl Drop for OnDrop {
     fn drop(&mut self) {
         self.0.store(false, SeqCst);
     }
+}
+
+#[test]
+fn s2_the_loss_signal_needs_no_other_task() {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let stage = Stage::on(3, Arc::new(SystemClock));
+    let locker = stage.builder().ttl(ms(100)).build().unwrap();
+    // The runtime that renews and watches ends with the acquire.
+    let guard = runtime().block_on(locker.acquire("r")).unwrap();
+    let cause = runtime().block_on(async { tokio::time::timeout(TTL, guard.lost()).await });
+    assert_eq!(cause, Ok(LossCause::Expired));
+    assert!(stage.now() >= guard.lease().valid_until);
 }
 
 #[tokio::test]
