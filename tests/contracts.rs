@@ -31,7 +31,7 @@ async fn a_redis_node_keeps_the_contract_over_a_unix_socket() {
 async fn a_redis_node_keeps_the_contract_over_tls() {
     let ca = TestCa::new();
     let server = RedisServer::start_tls(&ca);
-    let options = RedisNodeOptions { ca_file: Some(ca.ca_path().into()), ..RedisNodeOptions::default() };
+    let options = RedisNodeOptions { ca_file: Some(ca.ca_path()), ..RedisNodeOptions::default() };
     let node = open(&server.tls_url(), options).await;
     contract::check(&node, "tls").await.unwrap();
 }
