@@ -108,7 +108,7 @@ pub trait TokenStore: Send + Sync {
 ///
 /// assert_eq!(verifier.admit(&ledger, newer).await?, Verdict::Admitted);
 /// assert_eq!(verifier.admit(&ledger, older).await?, Verdict::Stale { highest: newer });
-/// # Ok::<(), Box<dyn std::error::Error>>(()) })
+/// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct Verifier<S> {
