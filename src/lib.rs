@@ -34,6 +34,6 @@ pub use node::{EmbeddedNode, Node};
 pub use protocol::{LossCause, ReleaseOutcome};
 #[cfg(feature = "redlock")]
 pub use redlock::{
-    AcquireError, Agreement, Builder, ConfigError, ConnectError, ExtendError, Guard, Inspection, LeaseHandle, Lost,
-    Redlock, Row, WithLockError,
+    AcquireError, Agreement, Builder, ConfigError, ConnectError, ExtendError, FoundError, Guard, Inspection,
+    LeaseHandle, Lost, NodeCondition, NodeStatus, Redlock, Row, WithLockError,
 };

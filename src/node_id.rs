@@ -55,6 +55,18 @@ impl NodeSet {
         NodeId::all(count).collect()
     }
 
+    /// The set as bits, to be kept in an atomic.
+    #[cfg(feature = "redlock")]
+    pub(crate) const fn bits(self) -> u32 {
+        self.0
+    }
+
+    /// The set of these bits.
+    #[cfg(feature = "redlock")]
+    pub(crate) const fn from_bits(bits: u32) -> Self {
+        Self(bits)
+    }
+
     /// Adds one.
     pub const fn insert(&mut self, node: NodeId) {
         self.0 |= 1 << node.0;

@@ -17,7 +17,7 @@ use support::{Events, Proxy, RedisServer, eventually, servers};
 
 const PROMPT: Duration = Duration::from_secs(10);
 /// So long that no test sees a lock end by itself.
-const TTL: Duration = Duration::from_secs(60);
+const TTL: Duration = Duration::from_secs(30);
 
 #[tokio::test]
 async fn a_connection_reset_in_the_middle_of_a_held_lease_does_not_lose_it() {

@@ -15,8 +15,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 use redfence::node::redis::{Address, Prefix, RedisNode, RedisNodeOptions};
-use redfence::node::{NodeState, ask};
-use redfence::protocol::{Reply, Request, Subject, Verb, View};
+use redfence::node::{Node as _, NodeState, ask};
+use redfence::protocol::{Record, Reply, Request, RunId, Sight, Subject, Verb, View};
 use redfence::{Clock as _, FencingToken, Holder, Resource, SystemClock, WallTime};
 use support::RedisServer;
 use support::fault_node::holder;
@@ -47,6 +47,11 @@ enum Act {
     LockVanishes,
     CounterIsSet(u64),
     CounterVanishes,
+    /// With the record as it is, or with one that is not there.
+    Settle {
+        rest: Duration,
+        stale: bool,
+    },
 }
 
 #[test]
@@ -61,10 +66,11 @@ fn the_scripts_answer_as_the_state_does() {
 #[test]
 fn the_comparison_meets_every_kind_of_reply() {
     let pair = Pair::new();
-    let grant =
-        |floor| Act::Ask(Verb::Grant { ttl: Duration::from_secs(30), floor, wall: WallTime::from_unix_us(WALL_US) });
+    let grant = |floor| Act::Ask(Verb::Grant { ttl: Duration::from_secs(30), floor });
+    let settle = |rest_s, stale| Act::Settle { rest: Duration::from_secs(rest_s), stale };
+    let wake = || Act::Ask(Verb::Wake { wall: WallTime::from_unix_us(WALL_US + 500) });
     let seal = |token| Act::Ask(Verb::Seal { token });
-    let story: [(usize, Act, &str); 18] = [
+    let story: [(usize, Act, &str); 30] = [
         (0, Act::Ask(Verb::Inspect), "Seen"),
         (0, seal(9), "Refused"),
         (0, grant(0), "Granted"),
@@ -79,7 +85,19 @@ fn the_comparison_meets_every_kind_of_reply() {
         (0, Act::CounterIsSet(12), ""),
         (0, seal(WALL_US + 99), "Failed"),
         (0, Act::Ask(Verb::Release), "Released"),
+        (1, grant(0), "Failed"), // and undone
+        (1, Act::Ask(Verb::Inspect), "Seen"),
+        (0, settle(0, true), "Sighted"),
+        (1, grant(0), "Failed"),
+        (0, settle(0, false), "Sighted"),
         (1, grant(0), "Granted"),
+        (0, settle(3_600, false), "Sighted"),
+        (1, Act::Ask(Verb::Extend { ttl: Duration::from_secs(40) }), "Extended"), // a node that rests does extend
+        (0, grant(0), "Refused"),
+        (0, wake(), "Sighted"), // too early
+        (2, Act::Ask(Verb::Inspect), "Seen"),
+        (0, settle(0, false), "Sighted"),
+        (0, Act::Ask(Verb::Look { max_ttl: Duration::from_secs(90) }), "Sighted"),
         (1, Act::LockVanishes, ""),
         (1, Act::Ask(Verb::Release), "Refused"),
         (1, grant(COUNTER_MAX), "Granted"),
@@ -104,11 +122,9 @@ fn step() -> impl Strategy<Value = Step> {
             COUNTER_MAX - 50..COUNTER_MAX,
         ]
     };
-    let grant = (ttl(), number(), 0..3_u64).prop_map(|(ttl, floor, later)| Verb::Grant {
-        ttl,
-        floor,
-        wall: WallTime::from_unix_us(WALL_US + later * 1_000_003),
-    });
+    let grant = (ttl(), number()).prop_map(|(ttl, floor)| Verb::Grant { ttl, floor });
+    let wall = || (0..3_u64).prop_map(|later| WallTime::from_unix_us(WALL_US + later * 1_000_003));
+    let rest = || prop_oneof![2 => Just(Duration::ZERO), 1 => Just(Duration::from_secs(3_600))];
     let act = prop_oneof![
         6 => grant.prop_map(Act::Ask),
         3 => number().prop_map(|token| Act::Ask(Verb::Seal { token })),
@@ -118,6 +134,9 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Act::LockVanishes),
         1 => number().prop_map(Act::CounterIsSet),
         1 => Just(Act::CounterVanishes),
+        1 => (rest(), any::<bool>()).prop_map(|(rest, stale)| Act::Settle { rest, stale }),
+        1 => wall().prop_map(|wall| Act::Ask(Verb::Wake { wall })),
+        1 => ttl().prop_map(|max_ttl| Act::Ask(Verb::Look { max_ttl })),
     ];
     (0..3_usize, 0..4_usize, act).prop_map(|(resource, holder, act)| Step { resource, holder, act })
 }
@@ -153,7 +172,11 @@ impl Pair {
     /// Both know nothing.
     fn anew(&self) -> NodeState {
         assert_eq!(self.server.command(&["FLUSHALL"]), "OK");
-        NodeState::new()
+        let mut state = NodeState::started(RunId::from_bytes([7; 20]), SystemClock.wall());
+        let founding = Act::Settle { rest: Duration::ZERO, stale: false };
+        let replies = self.take(&Step { resource: 0, holder: 0, act: founding }, &mut state);
+        assert!(agree(replies.as_ref()), "{replies:?}");
+        state
     }
 
     fn agrees_on(&self, steps: &[Step]) -> Result<(), TestCaseError> {
@@ -171,11 +194,29 @@ impl Pair {
         let (lock, counter) = (Prefix::default().lock(resource), Prefix::default().counter(resource));
         match &step.act {
             Act::Ask(verb) => {
-                let holder = self.holders[step.holder].clone();
-                let subject = Arc::new(Subject { resource: resource.clone(), holder });
-                let request = Request { subject, verb: *verb };
-                let of_state = state.apply(SystemClock.wall(), &request);
-                return Some((self.runtime.block_on(ask(&self.node, request)), of_state));
+                return Some(self.ask_both(step, *verb, *verb, state));
+            }
+            Act::Settle { rest, stale } => {
+                // Each side has a record of its own: what it says of itself now, or something that it never said.
+                let look = Verb::Look { max_ttl: Duration::ZERO };
+                let seen = |reply: Reply| match reply {
+                    Reply::Sighted(sight) if *stale => {
+                        let other = sight.record.map(|record| Record { awake: !record.awake, ..record });
+                        other.or(Some(Record {
+                            run_id: None,
+                            ready_at: WallTime::default(),
+                            max_ttl: Duration::ZERO,
+                            awake: true,
+                            new: false,
+                        }))
+                    }
+                    Reply::Sighted(sight) => sight.record,
+                    other => panic!("{other:?}"),
+                };
+                let (of_server, of_state) = self.ask_both(step, look, look, state);
+                let (max_ttl, wall, rest) = (Duration::from_secs(30), WallTime::from_unix_us(WALL_US), *rest);
+                let settle = |reply| Verb::Settle { seen: seen(reply), rest, new: *stale, max_ttl, wall };
+                return Some(self.ask_both(step, settle(of_server), settle(of_state), state));
             }
             Act::LockVanishes => {
                 self.server.command(&["DEL", &lock]);
@@ -192,6 +233,18 @@ impl Pair {
         }
         None
     }
+
+    fn ask_both(&self, step: &Step, server: Verb, of_state: Verb, state: &mut NodeState) -> (Reply, Reply) {
+        let (resource, holder) = (self.resources[step.resource].clone(), self.holders[step.holder].clone());
+        let subject = Arc::new(Subject { resource, holder });
+        let request = |verb| Request { subject: Arc::clone(&subject), verb };
+        let of_state = state.apply(SystemClock.wall(), &request(of_state));
+        let of_server = self.runtime.block_on(ask(&self.node, request(server)));
+        if let Reply::Sighted(sight) = &of_server {
+            self.node.admit(sight.session);
+        }
+        (of_server, of_state)
+    }
 }
 
 /// The same reply, but for the time that passed between the two and the wording of faults.
@@ -204,6 +257,14 @@ fn agree(replies: Option<&(Reply, Reply)>) -> bool {
             same(one) == same(other) && apart <= TTL_LEFT_APART
         }
         Some((Reply::Failed(one), Reply::Failed(other))) => one.kind == other.kind,
+        Some((Reply::Sighted(one), Reply::Sighted(other))) => {
+            let same = |sight: &Sight| sight.record.map(|record| (record.awake, record.new, record.max_ttl));
+            let ready_at = |sight: &Sight| sight.record.map_or(0, |record| record.ready_at.unix_ms());
+            let clocks_apart = one.now.unix_us().abs_diff(other.now.unix_us()) / 1_000;
+            let rests_apart = ready_at(one).abs_diff(ready_at(other));
+            let apart = Duration::from_millis(clocks_apart.max(rests_apart));
+            same(one) == same(other) && apart <= TTL_LEFT_APART && one.run_id.is_some()
+        }
         Some((one, other)) => one == other,
     }
 }

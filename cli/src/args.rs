@@ -45,6 +45,11 @@ pub(crate) struct Global {
     /// How long a round waits for nodes that are silent [default: 250ms, or a quarter of a short time to live]
     #[arg(long, global = true, value_name = "TIME", value_parser = duration)]
     pub(crate) node_timeout: Option<Duration>,
+
+    /// The longest time to live that any locker of these nodes asks for; a node that may have forgotten its locks stays
+    /// out for this long [default: 30s]
+    #[arg(long, global = true, env = "REDFENCE_MAX_TTL", hide_env_values = true, value_name = "TIME", value_parser = duration)]
+    pub(crate) max_ttl: Option<Duration>,
     /// Output for machines: JSON on stdout, one object a line; events and errors on stderr
     #[arg(long, global = true)]
     pub(crate) json: bool,

@@ -33,10 +33,14 @@ pub(crate) fn to_servers(global: &Global) -> Result<Builder, Failure> {
 
 /// A builder with all but the nodes.
 pub(crate) fn settings(global: &Global) -> Builder {
-    match global.node_timeout {
-        Some(node_timeout) => Redlock::builder().node_timeout(node_timeout),
-        None => Redlock::builder(),
+    let mut builder = Redlock::builder();
+    if let Some(node_timeout) = global.node_timeout {
+        builder = builder.node_timeout(node_timeout);
     }
+    if let Some(max_ttl) = global.max_ttl {
+        builder = builder.max_ttl(max_ttl);
+    }
+    builder
 }
 
 /// The URLs that were given; an empty variable gives none.

@@ -43,7 +43,7 @@ fn a_lease_goes_from_hand_to_hand() {
 
     let (id, _) = holder.split_once(' ').unwrap();
     for name in [holder, id] {
-        let extended = call(&["extend", "r", "--holder", name, "--ttl", "40s"]);
+        let extended = call(&["extend", "r", "--holder", name, "--ttl", "30s"]);
         assert_eq!(extended.code, 0, "{extended:?}");
         assert!(extended.json()["valid_for_ms"].as_u64().unwrap() > 20_000);
     }

@@ -132,7 +132,7 @@ fn ctrl_c_is_the_commands_to_handle_and_ctrl_z_stops_nothing() {
 #[test]
 fn a_signal_ends_the_wait_and_leaves_nothing_behind() {
     let nodes = servers(1);
-    assert_eq!(run(&mut with_nodes(&nodes), &["acquire", "r", "--ttl", "60s", "--label", "first"]).code, 0);
+    assert_eq!(run(&mut with_nodes(&nodes), &["acquire", "r", "--ttl", "30s", "--label", "first"]).code, 0);
     for command in [&["run", "r", "--", "true"][..], &["acquire", "r"]] {
         for (signal, code) in [(Signal::TERM, 128 + 15), (Signal::INT, 128 + 2)] {
             let mut waiting = Running::start(&mut with_nodes(&nodes), command);

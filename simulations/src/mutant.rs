@@ -30,16 +30,9 @@ impl Mutant {
                 node.set_counter(slot, node.counter(slot).max(token));
                 Reply::Sealed
             }
-            (Some(Self::ForgottenCounterVotes), Verb::Grant { .. }) => {
-                let slot = request.subject.resource.slot();
-                if node.counter(slot) == 0 {
-                    node.set_counter(slot, LOWEST);
-                }
-                node.apply(now, request)
-            }
             (Some(Self::ExtendReseeds), Verb::Extend { ttl }) => match node.apply(now, request) {
                 Reply::Refused(view) if view.occupant.is_none() => {
-                    let verb = Verb::Grant { ttl, floor: 0, wall: now };
+                    let verb = Verb::Grant { ttl, floor: 0 };
                     node.apply(now, &Request { verb, ..request.clone() });
                     Reply::Extended
                 }
@@ -59,6 +52,14 @@ impl Mutant {
         }
     }
 
+    /// When the counters of a node that forgot everything at `now` start.
+    pub(crate) const fn counters_start(mutant: Option<Self>, now: WallTime) -> WallTime {
+        match mutant {
+            Some(Self::ForgottenCounterVotes) => WallTime::from_unix_us(redfence::protocol::COUNTER_MIN),
+            _ => now,
+        }
+    }
+
     /// How many nodes an attempt that can reach `reachable` of `nodes` counts.
     pub(crate) fn counted(mutant: Option<Self>, nodes: usize, reachable: NodeSet) -> usize {
         match mutant {
@@ -67,6 +68,3 @@ impl Mutant {
         }
     }
 }
-
-/// The lowest number that a node takes for a counter that exists.
-const LOWEST: u64 = 1_000_000_000_000_000;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redfence::node::NodeState;
-use redfence::protocol::{Continuity, Extend, ExtendStep, Quorum, Reply, Request, Step, Subject, Terms, Verb};
+use redfence::protocol::{Continuity, Extend, ExtendStep, Quorum, Reply, Request, RunId, Step, Subject, Terms, Verb};
 use redfence::{Holder, HolderId, Label, Moment, NodeId, NodeSet, Resource, WallTime};
 
 use crate::attempt::{Answer, Attempt, Mail, Phase};
@@ -57,7 +57,7 @@ impl World {
         Some(Self {
             resource: Resource::new("simulated").ok()?,
             label: Label::new("").ok()?,
-            nodes: vec![NodeState::new(); setup.nodes],
+            nodes: vec![founded(WallTime::from_unix_us(WALL_START_US)); setup.nodes],
             setup,
             step: 0,
             now_us: 0,
@@ -161,7 +161,7 @@ impl World {
         let subject = Arc::new(Subject { resource: self.resource.clone(), holder });
         let counted = Mutant::counted(self.setup.mutant, self.setup.nodes, reachable);
         self.attempts.push(Attempt::new(subject, counted, reachable, TERMS, self.step, self.now())?);
-        self.send(id, reachable, Verb::Grant { ttl: TERMS.ttl, floor, wall: self.wall() });
+        self.send(id, reachable, Verb::Grant { ttl: TERMS.ttl, floor });
         Some(id)
     }
 
@@ -207,11 +207,11 @@ impl World {
         }
     }
 
-    /// One node comes back without its memory.
+    /// One node comes back without its memory, and votes at once: tokens must bear even a locker that lets it.
     pub fn node_forgets(&mut self, whom: usize) {
-        let nodes = self.setup.nodes;
+        let (nodes, now) = (self.setup.nodes, self.wall());
         if let Some(node) = self.nodes.get_mut(whom % nodes) {
-            *node = NodeState::new();
+            *node = founded(Mutant::counters_start(self.setup.mutant, now));
         }
     }
 
@@ -403,6 +403,11 @@ impl World {
     const fn wall(&self) -> WallTime {
         WallTime::from_unix_us(WALL_START_US + self.now_us)
     }
+}
+
+/// A node that was founded just now. Nobody looks at its run.
+fn founded(now: WallTime) -> NodeState {
+    NodeState::founded(RunId::from_bytes([1; 20]), now)
 }
 
 /// Takes one of the mails, in any order.

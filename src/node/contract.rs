@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Answer, Inbox, Node, ask};
-use crate::protocol::{FaultKind, Reply, Request, Subject, Verb, View};
+use crate::protocol::{FaultKind, Reply, Request, Sight, Subject, Verb, View};
 use crate::{Holder, HolderId, Label, NodeId, Resource, WallTime};
 
 /// What a node did wrong.
@@ -30,6 +30,7 @@ pub struct Broken {
 /// Leaves locks of at most ten seconds and raised counters.
 pub async fn check(node: &dyn Node, fresh: &str) -> Result<(), Broken> {
     let suite = Suite { node, fresh };
+    suite.joining_comes_first().await?;
     suite.grants_exclude_each_other().await?;
     suite.counters_only_grow().await?;
     suite.a_seal_needs_the_lock().await?;
@@ -64,16 +65,42 @@ impl Suite<'_> {
         Ok(Party { node: self.node, subject: Arc::new(Subject { resource, holder }) })
     }
 
+    async fn joining_comes_first(&self) -> Result<(), Broken> {
+        let rule = "a node is looked at, settled and admitted, and then it grants";
+        let party = self.party("join", 200)?;
+        let max_ttl = TTL * 2;
+        let mut sight = party.sighted(rule, Verb::Look { max_ttl }).await?;
+        if sight.record.is_none_or(|record| !record.awake) {
+            let settle = Verb::Settle {
+                seen: sight.record,
+                rest: Duration::ZERO,
+                new: true,
+                max_ttl,
+                wall: WallTime::default(),
+            };
+            sight = party.sighted(rule, settle).await?;
+        }
+        ensure(
+            rule,
+            sight.record.is_some_and(|r| r.awake && r.max_ttl >= max_ttl && r.run_id == sight.run_id),
+            &sight,
+        )?;
+        self.node.admit(sight.session);
+        let stale = Verb::Settle { seen: None, rest: TTL, new: false, max_ttl, wall: WallTime::default() };
+        let again = party.sighted("a settlement needs the record that it saw", stale).await?;
+        ensure("a settlement needs the record that it saw", again.record == sight.record, &(again, sight))
+    }
+
     async fn grants_exclude_each_other(&self) -> Result<(), Broken> {
         let rule = "a lock has one holder";
         let (one, other) = (self.party("exclude", 1)?, self.party("exclude", 2)?);
         one.expect_free(rule).await?;
         let counter = one.granted(rule, TTL, 0).await?;
-        let view = other.refused(rule, Verb::Grant { ttl: TTL, floor: 0, wall: WallTime::default() }).await?;
+        let view = other.refused(rule, Verb::Grant { ttl: TTL, floor: 0 }).await?;
         let named = view.occupant.as_deref() == Some(&*one.subject.holder.to_string());
         let timed = view.ttl_left.is_some_and(|left| left <= TTL && left > TTL / 2);
         ensure(rule, named && timed && view.counter >= counter, &view)?;
-        let again = one.refused(rule, Verb::Grant { ttl: TTL, floor: 0, wall: WallTime::default() }).await?;
+        let again = one.refused(rule, Verb::Grant { ttl: TTL, floor: 0 }).await?;
         ensure("a grant is not repeated for its own holder", again.occupant == view.occupant, &again)
     }
 
@@ -152,7 +179,7 @@ impl Suite<'_> {
         let rule = "requests take effect in the order in which they were sent";
         for round in 0..20 {
             let party = self.party("order", 100 + round)?;
-            let grant = Verb::Grant { ttl: TTL, floor: 0, wall: WallTime::default() };
+            let grant = Verb::Grant { ttl: TTL, floor: 0 };
             // Nobody waits for the grant: its release is sent right behind it.
             for verb in [grant, Verb::Release] {
                 let request = Request { subject: Arc::clone(&party.subject), verb };
@@ -172,9 +199,16 @@ impl Party<'_> {
     }
 
     async fn granted(&self, rule: &'static str, ttl: Duration, floor: u64) -> Result<u64, Broken> {
-        match self.ask(Verb::Grant { ttl, floor, wall: WallTime::default() }).await {
+        match self.ask(Verb::Grant { ttl, floor }).await {
             Reply::Granted { counter } => Ok(counter),
             other => Err(Broken { rule, detail: format!("{other:?} instead of a grant") }),
+        }
+    }
+
+    async fn sighted(&self, rule: &'static str, verb: Verb) -> Result<Sight, Broken> {
+        match self.ask(verb).await {
+            Reply::Sighted(sight) => Ok(sight),
+            other => Err(Broken { rule, detail: format!("{other:?} instead of a sight") }),
         }
     }
 

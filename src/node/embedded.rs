@@ -1,10 +1,11 @@
 //! [`EmbeddedNode`]: a node in this process.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{Answer, Node, NodeState};
-use crate::protocol::Request;
+use crate::protocol::{Request, RunId};
 use crate::{Clock, SystemClock};
 
 /// A node in this process: for tests, demonstrations and simulations. It answers before [`Node::send`] returns.
@@ -23,10 +24,22 @@ impl EmbeddedNode {
         Self::on(Arc::new(SystemClock))
     }
 
-    /// A new node on a clock of its own.
+    /// A new node on a clock of its own. It is founded: it may be asked for grants at once.
     #[must_use]
     pub fn on(clock: Arc<dyn Clock>) -> Self {
-        Self { state: Arc::default(), clock }
+        // Every node is a run of its own, as every server is.
+        static RUNS: AtomicU64 = AtomicU64::new(1);
+        let mut run_id = [0; 20];
+        let (_, last) = run_id.split_at_mut(12);
+        last.copy_from_slice(&RUNS.fetch_add(1, Ordering::Relaxed).to_be_bytes());
+        let state = NodeState::founded(RunId::from_bytes(run_id), clock.wall());
+        Self::with(state, clock)
+    }
+
+    /// A node that goes on from `state`: one that was not joined yet, for instance, or another run of one that was.
+    #[must_use]
+    pub fn with(state: NodeState, clock: Arc<dyn Clock>) -> Self {
+        Self { state: Arc::new(Mutex::new(state)), clock }
     }
 
     /// Looks into the node, or changes what it knows.
@@ -47,6 +60,8 @@ impl Node for EmbeddedNode {
         let reply = self.with_state(|state| state.apply(now, &request));
         answer.reply(reply);
     }
+
+    fn admit(&self, _: u64) {}
 
     fn address(&self) -> String {
         "embedded".to_owned()

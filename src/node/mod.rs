@@ -30,6 +30,15 @@ pub trait Node: Send + Sync + 'static {
     /// Sends one request. `answer` is called once, now or later, from any thread.
     fn send(&self, request: Request, answer: Answer);
 
+    /// Lets grants through over the connection that a [`Sight`](crate::protocol::Sight) named as its session, and over
+    /// no other: one that is dialled later has to be joined first. A node that wraps a node passes this on.
+    fn admit(&self, session: u64);
+
+    /// Tells when there is a new connection, as the number of its session; `None` where there is only ever one.
+    fn sessions(&self) -> Option<tokio::sync::watch::Receiver<u64>> {
+        None
+    }
+
     /// How people call this node: an address, never a password.
     fn address(&self) -> String;
 }

@@ -3,15 +3,24 @@
 //! This is the reference. The Lua scripts are compared with it, and simulators and model checkers run it.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
-use crate::protocol::{COUNTER_MIN, Fault, FaultKind, Reply, Request, Subject, Verb, View, clock_start};
+use crate::protocol::{
+    COUNTER_MIN, Fault, FaultKind, Record, Reply, Request, RunId, Sight, Subject, Verb, View, clock_start,
+};
 use crate::{Resource, WallTime};
 
-/// The locks and counters of one node.
-#[derive(Debug, Clone, Default)]
+/// The locks, the counters and the record of one node.
+#[derive(Debug, Clone)]
 pub struct NodeState {
+    run_id: RunId,
+    started: WallTime,
+    record: Option<Record>,
     locks: HashMap<Resource, Lock>,
+    /// Counters that differ from the base; 0 stands for one that is missing.
     counters: HashMap<u16, u64>,
+    /// Where all counters started when the node was last woken; 0 while it rests.
+    base: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -21,42 +30,61 @@ struct Lock {
 }
 
 impl NodeState {
-    /// A node that knows nothing.
+    /// A node that started at `now` and has not been joined: it grants nothing.
     #[must_use]
-    pub fn new() -> Self {
-        Self::default()
+    pub fn started(run_id: RunId, now: WallTime) -> Self {
+        let (locks, counters) = (HashMap::new(), HashMap::new());
+        Self { run_id, started: now, record: None, locks, counters, base: 0 }
+    }
+
+    /// A node that is joined from the start and awake.
+    #[must_use]
+    pub fn founded(run_id: RunId, now: WallTime) -> Self {
+        let mut state = Self::started(run_id, now);
+        state.settle(now, now, Duration::ZERO, Duration::ZERO, true);
+        state
     }
 
     /// Does what `request` asks, at `now` on the node's wall clock.
     pub fn apply(&mut self, now: WallTime, request: &Request) -> Reply {
         let subject = &*request.subject;
-        self.expire(&subject.resource, now);
+        match request.verb {
+            Verb::Look { max_ttl } => {
+                self.remember(max_ttl);
+                return Reply::Sighted(self.sight(now));
+            }
+            Verb::Settle { seen, rest, new, max_ttl, wall } => {
+                self.remember(max_ttl);
+                if self.record.map(identity) == seen.map(identity) {
+                    self.settle(now, wall, rest, max_ttl, new);
+                }
+                return Reply::Sighted(self.sight(now));
+            }
+            Verb::Wake { wall } => {
+                self.wake(now, wall);
+                return Reply::Sighted(self.sight(now));
+            }
+            _ => self.expire(&subject.resource, now),
+        }
         match request.verb {
             Verb::Grant { .. } if self.locks.contains_key(&subject.resource) => Reply::Refused(self.view(now, subject)),
-            Verb::Grant { ttl, floor, wall } => {
-                let lock = Lock {
-                    value: subject.holder.to_string().into(),
-                    expires_at: WallTime::from_unix_ms(now.unix_ms()).after(ttl),
-                };
-                self.locks.insert(subject.resource.clone(), lock);
-                Reply::Granted { counter: self.draw(subject.resource.slot(), floor, clock_start(now, wall)) }
-            }
+            Verb::Grant { ttl, floor } => self.grant(now, subject, ttl, floor),
             Verb::Inspect => Reply::Seen(self.view(now, subject)),
             _ if !self.is_held_by(subject) => Reply::Refused(self.view(now, subject)),
-            Verb::Seal { token } => match self.counters.get_mut(&subject.resource.slot()) {
-                Some(counter) if *counter >= COUNTER_MIN => {
-                    *counter = token.max(*counter);
+            Verb::Seal { token } => match self.counter(subject.resource.slot()) {
+                COUNTER_MIN.. => {
+                    self.raise(subject.resource.slot(), token);
                     Reply::Sealed
                 }
-                _ => Reply::Failed(Fault::new(FaultKind::Forgot, "the counter is gone")),
+                _ => Reply::Failed(Fault::new(FaultKind::Forgot, "there is no counter")),
             },
             Verb::Extend { ttl } => {
                 if let Some(lock) = self.locks.get_mut(&subject.resource) {
-                    lock.expires_at = WallTime::from_unix_ms(now.unix_ms()).after(ttl);
+                    lock.expires_at = whole_ms(now).after(ttl);
                 }
                 Reply::Extended
             }
-            Verb::Release => {
+            _ => {
                 self.locks.remove(&subject.resource);
                 Reply::Released
             }
@@ -71,26 +99,93 @@ impl NodeState {
     /// The counter of `slot` as it is; 0 when there is none.
     #[must_use]
     pub fn counter(&self, slot: u16) -> u64 {
-        self.counters.get(&slot).copied().unwrap_or_default()
+        self.counters.get(&slot).copied().unwrap_or(self.base)
     }
 
-    /// Sets the counter of `slot`, as a restored snapshot or a meddling hand would.
+    /// Sets the counter of `slot`, as a restored snapshot or a meddling hand would; 0 removes it.
     pub fn set_counter(&mut self, slot: u16, counter: u64) {
         self.counters.insert(slot, counter);
     }
 
-    fn draw(&mut self, slot: u16, floor: u64, start: u64) -> u64 {
-        let counter = self.counters.entry(slot).or_default();
-        *counter += 1;
-        if *counter < COUNTER_MIN {
-            *counter += start;
+    /// Starts again as another run, with everything it knew or with nothing.
+    pub fn restart(&mut self, run_id: RunId, now: WallTime, remembers: bool) {
+        if remembers {
+            (self.run_id, self.started) = (run_id, now);
+        } else {
+            *self = Self::started(run_id, now);
         }
-        *counter = floor.max(*counter);
-        *counter
+    }
+
+    /// Forgets everything under a live connection, as FLUSHALL makes it.
+    pub fn flush(&mut self) {
+        *self = Self::started(self.run_id, self.started);
+    }
+
+    fn grant(&mut self, now: WallTime, subject: &Subject, ttl: Duration, floor: u64) -> Reply {
+        let slot = subject.resource.slot();
+        let drawn = self.counter(slot) + 1;
+        if drawn < COUNTER_MIN {
+            self.set_counter(slot, 0);
+            return Reply::Failed(Fault::new(FaultKind::Forgot, "there is no counter"));
+        }
+        let value = subject.holder.to_string().into();
+        let lock = Lock { value, expires_at: whole_ms(now).after(ttl) };
+        self.locks.insert(subject.resource.clone(), lock);
+        self.raise(slot, drawn.max(floor));
+        Reply::Granted { counter: self.counter(slot) }
+    }
+
+    fn settle(&mut self, now: WallTime, wall: WallTime, rest: Duration, max_ttl: Duration, new: bool) {
+        let known = self.record.map_or(Duration::ZERO, |record| record.max_ttl);
+        let awake = rest.is_zero();
+        self.record = Some(Record {
+            run_id: Some(self.run_id),
+            ready_at: whole_ms(now).after(rest),
+            max_ttl: known.max(max_ttl),
+            awake,
+            new,
+        });
+        if awake {
+            self.raise_all(clock_start(now, wall));
+        } else {
+            self.counters.clear();
+            self.base = 0;
+        }
+    }
+
+    fn wake(&mut self, now: WallTime, wall: WallTime) {
+        match &mut self.record {
+            Some(record) if !record.awake && record.ready_at <= whole_ms(now) => record.awake = true,
+            _ => return,
+        }
+        self.raise_all(clock_start(now, wall));
+    }
+
+    fn remember(&mut self, max_ttl: Duration) {
+        if let Some(record) = &mut self.record {
+            record.max_ttl = record.max_ttl.max(max_ttl);
+        }
+    }
+
+    fn raise(&mut self, slot: u16, least: u64) {
+        let counter = self.counter(slot).max(least);
+        self.counters.insert(slot, counter);
+    }
+
+    fn raise_all(&mut self, least: u64) {
+        self.base = self.base.max(least);
+        self.counters.values_mut().for_each(|counter| *counter = least.max(*counter));
+    }
+
+    fn sight(&self, now: WallTime) -> Sight {
+        let uptime = Duration::from_micros(now.unix_us().saturating_sub(self.started.unix_us()));
+        // Servers tell whole seconds.
+        let uptime = Some(Duration::from_secs(uptime.as_secs()));
+        Sight { now, run_id: Some(self.run_id), uptime, record: self.record, session: 0 }
     }
 
     fn expire(&mut self, resource: &Resource, now: WallTime) {
-        if self.locks.get(resource).is_some_and(|lock| lock.expires_at.unix_ms() < now.unix_ms()) {
+        if self.locks.get(resource).is_some_and(|lock| lock.expires_at < whole_ms(now)) {
             self.locks.remove(resource);
         }
     }
@@ -101,11 +196,21 @@ impl NodeState {
 
     fn view(&self, now: WallTime, subject: &Subject) -> View {
         let lock = self.locks.get(&subject.resource);
+        let left = |lock: &Lock| lock.expires_at.unix_ms().saturating_sub(now.unix_ms());
         View {
             occupant: lock.map(|lock| lock.value.clone()),
-            ttl_left: lock
-                .map(|lock| std::time::Duration::from_millis(lock.expires_at.unix_ms().saturating_sub(now.unix_ms()))),
+            ttl_left: lock.map(|lock| Duration::from_millis(left(lock))),
             counter: self.counter(subject.resource.slot()),
         }
     }
+}
+
+/// What tells one record from another: all but the longest time to live, which grows in place.
+fn identity(record: Record) -> (Option<RunId>, WallTime, bool) {
+    (record.run_id, record.ready_at, record.awake)
+}
+
+/// Expiry is in whole milliseconds.
+fn whole_ms(at: WallTime) -> WallTime {
+    WallTime::from_unix_ms(at.unix_ms())
 }

@@ -81,7 +81,9 @@ impl Extend {
                 *slot = Vote::Failed(fault);
                 self.tally.no(node);
             }
-            Reply::Granted { .. } | Reply::Sealed | Reply::Released | Reply::Seen(_) => return ExtendStep::Wait,
+            Reply::Granted { .. } | Reply::Sealed | Reply::Released | Reply::Seen(_) | Reply::Sighted(_) => {
+                return ExtendStep::Wait;
+            }
         }
         self.decide(now)
     }

@@ -1,6 +1,6 @@
 //! [`Footprint`]: on which nodes an attempt may have left its lock.
 
-use super::Reply;
+use super::{FaultKind, Reply};
 use crate::{NodeId, NodeSet};
 
 /// Where an attempt's lock is, or may be, or may still arrive.
@@ -35,7 +35,8 @@ impl Footprint {
             }
             // A grant is delivered at most once: refused once is refused for good.
             Reply::Refused(_) => self.forget(node),
-            Reply::Failed(fault) if fault.kind.never_sent() => self.forget(node),
+            // A grant without a counter undoes itself.
+            Reply::Failed(fault) if fault.kind.never_sent() || fault.kind == FaultKind::Forgot => self.forget(node),
             _ => {}
         }
     }
@@ -66,7 +67,7 @@ impl Footprint {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Fault, FaultKind, View};
+    use super::super::{Fault, View};
     use super::*;
 
     #[test]

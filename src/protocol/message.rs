@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::{Record, Sight};
 use crate::{Holder, Resource, WallTime};
 
 /// Whom a request is about: shared by all requests of one attempt, so that a fan-out copies a pointer.
@@ -33,8 +34,6 @@ pub enum Verb {
         ttl: Duration,
         /// The counter is raised to at least this: it levels nodes that lag.
         floor: u64,
-        /// The caller's wall clock, for a counter that has to start anew.
-        wall: WallTime,
     },
     /// If the lock is still the holder's, raise the counter to at least `token`; else refuse.
     Seal {
@@ -50,6 +49,30 @@ pub enum Verb {
     Release,
     /// Tell who holds the lock. Changes nothing.
     Inspect,
+    /// Tell about the node itself, and remember the longest time to live. The subject does not matter here and below.
+    Look {
+        /// The longest time to live that the caller may ask for.
+        max_ttl: Duration,
+    },
+    /// If the record is still the one that was seen: write a new one, and rest. Resting nodes have no counters; where
+    /// there is no need to rest, all counters are raised to the clock.
+    Settle {
+        /// The record that was seen, if any.
+        seen: Option<Record>,
+        /// How long to rest.
+        rest: Duration,
+        /// Whether it is founded with a new installation.
+        new: bool,
+        /// The longest time to live that the caller knows of.
+        max_ttl: Duration,
+        /// The caller's wall clock, for counters that start anew.
+        wall: WallTime,
+    },
+    /// If the rest is over: create all counters at the clock.
+    Wake {
+        /// The caller's wall clock, for counters that start anew.
+        wall: WallTime,
+    },
 }
 
 /// A node's answer. *Refused* and *failed* are never folded together: no is not "don't know".
@@ -70,6 +93,8 @@ pub enum Reply {
     Refused(View),
     /// What [`Verb::Inspect`] found.
     Seen(View),
+    /// What the node says of itself, after [`Verb::Look`], [`Verb::Settle`] and [`Verb::Wake`].
+    Sighted(Sight),
     /// No answer, or an error in place of one: the request may or may not have taken effect.
     Failed(Fault),
 }
@@ -146,8 +171,14 @@ pub enum FaultKind {
     Moved,
     /// The script failed in another way.
     Script,
-    /// The node lost its counters while a lock was held.
+    /// The node has no counters: it lost them, or it rests.
     Forgot,
+    /// The node has not been joined over its present connection, so it was not asked.
+    NotJoined,
+    /// The node rests, because it may have forgotten a lock; it was not asked.
+    Resting,
+    /// The node is a server that another node is already; it was not asked.
+    Duplicate,
     /// The lock came to be there after the lease began, so it says nothing about the time before.
     LateGrant,
     /// An answer that this version does not understand.
@@ -158,7 +189,16 @@ impl FaultKind {
     /// Whether the request certainly never left: then there is nothing on the node to undo.
     #[must_use]
     pub const fn never_sent(self) -> bool {
-        matches!(self, Self::Unreachable | Self::Overloaded | Self::Withdrawn | Self::Authentication)
+        matches!(
+            self,
+            Self::Unreachable
+                | Self::Overloaded
+                | Self::Withdrawn
+                | Self::Authentication
+                | Self::NotJoined
+                | Self::Resting
+                | Self::Duplicate
+        )
     }
 }
 
@@ -179,7 +219,10 @@ impl fmt::Display for FaultKind {
             Self::WritesRefused => "refuses writes",
             Self::Moved => "key lives on another cluster node",
             Self::Script => "script error",
-            Self::Forgot => "lost its counters",
+            Self::Forgot => "has no counters",
+            Self::NotJoined => "not joined yet",
+            Self::Resting => "resting",
+            Self::Duplicate => "the same server as another node",
             Self::LateGrant => "granted late",
             Self::Unexpected => "unexpected answer",
         })

@@ -66,7 +66,9 @@ impl Release {
             Reply::Released => self.tally.yes(node),
             Reply::Refused(view) => self.refused(node, view),
             Reply::Failed(fault) => self.faults.push((node, fault)),
-            Reply::Granted { .. } | Reply::Sealed | Reply::Extended | Reply::Seen(_) => return None,
+            Reply::Granted { .. } | Reply::Sealed | Reply::Extended | Reply::Seen(_) | Reply::Sighted(_) => {
+                return None;
+            }
         }
         self.answered.insert(node);
         let all_answered = self.answered.len() == self.quorum.nodes();

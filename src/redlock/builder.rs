@@ -7,6 +7,7 @@ use super::Redlock;
 use super::core::{Core, Levels};
 use super::error::ConfigError;
 use super::keeper::Keeper;
+use super::roster::Roster;
 use super::settings::Wishes;
 use super::sweeper::Sweeper;
 use crate::node::Node;
@@ -47,6 +48,27 @@ impl Builder {
     /// whole milliseconds.
     pub const fn ttl(mut self, ttl: Duration) -> Self {
         self.wishes.ttl = ttl;
+        self
+    }
+
+    /// The longest time to live that any locker of these nodes asks for: 30 s unless set. A node that may have forgotten
+    /// its locks is not asked for grants for this long. Nodes remember the largest that they were told.
+    pub const fn max_ttl(mut self, max_ttl: Duration) -> Self {
+        self.wishes.max_ttl = max_ttl;
+        self
+    }
+
+    /// Declares the installation new: nodes that remember nothing, while none remembers anything, take part at once.
+    /// Say it only when certainly nobody holds anything.
+    pub const fn new_installation(mut self, declared_new: bool) -> Self {
+        self.wishes.declared_new = declared_new;
+        self
+    }
+
+    /// Declares that the nodes keep every write over a restart (`appendonly yes`, `appendfsync always`): then a restart
+    /// needs no rest.
+    pub const fn durable(mut self, durable: bool) -> Self {
+        self.wishes.durable = durable;
         self
     }
 
@@ -123,6 +145,7 @@ impl Builder {
             clock: self.clock,
             entropy: self.entropy,
             levels: Levels::new(),
+            roster: Roster::new(quorum.nodes(), settings.policy),
             keeper: Keeper::new(),
             sweeper: Sweeper::new(),
         });

@@ -55,8 +55,8 @@ impl Builder {
         self
     }
 
-    /// Connects to the servers and builds the locker. Returns as soon as a quorum is connected; servers that are down
-    /// are taken in when they come up.
+    /// Connects to the servers, joins them and builds the locker. Returns as soon as a quorum is connected; servers that
+    /// are down are taken in when they come up, and servers that may have forgotten locks when they have rested.
     ///
     /// # Errors
     ///
@@ -91,7 +91,10 @@ impl Builder {
             return Err(ConnectError::NoQuorum { reached, nodes, needed, unreachable });
         }
         let nodes = nodes.into_iter().map(|node| Arc::new(node) as Arc<dyn Node>);
-        Ok(self.with_nodes(nodes).build()?)
+        let redlock = self.with_nodes(nodes).build()?;
+        redlock.look().await;
+        redlock.refuse_duplicates()?;
+        Ok(redlock)
     }
 
     fn open(&self) -> Result<Vec<RedisNode>, ConfigError> {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::keeper::Keeper;
+use super::roster::Roster;
 use super::sweeper::Sweeper;
 use crate::node::Node;
 use crate::protocol::{Quorum, Reply};
@@ -16,6 +17,7 @@ pub(super) struct Core {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<Entropy>,
     pub(super) levels: Levels,
+    pub(super) roster: Roster,
     pub(super) keeper: Keeper,
     pub(super) sweeper: Sweeper,
 }
@@ -42,6 +44,11 @@ impl Levels {
             0 => 0,
             seen => seen + 1,
         }
+    }
+
+    /// The highest counter seen in any slot: where counters of a node that lost them must not start below.
+    pub(super) fn highest(&self) -> u64 {
+        self.0.iter().map(|level| level.load(Ordering::Relaxed)).max().unwrap_or_default()
     }
 
     /// Takes in the counter that a reply mentions.

@@ -33,9 +33,17 @@ pub(super) async fn acquire(
     let started = core.clock.now();
     let until = started.after(ttl).after(settings.terms.drift()).after(round_max);
     let mut attempt = Acquire::new(core.quorum, settings.terms, started);
-    let exchange = Exchange::open(core, subject, Phase::Acquire, Footprint::asked(everybody), until);
+    // A node that rests, or was never joined, is not asked; it counts in N all the same.
+    let ready = core.roster.ready();
+    let exchange = Exchange::open(core, subject, Phase::Acquire, Footprint::asked(ready), until);
     let rollback = Rollback { exchange: Arc::clone(&exchange), armed: true };
-    exchange.send(everybody, Verb::Grant { ttl, floor: core.levels.floor(slot), wall: core.clock.wall() });
+    for node in everybody.without(ready).iter() {
+        let excuse = core.roster.excuse(node, started);
+        if let Step::Lost(defeat) = attempt.reply(node, Reply::Failed(excuse), started) {
+            return Err(defeat);
+        }
+    }
+    exchange.send(ready, Verb::Grant { ttl, floor: core.levels.floor(slot) });
 
     let mut round = pin!(sleep(round_max));
     loop {

@@ -69,6 +69,17 @@ pub enum ConfigError {
         /// The most.
         most: Duration,
     },
+    /// The time to live is above the longest that a node which forgot rests for.
+    #[error(
+        "a time to live of {ttl:?} is above max_ttl, {max_ttl:?}: raise max_ttl in every locker of these nodes (it is how \
+         long a node that forgot its locks stays out), or shorten the time to live; renewal keeps a short one alive"
+    )]
+    TtlAboveMax {
+        /// What was asked for.
+        ttl: Duration,
+        /// The longest.
+        max_ttl: Duration,
+    },
     /// No acquire could ever succeed.
     #[error("min_validity {min_validity:?} can never be met: a new lease is valid for {validity:?} at most")]
     MinValidityTooLong {
@@ -104,6 +115,14 @@ pub enum ConnectError {
     /// The configuration contradicts itself.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// Two URLs lead to one server, whatever they are called: three names of one server are no quorum.
+    #[error("{first} and {second} are the same server: a quorum needs servers that fail apart")]
+    SameServer {
+        /// The address of the one.
+        first: String,
+        /// The address of the other.
+        second: String,
+    },
     /// So few nodes can be reached that no quorum is there.
     #[error("no quorum: {reached} of {nodes} nodes could be reached, {needed} are needed; {}", list(.unreachable))]
     NoQuorum {
@@ -236,4 +255,30 @@ pub enum WithLockError {
     /// The lease was lost and the body was cancelled at its current await point.
     #[error("the body was cancelled: {0}")]
     Lost(#[from] Lost),
+}
+
+/// Why nodes were not founded.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FoundError {
+    /// Some node could not be asked, and it may remember something.
+    #[error(
+        "{node} cannot be asked whether it remembers anything: {fault}; an installation is founded with all of its nodes"
+    )]
+    Unseen {
+        /// Its address.
+        node: String,
+        /// Why.
+        fault: Fault,
+    },
+    /// Some node remembers, so this is no new installation.
+    #[error(
+        "{node} remembers that it took part before, so this is no new installation: the others rest for {rest:.0?} and take part by themselves"
+    )]
+    Remembers {
+        /// Its address.
+        node: String,
+        /// How long a node that forgot rests.
+        rest: Duration,
+    },
 }

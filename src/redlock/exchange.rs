@@ -47,6 +47,7 @@ pub(super) enum Phase {
     Extend,
     Release,
     Inspect,
+    Join,
 }
 
 impl Phase {
@@ -56,6 +57,7 @@ impl Phase {
             Verb::Extend { .. } => matches!(self, Self::Extend),
             Verb::Release => matches!(self, Self::Release),
             Verb::Inspect => matches!(self, Self::Inspect),
+            Verb::Look { .. } | Verb::Settle { .. } | Verb::Wake { .. } => matches!(self, Self::Join),
         }
     }
 }
@@ -81,9 +83,14 @@ impl Exchange {
 
     /// Sends `verb` to `nodes`, all at once.
     pub(super) fn send(self: &Arc<Self>, nodes: NodeSet, verb: Verb) {
+        self.send_each(nodes, &|_| verb);
+    }
+
+    /// Sends each of `nodes` a verb of its own, all at once.
+    pub(super) fn send_each(self: &Arc<Self>, nodes: NodeSet, verb: &dyn Fn(NodeId) -> Verb) {
         self.lock().awaited += nodes.len();
         for (id, node) in self.core.nodes().filter(|(id, _)| nodes.contains(*id)) {
-            let inbox = Arc::clone(self) as Arc<dyn Inbox>;
+            let (inbox, verb) = (Arc::clone(self) as Arc<dyn Inbox>, verb(id));
             node.send(Request { subject: Arc::clone(&self.subject), verb }, Answer::to(inbox, id, verb));
         }
     }
@@ -155,6 +162,9 @@ impl Exchange {
 impl Inbox for Exchange {
     fn deliver(&self, node: NodeId, verb: Verb, reply: Reply) {
         self.core.levels.observe(self.subject.resource.slot(), &reply);
+        if let Reply::Failed(fault) = &reply {
+            self.core.roster.met(node, fault.kind);
+        }
         let (woken, leftover) = {
             let mut inner = self.lock();
             inner.awaited = inner.awaited.saturating_sub(1);
@@ -168,7 +178,7 @@ impl Inbox for Exchange {
                     }
                 }
                 Verb::Release => inner.footprint.on_release(node, &reply),
-                Verb::Seal { .. } | Verb::Extend { .. } | Verb::Inspect => {}
+                _ => {}
             }
             if inner.reading.is_some_and(|phase| phase.reads(verb)) {
                 inner.queue.push((node, reply));

@@ -7,11 +7,14 @@ mod core;
 mod drive;
 mod error;
 mod exchange;
+mod found;
 mod guard;
 mod held;
 mod inspect;
 mod keeper;
+mod roster;
 mod settings;
+mod station;
 mod sweeper;
 mod timer;
 mod waiting;
@@ -23,9 +26,10 @@ use std::time::Duration;
 use tracing::Instrument as _;
 
 pub use builder::Builder;
-pub use error::{AcquireError, ConfigError, ConnectError, ExtendError, Lost, WithLockError};
+pub use error::{AcquireError, ConfigError, ConnectError, ExtendError, FoundError, Lost, WithLockError};
 pub use guard::{Guard, LeaseHandle};
 pub use inspect::{Agreement, Inspection, Row};
+pub use station::{NodeCondition, NodeStatus};
 
 use self::core::Core;
 use self::settings::{Settings, Wishes};
@@ -173,6 +177,23 @@ impl Redlock {
         // What the release found is traced where it matters; the body's result is what the caller asked for.
         drop(guard.release().await);
         Ok(finished?)
+    }
+
+    /// How every node stands with this locker, as of the last look at it.
+    #[must_use]
+    pub fn nodes(&self) -> Vec<NodeStatus> {
+        let now = self.core.clock.now();
+        let stations = self.core.roster.all().into_iter();
+        stations.zip(self.core.nodes()).map(|(s, (id, node))| s.status(id, node.address(), now)).collect()
+    }
+
+    /// Looks at every node now, as the locker does by itself now and then.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future changes nothing; the background task looks again.
+    pub async fn look(&self) {
+        self.core.roster.look(&self.core).await;
     }
 
     /// The addresses of the nodes, in their order. Never with a password.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::error::ConfigError;
+use super::roster::Policy;
 use crate::Label;
 use crate::protocol::Terms;
 
@@ -15,6 +16,7 @@ pub(super) struct Settings {
     pub(super) max_hold: Option<Duration>,
     pub(super) renewed: bool,
     pub(super) label: Label,
+    pub(super) policy: Policy,
 }
 
 /// What a builder was told; `None` stands for the default that fits the rest.
@@ -28,6 +30,9 @@ pub(super) struct Wishes {
     pub(super) max_hold: Option<Duration>,
     pub(super) renewed: bool,
     pub(super) label: Option<String>,
+    pub(super) max_ttl: Duration,
+    pub(super) declared_new: bool,
+    pub(super) durable: bool,
 }
 
 impl Wishes {
@@ -41,6 +46,9 @@ impl Wishes {
         max_hold: Some(Duration::from_secs(3_600)),
         renewed: true,
         label: None,
+        max_ttl: Duration::from_secs(30),
+        declared_new: false,
+        durable: false,
     };
     /// The greatest drift that makes any sense: a tenth of the time to live.
     const DRIFT_PPM_MAX: u32 = 100_000;
@@ -54,6 +62,9 @@ impl Wishes {
         let ttl = Duration::from_millis(u64::try_from(self.ttl.as_millis()).unwrap_or(u64::MAX));
         if ttl > Self::TTL_MAX {
             return Err(ConfigError::TtlTooLong { ttl, most: Self::TTL_MAX });
+        }
+        if ttl > self.max_ttl {
+            return Err(ConfigError::TtlAboveMax { ttl, max_ttl: self.max_ttl });
         }
         if self.drift_ppm > Self::DRIFT_PPM_MAX {
             return Err(ConfigError::DriftTooLarge { ppm: self.drift_ppm, most: Self::DRIFT_PPM_MAX });
@@ -77,7 +88,14 @@ impl Wishes {
             None => Label::of_this_process(),
         };
         let (wait_max, max_hold, renewed) = (self.wait_max, self.max_hold, self.renewed);
-        Ok(Settings { terms, node_timeout, wait_max, max_hold, renewed, label })
+        let policy = Policy {
+            max_ttl: self.max_ttl,
+            drift_ppm: self.drift_ppm,
+            declared_new: self.declared_new,
+            durable: self.durable,
+            node_timeout,
+        };
+        Ok(Settings { terms, node_timeout, wait_max, max_hold, renewed, label, policy })
     }
 }
 

@@ -25,6 +25,7 @@ impl Redlock {
         let mut round_max = settings.node_timeout;
         loop {
             attempts += 1;
+            core.roster.prepare(core).await;
             // A new holder for every attempt: a late grant of an earlier one can never be taken for this one.
             let id = HolderId::from_random(core.entropy.u128());
             let holder = Holder::new(id, settings.label.clone());

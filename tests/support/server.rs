@@ -53,7 +53,15 @@ impl RedisServer {
     /// With further arguments of redis-server, such as `&["--maxmemory", "1mb"]`.
     pub fn with(extra_args: &[&str]) -> Self {
         let dir = tempfile::tempdir().expect("a directory for the server");
-        Self::on_a_free_port(dir, extra_args.iter().map(|arg| (*arg).to_owned()).collect(), false)
+        let server = Self::on_a_free_port(dir, extra_args.iter().map(|arg| (*arg).to_owned()).collect(), false);
+        server.found();
+        server
+    }
+
+    /// A server that nobody has founded: it remembers nothing, as after its very first start.
+    pub fn bare() -> Self {
+        let dir = tempfile::tempdir().expect("a directory for the server");
+        Self::on_a_free_port(dir, Vec::new(), false)
     }
 
     /// Listening on a Unix domain socket as well; see [`RedisServer::unix_url`].
@@ -97,6 +105,17 @@ impl RedisServer {
         format!("rediss://localhost:{}", self.tls_port())
     }
 
+    /// Tells the server that it is new, as `redfence found` does: a server that started a moment ago would have to rest
+    /// before it takes part, for it may have forgotten locks.
+    pub fn found(&self) {
+        let script = include_str!("../../src/node/redis/join.lua");
+        let answer =
+            self.command(&["EVAL", script, "1", "redfence:node", "settle", "redfence", "30000", "0", "", "0", "1"]);
+        // A replica takes no writes, and a server that is full has no room for counters: their tests are about that.
+        let stays_as_it_is = ["READONLY", "OOM"].iter().any(|code| answer.contains(code));
+        assert!(!answer.starts_with("(error)") || stays_as_it_is, "the server could not be founded: {answer}");
+    }
+
     /// Ends the server as a power cut does: what was not on disk is lost.
     pub fn kill(&mut self) {
         self.child.kill().expect("to kill our own server");
@@ -138,7 +157,7 @@ impl RedisServer {
             .unwrap_or_else(|error| panic!("{words:?} got no answer from the server on port {}: {error}", self.port))
     }
 
-    /// Every key of the first database, sorted.
+    /// Every key of the first database, sorted: a founded server has a record and all counters.
     pub fn keys(&self) -> Vec<String> {
         let mut keys: Vec<String> = self.command(&["KEYS", "*"]).lines().map(str::to_owned).collect();
         keys.sort();

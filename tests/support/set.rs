@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use redfence::{Builder, Redlock};
+use redfence::node::redis::Prefix;
+use redfence::{Builder, Redlock, Resource};
 
 use super::{Proxy, RedisServer};
 
@@ -11,7 +12,7 @@ const PROMPT: Duration = Duration::from_secs(10);
 /// A builder over servers, with time-outs that a busy machine does not reach.
 pub fn patiently_over(servers: &[RedisServer]) -> Builder {
     let patience = Duration::from_secs(3);
-    over(servers).ttl(Duration::from_secs(60)).node_timeout(patience).response_timeout(patience).dial_timeout(patience)
+    over(servers).ttl(Duration::from_secs(30)).node_timeout(patience).response_timeout(patience).dial_timeout(patience)
 }
 
 /// A builder over servers, in their order.
@@ -34,6 +35,11 @@ pub async fn levelled(builder: Builder, resource: &str) -> Redlock {
     drop(guard.release().await);
     redlock.flush(PROMPT).await;
     redlock
+}
+
+/// The key of the counter that `resource` draws from.
+pub fn counter_of(resource: &str) -> String {
+    Prefix::default().counter(&Resource::new(resource).unwrap())
 }
 
 /// A proxy in front of every server.

@@ -89,6 +89,10 @@ impl Node for SwitchedNode {
         }
     }
 
+    fn admit(&self, session: u64) {
+        self.node.admit(session);
+    }
+
     fn address(&self) -> String {
         self.name.clone()
     }

@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
@@ -19,7 +19,7 @@ use tokio::time::{sleep, timeout};
 use super::script::{self, By};
 use super::{Dial, Link, RedisNodeOptions, fault};
 use crate::node::Answer;
-use crate::protocol::{Backoff, Fault, FaultKind, Request, Verb};
+use crate::protocol::{Backoff, Fault, FaultKind, Reply, Request, Verb};
 
 /// A request on its way.
 pub(super) struct Envelope {
@@ -29,13 +29,20 @@ pub(super) struct Envelope {
 
 /// Keeps one connection.
 pub(super) struct Courier {
-    name: String,
-    dial: Arc<dyn Dial>,
-    login: RedisConnectionInfo,
-    options: RedisNodeOptions,
-    queue: mpsc::UnboundedReceiver<Envelope>,
-    waiting: Arc<AtomicUsize>,
-    link: watch::Sender<Link>,
+    pub(super) name: String,
+    pub(super) dial: Arc<dyn Dial>,
+    pub(super) login: RedisConnectionInfo,
+    pub(super) options: RedisNodeOptions,
+    pub(super) queue: mpsc::UnboundedReceiver<Envelope>,
+    pub(super) waiting: Arc<AtomicUsize>,
+    pub(super) link: watch::Sender<Link>,
+    pub(super) gate: Gate,
+}
+
+/// Which connection this is, and over which one grants may go.
+pub(super) struct Gate {
+    pub(super) session: watch::Sender<u64>,
+    pub(super) admitted: Arc<AtomicU64>,
 }
 
 /// The most requests of one turn: a server works them off in about a millisecond.
@@ -44,18 +51,6 @@ const TURN_MAX: usize = 128;
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 
 impl Courier {
-    pub(super) fn new(
-        name: String,
-        dial: Arc<dyn Dial>,
-        login: RedisConnectionInfo,
-        options: RedisNodeOptions,
-        queue: mpsc::UnboundedReceiver<Envelope>,
-        waiting: Arc<AtomicUsize>,
-        link: watch::Sender<Link>,
-    ) -> Self {
-        Self { name, dial, login, options, queue, waiting, link }
-    }
-
     /// Dials and serves until the node is dropped and its queue is empty.
     pub(super) async fn run(mut self) {
         let entropy = Arc::clone(&self.options.entropy);
@@ -66,6 +61,7 @@ impl Courier {
                 Ok(connection) => {
                     tracing::debug!(node = self.name, "connected");
                     pause = pauses();
+                    self.gate.session.send_modify(|session| *session += 1);
                     self.link.send_replace(Link::Up);
                     let end = self.serve(connection).await;
                     self.link.send_replace(Link::Dialing);
@@ -119,6 +115,10 @@ impl Courier {
             }
             self.waiting.fetch_sub(turn.len(), Ordering::Relaxed);
             withdraw_released(&mut turn);
+            self.hold_back(&mut turn);
+            if turn.is_empty() {
+                continue;
+            }
             if let Err(fault) = self.carry(&mut connection, &mut turn).await {
                 tracing::warn!(node = self.name, %fault, "connection dropped");
                 for Envelope { answer, .. } in turn.drain(..) {
@@ -126,6 +126,16 @@ impl Courier {
                 }
                 return ControlFlow::Continue(());
             }
+        }
+    }
+
+    /// Answers the grants of a connection that has not been joined: behind it may be a server that forgot everything.
+    fn hold_back(&self, turn: &mut Vec<Envelope>) {
+        if self.gate.admitted.load(Ordering::Relaxed) == *self.gate.session.borrow() {
+            return;
+        }
+        for Envelope { answer, .. } in turn.extract_if(.., |e| matches!(e.request.verb, Verb::Grant { .. })) {
+            answer.fail(FaultKind::NotJoined, "");
         }
     }
 
@@ -142,7 +152,11 @@ impl Courier {
                     unknown.push(envelope);
                 } else {
                     let Envelope { request, answer } = envelope;
-                    answer.reply(script::reply(request.verb, value));
+                    let mut reply = script::reply(request.verb, value);
+                    if let Reply::Sighted(sight) = &mut reply {
+                        sight.session = *self.gate.session.borrow();
+                    }
+                    answer.reply(reply);
                 }
             }
             *turn = unknown;
@@ -217,8 +231,8 @@ mod tests {
 
     use super::*;
     use crate::node::Inbox;
-    use crate::protocol::{Reply, Subject};
-    use crate::{Holder, HolderId, Label, NodeId, Resource, WallTime};
+    use crate::protocol::Subject;
+    use crate::{Holder, HolderId, Label, NodeId, Resource};
 
     #[derive(Default)]
     struct Seen(Mutex<Vec<Reply>>);
@@ -242,7 +256,7 @@ mod tests {
             },
             answer: Answer::to(Arc::clone(&seen) as Arc<dyn Inbox>, NodeId::new(0).unwrap(), verb),
         };
-        let grant = Verb::Grant { ttl: Duration::from_secs(1), floor: 0, wall: WallTime::default() };
+        let grant = Verb::Grant { ttl: Duration::from_secs(1), floor: 0 };
         let mut turn =
             vec![envelope(1, grant), envelope(2, grant), envelope(1, Verb::Release), envelope(3, Verb::Release)];
         withdraw_released(&mut turn);

@@ -20,6 +20,18 @@ impl Prefix {
         format!("{{{}:{}}}:lock:{resource}", self.0, resource.slot())
     }
 
+    /// The record of having been joined.
+    #[must_use]
+    pub fn record(&self) -> String {
+        format!("{}:node", self.0)
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// The counter of the resource's slot.
     #[must_use]
     pub fn counter(&self, resource: &Resource) -> String {

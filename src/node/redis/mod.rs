@@ -12,7 +12,7 @@ mod tls;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -37,6 +37,8 @@ pub struct RedisNode {
     queue: mpsc::UnboundedSender<Envelope>,
     waiting: Arc<AtomicUsize>,
     link: watch::Receiver<Link>,
+    session: watch::Receiver<u64>,
+    admitted: Arc<AtomicU64>,
     name: String,
 }
 
@@ -116,10 +118,22 @@ impl RedisNode {
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| OpenError::NoRuntime)?;
         let (queue, envelopes) = mpsc::unbounded_channel();
         let (link_sender, link) = watch::channel(Link::Dialing);
-        let waiting = Arc::new(AtomicUsize::new(0));
-        let courier = Courier::new(name.clone(), dial, login, options, envelopes, Arc::clone(&waiting), link_sender);
+        let (session_sender, session) = watch::channel(0);
+        let (waiting, admitted) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicU64::new(0)));
+        let gate = courier::Gate { session: session_sender, admitted: Arc::clone(&admitted) };
+        let (waiting_too, name_too) = (Arc::clone(&waiting), name.clone());
+        let courier = Courier {
+            name: name_too,
+            dial,
+            login,
+            options,
+            queue: envelopes,
+            waiting: waiting_too,
+            link: link_sender,
+            gate,
+        };
         runtime.spawn(courier.run());
-        Ok(Self { queue, waiting, link, name })
+        Ok(Self { queue, waiting, link, session, admitted, name })
     }
 
     /// Waits until the first dial has succeeded or failed.
@@ -157,6 +171,14 @@ impl Node for RedisNode {
         if let Err(mpsc::error::SendError(envelope)) = self.queue.send(Envelope { request, answer }) {
             envelope.answer.fail(FaultKind::Unreachable, "the runtime of this node's connection has ended");
         }
+    }
+
+    fn admit(&self, session: u64) {
+        self.admitted.store(session, Ordering::Relaxed);
+    }
+
+    fn sessions(&self) -> Option<watch::Receiver<u64>> {
+        Some(self.session.clone())
     }
 
     fn address(&self) -> String {

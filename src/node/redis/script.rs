@@ -7,13 +7,15 @@ use redis::{Cmd, Script, Value};
 
 use super::fault;
 use super::keys::Prefix;
-use crate::protocol::{Fault, FaultKind, Reply, Request, Verb, View};
+use crate::WallTime;
+use crate::protocol::{Fault, FaultKind, Record, Reply, Request, RunId, Sight, Verb, View};
 
 static GRANT: LazyLock<Source> = LazyLock::new(|| Source::new(include_str!("grant.lua")));
 static SEAL: LazyLock<Source> = LazyLock::new(|| Source::new(include_str!("seal.lua")));
 static EXTEND: LazyLock<Source> = LazyLock::new(|| Source::new(include_str!("extend.lua")));
 static RELEASE: LazyLock<Source> = LazyLock::new(|| Source::new(include_str!("release.lua")));
 static INSPECT: LazyLock<Source> = LazyLock::new(|| Source::new(include_str!("inspect.lua")));
+static JOIN: LazyLock<Source> = LazyLock::new(|| Source::new(include_str!("join.lua")));
 
 /// One script and its hash.
 struct Source {
@@ -45,23 +47,46 @@ pub(super) fn command(prefix: &Prefix, request: &Request, by: By) -> Cmd {
         Verb::Extend { .. } => &*EXTEND,
         Verb::Release => &*RELEASE,
         Verb::Inspect => &*INSPECT,
+        Verb::Look { .. } | Verb::Settle { .. } | Verb::Wake { .. } => &*JOIN,
     };
     let mut cmd = Cmd::new();
     match by {
         By::Hash => cmd.arg("EVALSHA").arg(&source.sha),
         By::Source => cmd.arg("EVAL").arg(source.code),
     };
+    if join_arguments(&mut cmd, prefix, request.verb) {
+        return cmd;
+    }
     cmd.arg(2).arg(prefix.lock(&subject.resource)).arg(prefix.counter(&subject.resource));
     if request.verb != Verb::Inspect {
         cmd.arg(subject.holder.to_string());
     }
     match request.verb {
-        Verb::Grant { ttl, floor, wall } => cmd.arg(whole_ms(ttl)).arg(floor).arg(wall.unix_us()),
+        Verb::Grant { ttl, floor } => cmd.arg(whole_ms(ttl)).arg(floor),
         Verb::Seal { token } => cmd.arg(token),
         Verb::Extend { ttl } => cmd.arg(whole_ms(ttl)),
-        Verb::Release | Verb::Inspect => &mut cmd,
+        _ => &mut cmd,
     };
     cmd
+}
+
+/// The arguments of the requests that are about the node itself; whether `verb` is one of them.
+fn join_arguments(cmd: &mut Cmd, prefix: &Prefix, verb: Verb) -> bool {
+    let (name, max_ttl, wall) = match verb {
+        Verb::Look { max_ttl } => ("look", max_ttl, WallTime::default()),
+        Verb::Settle { max_ttl, wall, .. } => ("settle", max_ttl, wall),
+        Verb::Wake { wall } => ("wake", Duration::ZERO, wall),
+        _ => return false,
+    };
+    cmd.arg(1).arg(prefix.record()).arg(name).arg(prefix.as_str()).arg(whole_ms(max_ttl)).arg(wall.unix_us());
+    if let Verb::Settle { seen, rest, new, .. } = verb {
+        let seen = seen.map(|Record { run_id, ready_at, awake, .. }| {
+            let run_id = run_id.map(|run_id| run_id.to_string()).unwrap_or_default();
+            format!("{} {} {run_id}", ready_at.unix_ms(), u8::from(awake))
+        });
+        cmd.arg(seen.unwrap_or_default()).arg(whole_ms(rest)).arg(u8::from(new));
+    }
+    true
 }
 
 /// Whether the server does not know the script: the one error after which a call may be repeated, for nothing ran.
@@ -81,6 +106,9 @@ pub(super) fn reply(verb: Verb, value: Value) -> Reply {
         (Verb::Extend { .. }, Value::Int(1)) => Reply::Extended,
         (Verb::Release, Value::Int(1)) => Reply::Released,
         (Verb::Inspect, Value::Array(parts)) => view(&parts).map_or_else(|| unexpected(&Value::Nil), Reply::Seen),
+        (Verb::Look { .. } | Verb::Settle { .. } | Verb::Wake { .. }, Value::Array(parts)) => {
+            sight(&parts).map_or_else(|| unexpected(&Value::Array(parts)), Reply::Sighted)
+        }
         (_, Value::Array(parts)) => view(&parts).map_or_else(|| unexpected(&Value::Nil), Reply::Refused),
         (_, value) => unexpected(&value),
     }
@@ -105,6 +133,33 @@ fn view(parts: &[Value]) -> Option<View> {
         _ => return None,
     };
     Some(View { occupant, ttl_left, counter })
+}
+
+/// Reads what `join.lua` answers.
+fn sight(parts: &[Value]) -> Option<Sight> {
+    let [Value::Int(now), run_id, Value::Int(up), record @ ..] = parts else { return None };
+    let text = |value: &Value| match value {
+        Value::BulkString(bytes) => String::from_utf8(bytes.clone()).ok(),
+        _ => None,
+    };
+    let number = |value: &Value| text(value)?.parse::<u64>().ok();
+    let record = match record {
+        [run_id, ready_at, max_ttl, awake, new] if *ready_at != Value::Nil => Some(Record {
+            run_id: text(run_id).and_then(|digits| RunId::parse(&digits)),
+            ready_at: WallTime::from_unix_ms(number(ready_at)?),
+            max_ttl: Duration::from_millis(number(max_ttl)?),
+            awake: number(awake)? == 1,
+            new: number(new)? == 1,
+        }),
+        _ => None,
+    };
+    Some(Sight {
+        now: WallTime::from_unix_us(u64::try_from(*now).ok()?),
+        run_id: text(run_id).and_then(|digits| RunId::parse(&digits)),
+        uptime: u64::try_from(*up).ok().map(Duration::from_secs),
+        record,
+        session: 0,
+    })
 }
 
 fn unexpected(value: &Value) -> Reply {

@@ -1,0 +1,58 @@
+-- Tells about the node itself; settles it or wakes it where that is asked and still right.
+-- KEYS: record.  ARGV: look, settle or wake; prefix of the counters; longest ttl in ms; the caller's unix microseconds;
+--   and to settle: the record as it was seen ("ready_at awake run_id", empty for none), the rest in ms, 1 if it is new.
+-- Answers {unix microseconds, run_id, seconds up, and of the record: run_id, ready_at in ms, longest ttl in ms,
+-- awake, new}.
+local verb, seen, rest = ARGV[1], ARGV[5], tonumber(ARGV[6])
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local info = redis.pcall('INFO', 'server')
+local run_id, up = '', -1
+if type(info) == 'string' then
+  run_id = string.match(info, 'run_id:(%x+)') or ''
+  up = tonumber(string.match(info, 'uptime_in_seconds:(%d+)') or -1)
+end
+
+local function record()
+  return redis.call('HMGET', KEYS[1], 'run_id', 'ready_at_ms', 'max_ttl_ms', 'awake', 'new')
+end
+local function write(...)
+  redis.call('HSET', KEYS[1], ...)
+end
+-- The counters are not declared as keys: a node of redfence is no member of a cluster.
+local function counters(change)
+  for slot = 0, 1023 do
+    change('{' .. ARGV[2] .. ':' .. slot .. '}:token')
+  end
+end
+local function raise()
+  -- Above everything that a lost counter ever issued. %.0f is exact below 2^53; tostring keeps 14 digits only.
+  local start = math.max(now, tonumber(ARGV[4]))
+  counters(function(key)
+    local counter = tonumber(redis.call('GET', key))
+    if not counter or counter < start then
+      redis.call('SET', key, string.format('%.0f', start))
+    end
+  end)
+end
+
+local known = record()
+local max_ttl = math.max(tonumber(ARGV[3]), tonumber(known[3] or 0))
+if known[2] and max_ttl > tonumber(known[3]) then
+  write('max_ttl_ms', max_ttl)
+end
+if verb == 'settle' and seen == (known[2] and known[2] .. ' ' .. known[4] .. ' ' .. known[1] or '') then
+  local ready_at = math.floor(now / 1000) + rest
+  local awake = rest == 0 and '1' or '0'
+  if rest == 0 then
+    raise()
+  else
+    counters(function(key) redis.call('DEL', key) end)
+  end
+  write('format', 1, 'run_id', run_id, 'ready_at_ms', string.format('%.0f', ready_at), 'max_ttl_ms', max_ttl, 'awake', awake, 'new', ARGV[7])
+elseif verb == 'wake' and known[4] == '0' and tonumber(known[2]) <= math.floor(now / 1000) then
+  raise()
+  write('awake', '1')
+end
+known = record()
+return {now, run_id, up, known[1], known[2], known[3], known[4], known[5]}

@@ -1,0 +1,281 @@
+//! Joining a node: whether it may vote, has to rest, or has to be settled first.
+//!
+//! A node that restarts without its data, is restored from an old snapshot, is replaced, or is a promoted replica may have
+//! forgotten a lock that somebody still relies on. So it rests for the longest time to live that anybody may have asked
+//! for: the *delayed restart* that the Redlock specification asks operators for, done by the client.
+//!
+//! A node that rests has **no counters**. So a grant of a locker that does not know about the rest draws nothing, undoes
+//! itself and is answered *forgot*; the fast path pays nothing for that. Waking creates all counters at the clock.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::WallTime;
+
+/// The identity of one run of a server: new at every start. 160 bits, as Redis and Valkey draw it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RunId([u8; 20]);
+
+impl RunId {
+    /// From its bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 20]) -> Self {
+        Self(bytes)
+    }
+
+    /// From 40 hexadecimal digits.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut bytes = [0; 20];
+        if text.len() != 40 || !text.is_ascii() {
+            return None;
+        }
+        for (index, byte) in bytes.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(text.get(2 * index..2 * index + 2)?, 16).ok()?;
+        }
+        Some(Self(bytes))
+    }
+}
+
+/// All 40 hexadecimal digits.
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// Shortened to 8 digits.
+impl fmt::Debug for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().take(4).try_for_each(|byte| write!(f, "{byte:02x}"))?;
+        f.write_str("…")
+    }
+}
+
+/// What a node says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sight {
+    /// The node's wall clock.
+    pub now: WallTime,
+    /// Which run of the server this is; `None` where INFO is not permitted.
+    pub run_id: Option<RunId>,
+    /// How long the server has been up, at least; `None` where INFO is not permitted.
+    pub uptime: Option<Duration>,
+    /// What the node remembers of having been joined.
+    pub record: Option<Record>,
+    /// The connection over which this was seen; grants are good for that one only.
+    pub session: u64,
+}
+
+/// What a node remembers of having been joined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Record {
+    /// The run that was joined; `None` where INFO was not permitted.
+    pub run_id: Option<RunId>,
+    /// The end of its rest, on the node's wall clock.
+    pub ready_at: WallTime,
+    /// The longest time to live that any locker was configured for.
+    pub max_ttl: Duration,
+    /// Whether its counters exist: only then it can grant.
+    pub awake: bool,
+    /// Whether it was founded with a new installation, and has not been settled since.
+    pub new: bool,
+}
+
+/// What else is known when a node is judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Census {
+    /// Some other node has a record, or this process has seen one on this node: this is no new installation.
+    pub known_elsewhere: bool,
+    /// All configured nodes have been seen just now.
+    pub all_seen: bool,
+    /// The operator says that the installation is new, and that nobody holds anything.
+    pub declared_new: bool,
+    /// The operator says that this node keeps every write over a restart.
+    pub durable: bool,
+    /// This process has met a missing counter on this node since it last settled.
+    pub forgot: bool,
+    /// How long a node that forgot has to rest: the longest time to live that anybody knows of, plus drift.
+    pub rest: Duration,
+}
+
+/// What is to be done with a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It may be asked for grants.
+    Ready,
+    /// It may not be asked for grants for this long, on its own clock.
+    Resting(Duration),
+    /// Its rest is over: create its counters.
+    Wake,
+    /// Write a record, let it forget its counters, and let it rest.
+    Settle {
+        /// How long it has to rest.
+        rest: Duration,
+        /// Why.
+        reason: Reason,
+    },
+}
+
+/// Why a node is settled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Reason {
+    /// Its record is of another run: it was restarted, restored or promoted.
+    Restarted,
+    /// It has no record, and others have, or may have: it was flushed, replaced, or restarted empty.
+    Forgot,
+    /// Nobody has a record: a new installation, or everybody forgot everything.
+    New,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Restarted => "it restarted, was restored or was promoted",
+            Self::Forgot => "it remembers nothing",
+            Self::New => "no node remembers anything",
+        })
+    }
+}
+
+/// Judges what was seen of one node.
+#[must_use]
+pub fn judge(sight: &Sight, census: &Census) -> Standing {
+    let settle = |rest, reason| Standing::Settle { rest, reason };
+    let Some(record) = &sight.record else {
+        if census.declared_new && !census.known_elsewhere {
+            return settle(Duration::ZERO, Reason::New);
+        }
+        if census.known_elsewhere || !census.all_seen {
+            return settle(census.rest, Reason::Forgot);
+        }
+        // Whatever it forgot when it started, it forgot this long ago.
+        return settle(census.rest.saturating_sub(sight.uptime.unwrap_or_default()), Reason::New);
+    };
+    if census.forgot && record.awake {
+        return settle(census.rest, Reason::Forgot);
+    }
+    // Where INFO is refused the record alone has to do.
+    if sight.run_id.is_some() && record.run_id != sight.run_id {
+        return settle(if census.durable { Duration::ZERO } else { census.rest }, Reason::Restarted);
+    }
+    if census.declared_new && record.new && !record.awake {
+        return settle(Duration::ZERO, Reason::New);
+    }
+    let left = record.ready_at.unix_us().saturating_sub(sight.now.unix_us());
+    match (record.awake, left) {
+        (true, _) => Standing::Ready,
+        (false, 0) => Standing::Wake,
+        // A clock that was set back must not make a node rest for longer than it has to.
+        (false, left) => Standing::Resting(Duration::from_micros(left).min(census.rest)),
+    }
+}
+
+/// How long a node that forgot rests: the longest time to live, and as much again as clocks may differ over it.
+#[must_use]
+pub fn rest(max_ttl: Duration, drift_ppm: u32) -> Duration {
+    let terms = super::Terms { ttl: max_ttl, drift_ppm, min_validity: Duration::ZERO };
+    max_ttl.saturating_add(terms.drift()).saturating_add(super::Terms::DRIFT_FLOOR)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REST: Duration = Duration::from_secs(30);
+    const NOW: WallTime = WallTime::from_unix_ms(1_700_000_000_000);
+
+    fn run(id: u8) -> Option<RunId> {
+        Some(RunId::from_bytes([id; 20]))
+    }
+
+    fn sight(uptime_s: u64, record: Option<Record>) -> Sight {
+        Sight { now: NOW, run_id: run(1), uptime: Some(Duration::from_secs(uptime_s)), record, session: 1 }
+    }
+
+    fn record(id: u8, rests_for_s: u64, awake: bool) -> Option<Record> {
+        let ready_at = NOW.after(Duration::from_secs(rests_for_s));
+        Some(Record { run_id: run(id), ready_at, max_ttl: REST, awake, new: id == 1 && rests_for_s == 27 })
+    }
+
+    fn census() -> Census {
+        Census {
+            known_elsewhere: false,
+            all_seen: true,
+            declared_new: false,
+            durable: false,
+            forgot: false,
+            rest: REST,
+        }
+    }
+
+    #[test]
+    fn every_row_of_the_table() {
+        let settle = |rest_s, reason| Standing::Settle { rest: Duration::from_secs(rest_s), reason };
+        let elsewhere = Census { known_elsewhere: true, ..census() };
+        let partial = Census { all_seen: false, ..census() };
+        let declared = Census { declared_new: true, ..census() };
+        let durable = Census { durable: true, ..census() };
+        let forgot = Census { forgot: true, ..census() };
+        for (story, seen, census, expected) in [
+            ("it never stopped", sight(99, record(1, 0, true)), census(), Standing::Ready),
+            ("it rests", sight(5, record(1, 25, false)), census(), Standing::Resting(Duration::from_secs(25))),
+            ("its rest is over", sight(31, record(1, 0, false)), census(), Standing::Wake),
+            ("it restarted", sight(1, record(2, 0, true)), census(), settle(30, Reason::Restarted)),
+            ("it restarted while resting", sight(1, record(2, 9, false)), census(), settle(30, Reason::Restarted)),
+            ("it is durable and restarted", sight(1, record(2, 0, true)), durable, settle(0, Reason::Restarted)),
+            ("it forgot, others remember", sight(99, None), elsewhere, settle(30, Reason::Forgot)),
+            ("it has no record, others are out of reach", sight(99, None), partial, settle(30, Reason::Forgot)),
+            ("nobody has a record, all up for long", sight(99, None), census(), settle(0, Reason::New)),
+            ("nobody has a record, young", sight(3, None), census(), settle(27, Reason::New)),
+            ("nobody has a record, declared new", sight(3, None), declared, settle(0, Reason::New)),
+            ("rests as new, declared new", sight(3, record(1, 27, false)), declared, settle(0, Reason::New)),
+            (
+                "rests for another reason, declared new",
+                sight(3, record(1, 26, false)),
+                declared,
+                Standing::Resting(Duration::from_secs(26)),
+            ),
+            (
+                "declared new, but others remember",
+                sight(3, None),
+                Census { known_elsewhere: true, ..declared },
+                settle(30, Reason::Forgot),
+            ),
+            (
+                "a counter is missing under its record",
+                sight(99, record(1, 0, true)),
+                forgot,
+                settle(30, Reason::Forgot),
+            ),
+            (
+                "a counter is missing because it rests",
+                sight(99, record(1, 9, false)),
+                forgot,
+                Standing::Resting(Duration::from_secs(9)),
+            ),
+        ] {
+            assert_eq!(judge(&seen, &census), expected, "{story}");
+        }
+    }
+
+    #[test]
+    fn where_info_is_refused_the_record_alone_counts() {
+        let blind = |record| Sight { run_id: None, uptime: None, ..sight(0, record) };
+        assert_eq!(judge(&blind(record(2, 0, true)), &census()), Standing::Ready);
+        assert!(matches!(judge(&blind(None), &census()), Standing::Settle { rest: REST, .. }));
+    }
+
+    #[test]
+    fn a_clock_set_back_does_not_prolong_the_rest() {
+        assert_eq!(judge(&sight(1, record(1, 3_600, false)), &census()), Standing::Resting(REST));
+    }
+
+    #[test]
+    fn run_ids_are_read_and_printed() {
+        let text = "0123456789abcdef0123456789abcdef01234567";
+        assert_eq!(RunId::parse(text).unwrap().to_string(), text);
+        assert!(RunId::parse("0123").is_none() && RunId::parse(&"x".repeat(40)).is_none());
+    }
+}

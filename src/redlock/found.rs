@@ -1,0 +1,47 @@
+//! Founding a new installation, and telling servers apart.
+
+use super::Redlock;
+use super::error::FoundError;
+use super::station::{NodeCondition, NodeStatus};
+use crate::protocol::{Fault, FaultKind};
+
+impl Redlock {
+    /// Declares the installation new: nodes that started a moment ago, and would rest because nobody can know what they
+    /// forgot, take part at once. For the first start only, when certainly nobody holds anything; founding twice is harmless.
+    ///
+    /// # Errors
+    ///
+    /// [`FoundError`] when a node cannot be asked, or remembers that it took part before.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves some nodes founded and others not; call it again.
+    pub async fn found(&self) -> Result<(), FoundError> {
+        self.core.roster.found(&self.core).await;
+        for status in self.nodes() {
+            let NodeStatus { address, condition, last_fault, .. } = status;
+            match (condition, last_fault) {
+                (_, Some(fault)) => return Err(FoundError::Unseen { node: address, fault }),
+                (NodeCondition::Ready, None) => {}
+                (NodeCondition::Unknown, None) => {
+                    let fault = Fault::new(FaultKind::NotJoined, "");
+                    return Err(FoundError::Unseen { node: address, fault });
+                }
+                (NodeCondition::Resting | NodeCondition::Duplicate, None) => {
+                    return Err(FoundError::Remembers { node: address, rest: self.core.roster.rest() });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses a set in which one server stands under two names.
+    #[cfg(feature = "redis")]
+    pub(super) fn refuse_duplicates(&self) -> Result<(), super::error::ConnectError> {
+        let nodes = self.nodes();
+        let Some(second) = nodes.iter().find(|node| node.condition == NodeCondition::Duplicate) else { return Ok(()) };
+        let first =
+            nodes.iter().find(|node| node.run_id == second.run_id).map_or_else(String::new, |n| n.address.clone());
+        Err(super::error::ConnectError::SameServer { first, second: second.address.clone() })
+    }
+}

@@ -1,0 +1,302 @@
+//! [`Roster`]: which nodes may be asked for grants, and who has to rest.
+//!
+//! One background task looks at every node now and then, and at once when there is a new connection or a grant met a
+//! missing counter. The pure judgement is in `protocol::join`.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+
+use super::core::Core;
+use super::exchange::{Exchange, Phase};
+use super::station::Station;
+use crate::protocol::{
+    Census, Fault, FaultKind, Footprint, Reason, Record, Reply, RunId, Standing, Subject, Verb, judge, rest,
+};
+use crate::{Holder, HolderId, Label, Moment, NodeId, NodeSet, Resource, WallTime};
+
+/// How nodes are judged, as configured.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Policy {
+    pub(super) max_ttl: Duration,
+    pub(super) drift_ppm: u32,
+    pub(super) declared_new: bool,
+    pub(super) durable: bool,
+    pub(super) node_timeout: Duration,
+}
+
+/// Which nodes may be asked for grants.
+pub(super) struct Roster {
+    policy: Policy,
+    ready: AtomicU32,
+    stations: Mutex<Vec<Station>>,
+    /// Only one round at a time; whoever waits for one finds its work done.
+    round: tokio::sync::Mutex<()>,
+    poked: Arc<Notify>,
+    task: Mutex<Option<JoinSet<()>>>,
+}
+
+/// How long the first look waits for nodes that neither answer nor fail, where a new installation may be at stake.
+const PATIENCE: Duration = Duration::from_millis(1_500);
+/// How often, and how long apart, a founding by another locker is looked at before what it left is judged.
+const FOUNDING_LOOKS: usize = 5;
+const FOUNDING_PAUSE: Duration = Duration::from_millis(50);
+/// The longest time between two looks at a node.
+const LOOK_EVERY_MAX: Duration = Duration::from_secs(3);
+/// The time between two looks while some node is out of reach or rests.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+
+impl Roster {
+    pub(super) fn new(nodes: usize, policy: Policy) -> Self {
+        Self {
+            policy,
+            ready: AtomicU32::new(0),
+            stations: Mutex::new((0..nodes).map(|_| Station::unknown()).collect()),
+            round: tokio::sync::Mutex::new(()),
+            poked: Arc::default(),
+            task: Mutex::new(None),
+        }
+    }
+
+    /// The nodes that may be asked for grants.
+    pub(super) fn ready(&self) -> NodeSet {
+        NodeSet::from_bits(self.ready.load(Ordering::Relaxed))
+    }
+
+    /// Why a node is not asked.
+    pub(super) fn excuse(&self, node: NodeId, now: Moment) -> Fault {
+        let stations = self.stations();
+        stations.get(node.index()).map_or_else(|| Fault::new(FaultKind::NotJoined, ""), |s| s.excuse(now))
+    }
+
+    /// All that is known of all nodes.
+    pub(super) fn all(&self) -> Vec<Station> {
+        self.stations().clone()
+    }
+
+    /// A grant met this fault: a node that has no counters or is not joined is not asked again before it was looked at.
+    pub(super) fn met(&self, node: NodeId, fault: FaultKind) {
+        match fault {
+            FaultKind::Forgot => {
+                if let Some(station) = self.stations().get_mut(node.index()) {
+                    station.forgot = true;
+                }
+            }
+            FaultKind::NotJoined => {}
+            _ => return,
+        }
+        let mut ready = self.ready();
+        ready = ready.without(NodeSet::from_iter([node]));
+        self.ready.store(ready.bits(), Ordering::Relaxed);
+        self.poked.notify_one();
+    }
+
+    /// Starts the background task on the current runtime, unless it runs; looks at once where no quorum is ready.
+    pub(super) async fn prepare(&self, core: &Arc<Core>) {
+        self.start(core);
+        if self.ready().len() < core.quorum.needed() {
+            self.look(core).await;
+        }
+    }
+
+    fn start(&self, core: &Arc<Core>) {
+        let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
+        if task.as_mut().is_some_and(|tasks| tasks.try_join_next().is_none()) {
+            return;
+        }
+        let mut tasks = JoinSet::new();
+        for (_, node) in core.nodes() {
+            let (Some(mut sessions), poked) = (node.sessions(), Arc::clone(&self.poked)) else { continue };
+            tasks.spawn(async move {
+                while sessions.changed().await.is_ok() {
+                    poked.notify_one();
+                }
+                // The node is gone, and so is the locker; this task must not be the first to end.
+                std::future::pending::<()>().await;
+            });
+        }
+        let (weak, poked) = (Arc::downgrade(core), Arc::clone(&self.poked));
+        tasks.spawn(async move {
+            loop {
+                let Some(core) = weak.upgrade() else { return };
+                core.roster.look(&core).await;
+                let pause = core.roster.pause(core.clock.now());
+                drop(core);
+                let _ = tokio::time::timeout(pause, poked.notified()).await;
+            }
+        });
+        *task = Some(tasks);
+    }
+
+    fn pause(&self, now: Moment) -> Duration {
+        let calm = LOOK_EVERY_MAX.min(self.policy.max_ttl / 10).max(Duration::from_millis(100));
+        let stations = self.stations();
+        let restless = stations.iter().any(|station| !station.is_ready());
+        let rest_ends = stations.iter().filter_map(|station| station.rests_until()).min();
+        let pause = if restless { LOOK_AGAIN } else { calm };
+        rest_ends.map_or(pause, |at| at.since(now).min(pause)).max(Duration::from_millis(5))
+    }
+
+    /// How long a node that forgot rests.
+    pub(super) fn rest(&self) -> Duration {
+        rest(self.longest_ttl(), self.policy.drift_ppm)
+    }
+
+    /// One round: looks at every node and does what has to be done. A call during a round waits for it and that is all.
+    pub(super) async fn look(&self, core: &Arc<Core>) {
+        let Ok(round) = self.round.try_lock() else {
+            drop(self.round.lock().await);
+            return;
+        };
+        self.look_as(core, self.policy.declared_new).await;
+        drop(round);
+    }
+
+    /// One round in which nodes that remember nothing, while none remembers having been awake, are founded at once.
+    pub(super) async fn found(&self, core: &Arc<Core>) {
+        let round = self.round.lock().await;
+        self.look_as(core, true).await;
+        drop(round);
+    }
+
+    async fn look_as(&self, core: &Arc<Core>, declared_new: bool) {
+        let max_ttl = self.longest_ttl();
+        let everybody = NodeSet::first(core.quorum.nodes());
+        for _ in 0..FOUNDING_LOOKS {
+            self.exchange(core, everybody, |_| Verb::Look { max_ttl }).await;
+            if !self.is_being_founded() {
+                break;
+            }
+            tokio::time::sleep(FOUNDING_PAUSE).await;
+        }
+        // A settlement may lose against another locker's, and a rest of no length may be followed by waking: then what is
+        // seen is judged anew. More than a few turns mean that somebody else is at it.
+        for _ in 0..3 {
+            let due = self.judge_all(core.clock.now(), declared_new);
+            if due.is_empty() {
+                break;
+            }
+            // Tokens that this process has seen are behind counters that start anew, also where clocks are wrong.
+            let wall = core.clock.wall().max(WallTime::from_unix_us(core.levels.highest() + 1));
+            let nodes = due.iter().map(|(node, _)| *node).collect();
+            self.exchange(core, nodes, |node| {
+                let standing = due.iter().find(|(id, _)| *id == node).map(|(_, standing)| *standing);
+                match standing {
+                    Some((Standing::Settle { rest, reason }, seen)) => {
+                        Verb::Settle { seen, rest, new: reason == Reason::New, max_ttl, wall }
+                    }
+                    _ => Verb::Wake { wall },
+                }
+            })
+            .await;
+        }
+        self.publish(core);
+    }
+
+    /// Whether some nodes are founded and others have no record yet: another locker may be at it just now.
+    fn is_being_founded(&self) -> bool {
+        let stations = self.stations();
+        let records = || stations.iter().filter_map(Station::sight).map(|sight| sight.record);
+        records().any(|record| record.is_none()) && records().flatten().any(|record| record.new)
+    }
+
+    /// Sends one verb to each of `nodes` and notes what comes back in time.
+    async fn exchange(&self, core: &Arc<Core>, nodes: NodeSet, verb: impl Fn(NodeId) -> Verb) {
+        let Some(subject) = nobody() else { return };
+        let exchange = Exchange::open(core, subject, Phase::Join, Footprint::default(), Moment::default());
+        let sent = core.clock.now();
+        exchange.send_each(nodes, &verb);
+        let patience =
+            if self.stations().iter().all(Station::is_unknown) { PATIENCE } else { self.policy.node_timeout };
+        let _ = tokio::time::timeout(patience, exchange.filled(nodes.len())).await;
+        let now = core.clock.now();
+        let mut replies = exchange.take();
+        let mut stations = self.stations();
+        for (id, station) in NodeId::all(core.quorum.nodes()).zip(stations.iter_mut()) {
+            if !nodes.contains(id) {
+                continue;
+            }
+            let reply = replies.iter().position(|(node, _)| *node == id).map(|at| replies.swap_remove(at).1);
+            match reply {
+                Some(Reply::Sighted(sight)) => {
+                    if let Some(step) = station.sighted(sight, sent, now, self.policy.drift_ppm) {
+                        let rest = rest(self.policy.max_ttl.max(station.max_ttl()), self.policy.drift_ppm);
+                        tracing::warn!(node = %id, ?step, ?rest, "the node's clock stepped, so locks may have ended early; it rests");
+                        station.rest_until(now.after(rest));
+                    }
+                }
+                Some(Reply::Failed(fault)) => station.failed(fault, now),
+                Some(other) => station.failed(Fault::new(FaultKind::Unexpected, format!("{other:?}")), now),
+                None => station.failed(Fault::new(FaultKind::TimedOut, format!("no answer within {patience:?}")), now),
+            }
+        }
+    }
+
+    /// Judges every node that was seen; returns what has to be done.
+    fn judge_all(&self, now: Moment, declared_new: bool) -> Vec<(NodeId, (Standing, Option<Record>))> {
+        let rest = self.rest();
+        let mut stations = self.stations();
+        let known_elsewhere = stations.iter().any(Station::was_recorded);
+        let all_seen = stations.iter().all(|station| station.sight().is_some());
+        let mut due = Vec::new();
+        for (id, station) in NodeId::all(stations.len()).zip(stations.iter_mut()) {
+            let Some(sight) = station.sight().copied() else { continue };
+            let durable = self.policy.durable;
+            let census = Census { known_elsewhere, all_seen, declared_new, durable, forgot: station.forgot, rest };
+            let standing = judge(&sight, &census);
+            if let Standing::Settle { reason, rest } = standing {
+                station.settling(reason);
+                match reason {
+                    Reason::New => tracing::info!(node = %id, %reason, ?rest, "founding the node"),
+                    _ => tracing::warn!(node = %id, %reason, ?rest, "the node may have forgotten locks; it rests"),
+                }
+            }
+            station.stands(standing, now);
+            if matches!(standing, Standing::Settle { .. } | Standing::Wake) {
+                due.push((id, (standing, sight.record)));
+            }
+        }
+        due
+    }
+
+    /// Tells everybody which nodes are ready, and lets grants through to them.
+    fn publish(&self, core: &Arc<Core>) {
+        let mut stations = self.stations();
+        let mut seen: Vec<RunId> = Vec::new();
+        let mut ready = NodeSet::EMPTY;
+        for ((id, node), station) in core.nodes().zip(stations.iter_mut()) {
+            if let Some(run_id) = station.run_id() {
+                if seen.contains(&run_id) {
+                    station.duplicate();
+                }
+                seen.push(run_id);
+            }
+            if station.is_ready() {
+                if let Some(sight) = station.sight() {
+                    node.admit(sight.session);
+                }
+                ready.insert(id);
+            }
+        }
+        self.ready.store(ready.bits(), Ordering::Relaxed);
+    }
+
+    /// The longest time to live that anybody is known to ask for.
+    fn longest_ttl(&self) -> Duration {
+        self.stations().iter().map(Station::max_ttl).max().unwrap_or_default().max(self.policy.max_ttl)
+    }
+
+    fn stations(&self) -> MutexGuard<'_, Vec<Station>> {
+        self.stations.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The subject of requests that are about the node itself.
+fn nobody() -> Option<Arc<Subject>> {
+    let resource = Resource::new("node").ok()?;
+    let holder = Holder::new(HolderId::from_random(0), Label::new("").ok()?);
+    Some(Arc::new(Subject { resource, holder }))
+}

@@ -1,0 +1,250 @@
+//! [`Station`]: what a locker knows of one node, and what it tells about it.
+
+use std::time::Duration;
+
+use crate::protocol::{Fault, FaultKind, Reason, RunId, Sight, Standing};
+use crate::{Moment, NodeId, WallTime};
+
+/// What a locker knows of one node.
+#[derive(Debug, Clone)]
+pub(super) struct Station {
+    state: NodeCondition,
+    rests_until: Option<Moment>,
+    /// Seen in the present round.
+    sight: Option<Sight>,
+    run_id: Option<RunId>,
+    max_ttl: Duration,
+    was_recorded: bool,
+    /// A grant met a missing counter since the node was last settled.
+    pub(super) forgot: bool,
+    reason: Option<Reason>,
+    sample: Option<Sample>,
+    last_fault: Option<Fault>,
+    fails_since: Option<Moment>,
+}
+
+/// One comparison of the node's clock with the holder's.
+#[derive(Debug, Clone, Copy)]
+struct Sample {
+    run_id: Option<RunId>,
+    taken: Moment,
+    round_trip: Duration,
+    node: WallTime,
+}
+
+/// How a node stands with this locker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NodeCondition {
+    /// Not seen yet.
+    Unknown,
+    /// It may be asked for grants.
+    Ready,
+    /// It may have forgotten locks, so it is not asked for grants for a while; it extends and releases what it has.
+    Resting,
+    /// It is a server that an earlier node of the set is already.
+    Duplicate,
+}
+
+impl Station {
+    pub(super) const fn unknown() -> Self {
+        Self {
+            state: NodeCondition::Unknown,
+            rests_until: None,
+            sight: None,
+            run_id: None,
+            max_ttl: Duration::ZERO,
+            was_recorded: false,
+            forgot: false,
+            reason: None,
+            sample: None,
+            last_fault: None,
+            fails_since: None,
+        }
+    }
+
+    pub(super) fn is_unknown(&self) -> bool {
+        self.state == NodeCondition::Unknown
+    }
+
+    pub(super) fn is_ready(&self) -> bool {
+        self.state == NodeCondition::Ready && !self.forgot
+    }
+
+    pub(super) const fn sight(&self) -> Option<&Sight> {
+        self.sight.as_ref()
+    }
+
+    pub(super) const fn run_id(&self) -> Option<RunId> {
+        self.run_id
+    }
+
+    pub(super) const fn max_ttl(&self) -> Duration {
+        self.max_ttl
+    }
+
+    pub(super) const fn was_recorded(&self) -> bool {
+        self.was_recorded
+    }
+
+    pub(super) const fn rests_until(&self) -> Option<Moment> {
+        self.rests_until
+    }
+
+    /// The node was looked at; returns by how much its clock stepped against the holder's, if it did.
+    pub(super) fn sighted(&mut self, sight: Sight, sent: Moment, now: Moment, drift_ppm: u32) -> Option<Duration> {
+        let sample = Sample { run_id: sight.run_id, taken: now, round_trip: now.since(sent), node: sight.now };
+        let stepped = self.sample.replace(sample).and_then(|before| step(before, sample, drift_ppm));
+        self.sight = Some(sight);
+        self.run_id = sight.run_id;
+        self.max_ttl = self.max_ttl.max(sight.record.map_or(Duration::ZERO, |record| record.max_ttl));
+        // A record of a founding that is still under way, or resting, is no memory of anything that could be lost.
+        self.was_recorded |= sight.record.is_some_and(|record| !record.new || record.awake);
+        (self.last_fault, self.fails_since) = (None, None);
+        stepped
+    }
+
+    /// The node was not seen. It keeps its standing: a connection that is new has to be joined anyway.
+    pub(super) fn failed(&mut self, fault: Fault, now: Moment) {
+        self.sight = None;
+        self.last_fault = Some(fault);
+        self.fails_since.get_or_insert(now);
+    }
+
+    /// This locker alone lets the node rest, whatever the node says.
+    pub(super) fn rest_until(&mut self, until: Moment) {
+        self.rests_until = Some(until);
+        self.state = NodeCondition::Resting;
+    }
+
+    /// The node is about to be settled.
+    pub(super) const fn settling(&mut self, reason: Reason) {
+        self.reason = Some(reason);
+        self.forgot = false;
+    }
+
+    /// The node was judged.
+    pub(super) fn stands(&mut self, standing: Standing, now: Moment) {
+        // A rest that this locker imposed ends by its own clock.
+        if self.rests_until.is_some_and(|until| now >= until) {
+            self.rests_until = None;
+        }
+        match standing {
+            Standing::Ready if self.rests_until.is_none() => {
+                self.state = NodeCondition::Ready;
+                self.forgot = false;
+            }
+            Standing::Ready => self.state = NodeCondition::Resting,
+            Standing::Resting(left) => {
+                self.state = NodeCondition::Resting;
+                self.rests_until = Some(now.after(left));
+                self.forgot = false;
+            }
+            Standing::Wake | Standing::Settle { .. } => self.state = NodeCondition::Resting,
+        }
+    }
+
+    pub(super) fn duplicate(&mut self) {
+        self.state = NodeCondition::Duplicate;
+    }
+
+    /// Why the node is not asked for grants.
+    pub(super) fn excuse(&self, now: Moment) -> Fault {
+        match (self.state, &self.last_fault) {
+            (NodeCondition::Duplicate, _) => Fault::new(FaultKind::Duplicate, ""),
+            (_, Some(fault)) => fault.clone(),
+            (NodeCondition::Resting, None) => {
+                let left = self.rests_until.map_or(Duration::ZERO, |until| until.since(now));
+                let story = match self.reason {
+                    Some(Reason::New) => "started less than max_ttl ago and remembers nothing",
+                    Some(Reason::Restarted) => "restarted and may have forgotten locks",
+                    Some(Reason::Forgot) => "lost its memory",
+                    None => "may have forgotten locks",
+                };
+                let hint = if self.reason == Some(Reason::New) { ". A new installation? `redfence found`" } else { "" };
+                let left = Duration::from_secs(left.as_secs() + u64::from(left.subsec_nanos() > 0));
+                Fault::new(FaultKind::Resting, format!("{story}; takes part in {left:?}{hint}"))
+            }
+            (NodeCondition::Unknown | NodeCondition::Ready, None) => Fault::new(FaultKind::NotJoined, ""),
+        }
+    }
+
+    /// What people are told.
+    pub(super) fn status(&self, id: NodeId, address: String, now: Moment) -> NodeStatus {
+        NodeStatus {
+            id,
+            address,
+            condition: self.state,
+            rests_for: self.rests_until.map(|until| until.since(now)).filter(|left| !left.is_zero()),
+            fails_for: self.fails_since.map(|since| now.since(since)),
+            last_fault: self.last_fault.clone(),
+            run_id: self.run_id,
+            round_trip: self.sample.map(|sample| sample.round_trip),
+            clock: self.sample.map(|sample| sample.node.after(now.since(sample.taken))),
+        }
+    }
+}
+
+/// What a locker knows of one node.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct NodeStatus {
+    /// Which node.
+    pub id: NodeId,
+    /// Its address.
+    pub address: String,
+    /// How it stands.
+    pub condition: NodeCondition,
+    /// How long it still rests.
+    pub rests_for: Option<Duration>,
+    /// How long it has not answered.
+    pub fails_for: Option<Duration>,
+    /// What it said or did not say last, if that was no answer.
+    pub last_fault: Option<Fault>,
+    /// Which run of the server it is; `None` where INFO is not permitted.
+    pub run_id: Option<RunId>,
+    /// The time from the last look to its answer.
+    pub round_trip: Option<Duration>,
+    /// What its wall clock shows now, as far as the last look tells.
+    pub clock: Option<WallTime>,
+}
+
+/// By how much the node's clock moved against the holder's between two samples, beyond what drift explains.
+fn step(before: Sample, after: Sample, drift_ppm: u32) -> Option<Duration> {
+    if before.run_id != after.run_id {
+        return None; // another server: its clock may differ
+    }
+    let here = after.taken.since(before.taken).as_micros();
+    let there = i128::from(after.node.unix_us()) - i128::from(before.node.unix_us());
+    let apart = there.abs_diff(i128::try_from(here).unwrap_or(i128::MAX));
+    // The node read its clock somewhere within each round trip.
+    let explained = (before.round_trip + after.round_trip).as_micros()
+        + here * u128::from(drift_ppm) / 1_000_000
+        + crate::protocol::Terms::DRIFT_FLOOR.as_micros();
+    (apart > explained).then(|| Duration::from_micros(u64::try_from(apart).unwrap_or(u64::MAX)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_is_what_drift_and_round_trips_do_not_explain() {
+        let sample = |taken_ms: u64, node_ms: u64| Sample {
+            run_id: None,
+            taken: Moment::from_origin(Duration::from_millis(taken_ms)),
+            round_trip: Duration::from_millis(1),
+            node: WallTime::from_unix_ms(1_700_000_000_000 + node_ms),
+        };
+        for (story, after, stepped_ms) in [
+            ("in step", sample(3_000, 3_000), None),
+            ("within drift", sample(3_000, 3_030), None),
+            ("forward by an hour", sample(3_000, 3_603_000), Some(3_600_000)),
+            ("back by a second", sample(3_000, 2_000), Some(1_000)),
+            ("frozen", sample(3_000, 0), Some(3_000)),
+        ] {
+            let stepped = step(sample(0, 0), after, 10_000);
+            assert_eq!(stepped, stepped_ms.map(Duration::from_millis), "{story}");
+        }
+    }
+}
