@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Counters, Decision, Quorum, Reply, Tally, Terms, Vote, Votes};
+use super::{Counters, Decision, Fault, Quorum, Reply, Tally, Terms, Vote, Votes};
 use crate::{FencingToken, Moment, NodeId, NodeSet};
 
 /// One attempt to acquire, driven by replies.
@@ -101,6 +101,15 @@ impl Acquire {
         self.decide(now)
     }
 
+    /// Some nodes are not asked at all: they rest, or have not been joined. Everybody's excuse is noted before the
+    /// verdict falls, so that the votes tell the whole story.
+    pub fn without(&mut self, excuses: impl IntoIterator<Item = (NodeId, Fault)>, now: Moment) -> Step {
+        for (node, excuse) in excuses {
+            self.against(node, Vote::Failed(excuse));
+        }
+        self.decide(now)
+    }
+
     /// Nobody waits for the silent nodes of this round any longer.
     pub fn timeout(&mut self, now: Moment) -> Step {
         if self.done {
@@ -189,7 +198,7 @@ fn unusable(error: &crate::TokenError) -> super::Fault {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Fault, FaultKind, View};
+    use super::super::{FaultKind, View};
     use super::*;
 
     const MS: fn(u64) -> Duration = Duration::from_millis;

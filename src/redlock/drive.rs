@@ -37,9 +37,10 @@ pub(super) async fn acquire(
     let ready = core.roster.ready();
     let exchange = Exchange::open(core, subject, Phase::Acquire, Footprint::asked(ready), until);
     let rollback = Rollback { exchange: Arc::clone(&exchange), armed: true };
-    for node in everybody.without(ready).iter() {
-        let excuse = core.roster.excuse(node, started);
-        if let Step::Lost(defeat) = attempt.reply(node, Reply::Failed(excuse), started) {
+    let unasked = everybody.without(ready);
+    if !unasked.is_empty() {
+        let excuses = unasked.iter().map(|node| (node, core.roster.excuse(node, started)));
+        if let Step::Lost(defeat) = attempt.without(excuses, started) {
             return Err(defeat);
         }
     }

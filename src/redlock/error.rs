@@ -271,11 +271,12 @@ pub enum FoundError {
         /// Why.
         fault: Fault,
     },
-    /// Some node remembers, so this is no new installation.
+    /// Some node lost its memory while others kept theirs, so this is no new installation.
     #[error(
-        "{node} remembers that it took part before, so this is no new installation: the others rest for {rest:.0?} and take part by themselves"
+        "{node} may have forgotten locks that other nodes remember, so this is no new installation: it rests for up to \
+         {rest:.0?} and takes part by itself"
     )]
-    Remembers {
+    NotNew {
         /// Its address.
         node: String,
         /// How long a node that forgot rests.

@@ -18,21 +18,16 @@ impl Redlock {
     /// Dropping the future leaves some nodes founded and others not; call it again.
     pub async fn found(&self) -> Result<(), FoundError> {
         self.core.roster.found(&self.core).await;
-        for status in self.nodes() {
-            let NodeStatus { address, condition, last_fault, .. } = status;
-            match (condition, last_fault) {
-                (_, Some(fault)) => return Err(FoundError::Unseen { node: address, fault }),
-                (NodeCondition::Ready, None) => {}
-                (NodeCondition::Unknown, None) => {
-                    let fault = Fault::new(FaultKind::NotJoined, "");
-                    return Err(FoundError::Unseen { node: address, fault });
-                }
-                (NodeCondition::Resting | NodeCondition::Duplicate, None) => {
-                    return Err(FoundError::Remembers { node: address, rest: self.core.roster.rest() });
-                }
-            }
+        let nodes = self.nodes();
+        let unseen = |node: &&NodeStatus| node.last_fault.is_some() || node.condition == NodeCondition::Unknown;
+        if let Some(node) = nodes.iter().find(unseen) {
+            let fault = node.last_fault.clone().unwrap_or_else(|| Fault::new(FaultKind::NotJoined, ""));
+            return Err(FoundError::Unseen { node: node.address.clone(), fault });
         }
-        Ok(())
+        match nodes.into_iter().find(|node| node.condition != NodeCondition::Ready) {
+            Some(node) => Err(FoundError::NotNew { node: node.address, rest: self.core.roster.rest() }),
+            None => Ok(()),
+        }
     }
 
     /// Refuses a set in which one server stands under two names.

@@ -193,6 +193,7 @@ impl Redlock {
     ///
     /// Dropping the future changes nothing; the background task looks again.
     pub async fn look(&self) {
+        self.core.roster.start(&self.core);
         self.core.roster.look(&self.core).await;
     }
 

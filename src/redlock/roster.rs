@@ -102,7 +102,7 @@ impl Roster {
         }
     }
 
-    fn start(&self, core: &Arc<Core>) {
+    pub(super) fn start(&self, core: &Arc<Core>) {
         let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
         if task.as_mut().is_some_and(|tasks| tasks.try_join_next().is_none()) {
             return;
@@ -225,7 +225,7 @@ impl Roster {
                     if let Some(step) = station.sighted(sight, sent, now, self.policy.drift_ppm) {
                         let rest = rest(self.policy.max_ttl.max(station.max_ttl()), self.policy.drift_ppm);
                         tracing::warn!(node = %id, ?step, ?rest, "the node's clock stepped, so locks may have ended early; it rests");
-                        station.rest_until(now.after(rest));
+                        station.keep_out_until(now.after(rest));
                     }
                 }
                 Some(Reply::Failed(fault)) => station.failed(fault, now),

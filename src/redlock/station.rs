@@ -9,7 +9,10 @@ use crate::{Moment, NodeId, WallTime};
 #[derive(Debug, Clone)]
 pub(super) struct Station {
     state: NodeCondition,
+    /// The end of the rest that the node's record tells of.
     rests_until: Option<Moment>,
+    /// The end of a rest that this locker alone imposes.
+    kept_out_until: Option<Moment>,
     /// Seen in the present round.
     sight: Option<Sight>,
     run_id: Option<RunId>,
@@ -51,6 +54,7 @@ impl Station {
         Self {
             state: NodeCondition::Unknown,
             rests_until: None,
+            kept_out_until: None,
             sight: None,
             run_id: None,
             max_ttl: Duration::ZERO,
@@ -87,8 +91,8 @@ impl Station {
         self.was_recorded
     }
 
-    pub(super) const fn rests_until(&self) -> Option<Moment> {
-        self.rests_until
+    pub(super) fn rests_until(&self) -> Option<Moment> {
+        self.rests_until.max(self.kept_out_until)
     }
 
     /// The node was looked at; returns by how much its clock stepped against the holder's, if it did.
@@ -112,8 +116,8 @@ impl Station {
     }
 
     /// This locker alone lets the node rest, whatever the node says.
-    pub(super) fn rest_until(&mut self, until: Moment) {
-        self.rests_until = Some(until);
+    pub(super) fn keep_out_until(&mut self, until: Moment) {
+        self.kept_out_until = Some(until);
         self.state = NodeCondition::Resting;
     }
 
@@ -125,16 +129,16 @@ impl Station {
 
     /// The node was judged.
     pub(super) fn stands(&mut self, standing: Standing, now: Moment) {
-        // A rest that this locker imposed ends by its own clock.
-        if self.rests_until.is_some_and(|until| now >= until) {
-            self.rests_until = None;
+        if self.kept_out_until.is_some_and(|until| now >= until) {
+            self.kept_out_until = None;
         }
+        self.rests_until = None;
         match standing {
-            Standing::Ready if self.rests_until.is_none() => {
-                self.state = NodeCondition::Ready;
+            Standing::Ready => {
+                let ready = self.kept_out_until.is_none();
+                self.state = if ready { NodeCondition::Ready } else { NodeCondition::Resting };
                 self.forgot = false;
             }
-            Standing::Ready => self.state = NodeCondition::Resting,
             Standing::Resting(left) => {
                 self.state = NodeCondition::Resting;
                 self.rests_until = Some(now.after(left));
@@ -154,7 +158,7 @@ impl Station {
             (NodeCondition::Duplicate, _) => Fault::new(FaultKind::Duplicate, ""),
             (_, Some(fault)) => fault.clone(),
             (NodeCondition::Resting, None) => {
-                let left = self.rests_until.map_or(Duration::ZERO, |until| until.since(now));
+                let left = self.rests_until().map_or(Duration::ZERO, |until| until.since(now));
                 let story = match self.reason {
                     Some(Reason::New) => "started less than max_ttl ago and remembers nothing",
                     Some(Reason::Restarted) => "restarted and may have forgotten locks",
@@ -175,7 +179,7 @@ impl Station {
             id,
             address,
             condition: self.state,
-            rests_for: self.rests_until.map(|until| until.since(now)).filter(|left| !left.is_zero()),
+            rests_for: self.rests_until().map(|until| until.since(now)).filter(|left| !left.is_zero()),
             fails_for: self.fails_since.map(|since| now.since(since)),
             last_fault: self.last_fault.clone(),
             run_id: self.run_id,

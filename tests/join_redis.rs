@@ -1,0 +1,242 @@
+//! Nodes that may have forgotten are found out, rest, and take part again, on real servers.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
+
+mod support;
+
+use std::time::Duration;
+
+use redfence::{AcquireError, Builder, ConnectError, FoundError, NodeCondition, Redlock, ReleaseOutcome};
+use support::set::{counter_of, over, patiently_over};
+use support::{RedisServer, eventually, servers};
+
+const PROMPT: Duration = Duration::from_secs(10);
+/// Short enough to wait for, long enough for a busy machine.
+const SHORT: Duration = Duration::from_secs(1);
+/// So long that no test sees a rest end.
+const LONG: Duration = Duration::from_secs(600);
+
+fn bare(count: usize) -> Vec<RedisServer> {
+    (0..count).map(|_| RedisServer::bare()).collect()
+}
+
+/// Leases and rests of a second.
+fn briefly_over(servers: &[RedisServer]) -> Builder {
+    over(servers).ttl(SHORT).max_ttl(SHORT).node_timeout(SHORT / 4)
+}
+
+fn conditions(redlock: &Redlock) -> Vec<NodeCondition> {
+    redlock.nodes().iter().map(|node| node.condition).collect()
+}
+
+async fn pair(redlock: &Redlock) {
+    let guard = redlock.acquire("r").await.unwrap();
+    assert!(matches!(guard.release().await, ReleaseOutcome::Released { .. }));
+}
+
+#[tokio::test]
+async fn young_servers_rest_and_whoever_waits_is_told_so() {
+    let servers = bare(5);
+    let redlock = over(&servers).max_ttl(LONG).connect().await.unwrap();
+    let error = redlock.try_acquire("r").await.unwrap_err();
+    assert!(matches!(error, AcquireError::NoQuorum { .. }), "{error}");
+    let story = error.to_string();
+    let told = [
+        "5 of 5 nodes: resting",
+        "started less than max_ttl ago and remembers nothing",
+        "takes part in",
+        "redfence found",
+    ];
+    assert!(told.iter().all(|part| story.contains(part)), "{story}");
+    assert!(
+        redlock.nodes().iter().all(|node| node.rests_for.is_some_and(|rest| rest > LONG / 2)),
+        "{:?}",
+        redlock.nodes()
+    );
+}
+
+#[tokio::test]
+async fn young_servers_take_part_by_themselves_when_they_have_rested() {
+    let servers = bare(3);
+    let redlock = briefly_over(&servers).connect().await.unwrap();
+    pair(&redlock).await;
+    assert_eq!(conditions(&redlock), [NodeCondition::Ready; 3]);
+}
+
+#[tokio::test]
+async fn a_new_installation_starts_at_once_when_it_is_said_to_be_new() {
+    let servers = bare(3);
+    let resting = over(&servers).max_ttl(LONG).connect().await.unwrap();
+    assert!(resting.try_acquire("r").await.is_err());
+    // Said by the operator, after the nodes were settled to rest.
+    resting.found().await.unwrap();
+    pair(&resting).await;
+    // Said again, it is harmless; and another locker finds the nodes ready.
+    resting.found().await.unwrap();
+    pair(&over(&servers).max_ttl(LONG).connect().await.unwrap()).await;
+
+    let servers = bare(3);
+    pair(&over(&servers).max_ttl(LONG).new_installation(true).connect().await.unwrap()).await;
+}
+
+#[tokio::test]
+async fn what_is_not_new_is_not_founded() {
+    let mut servers = servers(3);
+    servers[1].restart();
+    let redlock = over(&servers).max_ttl(LONG).new_installation(true).connect().await.unwrap();
+    assert_eq!(conditions(&redlock)[1], NodeCondition::Resting);
+    let error = redlock.found().await.unwrap_err();
+    assert!(matches!(&error, FoundError::NotNew { .. }), "{error}");
+    servers[2].kill();
+    let error = redlock.found().await.unwrap_err();
+    assert!(error.to_string().contains(&servers[2].port().to_string()), "{error}");
+}
+
+#[tokio::test]
+async fn two_lockers_that_found_at_the_same_moment_agree() {
+    for _ in 0..5 {
+        let servers = bare(5);
+        let founder = || over(&servers).max_ttl(LONG).new_installation(true).connect();
+        let (one, other) = tokio::join!(founder(), founder());
+        for redlock in [one.unwrap(), other.unwrap()] {
+            pair(&redlock).await;
+            eventually(PROMPT, "all are ready", async || {
+                redlock.look().await;
+                conditions(&redlock) == [NodeCondition::Ready; 5]
+            })
+            .await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn one_server_behind_two_urls_is_refused_with_both() {
+    let server = RedisServer::start();
+    let (one, other) = (format!("127.0.0.1:{}", server.port()), format!("localhost:{}", server.port()));
+    let urls = [format!("redis://{one}"), format!("redis://{other}/1")];
+    let error = Redlock::connect(urls).await.unwrap_err();
+    assert!(
+        matches!(&error, ConnectError::SameServer { first, second } if *first == one && *second == other),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_flush_under_a_live_connection_is_noticed_by_the_next_grant() {
+    for command in ["FLUSHALL", "FLUSHDB"] {
+        let servers = servers(3);
+        let redlock = over(&servers).max_ttl(LONG).connect().await.unwrap();
+        pair(&redlock).await;
+        servers[1].command(&[command]);
+        // Two of three carry on, and the third rests.
+        pair(&redlock).await;
+        eventually(PROMPT, "the node rests", async || conditions(&redlock)[1] == NodeCondition::Resting).await;
+        pair(&redlock).await;
+    }
+}
+
+#[tokio::test]
+async fn a_majority_that_forgot_lets_nobody_in_before_it_has_rested() {
+    let servers = servers(3);
+    let redlock = briefly_over(&servers).connect().await.unwrap();
+    let other = briefly_over(&servers).connect().await.unwrap();
+    let held = redlock.acquire("r").await.unwrap();
+    let first = held.token();
+    for server in &servers[..2] {
+        server.command(&["FLUSHALL"]);
+    }
+    // The holder believes until its validity ends; nobody else may until then.
+    let guard = other.acquire_within("r", PROMPT).await.unwrap();
+    assert!(held.check().is_err(), "two holders");
+    assert!(guard.token() > first);
+}
+
+#[tokio::test]
+async fn a_counter_that_was_deleted_sends_its_node_to_rest() {
+    let servers = servers(3);
+    let redlock = over(&servers).max_ttl(LONG).connect().await.unwrap();
+    assert_eq!(servers[2].command(&["DEL", &counter_of("r")]), "1");
+    pair(&redlock).await;
+    eventually(PROMPT, "the node rests", async || conditions(&redlock)[2] == NodeCondition::Resting).await;
+    // Its other counters are gone as well, so that no locker can draw from it by mistake.
+    assert!(!servers[2].keys().iter().any(|key| key.ends_with(":token")));
+    pair(&redlock).await;
+}
+
+#[tokio::test]
+async fn a_node_that_restarts_empty_rests_and_comes_back_by_itself() {
+    let mut servers = servers(3);
+    let redlock = briefly_over(&servers).connect().await.unwrap();
+    pair(&redlock).await;
+    servers[0].restart();
+    eventually(PROMPT, "the node rests", async || conditions(&redlock)[0] == NodeCondition::Resting).await;
+    pair(&redlock).await;
+    eventually(PROMPT, "the node is back", async || conditions(&redlock)[0] == NodeCondition::Ready).await;
+    pair(&redlock).await;
+}
+
+#[tokio::test]
+async fn a_resting_node_extends_and_releases_what_it_holds() {
+    let servers = servers(3);
+    let redlock = over(&servers).max_ttl(LONG).connect().await.unwrap();
+    redlock.flush(PROMPT).await;
+    let guard = redlock.acquire("r").await.unwrap();
+    redlock.flush(PROMPT).await;
+    // Another resource meets the missing counter; the lock of this one is still there.
+    assert_eq!(servers[2].command(&["DEL", &counter_of("other")]), "1");
+    drop(redlock.acquire("other").await.unwrap().release().await);
+    eventually(PROMPT, "the node rests", async || conditions(&redlock)[2] == NodeCondition::Resting).await;
+    let mut servers = servers;
+    servers[0].kill();
+    // One of the two ready nodes is gone; the resting one still stands for the lease.
+    guard.extend().await.unwrap();
+    assert!(matches!(guard.release().await, ReleaseOutcome::Released { nodes } if nodes.len() == 2));
+    assert!(redlock.try_acquire("r").await.is_err(), "but it grants nothing");
+}
+
+#[tokio::test]
+async fn durable_nodes_need_no_rest_after_a_restart() {
+    let durable = || RedisServer::with(&["--appendonly", "yes", "--appendfsync", "always"]);
+    let mut servers = [durable()];
+    let redlock = over(&servers).max_ttl(LONG).durable(true).connect().await.unwrap();
+    let guard = redlock.acquire("r").await.unwrap();
+    servers[0].restart();
+    eventually(PROMPT, "the lock has outlived the restart", async || guard.extend().await.is_ok()).await;
+    let first = guard.token();
+    assert!(matches!(guard.release().await, ReleaseOutcome::Released { .. }));
+    assert!(redlock.acquire("r").await.unwrap().token() > first);
+    drop(redlock);
+    // The same restart without the declaration.
+    let redlock = over(&servers).max_ttl(LONG).connect().await.unwrap();
+    servers[0].restart();
+    eventually(PROMPT, "the node rests", async || conditions(&redlock)[0] == NodeCondition::Resting).await;
+}
+
+#[tokio::test]
+async fn where_info_is_not_permitted_the_record_alone_counts() {
+    let server = RedisServer::start();
+    server.command(&["ACL", "SETUSER", "app", "on", ">secret", "~*", "+@all", "-info"]);
+    let url = format!("redis://app:secret@127.0.0.1:{}", server.port());
+    let redlock = Redlock::builder().urls([url]).max_ttl(LONG).connect().await.unwrap();
+    pair(&redlock).await;
+    assert!(redlock.nodes()[0].run_id.is_none());
+    server.command(&["FLUSHALL"]);
+    assert!(redlock.try_acquire("r").await.is_err(), "a flush is noticed all the same");
+}
+
+#[tokio::test]
+async fn nodes_remember_the_longest_time_to_live_that_they_were_told() {
+    let mut servers = servers(3);
+    drop(patiently_over(&servers).max_ttl(LONG).connect().await.unwrap());
+    let redlock = briefly_over(&servers).connect().await.unwrap();
+    servers[1].restart();
+    eventually(PROMPT, "the node rests for as long as somebody may hold a lease", async || {
+        redlock.nodes()[1].rests_for.is_some_and(|rest| rest > LONG / 2)
+    })
+    .await;
+}
