@@ -2,6 +2,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod clock;
+#[cfg(feature = "redis")]
+pub mod doctor;
 #[cfg(feature = "redlock")]
 mod entropy;
 mod holder;
@@ -34,6 +36,7 @@ pub use node::{EmbeddedNode, Node};
 pub use protocol::{LossCause, ReleaseOutcome};
 #[cfg(feature = "redlock")]
 pub use redlock::{
-    AcquireError, Agreement, Builder, ConfigError, ConnectError, ExtendError, FoundError, Guard, Inspection,
-    LeaseHandle, Lost, NodeCondition, NodeStatus, Redlock, Row, WithLockError,
+    AcquireError, Agreement, Builder, ConfigError, ConnectError, ExtendError, ForceOutcome, Forced, ForcedAt,
+    ForcedRow, FoundError, Guard, Inspection, LeaseHandle, Listed, Listing, Lost, NodeCondition, NodeStatus, Partial,
+    Redlock, Reset, ResetError, Row, WithLockError,
 };

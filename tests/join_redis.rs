@@ -11,9 +11,9 @@ mod support;
 
 use std::time::Duration;
 
-use redfence::{AcquireError, Builder, ConnectError, FoundError, NodeCondition, Redlock, ReleaseOutcome};
-use support::set::{counter_of, over, patiently_over};
-use support::{RedisServer, eventually, servers};
+use redfence::{AcquireError, Builder, ConnectError, FoundError, NodeCondition, Redlock, ReleaseOutcome, SystemClock};
+use support::set::{counter_of, levelled, over, patiently_over};
+use support::{Hands, RedisServer, eventually, servers};
 
 const PROMPT: Duration = Duration::from_secs(10);
 /// Short enough to wait for, long enough for a busy machine.
@@ -227,6 +227,38 @@ async fn where_info_is_not_permitted_the_record_alone_counts() {
     assert!(redlock.nodes()[0].run_id.is_none());
     server.command(&["FLUSHALL"]);
     assert!(redlock.try_acquire("r").await.is_err(), "a flush is noticed all the same");
+}
+
+#[tokio::test]
+async fn one_counter_written_by_hand_is_outvoted_and_not_carried_to_the_others() {
+    let servers = servers(5);
+    let redlock = over(&servers).max_ttl(LONG).connect().await.unwrap();
+    let counter = counter_of("r");
+    let poison = "9007199254740900";
+    assert_eq!(servers[3].command(&["SET", &counter, poison]), "OK");
+    for _ in 0..120 {
+        pair(&redlock).await;
+    }
+    redlock.flush(PROMPT).await;
+    for server in [0, 1, 2, 4] {
+        assert!(&*servers[server].command(&["GET", &counter]) < "2000000000000000", "carried to {server}");
+    }
+    // The last word is the operator's: without the bad key the node counts again.
+    assert_eq!(servers[3].command(&["SET", &counter, "1700000000000000"]), "OK");
+    let guard = levelled(over(&servers).max_ttl(LONG), "r").await.acquire("r").await.unwrap();
+    assert!(matches!(guard.release().await, ReleaseOutcome::Released { .. }));
+}
+
+#[tokio::test]
+async fn a_locker_whose_clock_is_centuries_ahead_does_not_decide_where_counters_start() {
+    let servers = bare(3);
+    let hands = Hands::over(SystemClock);
+    hands.set_wall_ahead_ms(240 * 365 * 24 * 3_600_000);
+    let redlock = over(&servers).max_ttl(LONG).new_installation(true).clock(hands).connect().await.unwrap();
+    pair(&redlock).await;
+    for server in &servers {
+        assert!(&*server.command(&["GET", &counter_of("r")]) < "2000000000000000");
+    }
 }
 
 #[tokio::test]

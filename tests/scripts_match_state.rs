@@ -16,7 +16,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 use redfence::node::redis::{Address, Prefix, RedisNode, RedisNodeOptions};
 use redfence::node::{Node as _, NodeState, ask};
-use redfence::protocol::{Record, Reply, Request, RunId, Sight, Subject, Verb, View};
+use redfence::protocol::{Record, Reply, Request, RunId, Sight, Sighting, Subject, Verb, View};
 use redfence::{Clock as _, FencingToken, Holder, Resource, SystemClock, WallTime};
 use support::RedisServer;
 use support::fault_node::holder;
@@ -32,6 +32,9 @@ const COUNTER_MIN: u64 = 1_000_000_000_000_000;
 const WALL_US: u64 = 3 * COUNTER_MIN;
 /// Tokens end here; beyond it, no script has to be exact.
 const COUNTER_MAX: u64 = FencingToken::MAX - 1_000;
+
+/// More keys than there are, so that one step of a scan is the whole of it.
+const SCAN_ALL: u32 = 100_000;
 
 /// One step: who, what, and what is done.
 #[derive(Debug, Clone)]
@@ -70,7 +73,8 @@ fn the_comparison_meets_every_kind_of_reply() {
     let settle = |rest_s, stale| Act::Settle { rest: Duration::from_secs(rest_s), stale };
     let wake = || Act::Ask(Verb::Wake { wall: WallTime::from_unix_us(WALL_US + 500) });
     let seal = |token| Act::Ask(Verb::Seal { token });
-    let story: [(usize, Act, &str); 30] = [
+    let scan = |remove| Act::Ask(Verb::Scan { cursor: 0, count: SCAN_ALL, remove });
+    let story: [(usize, Act, &str); 38] = [
         (0, Act::Ask(Verb::Inspect), "Seen"),
         (0, seal(9), "Refused"),
         (0, grant(0), "Granted"),
@@ -100,7 +104,15 @@ fn the_comparison_meets_every_kind_of_reply() {
         (0, Act::Ask(Verb::Look { max_ttl: Duration::from_secs(90) }), "Sighted"),
         (1, Act::LockVanishes, ""),
         (1, Act::Ask(Verb::Release), "Refused"),
-        (1, grant(COUNTER_MAX), "Granted"),
+        (1, grant(COUNTER_MAX - 9), "Granted"),
+        (0, scan(false), "Scanned { cursor: 0, locks: [Sighting"),
+        (0, Act::Ask(Verb::Force), "Refused"),
+        (1, Act::Ask(Verb::Force), "Released"),
+        (1, Act::Ask(Verb::Force), "Refused"),
+        (0, scan(false), "Scanned { cursor: 0, locks: [] }"),
+        (2, grant(COUNTER_MAX), "Granted"),
+        (0, scan(true), "Scanned { cursor: 0, locks: [Sighting"),
+        (2, Act::Ask(Verb::Release), "Refused"),
     ];
     let mut state = pair.anew();
     for (holder, act, expected) in story {
@@ -131,6 +143,8 @@ fn step() -> impl Strategy<Value = Step> {
         3 => ttl().prop_map(|ttl| Act::Ask(Verb::Extend { ttl })),
         3 => Just(Act::Ask(Verb::Release)),
         2 => Just(Act::Ask(Verb::Inspect)),
+        1 => Just(Act::Ask(Verb::Force)),
+        1 => any::<bool>().prop_map(|remove| Act::Ask(Verb::Scan { cursor: 0, count: SCAN_ALL, remove })),
         1 => Just(Act::LockVanishes),
         1 => number().prop_map(Act::CounterIsSet),
         1 => Just(Act::CounterVanishes),
@@ -255,6 +269,14 @@ fn agree(replies: Option<&(Reply, Reply)>) -> bool {
             let same = |view: &View| (view.occupant.clone(), view.counter, view.ttl_left.is_some());
             let apart = one.ttl_left.unwrap_or_default().abs_diff(other.ttl_left.unwrap_or_default());
             same(one) == same(other) && apart <= TTL_LEFT_APART
+        }
+        Some((Reply::Scanned { cursor: 0, locks: one }, Reply::Scanned { cursor: 0, locks: other })) => {
+            let sorted = |locks: &[Sighting]| {
+                let mut locks: Vec<_> = locks.iter().map(|l| (l.resource.clone(), l.occupant.clone())).collect();
+                locks.sort_unstable();
+                locks
+            };
+            sorted(one) == sorted(other)
         }
         Some((Reply::Failed(one), Reply::Failed(other))) => one.kind == other.kind,
         Some((Reply::Sighted(one), Reply::Sighted(other))) => {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use redfence::{Holder, HolderId, Resource, ResourceError};
+use redfence::{Holder, HolderId, NodeId, Resource, ResourceError};
 
 use crate::exit::Exit;
 
@@ -20,16 +20,19 @@ pub(crate) struct Args {
     pub(crate) command: Command,
 }
 
+/// The most nodes that a set can have.
+const NODES_MAX: i64 = NodeId::COUNT_MAX as i64;
+
 const EXIT_CODES: &str = "\
 Exit codes:
   0   done                     69  no quorum
-  2   usage or configuration   74  the lease is lost
-                               75  held by another until the wait ended
+  1   failed; of `who`: free   74  the lease is lost
+  2   usage or configuration   75  held by another until the wait ended
   `run` ends with the code of its command; 128+n if signal n ended it, 127 if there is no such
   command, 126 if it cannot be run.";
 
 /// Flags of every command, before or after its name.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Nodes and output")]
 pub(crate) struct Global {
     /// The nodes: redis://, rediss:// (TLS) or unix:// URLs; one works, five survive two failures
@@ -66,6 +69,12 @@ pub(crate) enum Command {
     Extend(ExtendArgs),
     Release(ReleaseArgs),
     Status(StatusArgs),
+    Who(WhoArgs),
+    List(ListArgs),
+    ForceRelease(ForceArgs),
+    Found(FoundArgs),
+    Reset(ResetArgs),
+    Dev(DevArgs),
 }
 
 /// Show what can go wrong with a lock, and what fencing does about it; needs nothing installed
@@ -147,12 +156,89 @@ pub(crate) struct ReleaseArgs {
     pub(crate) holder: HolderArg,
 }
 
-/// Show what each node believes, side by side
+/// Show what each node believes, side by side, and how it stands
+///
+/// `clock` is by how much the node's wall clock is ahead of this machine's, give or take the round trip.
 #[derive(Debug, clap::Args)]
 pub(crate) struct StatusArgs {
     /// What may be locked
     #[arg(value_parser = resource)]
     pub(crate) resource: Resource,
+}
+
+/// Say who holds the lock: exit code 0 when somebody does, 1 when nobody does
+///
+/// 69 when too few nodes answered to say.
+#[derive(Debug, clap::Args)]
+pub(crate) struct WhoArgs {
+    /// What may be locked
+    #[arg(value_parser = resource)]
+    pub(crate) resource: Resource,
+}
+
+/// List everything that is held
+///
+/// Walks over the keys of all nodes in small steps. What it shows may have changed by the time it is read; it says when
+/// it is not all.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ListArgs {
+    /// Only what begins like this [default: everything]
+    #[arg(default_value = "", hide_default_value = true)]
+    pub(crate) beginning: String,
+    /// The most locks to show
+    #[arg(long, default_value_t = 1_000, value_name = "N")]
+    pub(crate) limit: usize,
+}
+
+/// Take the lock away from a holder that will not let go
+///
+/// Only where it still is this holder's. The next lease has a greater token in any case. The holder is not told and may
+/// still be at work: only a resource that verifies tokens keeps it from writing. Exit code 1 when this holder did not
+/// have the lock, 75 when another has it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ForceArgs {
+    /// What is locked
+    #[arg(value_parser = resource)]
+    pub(crate) resource: Resource,
+    /// The holder that `status` shows, or its id alone; from anybody else nothing is taken
+    #[arg(long, value_parser = holder, value_name = "HOLDER")]
+    pub(crate) expect_holder: HolderArg,
+    /// Why, for the log
+    #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub(crate) reason: String,
+}
+
+/// Begin anew after a disaster: remove all locks, raise all counters, found all nodes
+///
+/// Only when certainly nobody holds anything: whoever does is not asked, and the next holder would stand beside them.
+/// Otherwise wait for --max-ttl: the nodes take part by themselves.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ResetArgs {
+    /// Every lock of this prefix, on every node
+    #[arg(long, required = true)]
+    pub(crate) all: bool,
+    /// Nobody holds anything, I am sure
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+/// Declare a new installation, so that its nodes take part at once
+///
+/// A server that started a moment ago may have forgotten locks, so it rests for --max-ttl before it takes part. At the
+/// very first start there is nothing to forget: say so with this. Run it only when certainly nobody holds anything; it
+/// is refused where a node remembers that it took part before. Founding twice is harmless.
+#[derive(Debug, clap::Args)]
+pub(crate) struct FoundArgs {}
+
+/// Start servers on this machine to try things out, until Ctrl-C
+///
+/// They keep nothing on disk, listen on free ports of the loopback interface and are founded. The line that is printed
+/// names them for a shell. Locks on one machine fall with it: this is for development only.
+#[derive(Debug, clap::Args)]
+pub(crate) struct DevArgs {
+    /// How many servers
+    #[arg(long, default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=NODES_MAX))]
+    pub(crate) count: u8,
 }
 
 /// A holder as people pass it on.

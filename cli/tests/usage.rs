@@ -5,16 +5,18 @@ mod support;
 
 use program::{redfence, run};
 
+const COMMANDS: [&str; 12] =
+    ["demo", "run", "acquire", "extend", "release", "status", "who", "list", "force-release", "found", "reset", "dev"];
+
 #[test]
 fn help_names_every_command_and_no_secret() {
     let help = run(redfence().env("REDFENCE_NODES", "redis://:secret@host"), &["--help"]);
     assert_eq!(help.code, 0);
-    for word in ["demo", "run", "acquire", "extend", "release", "status", "--nodes", "REDFENCE_NODES", "69", "74", "75"]
-    {
+    for word in COMMANDS.into_iter().chain(["--nodes", "REDFENCE_NODES", "69", "74", "75"]) {
         assert!(help.stdout.contains(word), "{word}: {}", help.stdout);
     }
     assert!(!help.everything().contains("secret") && !help.stdout.contains("__exec"), "{}", help.stdout);
-    for command in ["demo", "run", "acquire", "extend", "release", "status"] {
+    for command in COMMANDS {
         let help = run(redfence().env("REDFENCE_NODES", "redis://:secret@host"), &[command, "--help"]);
         assert!(help.code == 0 && !help.everything().contains("secret"), "{help:?}");
     }
@@ -29,6 +31,11 @@ fn without_nodes_every_command_names_the_mend() {
         &["extend", "r", "--holder", &holder],
         &["release", "r", "--holder", &holder],
         &["status", "r"],
+        &["who", "r"],
+        &["list"],
+        &["force-release", "r", "--expect-holder", &holder, "--reason", "x"],
+        &["found"],
+        &["reset", "--all"],
     ] {
         for command in [&mut redfence(), redfence().env("REDFENCE_NODES", "")] {
             let ran = run(command, args);

@@ -19,6 +19,8 @@ pub struct Broken {
 
 /// Runs the suite on `node`. `fresh` is the beginning of resource names that the node has never seen.
 ///
+/// **The node must be nobody else's:** it is settled as new, and all locks on it are removed.
+///
 /// Two rules need time to pass on the node: they wait for a lock of 30 ms to expire, in steps, for a second at most.
 ///
 /// # Errors
@@ -38,7 +40,9 @@ pub async fn check(node: &dyn Node, fresh: &str) -> Result<(), Broken> {
     suite.a_release_needs_the_lock().await?;
     suite.a_lock_ends_by_itself().await?;
     suite.an_extension_puts_off_the_end().await?;
-    suite.requests_take_effect_in_order().await
+    suite.requests_take_effect_in_order().await?;
+    suite.force_takes_from_the_expected_holder_only_and_always_moves_the_counter().await?;
+    suite.a_scan_tells_every_lock().await
 }
 
 const TTL: Duration = Duration::from_secs(10);
@@ -175,6 +179,43 @@ impl Suite<'_> {
         one.expect(rule, Verb::Release, &Reply::Released).await
     }
 
+    async fn force_takes_from_the_expected_holder_only_and_always_moves_the_counter(&self) -> Result<(), Broken> {
+        let rule = "force takes a lock from the expected holder only";
+        let (one, other) = (self.party("force", 80)?, self.party("force", 81)?);
+        let drawn = one.granted(rule, TTL, 0).await?;
+        let view = other.refused(rule, Verb::Force).await?;
+        ensure(rule, view.occupant.as_deref() == Some(&*one.subject.holder.to_string()), &view)?;
+        one.expect(rule, Verb::Force, &Reply::Released).await?;
+        one.expect_free(rule).await?;
+        one.refused(rule, Verb::Force).await?;
+        one.refused("who was forced out cannot extend", Verb::Extend { ttl: TTL }).await?;
+        let next = other.granted(rule, TTL, 0).await?;
+        ensure("force moves the counter, whoever holds the lock", next > drawn + 3, &(drawn, next))
+    }
+
+    async fn a_scan_tells_every_lock(&self) -> Result<(), Broken> {
+        let rule = "a scan tells every lock, and removes only where that is asked";
+        let mut expected = Vec::new();
+        for number in 0..25 {
+            // Names that a pattern would read in another way, and an end of their own for each.
+            let party = self.party(&format!("scan [a-z]*?\\{number}}}:lock:x"), 300)?;
+            party.granted(rule, TTL, 0).await?;
+            expected.push(party.subject.resource.clone());
+        }
+        let party = self.party("scan", 301)?;
+        for (remove, counts) in [(false, [1, 1_000]), (true, [10, 10])] {
+            for (pass, count) in counts.into_iter().enumerate() {
+                let mut seen = party.scanned(rule, count, remove).await?;
+                seen.retain(|resource| expected.contains(resource));
+                seen.sort_unstable();
+                seen.dedup();
+                let missing = if remove && pass == 1 { expected.len() } else { 0 };
+                ensure(rule, seen.len() + missing == expected.len(), &(remove, seen))?;
+            }
+        }
+        Ok(())
+    }
+
     async fn requests_take_effect_in_order(&self) -> Result<(), Broken> {
         let rule = "requests take effect in the order in which they were sent";
         for round in 0..20 {
@@ -222,6 +263,23 @@ impl Party<'_> {
     async fn expect(&self, rule: &'static str, verb: Verb, expected: &Reply) -> Result<(), Broken> {
         let reply = self.ask(verb).await;
         ensure(rule, reply == *expected, &(verb, reply))
+    }
+
+    /// Scans to the end; the resources that carry this party's prefix.
+    async fn scanned(&self, rule: &'static str, count: u32, remove: bool) -> Result<Vec<Resource>, Broken> {
+        let (mut cursor, mut seen) = (0, Vec::new());
+        loop {
+            match self.ask(Verb::Scan { cursor, count, remove }).await {
+                Reply::Scanned { cursor: next, locks } => {
+                    seen.extend(locks.into_iter().map(|lock| lock.resource));
+                    cursor = next;
+                }
+                other => return Err(Broken { rule, detail: format!("{other:?} instead of locks") }),
+            }
+            if cursor == 0 {
+                return Ok(seen);
+            }
+        }
     }
 
     async fn view(&self, rule: &'static str) -> Result<View, Broken> {

@@ -39,6 +39,12 @@ pub trait Node: Send + Sync + 'static {
         None
     }
 
+    /// The server, where the node is one: for questions that only servers can answer.
+    #[cfg(feature = "redis")]
+    fn as_server(&self) -> Option<&redis::RedisNode> {
+        None
+    }
+
     /// How people call this node: an address, never a password.
     fn address(&self) -> String;
 }

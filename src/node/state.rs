@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::protocol::{
-    COUNTER_MIN, Fault, FaultKind, Record, Reply, Request, RunId, Sight, Subject, Verb, View, clock_start,
+    COUNTER_MIN, Fault, FaultKind, Record, Reply, Request, RunId, Sight, Sighting, Subject, Verb, View, clock_start,
 };
 use crate::{Resource, WallTime};
 
@@ -64,12 +64,14 @@ impl NodeState {
                 self.wake(now, wall);
                 return Reply::Sighted(self.sight(now));
             }
+            Verb::Scan { cursor, count, remove } => return self.scan(now, cursor, count, remove),
             _ => self.expire(&subject.resource, now),
         }
         match request.verb {
             Verb::Grant { .. } if self.locks.contains_key(&subject.resource) => Reply::Refused(self.view(now, subject)),
             Verb::Grant { ttl, floor } => self.grant(now, subject, ttl, floor),
             Verb::Inspect => Reply::Seen(self.view(now, subject)),
+            Verb::Force => self.force(now, subject),
             _ if !self.is_held_by(subject) => Reply::Refused(self.view(now, subject)),
             Verb::Seal { token } => match self.counter(subject.resource.slot()) {
                 COUNTER_MIN.. => {
@@ -123,7 +125,7 @@ impl NodeState {
 
     fn grant(&mut self, now: WallTime, subject: &Subject, ttl: Duration, floor: u64) -> Reply {
         let slot = subject.resource.slot();
-        let drawn = self.counter(slot) + 1;
+        let drawn = self.counter(slot).saturating_add(1);
         if drawn < COUNTER_MIN {
             self.set_counter(slot, 0);
             return Reply::Failed(Fault::new(FaultKind::Forgot, "there is no counter"));
@@ -133,6 +135,40 @@ impl NodeState {
         self.locks.insert(subject.resource.clone(), lock);
         self.raise(slot, drawn.max(floor));
         Reply::Granted { counter: self.counter(slot) }
+    }
+
+    fn force(&mut self, now: WallTime, subject: &Subject) -> Reply {
+        let slot = subject.resource.slot();
+        if let counter @ COUNTER_MIN.. = self.counter(slot) {
+            self.set_counter(slot, counter + 1);
+        }
+        if !self.is_held_by(subject) {
+            return Reply::Refused(self.view(now, subject));
+        }
+        self.locks.remove(&subject.resource);
+        Reply::Released
+    }
+
+    /// The cursor is the first slot that was not looked at yet: whole slots are told at once, so none is missed.
+    fn scan(&mut self, now: WallTime, cursor: u64, count: u32, remove: bool) -> Reply {
+        self.locks.retain(|_, lock| lock.expires_at >= whole_ms(now));
+        let mut found: Vec<_> = self.locks.keys().filter(|name| u64::from(name.slot()) >= cursor).cloned().collect();
+        found.sort_unstable_by_key(|name| (name.slot(), name.clone()));
+        let enough = found.get(usize::try_from(count.max(1)).unwrap_or(usize::MAX) - 1).map(Resource::slot);
+        let rest = found.iter().position(|name| enough.is_some_and(|slot| name.slot() > slot));
+        let next = rest.and_then(|at| found.get(at)).map_or(0, |name| u64::from(name.slot()));
+        found.truncate(rest.unwrap_or(found.len()));
+        let sighting = |resource: Resource| {
+            let lock = self.locks.get(&resource)?;
+            let left = lock.expires_at.unix_ms().saturating_sub(now.unix_ms());
+            let (occupant, ttl_left) = (lock.value.clone(), Some(Duration::from_millis(left)));
+            Some(Sighting { resource, occupant, ttl_left })
+        };
+        let locks: Vec<_> = found.into_iter().filter_map(sighting).collect();
+        if remove {
+            locks.iter().for_each(|lock| drop(self.locks.remove(&lock.resource)));
+        }
+        Reply::Scanned { cursor: next, locks }
     }
 
     fn settle(&mut self, now: WallTime, wall: WallTime, rest: Duration, max_ttl: Duration, new: bool) {

@@ -96,7 +96,9 @@ impl Acquire {
             }
             Reply::Refused(view) => self.against(node, Vote::Refused(view)),
             Reply::Failed(fault) => self.against(node, Vote::Failed(fault)),
-            Reply::Extended | Reply::Released | Reply::Seen(_) | Reply::Sighted(_) => return Step::Wait,
+            Reply::Extended | Reply::Released | Reply::Seen(_) | Reply::Scanned { .. } | Reply::Sighted(_) => {
+                return Step::Wait;
+            }
         }
         self.decide(now)
     }

@@ -7,10 +7,10 @@ use crate::{Moment, NodeId, NodeSet};
 
 /// One try to extend, driven by replies.
 ///
-/// A node votes yes only if the lock was **still the holder's** there, and was when the lease began: a node that lost the
-/// lock and took it again, or whose grant arrived late and drew a number above the token, is never a vote. Somebody may
-/// have come and gone there in between. So no extension succeeds that began after a lease with a greater token was
-/// returned, whatever the clocks do.
+/// A node votes yes only if the lock was **still the holder's** there, and if it is one of the voters: a node that lost the
+/// lock and took it again is never a vote, nor is one whose grant came in late ([`Continuity`](super::Continuity) says
+/// how late). Somebody may have come and gone there in between. Where all voters drew no number above the token, no
+/// extension succeeds that began after a lease with a greater token was returned, whatever the clocks do.
 #[derive(Debug, Clone)]
 pub struct Extend {
     quorum: Quorum,
@@ -51,8 +51,8 @@ pub enum ExtendDefeat {
 }
 
 impl Extend {
-    /// Starts the try. `started` must have been read before the first byte is sent; `voters` are the nodes whose grants
-    /// are known to have drawn no number above the token.
+    /// Starts the try. `started` must have been read before the first byte is sent; `voters` are the nodes that
+    /// [`Continuity`](super::Continuity) counts.
     #[must_use]
     pub fn new(quorum: Quorum, terms: Terms, started: Moment, voters: NodeSet) -> Self {
         let votes = vec![Vote::Pending; quorum.nodes()];
@@ -81,7 +81,12 @@ impl Extend {
                 *slot = Vote::Failed(fault);
                 self.tally.no(node);
             }
-            Reply::Granted { .. } | Reply::Sealed | Reply::Released | Reply::Seen(_) | Reply::Sighted(_) => {
+            Reply::Granted { .. }
+            | Reply::Sealed
+            | Reply::Released
+            | Reply::Seen(_)
+            | Reply::Scanned { .. }
+            | Reply::Sighted(_) => {
                 return ExtendStep::Wait;
             }
         }

@@ -49,7 +49,20 @@ pub enum Verb {
     Release,
     /// Tell who holds the lock. Changes nothing.
     Inspect,
-    /// Tell about the node itself, and remember the longest time to live. The subject does not matter here and below.
+    /// If the lock is the holder's, remove it, else refuse; in any case let the next grant draw a greater number. What
+    /// an operator does to a holder that will not let go.
+    Force,
+    /// One step through all locks. The subject does not matter here and below.
+    Scan {
+        /// 0 to begin, then what the last step answered, until that is 0 again. A lock that is there from beginning to
+        /// end is told at least once.
+        cursor: u64,
+        /// About how many keys to look at.
+        count: u32,
+        /// Whether to remove what is found.
+        remove: bool,
+    },
+    /// Tell about the node itself, and remember the longest time to live.
     Look {
         /// The longest time to live that the caller may ask for.
         max_ttl: Duration,
@@ -93,6 +106,13 @@ pub enum Reply {
     Refused(View),
     /// What [`Verb::Inspect`] found.
     Seen(View),
+    /// One step through all locks, after [`Verb::Scan`].
+    Scanned {
+        /// Where to go on; 0 at the end.
+        cursor: u64,
+        /// What was found, in no order, perhaps more than once.
+        locks: Vec<Sighting>,
+    },
     /// What the node says of itself, after [`Verb::Look`], [`Verb::Settle`] and [`Verb::Wake`].
     Sighted(Sight),
     /// No answer, or an error in place of one: the request may or may not have taken effect.
@@ -108,6 +128,17 @@ pub struct View {
     pub ttl_left: Option<Duration>,
     /// The slot's counter; 0 when there is none.
     pub counter: u64,
+}
+
+/// One lock that a step through all locks found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sighting {
+    /// What is held.
+    pub resource: Resource,
+    /// The stored holder value as it is. It may be another program's.
+    pub occupant: Box<str>,
+    /// How long the lock lives on; `None` for one that never ends.
+    pub ttl_left: Option<Duration>,
 }
 
 /// Why a node gave no proper answer.

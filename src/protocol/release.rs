@@ -66,7 +66,12 @@ impl Release {
             Reply::Released => self.tally.yes(node),
             Reply::Refused(view) => self.refused(node, view),
             Reply::Failed(fault) => self.faults.push((node, fault)),
-            Reply::Granted { .. } | Reply::Sealed | Reply::Extended | Reply::Seen(_) | Reply::Sighted(_) => {
+            Reply::Granted { .. }
+            | Reply::Sealed
+            | Reply::Extended
+            | Reply::Seen(_)
+            | Reply::Scanned { .. }
+            | Reply::Sighted(_) => {
                 return None;
             }
         }

@@ -99,6 +99,20 @@ impl Votes {
         Some((name, views().filter_map(|(_, left)| left).max()))
     }
 
+    /// Who stands in the way, in one line: the occupant that most nodes name, and how many do.
+    #[must_use]
+    pub fn contention(&self) -> String {
+        let named = |occupant: &str| {
+            let is_named =
+                |vote: &&Vote| matches!(vote, Vote::Refused(view) if view.occupant.as_deref() == Some(occupant));
+            (self.0.iter().filter(is_named).count(), self.0.iter().find(is_named).map(ToString::to_string))
+        };
+        match self.occupant().map(|(occupant, _)| named(occupant)) {
+            Some((count, Some(vote))) => format!("{count} of {} nodes: {vote}", self.0.len()),
+            _ => self.to_string(),
+        }
+    }
+
     /// Whether nodes that hold the lock for somebody else are what stands in the way: with `blocking` nodes against,
     /// at least one of them must be such a refusal, and the failures alone must not have been enough.
     #[must_use]
@@ -158,6 +172,14 @@ mod tests {
         ] {
             assert_eq!(Votes::new(votes).to_string(), line);
         }
+    }
+
+    #[test]
+    fn a_contended_lock_names_its_holder_also_where_more_nodes_are_down() {
+        let held = Vote::Refused(View { occupant: Some("app".into()), ttl_left: None, counter: 0 });
+        let down = || Vote::Failed(Fault::new(FaultKind::Unreachable, ""));
+        let votes = Votes::new(vec![down(), held, down(), Vote::Granted, Vote::Granted]);
+        assert_eq!(votes.contention(), "1 of 5 nodes: held by \"app\" for ever");
     }
 
     #[test]

@@ -103,6 +103,11 @@ impl Builder {
             Some(prefix) => Prefix::new(prefix).ok_or_else(|| ConfigError::Prefix(prefix.clone()))?,
             None => Prefix::default(),
         };
+        for (what, time) in [("dial timeout", dial_timeout), ("response timeout", response_timeout)] {
+            if time.is_some_and(|time| time.is_zero()) {
+                return Err(ConfigError::NoTime(what));
+            }
+        }
         let default = RedisNodeOptions::default();
         let options = RedisNodeOptions {
             prefix,

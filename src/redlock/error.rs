@@ -71,7 +71,7 @@ pub enum ConfigError {
     },
     /// The time to live is above the longest that a node which forgot rests for.
     #[error(
-        "a time to live of {ttl:?} is above max_ttl, {max_ttl:?}: raise max_ttl in every locker of these nodes (it is how \
+        "a time to live of {ttl:?} is above max_ttl, {max_ttl:?}: raise max_ttl (`--max-ttl` on the command line) in every locker of these nodes (it is how \
          long a node that forgot its locks stays out), or shorten the time to live; renewal keeps a short one alive"
     )]
     TtlAboveMax {
@@ -80,6 +80,19 @@ pub enum ConfigError {
         /// The longest.
         max_ttl: Duration,
     },
+    /// A node that forgot would stay out for very long.
+    #[error(
+        "a max_ttl of {max_ttl:?} is too long, at most {most:?}: it is how long a node that forgot its locks stays out"
+    )]
+    MaxTtlTooLong {
+        /// What was asked for.
+        max_ttl: Duration,
+        /// The most.
+        most: Duration,
+    },
+    /// A time-out of no length.
+    #[error("a {0} of no time at all makes every node fail: leave it out, or make it longer than a round trip")]
+    NoTime(&'static str),
     /// No acquire could ever succeed.
     #[error("min_validity {min_validity:?} can never be met: a new lease is valid for {validity:?} at most")]
     MinValidityTooLong {
@@ -150,7 +163,7 @@ pub enum AcquireError {
     #[error(transparent)]
     Resource(#[from] ResourceError),
     /// Somebody else holds the resource, or contenders split the votes. The nodes are well: try later.
-    #[error("held by another after {attempts} attempt(s) in {waited:.1?}: {votes}")]
+    #[error("held by another after {attempts} attempt(s) in {waited:.1?}: {}", .votes.contention())]
     Contended {
         /// Every node's vote at the last attempt.
         votes: Votes,

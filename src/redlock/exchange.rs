@@ -47,6 +47,7 @@ pub(super) enum Phase {
     Extend,
     Release,
     Inspect,
+    Operate,
     Join,
 }
 
@@ -57,6 +58,7 @@ impl Phase {
             Verb::Extend { .. } => matches!(self, Self::Extend),
             Verb::Release => matches!(self, Self::Release),
             Verb::Inspect => matches!(self, Self::Inspect),
+            Verb::Force | Verb::Scan { .. } => matches!(self, Self::Operate),
             Verb::Look { .. } | Verb::Settle { .. } | Verb::Wake { .. } => matches!(self, Self::Join),
         }
     }
@@ -161,6 +163,7 @@ impl Exchange {
 
 impl Inbox for Exchange {
     fn deliver(&self, node: NodeId, verb: Verb, reply: Reply) {
+        let reply = self.core.roster.plausible(reply);
         self.core.levels.observe(self.subject.resource.slot(), &reply);
         if let Reply::Failed(fault) = &reply {
             self.core.roster.met(node, fault.kind);

@@ -12,6 +12,8 @@ mod guard;
 mod held;
 mod inspect;
 mod keeper;
+mod listing;
+mod operate;
 mod roster;
 mod settings;
 mod station;
@@ -29,15 +31,29 @@ pub use builder::Builder;
 pub use error::{AcquireError, ConfigError, ConnectError, ExtendError, FoundError, Lost, WithLockError};
 pub use guard::{Guard, LeaseHandle};
 pub use inspect::{Agreement, Inspection, Row};
+pub use listing::{Listed, Listing, Partial};
+pub use operate::{ForceOutcome, Forced, ForcedAt, ForcedRow, Reset, ResetError};
 pub use station::{NodeCondition, NodeStatus};
 
 use self::core::Core;
 use self::settings::{Settings, Wishes};
+#[cfg(feature = "redis")]
+use crate::Clock;
+#[cfg(feature = "redis")]
+use crate::node::Node;
 use crate::{Resource, ResourceError};
 
 /// A locker over N independent nodes: the type to begin with.
 ///
 /// Cloning is cheap, and all clones share their connections. One a process is enough for any number of resources.
+///
+/// It lives on the tokio runtime that it was first used on, which must have its timers enabled: connections, renewal and
+/// background releases are tasks there. Use it from that runtime; another runtime wants a locker of its own.
+///
+/// # Panics
+///
+/// The async calls of a locker and its guards panic outside a tokio runtime, as tokio's own timers do. Building,
+/// checking and dropping never panic.
 ///
 /// ```
 /// use redfence::{EmbeddedNode, Redlock};
@@ -121,7 +137,7 @@ impl Redlock {
         self.acquire_within(resource, self.settings.wait_max).await
     }
 
-    /// As [`Redlock::acquire`], with a wait of its own. The last attempt begins before `wait_max` has passed.
+    /// As [`Redlock::acquire`], with a wait of its own. The last attempt begins when `wait_max` has passed at the latest.
     ///
     /// # Errors
     ///
@@ -145,6 +161,9 @@ impl Redlock {
 
     /// Runs `body` while the resource is held. The body never runs without a lease, and it is cancelled at its current
     /// await point when the lease is lost. The lease is released before this returns.
+    ///
+    /// A body that does not await cannot be cancelled: it may end after the lease. Let it call `lease.check()` before each
+    /// side effect, and let the resource check the token.
     ///
     /// ```
     /// # use redfence::{EmbeddedNode, Redlock};
@@ -195,6 +214,31 @@ impl Redlock {
     pub async fn look(&self) {
         self.core.roster.start(&self.core);
         self.core.roster.look(&self.core).await;
+    }
+
+    /// The nodes themselves, for questions that are no requests.
+    #[cfg(feature = "redis")]
+    pub(crate) fn each_node(&self) -> &[Arc<dyn Node>] {
+        &self.core.nodes
+    }
+
+    /// The clock that leases are measured by.
+    #[cfg(feature = "redis")]
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &*self.core.clock
+    }
+
+    /// How many nodes must agree.
+    #[cfg(feature = "redis")]
+    pub(crate) fn needed(&self) -> usize {
+        self.core.quorum.needed()
+    }
+
+    /// How long a round waits, how far clocks may drift in parts per million, and whether nodes are declared durable.
+    #[cfg(feature = "redis")]
+    pub(crate) fn expectations(&self) -> (Duration, u32, bool) {
+        let Settings { node_timeout, policy, .. } = &*self.settings;
+        (*node_timeout, policy.drift_ppm, policy.durable)
     }
 
     /// The addresses of the nodes, in their order. Never with a password.

@@ -63,6 +63,9 @@ impl Wishes {
         if ttl > Self::TTL_MAX {
             return Err(ConfigError::TtlTooLong { ttl, most: Self::TTL_MAX });
         }
+        if self.max_ttl > Self::TTL_MAX {
+            return Err(ConfigError::MaxTtlTooLong { max_ttl: self.max_ttl, most: Self::TTL_MAX });
+        }
         if ttl > self.max_ttl {
             return Err(ConfigError::TtlAboveMax { ttl, max_ttl: self.max_ttl });
         }
@@ -73,7 +76,8 @@ impl Wishes {
         let node_timeout = self.node_timeout.unwrap_or_else(|| NODE_TIMEOUT.min(ttl / 4));
         let validity = terms.validity(Duration::ZERO).unwrap_or_default();
         if ttl < Self::TTL_MIN || node_timeout.is_zero() || validity <= node_timeout {
-            let least = Self::TTL_MIN.max(node_timeout + terms.drift() + Duration::from_millis(1));
+            let least =
+                Self::TTL_MIN.max(node_timeout.saturating_add(terms.drift()).saturating_add(Duration::from_millis(1)));
             return Err(ConfigError::TtlTooShort { ttl, node_timeout, least });
         }
         terms.min_validity = self.min_validity.unwrap_or(validity / 2);
@@ -120,6 +124,12 @@ mod tests {
             (Wishes { drift_ppm: 200_000, ..default() }, Some("drift")),
             (Wishes { label: Some("\n".into()), ..default() }, Some("label")),
             (Wishes { ttl: Duration::MAX, ..default() }, Some("time to live")),
+            (Wishes { ttl: Duration::MAX, max_ttl: Duration::MAX, ..default() }, Some("time to live")),
+            (Wishes { max_ttl: Duration::MAX, ..default() }, Some("max_ttl")),
+            (Wishes { node_timeout: Some(Duration::MAX), ..default() }, Some("node timeout")),
+            (Wishes { node_timeout: Some(ms(0)), ..default() }, Some("node timeout")),
+            (Wishes { min_validity: Some(Duration::MAX), ..default() }, Some("min_validity")),
+            (Wishes { wait_max: Duration::MAX, max_hold: Some(Duration::MAX), ..default() }, None),
             (Wishes { ttl: ms(50), ..default() }, None),
             (default(), None),
         ] {

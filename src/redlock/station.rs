@@ -127,6 +127,12 @@ impl Station {
         self.forgot = false;
     }
 
+    /// What was known of the node's past does not matter any more.
+    pub(super) const fn begin_anew(&mut self) {
+        self.kept_out_until = None;
+        self.settling(Reason::New);
+    }
+
     /// The node was judged.
     pub(super) fn stands(&mut self, standing: Standing, now: Moment) {
         if self.kept_out_until.is_some_and(|until| now >= until) {

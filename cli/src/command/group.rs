@@ -62,6 +62,6 @@ impl Group {
 }
 
 /// The file that this process runs, even if it was replaced since.
-fn this_program() -> io::Result<std::path::PathBuf> {
+pub(super) fn this_program() -> io::Result<std::path::PathBuf> {
     if cfg!(target_os = "linux") { Ok("/proc/self/exe".into()) } else { std::env::current_exe() }
 }

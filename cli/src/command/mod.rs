@@ -1,15 +1,22 @@
 //! The commands, one a file.
 
 mod acquire;
+mod dev;
 pub(crate) mod exec;
 mod extend;
+mod force;
+mod found;
 mod group;
 mod hold;
 mod holder;
+mod list;
+mod node;
 mod release;
+mod reset;
 mod run;
 mod status;
 mod supervise;
+mod who;
 
 use std::time::Duration;
 
@@ -28,6 +35,12 @@ pub(crate) async fn obey(args: &Args, output: &Output) -> Result<Exit, Failure> 
         Command::Acquire(acquire) => acquire::acquire(acquire, global, output).await,
         Command::Extend(extend) => extend::extend(extend, global, output).await,
         Command::Release(release) => release::release(release, global, output).await,
+        Command::Who(who) => who::who(who, global, output).await,
+        Command::List(list) => list::list(list, global, output).await,
+        Command::ForceRelease(force) => force::force(force, global, output).await,
+        Command::Reset(reset) => reset::reset(reset, global, output).await,
+        Command::Dev(dev) => dev::dev(dev, global, output).await,
+        Command::Found(_) => found::found(global, output).await,
         Command::Status(status) => status::status(status, global, output).await,
     }
 }

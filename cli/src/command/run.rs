@@ -68,7 +68,7 @@ async fn finish(
     let overrun = release::failure(&outcome).filter(|failure| failure.exit == Exit::Lost);
     lost = lost.or(overrun.map(|failure| failure.message));
     if let Some(mut reason) = lost {
-        if let Some(max_hold) = args.max_hold.0.filter(|max_hold| held_for > *max_hold * 3 / 4) {
+        if let Some(max_hold) = args.max_hold.0.filter(|max_hold| held_for > *max_hold / 4 * 3) {
             reason += &format!(" (--max-hold is {max_hold:?})");
         }
         output.event(&Event::Lost { resource: &args.resource, token, reason: &reason });

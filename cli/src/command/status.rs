@@ -1,9 +1,10 @@
 //! `redfence status`: what each node believes, side by side.
 
-use redfence::{Agreement, ConnectError, Holder, Inspection, Redlock, Resource, Row};
+use redfence::{Agreement, ConnectError, Holder, Inspection, NodeStatus, Redlock, Resource, Row};
 use serde::Serialize;
 
 use super::ms;
+use super::node::{self, Standing};
 use crate::args::{Global, StatusArgs};
 use crate::connect;
 use crate::exit::Exit;
@@ -20,32 +21,50 @@ struct Status<'a> {
 }
 
 #[derive(Serialize)]
+struct Node<'a> {
+    address: &'a str,
+    #[serde(flatten)]
+    standing: Standing,
+    #[serde(flatten)]
+    said: Said<'a>,
+}
+
+#[derive(Serialize)]
 #[serde(untagged)]
-enum Node<'a> {
-    Seen { address: &'a str, holder: Option<&'a str>, label: Option<String>, ttl_left_ms: Option<u64>, counter: String },
-    Failed { address: &'a str, error: String },
+enum Said<'a> {
+    Seen { holder: Option<&'a str>, label: Option<String>, ttl_left_ms: Option<u64>, counter: String },
+    Failed { error: String },
 }
 
 /// Asks every node and shows what it said.
 pub(crate) async fn status(args: &StatusArgs, global: &Global, output: Output) -> Result<Exit, Failure> {
-    let redlock = match connect::to_servers(global)?.connect().await {
-        // That too few can be reached is an answer here: the table says which.
-        Err(ConnectError::NoQuorum { .. }) => over_all(global).await?,
-        other => other?,
-    };
+    let redlock = reach(global).await?;
     let inspection = redlock.inspect(&args.resource).await?;
-    let answered = inspection.rows.iter().filter(|row| row.view.is_ok()).count();
+    let nodes = redlock.nodes();
     // Who does not read on needs no complaint.
-    let _ = output.result(&human(&inspection), &machine(&args.resource, &inspection));
-    Ok(if answered >= inspection.needed { Exit::Done } else { Exit::NoQuorum })
+    let _ = output.result(&human(&inspection, &nodes), &machine(&args.resource, &inspection, &nodes));
+    Ok(if answered(&inspection) >= inspection.needed { Exit::Done } else { Exit::NoQuorum })
 }
 
-async fn over_all(global: &Global) -> Result<Redlock, Failure> {
-    let nodes = connect::each_node(global).await?;
-    Ok(nodes.into_iter().fold(connect::settings(global), redfence::Builder::node).build()?)
+/// A locker over all nodes, however few can be reached: that they cannot is an answer, and the table says which.
+pub(super) async fn reach(global: &Global) -> Result<Redlock, Failure> {
+    match connect::to_servers(global)?.connect().await {
+        Err(ConnectError::NoQuorum { .. }) => {
+            let nodes = connect::each_node(global).await?;
+            let redlock = nodes.into_iter().fold(connect::settings(global), redfence::Builder::node).build()?;
+            redlock.look().await;
+            Ok(redlock)
+        }
+        other => Ok(other?),
+    }
 }
 
-fn machine<'a>(resource: &'a Resource, inspection: &'a Inspection) -> Status<'a> {
+/// How many nodes said what they know.
+pub(super) fn answered(inspection: &Inspection) -> usize {
+    inspection.rows.iter().filter(|row| row.view.is_ok()).count()
+}
+
+fn machine<'a>(resource: &'a Resource, inspection: &'a Inspection, nodes: &[NodeStatus]) -> Status<'a> {
     let agreement = inspection.agreement();
     let holder = match &agreement {
         Agreement::HeldBy(holder) => occupants(inspection).find(|occupant| *occupant == &**holder),
@@ -56,23 +75,28 @@ fn machine<'a>(resource: &'a Resource, inspection: &'a Inspection) -> Status<'a>
         Agreement::Free => "free",
         Agreement::Indeterminate => "indeterminate",
     };
-    let node = |row: &'a Row| match &row.view {
-        Ok(view) => Node::Seen {
-            address: &row.address,
+    let said = |row: &'a Row| match &row.view {
+        Ok(view) => Said::Seen {
             holder: view.occupant.as_deref(),
             label: view.occupant.as_deref().and_then(parsed).map(|holder| holder.label().to_string()),
             ttl_left_ms: view.ttl_left.map(ms),
             counter: view.counter.to_string(),
         },
-        Err(fault) => Node::Failed { address: &row.address, error: fault.to_string() },
+        Err(fault) => Said::Failed { error: fault.to_string() },
     };
-    let nodes = inspection.rows.iter().map(node).collect();
+    let node = |(row, status): (&'a Row, &NodeStatus)| Node {
+        address: &row.address,
+        standing: Standing::of(status),
+        said: said(row),
+    };
+    let nodes = inspection.rows.iter().zip(nodes).map(node).collect();
     Status { resource, agreement, holder, needed: inspection.needed, nodes }
 }
 
-fn human(inspection: &Inspection) -> String {
-    let heading = ["node", "holder", "label", "time left", "counter"].map(str::to_owned).to_vec();
-    let rows = std::iter::once(heading).chain(inspection.rows.iter().map(row));
+fn human(inspection: &Inspection, nodes: &[NodeStatus]) -> String {
+    let heading = ["node", "stands", "holder", "label", "time left", "counter", "round trip", "clock"];
+    let heading = heading.map(str::to_owned).to_vec();
+    let rows = std::iter::once(heading).chain(inspection.rows.iter().zip(nodes).map(row));
     let rows = table(&rows.collect::<Vec<_>>());
     let (heading, rows) = rows.split_once('\n').unwrap_or((&rows, ""));
     let mut lines = format!("{DIM}{heading}{DIM:#}\n{rows}\n\n{}", agreement(inspection));
@@ -86,7 +110,7 @@ fn human(inspection: &Inspection) -> String {
     lines
 }
 
-fn row(row: &Row) -> Vec<String> {
+fn row((row, status): (&Row, &NodeStatus)) -> Vec<String> {
     let address = row.address.clone();
     let view = match &row.view {
         Err(fault) => return vec![address, fault.to_string()],
@@ -101,14 +125,15 @@ fn row(row: &Row) -> Vec<String> {
     };
     let left = match (&view.occupant, view.ttl_left) {
         (None, _) => "-".to_owned(),
-        (Some(_), Some(left)) => format!("{}.{} s", left.as_secs(), left.subsec_millis() / 100),
+        (Some(_), Some(left)) => node::seconds(left),
         (Some(_), None) => "for ever".to_owned(),
     };
-    vec![address, holder, label, left, view.counter.to_string()]
+    let (standing, counter) = (node::standing(status), view.counter.to_string());
+    vec![address, standing, holder, label, left, counter, node::round_trip(status), node::clock_offset(status)]
 }
 
 /// `held by … on 3 of 5 nodes` and the like.
-fn agreement(inspection: &Inspection) -> String {
+pub(super) fn agreement(inspection: &Inspection) -> String {
     let nodes = inspection.rows.len();
     let views = || inspection.rows.iter().filter_map(|row| row.view.as_ref().ok());
     let with = |occupant: Option<&str>| views().filter(|view| view.occupant.as_deref() == occupant).count();
@@ -133,11 +158,11 @@ fn occupants(inspection: &Inspection) -> impl Iterator<Item = &str> {
     inspection.rows.iter().filter_map(|row| row.view.as_ref().ok()?.occupant.as_deref())
 }
 
-fn parsed(occupant: &str) -> Option<Holder> {
+pub(super) fn parsed(occupant: &str) -> Option<Holder> {
     occupant.parse().ok()
 }
 
 /// A value that another program wrote: escaped and cut.
-fn foreign(occupant: &str) -> String {
+pub(super) fn foreign(occupant: &str) -> String {
     format!("{:?}", occupant.chars().take(24).collect::<String>())
 }

@@ -23,7 +23,15 @@ pub const LIMIT: Duration = Duration::from_secs(20);
 
 /// The program without the machine's own configuration.
 pub fn redfence() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_redfence"));
+    let binary = env!("CARGO_BIN_EXE_redfence");
+    // Whoever runs the tests may ignore signals (nohup, some CI), and ignored signals are inherited: not by these runs.
+    let mut command = if cfg!(target_os = "linux") {
+        let mut command = Command::new("env");
+        command.args(["--default-signal", binary]);
+        command
+    } else {
+        Command::new(binary)
+    };
     for variable in ["REDFENCE_NODES", "REDFENCE_CA_FILE", "REDFENCE_LOG", "CLICOLOR_FORCE"] {
         command.env_remove(variable);
     }

@@ -46,6 +46,17 @@ impl Address {
         Ok(Self { endpoint, login: info.redis_settings().clone() })
     }
 
+    /// Whether nobody on a network can listen: TLS, a Unix socket, or loopback.
+    pub(super) fn is_private(&self) -> bool {
+        match &self.endpoint {
+            Endpoint::Tls { .. } | Endpoint::Unix(_) => true,
+            Endpoint::Tcp { host, .. } => {
+                let ip = host.parse::<std::net::IpAddr>();
+                host.eq_ignore_ascii_case("localhost") || ip.is_ok_and(|ip| ip.is_loopback())
+            }
+        }
+    }
+
     /// Whether both name one server, whatever database and user they name. Two names of one server are one node.
     #[must_use]
     pub fn is_same_server(&self, other: &Self) -> bool {

@@ -10,14 +10,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Pipeline, RedisConnectionInfo, Value};
+use redis::{Pipeline, Value};
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
+use super::connection::{Connection, Route};
 use super::script::{self, By};
-use super::{Dial, Link, RedisNodeOptions, fault};
+use super::{Link, fault};
 use crate::node::Answer;
 use crate::protocol::{Backoff, Fault, FaultKind, Reply, Request, Verb};
 
@@ -30,9 +29,7 @@ pub(super) struct Envelope {
 /// Keeps one connection.
 pub(super) struct Courier {
     pub(super) name: String,
-    pub(super) dial: Arc<dyn Dial>,
-    pub(super) login: RedisConnectionInfo,
-    pub(super) options: RedisNodeOptions,
+    pub(super) route: Route,
     pub(super) queue: mpsc::UnboundedReceiver<Envelope>,
     pub(super) waiting: Arc<AtomicUsize>,
     pub(super) link: watch::Sender<Link>,
@@ -53,11 +50,11 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_
 impl Courier {
     /// Dials and serves until the node is dropped and its queue is empty.
     pub(super) async fn run(mut self) {
-        let entropy = Arc::clone(&self.options.entropy);
+        let entropy = Arc::clone(&self.route.options.entropy);
         let pauses = || Backoff::new(PAUSES.0, PAUSES.1, || entropy.u32());
         let mut pause = pauses();
         loop {
-            let end = match self.connect().await {
+            let end = match self.route.connect().await {
                 Ok(connection) => {
                     tracing::debug!(node = self.name, "connected");
                     pause = pauses();
@@ -80,27 +77,6 @@ impl Courier {
                 return;
             }
         }
-    }
-
-    async fn connect(&self) -> Result<Connection, Fault> {
-        // The crate's own bound would leave out this constructor, and its response time-out would free a place in the
-        // pipeline whose request is still on the way.
-        let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
-        let dialling = async {
-            let stream =
-                self.dial.dial().await.map_err(|error| Fault::new(FaultKind::Unreachable, error.to_string()))?;
-            MultiplexedConnection::new_with_config(&self.login, stream, config).await.map_err(|error| {
-                match fault::of_connection(&error) {
-                    Fault { kind: FaultKind::ConnectionLost, detail } => Fault { kind: FaultKind::Unreachable, detail },
-                    fault => fault,
-                }
-            })
-        };
-        let limit = self.options.dial_timeout;
-        let (handle, driver) = timeout(limit, dialling).await.unwrap_or_else(|_| {
-            Err(Fault::new(FaultKind::Unreachable, format!("no connection and login within {limit:?}")))
-        })?;
-        Ok(Connection { handle, driver: tokio::spawn(driver) })
     }
 
     async fn serve(&mut self, mut connection: Connection) -> ControlFlow<()> {
@@ -152,7 +128,7 @@ impl Courier {
                     unknown.push(envelope);
                 } else {
                     let Envelope { request, answer } = envelope;
-                    let mut reply = script::reply(request.verb, value);
+                    let mut reply = script::reply(&self.route.options.prefix, request.verb, value);
                     if let Reply::Sighted(sight) = &mut reply {
                         sight.session = *self.gate.session.borrow();
                     }
@@ -167,9 +143,9 @@ impl Courier {
     async fn exchange(&self, connection: &mut Connection, turn: &[Envelope], by: By) -> Result<Vec<Value>, Fault> {
         let mut pipeline = Pipeline::with_capacity(turn.len());
         for Envelope { request, .. } in turn {
-            pipeline.add_command(script::command(&self.options.prefix, request, by));
+            pipeline.add_command(script::command(&self.route.options.prefix, request, by));
         }
-        let limit = self.options.response_timeout;
+        let limit = self.route.options.response_timeout;
         match timeout(limit, connection.handle.send_packed_commands(&pipeline, 0, turn.len())).await {
             Ok(values) => values.map_err(|error| fault::of_connection(&error)),
             Err(_) => Err(Fault::new(FaultKind::TimedOut, format!("no answer within {limit:?}"))),
@@ -210,18 +186,6 @@ fn withdraw_released(turn: &mut Vec<Envelope>) {
     let withdrawn = |e: &mut Envelope| matches!(e.request.verb, Verb::Grant { .. }) && released.contains(&id(e));
     for Envelope { answer, .. } in turn.extract_if(.., withdrawn) {
         answer.fail(FaultKind::Withdrawn, "");
-    }
-}
-
-/// A connection and the task that drives it, which ends with it.
-struct Connection {
-    handle: MultiplexedConnection,
-    driver: JoinHandle<()>,
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.driver.abort();
     }
 }
 

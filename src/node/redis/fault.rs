@@ -7,7 +7,7 @@ use crate::protocol::{Fault, FaultKind};
 /// An error that the server sent in place of an answer.
 pub(super) fn of_server(error: &ServerError) -> Fault {
     let detail = error.details().unwrap_or_default();
-    Fault::new(of_code(error.code(), detail), format!("{} {detail}", error.code()).trim_end())
+    Fault::new(of_code(error.code(), detail), one_line(&format!("{} {detail}", error.code())))
 }
 
 /// An error of the connection itself, or of its set-up.
@@ -15,9 +15,24 @@ pub(super) fn of_connection(error: &RedisError) -> Fault {
     let kind = match error.code() {
         Some(code) => of_code(code, error.detail().unwrap_or_default()),
         None if error.kind() == redis::ErrorKind::AuthenticationFailed => FaultKind::Authentication,
+        None if error.kind() == redis::ErrorKind::Parse => {
+            let what = one_line(&error.to_string());
+            return Fault::new(FaultKind::Unexpected, format!("what answers there is no Redis: {what}"));
+        }
         None => FaultKind::ConnectionLost,
     };
-    Fault::new(kind, error.to_string())
+    Fault::new(kind, one_line(&error.to_string()))
+}
+
+/// A detail as it may stand in a table: what answers on a port may be anything.
+fn one_line(text: &str) -> String {
+    const LEN_MAX: usize = 160;
+    let folded = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
+    let folded = folded.collect::<Vec<_>>().join(" ");
+    match folded.char_indices().nth(LEN_MAX) {
+        Some((at, _)) => format!("{}…", folded.get(..at).unwrap_or_default()),
+        None => folded,
+    }
 }
 
 fn of_code(code: &str, detail: &str) -> FaultKind {

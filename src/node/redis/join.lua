@@ -27,9 +27,11 @@ local function counters(change)
 end
 local function raise()
   -- Above everything that a lost counter ever issued. %.0f is exact below 2^53; tostring keeps 14 digits only.
-  local start = math.max(now, tonumber(ARGV[4]))
+  -- However wrong a clock is, some numbers are left: tokens end at 2^53.
+  local start = math.min(math.max(now, tonumber(ARGV[4])), 9007194959773696)
   counters(function(key)
-    local counter = tonumber(redis.call('GET', key))
+    local counter = redis.pcall('GET', key)
+    counter = type(counter) == 'string' and tonumber(counter)
     if not counter or counter < start then
       redis.call('SET', key, string.format('%.0f', start))
     end

@@ -20,6 +20,15 @@ impl Prefix {
         format!("{{{}:{}}}:lock:{resource}", self.0, resource.slot())
     }
 
+    /// The resource whose lock this key is; `None` for every other key.
+    #[must_use]
+    pub fn resource_of(&self, lock: &str) -> Option<Resource> {
+        let rest = lock.strip_prefix('{')?.strip_prefix(&*self.0)?.strip_prefix(':')?;
+        let (_, name) = rest.split_once("}:lock:")?;
+        // Another prefix may begin like this one, and anybody may write a key that looks like a lock's.
+        Resource::new(name).ok().filter(|resource| self.lock(resource) == lock)
+    }
+
     /// The record of having been joined.
     #[must_use]
     pub fn record(&self) -> String {
@@ -55,6 +64,12 @@ mod tests {
         let slot = resource.slot();
         assert_eq!(Prefix::default().lock(&resource), format!("{{redfence:{slot}}}:lock:invoice:42"));
         assert_eq!(Prefix::new("app").unwrap().counter(&resource), format!("{{app:{slot}}}:token"));
+        assert_eq!(Prefix::default().resource_of(&Prefix::default().lock(&resource)), Some(resource.clone()));
+        for foreign in
+            [&*Prefix::new("redfence:7").unwrap().lock(&resource), "{redfence:x}:lock:invoice:42", "lock", ""]
+        {
+            assert_eq!(Prefix::default().resource_of(foreign), None, "{foreign:?}");
+        }
         assert!(Prefix::new("").is_none() && Prefix::new("a b").is_none() && Prefix::new("a{b}").is_none());
     }
 }

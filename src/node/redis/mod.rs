@@ -1,6 +1,7 @@
 //! [`RedisNode`]: a Redis or Valkey server as a node.
 
 mod address;
+mod connection;
 mod courier;
 mod dial;
 mod fault;
@@ -21,6 +22,7 @@ pub use address::{Address, AddressError};
 pub use dial::{Dial, Stream};
 pub use keys::Prefix;
 
+use self::connection::Route;
 use self::courier::{Courier, Envelope};
 use super::{Answer, Node};
 use crate::Entropy;
@@ -40,6 +42,8 @@ pub struct RedisNode {
     session: watch::Receiver<u64>,
     admitted: Arc<AtomicU64>,
     name: String,
+    route: Route,
+    encrypted: bool,
 }
 
 /// The state of the connection.
@@ -91,6 +95,7 @@ impl RedisNode {
     /// [`OpenError`] outside a tokio runtime, and for an unusable certificate file.
     pub fn open(address: Address, options: RedisNodeOptions) -> Result<Self, OpenError> {
         let name = address.to_string();
+        let private = address.is_private();
         #[cfg(feature = "tls")]
         let network = {
             let trust = match &options.ca_file {
@@ -101,7 +106,8 @@ impl RedisNode {
         };
         #[cfg(not(feature = "tls"))]
         let network = dial::Network::new(address.endpoint);
-        Self::over(Arc::new(network), name, address.login, options)
+        let node = Self::over(Arc::new(network), name, address.login, options)?;
+        Ok(Self { encrypted: private, ..node })
     }
 
     /// Starts to dial by other means than the network.
@@ -122,18 +128,17 @@ impl RedisNode {
         let (waiting, admitted) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicU64::new(0)));
         let gate = courier::Gate { session: session_sender, admitted: Arc::clone(&admitted) };
         let (waiting_too, name_too) = (Arc::clone(&waiting), name.clone());
+        let route = Route { dial, login, options };
         let courier = Courier {
             name: name_too,
-            dial,
-            login,
-            options,
+            route: route.clone(),
             queue: envelopes,
             waiting: waiting_too,
             link: link_sender,
             gate,
         };
         runtime.spawn(courier.run());
-        Ok(Self { queue, waiting, link, session, admitted, name })
+        Ok(Self { queue, waiting, link, session, admitted, name, route, encrypted: false })
     }
 
     /// Waits until the first dial has succeeded or failed.
@@ -151,6 +156,21 @@ impl RedisNode {
             Ok(_) => Ok(()),
             Err(_) => Err(Fault::new(FaultKind::Unreachable, "the connection's task ended")),
         }
+    }
+
+    /// Whether nobody on a network can listen: TLS, a Unix socket, or loopback.
+    pub(crate) const fn is_private(&self) -> bool {
+        self.encrypted
+    }
+
+    /// A connection of one's own beside the courier's, for questions that are no requests.
+    ///
+    /// # Errors
+    ///
+    /// The fault that stood in the way.
+    pub(crate) async fn inquire(&self) -> Result<Inquiry, Fault> {
+        let limit = self.route.options.response_timeout;
+        Ok(Inquiry { connection: self.route.connect().await?, limit })
     }
 
     /// The state of the connection now.
@@ -181,6 +201,10 @@ impl Node for RedisNode {
         Some(self.session.clone())
     }
 
+    fn as_server(&self) -> Option<&RedisNode> {
+        Some(self)
+    }
+
     fn address(&self) -> String {
         self.name.clone()
     }
@@ -189,6 +213,23 @@ impl Node for RedisNode {
 impl fmt::Debug for RedisNode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisNode").field("address", &self.name).field("link", &self.link()).finish()
+    }
+}
+
+/// A connection for questions.
+pub(crate) struct Inquiry {
+    connection: connection::Connection,
+    limit: Duration,
+}
+
+impl Inquiry {
+    /// Asks one question; an error of the server is a fault like any other.
+    pub(crate) async fn ask(&mut self, command: &redis::Cmd) -> Result<redis::Value, Fault> {
+        match tokio::time::timeout(self.limit, self.connection.handle.send_packed_command(command)).await {
+            Ok(Ok(redis::Value::ServerError(error))) => Err(fault::of_server(&error)),
+            Ok(answer) => answer.map_err(|error| fault::of_connection(&error)),
+            Err(_) => Err(Fault::new(FaultKind::TimedOut, format!("no answer within {:?}", self.limit))),
+        }
     }
 }
 

@@ -8,13 +8,15 @@ use redis::{Cmd, Script, Value};
 use super::fault;
 use super::keys::Prefix;
 use crate::WallTime;
-use crate::protocol::{Fault, FaultKind, Record, Reply, Request, RunId, Sight, Verb, View};
+use crate::protocol::{Fault, FaultKind, Record, Reply, Request, RunId, Sight, Sighting, Verb, View};
 
 static GRANT: LazyLock<Source> = LazyLock::new(|| Source::new(include_str!("grant.lua")));
 static SEAL: LazyLock<Source> = LazyLock::new(|| Source::new(include_str!("seal.lua")));
 static EXTEND: LazyLock<Source> = LazyLock::new(|| Source::new(include_str!("extend.lua")));
 static RELEASE: LazyLock<Source> = LazyLock::new(|| Source::new(include_str!("release.lua")));
 static INSPECT: LazyLock<Source> = LazyLock::new(|| Source::new(include_str!("inspect.lua")));
+static FORCE: LazyLock<Source> = LazyLock::new(|| Source::new(include_str!("force.lua")));
+static SCAN: LazyLock<Source> = LazyLock::new(|| Source::new(include_str!("scan.lua")));
 static JOIN: LazyLock<Source> = LazyLock::new(|| Source::new(include_str!("join.lua")));
 
 /// One script and its hash.
@@ -47,6 +49,8 @@ pub(super) fn command(prefix: &Prefix, request: &Request, by: By) -> Cmd {
         Verb::Extend { .. } => &*EXTEND,
         Verb::Release => &*RELEASE,
         Verb::Inspect => &*INSPECT,
+        Verb::Force => &*FORCE,
+        Verb::Scan { .. } => &*SCAN,
         Verb::Look { .. } | Verb::Settle { .. } | Verb::Wake { .. } => &*JOIN,
     };
     let mut cmd = Cmd::new();
@@ -54,6 +58,10 @@ pub(super) fn command(prefix: &Prefix, request: &Request, by: By) -> Cmd {
         By::Hash => cmd.arg("EVALSHA").arg(&source.sha),
         By::Source => cmd.arg("EVAL").arg(source.code),
     };
+    if let Verb::Scan { cursor, count, remove } = request.verb {
+        cmd.arg(1).arg(prefix.record()).arg(cursor).arg(count).arg(prefix.as_str()).arg(u8::from(remove));
+        return cmd;
+    }
     if join_arguments(&mut cmd, prefix, request.verb) {
         return cmd;
     }
@@ -95,7 +103,7 @@ pub(super) fn is_unknown_script(value: &Value) -> bool {
 }
 
 /// What a server's value means as the answer to `verb`.
-pub(super) fn reply(verb: Verb, value: Value) -> Reply {
+pub(super) fn reply(prefix: &Prefix, verb: Verb, value: Value) -> Reply {
     match (verb, value) {
         (_, Value::ServerError(error)) => Reply::Failed(fault::of_server(&error)),
         (Verb::Grant { .. }, Value::Int(drawn)) => match u64::try_from(drawn) {
@@ -104,7 +112,10 @@ pub(super) fn reply(verb: Verb, value: Value) -> Reply {
         },
         (Verb::Seal { .. }, Value::Int(1)) => Reply::Sealed,
         (Verb::Extend { .. }, Value::Int(1)) => Reply::Extended,
-        (Verb::Release, Value::Int(1)) => Reply::Released,
+        (Verb::Release | Verb::Force, Value::Int(1)) => Reply::Released,
+        (Verb::Scan { .. }, Value::Array(parts)) => {
+            scanned(prefix, &parts).unwrap_or_else(|| unexpected(&Value::Array(parts)))
+        }
         (Verb::Inspect, Value::Array(parts)) => view(&parts).map_or_else(|| unexpected(&Value::Nil), Reply::Seen),
         (Verb::Look { .. } | Verb::Settle { .. } | Verb::Wake { .. }, Value::Array(parts)) => {
             sight(&parts).map_or_else(|| unexpected(&Value::Array(parts)), Reply::Sighted)
@@ -133,6 +144,19 @@ fn view(parts: &[Value]) -> Option<View> {
         _ => return None,
     };
     Some(View { occupant, ttl_left, counter })
+}
+
+/// Reads what `scan.lua` answers. What is no lock of ours is left out.
+fn scanned(prefix: &Prefix, parts: &[Value]) -> Option<Reply> {
+    let (Value::BulkString(cursor), found) = parts.split_first()? else { return None };
+    let sighting = |parts: &[Value]| {
+        let [Value::BulkString(key), Value::BulkString(occupant), Value::Int(left)] = parts else { return None };
+        let resource = prefix.resource_of(str::from_utf8(key).ok()?)?;
+        let ttl_left = u64::try_from(*left).ok().map(Duration::from_millis);
+        Some(Sighting { resource, occupant: String::from_utf8_lossy(occupant).into(), ttl_left })
+    };
+    let locks = found.chunks(3).filter_map(sighting).collect();
+    Some(Reply::Scanned { cursor: str::from_utf8(cursor).ok()?.parse().ok()?, locks })
 }
 
 /// Reads what `join.lua` answers.

@@ -45,7 +45,8 @@ impl<C: ConnectionLike + Clone + Send + Sync> RedisStore<C> {
     ///
     /// # Errors
     ///
-    /// [`StoreError`]: then the value may or may not have been written, by this token; offering it again is safe.
+    /// [`StoreError`]: then the value may or may not have been written, by this token. Offering it again is safe, but
+    /// that [`Rule::Strict`] refuses it if it had been.
     ///
     /// # Cancel safety
     ///
@@ -60,7 +61,8 @@ impl<C: ConnectionLike + Clone + Send + Sync> RedisStore<C> {
         self.judge(resource, token, rule, Some(value)).await
     }
 
-    /// The value of a resource and the token that it was written under.
+    /// The value of a resource and the highest token that was accepted for it: the one that it was written under, unless
+    /// a newer one was only admitted since.
     ///
     /// # Errors
     ///

@@ -1,0 +1,184 @@
+//! `redfence dev`: servers on this machine, to try things out.
+
+use std::future::poll_fn;
+use std::net::{Ipv4Addr, TcpListener};
+use std::process::{ExitStatus, Stdio};
+use std::task::Poll;
+use std::time::Duration;
+
+use redfence::{Clock as _, SystemClock};
+use serde::Serialize;
+use tempfile::TempDir;
+use tokio::net::TcpStream;
+use tokio::process::{Child, Command};
+
+use super::{exec, group};
+use crate::args::{DevArgs, Global};
+use crate::connect;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::signals::Signals;
+
+const PROGRAM: &str = "redis-server";
+const NOT_INSTALLED: &str = "redis-server is not installed, or not on PATH: install it with \"apt-get install redis-server\" \
+     or \"brew install redis\"; `redfence demo` needs nothing installed";
+
+/// How long a server may take to listen.
+const START_MAX: Duration = Duration::from_secs(10);
+/// The time between two looks whether it does.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// How often another port is tried: one that was free a moment ago may be taken.
+const PORTS_MAX: usize = 5;
+
+#[derive(Serialize)]
+struct Ready<'a> {
+    /// For REDFENCE_NODES.
+    nodes: &'a str,
+    servers: Vec<ReadyServer<'a>>,
+}
+
+#[derive(Serialize)]
+struct ReadyServer<'a> {
+    url: &'a str,
+    pid: Option<u32>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+enum Event<'a> {
+    ServerEnded { url: &'a str, left: usize },
+}
+
+/// Starts servers, and stops them when it is told to end.
+pub(crate) async fn dev(args: &DevArgs, global: &Global, output: Output) -> Result<Exit, Failure> {
+    let mut signals = Signals::listen()?;
+    // The directory ends after the servers, which end with this program whichever way it ends.
+    let directory = tempfile::tempdir()
+        .map_err(|error| Failure::new(Exit::Failed, format!("no directory for the servers: {error}")))?;
+    let started = tokio::select! {
+        started = start(args, global, &directory) => started,
+        signal = signals.ending() => return Ok(Exit::from(signal)),
+    };
+    let mut servers = started?;
+    let nodes = servers.iter().map(|server| &*server.url).collect::<Vec<_>>().join(",");
+    let list = servers.iter().map(|server| ReadyServer { url: &server.url, pid: server.child.id() }).collect();
+    let human = format!("export REDFENCE_NODES={nodes}\n# {} servers run until Ctrl-C", servers.len());
+    // Who does not read may still want the servers.
+    let _ = output.result(&human, &Ready { nodes: &nodes, servers: list });
+    let outcome = watch(&mut servers, &mut signals, output).await;
+    for server in &mut servers {
+        // They have nothing to write down. One that is gone already is what was asked for.
+        let _ = server.child.kill().await;
+    }
+    outcome
+}
+
+/// Tells who dies, until a signal wants the end or nobody is left.
+async fn watch(servers: &mut Vec<Server>, signals: &mut Signals, output: Output) -> Result<Exit, Failure> {
+    loop {
+        let (at, status) = tokio::select! {
+            ended = one_ended(servers) => ended,
+            // This is how it is meant to end.
+            _ = signals.ending() => return Ok(Exit::Done),
+        };
+        let Server { url, .. } = servers.remove(at);
+        let (left, status) = (servers.len(), status.map_or_else(|| "unknown".to_owned(), |status| status.to_string()));
+        output.event(&Event::ServerEnded { url: &url, left });
+        output.note(&format!("{url} has ended ({status}); {left} left"));
+        if left == 0 {
+            return Err(Failure::new(Exit::Failed, "no server is left"));
+        }
+    }
+}
+
+/// Waits until one of the servers ends.
+async fn one_ended(servers: &mut [Server]) -> (usize, Option<ExitStatus>) {
+    poll_fn(|context| {
+        for (at, server) in servers.iter_mut().enumerate() {
+            let mut ended = std::pin::pin!(server.child.wait());
+            if let Poll::Ready(status) = ended.as_mut().poll(context) {
+                return Poll::Ready((at, status.ok()));
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+/// One server of ours; it is killed when this is dropped.
+struct Server {
+    url: String,
+    child: Child,
+}
+
+async fn start(args: &DevArgs, global: &Global, directory: &TempDir) -> Result<Vec<Server>, Failure> {
+    let starting = (0..args.count).map(|_| Server::start(directory));
+    let servers: Vec<Server> = futures::future::try_join_all(starting).await?;
+    // Whatever nodes were named elsewhere: these are the ones.
+    let global = Global { nodes: servers.iter().map(|server| server.url.clone()).collect(), ..global.clone() };
+    let redlock = connect::to_servers(&global)?.connect().await?;
+    redlock.found().await.map_err(|error| Failure::new(Exit::NoQuorum, error.to_string()))?;
+    Ok(servers)
+}
+
+impl Server {
+    async fn start(directory: &TempDir) -> Result<Self, Failure> {
+        let mut last = None;
+        for _ in 0..PORTS_MAX {
+            let failed =
+                |error: std::io::Error| Failure::new(Exit::NoQuorum, format!("{PROGRAM} cannot be run: {error}"));
+            let port = free_port().map_err(failed)?;
+            let child = spawn(directory, port).map_err(failed)?;
+            let mut server = Self { url: format!("redis://127.0.0.1:{port}"), child };
+            match server.listens(port).await {
+                Ok(()) => return Ok(server),
+                Err(failure) => last = Some(failure),
+            }
+        }
+        Err(last.unwrap_or_else(|| did_not_start("no port is free")))
+    }
+
+    /// Waits until it listens.
+    async fn listens(&mut self, port: u16) -> Result<(), Failure> {
+        let until = SystemClock.now().after(START_MAX);
+        while SystemClock.now() < until {
+            let answers = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_ok();
+            match self.child.try_wait() {
+                Ok(None) if answers => return Ok(()),
+                Ok(None) => tokio::time::sleep(LOOK_EVERY).await,
+                Ok(Some(status)) if Exit::from(status) == Exit::Command(Exit::NotFound.code()) => {
+                    return Err(Failure::new(Exit::NoQuorum, NOT_INSTALLED));
+                }
+                Ok(Some(status)) => return Err(did_not_start(&format!("it ended with {status}"))),
+                Err(error) => return Err(did_not_start(&error.to_string())),
+            }
+        }
+        Err(did_not_start(&format!("it did not listen within {START_MAX:?}")))
+    }
+}
+
+fn did_not_start(why: &str) -> Failure {
+    Failure::new(Exit::NoQuorum, format!("{PROGRAM} did not start: {why}"))
+}
+
+fn spawn(directory: &TempDir, port: u16) -> std::io::Result<Child> {
+    let port = port.to_string();
+    // By way of this program, so that the server ends with it whichever way it ends, and not at Ctrl-C by itself.
+    Command::new(group::this_program()?)
+        .arg0("redfence")
+        .args([exec::NAME, &std::process::id().to_string(), PROGRAM])
+        .args(["--bind", "127.0.0.1", "--port", &port, "--save", "", "--appendonly", "no", "--daemonize", "no"])
+        .arg("--dir")
+        .arg(directory.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+}
+
+/// A port that was free just now.
+fn free_port() -> std::io::Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}

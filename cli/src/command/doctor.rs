@@ -1,0 +1,97 @@
+//! `redfence doctor`: what can hurt, before it hurts.
+
+use redfence::doctor::{Finding, Outcome, Report, minimal_rule};
+use serde::Serialize;
+
+use crate::args::{DoctorArgs, Global};
+use crate::connect;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::{BAD, DIM, GOOD, Output, STRONG, table};
+
+#[derive(Serialize)]
+struct Diagnosis<'a> {
+    healthy: bool,
+    quorum: bool,
+    verdict: String,
+    findings: Vec<Line<'a>>,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    check: &'a str,
+    node: Option<&'a str>,
+    result: &'static str,
+    what: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    risk: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mend: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Rule {
+    acl: String,
+}
+
+/// Examines the nodes, or prints the rule that a user needs.
+pub(crate) async fn doctor(args: &DoctorArgs, global: &Global, output: Output) -> Result<Exit, Failure> {
+    if let Some(user) = &args.acl {
+        let acl = minimal_rule(user, global.prefix.as_deref().unwrap_or("redfence"));
+        let _ = output.result(&acl.clone(), &Rule { acl });
+        return Ok(Exit::Done);
+    }
+    // Not by `connect`, which refuses what a doctor is called for.
+    connect::to_servers(global)?;
+    let mut builder = connect::settings(global).durable(args.durable);
+    for node in connect::each_node(global).await? {
+        builder = builder.node(node);
+    }
+    let redlock = builder.build()?;
+    let report = redlock.doctor().await;
+    redlock.flush(connect::FLUSH_MAX).await;
+    let machine = Diagnosis {
+        healthy: report.is_healthy(),
+        quorum: report.has_quorum,
+        verdict: report.to_string(),
+        findings: report.findings.iter().map(line).collect(),
+    };
+    let _ = output.result(&human(&report), &machine);
+    Ok(match (report.has_quorum, report.is_healthy()) {
+        (false, _) => Exit::NoQuorum,
+        (true, false) => Exit::Failed,
+        (true, true) => Exit::Done,
+    })
+}
+
+fn line(finding: &Finding) -> Line<'_> {
+    let node = finding.node.as_deref();
+    let (result, what, risk, mend) = match &finding.outcome {
+        Outcome::Ok(what) => ("ok", what, None, None),
+        Outcome::Bad { what, risk, mend } => ("bad", what, Some(*risk), Some(*mend)),
+        Outcome::Unknown { because } => ("could not check", because, None, None),
+    };
+    Line { check: finding.check, node, result, what, risk, mend }
+}
+
+/// The verdict, the table, and what to do about each thing that is bad.
+fn human(report: &Report) -> String {
+    let verdict = if report.is_healthy() { format!("{GOOD}{report}{GOOD:#}") } else { format!("{BAD}{report}{BAD:#}") };
+    let rows: Vec<_> = report.findings.iter().map(row).collect();
+    let mends = report.bad().map(|finding| {
+        let Line { check, node, what, risk, mend, .. } = line(finding);
+        let (node, risk, mend) = (node.unwrap_or("all nodes"), risk.unwrap_or_default(), mend.unwrap_or_default());
+        format!("\n\n{STRONG}{check}, {node}{STRONG:#}: {what}\n  risk: {risk}\n  mend: {mend}")
+    });
+    format!("{verdict}\n\n{}{}", table(&rows), mends.collect::<String>())
+}
+
+fn row(finding: &Finding) -> Vec<String> {
+    let Line { check, node, result, what, .. } = line(finding);
+    let result = match finding.outcome {
+        Outcome::Ok(_) => result.to_owned(),
+        Outcome::Bad { .. } => format!("{BAD}{result}{BAD:#}"),
+        Outcome::Unknown { .. } => format!("{DIM}{result}{DIM:#}"),
+    };
+    vec![check.to_owned(), node.unwrap_or("all nodes").to_owned(), what.to_owned(), result]
+}

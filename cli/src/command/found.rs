@@ -1,0 +1,47 @@
+//! `redfence found`: the first start of a new installation.
+
+use redfence::{FoundError, NodeCondition, NodeStatus};
+use serde::Serialize;
+
+use super::node;
+use crate::args::Global;
+use crate::connect;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::{GOOD, Output, table};
+
+#[derive(Serialize)]
+struct Founded<'a> {
+    founded: bool,
+    nodes: Vec<FoundedNode<'a>>,
+}
+
+#[derive(Serialize)]
+struct FoundedNode<'a> {
+    address: &'a str,
+    /// Whether it took part before this call already.
+    was_ready: bool,
+}
+
+/// Declares the installation new.
+pub(crate) async fn found(global: &Global, output: Output) -> Result<Exit, Failure> {
+    let redlock = connect::to_servers(global)?.connect().await?;
+    let was_ready = |status: &NodeStatus| status.condition == NodeCondition::Ready && status.last_fault.is_none();
+    let before: Vec<bool> = redlock.nodes().iter().map(was_ready).collect();
+    let founded = redlock.found().await;
+    let nodes = redlock.nodes();
+    if let Err(error) = founded {
+        let exit = if matches!(error, FoundError::NotNew { .. }) { Exit::Failed } else { Exit::NoQuorum };
+        let votes = nodes.iter().map(|status| (status.address.clone(), node::standing(status))).collect();
+        return Err(Failure { votes, ..Failure::new(exit, error.to_string()) });
+    }
+    let story = |was_ready| if was_ready { "took part already" } else { "founded: takes part from now on" };
+    let rows = nodes.iter().zip(&before).map(|(status, was)| vec![status.address.clone(), story(*was).to_owned()]);
+    let count = nodes.len();
+    let human = format!("{}\n\n{GOOD}founded{GOOD:#}: {count} of {count} nodes", table(&rows.collect::<Vec<_>>()));
+    let founded_node = |(status, was): (_, &bool)| FoundedNode { address: status, was_ready: *was };
+    let machine = nodes.iter().map(|status| &*status.address).zip(&before).map(founded_node).collect();
+    // They were founded whether or not somebody reads it.
+    let _ = output.result(&human, &Founded { founded: true, nodes: machine });
+    Ok(Exit::Done)
+}

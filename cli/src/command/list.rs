@@ -1,0 +1,95 @@
+//! `redfence list`: everything that is held.
+
+use redfence::{Listed, Listing, Resource};
+use serde::Serialize;
+
+use super::{ms, node, status};
+use crate::args::{Global, ListArgs};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::{DIM, Output, table};
+
+#[derive(Serialize)]
+struct List<'a> {
+    locks: Vec<Lock<'a>>,
+    needed: usize,
+    nodes: usize,
+    partial: Option<Partial<'a>>,
+}
+
+#[derive(Serialize)]
+struct Lock<'a> {
+    resource: &'a Resource,
+    holder: &'a str,
+    label: Option<String>,
+    ttl_left_ms: Option<u64>,
+    nodes: usize,
+}
+
+#[derive(Serialize)]
+struct Partial<'a> {
+    reason: String,
+    unanswered: Vec<Unanswered<'a>>,
+    unfinished: &'a [String],
+    left_off: usize,
+}
+
+#[derive(Serialize)]
+struct Unanswered<'a> {
+    address: &'a str,
+    error: String,
+}
+
+/// Walks over all nodes and shows what it found.
+pub(crate) async fn list(args: &ListArgs, global: &Global, output: Output) -> Result<Exit, Failure> {
+    let redlock = status::reach(global).await?;
+    let listing = redlock.list(&args.beginning, args.limit).await;
+    // Who does not read on needs no complaint.
+    let _ = output.result(&human(&listing), &machine(&listing));
+    let unanswered = listing.partial.as_ref().map_or(0, |partial| partial.unanswered.len());
+    if let Some(partial) = &listing.partial {
+        output.note(&format!("this is not all: {partial}"));
+    }
+    Ok(if listing.nodes - unanswered >= listing.needed { Exit::Done } else { Exit::NoQuorum })
+}
+
+fn human(listing: &Listing) -> String {
+    let heading = ["resource", "holder", "label", "time left", "nodes"].map(str::to_owned).to_vec();
+    let rows = std::iter::once(heading).chain(listing.locks.iter().map(|lock| row(lock, listing)));
+    let rows = table(&rows.collect::<Vec<_>>());
+    match rows.split_once('\n') {
+        Some((heading, rows)) => format!("{DIM}{heading}{DIM:#}\n{rows}"),
+        None => "nothing is held".to_owned(),
+    }
+}
+
+fn row(lock: &Listed, listing: &Listing) -> Vec<String> {
+    let (holder, label) = match status::parsed(&lock.occupant) {
+        Some(holder) => (format!("{:?}", holder.id()), holder.label().to_string()),
+        None => (status::foreign(&lock.occupant), "another program's".to_owned()),
+    };
+    let left = lock.ttl_left.map_or_else(|| "for ever".to_owned(), node::seconds);
+    let short = if lock.nodes < listing.needed { ", no majority" } else { "" };
+    vec![lock.resource.to_string(), holder, label, left, format!("{} of {}{short}", lock.nodes, listing.nodes)]
+}
+
+fn machine(listing: &Listing) -> List<'_> {
+    let locks = listing.locks.iter().map(|listed| Lock {
+        resource: &listed.resource,
+        holder: &listed.occupant,
+        label: status::parsed(&listed.occupant).map(|holder| holder.label().to_string()),
+        ttl_left_ms: listed.ttl_left.map(ms),
+        nodes: listed.nodes,
+    });
+    let partial = listing.partial.as_ref().map(|partial| Partial {
+        reason: partial.to_string(),
+        unanswered: partial
+            .unanswered
+            .iter()
+            .map(|(address, fault)| Unanswered { address, error: fault.to_string() })
+            .collect(),
+        unfinished: &partial.unfinished,
+        left_off: partial.left_off,
+    });
+    List { locks: locks.collect(), needed: listing.needed, nodes: listing.nodes, partial }
+}

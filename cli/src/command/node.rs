@@ -1,0 +1,82 @@
+//! How a node stands, in words and for machines.
+
+use std::time::Duration;
+
+use redfence::protocol::FaultKind;
+use redfence::{Clock as _, NodeCondition, NodeStatus, SystemClock};
+use serde::Serialize;
+
+use super::ms;
+
+/// How a node stands, for machines.
+#[derive(Debug, Serialize)]
+pub(super) struct Standing {
+    condition: &'static str,
+    rests_for_ms: Option<u64>,
+    round_trip_ms: Option<f64>,
+    clock_offset_ms: Option<i64>,
+}
+
+impl Standing {
+    pub(super) fn of(status: &NodeStatus) -> Self {
+        Self {
+            condition: condition(status),
+            rests_for_ms: status.rests_for.map(ms),
+            // Microseconds are what a round trip differs by.
+            round_trip_ms: status.round_trip.map(|trip| (trip.as_secs_f64() * 1e6).round() / 1e3),
+            clock_offset_ms: clock_offset_ms(status),
+        }
+    }
+}
+
+/// One word for machines.
+fn condition(status: &NodeStatus) -> &'static str {
+    match (&status.last_fault, status.condition) {
+        (Some(fault), _) => match fault.kind {
+            FaultKind::Unreachable | FaultKind::ConnectionLost | FaultKind::TimedOut => "unreachable",
+            _ => "failing",
+        },
+        (None, NodeCondition::Ready) => "ready",
+        (None, NodeCondition::Resting) => "resting",
+        (None, NodeCondition::Duplicate) => "duplicate",
+        (None, _) => "unknown",
+    }
+}
+
+/// How a node stands, for people.
+pub(super) fn standing(status: &NodeStatus) -> String {
+    match (&status.last_fault, status.condition, status.rests_for) {
+        (Some(fault), ..) => fault.to_string(),
+        (None, NodeCondition::Ready, _) => "ready".to_owned(),
+        (None, NodeCondition::Resting, Some(left)) => format!("rests for {}", seconds_up(left)),
+        (None, NodeCondition::Resting, None) => "rests".to_owned(),
+        (None, NodeCondition::Duplicate, _) => "the same server as another node".to_owned(),
+        (None, ..) => "not seen yet".to_owned(),
+    }
+}
+
+/// The time from the last look to its answer.
+pub(super) fn round_trip(status: &NodeStatus) -> String {
+    status.round_trip.map_or_else(|| "-".to_owned(), |trip| format!("{:.1} ms", trip.as_secs_f64() * 1e3))
+}
+
+/// By how much the node's wall clock is ahead of this machine's.
+pub(super) fn clock_offset(status: &NodeStatus) -> String {
+    clock_offset_ms(status).map_or_else(|| "-".to_owned(), |offset| format!("{offset:+} ms"))
+}
+
+fn clock_offset_ms(status: &NodeStatus) -> Option<i64> {
+    let (there, here) = (status.clock?.unix_us(), SystemClock.wall().unix_us());
+    let apart = i64::try_from(there.abs_diff(here) / 1_000).unwrap_or(i64::MAX);
+    Some(if there < here { -apart } else { apart })
+}
+
+/// Whole seconds, rounded up: never less than there is to wait.
+fn seconds_up(left: Duration) -> String {
+    format!("{} s", left.as_secs() + u64::from(left.subsec_nanos() > 0))
+}
+
+/// Tenths of a second, rounded down: never more than there is.
+pub(super) fn seconds(left: Duration) -> String {
+    format!("{}.{} s", left.as_secs(), left.subsec_millis() / 100)
+}

@@ -1,0 +1,43 @@
+//! `redfence reset`: the start after a disaster.
+
+use serde::Serialize;
+
+use crate::args::{Global, ResetArgs};
+use crate::connect;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::{GOOD, Output, table};
+
+const WITHOUT_YES: &str = "refused without --yes: this removes every lock of this prefix on every node, whoever holds it, \
+     raises all counters to the clock and lets all nodes take part at once. Run it only when certainly nobody holds \
+     anything: whoever still does would not notice, and the next holder would stand beside them";
+
+#[derive(Serialize)]
+struct HasReset<'a> {
+    reset: bool,
+    nodes: Vec<Node<'a>>,
+}
+
+#[derive(Serialize)]
+struct Node<'a> {
+    address: &'a str,
+    locks_removed: usize,
+}
+
+/// Removes all locks and founds the nodes anew.
+pub(crate) async fn reset(args: &ResetArgs, global: &Global, output: Output) -> Result<Exit, Failure> {
+    let builder = connect::to_servers(global)?;
+    if !args.yes {
+        return Err(Failure::new(Exit::Usage, WITHOUT_YES));
+    }
+    let redlock = builder.connect().await?;
+    let reset = redlock.reset().await.map_err(|error| Failure::new(Exit::NoQuorum, error.to_string()))?;
+    let row = |(address, count): &(String, usize)| vec![address.clone(), format!("{count} locks removed")];
+    let rows: Vec<_> = reset.removed.iter().map(row).collect();
+    let count = rows.len();
+    let human = format!("{}\n\n{GOOD}reset{GOOD:#}: {count} of {count} nodes take part from now on", table(&rows));
+    let nodes = reset.removed.iter().map(|(address, count)| Node { address, locks_removed: *count }).collect();
+    // It was done whether or not somebody reads it.
+    let _ = output.result(&human, &HasReset { reset: true, nodes });
+    Ok(Exit::Done)
+}

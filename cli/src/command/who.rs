@@ -1,0 +1,69 @@
+//! `redfence who`: who holds a resource, in one line.
+
+use redfence::{Agreement, Inspection, Resource};
+use serde::Serialize;
+
+use super::{ms, node, status};
+use crate::args::{Global, WhoArgs};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::Output;
+
+#[derive(Serialize)]
+struct Who<'a> {
+    resource: &'a Resource,
+    /// `held`, `free`, `split` where nobody can have a majority, `unknown` where too few nodes answered to say.
+    agreement: &'static str,
+    holder: Option<&'a str>,
+    label: Option<String>,
+    /// Where the lock lives longest.
+    ttl_left_ms: Option<u64>,
+    /// How many nodes have it for this holder.
+    held_on: usize,
+    needed: usize,
+    nodes: usize,
+}
+
+/// Asks every node and tells what they agree on; the code says it too.
+pub(crate) async fn who(args: &WhoArgs, global: &Global, output: Output) -> Result<Exit, Failure> {
+    let redlock = status::reach(global).await?;
+    let inspection = redlock.inspect(&args.resource).await?;
+    let (agreement, exit) = match inspection.agreement() {
+        Agreement::HeldBy(_) => ("held", Exit::Done),
+        Agreement::Free => ("free", Exit::Failed),
+        Agreement::Indeterminate if may_be_held(&inspection) => ("unknown", Exit::NoQuorum),
+        Agreement::Indeterminate => ("split", Exit::Failed),
+    };
+    let holder = match inspection.agreement() {
+        Agreement::HeldBy(holder) => Some(holder),
+        _ => None,
+    };
+    let views = || inspection.rows.iter().filter_map(|row| row.view.as_ref().ok());
+    let of_holder = || views().filter(|view| view.occupant.is_some() && view.occupant == holder);
+    let left = of_holder().filter_map(|view| view.ttl_left).max();
+    let mut human = status::agreement(&inspection);
+    if let Some(left) = left {
+        human += &format!(", {} left", node::seconds(left));
+    }
+    let machine = Who {
+        resource: &args.resource,
+        agreement,
+        holder: holder.as_deref(),
+        label: holder.as_deref().and_then(status::parsed).map(|holder| holder.label().to_string()),
+        ttl_left_ms: left.map(ms),
+        held_on: of_holder().count(),
+        needed: inspection.needed,
+        nodes: inspection.rows.len(),
+    };
+    // The code tells it to those who do not read on.
+    let _ = output.result(&human, &machine);
+    Ok(exit)
+}
+
+/// Whether the silent nodes could give somebody a majority, or make one agree that it is free.
+fn may_be_held(inspection: &Inspection) -> bool {
+    let silent = inspection.rows.len() - status::answered(inspection);
+    let views = || inspection.rows.iter().filter_map(|row| row.view.as_ref().ok());
+    let with = |occupant: &_| views().filter(|view| view.occupant == *occupant).count();
+    silent >= inspection.needed || views().any(|view| with(&view.occupant) + silent >= inspection.needed)
+}

@@ -1,0 +1,22 @@
+//! Do the nodes' counters agree by and large?
+
+use super::{Case, Finding, Outcome, ok, unknown, whole};
+
+/// Counters start at the clock in microseconds: this much is an hour.
+const APART_MAX: u64 = 3_600_000_000;
+
+pub(super) fn check(case: &Case) -> Vec<Finding> {
+    let counters: Vec<_> = case.counters.iter().flatten().copied().filter(|counter| *counter > 0).collect();
+    whole(
+        "counters",
+        match (counters.iter().min(), counters.iter().max()) {
+            (Some(least), Some(most)) if most - least <= APART_MAX => ok(format!("{} apart at most", most - least)),
+            (Some(least), Some(most)) => Outcome::Bad {
+                what: format!("{} apart, which is {} s of clock", most - least, (most - least) / 1_000_000),
+                risk: "none for safety; a clock was far off when a node started its counters",
+                mend: "set the clocks by NTP; the counters level themselves with use",
+            },
+            _ => unknown("no node told a counter"),
+        },
+    )
+}

@@ -1,0 +1,49 @@
+//! [`Redlock::doctor`]: gathers what the checks need.
+
+use std::time::Duration;
+
+use futures::future::join_all;
+
+use super::{Case, Facts, Report, Terms};
+use crate::Redlock;
+use crate::protocol::{Fault, FaultKind};
+
+/// The doctor's own resource.
+const CANARY: &str = "redfence doctor's canary";
+
+impl Redlock {
+    /// Examines the nodes: what can hurt, before it hurts. Takes about two seconds, for clocks are watched; changes
+    /// nothing but a lock of its own.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future releases the doctor's lock in the background.
+    pub async fn doctor(&self) -> Report {
+        let clock = self.clock();
+        let facts = join_all(self.each_node().iter().map(|node| async move {
+            match node.as_server() {
+                Some(server) => Facts::of(server, clock).await,
+                None => Err(Fault::new(FaultKind::Unreachable, "an embedded node has nothing to examine")),
+            }
+        }))
+        .await;
+        self.look().await;
+        let canary = canary(self).await;
+        let counters = match self.inspect(CANARY).await {
+            Ok(seen) => seen.rows.into_iter().map(|row| row.view.ok().map(|view| view.counter)).collect(),
+            Err(_) => Vec::new(),
+        };
+        let (node_timeout, drift_ppm, durable) = self.expectations();
+        let terms = Terms { node_timeout, drift_ppm, durable, needed: self.needed() };
+        Case { terms, nodes: self.nodes(), facts, counters, canary }.examine()
+    }
+}
+
+/// Acquires, extends and releases; how long that took.
+async fn canary(redlock: &Redlock) -> Result<Duration, String> {
+    let began = redlock.clock().now();
+    let guard = redlock.try_acquire(CANARY).await.map_err(|error| error.to_string())?;
+    guard.extend().await.map_err(|error| error.to_string())?;
+    drop(guard.release().await);
+    Ok(redlock.clock().now().since(began))
+}

@@ -1,0 +1,154 @@
+//! [`Facts`]: what is asked of one server.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use redis::{Value, cmd};
+
+use crate::Clock;
+use crate::node::redis::{Inquiry, RedisNode};
+use crate::protocol::{Fault, FaultKind, RunId};
+use crate::{Moment, WallTime};
+
+/// What one server says of itself. Everything but being there is best effort: managed servers refuse a good deal.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// INFO, or why not.
+    info: Result<HashMap<String, String>, String>,
+    /// CONFIG GET of what matters, or why not.
+    config: Result<HashMap<String, String>, String>,
+    /// Each needed command that the user may not run.
+    pub(super) forbidden: Result<Vec<String>, String>,
+    /// The server's clock against this machine's, over a few moments.
+    pub(super) clock: Vec<Sample>,
+    /// Whether nobody on a network can listen.
+    pub(super) is_private: bool,
+}
+
+/// One comparison of clocks.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sample {
+    pub(super) asked: Moment,
+    pub(super) answered: Moment,
+    pub(super) wall: WallTime,
+    pub(super) server: WallTime,
+}
+
+/// What locks need, as ACL DRYRUN is asked.
+const NEEDED: [&[&str]; 12] = [
+    &["set", "redfence:x", "1"],
+    &["get", "redfence:x"],
+    &["del", "redfence:x"],
+    &["incr", "redfence:x"],
+    &["incrby", "redfence:x", "1"],
+    &["pexpire", "redfence:x", "1"],
+    &["pttl", "redfence:x"],
+    &["hset", "redfence:x", "f", "1"],
+    &["hmget", "redfence:x", "f"],
+    &["time"],
+    &["info"],
+    &["evalsha", "0", "0"],
+];
+/// How often and how long apart the clock is looked at.
+const CLOCK_LOOKS: usize = 4;
+const CLOCK_PAUSE: Duration = Duration::from_millis(500);
+
+impl Facts {
+    /// Asks a server.
+    pub(crate) async fn of(node: &RedisNode, clock: &dyn Clock) -> Result<Self, Fault> {
+        let mut inquiry = node.inquire().await?;
+        let mut samples = Vec::new();
+        for look in 0..CLOCK_LOOKS {
+            if look > 0 {
+                tokio::time::sleep(CLOCK_PAUSE).await;
+            }
+            samples.push(sample(&mut inquiry, clock).await?);
+        }
+        Ok(Self {
+            info: lines(inquiry.ask(cmd("INFO").arg("all")).await),
+            config: pairs(
+                inquiry.ask(cmd("CONFIG").arg("GET").arg(&["maxmemory-policy", "appendonly", "appendfsync"])).await,
+            ),
+            forbidden: forbidden(&mut inquiry).await,
+            clock: samples,
+            is_private: node.is_private(),
+        })
+    }
+
+    /// A line of INFO, or why there is none.
+    pub(super) fn info(&self, name: &str) -> Result<&str, String> {
+        let info = self.info.as_ref().map_err(|because| format!("INFO: {because}"))?;
+        info.get(name).map(String::as_str).ok_or_else(|| format!("INFO does not tell {name}"))
+    }
+
+    /// A line of the configuration, or why there is none.
+    pub(super) fn config(&self, name: &str) -> Result<&str, String> {
+        let config = self.config.as_ref().map_err(|because| format!("CONFIG GET: {because}"))?;
+        config.get(name).map(String::as_str).ok_or_else(|| format!("CONFIG GET does not tell {name}"))
+    }
+
+    pub(super) fn run_id(&self) -> Result<RunId, String> {
+        RunId::parse(self.info("run_id")?).ok_or_else(|| "the run_id has another form".to_owned())
+    }
+}
+
+async fn sample(inquiry: &mut Inquiry, clock: &dyn Clock) -> Result<Sample, Fault> {
+    let asked = clock.now();
+    let answer = inquiry.ask(&cmd("TIME")).await?;
+    let (answered, wall) = (clock.now(), clock.wall());
+    let unexpected = || Fault::new(FaultKind::Unexpected, format!("TIME answered {answer:?}"));
+    let number = |value: &Value| text(value).and_then(|digits| digits.parse::<u64>().ok());
+    match &answer {
+        Value::Array(parts) => match &parts[..] {
+            [seconds, micros] => {
+                let (seconds, micros) = (number(seconds), number(micros));
+                let us = seconds.zip(micros).map(|(seconds, micros)| seconds.saturating_mul(1_000_000) + micros);
+                let server = WallTime::from_unix_us(us.ok_or_else(unexpected)?);
+                Ok(Sample { asked, answered, wall, server })
+            }
+            _ => Err(unexpected()),
+        },
+        _ => Err(unexpected()),
+    }
+}
+
+/// Which of the needed commands this user may not run. ACL DRYRUN exists since Redis 7.0.
+async fn forbidden(inquiry: &mut Inquiry) -> Result<Vec<String>, String> {
+    let user = inquiry.ask(cmd("ACL").arg("WHOAMI")).await.map_err(|fault| format!("ACL WHOAMI: {fault}"))?;
+    let user = text(&user).ok_or("ACL WHOAMI answered something else")?;
+    let mut forbidden = Vec::new();
+    for words in NEEDED {
+        let answer = inquiry.ask(cmd("ACL").arg("DRYRUN").arg(&user).arg(words)).await;
+        match answer.map_err(|fault| format!("ACL DRYRUN: {fault}"))? {
+            Value::Okay => {}
+            _ => forbidden.extend(words.first().map(|word| (*word).to_owned())),
+        }
+    }
+    Ok(forbidden)
+}
+
+fn lines(answer: Result<Value, Fault>) -> Result<HashMap<String, String>, String> {
+    let answer = answer.map_err(|fault| fault.to_string())?;
+    let text = text(&answer).ok_or("the answer is no text")?;
+    let pair = |line: &str| line.trim_end().split_once(':').map(|(name, value)| (name.to_owned(), value.to_owned()));
+    Ok(text.lines().filter_map(pair).collect())
+}
+
+fn pairs(answer: Result<Value, Fault>) -> Result<HashMap<String, String>, String> {
+    match answer.map_err(|fault| fault.to_string())? {
+        Value::Array(parts) => {
+            let pair = |pair: &[Value]| Some((text(pair.first()?)?, text(pair.get(1)?)?));
+            Ok(parts.chunks(2).filter_map(pair).collect())
+        }
+        Value::Map(pairs) => Ok(pairs.iter().filter_map(|(name, value)| Some((text(name)?, text(value)?))).collect()),
+        other => Err(format!("unexpected answer {other:?}")),
+    }
+}
+
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::BulkString(bytes) => String::from_utf8(bytes.clone()).ok(),
+        Value::SimpleString(text) | Value::VerbatimString { text, .. } => Some(text.clone()),
+        _ => None,
+    }
+}

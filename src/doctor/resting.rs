@@ -1,0 +1,25 @@
+//! Does a node stay out because it may have forgotten locks?
+
+use super::{Case, Finding, Outcome, ok};
+use crate::NodeCondition;
+
+pub(super) fn check(case: &Case) -> Vec<Finding> {
+    let reached = case.nodes.iter().zip(&case.facts).filter(|(_, facts)| facts.is_ok());
+    let findings = reached.map(|(node, _)| {
+        let outcome = match (node.condition, node.rests_for) {
+            (NodeCondition::Ready, _) => ok("takes part"),
+            (_, Some(rests_for)) => Outcome::Bad {
+                what: format!("rests for another {rests_for:.0?}"),
+                risk: "it grants nothing until then",
+                mend: "wait; a new installation is started at once by `redfence found`",
+            },
+            (condition, None) => Outcome::Bad {
+                what: format!("does not take part: {condition:?}"),
+                risk: "it grants nothing",
+                mend: "see what the other checks say about it",
+            },
+        };
+        Finding { check: "resting", node: Some(node.address.clone()), outcome }
+    });
+    findings.collect()
+}

@@ -1,0 +1,28 @@
+//! Is the server recent enough?
+
+use super::{Case, Finding, Outcome, ok, unknown};
+
+/// What is tested with; 6.2 is the oldest that knows all that is used.
+const OLDEST: (u32, u32) = (6, 2);
+
+pub(super) fn check(case: &Case) -> Vec<Finding> {
+    case.each("version", |facts| {
+        if let Ok(valkey) = facts.info("valkey_version") {
+            return ok(format!("Valkey {valkey}"));
+        }
+        let version = match facts.info("redis_version") {
+            Ok(version) => version,
+            Err(because) => return unknown(because),
+        };
+        let mut parts = version.split('.').map_while(|part| part.parse::<u32>().ok());
+        match (parts.next(), parts.next()) {
+            (Some(major), Some(minor)) if (major, minor) >= OLDEST => ok(format!("Redis {version}")),
+            (Some(_), Some(_)) => Outcome::Bad {
+                what: format!("Redis {version}"),
+                risk: "commands or their options are missing",
+                mend: "Redis 6.2 or later, or Valkey",
+            },
+            _ => unknown(format!("the version reads {version:?}")),
+        }
+    })
+}

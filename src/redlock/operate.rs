@@ -1,0 +1,206 @@
+//! What operators do when something went wrong: take a lock away, and begin anew after a disaster.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Redlock;
+use super::listing::{End, operate, walk};
+use super::station::NodeCondition;
+use crate::protocol::{Fault, FaultKind, Reply, Subject, Verb};
+use crate::{Holder, NodeId, NodeSet, Resource, ResourceError};
+
+/// What became of a lock that was to be taken away.
+#[derive(Debug, Clone)]
+pub struct Forced {
+    /// What happened on each node, in the order of the nodes.
+    pub rows: Vec<ForcedRow>,
+    /// How many nodes must agree.
+    pub needed: usize,
+}
+
+/// What happened on one node.
+#[derive(Debug, Clone)]
+pub struct ForcedRow {
+    /// Which node.
+    pub node: NodeId,
+    /// Its address.
+    pub address: String,
+    /// What happened.
+    pub outcome: Result<ForcedAt, Fault>,
+}
+
+/// What a node did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ForcedAt {
+    /// The lock was the expected holder's and is gone now.
+    Released,
+    /// There was no lock.
+    Free,
+    /// The lock is somebody else's, and stays.
+    HeldBy(Box<str>),
+}
+
+/// What came of it on the whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ForceOutcome {
+    /// The expected holder had it, or may have had it, and has a quorum no more.
+    Released,
+    /// The expected holder did not have it; what it had left on single nodes is gone.
+    NotHeld,
+    /// Somebody else has it. Nothing was taken from them.
+    HeldBy(Box<str>),
+    /// Too few nodes answered: the expected holder may still have it.
+    NoQuorum,
+}
+
+impl Forced {
+    /// What came of it on the whole.
+    #[must_use]
+    pub fn outcome(&self) -> ForceOutcome {
+        let count = |wanted: &dyn Fn(&ForcedRow) -> bool| self.rows.iter().filter(|row| wanted(row)).count();
+        let released = count(&|row| row.outcome == Ok(ForcedAt::Released));
+        let failed = count(&|row| row.outcome.is_err());
+        let others: Vec<&str> = self.rows.iter().filter_map(ForcedRow::other).collect();
+        let most = others.iter().copied().max_by_key(|one| others.iter().filter(|other| *other == one).count());
+        match most {
+            _ if self.rows.len() - failed < self.needed => ForceOutcome::NoQuorum,
+            Some(other) if others.len() >= self.needed || released == 0 => ForceOutcome::HeldBy(other.into()),
+            // Nodes that did not answer may have been the holder's as well.
+            _ if released > 0 && released + failed >= self.needed => ForceOutcome::Released,
+            _ => ForceOutcome::NotHeld,
+        }
+    }
+}
+
+impl ForcedRow {
+    fn other(&self) -> Option<&str> {
+        match &self.outcome {
+            Ok(ForcedAt::HeldBy(other)) => Some(other),
+            _ => None,
+        }
+    }
+}
+
+/// What a reset removed.
+#[derive(Debug, Clone)]
+pub struct Reset {
+    /// The address of each node, and how many locks it had.
+    pub removed: Vec<(String, usize)>,
+}
+
+/// Why nodes were not all reset.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResetError {
+    /// Some node cannot be asked, so nothing was done anywhere.
+    #[error("{node} cannot be asked, so nothing was done: {fault}; an installation begins anew with all of its nodes")]
+    Unseen {
+        /// Its address.
+        node: String,
+        /// Why.
+        fault: Fault,
+    },
+    /// It was begun and not finished on some node.
+    #[error("{node} was not reset to the end: {fault}; some nodes are and others are not: call it again")]
+    Unfinished {
+        /// Its address.
+        node: String,
+        /// Why.
+        fault: Fault,
+    },
+}
+
+/// The most steps that a reset takes on a node: fifty million keys.
+const RESET_STEPS_MAX: usize = 100_000;
+/// The least that a node may take over one step of a reset: nobody is in a hurry.
+const RESET_PATIENCE: Duration = Duration::from_secs(1);
+
+impl Redlock {
+    /// Takes `resource` away from `expected`, who will not let go: removes the lock wherever it still is theirs, and lets
+    /// the next lease have a greater token than theirs in any case. **The victim may still be at work**: only a
+    /// [verifier](crate::verifier) keeps it from writing, and that from the first write of the next holder on.
+    ///
+    /// `reason` goes to the log, as a warning.
+    ///
+    /// # Errors
+    ///
+    /// [`ResourceError`] for a name that cannot be used. Nodes that do not answer are rows.
+    ///
+    /// # Cancel safety
+    ///
+    /// The requests are sent before the first await point; dropping the future loses only the outcome.
+    pub async fn force_release<R: TryInto<Resource>>(
+        &self,
+        resource: R,
+        expected: &Holder,
+        reason: &str,
+    ) -> Result<Forced, ResourceError>
+    where
+        ResourceError: From<R::Error>,
+    {
+        let subject = Arc::new(Subject { resource: resource.try_into()?, holder: expected.clone() });
+        tracing::warn!(resource = %subject.resource, holder = %subject.holder, reason, "taking the lock away from its holder");
+        let everybody = NodeSet::first(self.core.quorum.nodes());
+        let replies = operate(&self.core, subject, everybody, &|_| Verb::Force, self.settings.node_timeout).await;
+        let rows = replies.into_iter().zip(self.addresses()).map(|((node, reply), address)| {
+            let outcome = match reply {
+                Reply::Released => Ok(ForcedAt::Released),
+                Reply::Refused(view) => Ok(view.occupant.map_or(ForcedAt::Free, ForcedAt::HeldBy)),
+                Reply::Failed(fault) => Err(fault),
+                other => Err(Fault::new(FaultKind::Unexpected, format!("{other:?}"))),
+            };
+            ForcedRow { node, address, outcome }
+        });
+        Ok(Forced { rows: rows.collect(), needed: self.core.quorum.needed() })
+    }
+
+    /// Begins anew after a disaster: removes every lock of this prefix on every node, raises all counters to the clock
+    /// and founds the nodes, so that they take part at once.
+    ///
+    /// **Only when certainly nobody holds anything**: whoever does is not asked, and the next holder stands beside them.
+    ///
+    /// # Errors
+    ///
+    /// [`ResetError`] when a node cannot be asked. It needs all of them.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves some nodes reset and others not; call it again.
+    pub async fn reset(&self) -> Result<Reset, ResetError> {
+        self.core.roster.look(&self.core).await;
+        let unseen = |(node, fault)| ResetError::Unseen { node, fault };
+        self.first_unready(&|_| true).map_or(Ok(()), |found| Err(unseen(found)))?;
+
+        tracing::warn!(nodes = ?self.addresses(), "removing all locks and beginning anew");
+        let patience = self.settings.node_timeout.max(RESET_PATIENCE);
+        let walks = walk(&self.core, patience, RESET_STEPS_MAX, true, "").await;
+        let mut removed = Vec::new();
+        for (walk, node) in walks.into_iter().zip(self.addresses()) {
+            let fault = match walk.end {
+                End::Reached => {
+                    removed.push((node, walk.found.len()));
+                    continue;
+                }
+                End::Failed(fault) => fault,
+                End::TooFar => Fault::new(FaultKind::TimedOut, "it has more keys than one reset looks at"),
+            };
+            return Err(ResetError::Unfinished { node, fault });
+        }
+        self.core.roster.begin_anew(&self.core).await;
+        let unfinished = |(node, fault)| ResetError::Unfinished { node, fault };
+        self.first_unready(&|condition| condition == NodeCondition::Ready)
+            .map_or(Ok(Reset { removed }), |found| Err(unfinished(found)))
+    }
+
+    /// The first node that does not answer or does not stand as it should.
+    fn first_unready(&self, good: &dyn Fn(NodeCondition) -> bool) -> Option<(String, Fault)> {
+        self.nodes().into_iter().find_map(|node| match node.last_fault {
+            Some(fault) => Some((node.address, fault)),
+            None if node.condition == NodeCondition::Unknown || !good(node.condition) => {
+                let detail = format!("it is {:?}", node.condition);
+                Some((node.address, Fault::new(FaultKind::NotJoined, detail)))
+            }
+            None => None,
+        })
+    }
+}

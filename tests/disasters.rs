@@ -1,0 +1,327 @@
+//! A table of disasters, each with real servers, under a load of contending holders: with the protection, and once more
+//! without it, to see that the test can fail. To print the table:
+//!
+//! ```text
+//! cargo test --test disasters -- --nocapture --test-threads=1 the_table
+//! ```
+#![allow(
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may panic, and its modules are nobody else's"
+)]
+
+mod support;
+
+#[path = "disasters/blow.rs"]
+mod blow;
+#[path = "disasters/clockwork.rs"]
+mod clockwork;
+#[path = "disasters/log.rs"]
+mod log;
+#[path = "disasters/scene.rs"]
+mod scene;
+#[path = "disasters/two_names.rs"]
+mod two_names;
+
+use std::fmt::Write as _;
+use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
+
+use blow::Blow;
+use log::Findings;
+
+/// Runs at a time, however many tests run side by side: more of them would wait for the processors.
+const RUNS_AT_A_TIME: usize = 6;
+/// A run without protection needs some luck, as disasters do. One that shows the violation is enough.
+const CARELESS_ATTEMPTS_MAX: usize = 4;
+
+/// What a disaster may never lead to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Promise {
+    /// Two holders at a time, and tokens that do not grow.
+    ExclusiveAndOrdered,
+    /// The same, once the lockers have noticed; until then exclusion rests on clocks that do not step.
+    OnceSeen,
+    /// Tokens that do not grow. The disaster is outside of what exclusion rests on, for the reason given.
+    Ordered(&'static str),
+}
+
+/// What must be seen where the protection is off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Violation {
+    TwoHolders,
+    BadTokens,
+    Both,
+}
+
+struct Disaster {
+    name: &'static str,
+    blow: Blow,
+    promise: Promise,
+    careless: &'static str,
+    violation: Violation,
+}
+
+use Promise::{ExclusiveAndOrdered, OnceSeen, Ordered};
+use Violation::{BadTokens, Both, TwoHolders};
+
+const VOTES: &str = "it votes at once, counters as before the lease";
+const NEVER_LOOKED: &str = "a locker that has not looked before";
+
+const DISASTERS: &[Disaster] = &[
+    row("kill -9, restart empty", Blow::RestartEmpty, ExclusiveAndOrdered, VOTES, Both),
+    row("kill -9, restart from an old RDB", Blow::OldSnapshot, ExclusiveAndOrdered, "it votes at once", Both),
+    row("AOF everysec, tail cut off", Blow::AofTail, ExclusiveAndOrdered, "it votes at once", Both),
+    row("a majority restarted one by one", Blow::MajorityOneByOne, ExclusiveAndOrdered, VOTES, Both),
+    row("all restarted empty at once", Blow::AllAtOnce, ExclusiveAndOrdered, VOTES, Both),
+    row("replica promoted", Blow::Promotion, ExclusiveAndOrdered, "it votes at once", Both),
+    row("FLUSHALL on a live node", Blow::FlushAll, ExclusiveAndOrdered, VOTES, Both),
+    row("FLUSHDB on a live node", Blow::FlushDb, ExclusiveAndOrdered, VOTES, Both),
+    row("DEL of a counter", Blow::DelCounter, ExclusiveAndOrdered, "the counter as before the lease", BadTokens),
+    row("eviction under allkeys-lru", Blow::Eviction, Ordered("locks may be evicted alone"), VOTES, Both),
+    row("replaced by a fresh one, all durable", Blow::Replaced, ExclusiveAndOrdered, VOTES, Both),
+    row("clock +1 h on one", Blow::ClockForward { majority: false }, OnceSeen, NEVER_LOOKED, TwoHolders),
+    row("clock +1 h on a majority", Blow::ClockForward { majority: true }, OnceSeen, NEVER_LOOKED, TwoHolders),
+    row(
+        "clock -1 h on one, restart empty",
+        Blow::ClockBack { majority: false },
+        ExclusiveAndOrdered,
+        "it votes at once, counters at its own clock",
+        Both,
+    ),
+    row(
+        "clock -1 h on a majority, restart empty",
+        Blow::ClockBack { majority: true },
+        ExclusiveAndOrdered,
+        "they vote at once, counters at their own clock",
+        Both,
+    ),
+    row("connections reset", Blow::Resets, ExclusiveAndOrdered, "don't know counts as yes", TwoHolders),
+    row("replies delayed", Blow::Delays, ExclusiveAndOrdered, "validity counted from the reply", TwoHolders),
+    row(
+        "a grant delivered after its release",
+        Blow::LateGrant,
+        ExclusiveAndOrdered,
+        "a late release not bound to its attempt",
+        TwoHolders,
+    ),
+];
+
+const fn row(
+    name: &'static str,
+    blow: Blow,
+    promise: Promise,
+    careless: &'static str,
+    violation: Violation,
+) -> Disaster {
+    Disaster { name, blow, promise, careless, violation }
+}
+
+/// One line of the table.
+#[derive(Debug, Clone)]
+struct Line {
+    cells: [String; 8],
+    complaint: Option<String>,
+}
+
+const HEAD: [&str; 8] = [
+    "disaster",
+    "N",
+    "leases",
+    "two at once",
+    "T1, T2",
+    "next lease after",
+    "exclusion promised",
+    "with the protection off",
+];
+
+macro_rules! tests {
+    ($($name:ident: $blow:expr;)*) => {
+        $(#[test]
+        fn $name() {
+            let index = DISASTERS.iter().position(|disaster| disaster.blow == $blow).unwrap();
+            complain(lines(index));
+        })*
+
+        #[test]
+        fn every_disaster_has_a_test() {
+            for disaster in DISASTERS {
+                assert!([$($blow),*].contains(&disaster.blow), "{}", disaster.name);
+            }
+        }
+    };
+}
+
+tests! {
+    killed_and_restarted_empty: Blow::RestartEmpty;
+    killed_and_restarted_from_an_old_snapshot: Blow::OldSnapshot;
+    killed_and_the_end_of_its_log_lost: Blow::AofTail;
+    a_majority_restarted_one_by_one: Blow::MajorityOneByOne;
+    all_restarted_empty_at_once: Blow::AllAtOnce;
+    a_replica_promoted: Blow::Promotion;
+    everything_flushed: Blow::FlushAll;
+    the_database_flushed: Blow::FlushDb;
+    a_counter_deleted: Blow::DelCounter;
+    keys_evicted: Blow::Eviction;
+    replaced_by_a_fresh_server: Blow::Replaced;
+    the_clock_of_one_set_forward: Blow::ClockForward { majority: false };
+    the_clocks_of_a_majority_set_forward: Blow::ClockForward { majority: true };
+    the_clock_of_one_set_back: Blow::ClockBack { majority: false };
+    the_clocks_of_a_majority_set_back: Blow::ClockBack { majority: true };
+    connections_reset: Blow::Resets;
+    replies_delayed: Blow::Delays;
+    a_grant_delivered_after_its_release: Blow::LateGrant;
+}
+
+#[test]
+fn two_urls_for_one_server() {
+    complain(two_names());
+}
+
+/// Prints the table; computes what no other test has computed yet.
+#[test]
+fn the_table() {
+    let lines: Vec<Line> = std::thread::scope(|scope| {
+        let all: Vec<_> = (0..DISASTERS.len()).map(|index| scope.spawn(move || lines(index))).collect();
+        all.into_iter().flat_map(|line| line.join().unwrap()).chain(two_names()).cloned().collect()
+    });
+    println!("\n{}", table(&lines));
+    complain(&lines);
+}
+
+fn complain(lines: &[Line]) {
+    let complaints: Vec<&str> = lines.iter().filter_map(|line| line.complaint.as_deref()).collect();
+    assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
+}
+
+/// The lines of one disaster, computed once whoever asks.
+fn lines(index: usize) -> &'static [Line] {
+    static LINES: [OnceLock<Vec<Line>>; DISASTERS.len()] = [const { OnceLock::new() }; DISASTERS.len()];
+    let disaster = &DISASTERS[index];
+    LINES[index].get_or_init(|| {
+        std::thread::scope(|scope| {
+            let both = [3, 5].map(|nodes| scope.spawn(move || line(disaster, nodes)));
+            both.into_iter().map(|line| line.join().unwrap()).collect()
+        })
+    })
+}
+
+fn line(disaster: &Disaster, nodes: usize) -> Line {
+    let (found, without) = std::thread::scope(|scope| {
+        let found = scope.spawn(|| in_turn(scene::run(disaster.blow, nodes, true)));
+        let without = (0..CARELESS_ATTEMPTS_MAX)
+            .map(|_| in_turn(scene::run(disaster.blow, nodes, false)))
+            .find(|found| shows(found, disaster.violation));
+        (found.join().unwrap(), without)
+    });
+    let exclusive = !matches!(disaster.promise, Ordered(_));
+    let mut wrong = Vec::new();
+    if exclusive && found.overlaps > 0 {
+        wrong.push("two holders at a time");
+    }
+    if found.has_bad_tokens() {
+        wrong.push("tokens twice or out of order");
+    }
+    if found.next.is_none() {
+        wrong.push("nobody got on afterwards");
+    }
+    if without.is_none() {
+        wrong.push("without the protection nothing happens, so this test cannot fail");
+    }
+    let complaint = (!wrong.is_empty()).then(|| format!("{}, N = {nodes}: {}", disaster.name, wrong.join("; ")));
+    let tokens = if found.has_bad_tokens() { "BROKEN" } else { "held" };
+    let promised = match disaster.promise {
+        ExclusiveAndOrdered => "yes".to_owned(),
+        OnceSeen => "once a look has seen the step".to_owned(),
+        Ordered(why) => format!("no: {why}"),
+    };
+    Line {
+        cells: [
+            disaster.name.to_owned(),
+            nodes.to_string(),
+            found.leases.to_string(),
+            found.overlaps.to_string(),
+            tokens.to_owned(),
+            found.next.map_or_else(|| "never".to_owned(), |next| format!("{:.1} s", next.as_secs_f64())),
+            promised,
+            format!("{}: {}", disaster.careless, without.as_ref().map_or("NOTHING".to_owned(), damage)),
+        ],
+        complaint,
+    }
+}
+
+fn shows(found: &Findings, violation: Violation) -> bool {
+    match violation {
+        TwoHolders => found.overlaps > 0,
+        BadTokens => found.has_bad_tokens(),
+        Both => found.overlaps > 0 && found.has_bad_tokens(),
+    }
+}
+
+fn damage(found: &Findings) -> String {
+    let two = (found.overlaps > 0).then_some("two holders");
+    let twice = (found.twice > 0).then_some("a token twice");
+    let disordered = (found.disordered > 0).then_some("tokens out of order");
+    [two, twice, disordered].into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+fn two_names() -> &'static [Line] {
+    static LINES: OnceLock<Vec<Line>> = OnceLock::new();
+    LINES.get_or_init(|| {
+        let line = |nodes: usize| {
+            let with = in_turn(two_names::run(nodes, true));
+            let without = in_turn(two_names::run(nodes, false));
+            let well = with == two_names::Fate::Refused && without == two_names::Fate::StoppedByOneServer;
+            let complaint =
+                (!well).then(|| format!("two URLs for one server, N = {nodes}: {with:?}, without: {without:?}"));
+            let with = if with == two_names::Fate::Refused { "refused" } else { "TAKEN" };
+            let off = "INFO forbidden: taken, and one server that dies stops everybody";
+            let off = if well { off.to_owned() } else { format!("{without:?}") };
+            let cells =
+                ["two URLs for one server", &nodes.to_string(), "0", "0", "held", with, "yes", &off].map(str::to_owned);
+            Line { cells, complaint }
+        };
+        [3, 5].map(line).into()
+    })
+}
+
+/// Waits until few enough others run, and runs `run` on a runtime of its own.
+fn in_turn<T>(run: impl Future<Output = T>) -> T {
+    static RUNNING: (Mutex<usize>, Condvar) = (Mutex::new(0), Condvar::new());
+    struct Turn;
+    impl Drop for Turn {
+        fn drop(&mut self) {
+            *RUNNING.0.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+            RUNNING.1.notify_one();
+        }
+    }
+    let running = RUNNING.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut running =
+        RUNNING.1.wait_while(running, |running| *running >= RUNS_AT_A_TIME).unwrap_or_else(PoisonError::into_inner);
+    *running += 1;
+    drop(running);
+    let _turn = Turn;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(run)
+}
+
+/// The table in Markdown, with columns in line.
+fn table(lines: &[Line]) -> String {
+    let head = HEAD.map(str::to_owned);
+    let widths: Vec<usize> = (0..HEAD.len())
+        .map(|at| lines.iter().map(|line| &line.cells).chain([&head]).map(|cells| cells[at].len()).max().unwrap_or(0))
+        .collect();
+    let mut text = String::new();
+    let mut put = |cells: &[String; 8]| {
+        for (cell, width) in cells.iter().zip(&widths) {
+            let _ = write!(text, "| {cell:width$} ");
+        }
+        text.push_str("|\n");
+    };
+    put(&head);
+    put(&std::array::from_fn(|at| "-".repeat(widths[at])));
+    lines.iter().for_each(|line| put(&line.cells));
+    text
+}

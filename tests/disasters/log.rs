@@ -1,0 +1,84 @@
+//! What every holder believed and when, on one clock, and whether it was right.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use redfence::{Clock, FencingToken, Moment, SystemClock};
+
+/// One lease, as its holder saw it.
+#[derive(Debug, Clone, Copy)]
+pub struct Tenure {
+    pub began: Moment,
+    pub returned: Moment,
+    /// When the holder believed in it no longer.
+    pub ended: Moment,
+    pub token: FencingToken,
+}
+
+/// All leases of a run.
+#[derive(Default)]
+pub struct Log(Mutex<Vec<Tenure>>);
+
+/// What is wrong with a run.
+#[derive(Debug, Clone, Default)]
+pub struct Findings {
+    pub leases: usize,
+    /// Pairs of holders that believed at the same time.
+    pub overlaps: usize,
+    /// Pairs of leases with the same token.
+    pub twice: usize,
+    /// Pairs of leases one after the other whose tokens did not grow.
+    pub disordered: usize,
+    /// From the disaster to the next lease.
+    pub next: Option<Duration>,
+}
+
+impl Findings {
+    pub fn has_bad_tokens(&self) -> bool {
+        self.twice + self.disordered > 0
+    }
+}
+
+pub fn now() -> Moment {
+    SystemClock.now()
+}
+
+impl Log {
+    pub fn note(&self, tenure: Tenure) -> usize {
+        let mut tenures = self.tenures();
+        tenures.push(tenure);
+        tenures.len() - 1
+    }
+
+    pub fn ended(&self, index: usize, at: Moment) {
+        self.tenures()[index].ended = at;
+    }
+
+    pub fn len(&self) -> usize {
+        self.tenures().len()
+    }
+
+    /// How many leases were asked for and given after `moment`.
+    pub fn since(&self, moment: Moment) -> usize {
+        self.tenures().iter().filter(|tenure| tenure.returned > moment).count()
+    }
+
+    pub fn findings(&self, struck: Moment) -> Findings {
+        let tenures = self.tenures();
+        let mut found = Findings { leases: tenures.len(), ..Findings::default() };
+        for (index, a) in tenures.iter().enumerate() {
+            for b in &tenures[index + 1..] {
+                found.overlaps += usize::from(a.returned < b.ended && b.returned < a.ended);
+                found.twice += usize::from(a.token == b.token);
+                let wrong = |first: &Tenure, then: &Tenure| first.returned < then.began && first.token > then.token;
+                found.disordered += usize::from(wrong(a, b) || wrong(b, a));
+            }
+        }
+        found.next = tenures.iter().map(|t| t.returned).filter(|at| *at > struck).min().map(|at| at.since(struck));
+        found
+    }
+
+    fn tenures(&self) -> MutexGuard<'_, Vec<Tenure>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

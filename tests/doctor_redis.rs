@@ -1,0 +1,151 @@
+//! What the doctor says of healthy servers, and of those that are not.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
+
+mod support;
+
+use redfence::doctor::{Outcome, Report, minimal_rule};
+use redfence::node::contract;
+use redfence::node::redis::{Address, RedisNode, RedisNodeOptions};
+use redfence::{Builder, Redlock};
+use support::set::over;
+use support::{RedisServer, servers};
+
+/// The nodes one by one, as the binary does it: connecting would refuse what a doctor is called for.
+async fn examine(urls: &[String], set: impl FnOnce(Builder) -> Builder) -> Report {
+    let mut builder = set(Redlock::builder());
+    for url in urls {
+        let node = RedisNode::open(Address::parse(url).unwrap(), RedisNodeOptions::default()).unwrap();
+        let _ = node.dialled().await;
+        builder = builder.node(node);
+    }
+    builder.build().unwrap().doctor().await
+}
+
+fn urls(servers: &[RedisServer]) -> Vec<String> {
+    servers.iter().map(RedisServer::url).collect()
+}
+
+/// The names of the checks that found something bad about a node.
+fn bad_of<'a>(report: &'a Report, server: &RedisServer) -> Vec<&'a str> {
+    let port = format!(":{}", server.port());
+    report.bad().filter(|f| f.node.as_ref().is_some_and(|node| node.ends_with(&port))).map(|f| f.check).collect()
+}
+
+fn could_not_check(report: &Report) -> Vec<&str> {
+    let unknown = report.findings.iter().filter(|finding| matches!(finding.outcome, Outcome::Unknown { .. }));
+    unknown.map(|finding| finding.check).collect()
+}
+
+#[tokio::test]
+async fn five_healthy_servers_are_healthy() {
+    let servers = servers(5);
+    let report = over(&servers).connect().await.unwrap().doctor().await;
+    assert!(report.is_healthy(), "{report}: {:?}", report.bad().collect::<Vec<_>>());
+    assert_eq!((report.to_string(), could_not_check(&report)), ("healthy".to_owned(), vec![]));
+    assert!(report.findings.len() > 40, "{report:?}");
+}
+
+#[tokio::test]
+async fn an_eviction_policy_a_duplicate_and_a_replica_are_each_named_with_their_mend() {
+    let servers = servers(4);
+    servers[1].command(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]);
+    servers[3].command(&["REPLICAOF", "127.0.0.1", &servers[2].port().to_string()]);
+    support::eventually(std::time::Duration::from_secs(10), "the replica follows", async || {
+        servers[2].command(&["INFO", "replication"]).contains("connected_slaves:1")
+    })
+    .await;
+    let mut urls = urls(&servers);
+    urls.push(format!("redis://localhost:{}", servers[0].port()));
+    let report = examine(&urls, |builder| builder).await;
+    assert!(!report.is_healthy() && report.has_quorum);
+    assert_eq!(bad_of(&report, &servers[1]), ["eviction"]);
+    assert!(bad_of(&report, &servers[2]).contains(&"replicas"), "{report:?}");
+    assert!(bad_of(&report, &servers[3]).contains(&"role"), "{report:?}");
+    let duplicate = report.bad().find(|finding| finding.check == "distinct").unwrap();
+    assert!(duplicate.node.as_ref().unwrap().starts_with("localhost"), "{duplicate:?}");
+    assert!(
+        report
+            .bad()
+            .all(|f| matches!(&f.outcome, Outcome::Bad { risk, mend, .. } if !risk.is_empty() && !mend.is_empty()))
+    );
+}
+
+#[tokio::test]
+async fn numbers_of_nodes_that_make_no_sense_are_said_so() {
+    let servers = servers(4);
+    for (count, bad) in [(1, true), (2, true), (3, false), (4, true)] {
+        let report = examine(&urls(&servers[..count]), |builder| builder).await;
+        assert_eq!(report.bad().any(|finding| finding.check == "count"), bad, "{count}: {report:?}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_quorum_the_doctor_still_tells_what_it_sees() {
+    let mut servers = servers(3);
+    servers[0].kill();
+    servers[2].kill();
+    let report = examine(&urls(&servers), |builder| builder).await;
+    assert!(!report.has_quorum && report.to_string().starts_with("no quorum"), "{report}");
+    assert_eq!(bad_of(&report, &servers[0]), ["reach"]);
+    assert!(report.bad().any(|finding| finding.check == "canary"));
+}
+
+#[tokio::test]
+async fn a_declaration_of_durability_is_checked_and_doubted_aloud() {
+    let servers = servers(1);
+    let report = examine(&urls(&servers), |builder| builder.durable(true)).await;
+    assert!(bad_of(&report, &servers[0]).contains(&"persistence"), "{report:?}");
+    let (url, _) = user(&servers[0], "-config");
+    let report = examine(&[url], |builder| builder.durable(true)).await;
+    assert!(could_not_check(&report).contains(&"persistence"), "{report:?}");
+}
+
+#[tokio::test]
+async fn where_config_is_forbidden_as_on_managed_servers_eviction_is_read_from_info() {
+    let servers = servers(1);
+    servers[0].command(&["CONFIG", "SET", "maxmemory-policy", "volatile-lru"]);
+    let (url, _) = user(&servers[0], "-config");
+    let report = examine(&[url], |builder| builder).await;
+    assert!(bad_of(&report, &servers[0]).contains(&"eviction"), "{report:?}");
+}
+
+#[tokio::test]
+async fn a_young_set_is_told_that_it_rests() {
+    let servers = [RedisServer::bare()];
+    let report = examine(&urls(&servers), |builder| builder).await;
+    let bad = bad_of(&report, &servers[0]);
+    assert!(bad.contains(&"resting"), "{report:?}");
+}
+
+#[tokio::test]
+async fn a_user_with_the_minimal_rule_passes_the_whole_contract() {
+    let server = RedisServer::start();
+    let rule = minimal_rule("locker", "redfence").replace(">PASSWORD", ">secret");
+    let words: Vec<_> = rule.split(' ').collect();
+    assert_eq!(server.command(&words), "OK", "{rule}");
+    let url = format!("redis://locker:secret@127.0.0.1:{}", server.port());
+    let node = RedisNode::open(Address::parse(&url).unwrap(), RedisNodeOptions::default()).unwrap();
+    node.dialled().await.unwrap();
+    contract::check(&node, "minimal").await.unwrap();
+    // And no more than that: other keys and other commands are refused.
+    let client = redis::Client::open(url).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    for words in [&["GET", "another:key"][..], &["FLUSHALL"], &["CONFIG", "GET", "*"], &["KEYS", "*"]] {
+        let mut command = redis::cmd(words[0]);
+        let answer: redis::RedisResult<redis::Value> = command.arg(&words[1..]).query_async(&mut connection).await;
+        assert_eq!(answer.unwrap_err().code(), Some("NOPERM"), "{words:?}");
+    }
+}
+
+/// A user who may do everything but this, and the URL to log in with.
+fn user(server: &RedisServer, but: &str) -> (String, String) {
+    let name = "managed".to_owned();
+    assert_eq!(server.command(&["ACL", "SETUSER", &name, "on", ">secret", "~*", "&*", "+@all", but]), "OK");
+    (format!("redis://{name}:secret@127.0.0.1:{}", server.port()), name)
+}

@@ -1,0 +1,147 @@
+//! What operators do, on real servers: list what is held, take a lock away, begin anew.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
+mod support;
+
+use std::time::Duration;
+
+use redfence::node::redis::Prefix;
+use redfence::{ForceOutcome, Holder, LossCause, NodeCondition, Redlock, ResetError, Resource};
+use support::set::{counter_of, delete_locks, over, patiently_over, picture};
+use support::{RedisServer, servers};
+
+const PROMPT: Duration = Duration::from_secs(10);
+
+async fn connected(servers: &[RedisServer]) -> Redlock {
+    let redlock = patiently_over(servers).connect().await.unwrap();
+    redlock.flush(PROMPT).await;
+    redlock
+}
+
+fn names(listing: &redfence::Listing) -> Vec<(&str, usize)> {
+    listing.locks.iter().map(|lock| (lock.resource.as_str(), lock.nodes)).collect()
+}
+
+#[tokio::test]
+async fn a_listing_tells_what_is_held_whatever_it_is_called() {
+    let servers = servers(3);
+    let redlock = connected(&servers).await;
+    let mut guards = Vec::new();
+    for name in ["plain", "glob*", "glob[a]", "brace}:lock:x", "Köln"] {
+        guards.push(redlock.acquire(name).await.unwrap());
+    }
+    redlock.flush(PROMPT).await;
+    // Of another prefix that begins alike, of no slot, and of another type.
+    let foreign = Prefix::new("redfence:9").unwrap().lock(&Resource::new("foreign").unwrap());
+    servers[0].command(&["SET", &foreign, "somebody"]);
+    servers[0].command(&["SET", "{redfence:1}:lock:plain", "somebody"]);
+    servers[0].command(&["LPUSH", "{redfence:2}:lock:list", "somebody"]);
+
+    let all = redlock.list("", 1_000).await;
+    assert!(all.partial.is_none(), "{all:?}");
+    assert_eq!(names(&all), [("Köln", 3), ("brace}:lock:x", 3), ("glob*", 3), ("glob[a]", 3), ("plain", 3)]);
+    assert!(all.locks.iter().all(|lock| lock.ttl_left.is_some_and(|left| left <= Duration::from_secs(30))));
+    assert_eq!(names(&redlock.list("glob*", 1_000).await), [("glob*", 3)]);
+    let some = redlock.list("", 2).await;
+    assert_eq!((some.locks.len(), some.partial.unwrap().left_off), (2, 3));
+    for guard in guards {
+        drop(guard.release().await);
+    }
+}
+
+#[tokio::test]
+async fn a_listing_walks_over_more_keys_than_one_step_looks_at_and_says_who_did_not_answer() {
+    let mut servers = servers(3);
+    let redlock = over(&servers).connect().await.unwrap();
+    redlock.flush(PROMPT).await;
+    for server in &servers {
+        server.command(&["EVAL", "for n = 1, 5000 do redis.call('SET', 'other:' .. n, n) end", "0"]);
+    }
+    let guard = redlock.acquire("r").await.unwrap();
+    redlock.flush(PROMPT).await;
+    assert_eq!(names(&redlock.list("", 10).await), [("r", 3)]);
+    servers[2].kill();
+    let listing = redlock.list("", 10).await;
+    let partial = listing.partial.as_ref().expect("a node is missing");
+    assert_eq!((names(&listing), partial.unanswered.len()), (vec![("r", 2)], 1));
+    assert!(partial.to_string().starts_with("no answer from 127.0.0.1:"), "{partial}");
+    drop(guard.release().await);
+}
+
+#[tokio::test]
+async fn who_is_forced_out_loses_the_lease_and_is_fenced() {
+    let servers = servers(3);
+    let redlock = connected(&servers).await;
+    let victim = redlock.acquire("r").await.unwrap();
+    redlock.flush(PROMPT).await;
+    // Here it has expired already; the counter has to move all the same.
+    delete_locks(&servers[0]);
+    let before: Vec<u64> = servers.iter().map(|s| s.command(&["GET", &counter_of("r")]).parse().unwrap()).collect();
+
+    let forced = redlock.force_release("r", victim.holder(), "a test").await.unwrap();
+    assert_eq!(forced.outcome(), ForceOutcome::Released, "{forced:?}");
+    assert_eq!(picture(&servers), "...");
+    for (server, before) in servers.iter().zip(before) {
+        assert_eq!(server.command(&["GET", &counter_of("r")]), (before + 1).to_string());
+    }
+    let next = redlock.acquire("r").await.unwrap();
+    assert!(next.token().get() > victim.token().get() + 1, "{} {}", next.token(), victim.token());
+    assert!(victim.extend().await.is_err());
+    assert!(matches!(victim.lost().await, LossCause::Taken));
+
+    let again = redlock.force_release("r", victim.holder(), "a test").await.unwrap();
+    assert_eq!(again.outcome(), ForceOutcome::HeldBy(next.holder().to_string().into()), "nothing is taken from others");
+    assert!(next.extend().await.is_ok());
+    let holder: Holder = next.holder().clone();
+    drop(next.release().await);
+    redlock.flush(PROMPT).await;
+    assert_eq!(redlock.force_release("r", &holder, "a test").await.unwrap().outcome(), ForceOutcome::NotHeld);
+}
+
+#[tokio::test]
+async fn force_needs_a_quorum_to_be_sure() {
+    let mut servers = servers(3);
+    let redlock = over(&servers).connect().await.unwrap();
+    let victim = redlock.acquire("r").await.unwrap();
+    servers[0].kill();
+    servers[1].kill();
+    let forced = redlock.force_release("r", victim.holder(), "a test").await.unwrap();
+    assert_eq!(forced.outcome(), ForceOutcome::NoQuorum, "{forced:?}");
+}
+
+#[tokio::test]
+async fn a_reset_leaves_no_lock_and_no_rest() {
+    let mut servers = servers(3);
+    let redlock = over(&servers).connect().await.unwrap();
+    let before = redlock.acquire("held over the disaster").await.unwrap();
+    redlock.flush(PROMPT).await;
+    servers[0].restart();
+    servers[1].restart();
+    let token = before.token();
+    drop(before.into_lease());
+
+    let anew = over(&servers).connect().await.unwrap();
+    assert!(anew.try_acquire("r").await.is_err(), "two of three rest");
+    let reset = anew.reset().await.unwrap();
+    assert_eq!(reset.removed.iter().map(|(_, count)| *count).collect::<Vec<_>>(), [0, 0, 1]);
+    assert!(anew.nodes().iter().all(|node| node.condition == NodeCondition::Ready), "{:?}", anew.nodes());
+    assert_eq!(picture(&servers), "...");
+    let after = anew.try_acquire("held over the disaster").await.unwrap();
+    assert!(after.token() > token);
+    drop(after.release().await);
+    anew.reset().await.expect("a reset may be repeated");
+}
+
+#[tokio::test]
+async fn a_reset_does_nothing_while_a_node_cannot_be_asked() {
+    let mut servers = servers(3);
+    let redlock = over(&servers).connect().await.unwrap();
+    let guard = redlock.acquire("r").await.unwrap();
+    redlock.flush(PROMPT).await;
+    servers[2].kill();
+    let refused = redlock.reset().await.unwrap_err();
+    assert!(matches!(refused, ResetError::Unseen { .. }), "{refused}");
+    assert_eq!(picture(&servers[..2]), "xx");
+    assert!(guard.check().is_ok());
+    drop(guard.release().await);
+}
