@@ -40,8 +40,8 @@ pub(crate) struct Global {
     #[arg(value_name = "URL,URL,…", value_delimiter = ',')]
     pub(crate) nodes: Vec<String>,
     /// The first part of every key [default: redfence]
-    #[arg(long, global = true)]
-    pub(crate) prefix: Option<String>,
+    #[arg(long = "key-prefix", global = true, value_name = "PREFIX")]
+    pub(crate) key_prefix: Option<String>,
     /// Certificate authorities for rediss://, as a PEM file [default: those that the machine trusts]
     #[arg(long, global = true, env = "REDFENCE_CA_FILE", value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,
@@ -74,6 +74,7 @@ pub(crate) enum Command {
     ForceRelease(ForceArgs),
     Found(FoundArgs),
     Reset(ResetArgs),
+    Doctor(DoctorArgs),
     Dev(DevArgs),
 }
 
@@ -182,9 +183,9 @@ pub(crate) struct WhoArgs {
 /// it is not all.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ListArgs {
-    /// Only what begins like this [default: everything]
-    #[arg(default_value = "", hide_default_value = true)]
-    pub(crate) beginning: String,
+    /// Only resources whose names begin like this [default: all]
+    #[arg(long, value_name = "P", default_value = "", hide_default_value = true)]
+    pub(crate) prefix: String,
     /// The most locks to show
     #[arg(long, default_value_t = 1_000, value_name = "N")]
     pub(crate) limit: usize,
@@ -229,6 +230,20 @@ pub(crate) struct ResetArgs {
 /// is refused where a node remembers that it took part before. Founding twice is harmless.
 #[derive(Debug, clap::Args)]
 pub(crate) struct FoundArgs {}
+
+/// Examine the nodes: what can hurt, before it hurts
+///
+/// Each check answers ok, bad or could not check; each bad thing with its risk and its mend. Takes about two seconds, for
+/// clocks are watched. Exit code 0 when all is well, 1 when something is bad, 69 without a quorum.
+#[derive(Debug, clap::Args)]
+pub(crate) struct DoctorArgs {
+    /// Print the least that this user has to be permitted, and examine nothing
+    #[arg(long, value_name = "USER")]
+    pub(crate) acl: Option<String>,
+    /// The nodes are declared durable (appendfsync always): check that they are
+    #[arg(long)]
+    pub(crate) durable: bool,
+}
 
 /// Start servers on this machine to try things out, until Ctrl-C
 ///

@@ -22,7 +22,7 @@ pub(crate) fn to_servers(global: &Global) -> Result<Builder, Failure> {
         return Err(Failure::new(Exit::Usage, NO_NODES));
     }
     let mut builder = settings(global).urls(urls);
-    if let Some(prefix) = &global.prefix {
+    if let Some(prefix) = &global.key_prefix {
         builder = builder.prefix(prefix);
     }
     if let Some(ca_file) = &global.ca_file {
@@ -52,7 +52,7 @@ pub(crate) fn urls(global: &Global) -> Vec<&str> {
 ///
 /// Contradictions are for [`to_servers`] and `connect` to find.
 pub(crate) async fn each_node(global: &Global) -> Result<Vec<RedisNode>, Failure> {
-    let prefix = match &global.prefix {
+    let prefix = match &global.key_prefix {
         Some(prefix) => Prefix::new(prefix).ok_or_else(|| ConfigError::Prefix(prefix.clone()))?,
         None => Prefix::default(),
     };

@@ -184,9 +184,9 @@ fn list_shows_what_is_held_and_says_when_it_is_not_all() {
         let locks = list["locks"].as_array().unwrap().clone();
         locks.iter().map(|lock| lock["resource"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
-    assert_eq!(names(&["list", "a:"]), ["a:1", "a:2"]);
-    assert_eq!(names(&["list", "*"]), Vec::<String>::new());
-    assert_eq!(names(&["list", "b*"]), ["b*"]);
+    assert_eq!(names(&["list", "--prefix", "a:"]), ["a:1", "a:2"]);
+    assert_eq!(names(&["list", "--prefix", "*"]), Vec::<String>::new());
+    assert_eq!(names(&["list", "--prefix", "b*"]), ["b*"]);
 
     let limited = call(&nodes, &["list", "--limit", "1"]);
     assert!(limited.code == 0 && limited.stderr.contains("this is not all: 2 more left off"), "{limited:?}");

@@ -5,8 +5,21 @@ mod support;
 
 use program::{redfence, run};
 
-const COMMANDS: [&str; 12] =
-    ["demo", "run", "acquire", "extend", "release", "status", "who", "list", "force-release", "found", "reset", "dev"];
+const COMMANDS: [&str; 13] = [
+    "demo",
+    "run",
+    "acquire",
+    "extend",
+    "release",
+    "status",
+    "who",
+    "list",
+    "force-release",
+    "found",
+    "reset",
+    "doctor",
+    "dev",
+];
 
 #[test]
 fn help_names_every_command_and_no_secret() {
@@ -53,7 +66,7 @@ fn contradictions_are_usage_errors_that_say_why_and_keep_passwords() {
         (&["status", "r", "--nodes", "redis://u:secret@h:1,redis://:secret@h:1"], "are the same server, h:1"),
         (&["status", "r", "redis://u:secret@h:1"], "unexpected argument 'redis://h:1'"),
         (&["status", ""], "must not be empty"),
-        (&["status", "r", "--nodes", "redis://u:secret@h", "--prefix", "{a}"], "prefix"),
+        (&["status", "r", "--nodes", "redis://u:secret@h", "--key-prefix", "{a}"], "prefix"),
         (&["run", "r", "--nodes", "redis://u:secret@h", "true"], "unexpected argument 'true'"),
         (&["run", "r", "--nodes", "redis://u:secret@h"], "<COMMAND>"),
         (&["run", "r", "--ttl", "10", "--", "true"], "a number with a unit"),

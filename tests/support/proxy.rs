@@ -132,6 +132,8 @@ impl Door {
     fn reserved(port: u16) -> io::Result<Self> {
         let socket = TcpSocket::new_v4()?;
         socket.set_reuseaddr(true)?;
+        // So that the port can be reserved anew while its listener is still there: nobody else gets it in between.
+        socket.set_reuseport(true)?;
         socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
         Ok(Self::Closed(socket))
     }
@@ -147,8 +149,9 @@ impl Door {
         match self {
             Self::Open(listener) => {
                 let port = listener.local_addr().unwrap().port();
+                let reserved = Self::reserved(port).expect("to keep our own port");
                 drop(listener);
-                Self::reserved(port).expect("to keep our own port")
+                reserved
             }
             other => other,
         }

@@ -37,12 +37,12 @@ struct Rule {
 /// Examines the nodes, or prints the rule that a user needs.
 pub(crate) async fn doctor(args: &DoctorArgs, global: &Global, output: Output) -> Result<Exit, Failure> {
     if let Some(user) = &args.acl {
-        let acl = minimal_rule(user, global.prefix.as_deref().unwrap_or("redfence"));
+        let acl = minimal_rule(user, global.key_prefix.as_deref().unwrap_or("redfence"));
         let _ = output.result(&acl.clone(), &Rule { acl });
         return Ok(Exit::Done);
     }
     // Not by `connect`, which refuses what a doctor is called for.
-    connect::to_servers(global)?;
+    drop(connect::to_servers(global)?);
     let mut builder = connect::settings(global).durable(args.durable);
     for node in connect::each_node(global).await? {
         builder = builder.node(node);

@@ -43,7 +43,7 @@ struct Unanswered<'a> {
 /// Walks over all nodes and shows what it found.
 pub(crate) async fn list(args: &ListArgs, global: &Global, output: Output) -> Result<Exit, Failure> {
     let redlock = status::reach(global).await?;
-    let listing = redlock.list(&args.beginning, args.limit).await;
+    let listing = redlock.list(&args.prefix, args.limit).await;
     // Who does not read on needs no complaint.
     let _ = output.result(&human(&listing), &machine(&listing));
     let unanswered = listing.partial.as_ref().map_or(0, |partial| partial.unanswered.len());

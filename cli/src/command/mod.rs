@@ -2,6 +2,7 @@
 
 mod acquire;
 mod dev;
+mod doctor;
 pub(crate) mod exec;
 mod extend;
 mod force;
@@ -39,6 +40,7 @@ pub(crate) async fn obey(args: &Args, output: &Output) -> Result<Exit, Failure> 
         Command::List(list) => list::list(list, global, output).await,
         Command::ForceRelease(force) => force::force(force, global, output).await,
         Command::Reset(reset) => reset::reset(reset, global, output).await,
+        Command::Doctor(doctor) => doctor::doctor(doctor, global, output).await,
         Command::Dev(dev) => dev::dev(dev, global, output).await,
         Command::Found(_) => found::found(global, output).await,
         Command::Status(status) => status::status(status, global, output).await,
