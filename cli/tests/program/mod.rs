@@ -26,7 +26,7 @@ pub fn redfence() -> Command {
     let binary = env!("CARGO_BIN_EXE_redfence");
     // Whoever runs the tests may ignore signals (nohup, some CI), and ignored signals are inherited: not by these runs.
     let mut command = if cfg!(target_os = "linux") {
-        let mut command = Command::new("env");
+        let mut command = Command::new("/usr/bin/env");
         command.args(["--default-signal", binary]);
         command
     } else {
