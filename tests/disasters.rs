@@ -35,7 +35,7 @@ use log::Findings;
 /// Runs at a time, however many tests run side by side: more of them would wait for the processors.
 const RUNS_AT_A_TIME: usize = 6;
 /// A run without protection needs some luck, as disasters do. One that shows the violation is enough.
-const CARELESS_ATTEMPTS_MAX: usize = 4;
+const CARELESS_ATTEMPTS_MAX: usize = 12;
 
 /// What a disaster may never lead to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -135,7 +135,9 @@ fn step() -> impl Strategy<Value = Step> {
         ]
     };
     let grant = (ttl(), number()).prop_map(|(ttl, floor)| Verb::Grant { ttl, floor });
-    let wall = || (0..3_u64).prop_map(|later| WallTime::from_unix_us(WALL_US + later * 1_000_003));
+    let of_a_clock = (0..3_u64).prop_map(|later| WALL_US + later * 1_000_003);
+    let wall =
+        prop_oneof![4 => of_a_clock, 1 => Just(i64::MAX.unsigned_abs() / 1_000)].prop_map(WallTime::from_unix_us);
     let rest = || prop_oneof![2 => Just(Duration::ZERO), 1 => Just(Duration::from_secs(3_600))];
     let act = prop_oneof![
         6 => grant.prop_map(Act::Ask),
@@ -149,7 +151,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => number().prop_map(Act::CounterIsSet),
         1 => Just(Act::CounterVanishes),
         1 => (rest(), any::<bool>()).prop_map(|(rest, stale)| Act::Settle { rest, stale }),
-        1 => wall().prop_map(|wall| Act::Ask(Verb::Wake { wall })),
+        1 => wall.prop_map(|wall| Act::Ask(Verb::Wake { wall })),
         1 => ttl().prop_map(|max_ttl| Act::Ask(Verb::Look { max_ttl })),
     ];
     (0..3_usize, 0..4_usize, act).prop_map(|(resource, holder, act)| Step { resource, holder, act })

@@ -11,14 +11,20 @@ use crate::{FencingToken, NodeId, NodeSet, WallTime};
 /// A counter below this was not started at the clock: it did not exist before. 10^15 µs lie in the year 2001.
 pub const COUNTER_MIN: u64 = 1_000_000_000_000_000;
 
+/// Counters start no later than here, however wrong a clock is: in the year 2223.
+const START_MAX: u64 = 8_000_000_000_000_000;
+
+/// A counter above this was not led there by any clock: somebody wrote it. Below it there are tokens left for decades.
+pub const COUNTER_MAX: u64 = 8_500_000_000_000_000;
+
 /// Where a counter that does not exist starts: the microseconds since the Unix epoch.
 ///
 /// A counter grows by one a grant and a grant takes a server more than a microsecond, so a counter never overtakes the
 /// clock, and one that starts anew is above everything it ever issued, also if it was lost within the same second.
-/// Numbers stay below 2^53 until the year 2255. The later of the node's and the caller's wall clock counts.
+/// Numbers stay far below 2^53 until the year 2223. The later of the node's and the caller's wall clock counts.
 #[must_use]
 pub fn clock_start(node: WallTime, caller: WallTime) -> u64 {
-    node.unix_us().max(caller.unix_us()).min(FencingToken::MAX - u64::from(u32::MAX))
+    node.unix_us().max(caller.unix_us()).min(START_MAX)
 }
 
 /// The numbers that nodes drew for one attempt, and which of the nodes are sealed.
@@ -152,8 +158,9 @@ mod tests {
         let at = WallTime::from_unix_us;
         assert_eq!(clock_start(at(1_700_000_000_000_000), at(0)), 1_700_000_000_000_000);
         assert_eq!(clock_start(at(0), at(1_700_000_000_000_001)), 1_700_000_000_000_001);
-        // 2250-01-01 still fits, and a broken clock does not overflow.
-        assert_eq!(clock_start(at(8_835_955_200_000_000), at(0)), 8_835_955_200_000_000);
-        assert!(clock_start(at(u64::MAX), at(0)) < FencingToken::MAX);
+        // 2220-01-01 still fits, and a broken clock leaves tokens to draw.
+        assert_eq!(clock_start(at(7_889_270_400_000_000), at(0)), 7_889_270_400_000_000);
+        assert_eq!(clock_start(at(u64::MAX), at(u64::MAX)), START_MAX);
+        assert!(START_MAX < COUNTER_MAX && COUNTER_MAX < FencingToken::MAX);
     }
 }

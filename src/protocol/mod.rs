@@ -37,7 +37,7 @@ pub use acquire::{Acquire, Defeat, Step, Win};
 pub use backoff::Backoff;
 pub use continuity::Continuity;
 pub use extend::{Extend, ExtendDefeat, ExtendStep};
-pub use fencing::{COUNTER_MIN, Counters, clock_start};
+pub use fencing::{COUNTER_MAX, COUNTER_MIN, Counters, clock_start};
 pub use footprint::Footprint;
 pub use join::{Census, Reason, Record, RunId, Sight, Standing, judge, rest};
 pub use message::{Fault, FaultKind, Reply, Request, Sighting, Subject, Verb, View};

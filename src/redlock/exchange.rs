@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::core::Core;
 use super::sweeper::Leftover;
 use crate::node::{Answer, Inbox};
-use crate::protocol::{Continuity, Footprint, Reply, Request, Subject, Verb, Win};
+use crate::protocol::{COUNTER_MAX, Continuity, Fault, FaultKind, Footprint, Reply, Request, Subject, Verb, View, Win};
 use crate::{Moment, NodeId, NodeSet};
 
 /// The replies of one attempt, from its grants to its releases; or of one extension.
@@ -163,7 +163,7 @@ impl Exchange {
 
 impl Inbox for Exchange {
     fn deliver(&self, node: NodeId, verb: Verb, reply: Reply) {
-        let reply = self.core.roster.plausible(reply);
+        let reply = plausible(reply);
         self.core.levels.observe(self.subject.resource.slot(), &reply);
         if let Reply::Failed(fault) = &reply {
             self.core.roster.met(node, fault.kind);
@@ -197,5 +197,18 @@ impl Inbox for Exchange {
             let (core, subject) = (Arc::clone(&self.core), Arc::clone(&self.subject));
             self.core.sweeper.push(Leftover { core, subject, footprint, until });
         }
+    }
+}
+
+/// The reply, unless its counter is above what any clock leads to: then it is a fault. Such a counter would be carried to
+/// all other nodes by the floor of the next grant, and in the end no token would be left.
+fn plausible(reply: Reply) -> Reply {
+    match reply {
+        Reply::Granted { counter } if counter > COUNTER_MAX => {
+            let story = format!("its counter {counter} is none that a clock leads to: was a key written by hand?");
+            Reply::Failed(Fault::new(FaultKind::Unexpected, story))
+        }
+        Reply::Refused(view) if view.counter > COUNTER_MAX => Reply::Refused(View { counter: 0, ..view }),
+        other => other,
     }
 }

@@ -3,7 +3,7 @@
 //! One background task looks at every node now and then, and at once when there is a new connection or a grant met a
 //! missing counter. The pure judgement is in `protocol::join`.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,9 +14,9 @@ use super::core::Core;
 use super::exchange::{Exchange, Phase};
 use super::station::Station;
 use crate::protocol::{
-    Census, Fault, FaultKind, Footprint, Reason, Record, Reply, RunId, Standing, Subject, Verb, View, judge, rest,
+    Census, Fault, FaultKind, Footprint, Reason, Record, Reply, RunId, Standing, Subject, Verb, judge, rest,
 };
-use crate::{FencingToken, Holder, HolderId, Label, Moment, NodeId, NodeSet, Resource, WallTime};
+use crate::{Holder, HolderId, Label, Moment, NodeId, NodeSet, Resource, WallTime};
 
 /// How nodes are judged, as configured.
 #[derive(Debug, Clone, Copy)]
@@ -32,8 +32,6 @@ pub(super) struct Policy {
 pub(super) struct Roster {
     policy: Policy,
     ready: AtomicU32,
-    /// A counter above this was not drawn from any sane clock.
-    counter_max: AtomicU64,
     stations: Mutex<Vec<Station>>,
     /// Only one round at a time; whoever waits for one finds its work done.
     round: tokio::sync::Mutex<()>,
@@ -43,8 +41,6 @@ pub(super) struct Roster {
 
 /// How long the first look waits for nodes that neither answer nor fail, where a new installation may be at stake.
 const PATIENCE: Duration = Duration::from_millis(1_500);
-/// How far counters may be ahead of the clocks: a node's clock may have been wrong by this much when they started.
-const COUNTERS_AHEAD_MAX: Duration = Duration::from_secs(24 * 3_600);
 /// How often, and how long apart, a founding by another locker is looked at before what it left is judged.
 const FOUNDING_LOOKS: usize = 5;
 const FOUNDING_PAUSE: Duration = Duration::from_millis(50);
@@ -58,7 +54,6 @@ impl Roster {
         Self {
             policy,
             ready: AtomicU32::new(0),
-            counter_max: AtomicU64::new(FencingToken::MAX),
             stations: Mutex::new((0..nodes).map(|_| Station::unknown()).collect()),
             round: tokio::sync::Mutex::new(()),
             poked: Arc::default(),
@@ -69,22 +64,6 @@ impl Roster {
     /// The nodes that may be asked for grants.
     pub(super) fn ready(&self) -> NodeSet {
         NodeSet::from_bits(self.ready.load(Ordering::Relaxed))
-    }
-
-    /// The reply, unless its counter is nothing that a clock could have led to: then it is a fault. Such a counter would
-    /// be carried to all other nodes by the floor of the next grant, and in the end no token would be left.
-    pub(super) fn plausible(&self, reply: Reply) -> Reply {
-        let counter_max = self.counter_max.load(Ordering::Relaxed);
-        match reply {
-            Reply::Granted { counter } if counter > counter_max => Reply::Failed(Fault::new(
-                FaultKind::Unexpected,
-                format!(
-                    "its counter {counter} is more than a day ahead of the clocks: was its clock wrong, or a key written by hand?"
-                ),
-            )),
-            Reply::Refused(view) if view.counter > counter_max => Reply::Refused(View { counter: 0, ..view }),
-            other => other,
-        }
     }
 
     /// Why a node is not asked.
@@ -191,7 +170,7 @@ impl Roster {
         // A settlement may lose against that of another locker, who saw what was there before.
         for _ in 0..3 {
             self.exchange(core, everybody, |_| Verb::Look { max_ttl }).await;
-            let wall = self.agreed_wall(core).max(WallTime::from_unix_us(core.levels.highest() + 1));
+            let wall = core.clock.wall().max(WallTime::from_unix_us(core.levels.highest() + 1));
             let records: Vec<Option<Record>> = {
                 let mut stations = self.stations();
                 stations.iter_mut().for_each(Station::begin_anew);
@@ -229,7 +208,7 @@ impl Roster {
                 break;
             }
             // Tokens that this process has seen are behind counters that start anew, also where clocks are wrong.
-            let wall = self.agreed_wall(core).max(WallTime::from_unix_us(core.levels.highest() + 1));
+            let wall = core.clock.wall().max(WallTime::from_unix_us(core.levels.highest() + 1));
             let nodes = due.iter().map(|(node, _)| *node).collect();
             self.exchange(core, nodes, |node| {
                 let standing = due.iter().find(|(id, _)| *id == node).map(|(_, standing)| *standing);
@@ -311,18 +290,8 @@ impl Roster {
         due
     }
 
-    /// What the clocks of all that were seen, and this machine's, agree on: one wrong clock among them does not count.
-    fn agreed_wall(&self, core: &Core) -> WallTime {
-        let mut walls: Vec<_> = self.stations().iter().filter_map(|station| Some(station.sight()?.now)).collect();
-        walls.push(core.clock.wall());
-        walls.sort_unstable();
-        walls.get(walls.len() / 2).copied().unwrap_or_default()
-    }
-
     /// Tells everybody which nodes are ready, and lets grants through to them.
     fn publish(&self, core: &Arc<Core>) {
-        let counter_max = self.agreed_wall(core).after(COUNTERS_AHEAD_MAX).unix_us().min(FencingToken::MAX);
-        self.counter_max.store(counter_max, Ordering::Relaxed);
         let mut stations = self.stations();
         let mut seen: Vec<RunId> = Vec::new();
         let mut ready = NodeSet::EMPTY;

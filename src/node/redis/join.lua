@@ -27,8 +27,8 @@ local function counters(change)
 end
 local function raise()
   -- Above everything that a lost counter ever issued. %.0f is exact below 2^53; tostring keeps 14 digits only.
-  -- However wrong a clock is, some numbers are left: tokens end at 2^53.
-  local start = math.min(math.max(now, tonumber(ARGV[4])), 9007194959773696)
+  -- However wrong a clock is, tokens are left: they end at 2^53.
+  local start = math.min(math.max(now, tonumber(ARGV[4])), 8000000000000000)
   counters(function(key)
     local counter = redis.pcall('GET', key)
     counter = type(counter) == 'string' and tonumber(counter)
