@@ -230,6 +230,22 @@ async fn where_info_is_not_permitted_the_record_alone_counts() {
 }
 
 #[tokio::test]
+async fn a_rest_grows_when_somebody_turns_up_who_may_hold_for_longer() {
+    let servers = bare(3);
+    let short = briefly_over(&servers).connect().await.unwrap();
+    // Settled to rest for a second; the other may have held for ten minutes when these servers forgot.
+    let long = over(&servers).max_ttl(LONG).connect().await.unwrap();
+    for redlock in [&long, &short] {
+        eventually(PROMPT, "everybody knows the longer rest", async || {
+            redlock.look().await;
+            redlock.nodes().iter().all(|node| node.rests_for.is_some_and(|rest| rest > LONG / 2))
+        })
+        .await;
+        assert!(redlock.try_acquire("r").await.is_err());
+    }
+}
+
+#[tokio::test]
 async fn one_counter_written_by_hand_is_outvoted_and_not_carried_to_the_others() {
     let servers = servers(5);
     let redlock = over(&servers).max_ttl(LONG).connect().await.unwrap();

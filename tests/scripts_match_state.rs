@@ -71,7 +71,7 @@ fn the_comparison_meets_every_kind_of_reply() {
     let pair = Pair::new();
     let grant = |floor| Act::Ask(Verb::Grant { ttl: Duration::from_secs(30), floor });
     let settle = |rest_s, stale| Act::Settle { rest: Duration::from_secs(rest_s), stale };
-    let wake = || Act::Ask(Verb::Wake { wall: WallTime::from_unix_us(WALL_US + 500) });
+    let wake = || Act::Ask(Verb::Wake { max_ttl: Duration::ZERO, wall: WallTime::from_unix_us(WALL_US + 500) });
     let seal = |token| Act::Ask(Verb::Seal { token });
     let scan = |remove| Act::Ask(Verb::Scan { cursor: 0, count: SCAN_ALL, remove });
     let story: [(usize, Act, &str); 38] = [
@@ -151,7 +151,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => number().prop_map(Act::CounterIsSet),
         1 => Just(Act::CounterVanishes),
         1 => (rest(), any::<bool>()).prop_map(|(rest, stale)| Act::Settle { rest, stale }),
-        1 => wall.prop_map(|wall| Act::Ask(Verb::Wake { wall })),
+        1 => wall.prop_map(|wall| Act::Ask(Verb::Wake { max_ttl: Duration::from_secs(45), wall })),
         1 => ttl().prop_map(|max_ttl| Act::Ask(Verb::Look { max_ttl })),
     ];
     (0..3_usize, 0..4_usize, act).prop_map(|(resource, holder, act)| Step { resource, holder, act })

@@ -26,7 +26,7 @@ use std::time::Duration;
 pub use facts::Facts;
 pub use permissions::minimal_rule;
 
-use crate::NodeStatus;
+use crate::{NodeCondition, NodeStatus};
 
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,7 +65,7 @@ pub enum Outcome {
 pub struct Report {
     /// The findings, check by check, node by node.
     pub findings: Vec<Finding>,
-    /// Whether a quorum answered.
+    /// Whether a quorum of nodes answered and takes part.
     pub has_quorum: bool,
 }
 
@@ -87,7 +87,7 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let unknown = self.findings.iter().filter(|finding| matches!(finding.outcome, Outcome::Unknown { .. })).count();
         match (self.has_quorum, self.bad().count()) {
-            (false, _) => f.write_str("no quorum of nodes answers")?,
+            (false, _) => f.write_str("no quorum of nodes takes part")?,
             (true, 0) => f.write_str("healthy")?,
             (true, 1) => f.write_str("1 thing is bad")?,
             (true, bad) => write!(f, "{bad} things are bad")?,
@@ -134,7 +134,11 @@ impl Case {
             network::check,
             canary::check,
         ];
-        let has_quorum = self.facts.iter().filter(|facts| facts.is_ok()).count() >= self.terms.needed;
+        let can_vote =
+            |(node, facts): &(&NodeStatus, &Result<_, _>)| facts.is_ok() && node.condition == NodeCondition::Ready;
+        let voters = self.nodes.iter().zip(&self.facts).filter(can_vote).count();
+        let canary_found_none = self.canary.as_ref().is_err_and(|error| error.starts_with("no quorum"));
+        let has_quorum = voters >= self.terms.needed && !canary_found_none;
         Report { findings: checks.iter().flat_map(|check| check(self)).collect(), has_quorum }
     }
 

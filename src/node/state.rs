@@ -54,13 +54,15 @@ impl NodeState {
                 return Reply::Sighted(self.sight(now));
             }
             Verb::Settle { seen, rest, new, max_ttl, wall } => {
-                self.remember(max_ttl);
                 if self.record.map(identity) == seen.map(identity) {
                     self.settle(now, wall, rest, max_ttl, new);
+                } else {
+                    self.remember(max_ttl);
                 }
                 return Reply::Sighted(self.sight(now));
             }
-            Verb::Wake { wall } => {
+            Verb::Wake { max_ttl, wall } => {
+                self.remember(max_ttl);
                 self.wake(now, wall);
                 return Reply::Sighted(self.sight(now));
             }
@@ -198,9 +200,13 @@ impl NodeState {
     }
 
     fn remember(&mut self, max_ttl: Duration) {
-        if let Some(record) = &mut self.record {
-            record.max_ttl = record.max_ttl.max(max_ttl);
+        let Some(record) = &mut self.record else { return };
+        let more = max_ttl.saturating_sub(record.max_ttl);
+        // Whoever asks for more may have held it when this node forgot: a rest grows with it, and with a tenth for clocks.
+        if !record.awake {
+            record.ready_at = whole_ms(record.ready_at.after(more + more / 10));
         }
+        record.max_ttl += more;
     }
 
     fn raise(&mut self, slot: u16, least: u64) {

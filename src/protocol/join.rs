@@ -144,7 +144,7 @@ impl fmt::Display for Reason {
 pub fn judge(sight: &Sight, census: &Census) -> Standing {
     let settle = |rest, reason| Standing::Settle { rest, reason };
     let Some(record) = &sight.record else {
-        if census.declared_new && !census.known_elsewhere {
+        if census.declared_new && census.all_seen && !census.known_elsewhere {
             return settle(Duration::ZERO, Reason::New);
         }
         if census.known_elsewhere || !census.all_seen {
@@ -160,7 +160,7 @@ pub fn judge(sight: &Sight, census: &Census) -> Standing {
     if sight.run_id.is_some() && record.run_id != sight.run_id {
         return settle(if census.durable { Duration::ZERO } else { census.rest }, Reason::Restarted);
     }
-    if census.declared_new && record.new && !record.awake {
+    if census.declared_new && census.all_seen && !census.known_elsewhere && record.new && !record.awake {
         return settle(Duration::ZERO, Reason::New);
     }
     let left = record.ready_at.unix_us().saturating_sub(sight.now.unix_us());
@@ -231,6 +231,18 @@ mod tests {
             ("nobody has a record, young", sight(3, None), census(), settle(27, Reason::New)),
             ("nobody has a record, declared new", sight(3, None), declared, settle(0, Reason::New)),
             ("rests as new, declared new", sight(3, record(1, 27, false)), declared, settle(0, Reason::New)),
+            (
+                "declared new, but not all are seen",
+                sight(3, None),
+                Census { all_seen: false, ..declared },
+                settle(30, Reason::Forgot),
+            ),
+            (
+                "rests as new, but others remember",
+                sight(3, record(1, 27, false)),
+                Census { known_elsewhere: true, ..declared },
+                Standing::Resting(Duration::from_secs(27)),
+            ),
             (
                 "rests for another reason, declared new",
                 sight(3, record(1, 26, false)),

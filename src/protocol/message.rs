@@ -83,6 +83,8 @@ pub enum Verb {
     },
     /// If the rest is over: create all counters at the clock.
     Wake {
+        /// The longest time to live that the caller knows of: a rest that was too short for it is prolonged.
+        max_ttl: Duration,
         /// The caller's wall clock, for counters that start anew.
         wall: WallTime,
     },

@@ -66,7 +66,8 @@ impl Builder {
     }
 
     /// Declares that the nodes keep every write over a restart (`appendonly yes`, `appendfsync always`): then a restart
-    /// needs no rest.
+    /// needs no rest. It is trusted for every restart: do not declare it where a replica may be promoted or a snapshot
+    /// restored in its place.
     pub const fn durable(mut self, durable: bool) -> Self {
         self.wishes.durable = durable;
         self

@@ -121,6 +121,11 @@ impl Exchange {
         .await;
     }
 
+    /// Whether some node that was looked at remembers having been joined.
+    pub(super) fn has_seen_a_record(&self) -> bool {
+        self.lock().queue.iter().any(|(_, reply)| matches!(reply, Reply::Sighted(sight) if sight.record.is_some()))
+    }
+
     /// Takes what has come in, however little.
     pub(super) fn take(&self) -> Vec<(NodeId, Reply)> {
         std::mem::take(&mut self.lock().queue)

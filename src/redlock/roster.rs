@@ -204,6 +204,7 @@ impl Roster {
         // seen is judged anew. More than a few turns mean that somebody else is at it.
         for _ in 0..3 {
             let due = self.judge_all(core.clock.now(), declared_new);
+            let max_ttl = self.longest_ttl();
             if due.is_empty() {
                 break;
             }
@@ -216,7 +217,7 @@ impl Roster {
                     Some((Standing::Settle { rest, reason }, seen)) => {
                         Verb::Settle { seen, rest, new: reason == Reason::New, max_ttl, wall }
                     }
-                    _ => Verb::Wake { wall },
+                    _ => Verb::Wake { max_ttl, wall },
                 }
             })
             .await;
@@ -237,9 +238,13 @@ impl Roster {
         let exchange = Exchange::open(core, subject, Phase::Join, Footprint::default(), Moment::default());
         let sent = core.clock.now();
         exchange.send_each(nodes, &verb);
-        let patience =
-            if self.stations().iter().all(Station::is_unknown) { PATIENCE } else { self.policy.node_timeout };
+        let mut patience = self.policy.node_timeout;
         let _ = tokio::time::timeout(patience, exchange.filled(nodes.len())).await;
+        // Only where nobody remembers anything does it matter what the silent ones have to say.
+        if self.stations().iter().all(Station::is_unknown) && !exchange.has_seen_a_record() {
+            let _ = tokio::time::timeout(PATIENCE, exchange.filled(nodes.len())).await;
+            patience += PATIENCE;
+        }
         let now = core.clock.now();
         let mut replies = exchange.take();
         let mut stations = self.stations();
@@ -283,7 +288,13 @@ impl Roster {
                 }
             }
             station.stands(standing, now);
-            if matches!(standing, Standing::Settle { .. } | Standing::Wake) {
+            // A node whose clock stepped is not woken by whoever knows it: the end of its rest was read on that clock.
+            let is_due = match standing {
+                Standing::Settle { .. } => true,
+                Standing::Wake => !station.is_kept_out(),
+                Standing::Ready | Standing::Resting(_) => false,
+            };
+            if is_due {
                 due.push((id, (standing, sight.record)));
             }
         }

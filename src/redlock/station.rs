@@ -121,6 +121,11 @@ impl Station {
         self.state = NodeCondition::Resting;
     }
 
+    /// Whether this locker alone lets the node rest, still.
+    pub(super) const fn is_kept_out(&self) -> bool {
+        self.kept_out_until.is_some()
+    }
+
     /// The node is about to be settled.
     pub(super) const fn settling(&mut self, reason: Reason) {
         self.reason = Some(reason);

@@ -40,10 +40,14 @@ end
 
 local known = record()
 local max_ttl = math.max(tonumber(ARGV[3]), tonumber(known[3] or 0))
-if known[2] and max_ttl > tonumber(known[3]) then
-  write('max_ttl_ms', max_ttl)
+local settles = verb == 'settle' and seen == (known[2] and known[2] .. ' ' .. known[4] .. ' ' .. known[1] or '')
+if known[2] and not settles and max_ttl > tonumber(known[3]) then
+  -- Whoever asks for more may have held it when this node forgot: a rest grows with it, and with a tenth for the clocks.
+  local more = known[4] == '0' and math.floor((max_ttl - tonumber(known[3])) * 1.1) or 0
+  write('max_ttl_ms', max_ttl, 'ready_at_ms', string.format('%.0f', tonumber(known[2]) + more))
+  known = record()
 end
-if verb == 'settle' and seen == (known[2] and known[2] .. ' ' .. known[4] .. ' ' .. known[1] or '') then
+if settles then
   local ready_at = math.floor(now / 1000) + rest
   local awake = rest == 0 and '1' or '0'
   if rest == 0 then

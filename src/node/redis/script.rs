@@ -83,7 +83,7 @@ fn join_arguments(cmd: &mut Cmd, prefix: &Prefix, verb: Verb) -> bool {
     let (name, max_ttl, wall) = match verb {
         Verb::Look { max_ttl } => ("look", max_ttl, WallTime::default()),
         Verb::Settle { max_ttl, wall, .. } => ("settle", max_ttl, wall),
-        Verb::Wake { wall } => ("wake", Duration::ZERO, wall),
+        Verb::Wake { max_ttl, wall } => ("wake", max_ttl, wall),
         _ => return false,
     };
     cmd.arg(1).arg(prefix.record()).arg(name).arg(prefix.as_str()).arg(whole_ms(max_ttl)).arg(wall.unix_us());
