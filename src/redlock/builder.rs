@@ -44,10 +44,11 @@ impl Builder {
         self
     }
 
-    /// How long a lock lives unless it is renewed: the time that others wait after a holder crashed. 10 s unless set;
+    /// How long a lock lives unless it is renewed: the time that others wait after a holder crashed. 10 s unless set, or
+    /// `max_ttl` if that is less;
     /// whole milliseconds.
     pub const fn ttl(mut self, ttl: Duration) -> Self {
-        self.wishes.ttl = ttl;
+        self.wishes.ttl = Some(ttl);
         self
     }
 

@@ -101,7 +101,7 @@ impl Redlock {
     ///
     /// [`ConfigError`] when it does not go with the other settings.
     pub fn with_ttl(&self, ttl: Duration) -> Result<Self, ConfigError> {
-        let wishes = Wishes { ttl, ..(*self.wishes).clone() };
+        let wishes = Wishes { ttl: Some(ttl), ..(*self.wishes).clone() };
         Ok(Self { core: Arc::clone(&self.core), settings: Arc::new(wishes.check()?), wishes: Arc::new(wishes) })
     }
 

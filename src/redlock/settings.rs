@@ -22,7 +22,7 @@ pub(super) struct Settings {
 /// What a builder was told; `None` stands for the default that fits the rest.
 #[derive(Debug, Clone)]
 pub(super) struct Wishes {
-    pub(super) ttl: Duration,
+    pub(super) ttl: Option<Duration>,
     pub(super) drift_ppm: u32,
     pub(super) min_validity: Option<Duration>,
     pub(super) node_timeout: Option<Duration>,
@@ -38,7 +38,7 @@ pub(super) struct Wishes {
 impl Wishes {
     /// The defaults.
     pub(super) const DEFAULT: Self = Self {
-        ttl: Duration::from_secs(10),
+        ttl: None,
         drift_ppm: 10_000,
         min_validity: None,
         node_timeout: None,
@@ -59,7 +59,8 @@ impl Wishes {
 
     /// Checks the wishes against each other.
     pub(super) fn check(&self) -> Result<Settings, ConfigError> {
-        let ttl = Duration::from_millis(u64::try_from(self.ttl.as_millis()).unwrap_or(u64::MAX));
+        let ttl = self.ttl.unwrap_or_else(|| TTL.min(self.max_ttl));
+        let ttl = Duration::from_millis(u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX));
         if ttl > Self::TTL_MAX {
             return Err(ConfigError::TtlTooLong { ttl, most: Self::TTL_MAX });
         }
@@ -103,6 +104,9 @@ impl Wishes {
     }
 }
 
+/// The time to live of those who ask for none, unless `max_ttl` is less.
+const TTL: Duration = Duration::from_secs(10);
+
 /// How long a round waits for nodes that are silent. A hung node does not slow a healthy quorum, so this bounds only
 /// the time to notice that there is none: 2.5 % of the default time to live.
 const NODE_TIMEOUT: Duration = Duration::from_millis(250);
@@ -116,21 +120,23 @@ mod tests {
         let ms = Duration::from_millis;
         let default = || Wishes::DEFAULT;
         for (wishes, expected) in [
-            (Wishes { ttl: ms(0), ..default() }, Some("time to live")),
-            (Wishes { ttl: ms(9), ..default() }, Some("time to live")),
-            (Wishes { ttl: ms(100), node_timeout: Some(ms(100)), ..default() }, Some("node timeout")),
+            (Wishes { ttl: Some(ms(0)), ..default() }, Some("time to live")),
+            (Wishes { ttl: Some(ms(9)), ..default() }, Some("time to live")),
+            (Wishes { ttl: Some(ms(100)), node_timeout: Some(ms(100)), ..default() }, Some("node timeout")),
             (Wishes { min_validity: Some(ms(9_990)), ..default() }, Some("min_validity")),
             (Wishes { max_hold: Some(ms(1)), ..default() }, Some("max_hold")),
             (Wishes { drift_ppm: 200_000, ..default() }, Some("drift")),
             (Wishes { label: Some("\n".into()), ..default() }, Some("label")),
-            (Wishes { ttl: Duration::MAX, ..default() }, Some("time to live")),
-            (Wishes { ttl: Duration::MAX, max_ttl: Duration::MAX, ..default() }, Some("time to live")),
+            (Wishes { ttl: Some(Duration::MAX), ..default() }, Some("time to live")),
+            (Wishes { ttl: Some(Duration::MAX), max_ttl: Duration::MAX, ..default() }, Some("time to live")),
             (Wishes { max_ttl: Duration::MAX, ..default() }, Some("max_ttl")),
             (Wishes { node_timeout: Some(Duration::MAX), ..default() }, Some("node timeout")),
             (Wishes { node_timeout: Some(ms(0)), ..default() }, Some("node timeout")),
             (Wishes { min_validity: Some(Duration::MAX), ..default() }, Some("min_validity")),
             (Wishes { wait_max: Duration::MAX, max_hold: Some(Duration::MAX), ..default() }, None),
-            (Wishes { ttl: ms(50), ..default() }, None),
+            (Wishes { ttl: Some(ms(50)), ..default() }, None),
+            (Wishes { max_ttl: ms(2_000), ..default() }, None), // who asks for no ttl gets one that fits
+            (Wishes { ttl: Some(ms(3_000)), max_ttl: ms(2_000), ..default() }, Some("max_ttl")),
             (default(), None),
         ] {
             let error = wishes.check().err().map(|error| error.to_string());
