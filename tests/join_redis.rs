@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use redfence::{AcquireError, Builder, ConnectError, FoundError, NodeCondition, Redlock, ReleaseOutcome, SystemClock};
 use support::set::{counter_of, levelled, over, patiently_over};
-use support::{Hands, RedisServer, eventually, servers};
+use support::{Events, Hands, RedisServer, eventually, servers};
 
 const PROMPT: Duration = Duration::from_secs(10);
 /// Short enough to wait for, long enough for a busy machine.
@@ -157,6 +157,66 @@ async fn a_majority_that_forgot_lets_nobody_in_before_it_has_rested() {
 }
 
 #[tokio::test]
+async fn all_nodes_flushed_at_one_moment_are_no_new_installation() {
+    let servers = servers(3);
+    let uptime = |server: &RedisServer| {
+        let info = server.command(&["INFO", "server"]);
+        info.lines().find_map(|line| line.strip_prefix("uptime_in_seconds:")?.trim().parse::<u64>().ok()).unwrap()
+    };
+    // So long that a server that was started, and not flushed, would have nothing left to rest for.
+    eventually(PROMPT, "the servers are older than a lease", async || {
+        servers.iter().all(|server| uptime(server) > 2 * SHORT.as_secs())
+    })
+    .await;
+    for says_it_is_new in [false, true] {
+        let redlock = briefly_over(&servers).renewed(false).connect().await.unwrap();
+        let held = redlock.acquire_within("r", PROMPT).await.unwrap();
+        let first = held.token();
+        servers.iter().for_each(|server| drop(server.command(&["FLUSHALL"])));
+        // A process that was not there before, and whose settings still say what was right once.
+        let other = briefly_over(&servers).new_installation(says_it_is_new).connect().await.unwrap();
+        assert!(conditions(&other).iter().all(|condition| *condition == NodeCondition::Resting), "{:?}", other.nodes());
+        let error = other.found().await.unwrap_err();
+        assert!(matches!(error, FoundError::NotNew { .. }), "{error}");
+        let guard = other.acquire_within("r", PROMPT).await.unwrap();
+        assert!(held.check().is_err(), "two holders");
+        assert!(guard.token() > first);
+        drop(guard.release().await);
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_follows_another_server_for_a_moment_is_looked_at_and_rests() {
+    let servers = servers(4);
+    let redlock = over(&servers[..3]).max_ttl(LONG).connect().await.unwrap();
+    pair(&redlock).await;
+    let (follower, other) = (&servers[2], &servers[3]);
+    follower.command(&["REPLICAOF", "127.0.0.1", &other.port().to_string()]);
+    eventually(PROMPT, "it has what the other knows", async || {
+        follower.command(&["INFO", "replication"]).contains("master_link_status:up")
+    })
+    .await;
+    pair(&redlock).await;
+    follower.command(&["REPLICAOF", "NO", "ONE"]);
+    eventually(PROMPT, "the node rests", async || conditions(&redlock)[2] == NodeCondition::Resting).await;
+    pair(&redlock).await;
+}
+
+#[tokio::test]
+async fn nobody_waits_for_one_node_that_hangs_where_a_quorum_takes_part() {
+    let servers = servers(3);
+    pair(&over(&servers).connect().await.unwrap()).await;
+    servers[2].pause();
+    let redlock = patiently_over(&servers).connect().await.unwrap();
+    pair(&redlock).await;
+    let hung = &redlock.nodes()[2];
+    assert!(hung.last_fault.is_none(), "its time-out has been waited for: {hung:?}");
+    eventually(PROMPT, "it is given up", async || redlock.nodes()[2].last_fault.is_some()).await;
+    servers[2].resume();
+    eventually(PROMPT, "it takes part", async || conditions(&redlock)[2] == NodeCondition::Ready).await;
+}
+
+#[tokio::test]
 async fn a_counter_that_was_deleted_sends_its_node_to_rest() {
     let servers = servers(3);
     let redlock = over(&servers).max_ttl(LONG).connect().await.unwrap();
@@ -218,11 +278,45 @@ async fn durable_nodes_need_no_rest_after_a_restart() {
 }
 
 #[tokio::test]
+async fn a_declaration_of_durability_is_not_believed_where_the_server_contradicts_it() {
+    let events = Events::captured();
+    for (args, doubt) in [
+        (&["--appendonly", "yes", "--appendfsync", "everysec"][..], "appendfsync is not always"),
+        (&["--appendonly", "no"], "keeps no append-only file"),
+    ] {
+        let mut servers = [RedisServer::with(args)];
+        let redlock = over(&servers).max_ttl(LONG).durable(true).connect().await.unwrap();
+        assert!(!events.lines_with(doubt).is_empty(), "{}", events.text());
+        servers[0].command(&["SAVE"]);
+        servers[0].restart();
+        eventually(PROMPT, "the node rests", async || conditions(&redlock)[0] == NodeCondition::Resting).await;
+    }
+}
+
+#[tokio::test]
+async fn a_promoted_replica_rests_though_it_was_declared_durable() {
+    let durable = || RedisServer::with(&["--appendonly", "yes", "--appendfsync", "always"]);
+    let (mut master, replica) = (durable(), durable());
+    replica.command(&["REPLICAOF", "127.0.0.1", &master.port().to_string()]);
+    eventually(PROMPT, "it follows", async || {
+        let linked = replica.command(&["INFO", "replication"]).contains("master_link_status:up");
+        linked && replica.command(&["GET", &counter_of("r")]) == master.command(&["GET", &counter_of("r")])
+    })
+    .await;
+    master.kill();
+    replica.command(&["REPLICAOF", "NO", "ONE"]);
+    let redlock = over(&[replica]).max_ttl(LONG).durable(true).connect().await.unwrap();
+    assert_eq!(conditions(&redlock), [NodeCondition::Resting]);
+}
+
+#[tokio::test]
 async fn where_info_is_not_permitted_the_record_alone_counts() {
     let server = RedisServer::start();
     server.command(&["ACL", "SETUSER", "app", "on", ">secret", "~*", "+@all", "-info"]);
     let url = format!("redis://app:secret@127.0.0.1:{}", server.port());
+    let events = Events::captured();
     let redlock = Redlock::builder().urls([url]).max_ttl(LONG).connect().await.unwrap();
+    assert_eq!(events.lines_with("INFO is not permitted").len(), 1, "{}", events.text());
     pair(&redlock).await;
     assert!(redlock.nodes()[0].run_id.is_none());
     server.command(&["FLUSHALL"]);

@@ -133,6 +133,21 @@ async fn a_reset_leaves_no_lock_and_no_rest() {
 }
 
 #[tokio::test]
+async fn a_reset_mends_counters_that_were_written_by_hand() {
+    let servers = servers(3);
+    let redlock = over(&servers).connect().await.unwrap();
+    let before = redlock.acquire("r").await.unwrap();
+    let token = before.token();
+    drop(before.release().await);
+    servers.iter().for_each(|server| drop(server.command(&["SET", &counter_of("r"), "9007199254740000"])));
+    assert!(redlock.try_acquire("r").await.is_err(), "nobody draws from such a counter");
+    redlock.reset().await.unwrap();
+    let after = redlock.try_acquire("r").await.unwrap();
+    assert!(after.token() > token);
+    drop(after.release().await);
+}
+
+#[tokio::test]
 async fn a_reset_does_nothing_while_a_node_cannot_be_asked() {
     let mut servers = servers(3);
     let redlock = over(&servers).connect().await.unwrap();

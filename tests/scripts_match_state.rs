@@ -188,6 +188,7 @@ impl Pair {
     /// Both know nothing.
     fn anew(&self) -> NodeState {
         assert_eq!(self.server.command(&["FLUSHALL"]), "OK");
+        assert_eq!(self.server.command(&["SCRIPT", "FLUSH"]), "OK");
         let mut state = NodeState::started(RunId::from_bytes([7; 20]), SystemClock.wall());
         let founding = Act::Settle { rest: Duration::ZERO, stale: false };
         let replies = self.take(&Step { resource: 0, holder: 0, act: founding }, &mut state);
@@ -282,7 +283,8 @@ fn agree(replies: Option<&(Reply, Reply)>) -> bool {
         }
         Some((Reply::Failed(one), Reply::Failed(other))) => one.kind == other.kind,
         Some((Reply::Sighted(one), Reply::Sighted(other))) => {
-            let same = |sight: &Sight| sight.record.map(|record| (record.awake, record.new, record.max_ttl));
+            let same =
+                |sight: &Sight| (sight.granted, sight.record.map(|record| (record.awake, record.new, record.max_ttl)));
             let ready_at = |sight: &Sight| sight.record.map_or(0, |record| record.ready_at.unix_ms());
             let clocks_apart = one.now.unix_us().abs_diff(other.now.unix_us()) / 1_000;
             let rests_apart = ready_at(one).abs_diff(ready_at(other));

@@ -6,9 +6,10 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::protocol::{
-    COUNTER_MIN, Fault, FaultKind, Record, Reply, Request, RunId, Sight, Sighting, Subject, Verb, View, clock_start,
+    COUNTER_MAX, COUNTER_MIN, Fault, FaultKind, Record, Reply, Request, RunId, Sight, Sighting, Subject, Verb, View,
+    clock_start,
 };
-use crate::{Resource, WallTime};
+use crate::{Moment, Resource, WallTime};
 
 /// The locks, the counters and the record of one node.
 #[derive(Debug, Clone)]
@@ -21,6 +22,8 @@ pub struct NodeState {
     counters: HashMap<u16, u64>,
     /// Where all counters started when the node was last woken; 0 while it rests.
     base: u64,
+    /// Whether grants were asked for in this run.
+    granted: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -34,7 +37,7 @@ impl NodeState {
     #[must_use]
     pub fn started(run_id: RunId, now: WallTime) -> Self {
         let (locks, counters) = (HashMap::new(), HashMap::new());
-        Self { run_id, started: now, record: None, locks, counters, base: 0 }
+        Self { run_id, started: now, record: None, locks, counters, base: 0, granted: false }
     }
 
     /// A node that is joined from the start and awake.
@@ -67,6 +70,10 @@ impl NodeState {
                 return Reply::Sighted(self.sight(now));
             }
             Verb::Scan { cursor, count, remove } => return self.scan(now, cursor, count, remove),
+            Verb::Grant { .. } => {
+                self.granted = true;
+                self.expire(&subject.resource, now);
+            }
             _ => self.expire(&subject.resource, now),
         }
         match request.verb {
@@ -114,7 +121,7 @@ impl NodeState {
     /// Starts again as another run, with everything it knew or with nothing.
     pub fn restart(&mut self, run_id: RunId, now: WallTime, remembers: bool) {
         if remembers {
-            (self.run_id, self.started) = (run_id, now);
+            (self.run_id, self.started, self.granted) = (run_id, now, false);
         } else {
             *self = Self::started(run_id, now);
         }
@@ -122,7 +129,8 @@ impl NodeState {
 
     /// Forgets everything under a live connection, as FLUSHALL makes it.
     pub fn flush(&mut self) {
-        *self = Self::started(self.run_id, self.started);
+        let granted = self.granted;
+        *self = Self { granted, ..Self::started(self.run_id, self.started) };
     }
 
     fn grant(&mut self, now: WallTime, subject: &Subject, ttl: Duration, floor: u64) -> Reply {
@@ -215,15 +223,26 @@ impl NodeState {
     }
 
     fn raise_all(&mut self, least: u64) {
-        self.base = self.base.max(least);
-        self.counters.values_mut().for_each(|counter| *counter = least.max(*counter));
+        // A counter that no clock leads to was written by hand.
+        let raised = |counter: u64| if counter > COUNTER_MAX { least } else { counter.max(least) };
+        self.base = raised(self.base);
+        self.counters.values_mut().for_each(|counter| *counter = raised(*counter));
     }
 
     fn sight(&self, now: WallTime) -> Sight {
         let uptime = Duration::from_micros(now.unix_us().saturating_sub(self.started.unix_us()));
         // Servers tell whole seconds.
         let uptime = Some(Duration::from_secs(uptime.as_secs()));
-        Sight { now, run_id: Some(self.run_id), uptime, record: self.record, session: 0 }
+        Sight {
+            now,
+            run_id: Some(self.run_id),
+            uptime,
+            granted: Some(self.granted),
+            keeps: Some(true),
+            record: self.record,
+            session: 0,
+            arrived: Moment::default(),
+        }
     }
 
     fn expire(&mut self, resource: &Resource, now: WallTime) {

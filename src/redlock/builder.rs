@@ -67,8 +67,8 @@ impl Builder {
     }
 
     /// Declares that the nodes keep every write over a restart (`appendonly yes`, `appendfsync always`): then a restart
-    /// needs no rest. It is trusted for every restart: do not declare it where a replica may be promoted or a snapshot
-    /// restored in its place.
+    /// needs no rest. It is checked as far as INFO and CONFIG GET are permitted: a server that says otherwise, or that was a
+    /// replica, rests all the same, and a warning says so. A snapshot restored in its place is not noticed.
     pub const fn durable(mut self, durable: bool) -> Self {
         self.wishes.durable = durable;
         self

@@ -92,7 +92,7 @@ impl Builder {
         }
         let nodes = nodes.into_iter().map(|node| Arc::new(node) as Arc<dyn Node>);
         let redlock = self.with_nodes(nodes).build()?;
-        redlock.look().await;
+        redlock.look_in_haste().await;
         redlock.refuse_duplicates()?;
         Ok(redlock)
     }

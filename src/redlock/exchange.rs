@@ -126,6 +126,12 @@ impl Exchange {
         self.lock().queue.iter().any(|(_, reply)| matches!(reply, Reply::Sighted(sight) if sight.record.is_some()))
     }
 
+    /// How many nodes that were looked at take part, whatever is known of the others.
+    pub(super) fn awake(&self) -> usize {
+        let awake = |reply: &Reply| matches!(reply, Reply::Sighted(sight) if sight.is_awake());
+        self.lock().queue.iter().filter(|(_, reply)| awake(reply)).count()
+    }
+
     /// Takes what has come in, however little.
     pub(super) fn take(&self) -> Vec<(NodeId, Reply)> {
         std::mem::take(&mut self.lock().queue)
@@ -168,7 +174,10 @@ impl Exchange {
 
 impl Inbox for Exchange {
     fn deliver(&self, node: NodeId, verb: Verb, reply: Reply) {
-        let reply = plausible(reply);
+        let mut reply = plausible(reply);
+        if let Reply::Sighted(sight) = &mut reply {
+            sight.arrived = self.core.clock.now();
+        }
         self.core.levels.observe(self.subject.resource.slot(), &reply);
         if let Reply::Failed(fault) = &reply {
             self.core.roster.met(node, fault.kind);

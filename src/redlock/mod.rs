@@ -5,6 +5,8 @@ mod builder;
 mod connect;
 mod core;
 mod drive;
+#[cfg(feature = "redis")]
+mod durability;
 mod error;
 mod exchange;
 mod found;
@@ -36,6 +38,7 @@ pub use operate::{ForceOutcome, Forced, ForcedAt, ForcedRow, Reset, ResetError};
 pub use station::{NodeCondition, NodeStatus};
 
 use self::core::Core;
+use self::roster::Patience;
 use self::settings::{Settings, Wishes};
 #[cfg(feature = "redis")]
 use crate::Clock;
@@ -213,7 +216,14 @@ impl Redlock {
     /// Dropping the future changes nothing; the background task looks again.
     pub async fn look(&self) {
         self.core.roster.start(&self.core);
-        self.core.roster.look(&self.core).await;
+        self.core.roster.look(&self.core, Patience::All).await;
+    }
+
+    /// Looks at the nodes until a quorum is known to take part.
+    #[cfg(feature = "redis")]
+    pub(super) async fn look_in_haste(&self) {
+        self.core.roster.start(&self.core);
+        self.core.roster.look(&self.core, Patience::Quorum).await;
     }
 
     /// The nodes themselves, for questions that are no requests.

@@ -38,7 +38,7 @@ impl Route {
         let (handle, driver) = timeout(limit, dialling).await.unwrap_or_else(|_| {
             Err(Fault::new(FaultKind::Unreachable, format!("no connection and login within {limit:?}")))
         })?;
-        Ok(Connection { handle, driver: tokio::spawn(driver) })
+        Ok(Connection { handle, driver: tokio::spawn(driver), has_left_trace: false })
     }
 }
 
@@ -46,6 +46,8 @@ impl Route {
 pub(super) struct Connection {
     pub(super) handle: MultiplexedConnection,
     pub(super) driver: JoinHandle<()>,
+    /// Whether the server was told that grants are asked for.
+    pub(super) has_left_trace: bool,
 }
 
 impl Drop for Connection {

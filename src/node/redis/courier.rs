@@ -42,6 +42,9 @@ pub(super) struct Gate {
     pub(super) admitted: Arc<AtomicU64>,
 }
 
+/// An answer, and that to the command in front of it.
+type Answered = (Option<Value>, Value);
+
 /// The most requests of one turn: a server works them off in about a millisecond.
 const TURN_MAX: usize = 128;
 /// The first and the longest pause between failed dials.
@@ -123,7 +126,7 @@ impl Courier {
             }
             let values = self.exchange(connection, turn, by).await?;
             let mut unknown = Vec::new();
-            for (envelope, value) in turn.drain(..).zip(values) {
+            for (envelope, (aside, value)) in turn.drain(..).zip(values) {
                 if by == By::Hash && script::is_unknown_script(&value) {
                     unknown.push(envelope);
                 } else {
@@ -131,6 +134,7 @@ impl Courier {
                     let mut reply = script::reply(&self.route.options.prefix, request.verb, value);
                     if let Reply::Sighted(sight) = &mut reply {
                         sight.session = *self.gate.session.borrow();
+                        sight.granted = aside.as_ref().and_then(script::trace);
                     }
                     answer.reply(reply);
                 }
@@ -140,14 +144,32 @@ impl Courier {
         Ok(())
     }
 
-    async fn exchange(&self, connection: &mut Connection, turn: &[Envelope], by: By) -> Result<Vec<Value>, Fault> {
-        let mut pipeline = Pipeline::with_capacity(turn.len());
+    /// The answers to one turn, each with that to the command that went in front of it, if one did.
+    async fn exchange(&self, connection: &mut Connection, turn: &[Envelope], by: By) -> Result<Vec<Answered>, Fault> {
+        let mut pipeline = Pipeline::with_capacity(turn.len() + 1);
+        let mut has_aside = Vec::with_capacity(turn.len());
         for Envelope { request, .. } in turn {
+            let aside = match request.verb {
+                // A server that forgot its scripts forgot the trace as well.
+                Verb::Grant { .. } if !connection.has_left_trace || by == By::Source => {
+                    connection.has_left_trace = true;
+                    Some(script::leave_trace())
+                }
+                Verb::Look { .. } | Verb::Settle { .. } | Verb::Wake { .. } => Some(script::ask_for_trace()),
+                _ => None,
+            };
+            has_aside.push(aside.is_some());
+            aside.map(|command| pipeline.add_command(command));
             pipeline.add_command(script::command(&self.route.options.prefix, request, by));
         }
         let limit = self.route.options.response_timeout;
-        match timeout(limit, connection.handle.send_packed_commands(&pipeline, 0, turn.len())).await {
-            Ok(values) => values.map_err(|error| fault::of_connection(&error)),
+        match timeout(limit, connection.handle.send_packed_commands(&pipeline, 0, pipeline.len())).await {
+            Ok(Ok(values)) => {
+                let mut values = values.into_iter();
+                let pair = |has_aside| Some((if has_aside { Some(values.next()?) } else { None }, values.next()?));
+                Ok(has_aside.into_iter().map_while(pair).collect())
+            }
+            Ok(Err(error)) => Err(fault::of_connection(&error)),
             Err(_) => Err(Fault::new(FaultKind::TimedOut, format!("no answer within {limit:?}"))),
         }
     }

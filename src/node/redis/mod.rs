@@ -158,6 +158,11 @@ impl RedisNode {
         }
     }
 
+    /// The first part of every key.
+    pub(crate) const fn prefix(&self) -> &Prefix {
+        &self.route.options.prefix
+    }
+
     /// Whether nobody on a network can listen: TLS, a Unix socket, or loopback.
     pub(crate) const fn is_private(&self) -> bool {
         self.encrypted
@@ -171,6 +176,19 @@ impl RedisNode {
     pub(crate) async fn inquire(&self) -> Result<Inquiry, Fault> {
         let limit = self.route.options.response_timeout;
         Ok(Inquiry { connection: self.route.connect().await?, limit })
+    }
+
+    /// Whether the server logs every write before it answers.
+    ///
+    /// # Errors
+    ///
+    /// The fault that stood in the way: managed servers do not tell.
+    pub(crate) async fn syncs_every_write(&self) -> Result<bool, Fault> {
+        let mut inquiry = self.inquire().await?;
+        let answer = inquiry.ask(redis::cmd("CONFIG").arg("GET").arg("appendfsync")).await?;
+        redis::from_redis_value::<std::collections::HashMap<String, String>>(answer)
+            .map(|words| words.get("appendfsync").is_some_and(|how| how == "always"))
+            .map_err(|error| Fault::new(FaultKind::Unexpected, error.to_string()))
     }
 
     /// The state of the connection now.

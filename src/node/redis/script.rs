@@ -7,8 +7,8 @@ use redis::{Cmd, Script, Value};
 
 use super::fault;
 use super::keys::Prefix;
-use crate::WallTime;
 use crate::protocol::{Fault, FaultKind, Record, Reply, Request, RunId, Sight, Sighting, Verb, View};
+use crate::{Moment, WallTime};
 
 static GRANT: LazyLock<Source> = LazyLock::new(|| Source::new(include_str!("grant.lua")));
 static SEAL: LazyLock<Source> = LazyLock::new(|| Source::new(include_str!("seal.lua")));
@@ -28,6 +28,37 @@ struct Source {
 impl Source {
     fn new(code: &'static str) -> Self {
         Self { code, sha: Script::new(code).get_hash().to_owned() }
+    }
+}
+
+/// Never run, only loaded: it tells that grants were asked for in this run of a server. Scripts outlive a flush of all keys,
+/// and no restart.
+static TRACE: LazyLock<Source> =
+    LazyLock::new(|| Source::new("return 'redfence: grants were asked for in this run of the server'"));
+
+/// Leaves the trace of grants. What it answers does not matter.
+pub(super) fn leave_trace() -> Cmd {
+    let mut cmd = Cmd::new();
+    cmd.arg("SCRIPT").arg("LOAD").arg(TRACE.code);
+    cmd
+}
+
+/// Asks for the trace of grants.
+pub(super) fn ask_for_trace() -> Cmd {
+    let mut cmd = Cmd::new();
+    cmd.arg("SCRIPT").arg("EXISTS").arg(&TRACE.sha);
+    cmd
+}
+
+/// Whether there is a trace of grants; `None` where the user may not ask.
+pub(super) fn trace(answer: &Value) -> Option<bool> {
+    match answer {
+        Value::Array(parts) => match parts[..] {
+            [Value::Int(there)] => Some(there == 1),
+            [Value::Boolean(there)] => Some(there),
+            _ => None,
+        },
+        _ => None,
     }
 }
 
@@ -161,7 +192,7 @@ fn scanned(prefix: &Prefix, parts: &[Value]) -> Option<Reply> {
 
 /// Reads what `join.lua` answers.
 fn sight(parts: &[Value]) -> Option<Sight> {
-    let [Value::Int(now), run_id, Value::Int(up), record @ ..] = parts else { return None };
+    let [Value::Int(now), run_id, Value::Int(up), Value::Int(keeps), record @ ..] = parts else { return None };
     let text = |value: &Value| match value {
         Value::BulkString(bytes) => String::from_utf8(bytes.clone()).ok(),
         _ => None,
@@ -181,8 +212,11 @@ fn sight(parts: &[Value]) -> Option<Sight> {
         now: WallTime::from_unix_us(u64::try_from(*now).ok()?),
         run_id: text(run_id).and_then(|digits| RunId::parse(&digits)),
         uptime: u64::try_from(*up).ok().map(Duration::from_secs),
+        granted: None,
+        keeps: (*keeps >= 0).then_some(*keeps == 1),
         record,
         session: 0,
+        arrived: Moment::default(),
     })
 }
 
