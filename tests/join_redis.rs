@@ -34,6 +34,12 @@ fn conditions(redlock: &Redlock) -> Vec<NodeCondition> {
     redlock.nodes().iter().map(|node| node.condition).collect()
 }
 
+/// In seconds.
+fn uptime(server: &RedisServer) -> u64 {
+    let info = server.command(&["INFO", "server"]);
+    info.lines().find_map(|line| line.strip_prefix("uptime_in_seconds:")?.trim().parse().ok()).unwrap()
+}
+
 async fn pair(redlock: &Redlock) {
     let guard = redlock.acquire("r").await.unwrap();
     assert!(matches!(guard.release().await, ReleaseOutcome::Released { .. }));
@@ -159,10 +165,6 @@ async fn a_majority_that_forgot_lets_nobody_in_before_it_has_rested() {
 #[tokio::test]
 async fn all_nodes_flushed_at_one_moment_are_no_new_installation() {
     let servers = servers(3);
-    let uptime = |server: &RedisServer| {
-        let info = server.command(&["INFO", "server"]);
-        info.lines().find_map(|line| line.strip_prefix("uptime_in_seconds:")?.trim().parse::<u64>().ok()).unwrap()
-    };
     // So long that a server that was started, and not flushed, would have nothing left to rest for.
     eventually(PROMPT, "the servers are older than a lease", async || {
         servers.iter().all(|server| uptime(server) > 2 * SHORT.as_secs())
@@ -183,6 +185,60 @@ async fn all_nodes_flushed_at_one_moment_are_no_new_installation() {
         assert!(guard.token() > first);
         drop(guard.release().await);
     }
+}
+
+#[tokio::test]
+async fn a_flush_is_told_from_a_first_start_though_the_servers_were_restarted_since_the_grant() {
+    let durable = || RedisServer::with(&["--appendonly", "yes", "--appendfsync", "always"]);
+    let mut servers = [durable(), durable(), durable()];
+    let redlock = briefly_over(&servers).ttl(SHORT * 4).max_ttl(SHORT * 4).connect().await.unwrap();
+    let held = redlock.acquire("r").await.unwrap();
+    servers.iter_mut().for_each(RedisServer::restart);
+    // Nobody asks for grants any more: the lease lives on by its renewals alone.
+    eventually(PROMPT * 2, "the servers are older than the longest lease", async || {
+        servers.iter().all(|server| uptime(server) > 4 * SHORT.as_secs())
+    })
+    .await;
+    assert!(held.check().is_ok(), "the lease outlives the restarts");
+    servers.iter().for_each(|server| drop(server.command(&["FLUSHALL"])));
+    let other = briefly_over(&servers).ttl(SHORT * 4).max_ttl(SHORT * 4).connect().await.unwrap();
+    assert!(conditions(&other).iter().all(|condition| *condition == NodeCondition::Resting), "{:?}", other.nodes());
+    drop(held);
+}
+
+#[tokio::test]
+async fn where_no_trace_can_be_left_uptime_counts_for_nothing() {
+    let servers = servers(3);
+    for server in &servers {
+        server.command(&["ACL", "SETUSER", "app", "on", ">secret", "~*", "&*", "+@all", "-script|load"]);
+    }
+    eventually(PROMPT, "the servers are older than a lease", async || {
+        servers.iter().all(|server| uptime(server) > 2 * SHORT.as_secs())
+    })
+    .await;
+    servers.iter().for_each(|server| drop(server.command(&["FLUSHALL"])));
+    let urls = servers.iter().map(|server| format!("redis://app:secret@127.0.0.1:{}", server.port()));
+    let redlock = briefly_over(&[]).urls(urls).connect().await.unwrap();
+    assert!(conditions(&redlock).iter().all(|condition| *condition == NodeCondition::Resting), "{:?}", redlock.nodes());
+}
+
+#[tokio::test]
+async fn each_prefix_is_an_installation_of_its_own() {
+    let servers = servers(3);
+    pair(&over(&servers).max_ttl(LONG).connect().await.unwrap()).await;
+    let other = over(&servers).prefix("other").max_ttl(LONG).connect().await.unwrap();
+    other.found().await.unwrap();
+    pair(&other).await;
+}
+
+#[tokio::test]
+async fn whoever_waits_for_nodes_that_rest_is_told_at_once() {
+    let events = Events::captured();
+    let servers = bare(3);
+    let redlock = briefly_over(&servers).connect().await.unwrap();
+    drop(redlock.acquire_within("r", PROMPT).await.unwrap().release().await);
+    let told = events.lines_with("waiting for nodes");
+    assert!(told.len() == 1 && told[0].contains("redfence found"), "{told:?}");
 }
 
 #[tokio::test]

@@ -139,12 +139,14 @@ async fn a_reset_mends_counters_that_were_written_by_hand() {
     let before = redlock.acquire("r").await.unwrap();
     let token = before.token();
     drop(before.release().await);
-    servers.iter().for_each(|server| drop(server.command(&["SET", &counter_of("r"), "9007199254740000"])));
-    assert!(redlock.try_acquire("r").await.is_err(), "nobody draws from such a counter");
-    redlock.reset().await.unwrap();
-    let after = redlock.try_acquire("r").await.unwrap();
-    assert!(after.token() > token);
-    drop(after.release().await);
+    for written in ["9007199254740000", "2e15", "nan", " 1800000000000000"] {
+        servers.iter().for_each(|server| drop(server.command(&["SET", &counter_of("r"), written])));
+        assert!(redlock.try_acquire("r").await.is_err(), "nobody draws from {written}");
+        redlock.reset().await.unwrap();
+        let after = redlock.try_acquire("r").await.unwrap();
+        assert!(after.token() > token, "{written}");
+        drop(after.release().await);
+    }
 }
 
 #[tokio::test]

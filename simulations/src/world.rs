@@ -161,7 +161,7 @@ impl World {
         let subject = Arc::new(Subject { resource: self.resource.clone(), holder });
         let counted = Mutant::counted(self.setup.mutant, self.setup.nodes, reachable);
         self.attempts.push(Attempt::new(subject, counted, reachable, TERMS, self.step, self.now())?);
-        self.send(id, reachable, Verb::Grant { ttl: TERMS.ttl, floor });
+        self.send(id, reachable, Verb::Grant { ttl: TERMS.ttl, floor, block: 1, polite: false });
         Some(id)
     }
 

@@ -35,7 +35,7 @@ pub(super) struct Sample {
 }
 
 /// What locks need, as ACL DRYRUN is asked.
-const NEEDED: [&[&str]; 19] = [
+const NEEDED: [&[&str]; 23] = [
     &["set", LOCK, "1"],
     &["get", LOCK],
     &["del", LOCK],
@@ -55,6 +55,10 @@ const NEEDED: [&[&str]; 19] = [
     &["hello"],
     &["select", "0"],
     &["scan", "0"],
+    &["publish", LOCK, ""],
+    &["subscribe", LOCK],
+    &["unsubscribe", LOCK],
+    &["pubsub", "numsub", LOCK],
 ];
 /// Places of keys in the table above.
 const LOCK: &str = "a lock";
@@ -142,7 +146,7 @@ async fn forbidden(inquiry: &mut Inquiry, prefix: &Prefix) -> Result<Vec<String>
         match answer.map_err(|fault| format!("ACL DRYRUN: {fault}"))? {
             Value::Okay => {}
             _ => forbidden.push(match words[..] {
-                ["script", sub, ..] => format!("script|{sub}"),
+                [container @ ("script" | "pubsub"), sub, ..] => format!("{container}|{sub}"),
                 [word, ..] => word.to_owned(),
                 [] => String::new(),
             }),

@@ -12,7 +12,8 @@ pub(super) fn check(case: &Case) -> Vec<Finding> {
         },
         Ok(forbidden) if forbidden.iter().all(|command| command.starts_with("script")) => Outcome::Bad {
             what: format!("not permitted: {}", forbidden.join(", ")),
-            risk: "nobody can tell whether all nodes were flushed, so a new installation rests for max_ttl first",
+            risk: "a flush of all nodes at one moment cannot be told from a first start: this user lets a new installation \
+                   rest for max_ttl, and one who is permitted more takes flushed nodes for new ones",
             mend: "+script|load and +script|exists for this user",
         },
         Ok(forbidden) => Outcome::Bad {
@@ -28,6 +29,7 @@ pub(super) fn check(case: &Case) -> Vec<Finding> {
 #[must_use]
 pub fn minimal_rule(user: &str, prefix: &str) -> String {
     let commands = "+eval +evalsha +script|load +script|exists +set +get +del +incr +incrby +pexpire +pttl +hset +hmget \
-                    +time +info +ping +hello +select +scan";
-    format!("ACL SETUSER {user} on >PASSWORD resetkeys ~{prefix}:node ~{{{prefix}:*}}:* resetchannels -@all {commands}")
+                    +time +info +ping +hello +select +scan +publish +subscribe +unsubscribe +pubsub|numsub";
+    let keys = format!("resetkeys ~{prefix}:node ~{{{prefix}:*}}:* resetchannels &{{{prefix}:*}}:lock:*");
+    format!("ACL SETUSER {user} on >PASSWORD {keys} -@all {commands}")
 }

@@ -15,7 +15,10 @@ pub(super) fn check(case: &Case) -> Vec<Finding> {
                 mend: mend(node.rests_because),
             },
             (condition, None) => Outcome::Bad {
-                what: format!("does not take part: {condition:?}"),
+                what: match &node.last_fault {
+                    Some(fault) => format!("does not take part: {fault}"),
+                    None => format!("does not take part: {condition}"),
+                },
                 risk: "it grants nothing",
                 mend: "see what the other checks say about it",
             },

@@ -71,6 +71,16 @@ pub enum Defeat {
     },
 }
 
+impl Defeat {
+    /// What every node said.
+    #[must_use]
+    pub const fn votes(&self) -> &Votes {
+        match self {
+            Self::Contended(votes) | Self::NoQuorum(votes) | Self::TooSlow { votes, .. } => votes,
+        }
+    }
+}
+
 impl Acquire {
     /// Starts the attempt. `started` must have been read before the first byte is sent; then all nodes are to be asked.
     #[must_use]
@@ -96,7 +106,13 @@ impl Acquire {
             }
             Reply::Refused(view) => self.against(node, Vote::Refused(view)),
             Reply::Failed(fault) => self.against(node, Vote::Failed(fault)),
-            Reply::Extended | Reply::Released | Reply::Seen(_) | Reply::Scanned { .. } | Reply::Sighted(_) => {
+            Reply::Extended
+            | Reply::Released
+            | Reply::Seen(_)
+            | Reply::Watching
+            | Reply::Unwatched
+            | Reply::Scanned { .. }
+            | Reply::Sighted(_) => {
                 return Step::Wait;
             }
         }

@@ -85,6 +85,8 @@ impl Extend {
             | Reply::Sealed
             | Reply::Released
             | Reply::Seen(_)
+            | Reply::Watching
+            | Reply::Unwatched
             | Reply::Scanned { .. }
             | Reply::Sighted(_) => {
                 return ExtendStep::Wait;

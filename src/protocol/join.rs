@@ -61,9 +61,9 @@ pub struct Sight {
     pub run_id: Option<RunId>,
     /// How long the server has been up, at least; `None` where INFO is not permitted.
     pub uptime: Option<Duration>,
-    /// Whether grants were asked for in this run of the server, whatever its keys remember: a flush leaves this trace.
-    /// `None` where nobody can tell.
-    pub granted: Option<bool>,
+    /// Whether the node was joined in this run of the server, whatever its keys remember: a flush leaves this trace. `None`
+    /// where nobody can tell.
+    pub was_joined: Option<bool>,
     /// Whether the server logs every write, and never followed another one; `None` where INFO is not permitted.
     pub keeps: Option<bool>,
     /// What the node remembers of having been joined.
@@ -81,10 +81,16 @@ impl Sight {
         self.record.is_some_and(|record| record.new && self.now < record.ready_at.after(FOUNDING_MAX))
     }
 
+    /// Whether the node remembers that it was joined in this run.
+    #[must_use]
+    pub fn is_joined(&self) -> bool {
+        self.record.is_some_and(|record| self.run_id.is_none() || record.run_id == self.run_id)
+    }
+
     /// Whether the node takes part, whatever is known of the others: it is awake, in the run that was joined.
     #[must_use]
     pub fn is_awake(&self) -> bool {
-        self.record.is_some_and(|record| record.awake && (self.run_id.is_none() || record.run_id == self.run_id))
+        self.is_joined() && self.record.is_some_and(|record| record.awake)
     }
 }
 
@@ -168,7 +174,7 @@ impl fmt::Display for Reason {
 pub fn judge(sight: &Sight, census: &Census) -> Standing {
     let settle = |rest, reason| Standing::Settle { rest, reason };
     let Some(record) = &sight.record else {
-        if census.known_elsewhere || !census.all_seen || sight.granted == Some(true) {
+        if census.known_elsewhere || !census.all_seen || sight.was_joined == Some(true) {
             return settle(census.rest, Reason::Forgot);
         }
         if census.declared_new {
@@ -176,7 +182,8 @@ pub fn judge(sight: &Sight, census: &Census) -> Standing {
         }
         // Whatever it forgot when it started, it forgot this long ago. Where nobody can tell whether it was flushed since,
         // that may have been just now.
-        let uptime = sight.granted.and(sight.uptime).unwrap_or_default();
+        // Servers count whole seconds, each from the turn of the clock.
+        let uptime = sight.was_joined.and(sight.uptime).unwrap_or_default().saturating_sub(Duration::from_secs(1));
         return settle(census.rest.saturating_sub(uptime), Reason::New);
     };
     if census.forgot && record.awake {
@@ -219,8 +226,8 @@ mod tests {
 
     fn sight(uptime_s: u64, record: Option<Record>) -> Sight {
         let (run_id, uptime) = (run(1), Some(Duration::from_secs(uptime_s)));
-        let (granted, keeps) = (Some(false), Some(true));
-        Sight { now: NOW, run_id, uptime, granted, keeps, record, session: 1, arrived: Moment::default() }
+        let (was_joined, keeps) = (Some(false), Some(true));
+        Sight { now: NOW, run_id, uptime, was_joined, keeps, record, session: 1, arrived: Moment::default() }
     }
 
     fn record(id: u8, rests_for_s: u64, awake: bool) -> Option<Record> {
@@ -279,17 +286,17 @@ mod tests {
         let elsewhere = Census { known_elsewhere: true, ..census() };
         let partial = Census { all_seen: false, ..census() };
         let declared = Census { declared_new: true, ..census() };
-        let flushed = Sight { granted: Some(true), ..sight(99, None) };
-        let unsure = Sight { granted: None, ..sight(99, None) };
+        let flushed = Sight { was_joined: Some(true), ..sight(99, None) };
+        let unsure = Sight { was_joined: None, ..sight(99, None) };
         all(&[
             ("others remember", sight(99, None), elsewhere, settle(30, Reason::Forgot)),
             ("others are out of reach", sight(99, None), partial, settle(30, Reason::Forgot)),
             ("nobody remembers, all up for long", sight(99, None), census(), settle(0, Reason::New)),
-            ("nobody remembers, young", sight(3, None), census(), settle(27, Reason::New)),
-            ("nobody remembers, but this run has granted", flushed, census(), settle(30, Reason::Forgot)),
+            ("nobody remembers, young", sight(3, None), census(), settle(28, Reason::New)),
+            ("nobody remembers, but it was joined in this run", flushed, census(), settle(30, Reason::Forgot)),
             ("nobody remembers, nor can tell of a flush", unsure, census(), settle(30, Reason::New)),
             ("declared new", sight(3, None), declared, settle(0, Reason::New)),
-            ("declared new, but this run has granted", flushed, declared, settle(30, Reason::Forgot)),
+            ("declared new, but it was joined in this run", flushed, declared, settle(30, Reason::Forgot)),
             (
                 "declared new, but not all are seen",
                 sight(3, None),

@@ -28,12 +28,16 @@ pub struct Request {
 /// What is asked of a node. Each is one atomic step there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verb {
-    /// Take the lock if nobody has it, and draw a number from the slot's counter.
+    /// Take the lock if nobody has it, and draw numbers from the slot's counter.
     Grant {
         /// How long the lock lives.
         ttl: Duration,
         /// The counter is raised to at least this: it levels nodes that lag.
         floor: u64,
+        /// How many numbers to draw, at least one: the grant stands for the last of them and owns those before.
+        block: u32,
+        /// Not while others wait for the lock: whoever had it for long lets them have their turn.
+        polite: bool,
     },
     /// If the lock is still the holder's, raise the counter to at least `token`; else refuse.
     Seal {
@@ -47,6 +51,11 @@ pub enum Verb {
     },
     /// If the lock is the holder's, remove it; else refuse.
     Release,
+    /// From now on, tell when the lock is released. Over and over again, until [`Verb::Unwatch`] or the end of the
+    /// connection; the holder of the subject names who wants to know.
+    Watch,
+    /// Tell no more.
+    Unwatch,
     /// Tell who holds the lock. Changes nothing.
     Inspect,
     /// If the lock is the holder's, remove it, else refuse; in any case let the next grant draw a greater number. What
@@ -95,7 +104,7 @@ pub enum Verb {
 pub enum Reply {
     /// The lock was taken; `counter` is the number drawn.
     Granted {
-        /// The slot's counter after this grant.
+        /// The slot's counter after this grant: the last of the numbers that were drawn.
         counter: u64,
     },
     /// The lock was still the holder's and the counter is at least the token.
@@ -104,6 +113,10 @@ pub enum Reply {
     Extended,
     /// The lock was the holder's and is gone now.
     Released,
+    /// Releases of the lock are told from now on.
+    Watching,
+    /// They are told no more.
+    Unwatched,
     /// The node answered no: the lock is not the caller's.
     Refused(View),
     /// What [`Verb::Inspect`] found.

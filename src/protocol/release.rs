@@ -70,6 +70,8 @@ impl Release {
             | Reply::Sealed
             | Reply::Extended
             | Reply::Seen(_)
+            | Reply::Watching
+            | Reply::Unwatched
             | Reply::Scanned { .. }
             | Reply::Sighted(_) => {
                 return None;

@@ -44,7 +44,7 @@ pub(super) async fn acquire(
             return Err(defeat);
         }
     }
-    exchange.send(ready, Verb::Grant { ttl, floor: core.levels.floor(slot) });
+    exchange.send(ready, Verb::Grant { ttl, floor: core.levels.floor(slot), block: 1, polite: false });
 
     let mut round = pin!(sleep(round_max));
     loop {

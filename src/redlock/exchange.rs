@@ -49,6 +49,7 @@ pub(super) enum Phase {
     Inspect,
     Operate,
     Join,
+    Watch,
 }
 
 impl Phase {
@@ -58,6 +59,7 @@ impl Phase {
             Verb::Extend { .. } => matches!(self, Self::Extend),
             Verb::Release => matches!(self, Self::Release),
             Verb::Inspect => matches!(self, Self::Inspect),
+            Verb::Watch | Verb::Unwatch => matches!(self, Self::Watch),
             Verb::Force | Verb::Scan { .. } => matches!(self, Self::Operate),
             Verb::Look { .. } | Verb::Settle { .. } | Verb::Wake { .. } => matches!(self, Self::Join),
         }

@@ -93,7 +93,7 @@ impl Roster {
         match fault {
             FaultKind::Forgot => {
                 if let Some(station) = self.stations().get_mut(node.index()) {
-                    station.forgot = true;
+                    station.met_no_counter();
                 }
             }
             // A server that follows another, or loads what it knows, may know something else afterwards.
@@ -309,7 +309,8 @@ impl Roster {
         for (id, station) in NodeId::all(stations.len()).zip(stations.iter_mut()) {
             let Some(sight) = station.sight().copied() else { continue };
             let durable = self.policy.durable && station.is_synced() != Some(false);
-            let census = Census { known_elsewhere, all_seen, declared_new, durable, forgot: station.forgot, rest };
+            let census =
+                Census { known_elsewhere, all_seen, declared_new, durable, forgot: station.misses_a_counter(), rest };
             let standing = judge(&sight, &census);
             if let Standing::Settle { reason, rest } = standing {
                 station.settling(reason);

@@ -18,8 +18,8 @@ pub(super) struct Station {
     run_id: Option<RunId>,
     max_ttl: Duration,
     was_recorded: bool,
-    /// A grant met a missing counter since the node was last settled.
-    pub(super) forgot: bool,
+    /// A grant met a missing counter since the node was last settled, while its record said that it was awake since then.
+    forgot: Option<WallTime>,
     reason: Option<Reason>,
     sample: Option<Sample>,
     /// For which run it was found out whether the server logs every write before it answers, and what.
@@ -51,6 +51,18 @@ pub enum NodeCondition {
     Duplicate,
 }
 
+/// As people call it.
+impl std::fmt::Display for NodeCondition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Unknown => "not seen yet",
+            Self::Ready => "ready",
+            Self::Resting => "resting",
+            Self::Duplicate => "the same server as another node",
+        })
+    }
+}
+
 impl Station {
     pub(super) const fn unknown() -> Self {
         Self {
@@ -61,7 +73,7 @@ impl Station {
             run_id: None,
             max_ttl: Duration::ZERO,
             was_recorded: false,
-            forgot: false,
+            forgot: None,
             reason: None,
             sample: None,
             synced: None,
@@ -92,7 +104,7 @@ impl Station {
     }
 
     pub(super) fn is_ready(&self) -> bool {
-        self.state == NodeCondition::Ready && !self.forgot
+        self.state == NodeCondition::Ready && self.forgot.is_none()
     }
 
     pub(super) const fn sight(&self) -> Option<&Sight> {
@@ -150,7 +162,24 @@ impl Station {
     /// The node is about to be settled.
     pub(super) const fn settling(&mut self, reason: Reason) {
         self.reason = Some(reason);
-        self.forgot = false;
+        self.forgot = None;
+    }
+
+    /// A grant met a missing counter.
+    pub(super) fn met_no_counter(&mut self) {
+        self.forgot = Some(self.awake_since());
+    }
+
+    /// Whether a counter is missing. One that was missed before somebody else settled or woke the node is none any more.
+    pub(super) fn misses_a_counter(&self) -> bool {
+        self.forgot == Some(self.awake_since())
+    }
+
+    fn awake_since(&self) -> WallTime {
+        self.sight
+            .and_then(|sight| sight.record)
+            .filter(|record| record.awake)
+            .map_or_else(WallTime::default, |r| r.ready_at)
     }
 
     /// What was known of the node's past does not matter any more.
@@ -169,12 +198,12 @@ impl Station {
             Standing::Ready => {
                 let ready = self.kept_out_until.is_none();
                 self.state = if ready { NodeCondition::Ready } else { NodeCondition::Resting };
-                self.forgot = false;
+                self.forgot = None;
             }
             Standing::Resting(left) => {
                 self.state = NodeCondition::Resting;
                 self.rests_until = Some(now.after(left));
-                self.forgot = false;
+                self.forgot = None;
             }
             Standing::Wake | Standing::Settle { .. } => self.state = NodeCondition::Resting,
         }

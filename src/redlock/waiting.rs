@@ -7,7 +7,7 @@ use super::error::AcquireError;
 use super::guard::Guard;
 use super::held::Held;
 use super::{Redlock, drive};
-use crate::protocol::{Backoff, Defeat, Subject};
+use crate::protocol::{Backoff, Defeat, FaultKind, Subject, Vote};
 use crate::{Holder, HolderId, Resource};
 
 /// The first and the longest ceiling of the pause between attempts.
@@ -23,6 +23,7 @@ impl Redlock {
         let mut pauses = Backoff::new(PAUSES.0, PAUSES.1, || core.entropy.u32());
         let mut attempts = 0;
         let mut round_max = settings.node_timeout;
+        let mut has_told = false;
         loop {
             attempts += 1;
             core.roster.prepare(core).await;
@@ -44,6 +45,11 @@ impl Redlock {
             };
             tracing::debug!(%resource, holder = ?subject.holder, ?defeat, attempts, "not acquired");
             let left = wait_max.saturating_sub(waited);
+            if !left.is_zero() && !has_told && too_many_rest(&defeat, core.quorum.blocking()) {
+                has_told = true;
+                let votes = defeat.votes();
+                tracing::warn!(%resource, "waiting for nodes that may have forgotten locks; {votes}");
+            }
             if left.is_zero() {
                 return Err(AcquireError::from_defeat(defeat, settings.terms, attempts, waited));
             }
@@ -57,6 +63,12 @@ impl Redlock {
 
 /// However little of the wait is left, an attempt gets this long: one round trip on a local network.
 const MIN_ROUND: Duration = Duration::from_millis(10);
+
+/// Whether nobody can acquire anything before some nodes have rested.
+fn too_many_rest(defeat: &Defeat, blocking: usize) -> bool {
+    let rests = |vote: &Vote| matches!(vote, Vote::Failed(fault) if fault.kind == FaultKind::Resting);
+    defeat.votes().iter().filter(|(_, vote)| rests(vote)).count() >= blocking
+}
 
 /// When the lock that stands in the way ends by itself, if it is not renewed.
 fn until_free(defeat: &Defeat) -> Option<Duration> {

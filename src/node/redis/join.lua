@@ -38,7 +38,8 @@ local function raise()
   local start = math.min(math.max(now, tonumber(ARGV[4])), 8000000000000000)
   counters(function(key)
     local counter = redis.pcall('GET', key)
-    counter = type(counter) == 'string' and tonumber(counter)
+    -- INCR takes less for a number than Lua does.
+    counter = type(counter) == 'string' and string.match(counter, '^[1-9]%d*$') and tonumber(counter)
     -- A counter that no clock leads to was written by hand.
     if not counter or counter < start or counter > 8500000000000000 then
       redis.call('SET', key, string.format('%.0f', start))
