@@ -9,7 +9,9 @@
 //! checks see what goes wrong.
 
 mod attempt;
+pub mod command;
 mod history;
+pub mod model;
 mod mutant;
 mod oracle;
 mod run;

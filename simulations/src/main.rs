@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use simulations::command::model::{self, ModelArguments};
 use simulations::{Figures, Mutant, run_seed};
 
 /// Runs the shipped protocol against the worst of networks, one run a seed.
@@ -18,6 +19,8 @@ struct Arguments {
 enum Command {
     /// Runs a range of seeds and checks T1, T2 and, where no lock vanishes, X.
     Run(RunArguments),
+    /// Searches small worlds to their end, and shows how each short cut breaks.
+    Model(ModelArguments),
 }
 
 #[derive(clap::Args)]
@@ -37,7 +40,10 @@ struct RunArguments {
 }
 
 fn main() -> ExitCode {
-    let Command::Run(arguments) = Arguments::parse().command;
+    let arguments = match Arguments::parse().command {
+        Command::Run(arguments) => arguments,
+        Command::Model(arguments) => return model::run(&arguments),
+    };
     let RunArguments { seeds, nodes, clients, mutant } = arguments;
     let mut total = Figures::default();
     for seed in seeds {
