@@ -1,9 +1,11 @@
 //! [`Action`]: what may happen next.
 
+use std::sync::Arc;
+
 use redfence::{NodeId, NodeSet};
 
 use super::Mutant;
-use super::attempt::{Attempt, Phase};
+use super::attempt::{Attempt, Lease, Phase};
 use super::setup::Time;
 use super::state::{Server, State, World};
 
@@ -25,6 +27,9 @@ pub enum Action {
         node: NodeId,
         /// Which of those on this line.
         at: usize,
+        /// Whether the lock that was there has vanished since the last arrival: it expired, was evicted or released, or fell to
+        /// the step of a clock. Nobody sees a lock but the next request, so it need not vanish any earlier.
+        vanished: bool,
     },
     /// A reply arrives.
     Hear {
@@ -52,11 +57,6 @@ pub enum Action {
         /// Who.
         attempt: usize,
     },
-    /// A lock expires, is evicted, or falls to the step of a clock.
-    Vanish {
-        /// Where.
-        node: NodeId,
-    },
     /// A node restarts.
     Restart {
         /// Which.
@@ -78,12 +78,12 @@ impl World {
     #[must_use]
     pub fn choices(&self, state: &State) -> Vec<Action> {
         let mut choices = Vec::new();
-        if state.broken.is_some() {
+        if state.broken.is_some() || self.is_settled(state) {
             return choices;
         }
         self.beginnings_of_attempts(state, &mut choices);
         for (id, attempt) in state.attempts.iter().enumerate() {
-            self.of_attempt(id, attempt, &mut choices);
+            self.of_attempt(state, id, attempt, &mut choices);
         }
         for (node, server) in self.ids().zip(&state.servers) {
             self.of_server(state, node, server, &mut choices);
@@ -92,6 +92,31 @@ impl World {
             choices.push(Action::Tick);
         }
         choices
+    }
+
+    /// Whether nothing more can be won or extended, so that nothing more can break.
+    fn is_settled(&self, state: &State) -> bool {
+        let may_begin = state.attempts.len() < self.setup.attempts;
+        let may_go_on = |attempt: &Arc<Attempt>| match &attempt.phase {
+            Phase::Acquiring(..) | Phase::Extending(..) => true,
+            Phase::Holding(lease) => self.extends(state, lease),
+            Phase::Over(_) => false,
+        };
+        !may_begin && !state.attempts.iter().any(may_go_on)
+    }
+
+    /// Whether a lease may be extended. Where locks do not end by time an extension changes nothing on any node, so only one
+    /// that has to fail can show anything.
+    fn extends(&self, state: &State, lease: &Lease) -> bool {
+        lease.extensions < self.setup.extensions && (self.locks_last() || state.greatest_token() > Some(lease.token))
+    }
+
+    /// Whether the lock on a node may vanish before the next arrival there. Where locks last, only that of one who is
+    /// done with it, and whose releases are not under way as mail.
+    fn may_vanish(&self, state: &State, node: NodeId) -> bool {
+        let occupant = state.servers.get(node.index()).and_then(|server| server.occupant.0);
+        let is_over = |id: usize| state.attempts.get(id).is_some_and(|a| matches!(a.phase, Phase::Over(_)));
+        occupant.is_some_and(|id| !self.locks_last() || (!self.setup.releases && is_over(id)))
     }
 
     /// Attempts are alike, so they begin in the order of their names.
@@ -111,29 +136,31 @@ impl World {
         }
     }
 
-    fn of_attempt(&self, attempt: usize, is: &Attempt, choices: &mut Vec<Action>) {
+    fn of_attempt(&self, state: &State, attempt: usize, is: &Attempt, choices: &mut Vec<Action>) {
         let waits = matches!(is.phase, Phase::Acquiring(..) | Phase::Extending(..));
         for (node, line) in self.ids().zip(&is.lines) {
-            choices.extend((0..line.requests.len()).map(|at| Action::Arrive { attempt, node, at }));
+            for at in 0..line.requests.len() {
+                choices.push(Action::Arrive { attempt, node, at, vanished: false });
+                if self.may_vanish(state, node) {
+                    choices.push(Action::Arrive { attempt, node, at, vanished: true });
+                }
+            }
             choices.extend((0..line.replies.len()).map(|at| Action::Hear { attempt, node, at }));
             let is_awaited = !line.replies.is_empty() || line.requests.iter().any(|mail| !mail.orphan);
             if self.setup.cuts && waits && is_awaited {
                 choices.push(Action::Cut { attempt, node });
             }
         }
-        if matches!(&is.phase, Phase::Holding(lease) if lease.extensions < self.setup.extensions) {
+        if matches!(&is.phase, Phase::Holding(lease) if self.extends(state, lease)) {
             choices.push(Action::Extend { attempt });
         }
-        if self.setup.releases && !matches!(is.phase, Phase::Over(_)) {
+        if self.setup.leaves && !matches!(is.phase, Phase::Over(_)) {
             choices.push(Action::Leave { attempt });
         }
     }
 
     /// What would change nothing is offered as well; taking it leads nowhere.
     fn of_server(&self, state: &State, node: NodeId, server: &Server, choices: &mut Vec<Action>) {
-        if !self.locks_last() {
-            choices.push(Action::Vanish { node });
-        }
         if state.restarts < self.setup.restarts {
             choices.push(Action::Restart { node, remembers: false });
             if self.locks_last() {

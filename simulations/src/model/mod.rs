@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   State ── actions ──▶ Action ── step ──▶ State ── promise ──▶ T1 · T2 · X · E · F · timely
-//!     nodes, attempts, their mail        begin · arrive · hear · extend · give up · vanish · forget · join · tick
+//!     nodes, attempts, their mail        begin · arrive · hear · extend · give up · restart · join · tick
 //! ```
 //!
 //! One state type for two uses: [`search`] visits every state of a small setup, breadth first, so that what it finds is the

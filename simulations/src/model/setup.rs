@@ -21,7 +21,10 @@ pub struct Setup {
     pub time: Time,
     /// How often nodes may restart, in all.
     pub restarts: u8,
-    /// Whether attempts give up, holders leave, and both release.
+    /// Whether attempts give up and holders leave.
+    pub leaves: bool,
+    /// Whether their releases travel. If not, the locks of those who left vanish at any later moment, or never: whatever
+    /// becomes of a release is among that.
     pub releases: bool,
     /// Whether an attempt may hear that a connection is lost.
     pub cuts: bool,
@@ -51,6 +54,7 @@ impl Setup {
             floors: true,
             time: Time::Still,
             restarts: 0,
+            leaves: false,
             releases: false,
             cuts: false,
             mutant: None,
@@ -60,7 +64,7 @@ impl Setup {
     /// Three nodes that keep their locks until their time is over: X has to hold as well.
     #[must_use]
     pub const fn lasting(attempts: usize) -> Self {
-        Self { spread: 0, floors: false, time: Time::Ticks(3), releases: true, ..Self::vanishing(attempts) }
+        Self { spread: 0, floors: false, time: Time::Ticks(3), leaves: true, ..Self::vanishing(attempts) }
     }
 
     /// The setups that are searched, and their names.
@@ -82,11 +86,12 @@ impl Setup {
     pub const fn showing(mutant: Mutant) -> Self {
         let setup = Self { floors: false, mutant: Some(mutant), ..Self::vanishing(2) };
         match mutant {
-            Mutant::NoSeal | Mutant::SealWithoutHolder | Mutant::GrantTwice => setup,
+            Mutant::NoSeal | Mutant::SealWithoutHolder => setup,
+            Mutant::GrantTwice => Self { spread: 1, ..setup },
             Mutant::ReachableQuorum => Self { spread: 0, ..setup },
             Mutant::ForgottenCounterVotes => Self { spread: 0, restarts: 1, ..setup },
             Mutant::ExtendReseeds => Self { spread: 0, extensions: 1, ..setup },
-            Mutant::NoRest => Self { restarts: 1, mutant: Some(mutant), ..Self::lasting(2) },
+            Mutant::NoRest => Self { spread: 0, restarts: 1, time: Time::Ticks(0), ..setup },
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redfence::node::NodeState;
-use redfence::protocol::{COUNTER_MIN, Quorum, RunId, Subject, Terms};
+use redfence::protocol::{COUNTER_MIN, Quorum, Reply, Request, RunId, Subject, Terms, Verb};
 use redfence::{FencingToken, Holder, HolderId, Label, Moment, NodeId, Resource, WallTime};
 
 use super::attempt::{Attempt, Phase};
@@ -26,6 +26,8 @@ pub struct World {
     pub(super) quorum: Quorum,
     pub(super) resource: Resource,
     pub(super) subjects: Vec<Arc<Subject>>,
+    /// What a node stores for each.
+    holders: Vec<String>,
 }
 
 /// Everything that is, at one moment. Copies share what did not change.
@@ -46,6 +48,8 @@ pub(super) struct Server {
     pub(super) runs: u8,
     /// The greatest number that it issued before it forgot; its clock is not behind it.
     pub(super) issued: u64,
+    /// Whose lock it had after the last arrival.
+    pub(super) occupant: Aside<Option<usize>>,
 }
 
 impl World {
@@ -58,9 +62,10 @@ impl World {
             let holder = Holder::new(HolderId::from_random(id as u128 + 1), label.clone());
             Arc::new(Subject { resource: resource.clone(), holder })
         };
-        let subjects = (0..setup.attempts).map(subject).collect();
+        let subjects: Vec<_> = (0..setup.attempts).map(subject).collect();
+        let holders = subjects.iter().map(|subject| subject.holder.to_string()).collect();
         let quorum = Quorum::of(setup.nodes).filter(|_| setup.attempts <= ATTEMPTS_MAX)?;
-        Some(Self { setup, quorum, resource, subjects })
+        Some(Self { setup, quorum, resource, subjects, holders })
     }
 
     /// Every beginning, up to the nodes' names: counters level or apart, in any way that the setup allows.
@@ -81,7 +86,7 @@ impl World {
         let server = |above: &u64| {
             let mut node = NodeState::founded(run(0), wall(0));
             node.set_counter(self.resource.slot(), COUNTER_MIN + above);
-            Arc::new(Server { node, runs: 0, issued: 0 })
+            Arc::new(Server { node, runs: 0, issued: 0, occupant: Aside(None) })
         };
         let servers = spread.iter().map(server).collect();
         State { ticks: 0, restarts: 0, servers, attempts: Vec::new(), broken: None }
@@ -97,6 +102,14 @@ impl World {
 
     pub(super) fn locks_last(&self) -> bool {
         self.setup.time != Time::Still
+    }
+
+    /// Whose lock a node has.
+    pub(super) fn occupant(&self, server: &mut Server, now: WallTime) -> Option<usize> {
+        let request = Request { subject: Arc::clone(self.subjects.first()?), verb: Verb::Inspect };
+        let Reply::Seen(view) = server.node.apply(now, &request) else { return None };
+        let occupant = view.occupant?;
+        self.holders.iter().position(|holder| **holder == *occupant)
     }
 
     /// The counter of the one resource on a node.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use redfence::protocol::{COUNTER_MIN, Reply, Request, Subject, Verb};
+use redfence::protocol::{COUNTER_MIN, Reply, Verb};
 use redfence::{NodeId, NodeSet};
 
 use super::Action;
@@ -63,7 +63,15 @@ impl World {
                 let (who, floor) = (name(before.attempts.len()), number(floor));
                 format!("{who} asks {} for the lock, and for counters of at least {floor}", list(reach))
             }
-            Action::Arrive { attempt, node, at } => self.arrival(before, attempt, node, at),
+            Action::Arrive { attempt, node, at, vanished } => {
+                let mut there = before.clone();
+                let gone = self.at(before, node).filter(|_| vanished).and_then(|server| server.occupant.0);
+                let gone = gone.map(|id| format!("the lock of {} on {node:?} is gone; ", name(id))).unwrap_or_default();
+                if vanished && let Some(server) = there.servers.get_mut(node.index()) {
+                    Arc::make_mut(server).node.drop_lock(&self.resource);
+                }
+                gone + &self.arrival(&there, attempt, node, at)
+            }
             Action::Hear { attempt, node, at } => {
                 let echo = line(before, attempt, node).and_then(|line| line.replies.get(at));
                 let what = echo.map(heard).unwrap_or_default();
@@ -79,7 +87,6 @@ impl World {
                 Some(Phase::Extending(..)) => format!("{} gives its extension up", name(attempt)),
                 _ => format!("{} releases its lease", name(attempt)),
             },
-            Action::Vanish { node } => format!("the lock of {} on {node:?} expires", self.occupant(before, node)),
             Action::Restart { node, remembers: true } => format!("{node:?} restarts, and remembers everything"),
             Action::Restart { node, remembers: false } => format!("{node:?} restarts, and has forgotten everything"),
             Action::Join { node } => match self.at(after, node).map(|server| self.counter(server)) {
@@ -104,7 +111,7 @@ impl World {
         match (verb, reply) {
             (_, Reply::Granted { counter }) => format!("{node:?} grants {who} with counter {}", number(counter)),
             (Verb::Grant { .. }, Reply::Failed(fault)) => format!("{node:?} does not grant {who}: it {fault}"),
-            (Verb::Grant { .. }, _) => format!("{node:?} refuses {who}, the lock is {}'s", self.occupant(before, node)),
+            (Verb::Grant { .. }, _) => format!("{node:?} refuses {who}, the lock is {}'s", self.lock_of(before, node)),
             (Verb::Seal { token }, Reply::Sealed) => format!("{node:?} seals token {} for {who}", number(token)),
             (Verb::Seal { .. }, _) => format!("{node:?} refuses to seal for {who}, the lock is {}", self.whose(before, node)),
             (Verb::Extend { .. }, Reply::Extended) => format!("{node:?} extends the lock of {who}"),
@@ -148,21 +155,13 @@ impl World {
     }
 
     /// Whose the lock on a node is.
-    fn occupant(&self, state: &State, node: NodeId) -> String {
-        let holder = |subject: &Arc<Subject>| subject.holder.to_string();
-        let value = self.at(state, node).zip(self.subjects.first()).and_then(|(server, subject)| {
-            let request = Request { subject: Arc::clone(subject), verb: Verb::Inspect };
-            match server.node.clone().apply(state.wall(), &request) {
-                Reply::Seen(view) => view.occupant,
-                _ => None,
-            }
-        });
-        let id = value.and_then(|value| self.subjects.iter().position(|subject| *holder(subject) == *value));
-        id.map_or_else(|| "nobody".to_owned(), name)
+    fn lock_of(&self, state: &State, node: NodeId) -> String {
+        let occupant = self.at(state, node).and_then(|server| self.occupant(&mut server.clone(), state.wall()));
+        occupant.map_or_else(|| "nobody".to_owned(), name)
     }
 
     fn whose(&self, state: &State, node: NodeId) -> String {
-        match self.occupant(state, node).as_str() {
+        match self.lock_of(state, node).as_str() {
             "nobody" => "gone".to_owned(),
             other => format!("{other}'s"),
         }

@@ -82,9 +82,10 @@ impl Walk {
 /// How likely an action is.
 const fn weight(action: &Action) -> u32 {
     match action {
+        Action::Arrive { vanished: true, .. } => 1,
         Action::Arrive { .. } | Action::Hear { .. } => 16,
         Action::Begin { .. } | Action::Extend { .. } => 12,
-        Action::Leave { .. } | Action::Cut { .. } | Action::Vanish { .. } | Action::Join { .. } => 2,
+        Action::Leave { .. } | Action::Cut { .. } | Action::Join { .. } => 2,
         Action::Tick | Action::Restart { .. } => 1,
     }
 }
