@@ -76,7 +76,7 @@ fn leases_are_issued() {
         let leases = |seed| drawn(Setup { time, ..large(3, 2) }, seed, 300).state().leases().count();
         let leases: Vec<_> = (0..200).map(leases).collect();
         let several = leases.iter().filter(|leases| **leases > 1).count();
-        assert!(several > 100, "{leases:?}");
+        assert!(several > 40, "{time:?}: {several} of 200 {leases:?}");
     }
 }
 

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use redfence::protocol::{
-    Acquire, Continuity, ExtendStep, Fault, FaultKind, Reply, Step, Verb, Win,
-};
+use redfence::protocol::{Acquire, Continuity, ExtendStep, Fault, FaultKind, Reply, Step, Verb, Win};
 use redfence::{Moment, NodeId};
 
 use super::attempt::{Attempt, Kind, Lease, Phase, counted_as};

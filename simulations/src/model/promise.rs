@@ -148,7 +148,9 @@ impl fmt::Display for Violation {
                 let (its, token) = (number(its.get()), number(token.get()));
                 write!(f, "{second} began after {first} had token {its}, and got {token}")
             }
-            Self::TwoHolders(one, other) => write!(f, "{} and {} both believe in their leases", name(*one), name(*other)),
+            Self::TwoHolders(one, other) => {
+                write!(f, "{} and {} both believe in their leases", name(*one), name(*other))
+            }
             Self::Bridged(id, newer) => {
                 write!(f, "{} was extended although token {} had been returned", name(*id), number(newer.get()))
             }

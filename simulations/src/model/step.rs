@@ -61,7 +61,8 @@ impl World {
         let line = attempt.lines.get_mut(node.index())?;
         let mail = *line.requests.get(at)?;
         // Every other attempt has its grants repeated: enough to break T1, and few enough to search.
-        let is_first_of_two = self.is(Mutant::GrantTwice) && id % 2 == 0 && mail.kind() == Kind::Grant && !line.repeated;
+        let is_first_of_two =
+            self.is(Mutant::GrantTwice) && id.is_multiple_of(2) && mail.kind() == Kind::Grant && !line.repeated;
         let is_repeated = line.repeated && mail.kind() == Kind::Grant;
         if is_first_of_two {
             line.repeated = true;

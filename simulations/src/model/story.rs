@@ -18,7 +18,8 @@ impl Story {
     /// Tells what `actions` do, from `beginning` on.
     #[must_use]
     pub fn tell(world: &World, beginning: &State, actions: impl IntoIterator<Item = Action>) -> Self {
-        let mut lines = vec![format!("the counters of {} are at {}", list(everybody(world)), counters(world, beginning))];
+        let mut lines =
+            vec![format!("the counters of {} are at {}", list(everybody(world)), counters(world, beginning))];
         let mut state = beginning.clone();
         for action in actions {
             let Some(next) = world.step(&state, action) else { continue };
@@ -58,7 +59,9 @@ impl fmt::Display for Story {
 impl World {
     fn sentence(&self, before: &State, action: Action, after: &State) -> String {
         match action {
-            Action::Begin { reach, floor: 0 } => format!("{} asks {} for the lock", name(before.attempts.len()), list(reach)),
+            Action::Begin { reach, floor: 0 } => {
+                format!("{} asks {} for the lock", name(before.attempts.len()), list(reach))
+            }
             Action::Begin { reach, floor } => {
                 let (who, floor) = (name(before.attempts.len()), number(floor));
                 format!("{who} asks {} for the lock, and for counters of at least {floor}", list(reach))
@@ -81,7 +84,9 @@ impl World {
                 let outcome = self.outcome(before, after, attempt);
                 format!("{} loses its connection to {node:?}{outcome}", name(attempt))
             }
-            Action::Extend { attempt } => format!("{} asks {} to extend its lease", name(attempt), list(everybody(self))),
+            Action::Extend { attempt } => {
+                format!("{} asks {} to extend its lease", name(attempt), list(everybody(self)))
+            }
             Action::Leave { attempt } => match phase(before, attempt) {
                 Some(Phase::Acquiring(..)) => format!("{} gives up and releases", name(attempt)),
                 Some(Phase::Extending(..)) => format!("{} gives its extension up", name(attempt)),
@@ -91,10 +96,16 @@ impl World {
             Action::Restart { node, remembers: false } => format!("{node:?} restarts, and has forgotten everything"),
             Action::Join { node } => match self.at(after, node).map(|server| self.counter(server)) {
                 None | Some(0) => format!("{node:?} is looked at, and has to rest"),
-                Some(counter) => format!("{node:?} is looked at, and is awake; its counters start at {}", number(counter)),
+                Some(counter) => {
+                    format!("{node:?} is looked at, and is awake; its counters start at {}", number(counter))
+                }
             },
             Action::Tick => {
-                let ended = |id: &usize| phase(before, *id).zip(phase(after, *id)).is_some_and(|(b, a)| b.lease().is_some() && a.lease().is_none());
+                let ended = |id: &usize| {
+                    phase(before, *id)
+                        .zip(phase(after, *id))
+                        .is_some_and(|(b, a)| b.lease().is_some() && a.lease().is_none())
+                };
                 let ended: Vec<_> = (0..before.attempts.len()).filter(ended).map(name).collect();
                 match ended.as_slice() {
                     [] => "half a time to live passes".to_owned(),
@@ -113,9 +124,13 @@ impl World {
             (Verb::Grant { .. }, Reply::Failed(fault)) => format!("{node:?} does not grant {who}: it {fault}"),
             (Verb::Grant { .. }, _) => format!("{node:?} refuses {who}, the lock is {}'s", self.lock_of(before, node)),
             (Verb::Seal { token }, Reply::Sealed) => format!("{node:?} seals token {} for {who}", number(token)),
-            (Verb::Seal { .. }, _) => format!("{node:?} refuses to seal for {who}, the lock is {}", self.whose(before, node)),
+            (Verb::Seal { .. }, _) => {
+                format!("{node:?} refuses to seal for {who}, the lock is {}", self.whose(before, node))
+            }
             (Verb::Extend { .. }, Reply::Extended) => format!("{node:?} extends the lock of {who}"),
-            (Verb::Extend { .. }, _) => format!("{node:?} refuses to extend for {who}, the lock is {}", self.whose(before, node)),
+            (Verb::Extend { .. }, _) => {
+                format!("{node:?} refuses to extend for {who}, the lock is {}", self.whose(before, node))
+            }
             (_, Reply::Released) => format!("{node:?} releases the lock of {who}"),
             (_, _) => format!("{node:?} has nothing to release for {who}"),
         }
@@ -140,11 +155,22 @@ impl World {
                 let old = seals(before);
                 let new: Vec<_> = seals(after).into_iter().filter(|seal| !old.contains(seal)).collect();
                 let nodes: NodeSet = new.iter().map(|(node, _)| *node).collect();
-                new.first().map(|(_, token)| format!(", and asks {} to seal token {}", list(nodes), number(*token))).unwrap_or_default()
+                new.first()
+                    .map(|(_, token)| format!(", and asks {} to seal token {}", list(nodes), number(*token)))
+                    .unwrap_or_default()
             }
             (Some(Phase::Extending(..)), Some(Phase::Holding(lease))) => {
-                let extended = after.broken.is_some() || before.attempts.get(id).and_then(|a| a.phase.lease()).is_some_and(|b| b.valid_until < lease.valid_until);
-                if extended { format!(": the lease of {} is extended", name(id)) } else { ": the extension is over".to_owned() }
+                let extended = after.broken.is_some()
+                    || before
+                        .attempts
+                        .get(id)
+                        .and_then(|a| a.phase.lease())
+                        .is_some_and(|b| b.valid_until < lease.valid_until);
+                if extended {
+                    format!(": the lease of {} is extended", name(id))
+                } else {
+                    ": the extension is over".to_owned()
+                }
             }
             _ => String::new(),
         }

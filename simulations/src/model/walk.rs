@@ -79,14 +79,15 @@ impl Walk {
     }
 }
 
-/// How likely an action is.
+/// How likely an action is: mail most of all, and restarts seldom, for nodes rest for long after them.
 const fn weight(action: &Action) -> u32 {
     match action {
-        Action::Arrive { vanished: true, .. } => 1,
-        Action::Arrive { .. } | Action::Hear { .. } => 16,
-        Action::Begin { .. } | Action::Extend { .. } => 12,
-        Action::Leave { .. } | Action::Cut { .. } | Action::Join { .. } => 2,
-        Action::Tick | Action::Restart { .. } => 1,
+        Action::Arrive { vanished: false, .. } | Action::Hear { .. } => 64,
+        Action::Begin { .. } | Action::Extend { .. } => 48,
+        Action::Join { .. } => 16,
+        Action::Tick => 8,
+        Action::Arrive { .. } | Action::Leave { .. } | Action::Cut { .. } => 4,
+        Action::Restart { .. } => 1,
     }
 }
 
@@ -94,8 +95,8 @@ impl State {
     /// Whether somebody waits for an extension although a lease with a greater token was returned.
     pub(super) fn extends_behind(&self) -> bool {
         let newest = self.greatest_token();
-        self.attempts.iter().any(|attempt| {
-            matches!(&attempt.phase, Phase::Extending(lease, ..) if Some(lease.token) < newest)
-        })
+        self.attempts
+            .iter()
+            .any(|attempt| matches!(&attempt.phase, Phase::Extending(lease, ..) if Some(lease.token) < newest))
     }
 }
