@@ -21,6 +21,7 @@ fn large(nodes: usize, clients: usize) -> Setup {
         clients,
         extensions: 4,
         restarts: 4,
+        joins_late: true,
         leaves: true,
         releases: true,
         cuts: true,

@@ -96,13 +96,16 @@ impl World {
 
     /// Whether nothing more can be won or extended, so that nothing more can break.
     fn is_settled(&self, state: &State) -> bool {
-        let may_begin = state.attempts.len() < self.setup.attempts;
+        let left = self.setup.attempts.saturating_sub(state.attempts.len());
+        if self.setup.only_rivals && left + state.clients() < 2 {
+            return true;
+        }
         let may_go_on = |attempt: &Arc<Attempt>| match &attempt.phase {
             Phase::Acquiring(..) | Phase::Extending(..) => true,
             Phase::Holding(lease) => self.extends(state, lease),
             Phase::Over(_) => false,
         };
-        !may_begin && !state.attempts.iter().any(may_go_on)
+        left == 0 && !state.attempts.iter().any(may_go_on)
     }
 
     /// Whether a lease may be extended. Where locks do not end by time an extension changes nothing on any node, so only one
@@ -163,6 +166,7 @@ impl World {
     fn of_server(&self, state: &State, node: NodeId, server: &Server, choices: &mut Vec<Action>) {
         if state.restarts < self.setup.restarts {
             choices.push(Action::Restart { node, remembers: false });
+            // A restart that nobody looks into is none.
             if self.locks_last() {
                 choices.push(Action::Restart { node, remembers: true });
             }

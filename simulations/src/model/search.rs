@@ -80,6 +80,7 @@ impl World {
     fn happens(&self) -> impl Iterator<Item = (&'static str, Condition)> + use<> {
         let count = match self.setup {
             super::Setup { mutant: Some(_), .. } => 0,
+            super::Setup { only_rivals: true, .. } => 1,
             super::Setup { extensions: 0, .. } => 2,
             _ => 3,
         };

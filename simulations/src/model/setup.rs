@@ -21,6 +21,14 @@ pub struct Setup {
     pub time: Time,
     /// How often nodes may restart, in all.
     pub restarts: u8,
+    /// Whether replies are heard as soon as they are given: a bound, for worlds that are too large without. Requests are late
+    /// all the same.
+    pub prompt: bool,
+    /// Whether a node that restarted may wait for a locker to look at it. If not it is looked at once, so that its rest
+    /// ends as early as it can; before that it grants nothing either way.
+    pub joins_late: bool,
+    /// Whether it ends where no two attempts may come to believe any more: only X and E are asked for.
+    pub only_rivals: bool,
     /// Whether attempts give up and holders leave.
     pub leaves: bool,
     /// Whether their releases travel. If not, the locks of those who left vanish at any later moment, or never: whatever
@@ -54,6 +62,9 @@ impl Setup {
             floors: true,
             time: Time::Still,
             restarts: 0,
+            prompt: false,
+            joins_late: false,
+            only_rivals: false,
             leaves: false,
             releases: false,
             cuts: false,
@@ -67,19 +78,22 @@ impl Setup {
         Self { spread: 0, floors: false, time: Time::Ticks(3), leaves: true, ..Self::vanishing(attempts) }
     }
 
-    /// The setups that are searched, and their names.
+    /// The setups that are searched to their end, and their names. Of three attempts, those whose replies are prompt.
     #[must_use]
     pub fn searched(attempts: usize) -> Vec<(&'static str, Self)> {
-        let (vanishing, lasting) = (Self::vanishing(attempts), Self::lasting(attempts));
+        let prompt = attempts > 2;
+        let vanishing = Self { prompt, ..Self::vanishing(attempts) };
+        let level = Self { spread: 1, floors: false, ..vanishing };
+        let lasting = Self { prompt, ..Self::lasting(attempts) };
         // Who left does not believe, so of two attempts X asks only what they do while they stay.
-        let staying = Self { leaves: attempts > 2, ..lasting };
+        let rivals = Self { leaves: attempts > 2, only_rivals: true, ..lasting };
         vec![
             ("locks vanish", vanishing),
-            ("locks vanish, extensions", Self { extensions: 1, spread: 1, floors: false, ..vanishing }),
-            ("locks vanish, a node forgets", Self { restarts: 1, spread: 1, floors: false, ..vanishing }),
+            ("locks vanish, extensions", Self { extensions: 1, ..level }),
+            ("locks vanish, a node forgets", Self { restarts: 1, ..level }),
             ("locks last", lasting),
-            ("locks last, a node restarts", Self { restarts: 1, ..staying }),
-            ("locks last, extensions", Self { extensions: 1, ..staying }),
+            ("locks last, a node restarts", Self { restarts: 1, ..rivals }),
+            ("locks last, extensions", Self { extensions: 1, ..rivals }),
         ]
     }
 

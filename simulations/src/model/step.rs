@@ -26,6 +26,9 @@ impl World {
                     Arc::make_mut(state.servers.get_mut(node.index())?).node.drop_lock(&self.resource);
                 }
                 drop(self.arrive(&mut state, attempt, node, at)?);
+                if self.setup.prompt && self.has_replies(&state, attempt, node) {
+                    self.hear(&mut state, attempt, node, 0)?;
+                }
             }
             Action::Hear { attempt, node, at } => self.hear(&mut state, attempt, node, at)?,
             Action::Cut { attempt, node } => self.cut(&mut state, attempt, node)?,
@@ -36,6 +39,11 @@ impl World {
             Action::Tick => self.tick(&mut state),
         }
         Some(state)
+    }
+
+    fn has_replies(&self, state: &State, id: usize, node: NodeId) -> bool {
+        let line = state.attempts.get(id).and_then(|attempt| attempt.lines.get(node.index()));
+        line.is_some_and(|line| !line.replies.is_empty())
     }
 
     fn begin(&self, state: &mut State, reach: NodeSet, floor: u64) -> Option<()> {
@@ -108,6 +116,9 @@ impl World {
             server.node.restart(run_id, wall, remembers);
         }
         server.occupant.0 = self.occupant(server, wall);
+        if self.locks_last() && !self.setup.joins_late {
+            self.join(state, node)?;
+        }
         Some(())
     }
 

@@ -73,7 +73,8 @@ impl World {
                 if vanished && let Some(server) = there.servers.get_mut(node.index()) {
                     Arc::make_mut(server).node.drop_lock(&self.resource);
                 }
-                gone + &self.arrival(&there, attempt, node, at)
+                let heard = if self.setup.prompt { self.outcome(before, after, attempt) } else { String::new() };
+                gone + &self.arrival(&there, attempt, node, at) + &heard
             }
             Action::Hear { attempt, node, at } => {
                 let echo = line(before, attempt, node).and_then(|line| line.replies.get(at));
@@ -92,8 +93,16 @@ impl World {
                 Some(Phase::Extending(..)) => format!("{} gives its extension up", name(attempt)),
                 _ => format!("{} releases its lease", name(attempt)),
             },
-            Action::Restart { node, remembers: true } => format!("{node:?} restarts, and remembers everything"),
-            Action::Restart { node, remembers: false } => format!("{node:?} restarts, and has forgotten everything"),
+            Action::Restart { node, remembers } => {
+                let memory = if remembers { "remembers everything" } else { "has forgotten everything" };
+                let rests = self.at(after, node).is_some_and(|server| self.counter(server) == 0);
+                let then = match self.locks_last() && !self.setup.joins_late {
+                    true if rests => ", and has to rest",
+                    true => ", and is awake at once",
+                    false => "",
+                };
+                format!("{node:?} restarts, {memory}{then}")
+            }
             Action::Join { node } => match self.at(after, node).map(|server| self.counter(server)) {
                 None | Some(0) => format!("{node:?} is looked at, and has to rest"),
                 Some(counter) => {
