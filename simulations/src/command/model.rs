@@ -50,7 +50,7 @@ pub fn run(arguments: &ModelArguments) -> ExitCode {
 }
 
 /// What a search of three attempts visits unless told otherwise.
-const THREE_ATTEMPTS_STATES_MAX: usize = 40_000_000;
+const THREE_ATTEMPTS_STATES_MAX: usize = 10_000_000;
 
 /// Searches the right protocol.
 fn holds(name: &str, setup: Setup, bounds: Bounds) -> bool {

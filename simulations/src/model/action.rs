@@ -166,8 +166,8 @@ impl World {
     fn of_server(&self, state: &State, node: NodeId, server: &Server, choices: &mut Vec<Action>) {
         if state.restarts < self.setup.restarts {
             choices.push(Action::Restart { node, remembers: false });
-            // A restart that nobody looks into is none.
-            if self.locks_last() {
+            // Whoever remembers its locks refuses more; as long as nobody looks into it, that is no restart at all.
+            if self.locks_last() && self.setup.joins_late {
                 choices.push(Action::Restart { node, remembers: true });
             }
         }

@@ -85,15 +85,17 @@ impl Setup {
         let vanishing = Self { prompt, ..Self::vanishing(attempts) };
         let level = Self { spread: 1, floors: false, ..vanishing };
         let lasting = Self { prompt, ..Self::lasting(attempts) };
-        // Who left does not believe, so of two attempts X asks only what they do while they stay.
+        // Of two attempts X asks only what they do while both may believe. The first may as well begin when time does; it believes for
+        // less than two ticks, and one tick longer if it extends.
         let rivals = Self { leaves: attempts > 2, only_rivals: true, ..lasting };
+        let until = |ticks| Time::Ticks(if attempts > 2 { 3 } else { ticks });
         vec![
             ("locks vanish", vanishing),
             ("locks vanish, extensions", Self { extensions: 1, ..level }),
             ("locks vanish, a node forgets", Self { restarts: 1, ..level }),
             ("locks last", lasting),
-            ("locks last, a node restarts", Self { restarts: 1, ..rivals }),
-            ("locks last, extensions", Self { extensions: 1, ..rivals }),
+            ("locks last, a node restarts", Self { restarts: 1, time: until(1), ..rivals }),
+            ("locks last, extensions", Self { extensions: 1, time: until(2), ..rivals }),
         ]
     }
 
