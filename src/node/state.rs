@@ -2,7 +2,7 @@
 //!
 //! This is the reference. The Lua scripts are compared with it, and simulators and model checkers run it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::protocol::{
@@ -12,14 +12,14 @@ use crate::protocol::{
 use crate::{HolderId, Moment, Resource, WallTime};
 
 /// The locks, the counters and the record of one node.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct NodeState {
     run_id: RunId,
     started: WallTime,
     record: Option<Record>,
-    locks: HashMap<Resource, Lock>,
+    locks: BTreeMap<Resource, Lock>,
     /// Counters that differ from the base; 0 stands for one that is missing.
-    counters: HashMap<u16, u64>,
+    counters: BTreeMap<u16, u64>,
     /// Where all counters started when the node was last woken; 0 while it rests.
     base: u64,
     /// Whether it was joined in this run.
@@ -38,7 +38,7 @@ impl NodeState {
     /// A node that started at `now` and has not been joined: it grants nothing.
     #[must_use]
     pub fn started(run_id: RunId, now: WallTime) -> Self {
-        let (locks, counters) = (HashMap::new(), HashMap::new());
+        let (locks, counters) = (BTreeMap::new(), BTreeMap::new());
         Self {
             run_id,
             started: now,

@@ -15,7 +15,7 @@ use crate::{FencingToken, Moment, NodeId, NodeSet};
 /// ```
 ///
 /// The machine never asks for more than one grant per node, and takes in replies in any order.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Acquire {
     quorum: Quorum,
     terms: Terms,

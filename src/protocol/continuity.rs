@@ -12,7 +12,7 @@ use crate::{FencingToken, Moment, NodeId, NodeSet};
 /// counts only if it comes in within a short grace after the lease was won, in which nobody else's whole lease fits
 /// unless locks vanish: without it, counters that are not level would leave a lease at its bare quorum, and the next
 /// node to fail would end it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Continuity {
     token: FencingToken,
     voters: NodeSet,

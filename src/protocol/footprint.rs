@@ -7,7 +7,7 @@ use crate::{NodeId, NodeSet};
 ///
 /// Every request that was sent and not answered may take effect later. Until the node proves otherwise the lock
 /// has to be released there, again and again, up to the end of its time to live.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub struct Footprint {
     present: NodeSet,
     maybe: NodeSet,

@@ -53,7 +53,7 @@ impl fmt::Debug for RunId {
 }
 
 /// What a node says of itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Sight {
     /// The node's wall clock.
     pub now: WallTime,
@@ -98,7 +98,7 @@ impl Sight {
 const FOUNDING_MAX: Duration = Duration::from_secs(1);
 
 /// What a node remembers of having been joined.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Record {
     /// The run that was joined; `None` where INFO was not permitted.
     pub run_id: Option<RunId>,

@@ -8,7 +8,7 @@ use super::{Record, Sight};
 use crate::{Holder, Resource, WallTime};
 
 /// Whom a request is about: shared by all requests of one attempt, so that a fan-out copies a pointer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Subject {
     /// What is to be held.
     pub resource: Resource,
@@ -17,7 +17,7 @@ pub struct Subject {
 }
 
 /// One request to one node.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Request {
     /// Whom it is about.
     pub subject: Arc<Subject>,
@@ -26,7 +26,7 @@ pub struct Request {
 }
 
 /// What is asked of a node. Each is one atomic step there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Verb {
     /// Take the lock if nobody has it, and draw numbers from the slot's counter.
     Grant {
@@ -100,7 +100,7 @@ pub enum Verb {
 }
 
 /// A node's answer. *Refused* and *failed* are never folded together: no is not "don't know".
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Reply {
     /// The lock was taken; `counter` is the number drawn.
     Granted {
@@ -135,7 +135,7 @@ pub enum Reply {
 }
 
 /// What a node knows of one resource.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Hash)]
 pub struct View {
     /// The stored holder value as it is, or `None` when nobody holds the lock. It may be another program's.
     pub occupant: Option<Box<str>>,
@@ -146,7 +146,7 @@ pub struct View {
 }
 
 /// One lock that a step through all locks found.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Sighting {
     /// What is held.
     pub resource: Resource,
@@ -157,7 +157,7 @@ pub struct Sighting {
 }
 
 /// Why a node gave no proper answer.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Fault {
     /// The kind, to decide by.
     pub kind: FaultKind,

@@ -4,7 +4,7 @@ use super::{Decision, Fault, FaultKind, Quorum, Reply, Tally, View};
 use crate::{NodeId, NodeSet};
 
 /// One release, driven by replies.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Release {
     tally: Tally,
     quorum: Quorum,

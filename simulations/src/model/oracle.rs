@@ -1,11 +1,13 @@
 //! [`Oracle`]: what an attempt ought to decide, counted afresh and plainly from the replies that it was given.
 
-use redfence::protocol::{Quorum, Reply, Step, Verb};
+use redfence::protocol::{Defeat, Quorum, Reply, Step};
 use redfence::{NodeId, NodeSet};
 
+use super::attempt::Kind;
+
 /// The replies to one attempt, and what follows from them.
-#[derive(Debug)]
-pub(crate) struct Oracle {
+#[derive(Debug, Clone)]
+pub(super) struct Oracle {
     quorum: Quorum,
     drawn: Vec<(NodeId, u64)>,
     against: NodeSet,
@@ -13,12 +15,12 @@ pub(crate) struct Oracle {
 }
 
 impl Oracle {
-    pub(crate) const fn new(quorum: Quorum) -> Self {
+    pub(super) const fn new(quorum: Quorum) -> Self {
         Self { quorum, drawn: Vec::new(), against: NodeSet::EMPTY, sealed: NodeSet::EMPTY }
     }
 
     /// Takes in a reply and compares the machine's step with what is right now; the story of what differs.
-    pub(crate) fn judge(&mut self, node: NodeId, verb: Verb, reply: &Reply, step: &Step) -> Option<String> {
+    pub(super) fn judge(&mut self, node: NodeId, kind: Kind, reply: &Reply, step: &Step) -> Option<String> {
         match reply {
             Reply::Granted { counter } => self.drawn.push((node, *counter)),
             Reply::Sealed => self.sealed.insert(node),
@@ -34,10 +36,10 @@ impl Oracle {
         let can_win = self.quorum.nodes() - never.len() >= self.quorum.needed();
         let right = match step {
             Step::Won(win) => yes >= self.quorum.needed() && token == Some(win.token.get()),
-            Step::Lost(redfence::protocol::Defeat::TooSlow { .. }) => yes >= self.quorum.needed(),
+            Step::Lost(Defeat::TooSlow { .. }) => yes >= self.quorum.needed(),
             Step::Lost(_) => !can_win,
             Step::Wait | Step::Seal(..) => yes < self.quorum.needed() && can_win,
         };
-        (!right).then(|| format!("{verb:?} from {node}: {reply:?} made {step:?} with {yes} sealed, {never:?} lost"))
+        (!right).then(|| format!("{kind:?} from {node}: {reply:?} made {step:?} with {yes} sealed, {never:?} lost"))
     }
 }

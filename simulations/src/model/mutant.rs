@@ -1,13 +1,13 @@
 //! [`Mutant`]: the short cuts that look harmless.
 
+use redfence::WallTime;
 use redfence::node::NodeState;
 use redfence::protocol::{Reply, Request, Verb};
-use redfence::{NodeId, NodeSet, WallTime};
 
 /// A wrong protocol. Each differs from the right one in a single place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Mutant {
-    /// token = max over the quorum, and no seal.
+    /// The token is the greatest number of the quorum, and nobody is sealed.
     NoSeal,
     /// A seal raises the counter without looking whose the lock is.
     SealWithoutHolder,
@@ -17,13 +17,40 @@ pub enum Mutant {
     ReachableQuorum,
     /// An extension takes a lost lock again and counts that as a vote.
     ExtendReseeds,
-    /// A node delivers a grant twice.
+    /// A grant is delivered twice.
     GrantTwice,
+    /// A node that forgot its locks is woken at once.
+    NoRest,
 }
 
 impl Mutant {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::NoSeal,
+        Self::SealWithoutHolder,
+        Self::ForgottenCounterVotes,
+        Self::ReachableQuorum,
+        Self::ExtendReseeds,
+        Self::GrantTwice,
+        Self::NoRest,
+    ];
+
+    /// What is wrong with it, in a few words.
+    #[must_use]
+    pub const fn short_cut(self) -> &'static str {
+        match self {
+            Self::NoSeal => "the greatest counter of the quorum is the token, and nobody is sealed",
+            Self::SealWithoutHolder => "a seal does not look whose the lock is",
+            Self::ForgottenCounterVotes => "a node that comes back with empty counters votes",
+            Self::ReachableQuorum => "a quorum of the nodes that can be reached",
+            Self::ExtendReseeds => "an extension takes a lost lock again, and counts that as a vote",
+            Self::GrantTwice => "a grant is delivered twice",
+            Self::NoRest => "a node that forgot its locks is woken at once",
+        }
+    }
+
     /// What a node does with a request under this mutant.
-    pub(crate) fn apply(mutant: Option<Self>, node: &mut NodeState, now: WallTime, request: &Request) -> Reply {
+    pub(super) fn apply(mutant: Option<Self>, node: &mut NodeState, now: WallTime, request: &Request) -> Reply {
         match (mutant, request.verb) {
             (Some(Self::SealWithoutHolder), Verb::Seal { token }) => {
                 let slot = request.subject.resource.slot();
@@ -39,32 +66,6 @@ impl Mutant {
                 reply => reply,
             },
             _ => node.apply(now, request),
-        }
-    }
-
-    /// As which node an attempt that can reach `reachable` counts `node`.
-    pub(crate) fn counted_as(mutant: Option<Self>, reachable: NodeSet, node: NodeId) -> NodeId {
-        match mutant {
-            Some(Self::ReachableQuorum) => {
-                NodeId::new(reachable.iter().take_while(|other| *other < node).count()).unwrap_or(node)
-            }
-            _ => node,
-        }
-    }
-
-    /// When the counters of a node that forgot everything at `now` start.
-    pub(crate) const fn counters_start(mutant: Option<Self>, now: WallTime) -> WallTime {
-        match mutant {
-            Some(Self::ForgottenCounterVotes) => WallTime::from_unix_us(redfence::protocol::COUNTER_MIN),
-            _ => now,
-        }
-    }
-
-    /// How many nodes an attempt that can reach `reachable` of `nodes` counts.
-    pub(crate) fn counted(mutant: Option<Self>, nodes: usize, reachable: NodeSet) -> usize {
-        match mutant {
-            Some(Self::ReachableQuorum) => reachable.len().max(1),
-            _ => nodes,
         }
     }
 }
