@@ -179,9 +179,9 @@ impl ClientState {
     async fn act(&self, stage: &Arc<Stage>, process: &Arc<Process>, guard: &Guard, resource: u8, act: Act) {
         match act {
             Act::Work { ms } => tokio::time::sleep(Duration::from_millis(u64::from(ms))).await,
-            Act::Stall { ms } => process.stall(ms).await,
+            Act::Stall { ms } => process.stall(ms.min(stage.left_ms())).await,
             Act::Write { stall_ms, flight_ms } => {
-                process.stall(stall_ms).await;
+                process.stall(stall_ms.min(stage.left_ms())).await;
                 stage.guarded.write(resource, guard.token(), flight_ms);
             }
             Act::Extend { cancel_ms } => {

@@ -29,7 +29,7 @@ use redfence::Resource;
 use self::client::ClientState;
 use self::stage::Stage;
 use crate::history::History;
-use crate::invariant::{Coverage, Violation, clean, judge, live, overlaps};
+use crate::invariant::{Coverage, Leftover, Violation, clean, judge, live, overlaps};
 use crate::mutant::Mutant;
 use crate::plan::{Blow, Plan};
 
@@ -75,12 +75,7 @@ pub fn run(plan: &Plan, mutant: Option<Mutant>, traced: bool) -> Outcome {
 pub fn run_on(build: &Build, plan: &Plan, mutant: Option<Mutant>, traced: bool) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     let Ok(runtime) = runtime else { return Outcome::default() };
-    let (stage, clients) = runtime.block_on(play(build, plan, mutant, traced));
-    let ended_us = stage.world.now_us();
-    for client in &clients {
-        client.give_up("the run ended");
-    }
-    let leftovers = if stage.was_swept() { of_the_living(stage.cluster.locks(), &clients) } else { Vec::new() };
+    let Played { stage, clients, leftovers, ended_us } = runtime.block_on(play(build, plan, mutant, traced));
     // Guards and lockers go first, and have nobody left to talk to.
     drop(clients);
     drop(runtime);
@@ -99,7 +94,7 @@ pub fn run_on(build: &Build, plan: &Plan, mutant: Option<Mutant>, traced: bool) 
     Outcome { history: book.history, seen, violation, trace: book.trace, ended_us }
 }
 
-async fn play(build: &Build, plan: &Plan, mutant: Option<Mutant>, traced: bool) -> (Arc<Stage>, Vec<Arc<ClientState>>) {
+async fn play(build: &Build, plan: &Plan, mutant: Option<Mutant>, traced: bool) -> Played {
     let world = World::new(plan.seed, traced);
     let resources: Vec<Resource> =
         (0..plan.resources).filter_map(|number| Resource::new(format!("r{number}")).ok()).collect();
@@ -121,14 +116,27 @@ async fn play(build: &Build, plan: &Plan, mutant: Option<Mutant>, traced: bool) 
     let ends_ms = u64::from(plan.calm_at_ms) + 2 * u64::from(plan.heals_within_ms());
     world.at(ends_ms, 0, move || over.stop());
     world.run().await;
-    (stage, clients)
+    // Still within the runtime: outside of it there is no time.
+    let ended_us = world.now_us();
+    for client in &clients {
+        client.give_up("the run ended");
+    }
+    let leftovers = if stage.was_swept() { of_the_living(stage.cluster.locks(), &clients) } else { Vec::new() };
+    Played { stage, clients, leftovers, ended_us }
+}
+
+/// A run that is over.
+struct Played {
+    stage: Arc<Stage>,
+    clients: Vec<Arc<ClientState>>,
+    leftovers: Vec<Leftover>,
+    ended_us: u64,
 }
 
 /// A fault strikes; none lasts longer than to the calm.
 fn strike(stage: &Arc<Stage>, clients: &[Arc<ClientState>], blow: Blow) {
     stage.world.note(|| format!("** {blow:?}"));
-    let left_ms = u64::from(stage.plan.calm_at_ms).saturating_sub(stage.world.now_ms());
-    let left_ms = u32::try_from(left_ms).unwrap_or_default();
+    let left_ms = stage.left_ms();
     let client = |number: u8| clients.get(usize::from(number));
     match blow {
         Blow::Pause { client: number, for_ms } => {
@@ -157,10 +165,7 @@ fn strike(stage: &Arc<Stage>, clients: &[Arc<ClientState>], blow: Blow) {
 }
 
 /// Locks of processes that died are nobody's business but the clock's.
-fn of_the_living(
-    locks: Vec<crate::invariant::Leftover>,
-    clients: &[Arc<ClientState>],
-) -> Vec<crate::invariant::Leftover> {
+fn of_the_living(locks: Vec<Leftover>, clients: &[Arc<ClientState>]) -> Vec<Leftover> {
     let living: Vec<String> = clients.iter().filter_map(|client| client.label()).collect();
     locks.into_iter().filter(|lock| living.iter().any(|label| lock.holder.ends_with(label.as_str()))).collect()
 }

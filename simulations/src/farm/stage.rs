@@ -56,6 +56,12 @@ impl Stage {
         *self.calm.borrow()
     }
 
+    /// How long it is until all faults have ended. Nobody stands still for longer.
+    pub(super) fn left_ms(&self) -> u32 {
+        let left_ms = u64::from(self.plan.calm_at_ms).saturating_sub(self.world.now_ms());
+        u32::try_from(left_ms).unwrap_or_default()
+    }
+
     pub(super) async fn calm(&self) {
         // The sender lives as long as this.
         let _ = self.calm.subscribe().wait_for(|calm| *calm).await;
