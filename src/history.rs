@@ -1,7 +1,7 @@
 //! Writes down what becomes of leases and writes, for a check afterwards whether every promise held.
 //!
 //! [`HistoryLayer`] is a layer for `tracing`: one line of JSON for each lease that is acquired, extended or ended, and for each
-//! write that a resource server reports with [`write`]. `simulations check FILE` reads such a file, and says whether
+//! write that a resource server reports with [`write()`]. `simulations check FILE` reads such a file, and says whether
 //! tokens were unique and ordered, whether two ever believed at one time, and whether a stale write was let through.
 //!
 //! Times are microseconds of the machine's wall clock. Files of several machines can be joined (`cat`, then

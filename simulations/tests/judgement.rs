@@ -45,7 +45,8 @@ fn number(token: u64) -> FencingToken {
 #[test]
 fn what_is_broken_is_named() {
     use Promise::{E, F, T1, T2, X};
-    let rows: [(&str, Vec<Vec<Record>>, &[Promise]); 14] = [
+    type Row = (&'static str, Vec<Vec<Record>>, &'static [Promise]);
+    let rows: [Row; 14] = [
         ("one after the other", vec![lease("a", 1, 0, 1, 9), lease("b", 2, 10, 11, 19)], &[]),
         ("at one instant", vec![lease("a", 1, 0, 1, 9), lease("b", 2, 5, 9, 19)], &[]),
         ("one token twice", vec![lease("a", 1, 0, 1, 9), lease("b", 1, 0, 10, 19)], &[T1]),
