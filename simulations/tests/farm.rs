@@ -56,3 +56,12 @@ fn a_violation_shrinks_to_a_plan_that_breaks_the_same_promise() {
     assert_eq!(small, again);
     assert_eq!(campaign.level.run(&again, None, false).violations, Vec::new());
 }
+
+#[test]
+fn every_plan_that_is_drawn_can_be_run_and_written_down() {
+    for seed in 0..2_000 {
+        let plan = campaign(Profile::Hell, None).plan(seed);
+        assert_eq!(plan.check(), Ok(()), "seed {seed}");
+        assert_eq!(serde_json::from_str::<simulations::Plan>(&serde_json::to_string(&plan).unwrap()).unwrap(), plan);
+    }
+}

@@ -106,3 +106,27 @@ fn a_process_that_stands_still_renews_nothing() {
     assert!((500_000..1_050_000).contains(&stays[1].returned_us), "{stays:?}");
     assert!(stays[0].until_us < stays[1].returned_us);
 }
+
+#[test]
+fn a_plan_that_cannot_be_run_is_refused_with_a_sentence() {
+    let plan = || Plan::of(3).client([Turn::after(0)]);
+    let mut endless = plan();
+    endless.terms.max_ttl_ms = u32::MAX;
+    let rows = [
+        (plan(), None),
+        (Plan::of(0), Some("0 nodes, 0 clients")),
+        (plan().fault(2_001, Blow::Flush { node: 0 }), Some("comes after the calm")),
+        (plan().fault(0, Blow::Hang { node: 0, for_ms: 600_001 }), Some("600001 ms are too long")),
+        (Plan::of(3).client([Turn::after(0).work(u32::MAX)]), Some("are too long")),
+        (endless, Some("are too long")),
+    ];
+    for (plan, complaint) in rows {
+        let verdict = plan.check();
+        match complaint {
+            None => assert_eq!(verdict, Ok(())),
+            Some(part) => {
+                assert!(verdict.as_ref().is_err_and(|why| why.contains(part)), "{verdict:?} without {part:?}")
+            }
+        }
+    }
+}

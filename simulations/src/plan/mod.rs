@@ -183,10 +183,45 @@ impl Plan {
                 "ttl {ttl_ms} ms, max_ttl {max_ttl_ms} ms and node timeout {node_timeout_ms} ms do not go together"
             ));
         }
-        match self.faults.iter().find(|fault| fault.at_ms > self.calm_at_ms) {
-            Some(late) => Err(format!("{late:?} comes after the calm at {} ms", self.calm_at_ms)),
+        if let Some(late) = self.faults.iter().find(|fault| fault.at_ms > self.calm_at_ms) {
+            return Err(format!("{late:?} comes after the calm at {} ms", self.calm_at_ms));
+        }
+        if let Some(long) = self.times_ms().find(|ms| *ms > Self::TIME_MAX_MS) {
+            return Err(format!("{long} ms are too long: at most {} ms", Self::TIME_MAX_MS));
+        }
+        let machines = self.nodes.iter().chain(self.clients.iter().map(|client| &client.machine));
+        match machines.copied().find(|machine| machine.drift_ppm.unsigned_abs() > Self::DRIFT_MAX_PPM) {
+            Some(odd) => Err(format!("a drift of {} ppm is too much: at most {}", odd.drift_ppm, Self::DRIFT_MAX_PPM)),
             None => Ok(()),
         }
+    }
+
+    /// The longest time in a plan.
+    pub const TIME_MAX_MS: u32 = 600_000;
+    /// The greatest drift in a plan; beyond the allowance of lockers nothing is promised.
+    pub const DRIFT_MAX_PPM: u32 = 100_000;
+
+    /// Every time that the plan names.
+    fn times_ms(&self) -> impl Iterator<Item = u32> {
+        let Terms { max_ttl_ms, response_timeout_ms, .. } = self.terms;
+        let whole = [max_ttl_ms, response_timeout_ms, self.calm_at_ms, self.air.latency_ms.1, self.air.tail_ms];
+        let turns = self.clients.iter().flat_map(|client| &client.turns);
+        let of_turn = |turn: &Turn| [turn.think_ms, turn.wait_ms, turn.cancel_ms.unwrap_or_default()];
+        let acts = turns.clone().flat_map(|turn| &turn.acts).flat_map(|act| match *act {
+            Act::Work { ms } | Act::Stall { ms } => [ms, 0],
+            Act::Write { stall_ms, flight_ms } => [stall_ms, flight_ms],
+            Act::Extend { cancel_ms } => [cancel_ms.unwrap_or_default(), 0],
+        });
+        let blows = self.faults.iter().flat_map(|fault| {
+            let size_ms = match fault.blow {
+                Blow::Slow { extra_ms, tail_ms, .. } => extra_ms.max(tail_ms),
+                Blow::SlowStore { by_ms, .. } => by_ms,
+                Blow::NodeClock { by_ms, .. } | Blow::ClientClock { by_ms, .. } => by_ms.unsigned_abs(),
+                _ => 0,
+            };
+            [fault.blow.lasts_ms().unwrap_or_default(), size_ms]
+        });
+        whole.into_iter().chain(turns.flat_map(of_turn)).chain(acts).chain(blows)
     }
 
     /// How many acts there are in all: what shrinking makes smaller.
