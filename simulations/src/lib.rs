@@ -1,8 +1,31 @@
-//! The shipped lock in the worst of worlds.
+//! Runs the shipped lock in the worst of worlds, and judges what came of it.
 //!
-//! [`model`] searches small worlds to their end and walks through large ones: the shipped machines and the shipped node
-//! state, with everything that may come between. A [`model::Mutant`] takes one of the tempting short cuts, to show that the
-//! checks see what goes wrong.
+//! ```text
+//!   seed ──▶ Plan ──▶ farm::run ──▶ History ──▶ invariant::judge ──▶ Violation ──▶ shrink
+//! ```
+//!
+//! [`model`] searches small worlds to their end, with the shipped machines and the shipped node state.
+//!
+//! A [`Plan`] is data: who wants what when, and what goes wrong. A [`Mutant`] takes one of the tempting short cuts, to
+//! show that the checks see what goes wrong.
 
-pub mod command;
+pub mod farm;
+pub mod history;
+pub mod invariant;
 pub mod model;
+pub mod plan;
+
+mod campaign;
+mod dice;
+mod level;
+mod mutant;
+mod shrink;
+mod timeline;
+
+pub use campaign::{Campaign, Fallen, Report};
+pub use dice::Dice;
+pub use level::Level;
+pub use mutant::Mutant;
+pub use plan::{Plan, Profile, Scale};
+pub use shrink::shrink;
+pub use timeline::{Lane, Mark, MarkKind, Span, SpanKind, Timeline};

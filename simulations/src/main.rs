@@ -1,11 +1,12 @@
 //! The simulator's command line.
 
+mod command;
+
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use simulations::command::model::{self, ModelArguments};
 
-/// Runs the shipped protocol in the worst of worlds.
+/// Runs the shipped lock in the worst of worlds.
 #[derive(Parser)]
 #[command(name = "simulations", version)]
 struct Arguments {
@@ -16,11 +17,23 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Searches small worlds to their end, and shows how each short cut breaks.
-    Model(ModelArguments),
+    Model(command::model::ModelArguments),
+    /// Runs a range of seeds until one breaks a promise.
+    Run(command::run::RunArguments),
+    /// Runs one seed, or a plan from a file, and tells what happened.
+    Replay(command::replay::ReplayArguments),
+    /// Runs every wrong protocol until it falls.
+    Mutants(command::mutants::MutantsArguments),
+    /// Reads a history, one record a line of JSON, and says whether T1, T2, X and F held.
+    Check(command::check::CheckArguments),
 }
 
 fn main() -> ExitCode {
     match Arguments::parse().command {
-        Command::Model(arguments) => model::run(&arguments),
+        Command::Model(arguments) => command::model::run(&arguments),
+        Command::Run(arguments) => command::run::run(&arguments),
+        Command::Replay(arguments) => command::replay::replay(&arguments),
+        Command::Mutants(arguments) => command::mutants::mutants(&arguments),
+        Command::Check(arguments) => command::check::check(&arguments),
     }
 }

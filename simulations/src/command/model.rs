@@ -6,11 +6,11 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum as _};
 use redfence::{Clock as _, SystemClock};
 
-use crate::model::{Bounds, Found, Mutant, Setup, World, search};
+use simulations::model::{Bounds, Found, Mutant, Setup, World, search};
 
 /// Visits every state of small worlds, breadth first. Without a mutant: nothing may break, and every short cut must.
 #[derive(Debug, Args)]
-pub struct ModelArguments {
+pub(crate) struct ModelArguments {
     /// How many attempts; three are searched up to a bound only.
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=3), default_value_t = 2)]
     attempts: u8,
@@ -27,7 +27,7 @@ pub struct ModelArguments {
 
 /// Runs the command.
 #[must_use]
-pub fn run(arguments: &ModelArguments) -> ExitCode {
+pub(crate) fn run(arguments: &ModelArguments) -> ExitCode {
     let attempts = usize::from(arguments.attempts);
     let mut bounds = Bounds { steps_max: arguments.max_steps, states_max: arguments.max_states };
     if attempts > 2 && arguments.max_steps.is_none() && arguments.max_states.is_none() {

@@ -1,0 +1,157 @@
+//! What strikes the nodes of a [`NodeLevel`], and what is found there.
+
+use std::sync::Arc;
+
+use redfence::node::Node;
+use redfence::{HolderId, Resource};
+
+use super::{Afterwards, Inner, NodeLevel, Road};
+use crate::farm::cluster::Cluster;
+use crate::farm::link::Link;
+use crate::farm::lock;
+use crate::farm::process::Process;
+use crate::farm::server::Server;
+use crate::history::Assumed;
+use crate::invariant::Leftover;
+use crate::plan::{Blow, Memory, Way};
+
+impl Cluster for NodeLevel {
+    fn open(&self, process: &Arc<Process>) -> Vec<Arc<dyn Node>> {
+        let Some(me) = self.me.upgrade() else { return Vec::new() };
+        let mut inner = lock(&self.inner);
+        let nodes = u8::try_from(inner.servers.len()).unwrap_or(u8::MAX);
+        (0..nodes)
+            .map(|node| {
+                let link = inner.links.len();
+                inner.links.push(Link::new(process, node));
+                Arc::new(Road { level: Arc::clone(&me), link, node }) as Arc<dyn Node>
+            })
+            .collect()
+    }
+
+    fn strike(&self, blow: &Blow) {
+        match *blow {
+            Blow::Lossy { for_ms, .. } | Blow::Slow { for_ms, .. } | Blow::Cut { for_ms, .. } => {
+                let number = lock(&self.inner).weather.begin(*blow);
+                self.when(for_ms, move |me| {
+                    let mut inner = lock(&me.inner);
+                    inner.weather.end(number);
+                    me.let_go(&mut inner);
+                });
+            }
+            Blow::Hang { node, for_ms } => self.hang(node, for_ms),
+            Blow::Crash { node, down_ms, memory } => self.crash(node, down_ms, memory),
+            Blow::Snapshot { node } => self.with_server(node, Server::keep_snapshot),
+            Blow::Flush { node } => self.with_server(node, Server::flush),
+            Blow::DropCounter { node, resource } => self.with_server(node, |server| server.drop_counter(resource)),
+            Blow::Evict { node, resource } => self.with_server(node, |server| server.evict(resource)),
+            Blow::Evicting { node, after_ms, for_ms } => {
+                self.with_server(node, |server| server.evicts_after_ms = Some(after_ms));
+                self.when(for_ms, move |me| me.with_server(node, |server| server.evicts_after_ms = None));
+            }
+            Blow::NodeClock { node, by_ms } => self.with_server(node, |server| server.step_clock(by_ms)),
+            Blow::Pause { .. } | Blow::Reboot { .. } | Blow::ClientClock { .. } | Blow::SlowStore { .. } => {}
+        }
+        self.watch_memory();
+    }
+
+    fn heal(&self) {
+        let mut inner = lock(&self.inner);
+        inner.weather.calm_down();
+        self.let_go(&mut inner);
+    }
+
+    fn locks(&self) -> Vec<Leftover> {
+        let mut inner = lock(&self.inner);
+        let Inner { servers, belated, .. } = &mut *inner;
+        let mut found = Vec::new();
+        for (node, server) in (0..).zip(servers) {
+            for holder in server.holders() {
+                let id = holder.split(' ').next().and_then(|id| id.parse().ok());
+                let excused = server.lingers || id.is_some_and(|id| belated.contains(&id));
+                found.push(Leftover { node, holder, excused });
+            }
+        }
+        found
+    }
+
+    fn reaches(&self, client: u8, node: u8) -> bool {
+        let inner = lock(&self.inner);
+        let is_cut = |way| inner.weather.cut(client, node, way).is_some();
+        let serves = inner.servers.get(usize::from(node)).is_some_and(|server| server.up && server.hung == 0);
+        serves && !is_cut(Way::There) && !is_cut(Way::Back)
+    }
+
+    fn close(&self) {
+        // Answers know their lockers, and these know the way here.
+        let links = std::mem::take(&mut lock(&self.inner).links);
+        drop(links);
+    }
+
+    fn began_ms(&self, holder: HolderId) -> Option<u64> {
+        lock(&self.inner).began.get(&holder).copied()
+    }
+}
+
+impl NodeLevel {
+    /// A node ends: so do the connections to it.
+    fn crash(&self, node: u8, down_ms: u32, memory: Memory) {
+        let mut afterwards = Afterwards::default();
+        {
+            let mut inner = lock(&self.inner);
+            let Inner { servers, links, .. } = &mut *inner;
+            let Some(server) = servers.get_mut(usize::from(node)).filter(|server| server.up) else { return };
+            server.end(memory);
+            links.iter_mut().filter(|link| link.node == node).for_each(|link| afterwards.hang_up(link));
+            self.when(down_ms, move |me| {
+                if let Some(server) = lock(&me.inner).servers.get_mut(usize::from(node)) {
+                    server.start_again(memory);
+                }
+                me.watch_memory();
+            });
+        }
+        afterwards.finish();
+    }
+
+    /// A lock that was just taken vanishes soon.
+    pub(super) fn evict_after(&self, after_ms: u32, node: u8, resource: &Resource) {
+        let resource = resource.clone();
+        self.when(after_ms, move |me| me.with_server(node, |server| server.evict_lock(&resource)));
+    }
+
+    fn hang(&self, node: u8, for_ms: u32) {
+        if let Some(server) = lock(&self.inner).servers.get_mut(usize::from(node)) {
+            server.hung += 1;
+        }
+        self.when(for_ms, move |me| {
+            let mut inner = lock(&me.inner);
+            let Some(server) = inner.servers.get_mut(usize::from(node)) else { return };
+            server.hung -= 1;
+            if server.hung == 0 {
+                let backlog = std::mem::take(&mut server.backlog);
+                drop(inner);
+                backlog.into_iter().for_each(|parcel| me.arrived(parcel));
+            }
+        });
+    }
+
+    /// Does something when a blow has lasted for a while, at the calm at the latest.
+    fn when(&self, for_ms: u32, event: impl FnOnce(&Self) + Send + 'static) {
+        let Some(me) = self.me.upgrade() else { return };
+        let ends_ms = (self.world.now_ms() + u64::from(for_ms)).min(self.calm_at_ms);
+        self.world.at(ends_ms, 0, move || event(&me));
+    }
+
+    /// Nobody can tell a new installation from nodes of which each was flushed while it was up for long.
+    fn watch_memory(&self) {
+        let mut inner = lock(&self.inner);
+        let nobody_remembers = inner.servers.iter_mut().all(|server| !server.standing().0);
+        if nobody_remembers && inner.servers.iter().any(|server| server.flushed) {
+            self.world.void(Assumed::X, "no node remembers anything, and some were flushed and not restarted");
+        }
+    }
+
+    fn with_server(&self, node: u8, act: impl FnOnce(&mut Server)) {
+        lock(&self.inner).servers.get_mut(usize::from(node)).map(act);
+    }
+}

@@ -1,0 +1,233 @@
+//! [`Plan`]: everything that decides a run, as plain data.
+//!
+//! A plan is drawn from a seed and a profile, or written by hand. It is what is replayed and what is shrunk: the same plan
+//! gives the same run. All times are milliseconds since the run began.
+
+mod draw;
+mod fault;
+mod profile;
+mod script;
+
+use serde::{Deserialize, Serialize};
+
+pub use fault::{Blow, Fault, Memory, Way};
+pub use profile::{Profile, Scale};
+
+/// One run, before it happens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Decides the fate of messages, jitter and holder ids.
+    pub seed: u64,
+    /// How leases are asked for.
+    pub terms: Terms,
+    /// What the nodes remember when the run begins.
+    pub founding: Founding,
+    /// The nodes' clocks.
+    pub nodes: Vec<Machine>,
+    /// By how much each node's counters are ahead at the beginning, where nodes are joined: earlier leases were granted
+    /// by some and not by others.
+    pub ahead: Vec<u8>,
+    /// Who wants what when.
+    pub clients: Vec<Client>,
+    /// How many resources there are.
+    pub resources: u8,
+    /// The network while nothing is wrong in particular.
+    pub air: Air,
+    /// What goes wrong.
+    pub faults: Vec<Fault>,
+    /// When everything that goes wrong has ended; from here on the system has to heal.
+    pub calm_at_ms: u32,
+}
+
+/// How leases are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Terms {
+    /// The time to live.
+    pub ttl_ms: u32,
+    /// The longest that anybody may ask for.
+    pub max_ttl_ms: u32,
+    /// How long a round waits for silent nodes.
+    pub node_timeout_ms: u32,
+    /// A connection with requests unanswered for this long is dropped at the next request.
+    pub response_timeout_ms: u32,
+}
+
+/// What the nodes remember when the run begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Founding {
+    /// They are joined and awake.
+    Done,
+    /// They remember nothing and have been up for long: a new installation.
+    UpForLong,
+    /// They remember nothing and have just been started.
+    JustStarted,
+}
+
+/// One machine's clocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Machine {
+    /// How far its wall clock is off.
+    pub offset_ms: i32,
+    /// How much faster than true time its clocks run, in parts per million.
+    pub drift_ppm: i32,
+}
+
+/// One client: a process with one locker, which may stand still or die.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Client {
+    /// Its clocks.
+    pub machine: Machine,
+    /// What it does, in order.
+    pub turns: Vec<Turn>,
+}
+
+/// One acquire and what follows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Turn {
+    /// The pause before.
+    pub think_ms: u32,
+    /// Which resource.
+    pub resource: u8,
+    /// How long to try; 0 is one attempt.
+    pub wait_ms: u32,
+    /// The acquire is dropped after this time.
+    pub cancel_ms: Option<u32>,
+    /// What is done while the lease is held.
+    pub acts: Vec<Act>,
+    /// How it is given back.
+    pub end: End,
+}
+
+/// Something done while a lease is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Act {
+    /// Time goes by.
+    Work {
+        /// So much.
+        ms: u32,
+    },
+    /// The lease is checked, the process stands still, and then a write is sent.
+    Write {
+        /// How long the process stands still between check and write.
+        stall_ms: u32,
+        /// How long the write is on its way.
+        flight_ms: u32,
+    },
+    /// The process stands still.
+    Stall {
+        /// For so long.
+        ms: u32,
+    },
+    /// The holder extends by hand.
+    Extend {
+        /// The call is dropped after this time.
+        cancel_ms: Option<u32>,
+    },
+}
+
+/// How a lease is given back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum End {
+    /// Released.
+    Release {
+        /// The call is dropped after this time.
+        cancel_ms: Option<u32>,
+    },
+    /// The guard goes out of scope.
+    Drop,
+}
+
+/// The network while nothing is wrong in particular.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Air {
+    /// The least and the greatest usual time one way.
+    pub latency_ms: (u32, u32),
+    /// How many messages in a thousand take much longer.
+    pub tail_per_mille: u32,
+    /// How long those take at most.
+    pub tail_ms: u32,
+    /// How many messages in a thousand break their connection.
+    pub loss_per_mille: u32,
+}
+
+impl Plan {
+    /// How long after the calm somebody must have acquired at the latest: a node that forgot rests for `max_ttl` and
+    /// a lease that is held ends with its time to live; both in a row twice, and some seconds for looks and timeouts.
+    #[must_use]
+    pub fn heals_within_ms(&self) -> u32 {
+        let back = |fault: &Fault| match fault.blow {
+            // A rest is read on the node's clock: one that is set back prolongs it.
+            Blow::NodeClock { by_ms, .. } if by_ms < 0 => by_ms.unsigned_abs(),
+            _ => 0,
+        };
+        let set_back: u32 = self.faults.iter().map(back).sum();
+        2 * (self.terms.max_ttl_ms * 11 / 10 + self.terms.ttl_ms) + 5_000 + set_back
+    }
+
+    /// Whether a plan that was written by hand can be run.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that says what is wrong with it.
+    pub fn check(&self) -> Result<(), String> {
+        let (nodes, clients) = (self.nodes.len(), self.clients.len());
+        if !(1..=32).contains(&nodes) || !(1..=64).contains(&clients) || self.resources == 0 {
+            return Err(format!(
+                "{nodes} nodes, {clients} clients and {} resources: 1 to 32, 1 to 64, at least 1",
+                self.resources
+            ));
+        }
+        let Terms { ttl_ms, max_ttl_ms, node_timeout_ms, .. } = self.terms;
+        if ttl_ms < 10 || ttl_ms > max_ttl_ms || node_timeout_ms == 0 || node_timeout_ms >= ttl_ms {
+            return Err(format!(
+                "ttl {ttl_ms} ms, max_ttl {max_ttl_ms} ms and node timeout {node_timeout_ms} ms do not go together"
+            ));
+        }
+        if let Some(late) = self.faults.iter().find(|fault| fault.at_ms > self.calm_at_ms) {
+            return Err(format!("{late:?} comes after the calm at {} ms", self.calm_at_ms));
+        }
+        if let Some(long) = self.times_ms().find(|ms| *ms > Self::TIME_MAX_MS) {
+            return Err(format!("{long} ms are too long: at most {} ms", Self::TIME_MAX_MS));
+        }
+        let machines = self.nodes.iter().chain(self.clients.iter().map(|client| &client.machine));
+        match machines.copied().find(|machine| machine.drift_ppm.unsigned_abs() > Self::DRIFT_MAX_PPM) {
+            Some(odd) => Err(format!("a drift of {} ppm is too much: at most {}", odd.drift_ppm, Self::DRIFT_MAX_PPM)),
+            None => Ok(()),
+        }
+    }
+
+    /// The longest time in a plan.
+    pub const TIME_MAX_MS: u32 = 600_000;
+    /// The greatest drift in a plan; beyond the allowance of lockers nothing is promised.
+    pub const DRIFT_MAX_PPM: u32 = 100_000;
+
+    /// Every time that the plan names.
+    fn times_ms(&self) -> impl Iterator<Item = u32> {
+        let Terms { max_ttl_ms, response_timeout_ms, .. } = self.terms;
+        let whole = [max_ttl_ms, response_timeout_ms, self.calm_at_ms, self.air.latency_ms.1, self.air.tail_ms];
+        let turns = self.clients.iter().flat_map(|client| &client.turns);
+        let of_turn = |turn: &Turn| [turn.think_ms, turn.wait_ms, turn.cancel_ms.unwrap_or_default()];
+        let acts = turns.clone().flat_map(|turn| &turn.acts).flat_map(|act| match *act {
+            Act::Work { ms } | Act::Stall { ms } => [ms, 0],
+            Act::Write { stall_ms, flight_ms } => [stall_ms, flight_ms],
+            Act::Extend { cancel_ms } => [cancel_ms.unwrap_or_default(), 0],
+        });
+        let blows = self.faults.iter().flat_map(|fault| {
+            let size_ms = match fault.blow {
+                Blow::Slow { extra_ms, tail_ms, .. } => extra_ms.max(tail_ms),
+                Blow::SlowStore { by_ms, .. } => by_ms,
+                Blow::NodeClock { by_ms, .. } | Blow::ClientClock { by_ms, .. } => by_ms.unsigned_abs(),
+                _ => 0,
+            };
+            [fault.blow.lasts_ms().unwrap_or_default(), size_ms]
+        });
+        whole.into_iter().chain(turns.flat_map(of_turn)).chain(acts).chain(blows)
+    }
+
+    /// How many acts there are in all: what shrinking makes smaller.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        let turns = || self.clients.iter().flat_map(|client| &client.turns);
+        self.faults.len() + self.clients.len() + turns().count() + turns().map(|turn| turn.acts.len()).sum::<usize>()
+    }
+}
