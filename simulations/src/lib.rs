@@ -13,6 +13,7 @@ mod history;
 mod mutant;
 mod oracle;
 mod run;
+pub mod stream;
 mod world;
 
 pub use history::{History, Issued, Violation};

@@ -1,0 +1,135 @@
+//! [`Keyspace`]: the keys of one database, with their ends.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+use bytes::Bytes;
+
+/// What a key holds.
+#[derive(Debug, Clone)]
+pub(super) enum Value {
+    Text(Bytes),
+    /// In the order in which the fields came: servers keep it for hashes as small as ours.
+    Hash(Vec<(Bytes, Bytes)>),
+}
+
+/// A value and its end.
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    pub(super) value: Value,
+    /// In unix milliseconds; the key is there up to and including this one.
+    pub(super) expires_at: Option<i64>,
+}
+
+/// All keys of one database, in the order of their hashes, so that a scan that goes on behind a hash misses nothing that
+/// was there all the while, whatever comes and goes.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Keyspace {
+    entries: BTreeMap<Place, Entry>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    hash: u64,
+    key: Bytes,
+}
+
+impl Place {
+    fn of(key: &Bytes) -> Self {
+        Self { hash: hash(key), key: key.clone() }
+    }
+}
+
+impl Keyspace {
+    /// The entry of `key`, unless it has expired: then it is gone for good.
+    pub(super) fn get(&mut self, key: &Bytes, now_ms: i64) -> Option<&mut Entry> {
+        let place = Place::of(key);
+        let expired = self.entries.get(&place)?.expires_at.is_some_and(|at| now_ms > at);
+        if expired {
+            self.entries.remove(&place);
+            return None;
+        }
+        self.entries.get_mut(&place)
+    }
+
+    pub(super) fn set(&mut self, key: &Bytes, value: Value, expires_at: Option<i64>) {
+        self.entries.insert(Place::of(key), Entry { value, expires_at });
+    }
+
+    /// Whether there was something to remove.
+    pub(super) fn remove(&mut self, key: &Bytes, now_ms: i64) -> bool {
+        self.get(key, now_ms).is_some() && self.entries.remove(&Place::of(key)).is_some()
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.entries.clear();
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Up to `count` keys from `cursor` on, and where to go on; 0 is the beginning and the end.
+    pub(super) fn scan(&mut self, cursor: u64, count: usize, now_ms: i64) -> (u64, Vec<Bytes>) {
+        let from = Place { hash: cursor, key: Bytes::new() };
+        let mut places = self.entries.range((Bound::Included(from), Bound::Unbounded)).map(|(place, _)| place.clone());
+        let mut keys: Vec<Bytes> = Vec::new();
+        let mut last = None;
+        let mut next = 0;
+        for place in &mut places {
+            // Keys that share a hash come together: the cursor cannot tell them apart.
+            if keys.len() >= count && last != Some(place.hash) {
+                next = place.hash;
+                break;
+            }
+            last = Some(place.hash);
+            keys.push(place.key);
+        }
+        drop(places);
+        keys.retain(|key| self.get(key, now_ms).is_some());
+        (next, keys)
+    }
+}
+
+/// FNV-1a, never 0, and short enough to be read as a number by every client.
+fn hash(key: &[u8]) -> u64 {
+    let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+    (key.iter().fold(0xcbf2_9ce4_8422_2325, step) >> 16) | 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(number: u32) -> Bytes {
+        format!("key{number}").into()
+    }
+
+    #[test]
+    fn a_key_is_there_up_to_its_last_millisecond() {
+        let mut keys = Keyspace::default();
+        keys.set(&key(1), Value::Text(Bytes::new()), Some(100));
+        assert!(keys.get(&key(1), 100).is_some());
+        assert!(keys.get(&key(1), 101).is_none() && keys.get(&key(1), 99).is_none(), "it does not come back");
+    }
+
+    #[test]
+    fn a_scan_misses_nothing_that_was_there_all_the_while() {
+        let mut keys = Keyspace::default();
+        (0..100).for_each(|n| keys.set(&key(n), Value::Text(Bytes::new()), None));
+        let (mut cursor, mut seen, mut round) = (0, Vec::new(), 0);
+        loop {
+            let (next, found) = keys.scan(cursor, 7, 0);
+            seen.extend(found);
+            // The odd ones go, and others come.
+            keys.remove(&key(2 * round + 1), 0);
+            keys.set(&key(1_000 + round), Value::Text(Bytes::new()), None);
+            (cursor, round) = (next, round + 1);
+            if cursor == 0 {
+                break;
+            }
+        }
+        assert!(round > 5, "it took several steps");
+        assert!((0..50).all(|n| seen.contains(&key(2 * n))));
+    }
+}
