@@ -10,6 +10,8 @@ mod holder;
 mod lease;
 mod node_id;
 mod resource;
+#[cfg(feature = "redlock")]
+mod spawner;
 mod token;
 
 #[cfg(feature = "redlock")]
@@ -28,6 +30,8 @@ pub use holder::{Holder, HolderError, HolderId, Label};
 pub use lease::Lease;
 pub use node_id::{NodeId, NodeSet};
 pub use resource::{Resource, ResourceError};
+#[cfg(feature = "redlock")]
+pub use spawner::{BackgroundTask, Spawner};
 pub use token::{FencingToken, TokenError};
 
 #[cfg(feature = "redlock")]

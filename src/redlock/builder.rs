@@ -10,9 +10,10 @@ use super::keeper::Keeper;
 use super::roster::Roster;
 use super::settings::Wishes;
 use super::sweeper::Sweeper;
+use super::tasks::TokioSpawner;
 use crate::node::Node;
 use crate::protocol::Quorum;
-use crate::{Clock, Entropy, SystemClock};
+use crate::{Clock, Entropy, Spawner, SystemClock};
 
 /// The whole configuration of a [`Redlock`]. Contradictions are refused in one place, with a sentence.
 #[derive(Clone)]
@@ -22,6 +23,7 @@ pub struct Builder {
     nodes: Vec<Arc<dyn Node>>,
     clock: Arc<dyn Clock>,
     entropy: Arc<Entropy>,
+    spawner: Arc<dyn Spawner>,
     #[cfg(feature = "redis")]
     pub(super) servers: super::connect::Servers,
 }
@@ -33,6 +35,7 @@ impl Builder {
             nodes: Vec::new(),
             clock: Arc::new(SystemClock),
             entropy: Arc::new(Entropy::from_system()),
+            spawner: Arc::new(TokioSpawner),
             #[cfg(feature = "redis")]
             servers: super::connect::Servers::default(),
         }
@@ -130,6 +133,13 @@ impl Builder {
         self
     }
 
+    /// Another place for background tasks than the tokio runtime that the locker is used on. For simulations, which
+    /// let a whole process stand still.
+    pub fn spawner(mut self, spawner: Arc<dyn Spawner>) -> Self {
+        self.spawner = spawner;
+        self
+    }
+
     /// Checks everything and builds the locker over the nodes that were added.
     ///
     /// # Errors
@@ -146,6 +156,7 @@ impl Builder {
             quorum,
             clock: self.clock,
             entropy: self.entropy,
+            spawner: self.spawner,
             levels: Levels::new(),
             roster: Roster::new(quorum.nodes(), settings.policy),
             keeper: Keeper::new(),

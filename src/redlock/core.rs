@@ -8,7 +8,7 @@ use super::roster::Roster;
 use super::sweeper::Sweeper;
 use crate::node::Node;
 use crate::protocol::{Quorum, Reply};
-use crate::{Clock, Entropy, FencingToken, NodeId, Resource};
+use crate::{Clock, Entropy, FencingToken, NodeId, Resource, Spawner};
 
 /// Nodes, clock, chance and the background tasks.
 pub(super) struct Core {
@@ -16,6 +16,7 @@ pub(super) struct Core {
     pub(super) quorum: Quorum,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<Entropy>,
+    pub(super) spawner: Arc<dyn Spawner>,
     pub(super) levels: Levels,
     pub(super) roster: Roster,
     pub(super) keeper: Keeper,

@@ -110,7 +110,7 @@ impl Redlock {
         ResourceError: From<R::Error>,
     {
         let subject = subject(resource.try_into()?, holder.clone());
-        self.core.sweeper.start();
+        self.core.sweeper.start(&*self.core.spawner);
         let everybody = Footprint::granted(NodeSet::first(self.core.quorum.nodes()));
         let until = self.core.clock.now().after(self.settings.terms.ttl);
         let exchange = Exchange::open(&self.core, subject, Phase::Release, everybody, until);

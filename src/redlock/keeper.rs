@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::Notify;
-use tokio::task::JoinHandle;
 
 use super::core::Core;
 use super::error::ExtendError;
 use super::held::Held;
+use super::tasks::Task;
 use super::timer::sleep_until;
 use crate::protocol::Action;
 use crate::{Clock, Moment};
@@ -16,7 +16,7 @@ use crate::{Clock, Moment};
 /// The schedule of all leases, and the task that keeps it.
 pub(super) struct Keeper {
     schedule: Arc<Schedule>,
-    task: Mutex<Option<JoinHandle<()>>>,
+    task: Mutex<Option<Task>>,
 }
 
 /// What is due when: one entry a lease.
@@ -40,12 +40,12 @@ impl Keeper {
         Self { schedule: Arc::default(), task: Mutex::new(None) }
     }
 
-    /// Starts the task on the current runtime, unless it runs.
+    /// Starts the task, unless it runs.
     pub(super) fn start(&self, core: &Arc<Core>) {
         let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
-        if task.as_ref().is_none_or(JoinHandle::is_finished) {
+        if task.as_ref().is_none_or(Task::is_finished) {
             let (schedule, clock) = (Arc::clone(&self.schedule), Arc::clone(&core.clock));
-            *task = Some(tokio::spawn(async move { schedule.keep(&*clock).await }));
+            *task = Some(Task::start(&*core.spawner, async move { schedule.keep(&*clock).await }));
         }
     }
 
@@ -59,14 +59,6 @@ impl Keeper {
         let mut due = self.schedule.lock();
         if let Some(entry) = held.entry().take() {
             due.entries.remove(&entry);
-        }
-    }
-}
-
-impl Drop for Keeper {
-    fn drop(&mut self) {
-        if let Some(task) = self.task.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            task.abort();
         }
     }
 }
@@ -85,6 +77,7 @@ impl Schedule {
             match next {
                 None => earlier.await,
                 Some(at) => tokio::select! {
+                    biased;
                     () = earlier => {}
                     () = sleep_until(clock, at) => {}
                 },
@@ -100,7 +93,8 @@ impl Schedule {
                 // The end stays watched while the try is on its way, however long it hangs.
                 self.insert(held.ends_at(), &held);
                 let schedule = Arc::clone(self);
-                tokio::spawn(async move {
+                let spawner = Arc::clone(&held.core.spawner);
+                spawner.spawn(Box::pin(async move {
                     let resource = &held.subject.resource;
                     match held.extend().await {
                         Ok(()) => tracing::trace!(%resource, "renewed"),
@@ -109,7 +103,7 @@ impl Schedule {
                     }
                     // The next try may be due already, if the process stood still meanwhile.
                     schedule.attend(held);
-                });
+                }));
             }
             // Over: `due` has told the holder.
             Some(Action::Lost(_)) | None => {}

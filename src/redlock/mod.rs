@@ -18,6 +18,7 @@ mod roster;
 mod settings;
 mod station;
 mod sweeper;
+mod tasks;
 mod timer;
 mod waiting;
 

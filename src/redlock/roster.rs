@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::task::JoinSet;
 
 use super::core::Core;
 use super::exchange::{Exchange, Phase};
 use super::station::Station;
+use super::tasks::Task;
 use crate::protocol::{
     Census, Fault, FaultKind, Footprint, Reason, Record, Reply, RunId, Standing, Subject, Verb, judge, rest,
 };
@@ -36,7 +36,7 @@ pub(super) struct Roster {
     /// Only one round at a time; whoever waits for one finds its work done.
     round: tokio::sync::Mutex<()>,
     poked: Arc<Notify>,
-    task: Mutex<Option<JoinSet<()>>>,
+    tasks: Mutex<Vec<Task>>,
 }
 
 /// How long the first look waits for nodes that neither answer nor fail, where a new installation may be at stake.
@@ -57,7 +57,7 @@ impl Roster {
             stations: Mutex::new((0..nodes).map(|_| Station::unknown()).collect()),
             round: tokio::sync::Mutex::new(()),
             poked: Arc::default(),
-            task: Mutex::new(None),
+            tasks: Mutex::default(),
         }
     }
 
@@ -103,23 +103,23 @@ impl Roster {
     }
 
     pub(super) fn start(&self, core: &Arc<Core>) {
-        let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
-        if task.as_mut().is_some_and(|tasks| tasks.try_join_next().is_none()) {
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        if !tasks.is_empty() && !tasks.iter().any(Task::is_finished) {
             return;
         }
-        let mut tasks = JoinSet::new();
+        tasks.clear();
         for (_, node) in core.nodes() {
             let (Some(mut sessions), poked) = (node.sessions(), Arc::clone(&self.poked)) else { continue };
-            tasks.spawn(async move {
+            tasks.push(Task::start(&*core.spawner, async move {
                 while sessions.changed().await.is_ok() {
                     poked.notify_one();
                 }
                 // The node is gone, and so is the locker; this task must not be the first to end.
                 std::future::pending::<()>().await;
-            });
+            }));
         }
         let (weak, poked) = (Arc::downgrade(core), Arc::clone(&self.poked));
-        tasks.spawn(async move {
+        tasks.push(Task::start(&*core.spawner, async move {
             loop {
                 let Some(core) = weak.upgrade() else { return };
                 core.roster.look(&core).await;
@@ -127,8 +127,7 @@ impl Roster {
                 drop(core);
                 let _ = tokio::time::timeout(pause, poked.notified()).await;
             }
-        });
-        *task = Some(tasks);
+        }));
     }
 
     fn pause(&self, now: Moment) -> Duration {

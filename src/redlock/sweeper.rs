@@ -9,8 +9,8 @@ use tokio::sync::mpsc;
 
 use super::core::Core;
 use super::exchange::{Exchange, Phase};
-use crate::Moment;
 use crate::protocol::{Backoff, Footprint, Subject};
+use crate::{Moment, Spawner};
 
 /// Locks of an ended attempt that may still be, or still come to be, on some nodes.
 pub(super) struct Leftover {
@@ -36,12 +36,12 @@ impl Sweeper {
         Self { task: Mutex::new(None) }
     }
 
-    /// Starts the task on the current runtime, unless it runs.
-    pub(super) fn start(&self) {
+    /// Starts the task, unless it runs.
+    pub(super) fn start(&self, spawner: &dyn Spawner) {
         let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
         if task.as_ref().is_none_or(mpsc::UnboundedSender::is_closed) {
             let (sender, leftovers) = mpsc::unbounded_channel();
-            tokio::spawn(run(leftovers));
+            spawner.spawn(Box::pin(run(leftovers)));
             *task = Some(sender);
         }
     }
@@ -63,6 +63,7 @@ async fn run(mut leftovers: mpsc::UnboundedReceiver<Leftover>) {
     let mut swept = FuturesUnordered::new();
     loop {
         tokio::select! {
+            biased;
             next = leftovers.recv() => match next {
                 None => break,
                 Some(leftover) if swept.len() >= LEFTOVERS_MAX => abandoned(&leftover, "too many are left over"),

@@ -18,7 +18,7 @@ impl Redlock {
     pub(super) async fn attempt_for(&self, resource: Resource, wait_max: Duration) -> Result<Guard, AcquireError> {
         let (core, settings) = (&self.core, &self.settings);
         core.keeper.start(core);
-        core.sweeper.start();
+        core.sweeper.start(&*core.spawner);
         let began = core.clock.now();
         let mut pauses = Backoff::new(PAUSES.0, PAUSES.1, || core.entropy.u32());
         let mut attempts = 0;
