@@ -6,6 +6,7 @@
 mod answer;
 mod embedded;
 mod state;
+mod tasks;
 
 #[cfg(feature = "testing")]
 pub mod contract;
@@ -15,6 +16,7 @@ pub mod redis;
 pub use answer::{Answer, Inbox, ask};
 pub use embedded::EmbeddedNode;
 pub use state::NodeState;
+pub(crate) use tasks::{Task, TokioSpawner};
 
 use crate::protocol::Request;
 

@@ -18,7 +18,6 @@ mod roster;
 mod settings;
 mod station;
 mod sweeper;
-mod tasks;
 mod timer;
 mod waiting;
 

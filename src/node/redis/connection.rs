@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, RedisConnectionInfo};
-use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::{Dial, RedisNodeOptions, fault};
+use crate::node::Task;
 use crate::protocol::{Fault, FaultKind};
 
 /// How to come to a server.
@@ -38,18 +38,12 @@ impl Route {
         let (handle, driver) = timeout(limit, dialling).await.unwrap_or_else(|_| {
             Err(Fault::new(FaultKind::Unreachable, format!("no connection and login within {limit:?}")))
         })?;
-        Ok(Connection { handle, driver: tokio::spawn(driver) })
+        Ok(Connection { handle, driver: Task::start(&*self.options.spawner, driver) })
     }
 }
 
 /// A connection and the task that drives it, which ends with it.
 pub(super) struct Connection {
     pub(super) handle: MultiplexedConnection,
-    pub(super) driver: JoinHandle<()>,
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.driver.abort();
-    }
+    pub(super) driver: Task,
 }

@@ -84,7 +84,7 @@ impl Courier {
         loop {
             tokio::select! {
                 biased;
-                _ = &mut connection.driver => return ControlFlow::Continue(()),
+                () = connection.driver.ended() => return ControlFlow::Continue(()),
                 count = self.queue.recv_many(&mut turn, TURN_MAX) => if count == 0 {
                     return ControlFlow::Break(());
                 },

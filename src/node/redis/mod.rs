@@ -25,8 +25,9 @@ pub use keys::Prefix;
 use self::connection::Route;
 use self::courier::{Courier, Envelope};
 use super::{Answer, Node};
-use crate::Entropy;
+use crate::node::TokioSpawner;
 use crate::protocol::{Fault, FaultKind, Request, Verb};
+use crate::{Entropy, Spawner};
 
 /// A Redis or Valkey server as a node.
 ///
@@ -58,7 +59,7 @@ pub enum Link {
 }
 
 /// How a node's connection behaves.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct RedisNodeOptions {
     /// The first part of every key.
     pub prefix: Prefix,
@@ -70,6 +71,8 @@ pub struct RedisNodeOptions {
     pub ca_file: Option<PathBuf>,
     /// Where the jitter of the pauses between dials comes from.
     pub entropy: Arc<Entropy>,
+    /// What runs the tasks of the connection; tokio, unless a simulation does.
+    pub spawner: Arc<dyn Spawner>,
 }
 
 impl Default for RedisNodeOptions {
@@ -80,7 +83,19 @@ impl Default for RedisNodeOptions {
             response_timeout: Duration::from_secs(1),
             ca_file: None,
             entropy: Arc::new(Entropy::from_system()),
+            spawner: Arc::new(TokioSpawner),
         }
+    }
+}
+
+impl fmt::Debug for RedisNodeOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisNodeOptions")
+            .field("prefix", &self.prefix)
+            .field("dial_timeout", &self.dial_timeout)
+            .field("response_timeout", &self.response_timeout)
+            .field("ca_file", &self.ca_file)
+            .finish_non_exhaustive()
     }
 }
 
@@ -121,7 +136,8 @@ impl RedisNode {
         login: redis::RedisConnectionInfo,
         options: RedisNodeOptions,
     ) -> Result<Self, OpenError> {
-        let runtime = tokio::runtime::Handle::try_current().map_err(|_| OpenError::NoRuntime)?;
+        // Timers need one, whatever runs the tasks.
+        tokio::runtime::Handle::try_current().map_err(|_| OpenError::NoRuntime)?;
         let (queue, envelopes) = mpsc::unbounded_channel();
         let (link_sender, link) = watch::channel(Link::Dialing);
         let (session_sender, session) = watch::channel(0);
@@ -137,7 +153,7 @@ impl RedisNode {
             link: link_sender,
             gate,
         };
-        runtime.spawn(courier.run());
+        route.options.spawner.spawn(Box::pin(courier.run()));
         Ok(Self { queue, waiting, link, session, admitted, name, route, encrypted: false })
     }
 
