@@ -17,8 +17,8 @@ use std::sync::Arc;
 
 use real::{RealConnection, RealServer};
 use redfence::protocol::RunId;
-use redfence::{Clock as _, SystemClock};
-use simulations::stream::server::{ClientId, NodeClock, Output, Server};
+use redfence::{Clock, SystemClock};
+use simulations::stream::server::{ClientId, Output, Server};
 
 const SCRIPTS: [(&str, &str); 9] = [
     ("grant", include_str!("../../src/node/redis/grant.lua")),
@@ -121,7 +121,7 @@ impl Pair {
         );
         // The same run, so that what scripts answer about it is the same.
         let run_id = RunId::parse(&line("run_id:")).unwrap();
-        let clock = Arc::new(NodeClock::new(Arc::new(SystemClock)));
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let server = Server::new(Arc::clone(&clock), run_id, clock.wall());
         if let Some(password) = password {
             server.require_password(password);

@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use redfence::protocol::RunId;
-use redfence::{Clock as _, WallTime};
+use redfence::{Clock, WallTime};
 
 use super::Output;
-use super::clock::NodeClock;
 use super::command::{self, Command};
 use super::resp::{self, Parsed, Protocol, Reply};
 use super::store::Keyspace;
@@ -22,7 +21,7 @@ pub(super) struct Core {
     pub(super) run_id: Option<RunId>,
     pub(super) started: WallTime,
     /// The wall clock; it stands still while a request is worked off.
-    pub(super) clock: Option<Arc<NodeClock>>,
+    pub(super) clock: Option<Arc<dyn Clock>>,
     pub(super) now: WallTime,
     pub(super) databases: Vec<Keyspace>,
     /// By their SHA-1.

@@ -1,7 +1,7 @@
 //! A virtual Redis server: bytes in, bytes out, with the replies of version 7.0.
 //!
 //! ```text
-//!   bytes ──▶ resp ──▶ core ──▶ command/* ──▶ store          clock: the machine's wall clock
+//!   bytes ──▶ resp ──▶ core ──▶ command/* ──▶ store
 //!                        ▲          │ EVAL
 //!                        └── lua ◀──┘
 //! ```
@@ -9,7 +9,6 @@
 //! What is here is what redfence asks of a server, in full: `tests/replies.rs` compares it byte for byte with a real one.
 //! Not here: replication, transactions, ACLs, eviction, persistence (a crash says what is left), cjson and cmsgpack.
 
-mod clock;
 mod command;
 mod core;
 mod lua;
@@ -22,18 +21,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use redfence::protocol::RunId;
-use redfence::{Clock as _, WallTime};
+use redfence::{Clock, Resource, WallTime};
 
 use self::core::{Core, DATABASES};
-use self::store::Keyspace;
-
-pub use clock::NodeClock;
+use self::store::{Keyspace, Value};
 
 /// A server on a virtual machine. Clones are the same server.
 #[derive(Clone)]
 pub struct Server {
     machine: Arc<Mutex<Machine>>,
-    clock: Arc<NodeClock>,
+    clock: Arc<dyn Clock>,
 }
 
 /// One connection, as the server counts them.
@@ -86,7 +83,7 @@ enum State {
 impl Server {
     /// A server that was started at `started` on its own clock and has been empty since.
     #[must_use]
-    pub fn new(clock: Arc<NodeClock>, run_id: RunId, started: WallTime) -> Self {
+    pub fn new(clock: Arc<dyn Clock>, run_id: RunId, started: WallTime) -> Self {
         let core = Core {
             run_id: Some(run_id),
             started,
@@ -101,12 +98,6 @@ impl Server {
     /// From now on, connections have to give this password.
     pub fn require_password(&self, password: &str) {
         self.lock().core.password = Some(Bytes::copy_from_slice(password.as_bytes()));
-    }
-
-    /// The machine's wall clock.
-    #[must_use]
-    pub fn clock(&self) -> &NodeClock {
-        &self.clock
     }
 
     /// A new connection; none while the server is down.
@@ -196,6 +187,52 @@ impl Server {
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         Snapshot(self.lock().core.databases.clone())
+    }
+
+    /// As if somebody had joined the node when it was new: a record of this run, awake, and all counters at the clock.
+    /// The same as `join.lua` leaves behind, without running it.
+    pub fn found(&self, prefix: &str, max_ttl_ms: u64) {
+        let now = self.clock.wall();
+        let mut machine = self.lock();
+        let run_id = machine.core.run_id.map(|run_id| run_id.to_string()).unwrap_or_default();
+        let Some(keys) = machine.core.databases.first_mut() else { return };
+        let counter = Value::Text(now.unix_us().to_string().into());
+        for slot in 0..Resource::SLOTS {
+            keys.set(&format!("{{{prefix}:{slot}}}:token").into(), counter.clone(), None);
+        }
+        let fields = [
+            ("format", "1".to_owned()),
+            ("run_id", run_id),
+            ("ready_at_ms", now.unix_ms().to_string()),
+            ("max_ttl_ms", max_ttl_ms.to_string()),
+            ("awake", "1".to_owned()),
+            ("new", "1".to_owned()),
+        ];
+        let fields = fields.into_iter().map(|(name, value)| (Bytes::from_static(name.as_bytes()), value.into()));
+        keys.set(&format!("{prefix}:node").into(), Value::Hash(fields.collect()), None);
+    }
+
+    /// What a key of the first database holds, if it is there and is a text. Not a request: nothing else changes.
+    #[must_use]
+    pub fn text(&self, key: &Bytes) -> Option<Bytes> {
+        self.value(key, |value| match value {
+            Value::Text(text) => Some(text.clone()),
+            Value::Hash(_) => None,
+        })
+    }
+
+    /// A field of a hash of the first database.
+    #[must_use]
+    pub fn field(&self, key: &Bytes, name: &str) -> Option<Bytes> {
+        self.value(key, |value| match value {
+            Value::Text(_) => None,
+            Value::Hash(fields) => fields.iter().find(|(field, _)| field == name).map(|(_, value)| value.clone()),
+        })
+    }
+
+    fn value<T>(&self, key: &Bytes, look: impl FnOnce(&Value) -> Option<T>) -> Option<T> {
+        let now_ms = i64::try_from(self.clock.wall().unix_ms()).unwrap_or(i64::MAX);
+        look(&self.lock().core.databases.first_mut()?.get(key, now_ms)?.value)
     }
 
     /// An operator's hand: runs one command on a connection of its own. The answer, as it would go over it.
