@@ -1,102 +1,231 @@
-//! [`History`]: which leases were issued when, and whether T1, T2 and X held.
+//! [`History`]: what became of leases and writes, one record a line of JSON.
+//!
+//! Simulations write it, and so can a program in production; `check` reads it. Times are microseconds on one clock that
+//! all who write share, as well as they can.
 
-use std::fmt;
+use std::collections::HashMap;
+use std::io::{BufRead, Write};
 
-use redfence::{FencingToken, Moment};
+use redfence::FencingToken;
+use serde::{Deserialize, Serialize};
 
-/// One lease as its holder saw it. Steps are the world's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Issued {
-    /// Which attempt.
-    pub attempt: usize,
-    /// The step at which the attempt began.
-    pub began: u64,
-    /// The step at which the lease was returned.
-    pub returned: u64,
-    /// The step from which on the holder no longer believed in it.
-    pub ended: Option<u64>,
-    /// When the holder stops believing by its clock.
-    pub valid_until: Moment,
+/// Microseconds.
+pub type Micros = u64;
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Record {
+    /// An acquire returned a lease.
+    Acquired {
+        /// When it returned.
+        at_us: Micros,
+        /// When it began.
+        began_us: Micros,
+        /// What is held.
+        resource: String,
+        /// Who holds it: an id that is new for every attempt, a space and a label.
+        holder: String,
+        /// Its token.
+        token: FencingToken,
+        /// The time to live.
+        ttl_us: Micros,
+        /// When the holder stops believing, unless it extends.
+        valid_until_us: Micros,
+    },
+    /// A lease lives longer.
+    Extended {
+        /// When this was known.
+        at_us: Micros,
+        /// What is held.
+        resource: String,
+        /// By whom.
+        holder: String,
+        /// Its token.
+        token: FencingToken,
+        /// When the holder stops believing.
+        valid_until_us: Micros,
+    },
+    /// The holder believes no longer.
+    Ended {
+        /// From when on.
+        at_us: Micros,
+        /// What was held.
+        resource: String,
+        /// By whom.
+        holder: String,
+        /// Its token.
+        token: FencingToken,
+        /// Why, for people.
+        cause: String,
+    },
+    /// A write reached the guarded resource.
+    Write {
+        /// When it was judged.
+        at_us: Micros,
+        /// What was written to.
+        resource: String,
+        /// Under which token.
+        token: FencingToken,
+        /// Whether it was let through.
+        admitted: bool,
+    },
+    /// A lock vanished on a node that did not rest, or a clock step ended it: X is not promised for this holder.
+    Vanished {
+        /// When.
+        at_us: Micros,
+        /// Whose.
+        holder: String,
+        /// Where.
+        node: String,
+    },
+    /// From here on a promise is not given, for something that it relies on is not so.
+    Void {
+        /// When.
+        at_us: Micros,
+        /// Which.
+        promise: Assumed,
+        /// What it relies on, for people.
+        why: String,
+    },
+}
+
+/// A promise that relies on something that may fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Assumed {
+    /// Tokens: a counter must not go back.
+    T,
+    /// Exclusion.
+    X,
+}
+
+/// All that happened, in the order in which it was written down.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct History {
+    /// One record a line.
+    pub records: Vec<Record>,
+}
+
+/// One lease, from the call that acquired it to the end of the belief in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stay {
+    /// What was held.
+    pub resource: String,
+    /// By whom.
+    pub holder: String,
     /// Its token.
     pub token: FencingToken,
+    /// When its acquire began.
+    pub began_us: Micros,
+    /// When it returned.
+    pub returned_us: Micros,
+    /// Its time to live.
+    pub ttl_us: Micros,
+    /// The latest end of its validity, whether it was believed in so long or not.
+    pub valid_until_us: Micros,
+    /// From when on nobody believed in it.
+    pub until_us: Micros,
 }
 
-/// All leases of one resource, in the order in which they were returned.
-#[derive(Debug, Clone, Default)]
-pub struct History {
-    /// The leases.
-    pub leases: Vec<Issued>,
-}
-
-/// A promise that was broken.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Violation {
-    /// T1: two leases carry one token.
-    SameToken(Issued, Issued),
-    /// T2: a lease whose acquire began after another was returned carries a token that is not greater.
-    OutOfOrder(Issued, Issued),
-    /// X: two holders believed in their leases at one step.
-    TwoHolders(Issued, Issued),
-    /// The first lease was extended after the second, with a greater token, had been returned.
-    Bridged(Issued, Issued),
-    /// A holder was told more validity than the nodes give.
-    Overstated(Issued),
-    /// An attempt was decided later than it could have been, or earlier than it may.
-    Untimely(String),
+/// Why a history cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The file itself.
+    #[error("line {line} cannot be read: {error}")]
+    Unreadable {
+        /// Which line, from 1.
+        line: usize,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// A line is no record.
+    #[error("line {line} is no record: {error}")]
+    NoRecord {
+        /// Which line, from 1.
+        line: usize,
+        /// Why.
+        error: serde_json::Error,
+    },
 }
 
 impl History {
-    /// The first promise among T1 and T2 that does not hold. Compares all pairs: histories are short.
-    #[must_use]
-    pub fn violation(&self) -> Option<Violation> {
-        self.pairs().find_map(|(one, other)| {
-            if one.token == other.token {
-                return Some(Violation::SameToken(one, other));
+    /// Reads one record a line; empty lines are left out.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`] with the number of the line.
+    pub fn read(from: impl BufRead) -> Result<Self, ReadError> {
+        let mut records = Vec::new();
+        for (index, text) in from.lines().enumerate() {
+            let line = index + 1;
+            let text = text.map_err(|error| ReadError::Unreadable { line, error })?;
+            if !text.trim().is_empty() {
+                records.push(serde_json::from_str(&text).map_err(|error| ReadError::NoRecord { line, error })?);
             }
-            let (first, second) = if one.returned < other.began { (one, other) } else { (other, one) };
-            (first.returned < second.began && first.token >= second.token)
-                .then_some(Violation::OutOfOrder(first, second))
-        })
-    }
-
-    /// Two holders that believed at one step.
-    #[must_use]
-    pub fn overlap(&self) -> Option<Violation> {
-        let over = |lease: &Issued| lease.ended.unwrap_or(u64::MAX);
-        self.pairs()
-            .find(|(one, other)| one.returned < over(other) && other.returned < over(one))
-            .map(|(one, other)| Violation::TwoHolders(one, other))
-    }
-
-    fn pairs(&self) -> impl Iterator<Item = (Issued, Issued)> {
-        let rest = |i: usize| self.leases.iter().skip(i + 1).copied();
-        self.leases.iter().enumerate().flat_map(move |(i, one)| rest(i).map(move |other| (*one, other)))
-    }
-}
-
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::SameToken(one, other) => {
-                write!(f, "T1: attempts {} and {} both hold token {}", one.attempt, other.attempt, one.token)
-            }
-            Self::OutOfOrder(first, second) => write!(
-                f,
-                "T2: attempt {} returned at step {} with token {}; attempt {} began later, at step {}, and got {}",
-                first.attempt, first.returned, first.token, second.attempt, second.began, second.token
-            ),
-            Self::TwoHolders(one, other) => {
-                write!(f, "X: attempts {} and {} believed at the same time", one.attempt, other.attempt)
-            }
-            Self::Bridged(lease, newer) => write!(
-                f,
-                "attempt {} with token {} was extended although attempt {} had returned with token {}",
-                lease.attempt, lease.token, newer.attempt, newer.token
-            ),
-            Self::Overstated(lease) => {
-                write!(f, "attempt {} was told a validity that its nodes do not give", lease.attempt)
-            }
-            Self::Untimely(story) => write!(f, "untimely decision: {story}"),
         }
+        Ok(Self { records })
+    }
+
+    /// Writes one record a line.
+    ///
+    /// # Errors
+    ///
+    /// The writer's.
+    pub fn write(&self, mut to: impl Write) -> std::io::Result<()> {
+        for record in &self.records {
+            serde_json::to_writer(&mut to, record)?;
+            to.write_all(b"\n")?;
+        }
+        Ok(())
+    }
+
+    /// The leases, in the order in which they were returned.
+    #[must_use]
+    pub fn stays(&self) -> Vec<Stay> {
+        let mut stays: Vec<Stay> = Vec::new();
+        let mut place: HashMap<(&str, &str), usize> = HashMap::new();
+        for record in &self.records {
+            match record {
+                Record::Acquired { at_us, began_us, resource, holder, token, ttl_us, valid_until_us } => {
+                    place.insert((resource, holder), stays.len());
+                    stays.push(Stay {
+                        resource: resource.clone(),
+                        holder: holder.clone(),
+                        token: *token,
+                        began_us: *began_us,
+                        returned_us: *at_us,
+                        ttl_us: *ttl_us,
+                        valid_until_us: *valid_until_us,
+                        until_us: *valid_until_us,
+                    });
+                }
+                Record::Extended { resource, holder, valid_until_us, .. } => {
+                    let stay = place.get(&(&**resource, &**holder)).and_then(|at| stays.get_mut(*at));
+                    if let Some(stay) = stay {
+                        stay.valid_until_us = stay.valid_until_us.max(*valid_until_us);
+                        stay.until_us = stay.valid_until_us;
+                    }
+                }
+                Record::Ended { at_us, resource, holder, .. } => {
+                    let stay = place.get(&(&**resource, &**holder)).and_then(|at| stays.get_mut(*at));
+                    if let Some(stay) = stay {
+                        stay.until_us = stay.until_us.min(*at_us);
+                    }
+                }
+                Record::Write { .. } | Record::Vanished { .. } | Record::Void { .. } => {}
+            }
+        }
+        stays.sort_by_key(|stay| stay.returned_us);
+        stays
+    }
+
+    /// From when on a promise is not given.
+    #[must_use]
+    pub fn void_from(&self, promise: Assumed) -> Option<Micros> {
+        let voids = self.records.iter().filter_map(|record| match record {
+            Record::Void { at_us, promise: one, .. } if *one == promise => Some(*at_us),
+            _ => None,
+        });
+        voids.min()
     }
 }

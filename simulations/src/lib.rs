@@ -1,22 +1,21 @@
-//! Runs the shipped protocol machines against the shipped node state, with the worst of networks in between.
+//! Runs the shipped lock in the worst of worlds, and judges what came of it.
 //!
 //! ```text
-//!   choices ──▶ World: deliver · lose · expire · forget · time out · cancel · begin ──▶ History ──▶ T1, T2, X
+//!   seed ──▶ Plan ──▶ farm::run ──▶ History ──▶ invariant::judge ──▶ Violation ──▶ shrink
 //! ```
 //!
-//! A [`World`] has no network, no clock and no randomness: each step is one number, drawn by a seed or by a property
-//! test, and the same numbers give the same run. A [`Mutant`] takes one of the tempting short cuts, to show that the
-//! checks see what goes wrong.
+//! A [`Plan`] is data: who wants what when, and what goes wrong. A [`mutant`] takes one of the tempting short cuts, to
+//! show that the checks see what goes wrong.
 
-mod attempt;
-mod history;
-mod mutant;
-mod oracle;
-mod run;
+pub mod farm;
+pub mod history;
+pub mod invariant;
+pub mod mutant;
+pub mod plan;
 pub mod stream;
-mod world;
 
-pub use history::{History, Issued, Violation};
+mod dice;
+
+pub use dice::Dice;
 pub use mutant::Mutant;
-pub use run::{Figures, run_seed};
-pub use world::{Setup, World};
+pub use plan::{Plan, Profile, Scale};

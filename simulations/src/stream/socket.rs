@@ -32,7 +32,9 @@ impl Dial for Road {
             };
             tokio::time::sleep(Duration::from_millis(takes_ms)).await;
             match self.wire.connect(&self.process, self.node) {
-                Some(connection) => Ok(Box::new(Socket { wire: Arc::clone(&self.wire), connection }) as Box<dyn Stream>),
+                Some(connection) => {
+                    Ok(Box::new(Socket { wire: Arc::clone(&self.wire), connection }) as Box<dyn Stream>)
+                }
                 None => Err(io::ErrorKind::ConnectionRefused.into()),
             }
         })

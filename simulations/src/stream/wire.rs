@@ -75,12 +75,7 @@ impl Wire {
         air: Air,
         after_work: impl Fn(u8) + Send + Sync + 'static,
     ) -> Arc<Self> {
-        let inner = Inner {
-            servers,
-            weather: Weather::new(air),
-            connections: BTreeMap::new(),
-            connections_ever: 0,
-        };
+        let inner = Inner { servers, weather: Weather::new(air), connections: BTreeMap::new(), connections_ever: 0 };
         Arc::new_cyclic(|me| Self {
             me: me.clone(),
             world: Arc::clone(world),
@@ -271,7 +266,9 @@ impl Wire {
     fn schedule(&self, id: u64, connection: &mut Connection, way: Way, weather: &Weather, segment: Segment) {
         let air = weather.between(connection.process.client, connection.node);
         let cut_at = self.world.throw(|dice| match &segment {
-            Segment::Bytes(bytes) if bytes.len() > 1 && dice.per_mille(SPLIT_PER_MILLE) => dice.below(bytes.len() as u64),
+            Segment::Bytes(bytes) if bytes.len() > 1 && dice.per_mille(SPLIT_PER_MILLE) => {
+                dice.below(bytes.len() as u64)
+            }
             _ => 0,
         });
         let (first, second) = segment.split(usize::try_from(cut_at).unwrap_or_default());

@@ -1,0 +1,68 @@
+//! [`Cluster`]: nodes and the network to them, at whatever level.
+//!
+//! The farm knows no more of nodes than this. At the level of the `Node` trait it is [`NodeLevel`](super::NodeLevel).
+
+use std::sync::Arc;
+
+use redfence::HolderId;
+use redfence::node::{Answer, Node};
+use redfence::protocol::Request;
+
+use super::process::Process;
+use crate::invariant::Leftover;
+use crate::plan::Blow;
+
+/// Nodes and the network to them.
+///
+/// What happens there that promises rely on, it tells the world: `World::record` with `Vanished` when a lock ends early on
+/// a node that does not rest, `World::void` when a counter went back or everything was forgotten, `World::broken`,
+/// `World::count`.
+pub trait Cluster: Send + Sync {
+    /// How a process sees each node: connections of its own. Called once for every process.
+    fn open(&self, process: &Arc<Process>) -> Vec<Arc<dyn Node>>;
+
+    /// Strikes nodes or network, now. What lasts for a while ends by itself, at [`Cluster::heal`] at the latest. Blows
+    /// at clients do not come here.
+    fn strike(&self, blow: &Blow);
+
+    /// Everything that goes wrong ends: connections, nodes that hang or are down, what is held back on the way.
+    fn heal(&self);
+
+    /// Every lock that is there now.
+    fn locks(&self) -> Vec<Leftover>;
+
+    /// Whether a client gets through to a node just now, both ways.
+    fn reaches(&self, client: u8, node: u8) -> bool;
+
+    /// The run is over: lets go of everything that is still waited for.
+    fn close(&self);
+
+    /// When the first grant of a holder left its process, in milliseconds: that is when its attempt began.
+    fn began_ms(&self, holder: HolderId) -> Option<u64>;
+}
+
+/// One node of a cluster, as builders take it.
+#[derive(Clone)]
+pub struct Opened(pub Arc<dyn Node>);
+
+impl Node for Opened {
+    fn send(&self, request: Request, answer: Answer) {
+        self.0.send(request, answer);
+    }
+
+    fn admit(&self, session: u64) {
+        self.0.admit(session);
+    }
+
+    fn sessions(&self) -> Option<tokio::sync::watch::Receiver<u64>> {
+        self.0.sessions()
+    }
+
+    fn as_server(&self) -> Option<&redfence::node::redis::RedisNode> {
+        self.0.as_server()
+    }
+
+    fn address(&self) -> String {
+        self.0.address()
+    }
+}

@@ -1,0 +1,113 @@
+//! [`Link`]: one process's connection to one node, and those that it had before.
+//!
+//! Like the courier's: ordered while it lives, requests taken effect at most once, and after a break nothing orders what
+//! still sits in the old socket. A grant goes only over a connection that was admitted.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use redfence::node::Answer;
+use redfence::protocol::{Reply, Request};
+use tokio::sync::watch;
+
+use super::process::Process;
+
+/// One process's connection to one node.
+pub(super) struct Link {
+    pub(super) process: Arc<Process>,
+    pub(super) node: u8,
+    /// Which connection this is, from 1; 0 before the first.
+    pub(super) session: u64,
+    pub(super) open: bool,
+    /// Nothing gets through this connection any more, and nobody is told.
+    pub(super) mute: bool,
+    pub(super) admitted: Option<u64>,
+    pub(super) sessions: watch::Sender<u64>,
+    pub(super) pending: VecDeque<Pending>,
+    /// When the last request arrives, and when the last reply does: what comes behind is not faster.
+    pub(super) last_there_ms: u64,
+    pub(super) last_back_ms: u64,
+    /// What waits for the end of a cut.
+    pub(super) held_there: Vec<Parcel>,
+    pub(super) held_back: Vec<Letter>,
+    requests_ever: u64,
+}
+
+/// A request that has not been answered.
+pub(super) struct Pending {
+    number: u64,
+    sent_ms: u64,
+    answer: Answer,
+}
+
+/// A request on its way.
+pub(super) struct Parcel {
+    pub(super) link: usize,
+    pub(super) session: u64,
+    pub(super) number: u64,
+    /// The life of the node that it was sent to: what is on the way to a node that ends is lost.
+    pub(super) life: u32,
+    pub(super) sent_ms: u64,
+    pub(super) request: Request,
+}
+
+/// A reply on its way.
+pub(super) struct Letter {
+    pub(super) link: usize,
+    pub(super) session: u64,
+    pub(super) number: u64,
+    pub(super) reply: Reply,
+}
+
+impl Link {
+    pub(super) fn new(process: &Arc<Process>, node: u8) -> Self {
+        Self {
+            process: Arc::clone(process),
+            node,
+            session: 0,
+            open: false,
+            mute: false,
+            admitted: None,
+            sessions: watch::Sender::new(0),
+            pending: VecDeque::new(),
+            last_there_ms: 0,
+            last_back_ms: 0,
+            held_there: Vec::new(),
+            held_back: Vec::new(),
+            requests_ever: 0,
+        }
+    }
+
+    /// A new connection.
+    pub(super) fn dial(&mut self) {
+        self.session += 1;
+        (self.open, self.mute) = (true, false);
+        (self.last_there_ms, self.last_back_ms) = (0, 0);
+        self.sessions.send_replace(self.session);
+    }
+
+    /// The connection ends; returns the answers that will not come.
+    pub(super) fn hang_up(&mut self) -> Vec<Answer> {
+        self.open = false;
+        self.held_back.clear();
+        self.pending.drain(..).map(|pending| pending.answer).collect()
+    }
+
+    /// Waits for an answer from now on; returns the request's number.
+    pub(super) fn expect(&mut self, answer: Answer, sent_ms: u64) -> u64 {
+        self.requests_ever += 1;
+        self.pending.push_back(Pending { number: self.requests_ever, sent_ms, answer });
+        self.requests_ever
+    }
+
+    /// When the oldest request without an answer was sent.
+    pub(super) fn waits_since_ms(&self) -> Option<u64> {
+        self.pending.front().map(|pending| pending.sent_ms)
+    }
+
+    /// The answer to a request, if it is still waited for.
+    pub(super) fn answer_to(&mut self, number: u64) -> Option<Answer> {
+        let at = self.pending.iter().position(|pending| pending.number == number)?;
+        self.pending.remove(at).map(|pending| pending.answer)
+    }
+}

@@ -1,0 +1,171 @@
+//! The farm: a run of the real locker, guards, renewal, sweeper, roster and verifier, for every plan.
+//!
+//! ```text
+//!  Plan ──▶ Stage ── clients (Process: stands still, dies) ── Redlock ── Cluster: network, nodes
+//!             │                                                            │
+//!           World: time, what is due, dice ◀────────────────────────────────┘ ──▶ History ──▶ invariants
+//! ```
+//!
+//! Everything lives on one paused current-thread runtime, so time goes only where nothing is left to do, and the same
+//! plan gives the same run, byte for byte.
+
+mod belief;
+mod client;
+mod clocks;
+mod cluster;
+mod link;
+mod node_level;
+mod process;
+mod resource;
+mod server;
+mod stage;
+mod weather;
+mod world;
+
+use std::sync::Arc;
+
+use redfence::Resource;
+
+use self::client::ClientState;
+use self::stage::Stage;
+use crate::history::History;
+use crate::invariant::{Coverage, Leftover, Violation, clean, judge, live, overlaps};
+use crate::mutant::Mutant;
+use crate::plan::{Blow, Plan};
+
+pub use clocks::MachineClock;
+pub use cluster::{Cluster, Opened};
+pub use node_level::NodeLevel;
+pub use process::{Process, TasksOf};
+pub use weather::Weather;
+pub use world::{WALL_AT_START, World};
+
+pub(crate) use world::lock;
+
+/// Makes the nodes of a run, at some level.
+pub type Build = dyn Fn(&Arc<World>, &Plan, &[Resource], Option<Mutant>) -> Arc<dyn Cluster> + Send + Sync;
+
+/// What came of a run.
+#[derive(Debug, Clone, Default)]
+pub struct Outcome {
+    /// Leases and writes.
+    pub history: History,
+    /// How often what happened.
+    pub seen: Coverage,
+    /// The first promise that was broken.
+    pub violation: Option<Violation>,
+    /// Everything, line by line, where that was wanted.
+    pub trace: String,
+    /// When the run ended.
+    pub ended_us: u64,
+}
+
+/// Runs a plan at the level of the `Node` trait.
+#[must_use]
+pub fn run(plan: &Plan, mutant: Option<Mutant>, traced: bool) -> Outcome {
+    run_on(&|world, plan, resources, mutant| NodeLevel::new(world, plan, resources, mutant), plan, mutant, traced)
+}
+
+/// Runs a plan on the nodes of some level.
+///
+/// # Panics
+///
+/// If the machine has no file descriptors or threads left for a runtime.
+#[must_use]
+pub fn run_on(build: &Build, plan: &Plan, mutant: Option<Mutant>, traced: bool) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    let Ok(runtime) = runtime else { return Outcome::default() };
+    let Played { stage, clients, leftovers, ended_us } = runtime.block_on(play(build, plan, mutant, traced));
+    // Guards and lockers go first, and have nobody left to talk to.
+    drop(clients);
+    drop(runtime);
+    stage.cluster.close();
+    let world = &stage.world;
+    let book = world.take_book();
+    let mut seen = book.seen;
+    let stays = book.history.stays();
+    seen.runs = 1;
+    seen.overlaps = overlaps(&book.history, &stays).len() as u64;
+    let calm_us = u64::from(plan.calm_at_ms) * 1_000;
+    let violation = judge(&book.history)
+        .or(book.violation)
+        .or_else(|| clean(&leftovers, ended_us))
+        .or_else(|| live(&book.history, calm_us, calm_us + u64::from(plan.heals_within_ms()) * 1_000));
+    Outcome { history: book.history, seen, violation, trace: book.trace, ended_us }
+}
+
+async fn play(build: &Build, plan: &Plan, mutant: Option<Mutant>, traced: bool) -> Played {
+    let world = World::new(plan.seed, traced);
+    let resources: Vec<Resource> =
+        (0..plan.resources).filter_map(|number| Resource::new(format!("r{number}")).ok()).collect();
+    let cluster = build(&world, plan, &resources, mutant);
+    let stage = Stage::new(Arc::clone(&world), plan.clone(), mutant, resources, cluster);
+    let clients: Vec<_> =
+        (0..).zip(&plan.clients).map(|(number, client)| ClientState::new(&stage, number, client.clone())).collect();
+    for client in &clients {
+        client.start(&stage);
+    }
+    for fault in &plan.faults {
+        let (stage, clients, blow) = (Arc::clone(&stage), clients.clone(), fault.blow);
+        world.at(u64::from(fault.at_ms), 0, move || strike(&stage, &clients, blow));
+    }
+    let calm = Arc::clone(&stage);
+    world.at(u64::from(plan.calm_at_ms), 1, move || calm.calm_down());
+    // Whoever is not done by then never will be; nobody waits for that.
+    let over = Arc::clone(&world);
+    let ends_ms = u64::from(plan.calm_at_ms) + 2 * u64::from(plan.heals_within_ms());
+    world.at(ends_ms, 0, move || over.stop());
+    world.run().await;
+    // Still within the runtime: outside of it there is no time.
+    let ended_us = world.now_us();
+    for client in &clients {
+        client.give_up("the run ended");
+    }
+    let leftovers = if stage.was_swept() { of_the_living(stage.cluster.locks(), &clients) } else { Vec::new() };
+    Played { stage, clients, leftovers, ended_us }
+}
+
+/// A run that is over.
+struct Played {
+    stage: Arc<Stage>,
+    clients: Vec<Arc<ClientState>>,
+    leftovers: Vec<Leftover>,
+    ended_us: u64,
+}
+
+/// A fault strikes; none lasts longer than to the calm.
+fn strike(stage: &Arc<Stage>, clients: &[Arc<ClientState>], blow: Blow) {
+    stage.world.note(|| format!("** {blow:?}"));
+    let left_ms = stage.left_ms();
+    let client = |number: u8| clients.get(usize::from(number));
+    match blow {
+        Blow::Pause { client: number, for_ms } => {
+            if let Some(client) = client(number) {
+                client.pause(for_ms.min(left_ms));
+            }
+        }
+        Blow::ClientClock { client: number, by_ms } => {
+            if let Some(client) = client(number) {
+                client.step_clock(by_ms);
+            }
+        }
+        Blow::Reboot { client: number, down_ms } => {
+            if let Some(client) = client(number).filter(|client| stage.is_busy(number) && client.kill()) {
+                let (stage, client) = (Arc::clone(stage), Arc::clone(client));
+                Arc::clone(&stage.world).after(down_ms.min(left_ms), move || client.start(&stage));
+            }
+        }
+        Blow::SlowStore { by_ms, for_ms } => {
+            stage.guarded.slow_down(by_ms);
+            let guarded = Arc::clone(&stage.guarded);
+            stage.world.after(for_ms.min(left_ms), move || guarded.speed_up(by_ms));
+        }
+        _ => stage.cluster.strike(&blow),
+    }
+}
+
+/// Locks of processes that died are nobody's business but the clock's.
+fn of_the_living(locks: Vec<Leftover>, clients: &[Arc<ClientState>]) -> Vec<Leftover> {
+    let living: Vec<String> = clients.iter().filter_map(|client| client.label()).collect();
+    locks.into_iter().filter(|lock| living.iter().any(|label| lock.holder.ends_with(label.as_str()))).collect()
+}

@@ -1,0 +1,428 @@
+//! [`NodeLevel`]: the shipped node state behind a simulated network, at the `Node` trait.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, Weak};
+
+use redfence::node::{Answer, Node};
+use redfence::protocol::{FaultKind, Reply, Request, Verb};
+use redfence::{HolderId, Resource};
+
+use super::clocks::MachineClock;
+use super::cluster::Cluster;
+use super::link::{Letter, Link, Parcel};
+use super::process::Process;
+use super::server::Server;
+use super::weather::Weather;
+use super::world::{World, lock};
+use crate::history::Assumed;
+use crate::invariant::{Leftover, quiet};
+use crate::mutant::Mutant;
+use crate::plan::{Blow, Memory, Plan, Terms, Way};
+
+/// The nodes of one run and the network to them.
+pub struct NodeLevel {
+    me: Weak<Self>,
+    world: Arc<World>,
+    terms: Terms,
+    calm_at_ms: u64,
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    servers: Vec<Server>,
+    links: Vec<Link>,
+    weather: Weather,
+    /// When the first grant of each holder was sent.
+    began: HashMap<HolderId, u64>,
+    /// Holders whose release was sent.
+    released: HashSet<HolderId>,
+    /// Holders one of whose grants took effect after its time to live.
+    belated: HashSet<HolderId>,
+}
+
+/// What is to be done once nothing is locked any more: answers may lead to further requests.
+#[derive(Default)]
+struct Afterwards {
+    failed: Vec<(Answer, FaultKind)>,
+}
+
+impl NodeLevel {
+    /// The nodes of a plan.
+    #[must_use]
+    pub fn new(world: &Arc<World>, plan: &Plan, resources: &[Resource], mutant: Option<Mutant>) -> Arc<Self> {
+        let servers = (0..).zip(&plan.nodes).map(|(number, machine)| {
+            let clock = MachineClock::new(world, *machine, false);
+            Server::new(world, number, clock, plan.founding, resources.to_vec(), mutant)
+        });
+        let inner = Inner {
+            servers: servers.collect(),
+            links: Vec::new(),
+            weather: Weather::new(plan.air),
+            began: HashMap::new(),
+            released: HashSet::new(),
+            belated: HashSet::new(),
+        };
+        Arc::new_cyclic(|me| Self {
+            me: me.clone(),
+            world: Arc::clone(world),
+            terms: plan.terms,
+            calm_at_ms: u64::from(plan.calm_at_ms),
+            inner: Mutex::new(inner),
+        })
+    }
+
+    fn send(&self, at: usize, request: Request, answer: Answer) {
+        let now_ms = self.world.now_ms();
+        let mut afterwards = Afterwards::default();
+        {
+            let mut inner = lock(&self.inner);
+            let Inner { servers, links, weather, began, released, .. } = &mut *inner;
+            let Some(link) = links.get_mut(at) else { return };
+            if self.world.is_over() || link.process.is_dead() {
+                drop(inner);
+                return drop(answer);
+            }
+            let Some(server) = servers.get(usize::from(link.node)) else { return };
+            let holder = request.subject.holder.id();
+            match request.verb {
+                Verb::Grant { .. } => drop(began.entry(holder).or_insert(now_ms)),
+                Verb::Release => drop(released.insert(holder)),
+                Verb::Extend { .. } if released.contains(&holder) => {
+                    self.world.broken(quiet(&request.subject.holder.to_string(), self.world.now_us()));
+                }
+                _ => {}
+            }
+            self.world.note(|| tell(link, "->", &request.verb, &request));
+            let timeout_ms = u64::from(self.terms.response_timeout_ms);
+            if link.open && link.waits_since_ms().is_some_and(|since_ms| since_ms + timeout_ms <= now_ms) {
+                afterwards.hang_up(link);
+            }
+            if !server.up {
+                afterwards.failed.push((answer, FaultKind::Unreachable));
+            } else {
+                if !link.open {
+                    link.dial();
+                }
+                let is_grant = matches!(request.verb, Verb::Grant { .. });
+                if is_grant && link.admitted != Some(link.session) {
+                    afterwards.failed.push((answer, FaultKind::NotJoined));
+                } else {
+                    let number = link.expect(answer, now_ms);
+                    let (session, life) = (link.session, server.life);
+                    let parcel = Parcel { link: at, session, number, life, sent_ms: now_ms, request };
+                    self.post(link, weather, parcel, &mut afterwards);
+                }
+            }
+        }
+        afterwards.finish();
+    }
+
+    /// Puts a request on its way, or not.
+    fn post(&self, link: &mut Link, weather: &Weather, parcel: Parcel, afterwards: &mut Afterwards) {
+        let air = weather.between(link.process.client, link.node);
+        if link.mute {
+            return;
+        }
+        match weather.cut(link.process.client, link.node, Way::There) {
+            Some(true) => return link.held_there.push(parcel),
+            Some(false) => return link.mute = true,
+            None => {}
+        }
+        let (lost, story) = self.world.throw(|dice| (dice.per_mille(air.loss_per_mille), dice.below(4)));
+        let arrives_ms = self.arrival(link.last_there_ms, air);
+        if !lost {
+            link.last_there_ms = arrives_ms;
+            return self.deliver_at(arrives_ms, parcel);
+        }
+        match story {
+            // Silence: nothing of this connection arrives any more.
+            0 => link.mute = true,
+            // The connection ends, and what was sent is gone with it; or sits in the old socket, and arrives late; or
+            // arrives, and only the reply is lost.
+            1 => afterwards.hang_up(link),
+            2 => {
+                let late_ms = self.world.throw(|dice| dice.skewed(2 * self.terms.ttl_ms));
+                self.deliver_at(arrives_ms + u64::from(late_ms), parcel);
+                afterwards.hang_up(link);
+            }
+            _ => {
+                self.deliver_at(arrives_ms, parcel);
+                afterwards.hang_up(link);
+            }
+        }
+    }
+
+    fn arrival(&self, not_before_ms: u64, air: crate::plan::Air) -> u64 {
+        let (low, high) = air.latency_ms;
+        let takes_ms = self.world.throw(|dice| {
+            let tail_ms = if dice.per_mille(air.tail_per_mille) { dice.between(0, air.tail_ms) } else { 0 };
+            dice.between(low, high) + tail_ms
+        });
+        not_before_ms.max(self.world.now_ms() + u64::from(takes_ms))
+    }
+
+    fn deliver_at(&self, arrives_ms: u64, parcel: Parcel) {
+        let (Some(me), tie) = (self.me.upgrade(), tie(parcel.link, arrives_ms)) else { return };
+        self.world.at(arrives_ms, tie, move || me.arrived(parcel));
+    }
+
+    /// A request is there.
+    fn arrived(&self, parcel: Parcel) {
+        let mut inner = lock(&self.inner);
+        let Inner { servers, links, weather, belated, .. } = &mut *inner;
+        let Some(link) = links.get_mut(parcel.link) else { return };
+        let Some(server) = servers.get_mut(usize::from(link.node)) else { return };
+        if !server.up || server.life != parcel.life {
+            return;
+        }
+        if server.hung > 0 {
+            return server.backlog.push(parcel);
+        }
+        let Parcel { link: at, session, number, sent_ms, request, .. } = parcel;
+        let mut reply = server.apply(&request);
+        let took_ms = self.world.now_ms() - sent_ms;
+        if let Reply::Granted { .. } = reply {
+            self.world.count(|seen| seen.late_grants += u64::from(took_ms > u64::from(self.terms.node_timeout_ms)));
+            if took_ms >= u64::from(self.terms.ttl_ms) {
+                belated.insert(request.subject.holder.id());
+            }
+        }
+        if let Reply::Sighted(sight) = &mut reply {
+            sight.session = session;
+        }
+        self.world.note(|| tell(link, "==", &reply, &request));
+        let letter = Letter { link: at, session, number, reply };
+        self.reply(link, weather, letter);
+    }
+
+    /// Puts a reply on its way back, or not.
+    fn reply(&self, link: &mut Link, weather: &Weather, letter: Letter) {
+        if letter.session != link.session || !link.open || link.mute {
+            return;
+        }
+        match weather.cut(link.process.client, link.node, Way::Back) {
+            Some(true) => return link.held_back.push(letter),
+            Some(false) => return link.mute = true,
+            None => {}
+        }
+        let arrives_ms = self.arrival(link.last_back_ms, weather.between(link.process.client, link.node));
+        link.last_back_ms = arrives_ms;
+        let (Some(me), tie) = (self.me.upgrade(), tie(letter.link, arrives_ms)) else { return };
+        self.world.at(arrives_ms, tie, move || me.answered(letter));
+    }
+
+    /// A reply is there.
+    fn answered(&self, letter: Letter) {
+        let answer = {
+            let mut inner = lock(&self.inner);
+            let Some(link) = inner.links.get_mut(letter.link) else { return };
+            if link.session != letter.session || !link.open {
+                return;
+            }
+            link.answer_to(letter.number)
+        };
+        if let Some(answer) = answer {
+            answer.reply(letter.reply);
+        }
+    }
+
+    /// Some blow to the network has ended: what was held back goes on.
+    fn let_go(&self, inner: &mut Inner) {
+        let Inner { links, weather, .. } = inner;
+        for link in links {
+            let (client, node) = (link.process.client, link.node);
+            if weather.cut(client, node, Way::There).is_none() {
+                for parcel in std::mem::take(&mut link.held_there) {
+                    let arrives_ms = self.arrival(link.last_there_ms, weather.between(client, node));
+                    link.last_there_ms = arrives_ms;
+                    self.deliver_at(arrives_ms, parcel);
+                }
+            }
+            if weather.cut(client, node, Way::Back).is_none() {
+                for letter in std::mem::take(&mut link.held_back) {
+                    self.reply(link, weather, letter);
+                }
+            }
+        }
+    }
+
+    /// A node ends: so do the connections to it.
+    fn crash(&self, node: u8, down_ms: u32, memory: Memory) {
+        let mut afterwards = Afterwards::default();
+        {
+            let mut inner = lock(&self.inner);
+            let Inner { servers, links, .. } = &mut *inner;
+            let Some(server) = servers.get_mut(usize::from(node)).filter(|server| server.up) else { return };
+            server.end(memory);
+            links.iter_mut().filter(|link| link.node == node).for_each(|link| afterwards.hang_up(link));
+            self.when(down_ms, move |me| {
+                if let Some(server) = lock(&me.inner).servers.get_mut(usize::from(node)) {
+                    server.start_again(memory);
+                }
+                me.watch_memory();
+            });
+        }
+        afterwards.finish();
+    }
+
+    fn hang(&self, node: u8, for_ms: u32) {
+        if let Some(server) = lock(&self.inner).servers.get_mut(usize::from(node)) {
+            server.hung += 1;
+        }
+        self.when(for_ms, move |me| {
+            let mut inner = lock(&me.inner);
+            let Some(server) = inner.servers.get_mut(usize::from(node)) else { return };
+            server.hung -= 1;
+            if server.hung == 0 {
+                let backlog = std::mem::take(&mut server.backlog);
+                drop(inner);
+                backlog.into_iter().for_each(|parcel| me.arrived(parcel));
+            }
+        });
+    }
+
+    /// Does something when a blow has lasted for a while, at the calm at the latest.
+    fn when(&self, for_ms: u32, event: impl FnOnce(&Self) + Send + 'static) {
+        let Some(me) = self.me.upgrade() else { return };
+        let ends_ms = (self.world.now_ms() + u64::from(for_ms)).min(self.calm_at_ms);
+        self.world.at(ends_ms, 0, move || event(&me));
+    }
+
+    /// Nobody can tell a new installation from nodes of which each was flushed while it was up for long.
+    fn watch_memory(&self) {
+        let mut inner = lock(&self.inner);
+        let nobody_remembers = inner.servers.iter_mut().all(|server| !server.standing().0);
+        if nobody_remembers && inner.servers.iter().any(|server| server.flushed) {
+            self.world.void(Assumed::X, "no node remembers anything, and some were flushed and not restarted");
+        }
+    }
+
+    fn with_server(&self, node: u8, act: impl FnOnce(&mut Server)) {
+        lock(&self.inner).servers.get_mut(usize::from(node)).map(act);
+    }
+}
+
+impl Cluster for NodeLevel {
+    fn open(&self, process: &Arc<Process>) -> Vec<Arc<dyn Node>> {
+        let Some(me) = self.me.upgrade() else { return Vec::new() };
+        let mut inner = lock(&self.inner);
+        let nodes = u8::try_from(inner.servers.len()).unwrap_or(u8::MAX);
+        (0..nodes)
+            .map(|node| {
+                let link = inner.links.len();
+                inner.links.push(Link::new(process, node));
+                Arc::new(Road { level: Arc::clone(&me), link, node }) as Arc<dyn Node>
+            })
+            .collect()
+    }
+
+    fn strike(&self, blow: &Blow) {
+        match *blow {
+            Blow::Lossy { for_ms, .. } | Blow::Slow { for_ms, .. } | Blow::Cut { for_ms, .. } => {
+                let number = lock(&self.inner).weather.begin(*blow);
+                self.when(for_ms, move |me| {
+                    let mut inner = lock(&me.inner);
+                    inner.weather.end(number);
+                    me.let_go(&mut inner);
+                });
+            }
+            Blow::Hang { node, for_ms } => self.hang(node, for_ms),
+            Blow::Crash { node, down_ms, memory } => self.crash(node, down_ms, memory),
+            Blow::Snapshot { node } => self.with_server(node, Server::keep_snapshot),
+            Blow::Flush { node } => self.with_server(node, Server::flush),
+            Blow::DropCounter { node, resource } => self.with_server(node, |server| server.drop_counter(resource)),
+            Blow::Evict { node, resource } => self.with_server(node, |server| server.evict(resource)),
+            Blow::NodeClock { node, by_ms } => self.with_server(node, |server| server.step_clock(by_ms)),
+            Blow::Pause { .. } | Blow::Reboot { .. } | Blow::ClientClock { .. } | Blow::SlowStore { .. } => {}
+        }
+        self.watch_memory();
+    }
+
+    fn heal(&self) {
+        let mut inner = lock(&self.inner);
+        inner.weather.calm_down();
+        self.let_go(&mut inner);
+    }
+
+    fn locks(&self) -> Vec<Leftover> {
+        let mut inner = lock(&self.inner);
+        let Inner { servers, belated, .. } = &mut *inner;
+        let mut found = Vec::new();
+        for (node, server) in (0..).zip(servers) {
+            for holder in server.holders() {
+                let id = holder.split(' ').next().and_then(|id| id.parse().ok());
+                let excused = server.lingers || id.is_some_and(|id| belated.contains(&id));
+                found.push(Leftover { node, holder, excused });
+            }
+        }
+        found
+    }
+
+    fn reaches(&self, client: u8, node: u8) -> bool {
+        let inner = lock(&self.inner);
+        let is_cut = |way| inner.weather.cut(client, node, way).is_some();
+        let serves = inner.servers.get(usize::from(node)).is_some_and(|server| server.up && server.hung == 0);
+        serves && !is_cut(Way::There) && !is_cut(Way::Back)
+    }
+
+    fn close(&self) {
+        // Answers know their lockers, and these know the way here.
+        let links = std::mem::take(&mut lock(&self.inner).links);
+        drop(links);
+    }
+
+    fn began_ms(&self, holder: HolderId) -> Option<u64> {
+        lock(&self.inner).began.get(&holder).copied()
+    }
+}
+
+/// One process's way to one node.
+struct Road {
+    level: Arc<NodeLevel>,
+    link: usize,
+    node: u8,
+}
+
+impl Node for Road {
+    fn send(&self, request: Request, answer: Answer) {
+        self.level.send(self.link, request, answer);
+    }
+
+    fn admit(&self, session: u64) {
+        if let Some(link) = lock(&self.level.inner).links.get_mut(self.link) {
+            link.admitted = Some(session);
+        }
+    }
+
+    fn sessions(&self) -> Option<tokio::sync::watch::Receiver<u64>> {
+        lock(&self.level.inner).links.get(self.link).map(|link| link.sessions.subscribe())
+    }
+
+    fn address(&self) -> String {
+        format!("n{}", self.node)
+    }
+}
+
+impl Afterwards {
+    fn hang_up(&mut self, link: &mut Link) {
+        self.failed.extend(link.hang_up().into_iter().map(|answer| (answer, FaultKind::ConnectionLost)));
+    }
+
+    fn finish(self) {
+        for (answer, kind) in self.failed {
+            answer.fail(kind, "");
+        }
+    }
+}
+
+/// Of what arrives at one instant, connections take turns that differ from one instant to the next; each stays in order.
+fn tie(link: usize, at_ms: u64) -> u64 {
+    let mixed = (at_ms ^ (link as u64) << 40).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    1 + (mixed >> 32)
+}
+
+fn tell(link: &Link, sign: &str, what: &dyn std::fmt::Debug, request: &Request) -> String {
+    let Process { client, life, .. } = &*link.process;
+    let holder = request.subject.holder.id();
+    format!("c{client}.{life} {sign} n{} {holder:?} {what:?}", link.node)
+}

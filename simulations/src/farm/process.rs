@@ -1,0 +1,108 @@
+//! [`Process`]: a client's process, which may stand still as a whole, or die.
+//!
+//! Everything that the process does is a task here: its own work, and what its locker does in the background (renewal,
+//! repeated releases, looking at nodes). While it stands still none of them is polled, and time goes on: what fell due
+//! meanwhile happens when it goes on, and what arrived is read then.
+
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+
+use redfence::{BackgroundTask, Spawner};
+
+use super::world::{World, lock};
+
+/// A client's process.
+pub struct Process {
+    /// Which client.
+    pub client: u8,
+    /// The how-manieth process of this client it is.
+    pub life: u32,
+    world: Arc<World>,
+    standing: AtomicU32,
+    dead: AtomicBool,
+    stalled: Mutex<Vec<Waker>>,
+}
+
+impl Process {
+    /// A process that has just been started.
+    #[must_use]
+    pub fn start(world: &Arc<World>, client: u8, life: u32) -> Arc<Self> {
+        Arc::new(Self {
+            client,
+            life,
+            world: Arc::clone(world),
+            standing: AtomicU32::new(0),
+            dead: AtomicBool::new(false),
+            stalled: Mutex::default(),
+        })
+    }
+
+    /// Stands still from now on, for a while. Pauses overlap.
+    pub fn pause(self: &Arc<Self>, for_ms: u32) {
+        self.standing.fetch_add(1, Ordering::Relaxed);
+        let process = Arc::clone(self);
+        self.world.after(for_ms, move || process.resume());
+    }
+
+    /// Dies: it never does anything again, and nothing that it sends gets out.
+    pub fn kill(&self) {
+        self.dead.store(true, Ordering::Relaxed);
+        self.standing.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether it died.
+    #[must_use]
+    pub fn is_dead(&self) -> bool {
+        self.dead.load(Ordering::Relaxed)
+    }
+
+    /// Stands still for a while, called by its own task at a point of its choice.
+    pub async fn stall(self: &Arc<Self>, ms: u32) {
+        if ms > 0 {
+            self.pause(ms);
+            // Lets the pause take effect before the next step.
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn resume(&self) {
+        self.standing.fetch_sub(1, Ordering::Relaxed);
+        if !self.stands() {
+            let stalled = std::mem::take(&mut *lock(&self.stalled));
+            stalled.into_iter().for_each(Waker::wake);
+        }
+    }
+
+    fn stands(&self) -> bool {
+        self.standing.load(Ordering::Relaxed) > 0
+    }
+}
+
+/// The way to the process for a locker that it runs.
+pub struct TasksOf(pub Arc<Process>);
+
+impl Spawner for TasksOf {
+    fn spawn(&self, task: BackgroundTask) {
+        tokio::spawn(Gated { process: Arc::clone(&self.0), task });
+    }
+}
+
+/// A task that is not polled while its process stands still.
+struct Gated {
+    process: Arc<Process>,
+    task: BackgroundTask,
+}
+
+impl Future for Gated {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        if self.process.stands() {
+            lock(&self.process.stalled).push(context.waker().clone());
+            return Poll::Pending;
+        }
+        self.task.as_mut().poll(context)
+    }
+}

@@ -1,0 +1,75 @@
+//! [`Guarded`]: the resources that the locks protect, each with the shipped verifier in front.
+
+use std::sync::Arc;
+
+use redfence::verifier::{MemoryStore, Rule};
+use redfence::{FencingToken, Resource};
+
+use std::sync::Mutex;
+
+use super::world::{World, lock};
+use crate::history::Record;
+use crate::mutant::Mutant;
+
+/// The resources that the locks protect.
+pub struct Guarded {
+    world: Arc<World>,
+    resources: Vec<Resource>,
+    store: MemoryStore,
+    slow_ms: Mutex<u32>,
+    check_then_write: bool,
+}
+
+impl Guarded {
+    /// Resources that nobody has written to.
+    #[must_use]
+    pub fn new(world: &Arc<World>, resources: Vec<Resource>, mutant: Option<Mutant>) -> Arc<Self> {
+        Arc::new(Self {
+            world: Arc::clone(world),
+            resources,
+            store: MemoryStore::new(),
+            slow_ms: Mutex::new(0),
+            check_then_write: mutant == Some(Mutant::CheckThenWrite),
+        })
+    }
+
+    /// Writes wait for so much longer before they are judged, or shorter.
+    pub fn slow_down(&self, by_ms: u32) {
+        *lock(&self.slow_ms) += by_ms;
+    }
+
+    /// Writes wait for so much shorter again.
+    pub fn speed_up(&self, by_ms: u32) {
+        *lock(&self.slow_ms) -= by_ms;
+    }
+
+    /// A write is on its way. Nobody waits for it.
+    pub fn write(self: &Arc<Self>, resource: u8, token: FencingToken, flight_ms: u32) {
+        let me = Arc::clone(self);
+        let wait_ms = flight_ms + *lock(&self.slow_ms);
+        self.world.after(wait_ms, move || me.arrived(resource, token));
+    }
+
+    fn arrived(self: &Arc<Self>, resource: u8, token: FencingToken) {
+        let Some(name) = self.resources.get(usize::from(resource)) else { return };
+        if self.check_then_write {
+            let passed = self.store.write(name, token, Rule::AcceptEqual, || ()).is_ok();
+            let (me, later_ms) = (Arc::clone(self), self.world.throw(|dice| dice.skewed(50)));
+            return self.world.after(later_ms, move || me.judged(resource, token, passed));
+        }
+        // Check and write are one step: nothing comes between.
+        let mut landed = false;
+        let verdict = self.store.write(name, token, Rule::AcceptEqual, || landed = true);
+        self.judged(resource, token, verdict.is_ok() && landed);
+    }
+
+    fn judged(&self, resource: u8, token: FencingToken, admitted: bool) {
+        let Some(name) = self.resources.get(usize::from(resource)) else { return };
+        self.world.count(|seen| {
+            seen.written += u64::from(admitted);
+            seen.stale += u64::from(!admitted);
+        });
+        let (at_us, resource) = (self.world.now_us(), name.to_string());
+        self.world.record(Record::Write { at_us, resource, token, admitted });
+    }
+}

@@ -1,0 +1,220 @@
+//! [`Server`]: one node of the farm: the shipped node state, its clock, and what becomes of its machine.
+
+use std::sync::Arc;
+
+use redfence::node::NodeState;
+use redfence::protocol::{Reply, Request, RunId, Subject, Verb};
+use redfence::{Clock as _, Holder, HolderId, Label, Resource};
+
+use super::clocks::MachineClock;
+use super::link::Parcel;
+use super::world::World;
+use crate::history::{Assumed, Record};
+use crate::mutant::Mutant;
+use crate::plan::{Founding, Memory};
+
+/// One node.
+pub(super) struct Server {
+    number: u8,
+    world: Arc<World>,
+    mutant: Option<Mutant>,
+    resources: Vec<Resource>,
+    state: NodeState,
+    clock: Arc<MachineClock>,
+    pub(super) up: bool,
+    pub(super) hung: u32,
+    /// Which run of the server this is.
+    pub(super) life: u32,
+    /// What came in while it hung.
+    pub(super) backlog: Vec<Parcel>,
+    snapshot: Option<NodeState>,
+    /// The greatest counter that it ever had, for each resource.
+    highest: Vec<u64>,
+    /// Holders whose locks it forgot.
+    forgotten: Vec<String>,
+    /// It forgot everything without a restart and was not joined since.
+    pub(super) flushed: bool,
+    /// Its locks may live longer than they should: it was restored, or its clock was set back.
+    pub(super) lingers: bool,
+}
+
+impl Server {
+    pub(super) fn new(
+        world: &Arc<World>,
+        number: u8,
+        clock: Arc<MachineClock>,
+        founding: Founding,
+        resources: Vec<Resource>,
+        mutant: Option<Mutant>,
+    ) -> Self {
+        let now = clock.wall();
+        let state = match founding {
+            Founding::Done => NodeState::founded(run_id(number, 0), now),
+            Founding::JustStarted => NodeState::started(run_id(number, 0), now),
+            Founding::UpForLong => {
+                let long_ago = redfence::WallTime::from_unix_us(now.unix_us().saturating_sub(86_400_000_000));
+                NodeState::started(run_id(number, 0), long_ago)
+            }
+        };
+        let highest = vec![0; resources.len()];
+        Self {
+            number,
+            world: Arc::clone(world),
+            mutant,
+            resources,
+            state,
+            clock,
+            up: true,
+            hung: 0,
+            life: 0,
+            backlog: Vec::new(),
+            snapshot: None,
+            highest,
+            forgotten: Vec::new(),
+            flushed: false,
+            lingers: false,
+        }
+    }
+
+    /// Does what a request asks, and notes what promises rely on.
+    pub(super) fn apply(&mut self, request: &Request) -> Reply {
+        let reply = Mutant::apply(self.mutant, &mut self.state, self.clock.wall(), request);
+        match (request.verb, &reply) {
+            (Verb::Seal { .. }, _) => self.world.count(|seen| seen.seals += 1),
+            (Verb::Settle { rest, .. }, Reply::Sighted(_)) => {
+                self.flushed = false;
+                self.world.count(|seen| seen.rests += u64::from(!rest.is_zero()));
+            }
+            (Verb::Wake { .. }, _) => self.world.count(|seen| seen.wakes += 1),
+            _ => {}
+        }
+        self.watch_counters(request.verb);
+        reply
+    }
+
+    /// Tokens rely on counters that do not go back. One that was lost starts at the later of two clocks; if both are
+    /// behind what was lost, nobody could know.
+    fn watch_counters(&mut self, verb: Verb) {
+        let caller = match verb {
+            Verb::Settle { wall, .. } | Verb::Wake { wall, .. } => Some(wall),
+            _ => None,
+        };
+        for (resource, highest) in self.resources.iter().zip(&mut self.highest) {
+            let counter = self.state.counter(resource.slot());
+            let behind = counter > 0 && counter < *highest;
+            if let (true, Some(caller)) = (behind, caller)
+                && self.clock.wall().max(caller).unix_us() < *highest
+            {
+                self.world.void(Assumed::T, "a counter started anew, and both clocks were behind what was lost");
+            }
+            *highest = counter.max(*highest);
+        }
+    }
+
+    /// The holders of the locks that it has.
+    pub(super) fn holders(&mut self) -> Vec<String> {
+        (0..self.resources.len()).filter_map(|at| self.holder_of(at)).collect()
+    }
+
+    fn holder_of(&mut self, resource: usize) -> Option<String> {
+        let resource = self.resources.get(resource)?.clone();
+        let holder = Holder::new(HolderId::from_random(0), Label::new("").ok()?);
+        let request = Request { subject: Arc::new(Subject { resource, holder }), verb: Verb::Inspect };
+        match self.state.apply(self.clock.wall(), &request) {
+            Reply::Seen(view) => view.occupant.map(String::from),
+            _ => None,
+        }
+    }
+
+    /// Whether anybody has joined it, and whether it is awake.
+    pub(super) fn standing(&mut self) -> (bool, bool) {
+        let Ok(label) = Label::new("") else { return (false, false) };
+        let Some(resource) = self.resources.first().cloned() else { return (false, false) };
+        let subject = Arc::new(Subject { resource, holder: Holder::new(HolderId::from_random(0), label) });
+        let look = Request { subject, verb: Verb::Look { max_ttl: std::time::Duration::ZERO } };
+        match self.state.apply(self.clock.wall(), &look) {
+            Reply::Sighted(sight) => (sight.record.is_some(), sight.record.is_some_and(|record| record.awake)),
+            _ => (false, false),
+        }
+    }
+
+    pub(super) fn keep_snapshot(&mut self) {
+        self.snapshot = Some(self.state.clone());
+    }
+
+    pub(super) fn flush(&mut self) {
+        let lost = self.holders();
+        self.forgotten.extend(lost);
+        self.flushed = true;
+        self.state.flush();
+    }
+
+    pub(super) fn drop_counter(&mut self, resource: u8) {
+        if let Some(resource) = self.resources.get(usize::from(resource)) {
+            self.state.set_counter(resource.slot(), 0);
+        }
+    }
+
+    pub(super) fn evict(&mut self, resource: u8) {
+        let at = usize::from(resource);
+        if let (Some(holder), Some(resource)) = (self.holder_of(at), self.resources.get(at).cloned()) {
+            self.state.drop_lock(&resource);
+            self.vanished(holder);
+        }
+    }
+
+    /// A step forth ends locks early; and rests, so that what was forgotten is not waited for.
+    pub(super) fn step_clock(&mut self, by_ms: i32) {
+        let (_, awake) = self.standing();
+        let mut ended = self.holders();
+        if !awake {
+            ended.append(&mut self.forgotten);
+        }
+        self.clock.step(by_ms);
+        match by_ms {
+            ..0 => self.lingers = true,
+            _ => ended.into_iter().for_each(|holder| self.vanished(holder)),
+        }
+    }
+
+    pub(super) fn end(&mut self, memory: Memory) {
+        if memory != Memory::Kept {
+            let lost = self.holders();
+            self.forgotten.extend(lost);
+        }
+        self.up = false;
+        self.life += 1;
+        self.backlog.clear();
+    }
+
+    pub(super) fn start_again(&mut self, memory: Memory) {
+        let (run_id, now) = (run_id(self.number, self.life), self.clock.wall());
+        match (memory, &self.snapshot) {
+            (Memory::Snapshot, Some(snapshot)) => {
+                self.state = snapshot.clone();
+                self.lingers = true;
+                self.state.restart(run_id, now, true);
+            }
+            (Memory::Kept, _) => self.state.restart(run_id, now, true),
+            _ => {
+                self.flushed = false;
+                self.state.restart(run_id, now, false);
+            }
+        }
+        self.up = true;
+    }
+
+    fn vanished(&self, holder: String) {
+        self.world.count(|seen| seen.vanished += 1);
+        let node = format!("n{}", self.number);
+        self.world.record(Record::Vanished { at_us: self.world.now_us(), holder, node });
+    }
+}
+
+fn run_id(number: u8, life: u32) -> RunId {
+    let mut bytes = [number; 20];
+    if let Some((head, _)) = bytes.split_first_chunk_mut() {
+        *head = life.to_be_bytes();
+    }
+    RunId::from_bytes(bytes)
+}

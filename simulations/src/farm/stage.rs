@@ -1,0 +1,110 @@
+//! [`Stage`]: what all clients of a run share, and when the run is over.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+use redfence::Resource;
+use redfence::node::Node;
+use tokio::sync::watch;
+
+use super::cluster::Cluster;
+use super::process::Process;
+use super::resource::Guarded;
+use super::world::{World, lock};
+use crate::mutant::Mutant;
+use crate::plan::{Act, End, Plan, Turn};
+
+/// What all clients of a run share.
+pub(super) struct Stage {
+    pub(super) world: Arc<World>,
+    pub(super) plan: Plan,
+    pub(super) mutant: Option<Mutant>,
+    pub(super) resources: Vec<Resource>,
+    pub(super) cluster: Arc<dyn Cluster>,
+    pub(super) guarded: Arc<Guarded>,
+    calm: watch::Sender<bool>,
+    busy: Mutex<BTreeSet<u8>>,
+}
+
+/// So many clients try to acquire after the calm.
+const LAST_TURNS: u8 = 2;
+/// Repeated releases come at least this often; after so long without a fault there is no lock of nobody.
+const SWEPT_AFTER_MS: u32 = 4_000;
+
+impl Stage {
+    pub(super) fn new(
+        world: Arc<World>,
+        plan: Plan,
+        mutant: Option<Mutant>,
+        resources: Vec<Resource>,
+        cluster: Arc<dyn Cluster>,
+    ) -> Arc<Self> {
+        let guarded = Guarded::new(&world, resources.clone(), mutant);
+        let busy = (0..).zip(&plan.clients).map(|(number, _)| number).collect();
+        let calm = watch::Sender::new(false);
+        Arc::new(Self { world, plan, mutant, resources, cluster, guarded, calm, busy: Mutex::new(busy) })
+    }
+
+    /// All faults have ended.
+    pub(super) fn calm_down(&self) {
+        self.world.note(|| "calm".to_owned());
+        self.cluster.heal();
+        self.calm.send_replace(true);
+    }
+
+    pub(super) fn is_calm(&self) -> bool {
+        *self.calm.borrow()
+    }
+
+    /// How long it is until all faults have ended. Nobody stands still for longer.
+    pub(super) fn left_ms(&self) -> u32 {
+        let left_ms = u64::from(self.plan.calm_at_ms).saturating_sub(self.world.now_ms());
+        u32::try_from(left_ms).unwrap_or_default()
+    }
+
+    pub(super) async fn calm(&self) {
+        // The sender lives as long as this.
+        let _ = self.calm.subscribe().wait_for(|calm| *calm).await;
+    }
+
+    /// What a client does after the calm, if anything.
+    pub(super) fn last_turn(&self, client: u8) -> Option<Turn> {
+        let acts = vec![Act::Write { stall_ms: 0, flight_ms: 0 }];
+        let (end, wait_ms) = (End::Release { cancel_ms: None }, self.plan.heals_within_ms());
+        (client < LAST_TURNS).then_some(Turn { think_ms: 0, resource: 0, wait_ms, cancel_ms: None, acts, end })
+    }
+
+    /// The nodes as a new locker of `process` sees them.
+    pub(super) fn reachable(&self, process: &Arc<Process>) -> Vec<Arc<dyn Node>> {
+        let nodes = self.cluster.open(process);
+        if self.mutant != Some(Mutant::ReachableQuorum) {
+            return nodes;
+        }
+        let reachable: Vec<_> = (0..)
+            .zip(&nodes)
+            .filter(|(node, _)| self.cluster.reaches(process.client, *node))
+            .map(|(_, node)| Arc::clone(node))
+            .collect();
+        if reachable.is_empty() { nodes } else { reachable }
+    }
+
+    /// A client has nothing more to do.
+    pub(super) fn done(self: &Arc<Self>, client: u8) {
+        let mut busy = lock(&self.busy);
+        if busy.remove(&client) && busy.is_empty() {
+            let world = Arc::clone(&self.world);
+            // Where locks end by themselves soon, nothing is shown by waiting.
+            let wait_ms = if self.plan.terms.ttl_ms > SWEPT_AFTER_MS { SWEPT_AFTER_MS } else { 0 };
+            self.world.after(wait_ms, move || world.stop());
+        }
+    }
+
+    pub(super) fn is_busy(&self, client: u8) -> bool {
+        lock(&self.busy).contains(&client)
+    }
+
+    /// Whether there was time enough for every release to be repeated.
+    pub(super) fn was_swept(&self) -> bool {
+        self.plan.terms.ttl_ms > SWEPT_AFTER_MS && lock(&self.busy).is_empty()
+    }
+}

@@ -1,0 +1,230 @@
+//! [`World`]: the time of a run, what is due when, its chance, and what is written down.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use redfence::{Clock as _, TokioClock, WallTime};
+
+use crate::dice::Dice;
+use crate::history::{Assumed, History, Record};
+use crate::invariant::{Coverage, Violation};
+
+/// 2026-01-01: every wall clock starts around here.
+pub const WALL_AT_START: WallTime = WallTime::from_unix_ms(1_767_225_600_000);
+
+/// Something that is to happen.
+type Event = Box<dyn FnOnce() + Send>;
+
+/// The time of a run, what is due when, its chance, and what is written down.
+pub struct World {
+    clock: TokioClock,
+    agenda: Mutex<Agenda>,
+    dice: Mutex<Dice>,
+    book: Mutex<Book>,
+    traced: bool,
+}
+
+#[derive(Default)]
+struct Agenda {
+    due: BinaryHeap<Reverse<Entry>>,
+    entries_ever: u64,
+    waker: Option<Waker>,
+    over: bool,
+}
+
+/// Ordered by time, then by tie, then by age.
+struct Entry {
+    key: (u64, u64, u64),
+    event: Event,
+}
+
+/// What was written down.
+#[derive(Default)]
+pub struct Book {
+    /// Leases and writes.
+    pub history: History,
+    /// How often what happened.
+    pub seen: Coverage,
+    /// What shows while it happens, and not in the history.
+    pub violation: Option<Violation>,
+    /// Everything, line by line, where that is wanted.
+    pub trace: String,
+}
+
+impl World {
+    /// The world of one run. Has to be made inside the run's runtime.
+    #[must_use]
+    pub fn new(seed: u64, traced: bool) -> Arc<Self> {
+        Arc::new(Self {
+            clock: TokioClock::starting_at(WALL_AT_START),
+            agenda: Mutex::default(),
+            dice: Mutex::new(Dice::of(seed)),
+            book: Mutex::default(),
+            traced,
+        })
+    }
+
+    /// Milliseconds since the run began: true time, which nobody in the run can read.
+    #[must_use]
+    pub fn now_ms(&self) -> u64 {
+        u64::try_from(self.clock.now().since_origin().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// The same in microseconds.
+    #[must_use]
+    pub fn now_us(&self) -> u64 {
+        self.now_ms() * 1_000
+    }
+
+    /// Lets `event` happen at a time. Of what happens at one time, the lower tie comes first, then the older.
+    pub fn at(&self, at_ms: u64, tie: u64, event: impl FnOnce() + Send + 'static) {
+        let mut agenda = lock(&self.agenda);
+        if agenda.over {
+            return;
+        }
+        agenda.entries_ever += 1;
+        let key = (at_ms, tie, agenda.entries_ever);
+        let is_first = agenda.due.peek().is_none_or(|Reverse(first)| key < first.key);
+        agenda.due.push(Reverse(Entry { key, event: Box::new(event) }));
+        if let (true, Some(waker)) = (is_first, &agenda.waker) {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Lets `event` happen after a while.
+    pub fn after(&self, ms: u32, event: impl FnOnce() + Send + 'static) {
+        self.at(self.now_ms() + u64::from(ms), 0, event);
+    }
+
+    /// Lets everything happen when it is due, until the run is over.
+    pub async fn run(&self) {
+        let mut alarm = pin!(tokio::time::sleep(Duration::ZERO));
+        let mut alarm_ms = None;
+        poll_fn(|context| {
+            loop {
+                let now_ms = self.now_ms();
+                let next_ms = {
+                    let mut agenda = lock(&self.agenda);
+                    if agenda.over {
+                        return Poll::Ready(());
+                    }
+                    let next_ms = agenda.due.peek().map(|Reverse(entry)| entry.key.0);
+                    match next_ms {
+                        Some(next_ms) if next_ms <= now_ms => {
+                            let entry = agenda.due.pop();
+                            drop(agenda);
+                            if let Some(Reverse(entry)) = entry {
+                                (entry.event)();
+                            }
+                            continue;
+                        }
+                        _ => {
+                            agenda.waker = Some(context.waker().clone());
+                            next_ms
+                        }
+                    }
+                };
+                let Some(next_ms) = next_ms else { return Poll::Pending };
+                if alarm_ms != Some(next_ms) {
+                    alarm_ms = Some(next_ms);
+                    alarm.set(tokio::time::sleep(Duration::from_millis(next_ms - now_ms)));
+                }
+                if alarm.as_mut().poll(context).is_pending() {
+                    return Poll::Pending;
+                }
+                alarm_ms = None;
+            }
+        })
+        .await;
+    }
+
+    /// The run is over: nothing happens any more.
+    pub fn stop(&self) {
+        let mut agenda = lock(&self.agenda);
+        agenda.over = true;
+        let due = std::mem::take(&mut agenda.due);
+        let waker = agenda.waker.take();
+        drop(agenda);
+        // What is dropped may answer, and so ask for more.
+        drop(due);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Whether the run is over.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        lock(&self.agenda).over
+    }
+
+    /// Throws the dice.
+    pub fn throw<T>(&self, throw: impl FnOnce(&mut Dice) -> T) -> T {
+        throw(&mut lock(&self.dice))
+    }
+
+    /// Writes a record down.
+    pub fn record(&self, record: Record) {
+        self.note(|| serde_json::to_string(&record).unwrap_or_default());
+        lock(&self.book).history.records.push(record);
+    }
+
+    /// From now on a promise is not given.
+    pub fn void(&self, promise: Assumed, why: &str) {
+        self.record(Record::Void { at_us: self.now_us(), promise, why: why.to_owned() });
+    }
+
+    /// Counts something.
+    pub fn count(&self, what: impl FnOnce(&mut Coverage)) {
+        what(&mut lock(&self.book).seen);
+    }
+
+    /// A promise was broken; the first counts.
+    pub fn broken(&self, violation: Violation) {
+        lock(&self.book).violation.get_or_insert(violation);
+    }
+
+    /// Writes a line of the trace, where one is wanted.
+    pub fn note(&self, line: impl FnOnce() -> String) {
+        if self.traced {
+            let line = format!("{:>6} {}\n", self.now_ms(), line());
+            lock(&self.book).trace.push_str(&line);
+        }
+    }
+
+    /// Everything that was written down.
+    #[must_use]
+    pub fn take_book(&self) -> Book {
+        std::mem::take(&mut lock(&self.book))
+    }
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key
+    }
+}
+
+impl Eq for Entry {}
+
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Entry {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.key.cmp(&other.key)
+    }
+}
+
+/// Locks, also after a panic elsewhere: the run is lost then anyway.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,42 @@
+//! E: no extension that began after a lease with a greater token was returned.
+//!
+//! An extension that begins at *t* lets a lease live until *t* plus the time to live at most. So a lease that is valid for
+//! longer than that after a newer one was returned was extended too late. Not judged where a lock of the lease vanished
+//! before the grace of late grants was over: then somebody's whole lease may lie within it.
+
+use super::{Promise, Violation, at, name};
+use crate::history::{History, Record, Stay};
+
+pub(super) fn bridged(history: &History, stays: &[Stay]) -> Option<Violation> {
+    // The grace is one node timeout, at most half of the time to live.
+    let vanished_early = |stay: &Stay| {
+        let grace_ends = stay.returned_us + stay.ttl_us / 2;
+        history.records.iter().any(
+            |record| matches!(record, Record::Vanished { at_us, holder, .. } if *holder == stay.holder && *at_us <= grace_ends),
+        )
+    };
+    let newer = |lease: &Stay, other: &Stay| {
+        other.resource == lease.resource
+            && other.token > lease.token
+            && other.returned_us >= lease.returned_us
+            && lease.valid_until_us > other.returned_us + other.ttl_us.max(lease.ttl_us)
+    };
+    stays.iter().find_map(|lease| {
+        // Only a lease that lived longer than its first validity was extended at all.
+        if lease.valid_until_us <= lease.returned_us + lease.ttl_us {
+            return None;
+        }
+        let other = stays.iter().find(|other| newer(lease, other))?;
+        (!vanished_early(lease)).then(|| Violation {
+            promise: Promise::E,
+            at_us: other.returned_us,
+            story: format!(
+                "{} was extended until {}, although {} was returned at {}",
+                name(lease),
+                at(lease.valid_until_us),
+                name(other),
+                at(other.returned_us)
+            ),
+        })
+    })
+}

@@ -1,0 +1,64 @@
+//! X: at most one holder believes in its lease at any instant.
+//!
+//! Judged only while its assumptions hold: not for a holder one of whose locks vanished on a node that did not rest (by
+//! eviction, by a hand, or because that node's clock stepped), and not from the moment on at which every node had
+//! forgotten everything without a restart.
+
+use std::collections::HashMap;
+
+use super::{Promise, Violation, at, name};
+use crate::history::{Assumed, History, Micros, Record, Stay};
+
+/// Two who believed at one time.
+#[derive(Debug, Clone, Copy)]
+pub struct Overlap<'a> {
+    /// Who believed first.
+    pub first: &'a Stay,
+    /// Who came while it did.
+    pub second: &'a Stay,
+    /// Whether an assumption was broken before.
+    pub excused: bool,
+}
+
+/// All who believed at one time. O(n log n) as long as there are few.
+#[must_use]
+pub fn overlaps<'a>(history: &History, stays: &'a [Stay]) -> Vec<Overlap<'a>> {
+    let mut vanished: HashMap<&str, Micros> = HashMap::new();
+    for record in &history.records {
+        if let Record::Vanished { at_us, holder, .. } = record {
+            vanished.entry(holder).or_insert(*at_us);
+        }
+    }
+    let void = history.void_from(Assumed::X).unwrap_or(u64::MAX);
+    let has_vanished = |stay: &Stay, by: Micros| vanished.get(&*stay.holder).is_some_and(|at_us| *at_us <= by);
+    // `stays` are in the order of their returns: whoever still believes is kept.
+    let mut believers: HashMap<&str, Vec<&Stay>> = HashMap::new();
+    let mut found = Vec::new();
+    for second in stays.iter().filter(|stay| stay.until_us > stay.returned_us) {
+        let at_us = second.returned_us;
+        let believers = believers.entry(&second.resource).or_default();
+        believers.retain(|stay| stay.until_us > at_us);
+        for first in believers.iter().copied() {
+            let excused = void <= at_us || has_vanished(first, at_us) || has_vanished(second, at_us);
+            found.push(Overlap { first, second, excused });
+        }
+        believers.push(second);
+    }
+    found
+}
+
+pub(super) fn exclusive(history: &History, stays: &[Stay]) -> Option<Violation> {
+    overlaps(history, stays).into_iter().find(|overlap| !overlap.excused).map(|Overlap { first, second, .. }| {
+        Violation {
+            promise: Promise::X,
+            at_us: second.returned_us,
+            story: format!(
+                "{} believed until {}, and {} was returned at {}",
+                name(first),
+                at(first.until_us),
+                name(second),
+                at(second.returned_us)
+            ),
+        }
+    })
+}

@@ -1,0 +1,18 @@
+//! L: when the faults have ended somebody acquires, within a bound.
+
+use super::{Promise, Violation, at};
+use crate::history::{History, Micros, Record};
+
+/// Judges a run whose faults ended at `calm_us` and that was watched until `until_us`.
+#[must_use]
+pub fn live(history: &History, calm_us: Micros, until_us: Micros) -> Option<Violation> {
+    let acquired = history
+        .records
+        .iter()
+        .any(|record| matches!(record, Record::Acquired { at_us, .. } if (calm_us..=until_us).contains(at_us)));
+    (!acquired).then(|| Violation {
+        promise: Promise::L,
+        at_us: until_us,
+        story: format!("nobody acquired since {}, when all faults had ended", at(calm_us)),
+    })
+}

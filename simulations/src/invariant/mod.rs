@@ -1,0 +1,108 @@
+//! The promises, one a file, judged from a [`History`].
+//!
+//! | file | promise |
+//! |---|---|
+//! | `unique` | T1: no two leases of a resource carry one token |
+//! | `ordered` | T2: a lease whose acquire began after another was returned carries the greater token |
+//! | `exclusive` | X: one believer at a time, while its assumptions hold |
+//! | `bridged` | E: no extension that began after a newer lease was returned |
+//! | `fenced` | F: no write below a token that was written before |
+//! | `quiet` | no extension is sent after the release |
+//! | `clean` | no lock of nobody stays |
+//! | `live` | L: somebody acquires when the faults have ended |
+//! | `sometimes` | a range of runs in which nothing happened shows nothing |
+
+mod bridged;
+mod clean;
+mod exclusive;
+mod fenced;
+mod live;
+mod ordered;
+mod quiet;
+mod sometimes;
+mod unique;
+
+use std::fmt;
+
+use crate::history::{History, Micros, Stay};
+
+pub use clean::{Leftover, clean};
+pub use exclusive::{Overlap, overlaps};
+pub use live::live;
+pub use quiet::quiet;
+pub use sometimes::{Coverage, vacuous};
+
+/// Which promise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Promise {
+    /// Unique tokens.
+    T1,
+    /// Ordered tokens.
+    T2,
+    /// One believer.
+    X,
+    /// No extension over a newer lease.
+    E,
+    /// No stale write.
+    F,
+    /// No extension after a release.
+    Quiet,
+    /// No lock of nobody.
+    Clean,
+    /// Somebody acquires.
+    L,
+}
+
+impl fmt::Display for Promise {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::T1 => "T1 unique",
+            Self::T2 => "T2 ordered",
+            Self::X => "X exclusive",
+            Self::E => "E not bridged",
+            Self::F => "F fenced",
+            Self::Quiet => "quiet",
+            Self::Clean => "clean",
+            Self::L => "L live",
+        })
+    }
+}
+
+/// A promise that was broken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// Which.
+    pub promise: Promise,
+    /// When it showed.
+    pub at_us: Micros,
+    /// What happened.
+    pub story: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {}: {}", self.promise, at(self.at_us), self.story)
+    }
+}
+
+/// The first promise that a history breaks, the strongest first.
+#[must_use]
+pub fn judge(history: &History) -> Option<Violation> {
+    let stays = history.stays();
+    fenced::fenced(history)
+        .or_else(|| unique::unique(history, &stays))
+        .or_else(|| ordered::ordered(history, &stays))
+        .or_else(|| exclusive::exclusive(history, &stays))
+        .or_else(|| bridged::bridged(history, &stays))
+}
+
+/// A time as people read it.
+pub(crate) fn at(us: Micros) -> String {
+    format!("{}.{:03} ms", us / 1_000, us % 1_000)
+}
+
+/// A lease as people read it.
+fn name(stay: &Stay) -> String {
+    let (id, label) = stay.holder.split_once(' ').unwrap_or((&stay.holder, ""));
+    format!("{label} ({:.8}) with token {}", id, stay.token)
+}

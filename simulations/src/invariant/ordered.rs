@@ -1,0 +1,41 @@
+//! T2: a lease whose acquire began after another was returned carries the greater token. O(n log n).
+
+use super::{Promise, Violation, at, name};
+use crate::history::{Assumed, History, Micros, Stay};
+
+pub(super) fn ordered(history: &History, stays: &[Stay]) -> Option<Violation> {
+    let void = history.void_from(Assumed::T).unwrap_or(u64::MAX);
+    // Returns and beginnings in the order of time; a beginning at the instant of a return is not after it.
+    let mut events: Vec<(&str, Micros, bool, &Stay)> = Vec::with_capacity(2 * stays.len());
+    for stay in stays.iter().filter(|stay| stay.returned_us < void) {
+        events.push((&stay.resource, stay.began_us, false, stay));
+        events.push((&stay.resource, stay.returned_us, true, stay));
+    }
+    events.sort_by_key(|(resource, at_us, is_return, stay)| (*resource, *at_us, *is_return, stay.token));
+    let mut highest: Option<&Stay> = None;
+    for (resource, _, is_return, stay) in events {
+        highest = highest.filter(|highest| highest.resource == resource);
+        match highest {
+            _ if is_return => {
+                if highest.is_none_or(|highest| highest.token < stay.token) {
+                    highest = Some(stay);
+                }
+            }
+            Some(earlier) if stay.token <= earlier.token => {
+                return Some(Violation {
+                    promise: Promise::T2,
+                    at_us: stay.returned_us,
+                    story: format!(
+                        "{} began at {}, after {} was returned at {}",
+                        name(stay),
+                        at(stay.began_us),
+                        name(earlier),
+                        at(earlier.returned_us)
+                    ),
+                });
+            }
+            _ => {}
+        }
+    }
+    None
+}

@@ -1,0 +1,10 @@
+//! Quiet: no extension is sent after the release, under any interleaving.
+
+use super::{Promise, Violation};
+use crate::history::Micros;
+
+/// An extension of `holder` left its process at `at_us` although a release had.
+#[must_use]
+pub fn quiet(holder: &str, at_us: Micros) -> Violation {
+    Violation { promise: Promise::Quiet, at_us, story: format!("{holder} was extended after its release was sent") }
+}

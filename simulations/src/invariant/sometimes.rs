@@ -1,0 +1,92 @@
+//! Sometimes: what has to happen now and then in a range of runs, or the range shows nothing.
+
+use crate::plan::Profile;
+
+/// How often something happened.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Coverage {
+    /// Runs.
+    pub runs: u64,
+    /// Leases that were acquired.
+    pub acquired: u64,
+    /// Acquires that failed.
+    pub failed: u64,
+    /// Acquires that were cancelled on their way.
+    pub cancelled: u64,
+    /// Leases that were lost before they were given back.
+    pub lost: u64,
+    /// Leases that lived longer than their first validity.
+    pub extended: u64,
+    /// Seals that a node was asked for.
+    pub seals: u64,
+    /// Nodes that were sent to rest.
+    pub rests: u64,
+    /// Nodes that were woken.
+    pub wakes: u64,
+    /// Grants that arrived after their round was over.
+    pub late_grants: u64,
+    /// Writes that were let through.
+    pub written: u64,
+    /// Writes that were refused as stale.
+    pub stale: u64,
+    /// Two who believed at one time, excused or not.
+    pub overlaps: u64,
+    /// Locks that vanished, so that X is not promised.
+    pub vanished: u64,
+}
+
+impl Coverage {
+    /// Adds what another run saw.
+    pub fn add(&mut self, other: &Self) {
+        let Self { runs, acquired, failed, cancelled, lost, extended, seals, rests, wakes, .. } = other;
+        let Self { late_grants, written, stale, overlaps, vanished, .. } = other;
+        self.runs += runs;
+        self.acquired += acquired;
+        self.failed += failed;
+        self.cancelled += cancelled;
+        self.lost += lost;
+        self.extended += extended;
+        self.seals += seals;
+        self.rests += rests;
+        self.wakes += wakes;
+        self.late_grants += late_grants;
+        self.written += written;
+        self.stale += stale;
+        self.overlaps += overlaps;
+        self.vanished += vanished;
+    }
+}
+
+/// From this many runs on everything that the profile is about must have happened.
+const ENOUGH_RUNS: u64 = 1_000;
+
+/// What never happened although it should have.
+#[must_use]
+pub fn vacuous(seen: &Coverage, profile: Profile) -> Vec<&'static str> {
+    let always = [("a lease was acquired", seen.acquired), ("a write was let through", seen.written)];
+    let often = [
+        ("a lease was extended", seen.extended),
+        ("an acquire failed", seen.failed),
+        ("a seal was needed", seen.seals),
+    ];
+    let wild = [
+        ("an acquire was cancelled", seen.cancelled),
+        ("a lease was lost", seen.lost),
+        ("a grant arrived late", seen.late_grants),
+        ("a stale write was refused", seen.stale),
+        ("a node rested", seen.rests),
+        ("a node was woken", seen.wakes),
+    ];
+    let hellish = [("a lock vanished", seen.vanished), ("two believed at one time, excused", seen.overlaps)];
+    let mut due: Vec<_> = always.to_vec();
+    if seen.runs >= ENOUGH_RUNS {
+        due.extend(often);
+        if profile != Profile::Calm {
+            due.extend(wild);
+        }
+        if profile == Profile::Hell {
+            due.extend(hellish);
+        }
+    }
+    due.into_iter().filter(|(_, count)| *count == 0).map(|(what, _)| what).collect()
+}

@@ -1,0 +1,98 @@
+//! [`Mutant`]: wrong protocols. Each differs from the right one in one place, by a wrapper; no shipped code is changed.
+//!
+//! | where | file |
+//! |---|---|
+//! | what a node does | `server.rs` |
+//! | what a client sends, and believes to hear | `road.rs` |
+//! | clock, terms, belief, verifier | asked for where they are made |
+
+mod road;
+mod server;
+
+pub use road::mutated;
+
+use crate::invariant::Promise;
+
+/// A wrong protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, clap::ValueEnum)]
+pub enum Mutant {
+    /// token = max over the quorum, and no seal.
+    NoSeal,
+    /// A seal raises the counter without looking whose the lock is.
+    SealWithoutHolder,
+    /// A node without counters votes, and its counters start anew from the lowest number that counts.
+    EmptyCounterVotes,
+    /// A quorum of the nodes that can be reached, in place of the configured ones.
+    ReachableQuorum,
+    /// An extension takes a lost lock again and counts that as a vote.
+    ExtendReseeds,
+    /// A grant is sent twice, and the second one arrives late.
+    GrantTwice,
+    /// Nothing is taken off the time to live for clocks that run apart.
+    NoDrift,
+    /// The holder measures validity by its wall clock.
+    WallClock,
+    /// The holder measures validity from after the replies.
+    ValidFromReplies,
+    /// A node that does not answer counts as one that granted.
+    UnknownIsGranted,
+    /// What was not answered is not released.
+    UnknownNotReleased,
+    /// A release removes the lock, whoever has it.
+    ReleaseWithoutHolder,
+    /// A renewal goes out after the release.
+    ExtendAfterRelease,
+    /// A node that may have forgotten votes at once.
+    NoRest,
+    /// Counters that were lost start at the lowest number that counts, not at the clock.
+    NoClockStart,
+    /// The verifier checks first and writes later.
+    CheckThenWrite,
+    /// A holder believes until a reply says that the lock is gone.
+    LossByReplyOnly,
+}
+
+impl Mutant {
+    /// All of them.
+    pub const ALL: [Self; 17] = [
+        Self::NoSeal,
+        Self::SealWithoutHolder,
+        Self::EmptyCounterVotes,
+        Self::ReachableQuorum,
+        Self::ExtendReseeds,
+        Self::GrantTwice,
+        Self::NoDrift,
+        Self::WallClock,
+        Self::ValidFromReplies,
+        Self::UnknownIsGranted,
+        Self::UnknownNotReleased,
+        Self::ReleaseWithoutHolder,
+        Self::ExtendAfterRelease,
+        Self::NoRest,
+        Self::NoClockStart,
+        Self::CheckThenWrite,
+        Self::LossByReplyOnly,
+    ];
+
+    /// Its name on the command line.
+    #[must_use]
+    pub fn name(self) -> String {
+        clap::ValueEnum::to_possible_value(&self).map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+
+    /// The promises that it may break. Another one that breaks in its place counts as well; this is what is expected.
+    #[must_use]
+    pub const fn breaks(self) -> &'static [Promise] {
+        match self {
+            Self::NoSeal | Self::EmptyCounterVotes | Self::NoClockStart => &[Promise::T1, Promise::T2],
+            Self::SealWithoutHolder | Self::GrantTwice => &[Promise::T1, Promise::T2, Promise::X],
+            Self::ReachableQuorum | Self::UnknownIsGranted => &[Promise::T1, Promise::T2, Promise::X],
+            Self::ExtendReseeds => &[Promise::E, Promise::X],
+            Self::NoDrift | Self::WallClock | Self::ValidFromReplies => &[Promise::X],
+            Self::ReleaseWithoutHolder | Self::NoRest | Self::LossByReplyOnly => &[Promise::X],
+            Self::UnknownNotReleased => &[Promise::Clean],
+            Self::ExtendAfterRelease => &[Promise::Quiet],
+            Self::CheckThenWrite => &[Promise::F],
+        }
+    }
+}

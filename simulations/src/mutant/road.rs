@@ -1,0 +1,161 @@
+//! Mutants in what a client sends to a node, and in what it believes to hear.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use redfence::node::{Answer, Inbox, Node};
+use redfence::protocol::{Reply, Request, Verb};
+use redfence::{HolderId, NodeId};
+
+use super::Mutant;
+use crate::farm::{World, lock};
+use crate::plan::Terms;
+
+/// A process's way to a node under a mutant, where the mutant is there at all.
+#[must_use]
+pub fn mutated(mutant: Option<Mutant>, world: &Arc<World>, terms: Terms, node: Arc<dyn Node>) -> Arc<dyn Node> {
+    match mutant {
+        Some(
+            mutant @ (Mutant::NoSeal
+            | Mutant::GrantTwice
+            | Mutant::UnknownIsGranted
+            | Mutant::UnknownNotReleased
+            | Mutant::ExtendAfterRelease),
+        ) => {
+            let world = Arc::clone(world);
+            Arc::new(Road { mutant, world, terms, node, known: Arc::default() })
+        }
+        _ => node,
+    }
+}
+
+struct Road {
+    mutant: Mutant,
+    world: Arc<World>,
+    terms: Terms,
+    node: Arc<dyn Node>,
+    known: Arc<Mutex<Known>>,
+}
+
+/// What the client has heard from this node.
+#[derive(Default)]
+struct Known {
+    /// The greatest counter.
+    counter: u64,
+    /// Holders whose grant it confirmed.
+    granted: HashMap<HolderId, bool>,
+}
+
+impl Node for Road {
+    fn send(&self, request: Request, answer: Answer) {
+        let holder = request.subject.holder.id();
+        match (self.mutant, request.verb) {
+            (Mutant::NoSeal, Verb::Seal { .. }) => answer.reply(Reply::Sealed),
+            (Mutant::GrantTwice, Verb::Grant { ttl, .. }) => {
+                let late_ms = self.world.throw(|dice| dice.skewed(2 * self.terms.ttl_ms));
+                self.node.send(request.clone(), answer);
+                let (node, again) =
+                    (Arc::clone(&self.node), Request { verb: Verb::Grant { ttl, floor: 0 }, ..request });
+                self.world.after(late_ms, move || node.send(again, nowhere()));
+            }
+            (Mutant::UnknownIsGranted, Verb::Grant { .. }) => {
+                let verb = request.verb;
+                let inbox = Arc::new(Hopeful { known: Arc::clone(&self.known), answer: Mutex::new(Some(answer)) });
+                // Shortly before the round is over.
+                let patience_ms = self.terms.node_timeout_ms * 3 / 4;
+                let hopeful = Arc::clone(&inbox);
+                self.world.after(patience_ms, move || hopeful.assume());
+                self.node.send(request, to(inbox, verb));
+            }
+            (Mutant::UnknownNotReleased, Verb::Grant { .. }) => {
+                let verb = request.verb;
+                let inbox = Arc::new(Ear { holder, known: Arc::clone(&self.known), answer: Mutex::new(Some(answer)) });
+                self.node.send(request, to(inbox, verb));
+            }
+            (Mutant::UnknownNotReleased, Verb::Release) if !lock(&self.known).granted.contains_key(&holder) => {
+                answer.reply(Reply::Released);
+            }
+            (Mutant::ExtendAfterRelease, Verb::Release) => {
+                self.node.send(request.clone(), answer);
+                let ttl = std::time::Duration::from_millis(u64::from(self.terms.ttl_ms));
+                self.node.send(Request { verb: Verb::Extend { ttl }, ..request }, nowhere());
+            }
+            _ => self.node.send(request, answer),
+        }
+    }
+
+    fn admit(&self, session: u64) {
+        self.node.admit(session);
+    }
+
+    fn sessions(&self) -> Option<tokio::sync::watch::Receiver<u64>> {
+        self.node.sessions()
+    }
+
+    fn address(&self) -> String {
+        self.node.address()
+    }
+}
+
+fn to(inbox: Arc<dyn Inbox>, verb: Verb) -> Answer {
+    Answer::to(inbox, NodeId::new(0).unwrap_or_else(|| unreachable!("a set has a first node")), verb)
+}
+
+/// An answer that nobody waits for.
+fn nowhere() -> Answer {
+    struct Nobody;
+    impl Inbox for Nobody {
+        fn deliver(&self, _: NodeId, _: Verb, _: Reply) {}
+    }
+    to(Arc::new(Nobody), Verb::Release)
+}
+
+/// Takes no answer for a yes.
+struct Hopeful {
+    known: Arc<Mutex<Known>>,
+    answer: Mutex<Option<Answer>>,
+}
+
+impl Hopeful {
+    fn assume(&self) {
+        let (answer, counter) = (lock(&self.answer).take(), lock(&self.known).counter);
+        if let (Some(answer), 1..) = (answer, counter) {
+            answer.reply(Reply::Granted { counter: counter + 1 });
+        }
+    }
+}
+
+impl Inbox for Hopeful {
+    fn deliver(&self, _: NodeId, _: Verb, reply: Reply) {
+        if let Reply::Granted { counter } = &reply {
+            let mut known = lock(&self.known);
+            known.counter = known.counter.max(*counter);
+        }
+        if matches!(&reply, Reply::Failed(fault) if !fault.kind.never_sent()) {
+            return self.assume();
+        }
+        let answer = lock(&self.answer).take();
+        if let Some(answer) = answer {
+            answer.reply(reply);
+        }
+    }
+}
+
+/// Notes which grants were confirmed.
+struct Ear {
+    holder: HolderId,
+    known: Arc<Mutex<Known>>,
+    answer: Mutex<Option<Answer>>,
+}
+
+impl Inbox for Ear {
+    fn deliver(&self, _: NodeId, _: Verb, reply: Reply) {
+        if matches!(reply, Reply::Granted { .. }) {
+            lock(&self.known).granted.insert(self.holder, true);
+        }
+        let answer = lock(&self.answer).take();
+        if let Some(answer) = answer {
+            answer.reply(reply);
+        }
+    }
+}

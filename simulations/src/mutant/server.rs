@@ -1,0 +1,69 @@
+//! Mutants in what a node does.
+
+use redfence::WallTime;
+use redfence::node::NodeState;
+use redfence::protocol::{COUNTER_MIN, Reply, Request, Verb};
+use std::time::Duration;
+
+use super::Mutant;
+
+impl Mutant {
+    /// What a node does with a request, under a mutant or under none.
+    pub(crate) fn apply(mutant: Option<Self>, node: &mut NodeState, now: WallTime, request: &Request) -> Reply {
+        let slot = request.subject.resource.slot();
+        match (mutant, request.verb) {
+            (Some(Self::SealWithoutHolder), Verb::Seal { token }) => {
+                node.set_counter(slot, node.counter(slot).max(token));
+                Reply::Sealed
+            }
+            (Some(Self::ExtendReseeds), Verb::Extend { ttl }) => match node.apply(now, request) {
+                Reply::Refused(view) if view.occupant.is_none() => {
+                    let verb = Verb::Grant { ttl, floor: 0 };
+                    node.apply(now, &Request { verb, ..request.clone() });
+                    Reply::Extended
+                }
+                reply => reply,
+            },
+            (Some(Self::EmptyCounterVotes), Verb::Grant { .. }) => {
+                if node.counter(slot) < COUNTER_MIN {
+                    node.set_counter(slot, COUNTER_MIN);
+                }
+                node.apply(now, request)
+            }
+            // Nobody finds out that it forgot, for it is awake at once with a counter that starts low.
+            (Some(Self::EmptyCounterVotes), Verb::Settle { seen, new, max_ttl, wall, .. }) => {
+                let verb = Verb::Settle { seen, rest: Duration::ZERO, new, max_ttl, wall };
+                let before = node.counter(slot);
+                let reply = node.apply(now, &Request { verb, ..request.clone() });
+                if before < COUNTER_MIN {
+                    forget_counters(node);
+                }
+                reply
+            }
+            (Some(Self::ReleaseWithoutHolder), Verb::Release) => {
+                node.drop_lock(&request.subject.resource);
+                Reply::Released
+            }
+            (Some(Self::NoRest), Verb::Settle { seen, new, max_ttl, wall, .. }) => {
+                let verb = Verb::Settle { seen, rest: Duration::ZERO, new, max_ttl, wall };
+                node.apply(now, &Request { verb, ..request.clone() })
+            }
+            (Some(Self::NoClockStart), Verb::Settle { .. } | Verb::Wake { .. }) => {
+                let before = node.counter(slot);
+                let reply = node.apply(now, request);
+                if before < COUNTER_MIN && node.counter(slot) >= COUNTER_MIN {
+                    forget_counters(node);
+                }
+                reply
+            }
+            _ => node.apply(now, request),
+        }
+    }
+}
+
+/// All counters start anew from the lowest number that counts.
+fn forget_counters(node: &mut NodeState) {
+    for slot in 0..redfence::Resource::SLOTS {
+        node.set_counter(slot, COUNTER_MIN);
+    }
+}

@@ -1,0 +1,103 @@
+//! [`Fault`]: one thing that goes wrong, at one time. Faults overlap.
+
+use serde::{Deserialize, Serialize};
+
+/// One thing that goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    /// When.
+    pub at_ms: u32,
+    /// What.
+    pub blow: Blow,
+}
+
+/// What goes wrong. `None` for a client means every client, and so with nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Blow {
+    /// Connections break more often.
+    Lossy { client: Option<u8>, node: Option<u8>, per_mille: u32, for_ms: u32 },
+    /// Messages take longer, and some much longer.
+    Slow { client: Option<u8>, node: Option<u8>, extra_ms: u32, tail_ms: u32, for_ms: u32 },
+    /// Nothing gets through, and nobody is told. What was sent may arrive when it ends, long after its sender gave up.
+    Cut { client: Option<u8>, node: Option<u8>, way: Way, arrives_after: bool, for_ms: u32 },
+    /// The node does nothing; what was sent to it is done when this ends.
+    Hang { node: u8, for_ms: u32 },
+    /// The node ends and is started again.
+    Crash { node: u8, down_ms: u32, memory: Memory },
+    /// What the node remembers now is what [`Memory::Snapshot`] brings back.
+    Snapshot { node: u8 },
+    /// Everything is deleted on a live node.
+    Flush { node: u8 },
+    /// The counter of a resource is deleted.
+    DropCounter { node: u8, resource: u8 },
+    /// The lock of a resource vanishes.
+    Evict { node: u8, resource: u8 },
+    /// The node's wall clock steps.
+    NodeClock { node: u8, by_ms: i32 },
+    /// The process stands still, with everything that it does in the background. Time goes on.
+    Pause { client: u8, for_ms: u32 },
+    /// The process dies and another one takes its place.
+    Reboot { client: u8, down_ms: u32 },
+    /// The client's wall clock steps.
+    ClientClock { client: u8, by_ms: i32 },
+    /// The guarded resource takes its time.
+    SlowStore { by_ms: u32, for_ms: u32 },
+}
+
+/// Which way is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Way {
+    /// From client to node.
+    There,
+    /// From node to client.
+    Back,
+    /// Both.
+    Both,
+}
+
+/// What a node remembers when it starts again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Memory {
+    /// Everything.
+    Kept,
+    /// Nothing: it lost its data, or another machine has taken its place.
+    Lost,
+    /// What it knew at the last [`Blow::Snapshot`]; nothing if there was none.
+    Snapshot,
+}
+
+impl Blow {
+    /// How long it lasts; `None` for what is over at once.
+    #[must_use]
+    pub const fn lasts_ms(&self) -> Option<u32> {
+        match *self {
+            Self::Lossy { for_ms, .. }
+            | Self::Slow { for_ms, .. }
+            | Self::Cut { for_ms, .. }
+            | Self::Hang { for_ms, .. }
+            | Self::Pause { for_ms, .. }
+            | Self::SlowStore { for_ms, .. } => Some(for_ms),
+            Self::Crash { down_ms, .. } | Self::Reboot { down_ms, .. } => Some(down_ms),
+            Self::Snapshot { .. }
+            | Self::Flush { .. }
+            | Self::DropCounter { .. }
+            | Self::Evict { .. }
+            | Self::NodeClock { .. }
+            | Self::ClientClock { .. } => None,
+        }
+    }
+
+    /// Whether it strikes `client`, as far as clients go.
+    #[must_use]
+    pub fn concerns_client(&self, client: u8) -> bool {
+        match *self {
+            Self::Pause { client: one, .. }
+            | Self::Reboot { client: one, .. }
+            | Self::ClientClock { client: one, .. } => one == client,
+            Self::Lossy { client: some, .. } | Self::Slow { client: some, .. } | Self::Cut { client: some, .. } => {
+                some.is_none_or(|one| one == client)
+            }
+            _ => false,
+        }
+    }
+}

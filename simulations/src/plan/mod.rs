@@ -1,0 +1,175 @@
+//! [`Plan`]: everything that decides a run, as plain data.
+//!
+//! A plan is drawn from a seed and a profile, or written by hand. It is what is replayed and what is shrunk: the same plan
+//! gives the same run. All times are milliseconds since the run began.
+
+mod draw;
+mod fault;
+mod profile;
+
+use serde::{Deserialize, Serialize};
+
+pub use fault::{Blow, Fault, Memory, Way};
+pub use profile::{Profile, Scale};
+
+/// One run, before it happens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Decides the fate of messages, jitter and holder ids.
+    pub seed: u64,
+    /// How leases are asked for.
+    pub terms: Terms,
+    /// What the nodes remember when the run begins.
+    pub founding: Founding,
+    /// The nodes' clocks.
+    pub nodes: Vec<Machine>,
+    /// Who wants what when.
+    pub clients: Vec<Client>,
+    /// How many resources there are.
+    pub resources: u8,
+    /// The network while nothing is wrong in particular.
+    pub air: Air,
+    /// What goes wrong.
+    pub faults: Vec<Fault>,
+    /// When everything that goes wrong has ended; from here on the system has to heal.
+    pub calm_at_ms: u32,
+}
+
+/// How leases are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Terms {
+    /// The time to live.
+    pub ttl_ms: u32,
+    /// The longest that anybody may ask for.
+    pub max_ttl_ms: u32,
+    /// How long a round waits for silent nodes.
+    pub node_timeout_ms: u32,
+    /// A connection with requests unanswered for this long is dropped at the next request.
+    pub response_timeout_ms: u32,
+}
+
+/// What the nodes remember when the run begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Founding {
+    /// They are joined and awake.
+    Done,
+    /// They remember nothing and have been up for long: a new installation.
+    UpForLong,
+    /// They remember nothing and have just been started.
+    JustStarted,
+}
+
+/// One machine's clocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Machine {
+    /// How far its wall clock is off.
+    pub offset_ms: i32,
+    /// How much faster than true time its clocks run, in parts per million.
+    pub drift_ppm: i32,
+}
+
+/// One client: a process with one locker, which may stand still or die.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Client {
+    /// Its clocks.
+    pub machine: Machine,
+    /// What it does, in order.
+    pub turns: Vec<Turn>,
+}
+
+/// One acquire and what follows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Turn {
+    /// The pause before.
+    pub think_ms: u32,
+    /// Which resource.
+    pub resource: u8,
+    /// How long to try; 0 is one attempt.
+    pub wait_ms: u32,
+    /// The acquire is dropped after this time.
+    pub cancel_ms: Option<u32>,
+    /// What is done while the lease is held.
+    pub acts: Vec<Act>,
+    /// How it is given back.
+    pub end: End,
+}
+
+/// Something done while a lease is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Act {
+    /// Time goes by.
+    Work {
+        /// So much.
+        ms: u32,
+    },
+    /// The lease is checked, the process stands still, and then a write is sent.
+    Write {
+        /// How long the process stands still between check and write.
+        stall_ms: u32,
+        /// How long the write is on its way.
+        flight_ms: u32,
+    },
+    /// The process stands still.
+    Stall {
+        /// For so long.
+        ms: u32,
+    },
+    /// The holder extends by hand.
+    Extend {
+        /// The call is dropped after this time.
+        cancel_ms: Option<u32>,
+    },
+}
+
+/// How a lease is given back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum End {
+    /// Released.
+    Release {
+        /// The call is dropped after this time.
+        cancel_ms: Option<u32>,
+    },
+    /// The guard goes out of scope.
+    Drop,
+}
+
+/// The network while nothing is wrong in particular.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Air {
+    /// The least and the greatest usual time one way.
+    pub latency_ms: (u32, u32),
+    /// How many messages in a thousand take much longer.
+    pub tail_per_mille: u32,
+    /// How long those take at most.
+    pub tail_ms: u32,
+    /// How many messages in a thousand break their connection.
+    pub loss_per_mille: u32,
+}
+
+impl Plan {
+    /// The time to live, node timeout and so on as the locker takes them.
+    #[must_use]
+    pub fn validity_ms(&self) -> u32 {
+        self.terms.ttl_ms - self.terms.ttl_ms / 100
+    }
+
+    /// How long after the calm somebody must have acquired at the latest: a node that forgot rests for `max_ttl` and
+    /// a lease that is held ends with its time to live; both in a row twice, and some seconds for looks and timeouts.
+    #[must_use]
+    pub fn heals_within_ms(&self) -> u32 {
+        let back = |fault: &Fault| match fault.blow {
+            // A rest is read on the node's clock: one that is set back prolongs it.
+            Blow::NodeClock { by_ms, .. } if by_ms < 0 => by_ms.unsigned_abs(),
+            _ => 0,
+        };
+        let set_back: u32 = self.faults.iter().map(back).sum();
+        2 * (self.terms.max_ttl_ms * 11 / 10 + self.terms.ttl_ms) + 5_000 + set_back
+    }
+
+    /// How many acts there are in all: what shrinking makes smaller.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        let turns = || self.clients.iter().flat_map(|client| &client.turns);
+        self.faults.len() + self.clients.len() + turns().count() + turns().map(|turn| turn.acts.len()).sum::<usize>()
+    }
+}
