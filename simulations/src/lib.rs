@@ -4,18 +4,26 @@
 //!   seed ──▶ Plan ──▶ farm::run ──▶ History ──▶ invariant::judge ──▶ Violation ──▶ shrink
 //! ```
 //!
-//! A [`Plan`] is data: who wants what when, and what goes wrong. A [`mutant`] takes one of the tempting short cuts, to
+//! A [`Plan`] is data: who wants what when, and what goes wrong. A [`Mutant`] takes one of the tempting short cuts, to
 //! show that the checks see what goes wrong.
 
 pub mod farm;
 pub mod history;
 pub mod invariant;
-pub mod mutant;
 pub mod plan;
 pub mod stream;
 
+mod campaign;
 mod dice;
+mod level;
+mod mutant;
+mod shrink;
+mod timeline;
 
+pub use campaign::{Campaign, Fallen, Report};
 pub use dice::Dice;
+pub use level::Level;
 pub use mutant::Mutant;
 pub use plan::{Plan, Profile, Scale};
+pub use shrink::shrink;
+pub use timeline::{Lane, Mark, MarkKind, Span, SpanKind, Timeline};

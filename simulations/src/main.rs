@@ -1,29 +1,36 @@
 //! The simulator's command line.
-use simulations::*;
-fn main() {
-    let a: Vec<String> = std::env::args().collect();
-    let (s, e): (u64, u64) = (a[1].parse().unwrap(), a[2].parse().unwrap());
-    let profile = match &*a[3] {
-        "calm" => Profile::Calm,
-        "rough" => Profile::Rough,
-        _ => Profile::Hell,
-    };
-    let traced = a.len() > 4 && a[4] == "t";
-    let mut seen = invariant::Coverage::default();
-    let mut bad = 0;
-    for seed in s..e {
-        let plan = Plan::draw(seed, profile, Scale::default());
-        let o = farm::run(&plan, None, traced);
-        if traced {
-            println!("{plan:#?}\n{}", o.trace);
-        }
-        seen.add(&o.seen);
-        if let Some(v) = o.violation {
-            bad += 1;
-            if bad < 20 {
-                println!("seed {seed}: {v}");
-            }
-        }
+
+mod command;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Runs the shipped lock in the worst of worlds.
+#[derive(Parser)]
+#[command(name = "simulations", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs a range of seeds until one breaks a promise.
+    Run(command::run::RunArguments),
+    /// Runs one seed, or a plan from a file, and tells what happened.
+    Replay(command::replay::ReplayArguments),
+    /// Runs every wrong protocol until it falls.
+    Mutants(command::mutants::MutantsArguments),
+    /// Reads a history, one record a line of JSON, and says whether T1, T2, X and F held.
+    Check(command::check::CheckArguments),
+}
+
+fn main() -> ExitCode {
+    match Arguments::parse().command {
+        Command::Run(arguments) => command::run::run(&arguments),
+        Command::Replay(arguments) => command::replay::replay(&arguments),
+        Command::Mutants(arguments) => command::mutants::mutants(&arguments),
+        Command::Check(arguments) => command::check::check(&arguments),
     }
-    println!("{seen:?} bad {bad}");
 }

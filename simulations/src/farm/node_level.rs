@@ -40,6 +40,9 @@ struct Inner {
     belated: HashSet<HolderId>,
 }
 
+/// The longest time on the way after the calm.
+const CALM_DELAY_MAX_MS: u64 = 10;
+
 /// What is to be done once nothing is locked any more: answers may lead to further requests.
 #[derive(Default)]
 struct Afterwards {
@@ -161,7 +164,9 @@ impl NodeLevel {
         not_before_ms.max(self.world.now_ms() + u64::from(takes_ms))
     }
 
+    /// However late a request is, it does not arrive long after the calm: delays are bounded from then on.
     fn deliver_at(&self, arrives_ms: u64, parcel: Parcel) {
+        let arrives_ms = arrives_ms.min(self.calm_at_ms.max(self.world.now_ms() + CALM_DELAY_MAX_MS));
         let (Some(me), tie) = (self.me.upgrade(), tie(parcel.link, arrives_ms)) else { return };
         self.world.at(arrives_ms, tie, move || me.arrived(parcel));
     }

@@ -147,12 +147,6 @@ pub struct Air {
 }
 
 impl Plan {
-    /// The time to live, node timeout and so on as the locker takes them.
-    #[must_use]
-    pub fn validity_ms(&self) -> u32 {
-        self.terms.ttl_ms - self.terms.ttl_ms / 100
-    }
-
     /// How long after the calm somebody must have acquired at the latest: a node that forgot rests for `max_ttl` and
     /// a lease that is held ends with its time to live; both in a row twice, and some seconds for looks and timeouts.
     #[must_use]
@@ -164,6 +158,31 @@ impl Plan {
         };
         let set_back: u32 = self.faults.iter().map(back).sum();
         2 * (self.terms.max_ttl_ms * 11 / 10 + self.terms.ttl_ms) + 5_000 + set_back
+    }
+
+    /// Whether a plan that was written by hand can be run.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that says what is wrong with it.
+    pub fn check(&self) -> Result<(), String> {
+        let (nodes, clients) = (self.nodes.len(), self.clients.len());
+        if !(1..=32).contains(&nodes) || !(1..=64).contains(&clients) || self.resources == 0 {
+            return Err(format!(
+                "{nodes} nodes, {clients} clients and {} resources: 1 to 32, 1 to 64, at least 1",
+                self.resources
+            ));
+        }
+        let Terms { ttl_ms, max_ttl_ms, node_timeout_ms, .. } = self.terms;
+        if ttl_ms < 10 || ttl_ms > max_ttl_ms || node_timeout_ms == 0 || node_timeout_ms >= ttl_ms {
+            return Err(format!(
+                "ttl {ttl_ms} ms, max_ttl {max_ttl_ms} ms and node timeout {node_timeout_ms} ms do not go together"
+            ));
+        }
+        match self.faults.iter().find(|fault| fault.at_ms > self.calm_at_ms) {
+            Some(late) => Err(format!("{late:?} comes after the calm at {} ms", self.calm_at_ms)),
+            None => Ok(()),
+        }
     }
 
     /// How many acts there are in all: what shrinking makes smaller.

@@ -1,0 +1,85 @@
+//! [`Campaign`]: many runs, one a seed, on some threads.
+
+use std::ops::Range;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::Mutant;
+use crate::farm::lock;
+use crate::invariant::{Coverage, Violation};
+use crate::level::Level;
+use crate::plan::{Plan, Profile, Scale};
+
+/// What is run, but for the seeds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Campaign {
+    /// What stands in for nodes and network.
+    pub level: Level,
+    /// How bad it gets.
+    pub profile: Profile,
+    /// How many there are of what.
+    pub scale: Scale,
+    /// A wrong protocol, to see it fall.
+    pub mutant: Option<Mutant>,
+}
+
+/// What came of many runs.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// How often what happened.
+    pub seen: Coverage,
+    /// The violation of the lowest seed that has one. Of the seeds above it not all were run.
+    pub fallen: Option<Fallen>,
+}
+
+/// A seed that broke a promise.
+#[derive(Debug, Clone)]
+pub struct Fallen {
+    /// The seed.
+    pub seed: u64,
+    /// What it broke.
+    pub violation: Violation,
+}
+
+impl Campaign {
+    /// The plan of a seed.
+    #[must_use]
+    pub fn plan(&self, seed: u64) -> Plan {
+        Plan::draw(seed, self.profile, self.scale)
+    }
+
+    /// Runs seeds on `jobs` threads until one breaks a promise; which one does not depend on the threads. `after_each` is
+    /// called after every run.
+    #[must_use]
+    pub fn run(&self, seeds: Range<u64>, jobs: usize, after_each: &(dyn Fn() + Sync)) -> Report {
+        let next = AtomicU64::new(seeds.start);
+        let end = AtomicU64::new(seeds.end);
+        let report = Mutex::new(Report::default());
+        let work = || {
+            let mut seen = Coverage::default();
+            loop {
+                let seed = next.fetch_add(1, Ordering::Relaxed);
+                if seed >= end.load(Ordering::Relaxed) {
+                    break;
+                }
+                let outcome = self.level.run(&self.plan(seed), self.mutant, false);
+                seen.add(&outcome.seen);
+                if let Some(violation) = outcome.violation {
+                    end.fetch_min(seed, Ordering::Relaxed);
+                    let mut report = lock(&report);
+                    if report.fallen.as_ref().is_none_or(|fallen| seed < fallen.seed) {
+                        report.fallen = Some(Fallen { seed, violation });
+                    }
+                }
+                after_each();
+            }
+            lock(&report).seen.add(&seen);
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..jobs {
+                scope.spawn(work);
+            }
+        });
+        report.into_inner().unwrap_or_default()
+    }
+}

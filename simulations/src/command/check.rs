@@ -1,0 +1,48 @@
+//! `check`: whether T1, T2, X and F held in a history.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use simulations::history::{History, Record};
+use simulations::invariant::{judge, overlaps};
+
+use super::cannot;
+
+/// What `check` is told.
+#[derive(Debug, clap::Args)]
+pub(crate) struct CheckArguments {
+    /// The history: one record a line of JSON.
+    file: PathBuf,
+}
+
+/// Reads the history and judges it.
+pub(crate) fn check(CheckArguments { file }: &CheckArguments) -> ExitCode {
+    let history = match File::open(file) {
+        Ok(from) => History::read(BufReader::new(from)),
+        Err(error) => return cannot("cannot open", file, &error),
+    };
+    let history = match history {
+        Ok(history) => history,
+        Err(error) => return cannot("cannot read", file, &error),
+    };
+    let stays = history.stays();
+    let writes = history.records.iter().filter(|record| matches!(record, Record::Write { .. })).count();
+    if stays.is_empty() && writes == 0 {
+        eprintln!("simulations: {} has neither leases nor writes: nothing is shown", file.display());
+        return ExitCode::from(2);
+    }
+    let excused = overlaps(&history, &stays).iter().filter(|overlap| overlap.excused).count();
+    println!("{} leases · {writes} writes · {excused} overlaps that nothing was promised against", stays.len());
+    match judge(&history) {
+        Some(violation) => {
+            println!("VIOLATED  {violation}");
+            ExitCode::FAILURE
+        }
+        None => {
+            println!("T1, T2, X and F held");
+            ExitCode::SUCCESS
+        }
+    }
+}

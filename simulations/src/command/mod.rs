@@ -1,0 +1,81 @@
+//! The commands, one a file.
+
+pub(crate) mod check;
+pub(crate) mod mutants;
+pub(crate) mod replay;
+pub(crate) mod run;
+
+use std::ops::Range;
+use std::path::Path;
+use std::process::ExitCode;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use simulations::{Campaign, Level, Mutant, Profile, Scale};
+
+/// What is run: shared by all commands that run something.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct What {
+    /// What stands in for nodes and network.
+    #[arg(long, value_enum, default_value = "node")]
+    level: Level,
+    /// How many nodes; 1 to 7 as the seed decides unless given.
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=32))]
+    nodes: Option<u8>,
+    /// How many clients; 2 to 8 as the seed decides unless given.
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=64))]
+    clients: Option<u8>,
+    /// How bad it gets.
+    #[arg(long, value_enum, default_value = "hell")]
+    profile: Profile,
+    /// A wrong protocol, to see it fall.
+    #[arg(long, value_enum)]
+    mutant: Option<Mutant>,
+}
+
+impl What {
+    pub(crate) const fn campaign(&self) -> Campaign {
+        let Self { level, nodes, clients, profile, mutant } = *self;
+        Campaign { level, profile, scale: Scale { nodes, clients }, mutant }
+    }
+
+    /// The options that say the same again.
+    pub(crate) fn again(&self) -> String {
+        let Self { level, nodes, clients, profile, mutant } = self;
+        let number =
+            |name: &str, value: &Option<u8>| value.map(|value| format!(" --{name} {value}")).unwrap_or_default();
+        let mutant = mutant.map(|mutant| format!(" --mutant {}", mutant.name())).unwrap_or_default();
+        let (level, profile) = (level.name(), profile.name());
+        format!("--level {level} --profile {profile}{}{}{mutant}", number("nodes", nodes), number("clients", clients))
+    }
+}
+
+/// A range of seeds as people write it: `0..1000`, or one seed.
+pub(crate) fn parse_seeds(text: &str) -> Result<Range<u64>, String> {
+    let problem = || format!("{text:?} is no range of seeds: write FIRST..END, for instance 0..10000");
+    let Some((first, end)) = text.split_once("..") else {
+        let seed: u64 = text.parse().map_err(|_| problem())?;
+        return Ok(seed..seed.saturating_add(1));
+    };
+    let (first, end) = (first.parse().map_err(|_| problem())?, end.parse().map_err(|_| problem())?);
+    if first < end { Ok(first..end) } else { Err(format!("{text:?} is empty: END must be greater than FIRST")) }
+}
+
+/// How many threads, unless told.
+pub(crate) fn jobs(told: Option<u8>) -> usize {
+    let machine = || std::thread::available_parallelism().map_or(1, usize::from);
+    told.map_or_else(machine, usize::from)
+}
+
+/// A bar with rate and time left, where standard error is a terminal.
+pub(crate) fn bar(runs: u64) -> ProgressBar {
+    let style = "{bar:40} {human_pos}/{human_len} runs · {per_sec} · {eta} left {msg}";
+    // The template is a constant; a bar of another shape is better than none.
+    ProgressBar::new(runs)
+        .with_style(ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+/// Says why the command cannot be done.
+pub(crate) fn cannot(what: &str, file: &Path, why: &dyn std::fmt::Display) -> ExitCode {
+    eprintln!("simulations: {what} {}: {why}", file.display());
+    ExitCode::from(2)
+}

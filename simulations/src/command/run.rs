@@ -1,0 +1,89 @@
+//! `run`: a range of seeds until one breaks a promise.
+
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use simulations::invariant::{Coverage, vacuous};
+use simulations::{Fallen, Report, Timeline, shrink};
+
+use super::{What, bar, cannot, jobs, parse_seeds};
+
+/// What `run` is told.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RunArguments {
+    #[command(flatten)]
+    what: What,
+    /// The seeds, as FIRST..END.
+    #[arg(long, value_parser = parse_seeds, default_value = "0..10000")]
+    seeds: Range<u64>,
+    /// How many threads; one for each core unless given.
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..))]
+    jobs: Option<u8>,
+    /// Writes every event of every run to this file. On one thread.
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
+}
+
+/// Runs the seeds and says what happened in one line.
+pub(crate) fn run(arguments: &RunArguments) -> ExitCode {
+    let RunArguments { what, seeds, jobs: told, trace } = arguments;
+    let campaign = what.campaign();
+    if let Some(file) = trace {
+        return match write_traces(arguments, file) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => cannot("cannot write", file, &error),
+        };
+    }
+    let bar = bar(seeds.end - seeds.start);
+    let report = campaign.run(seeds.clone(), jobs(*told), &|| bar.inc(1));
+    bar.finish_and_clear();
+    let Report { seen, fallen } = &report;
+    println!("{}", figures(seen, fallen.is_some()));
+    if let Some(fallen) = fallen {
+        tell(what, fallen);
+        return ExitCode::FAILURE;
+    }
+    let missing = vacuous(seen, campaign.profile);
+    if missing.is_empty() {
+        return ExitCode::SUCCESS;
+    }
+    eprintln!("These runs show little, for this never happened in any of them: {}.", missing.join("; "));
+    ExitCode::FAILURE
+}
+
+fn figures(seen: &Coverage, violated: bool) -> String {
+    let Coverage { runs, acquired, lost, overlaps, stale, .. } = seen;
+    let violations = u8::from(violated);
+    format!(
+        "{runs} runs · {acquired} acquires · {lost} leases lost · {overlaps} overlaps (none promised against) · \
+         {stale} stale writes refused · {violations} violations"
+    )
+}
+
+/// The seed, the smallest plan that breaks the same promise, and how to see it again.
+fn tell(what: &What, Fallen { seed, violation }: &Fallen) {
+    let campaign = what.campaign();
+    println!("seed {seed} broke {violation}");
+    let (plan, outcome) = shrink(&campaign.plan(*seed), &|plan| campaign.level.run(plan, campaign.mutant, false));
+    println!("the smallest plan that does ({} parts):", plan.size());
+    println!("{}", serde_json::to_string(&plan).unwrap_or_default());
+    print!("{}", Timeline::of(&plan, &outcome));
+    println!("again: simulations replay --seed {seed} {}", what.again());
+}
+
+fn write_traces(arguments: &RunArguments, file: &Path) -> std::io::Result<()> {
+    let campaign = arguments.what.campaign();
+    let mut to = BufWriter::new(File::create(file)?);
+    for seed in arguments.seeds.clone() {
+        let outcome = campaign.level.run(&campaign.plan(seed), campaign.mutant, true);
+        writeln!(to, "seed {seed}")?;
+        to.write_all(outcome.trace.as_bytes())?;
+        if let Some(violation) = outcome.violation {
+            writeln!(to, "VIOLATED {violation}")?;
+        }
+    }
+    to.flush()
+}

@@ -1,0 +1,36 @@
+//! [`Level`]: what stands in for nodes and network.
+
+use crate::Mutant;
+use crate::farm::{NodeLevel, Outcome, run_on};
+use crate::plan::Plan;
+
+/// What stands in for nodes and network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Level {
+    /// The shipped node state, at the `Node` trait.
+    #[default]
+    Node,
+}
+
+impl Level {
+    /// Runs a plan.
+    #[must_use]
+    pub fn run(self, plan: &Plan, mutant: Option<Mutant>, traced: bool) -> Outcome {
+        match self {
+            Self::Node => run_on(
+                &|world, plan, resources, mutant| NodeLevel::new(world, plan, resources, mutant),
+                plan,
+                mutant,
+                traced,
+            ),
+        }
+    }
+
+    /// Its name on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Node => "node",
+        }
+    }
+}
