@@ -12,6 +12,7 @@ use super::cluster::Opened;
 use super::process::{Process, TasksOf};
 use super::stage::Stage;
 use super::world::lock;
+use crate::Dice;
 use crate::mutant::{Mutant, mutated};
 use crate::plan::{Act, Client, End, Turn};
 
@@ -117,7 +118,8 @@ impl ClientState {
         let ms = |ms: u32| Duration::from_millis(u64::from(ms));
         let terms = stage.plan.terms;
         let drift_ppm = if stage.mutant == Some(Mutant::NoDrift) { 0 } else { 10_000 };
-        let seed = stage.plan.seed ^ (u64::from(self.number) << 32 | u64::from(process.life) << 48 | 1);
+        // Every locker draws from a seed of its own: holder ids must never come twice, in one process either.
+        let seed = stage.world.throw(Dice::bits);
         let mut builder = Redlock::builder()
             .ttl(ms(terms.ttl_ms))
             .max_ttl(ms(terms.max_ttl_ms))

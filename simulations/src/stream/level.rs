@@ -13,7 +13,7 @@ use redis::{ProtocolVersion, RedisConnectionInfo};
 use super::machine::Machine;
 use super::socket::Road;
 use super::wire::Wire;
-use crate::farm::{self, Cluster, MachineClock, Outcome, Process, TasksOf, World, lock};
+use crate::farm::{Cluster, MachineClock, Process, TasksOf, World, lock};
 use crate::history::Assumed;
 use crate::invariant::{Leftover, quiet};
 use crate::mutant::Mutant;
@@ -39,12 +39,6 @@ struct Holders {
     released: HashSet<HolderId>,
     /// Those one of whose grants took effect after its time to live.
     belated: HashSet<HolderId>,
-}
-
-/// Runs a plan at this level.
-#[must_use]
-pub fn run(plan: &Plan, mutant: Option<Mutant>, traced: bool) -> Outcome {
-    farm::run_on(&|world, plan, resources, _| StreamLevel::new(world, plan, resources), plan, mutant, traced)
 }
 
 impl StreamLevel {
@@ -79,6 +73,7 @@ impl StreamLevel {
         for holder in granted.iter().filter_map(|holder| id_of(holder)) {
             let Some(began_ms) = holders.began.get(&holder) else { continue };
             let took_ms = self.world.now_ms() - began_ms;
+            self.world.note(|| format!("n{node} granted {holder} after {took_ms} ms"));
             self.world.count(|seen| seen.late_grants += u64::from(took_ms > u64::from(self.terms.node_timeout_ms)));
             if took_ms >= u64::from(self.terms.ttl_ms) {
                 holders.belated.insert(holder);

@@ -13,7 +13,7 @@ pub mod server;
 mod socket;
 mod wire;
 
-pub use level::{StreamLevel, run};
+pub use level::StreamLevel;
 pub use machine::{Machine, run_id};
 pub use socket::Road;
 pub use wire::Wire;
