@@ -63,7 +63,7 @@ impl Machine {
         let server = Server::new(Arc::<MachineClock>::clone(&clock), run_id(number, 0), started);
         let prefix = Prefix::default();
         if founding == Founding::Done {
-            server.found(prefix.as_str(), u64::from(terms.max_ttl_ms));
+            server.found(u64::from(terms.max_ttl_ms));
         }
         let unused = (0..Resource::SLOTS).find(|slot| resources.iter().all(|resource| resource.slot() != *slot));
         let reference = format!("{{{}:{}}}:token", prefix.as_str(), unused.unwrap_or_default());

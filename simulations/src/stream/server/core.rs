@@ -135,7 +135,7 @@ pub(super) struct Call<'a> {
     pub(super) words: &'a [Bytes],
 }
 
-impl Call<'_> {
+impl<'a> Call<'a> {
     /// The database that the connection has selected, and the time.
     pub(super) fn keys(&mut self) -> Result<(&mut Keyspace, i64), Reply> {
         let now_ms = self.core.now_ms();
@@ -150,7 +150,7 @@ impl Call<'_> {
     }
 
     /// The word at `at`, which the command's arity promises.
-    pub(super) fn word(&self, at: usize) -> Result<&Bytes, Reply> {
+    pub(super) fn word(&self, at: usize) -> Result<&'a Bytes, Reply> {
         self.words.get(at).ok_or_else(|| Reply::error("ERR syntax error"))
     }
 

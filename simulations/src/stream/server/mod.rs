@@ -17,7 +17,7 @@ mod lua_value;
 mod resp;
 mod store;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use redfence::protocol::RunId;
@@ -32,6 +32,11 @@ pub struct Server {
     machine: Arc<Mutex<Machine>>,
     clock: Arc<dyn Clock>,
 }
+
+/// The keys that a joined node has, for the prefix that lockers use unless told otherwise.
+static COUNTERS: OnceLock<Vec<(u64, Bytes)>> = OnceLock::new();
+const PREFIX: &str = "redfence";
+const RECORD: &str = "redfence:node";
 
 /// One connection, as the server counts them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -191,15 +196,15 @@ impl Server {
 
     /// As if somebody had joined the node when it was new: a record of this run, awake, and all counters at the clock.
     /// The same as `join.lua` leaves behind, without running it.
-    pub fn found(&self, prefix: &str, max_ttl_ms: u64) {
+    pub fn found(&self, max_ttl_ms: u64) {
         let now = self.clock.wall();
         let mut machine = self.lock();
         let run_id = machine.core.run_id.map(|run_id| run_id.to_string()).unwrap_or_default();
         let Some(keys) = machine.core.databases.first_mut() else { return };
-        let counter = Value::Text(now.unix_us().to_string().into());
-        for slot in 0..Resource::SLOTS {
-            keys.set(&format!("{{{prefix}:{slot}}}:token").into(), counter.clone(), None);
-        }
+        let counters = COUNTERS.get_or_init(|| {
+            Keyspace::in_order((0..Resource::SLOTS).map(|slot| format!("{{{PREFIX}:{slot}}}:token").into()))
+        });
+        *keys = Keyspace::filled(counters, &Value::Text(now.unix_us().to_string().into()));
         let fields = [
             ("format", "1".to_owned()),
             ("run_id", run_id),
@@ -209,7 +214,7 @@ impl Server {
             ("new", "1".to_owned()),
         ];
         let fields = fields.into_iter().map(|(name, value)| (Bytes::from_static(name.as_bytes()), value.into()));
-        keys.set(&format!("{prefix}:node").into(), Value::Hash(fields.collect()), None);
+        keys.set(&Bytes::from_static(RECORD.as_bytes()), Value::Hash(fields.collect()), None);
     }
 
     /// What a key of the first database holds, if it is there and is a text. Not a request: nothing else changes.

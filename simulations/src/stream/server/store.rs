@@ -1,5 +1,7 @@
 //! [`Keyspace`]: the keys of one database, with their ends.
 
+use std::borrow::Borrow;
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
@@ -34,31 +36,87 @@ struct Place {
     key: Bytes,
 }
 
-impl Place {
-    fn of(key: &Bytes) -> Self {
-        Self { hash: hash(key), key: key.clone() }
+/// What a place can be looked up by, without a copy of the key.
+trait Spot {
+    fn parts(&self) -> (u64, &[u8]);
+}
+
+impl Spot for Place {
+    fn parts(&self) -> (u64, &[u8]) {
+        (self.hash, &self.key)
+    }
+}
+
+impl Spot for (u64, &[u8]) {
+    fn parts(&self) -> (u64, &[u8]) {
+        *self
+    }
+}
+
+impl<'a> Borrow<dyn Spot + 'a> for Place {
+    fn borrow(&self) -> &(dyn Spot + 'a) {
+        self
+    }
+}
+
+impl PartialEq for dyn Spot + '_ {
+    fn eq(&self, other: &Self) -> bool {
+        self.parts() == other.parts()
+    }
+}
+
+impl Eq for dyn Spot + '_ {}
+
+impl PartialOrd for dyn Spot + '_ {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for dyn Spot + '_ {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.parts().cmp(&other.parts())
     }
 }
 
 impl Keyspace {
     /// The entry of `key`, unless it has expired: then it is gone for good.
     pub(super) fn get(&mut self, key: &Bytes, now_ms: i64) -> Option<&mut Entry> {
-        let place = Place::of(key);
-        let expired = self.entries.get(&place)?.expires_at.is_some_and(|at| now_ms > at);
-        if expired {
-            self.entries.remove(&place);
+        let spot: &dyn Spot = &(hash(key), &key[..]);
+        let ends = self.entries.get(spot)?.expires_at;
+        if ends.is_some_and(|at| now_ms > at) {
+            self.entries.remove(spot);
             return None;
         }
-        self.entries.get_mut(&place)
+        self.entries.get_mut(spot)
     }
 
     pub(super) fn set(&mut self, key: &Bytes, value: Value, expires_at: Option<i64>) {
-        self.entries.insert(Place::of(key), Entry { value, expires_at });
+        let entry = Entry { value, expires_at };
+        match self.entries.get_mut(&(hash(key), &key[..]) as &dyn Spot) {
+            Some(before) => *before = entry,
+            None => drop(self.entries.insert(Place { hash: hash(key), key: key.clone() }, entry)),
+        }
+    }
+
+    /// A keyspace in which each of these keys has the same value, and no end. They have to be in their order; see
+    /// [`Keyspace::in_order`].
+    pub(super) fn filled(keys: &[(u64, Bytes)], value: &Value) -> Self {
+        let entry = Entry { value: value.clone(), expires_at: None };
+        let places = keys.iter().map(|(hash, key)| (Place { hash: *hash, key: key.clone() }, entry.clone()));
+        Self { entries: places.collect() }
+    }
+
+    /// Keys with their hashes, in the order in which they are kept.
+    pub(super) fn in_order(keys: impl Iterator<Item = Bytes>) -> Vec<(u64, Bytes)> {
+        let mut keys: Vec<_> = keys.map(|key| (hash(&key), key)).collect();
+        keys.sort_unstable();
+        keys
     }
 
     /// Whether there was something to remove.
     pub(super) fn remove(&mut self, key: &Bytes, now_ms: i64) -> bool {
-        self.get(key, now_ms).is_some() && self.entries.remove(&Place::of(key)).is_some()
+        self.get(key, now_ms).is_some() && self.entries.remove(&(hash(key), &key[..]) as &dyn Spot).is_some()
     }
 
     pub(super) fn clear(&mut self) {
@@ -72,7 +130,7 @@ impl Keyspace {
     /// Up to `count` keys from `cursor` on, and where to go on; 0 is the beginning and the end.
     pub(super) fn scan(&mut self, cursor: u64, count: usize, now_ms: i64) -> (u64, Vec<Bytes>) {
         let from = Place { hash: cursor, key: Bytes::new() };
-        let mut places = self.entries.range((Bound::Included(from), Bound::Unbounded)).map(|(place, _)| place.clone());
+        let mut places = self.entries.range::<Place, _>((Bound::Included(from), Bound::Unbounded)).map(|(place, _)| place.clone());
         let mut keys: Vec<Bytes> = Vec::new();
         let mut last = None;
         let mut next = 0;

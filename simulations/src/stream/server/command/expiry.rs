@@ -13,9 +13,9 @@ const ABSENT: i64 = -2;
 const ENDLESS: i64 = -1;
 
 fn pttl(call: &mut Call<'_>) -> Result<Reply, Reply> {
-    let key = call.word(1)?.clone();
+    let key = call.word(1)?;
     let (keys, now) = call.keys()?;
-    Ok(Reply::Int(match keys.get(&key, now).map(|entry| entry.expires_at) {
+    Ok(Reply::Int(match keys.get(key, now).map(|entry| entry.expires_at) {
         None => ABSENT,
         Some(None) => ENDLESS,
         Some(Some(at)) => at.saturating_sub(now).max(0),
@@ -24,18 +24,18 @@ fn pttl(call: &mut Call<'_>) -> Result<Reply, Reply> {
 
 fn pexpire(call: &mut Call<'_>) -> Result<Reply, Reply> {
     let condition = Condition::read(call)?;
-    let (key, ms) = (call.word(1)?.clone(), call.number(2)?);
+    let (key, ms) = (call.word(1)?, call.number(2)?);
     let invalid = || Reply::error("ERR invalid expire time in 'pexpire' command");
     let at = ms.checked_add(call.core.now_ms()).ok_or_else(invalid)?;
     let (keys, now) = call.keys()?;
-    let Some(entry) = keys.get(&key, now) else { return Ok(Reply::Int(0)) };
+    let Some(entry) = keys.get(key, now) else { return Ok(Reply::Int(0)) };
     if !condition.allows(entry.expires_at, at) {
         return Ok(Reply::Int(0));
     }
     entry.expires_at = Some(at);
     // An end that has come already is a removal.
     if at <= now {
-        keys.remove(&key, now);
+        keys.remove(key, now);
     }
     Ok(Reply::Int(1))
 }

@@ -17,16 +17,16 @@ pub(super) fn commands() -> Vec<Command> {
 }
 
 fn hset(call: &mut Call<'_>) -> Result<Reply, Reply> {
-    let key = call.word(1)?.clone();
+    let key = call.word(1)?;
     let pairs = call.words.get(2..).unwrap_or_default();
     if pairs.len() % 2 == 1 {
         return Err(wrong_number("hset"));
     }
     let (keys, now) = call.keys()?;
-    if keys.get(&key, now).is_none() {
-        keys.set(&key, Value::Hash(Vec::new()), None);
+    if keys.get(key, now).is_none() {
+        keys.set(key, Value::Hash(Vec::new()), None);
     }
-    let fields = match keys.get(&key, now).map(|entry| &mut entry.value) {
+    let fields = match keys.get(key, now).map(|entry| &mut entry.value) {
         Some(Value::Hash(fields)) => fields,
         _ => return Err(Reply::error(WRONG_TYPE)),
     };
@@ -45,8 +45,8 @@ fn hset(call: &mut Call<'_>) -> Result<Reply, Reply> {
 }
 
 fn hget(call: &mut Call<'_>) -> Result<Reply, Reply> {
-    let field = call.word(2)?.clone();
-    Ok(Reply::or_null(value_of(fields(call)?, &field)))
+    let field = call.word(2)?;
+    Ok(Reply::or_null(value_of(fields(call)?, field)))
 }
 
 fn hmget(call: &mut Call<'_>) -> Result<Reply, Reply> {
@@ -62,9 +62,9 @@ fn hgetall(call: &mut Call<'_>) -> Result<Reply, Reply> {
 
 /// The fields of the hash that the first argument names; none where there is no such key.
 fn fields<'a>(call: &'a mut Call<'_>) -> Result<&'a [(Bytes, Bytes)], Reply> {
-    let key = call.word(1)?.clone();
+    let key = call.word(1)?;
     let (keys, now) = call.keys()?;
-    match keys.get(&key, now).map(|entry| &entry.value) {
+    match keys.get(key, now).map(|entry| &entry.value) {
         None => Ok(&[]),
         Some(Value::Hash(fields)) => Ok(fields),
         Some(Value::Text(_)) => Err(Reply::error(WRONG_TYPE)),

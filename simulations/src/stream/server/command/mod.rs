@@ -17,7 +17,7 @@ use bytes::Bytes;
 use super::core::Call;
 use super::resp::Reply;
 
-/// One command, or one subcommand of `client` or `script`.
+/// One command, or one subcommand of `client` or `script`; none of them is named like its container.
 pub(super) struct Command {
     /// As errors name it: `get`, `client|id`.
     pub(super) name: &'static str,
@@ -72,22 +72,24 @@ static COMMANDS: LazyLock<HashMap<&'static str, Command>> = LazyLock::new(|| {
 
 /// Commands that are families of subcommands.
 const CONTAINERS: [&str; 2] = ["client", "script"];
-/// The longest name of a command, with its subcommand.
+/// No command has a longer name.
 const NAME_LEN_MAX: usize = 32;
 
 /// The command that `words` name, if they are as many as it takes.
 pub(super) fn find(words: &[Bytes]) -> Result<&'static Command, Reply> {
-    let name = words.first().map(|name| lower(name)).unwrap_or_default();
-    let command = match (CONTAINERS.contains(&name.as_str()), words.get(1)) {
-        (true, Some(sub)) => {
-            let full = format!("{name}|{}", lower(sub));
+    let mut buffer = [0; NAME_LEN_MAX];
+    let name = words.first().and_then(|name| lower(name, &mut buffer)).ok_or_else(|| unknown(words))?;
+    let command = match (COMMANDS.get(name), words.get(1)) {
+        (Some(command), _) => command,
+        (None, Some(sub)) if CONTAINERS.contains(&name) => {
+            let full = format!("{name}|{}", String::from_utf8_lossy(sub).to_ascii_lowercase());
             COMMANDS.get(full.as_str()).ok_or_else(|| {
                 let sub = String::from_utf8_lossy(sub);
                 Reply::error(format!("ERR unknown subcommand '{sub}'. Try {} HELP.", name.to_ascii_uppercase()))
             })?
         }
-        (true, None) => return Err(wrong_number(&name)),
-        (false, _) => COMMANDS.get(name.as_str()).ok_or_else(|| unknown(words))?,
+        (None, None) if CONTAINERS.contains(&name) => return Err(wrong_number(name)),
+        (None, _) => return Err(unknown(words)),
     };
     if command.takes(words.len()) { Ok(command) } else { Err(wrong_number(command.name)) }
 }
@@ -126,6 +128,10 @@ fn cut(word: &[u8], len_max: usize) -> String {
     String::from_utf8_lossy(word.get(..len_max).unwrap_or(word)).into_owned()
 }
 
-fn lower(word: &[u8]) -> String {
-    String::from_utf8_lossy(word.get(..NAME_LEN_MAX).unwrap_or(word)).to_ascii_lowercase()
+/// In small letters; `None` for what is too long to be a command, or no text.
+fn lower<'a>(word: &[u8], buffer: &'a mut [u8; NAME_LEN_MAX]) -> Option<&'a str> {
+    let name = buffer.get_mut(..word.len())?;
+    name.copy_from_slice(word);
+    name.make_ascii_lowercase();
+    str::from_utf8(name).ok()
 }

@@ -30,14 +30,14 @@ struct SetOptions {
 
 fn set(call: &mut Call<'_>) -> Result<Reply, Reply> {
     let options = set_options(call)?;
-    let (key, value) = (call.word(1)?.clone(), call.word(2)?.clone());
+    let (key, value) = (call.word(1)?, call.word(2)?);
     let (keys, now) = call.keys()?;
-    let before = keys.get(&key, now);
+    let before = keys.get(key, now);
     let old = if options.answers_old { before.as_deref().map(text).transpose()? } else { None };
     let kept = before.as_ref().and_then(|entry| entry.expires_at).filter(|_| options.keeps_ttl);
     let hindered = if before.is_some() { options.only_if_absent } else { options.only_if_present };
     if !hindered {
-        keys.set(&key, Value::Text(value), options.expires_at.or(kept));
+        keys.set(key, Value::Text(value.clone()), options.expires_at.or(kept));
     }
     match (options.answers_old, hindered) {
         (true, _) => Ok(Reply::or_null(old)),
@@ -80,22 +80,22 @@ fn set_options(call: &Call<'_>) -> Result<SetOptions, Reply> {
 }
 
 fn get(call: &mut Call<'_>) -> Result<Reply, Reply> {
-    let key = call.word(1)?.clone();
+    let key = call.word(1)?;
     let (keys, now) = call.keys()?;
-    keys.get(&key, now).map_or(Ok(Reply::Null), |entry| text(entry).map(Reply::Bulk))
+    keys.get(key, now).map_or(Ok(Reply::Null), |entry| text(entry).map(Reply::Bulk))
 }
 
 fn add(call: &mut Call<'_>, by: i64) -> Result<Reply, Reply> {
-    let key = call.word(1)?.clone();
+    let key = call.word(1)?;
     let (keys, now) = call.keys()?;
-    let (before, expires_at) = match keys.get(&key, now) {
+    let (before, expires_at) = match keys.get(key, now) {
         Some(entry) => (text(entry)?, entry.expires_at),
         None => (Bytes::from_static(b"0"), None),
     };
     let before = integer(&before).ok_or_else(|| Reply::error(NOT_AN_INTEGER))?;
     let overflow = || Reply::error("ERR increment or decrement would overflow");
     let after = before.checked_add(by).ok_or_else(overflow)?;
-    keys.set(&key, Value::Text(after.to_string().into()), expires_at);
+    keys.set(key, Value::Text(after.to_string().into()), expires_at);
     Ok(Reply::Int(after))
 }
 
