@@ -16,7 +16,6 @@ use super::wire::Wire;
 use crate::farm::{Cluster, MachineClock, Process, TasksOf, World, lock};
 use crate::history::Assumed;
 use crate::invariant::{Leftover, quiet};
-use crate::mutant::Mutant;
 use crate::plan::{Blow, Memory, Plan, Terms};
 
 /// Servers, and the network to them.
