@@ -21,6 +21,8 @@ pub struct Campaign {
     pub scale: Scale,
     /// A wrong protocol, to see it fall.
     pub mutant: Option<Mutant>,
+    /// Whether only those promises count that the mutant is expected to break.
+    pub expected_only: bool,
 }
 
 /// What came of many runs.
@@ -48,6 +50,12 @@ impl Campaign {
         Plan::draw(seed, self.profile, self.scale)
     }
 
+    /// The first violation that counts.
+    fn counted(&self, violations: Vec<Violation>) -> Option<Violation> {
+        let expected = self.mutant.filter(|_| self.expected_only).map(Mutant::breaks);
+        violations.into_iter().find(|violation| expected.is_none_or(|expected| expected.contains(&violation.promise)))
+    }
+
     /// Runs seeds on `jobs` threads until one breaks a promise; which one does not depend on the threads. `after_each` is
     /// called after every run.
     #[must_use]
@@ -64,7 +72,7 @@ impl Campaign {
                 }
                 let outcome = self.level.run(&self.plan(seed), self.mutant, false);
                 seen.add(&outcome.seen);
-                if let Some(violation) = outcome.violation {
+                if let Some(violation) = self.counted(outcome.violations) {
                     end.fetch_min(seed, Ordering::Relaxed);
                     let mut report = lock(&report);
                     if report.fallen.as_ref().is_none_or(|fallen| seed < fallen.seed) {

@@ -10,7 +10,7 @@ const RUNS_MAX: usize = 4_000;
 #[must_use]
 pub fn shrink(plan: &Plan, run: &dyn Fn(&Plan) -> Outcome) -> (Plan, Outcome) {
     let mut best = (plan.clone(), run(plan));
-    let Some(promise) = best.1.violation.as_ref().map(|violation| violation.promise) else { return best };
+    let Some(promise) = best.1.violation().map(|violation| violation.promise) else { return best };
     let mut runs = 0;
     loop {
         let (before, mut at) = (best.0.clone(), 0);
@@ -23,7 +23,7 @@ pub fn shrink(plan: &Plan, run: &dyn Fn(&Plan) -> Outcome) -> (Plan, Outcome) {
             }
             runs += 1;
             let outcome = run(&candidate);
-            if outcome.violation.as_ref().is_some_and(|violation| violation.promise == promise) {
+            if outcome.violations.iter().any(|violation| violation.promise == promise) {
                 best = (candidate, outcome);
             } else {
                 at += 1;

@@ -119,8 +119,8 @@ impl Timeline {
             lanes,
             spans: Vec::new(),
             marks: Vec::new(),
-            violation: outcome.violation.as_ref().map(Violation::to_string),
-            violation_us: outcome.violation.as_ref().map(|violation| violation.at_us),
+            violation: outcome.violation().map(Violation::to_string),
+            violation_us: outcome.violation().map(|violation| violation.at_us),
         };
         timeline.add_faults(plan);
         timeline.add_leases(outcome);
@@ -164,6 +164,7 @@ impl Timeline {
             | Blow::Flush { node }
             | Blow::DropCounter { node, .. }
             | Blow::Evict { node, .. }
+            | Blow::Evicting { node, .. }
             | Blow::NodeClock { node, .. } => vec![Lane::Node(node)],
             Blow::Pause { client, .. } | Blow::Reboot { client, .. } | Blow::ClientClock { client, .. } => {
                 vec![Lane::Client(client)]

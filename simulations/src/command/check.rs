@@ -35,14 +35,13 @@ pub(crate) fn check(CheckArguments { file }: &CheckArguments) -> ExitCode {
     }
     let excused = overlaps(&history, &stays).iter().filter(|overlap| overlap.excused).count();
     println!("{} leases · {writes} writes · {excused} overlaps that nothing was promised against", stays.len());
-    match judge(&history) {
-        Some(violation) => {
-            println!("VIOLATED  {violation}");
-            ExitCode::FAILURE
-        }
-        None => {
-            println!("T1, T2, X and F held");
-            ExitCode::SUCCESS
-        }
+    let violations = judge(&history);
+    for violation in &violations {
+        println!("VIOLATED  {violation}");
     }
+    if violations.is_empty() {
+        println!("T1, T2, X, E and F held");
+        return ExitCode::SUCCESS;
+    }
+    ExitCode::FAILURE
 }

@@ -35,7 +35,7 @@ pub(crate) struct What {
 impl What {
     pub(crate) const fn campaign(&self) -> Campaign {
         let Self { level, nodes, clients, profile, mutant } = *self;
-        Campaign { level, profile, scale: Scale { nodes, clients }, mutant }
+        Campaign { level, profile, scale: Scale { nodes, clients }, mutant, expected_only: false }
     }
 
     /// The options that say the same again.

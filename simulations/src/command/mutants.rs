@@ -29,7 +29,13 @@ pub(crate) fn mutants(arguments: &MutantsArguments) -> ExitCode {
     for mutant in mutants {
         let began = SystemClock.now();
         let level = Level::Node;
-        let campaign = Campaign { level, profile: Profile::Hell, scale: Scale::default(), mutant: Some(mutant) };
+        let campaign = Campaign {
+            level,
+            profile: Profile::Hell,
+            scale: Scale::default(),
+            mutant: Some(mutant),
+            expected_only: true,
+        };
         let bar = bar(arguments.seeds).with_message(mutant.name());
         let report = campaign.run(0..arguments.seeds, jobs(arguments.jobs), &|| bar.inc(1));
         bar.finish_and_clear();

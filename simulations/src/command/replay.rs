@@ -59,7 +59,7 @@ pub(crate) fn replay(arguments: &ReplayArguments) -> ExitCode {
     } else {
         print!("{}{timeline}", outcome.trace);
     }
-    if outcome.violation.is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    if outcome.violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn read(file: &Path) -> Result<Plan, String> {

@@ -81,7 +81,7 @@ fn write_traces(arguments: &RunArguments, file: &Path) -> std::io::Result<()> {
         let outcome = campaign.level.run(&campaign.plan(seed), campaign.mutant, true);
         writeln!(to, "seed {seed}")?;
         to.write_all(outcome.trace.as_bytes())?;
-        if let Some(violation) = outcome.violation {
+        for violation in outcome.violations {
             writeln!(to, "VIOLATED {violation}")?;
         }
     }

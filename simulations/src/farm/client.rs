@@ -1,6 +1,6 @@
 //! [`ClientState`]: one client of a run, from process to process: it takes its turns with the shipped locker.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,7 +12,6 @@ use super::cluster::Opened;
 use super::process::{Process, TasksOf};
 use super::stage::Stage;
 use super::world::lock;
-use crate::Dice;
 use crate::mutant::{Mutant, mutated};
 use crate::plan::{Act, Client, End, Turn};
 
@@ -25,6 +24,7 @@ pub(super) struct ClientState {
     next: AtomicUsize,
     process: Mutex<Option<Arc<Process>>>,
     lives: AtomicUsize,
+    lockers: AtomicU64,
     belief: Mutex<Option<Belief>>,
 }
 
@@ -38,6 +38,7 @@ impl ClientState {
             next: AtomicUsize::new(0),
             process: Mutex::default(),
             lives: AtomicUsize::new(0),
+            lockers: AtomicU64::new(0),
             belief: Mutex::default(),
         })
     }
@@ -118,8 +119,9 @@ impl ClientState {
         let ms = |ms: u32| Duration::from_millis(u64::from(ms));
         let terms = stage.plan.terms;
         let drift_ppm = if stage.mutant == Some(Mutant::NoDrift) { 0 } else { 10_000 };
-        // Every locker draws from a seed of its own: holder ids must never come twice, in one process either.
-        let seed = stage.world.throw(Dice::bits);
+        // Every locker has chance of its own, or two of them would draw the same holder ids.
+        let locker = self.lockers.fetch_add(1, Ordering::Relaxed);
+        let seed = stage.plan.seed ^ (u64::from(self.number) << 32 | locker << 40 | 1);
         let mut builder = Redlock::builder()
             .ttl(ms(terms.ttl_ms))
             .max_ttl(ms(terms.max_ttl_ms))

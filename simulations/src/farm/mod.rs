@@ -42,6 +42,14 @@ pub use world::{WALL_AT_START, World};
 
 pub(crate) use world::lock;
 
+impl Outcome {
+    /// The strongest promise that was broken.
+    #[must_use]
+    pub fn violation(&self) -> Option<&Violation> {
+        self.violations.first()
+    }
+}
+
 /// Makes the nodes of a run, at some level.
 pub type Build = dyn Fn(&Arc<World>, &Plan, &[Resource], Option<Mutant>) -> Arc<dyn Cluster> + Send + Sync;
 
@@ -52,8 +60,8 @@ pub struct Outcome {
     pub history: History,
     /// How often what happened.
     pub seen: Coverage,
-    /// The first promise that was broken.
-    pub violation: Option<Violation>,
+    /// The promises that were broken, the strongest first.
+    pub violations: Vec<Violation>,
     /// Everything, line by line, where that was wanted.
     pub trace: String,
     /// When the run ended.
@@ -87,11 +95,11 @@ pub fn run_on(build: &Build, plan: &Plan, mutant: Option<Mutant>, traced: bool) 
     seen.runs = 1;
     seen.overlaps = overlaps(&book.history, &stays).len() as u64;
     let calm_us = u64::from(plan.calm_at_ms) * 1_000;
-    let violation = judge(&book.history)
-        .or(book.violation)
-        .or_else(|| clean(&leftovers, ended_us))
-        .or_else(|| live(&book.history, calm_us, calm_us + u64::from(plan.heals_within_ms()) * 1_000));
-    Outcome { history: book.history, seen, violation, trace: book.trace, ended_us }
+    let mut violations = judge(&book.history);
+    violations.extend(book.violation);
+    violations.extend(clean(&leftovers, ended_us));
+    violations.extend(live(&book.history, calm_us, calm_us + u64::from(plan.heals_within_ms()) * 1_000));
+    Outcome { history: book.history, seen, violations, trace: book.trace, ended_us }
 }
 
 async fn play(build: &Build, plan: &Plan, mutant: Option<Mutant>, traced: bool) -> Played {

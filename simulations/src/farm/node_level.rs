@@ -55,7 +55,8 @@ impl NodeLevel {
     pub fn new(world: &Arc<World>, plan: &Plan, resources: &[Resource], mutant: Option<Mutant>) -> Arc<Self> {
         let servers = (0..).zip(&plan.nodes).map(|(number, machine)| {
             let clock = MachineClock::new(world, *machine, false);
-            Server::new(world, number, clock, plan.founding, resources.to_vec(), mutant)
+            let ahead = plan.ahead.get(usize::from(number)).copied().unwrap_or_default();
+            Server::new(world, number, clock, (plan.founding, ahead), resources.to_vec(), mutant)
         });
         let inner = Inner {
             servers: servers.collect(),
@@ -188,6 +189,9 @@ impl NodeLevel {
         let took_ms = self.world.now_ms() - sent_ms;
         if let Reply::Granted { .. } = reply {
             self.world.count(|seen| seen.late_grants += u64::from(took_ms > u64::from(self.terms.node_timeout_ms)));
+            if let Some(after_ms) = server.evicts_after_ms {
+                self.evict_after(after_ms, link.node, &request.subject.resource);
+            }
             if took_ms >= u64::from(self.terms.ttl_ms) {
                 belated.insert(request.subject.holder.id());
             }
@@ -270,6 +274,11 @@ impl NodeLevel {
         afterwards.finish();
     }
 
+    fn evict_after(&self, after_ms: u32, node: u8, resource: &Resource) {
+        let resource = resource.clone();
+        self.when(after_ms, move |me| me.with_server(node, |server| server.evict_lock(&resource)));
+    }
+
     fn hang(&self, node: u8, for_ms: u32) {
         if let Some(server) = lock(&self.inner).servers.get_mut(usize::from(node)) {
             server.hung += 1;
@@ -337,6 +346,10 @@ impl Cluster for NodeLevel {
             Blow::Flush { node } => self.with_server(node, Server::flush),
             Blow::DropCounter { node, resource } => self.with_server(node, |server| server.drop_counter(resource)),
             Blow::Evict { node, resource } => self.with_server(node, |server| server.evict(resource)),
+            Blow::Evicting { node, after_ms, for_ms } => {
+                self.with_server(node, |server| server.evicts_after_ms = Some(after_ms));
+                self.when(for_ms, move |me| me.with_server(node, |server| server.evicts_after_ms = None));
+            }
             Blow::NodeClock { node, by_ms } => self.with_server(node, |server| server.step_clock(by_ms)),
             Blow::Pause { .. } | Blow::Reboot { .. } | Blow::ClientClock { .. } | Blow::SlowStore { .. } => {}
         }

@@ -23,6 +23,8 @@ pub(super) struct Server {
     clock: Arc<MachineClock>,
     pub(super) up: bool,
     pub(super) hung: u32,
+    /// While it has too little memory: how long locks live.
+    pub(super) evicts_after_ms: Option<u32>,
     /// Which run of the server this is.
     pub(super) life: u32,
     /// What came in while it hung.
@@ -43,7 +45,7 @@ impl Server {
         world: &Arc<World>,
         number: u8,
         clock: Arc<MachineClock>,
-        founding: Founding,
+        (founding, ahead): (Founding, u8),
         resources: Vec<Resource>,
         mutant: Option<Mutant>,
     ) -> Self {
@@ -56,6 +58,12 @@ impl Server {
                 NodeState::started(run_id(number, 0), long_ago)
             }
         };
+        let mut state = state;
+        if founding == Founding::Done {
+            for resource in &resources {
+                state.set_counter(resource.slot(), state.counter(resource.slot()) + u64::from(ahead));
+            }
+        }
         let highest = vec![0; resources.len()];
         Self {
             number,
@@ -66,6 +74,7 @@ impl Server {
             clock,
             up: true,
             hung: 0,
+            evicts_after_ms: None,
             life: 0,
             backlog: Vec::new(),
             snapshot: None,
@@ -156,9 +165,15 @@ impl Server {
     }
 
     pub(super) fn evict(&mut self, resource: u8) {
-        let at = usize::from(resource);
-        if let (Some(holder), Some(resource)) = (self.holder_of(at), self.resources.get(at).cloned()) {
-            self.state.drop_lock(&resource);
+        if let Some(resource) = self.resources.get(usize::from(resource)).cloned() {
+            self.evict_lock(&resource);
+        }
+    }
+
+    pub(super) fn evict_lock(&mut self, resource: &Resource) {
+        let at = self.resources.iter().position(|one| one == resource);
+        if let Some(holder) = at.and_then(|at| self.holder_of(at)) {
+            self.state.drop_lock(resource);
             self.vanished(holder);
         }
     }

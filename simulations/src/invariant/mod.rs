@@ -85,15 +85,18 @@ impl fmt::Display for Violation {
     }
 }
 
-/// The first promise that a history breaks, the strongest first.
+/// The promises that a history breaks, the strongest first, each with its first violation.
 #[must_use]
-pub fn judge(history: &History) -> Option<Violation> {
+pub fn judge(history: &History) -> Vec<Violation> {
     let stays = history.stays();
-    fenced::fenced(history)
-        .or_else(|| unique::unique(history, &stays))
-        .or_else(|| ordered::ordered(history, &stays))
-        .or_else(|| exclusive::exclusive(history, &stays))
-        .or_else(|| bridged::bridged(history, &stays))
+    let verdicts = [
+        fenced::fenced(history),
+        unique::unique(history, &stays),
+        ordered::ordered(history, &stays),
+        exclusive::exclusive(history, &stays),
+        bridged::bridged(history, &stays),
+    ];
+    verdicts.into_iter().flatten().collect()
 }
 
 /// A time as people read it.

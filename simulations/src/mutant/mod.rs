@@ -85,7 +85,8 @@ impl Mutant {
     pub const fn breaks(self) -> &'static [Promise] {
         match self {
             Self::NoSeal | Self::EmptyCounterVotes | Self::NoClockStart => &[Promise::T1, Promise::T2],
-            Self::SealWithoutHolder | Self::GrantTwice => &[Promise::T1, Promise::T2, Promise::X],
+            Self::SealWithoutHolder => &[Promise::T1, Promise::T2, Promise::X],
+            Self::GrantTwice => &[Promise::T1, Promise::T2, Promise::X, Promise::E, Promise::Clean],
             Self::ReachableQuorum | Self::UnknownIsGranted => &[Promise::T1, Promise::T2, Promise::X],
             Self::ExtendReseeds => &[Promise::E, Promise::X],
             Self::NoDrift | Self::WallClock | Self::ValidFromReplies => &[Promise::X],

@@ -22,10 +22,11 @@ impl Plan {
             0 => 0,
             most => dice.between(1, most),
         };
+        let palette = palette(dice);
         let mut faults: Vec<Fault> = (0..faults)
             .flat_map(|_| {
-                let at_ms = dice.between(0, span);
-                fault(dice, at_ms, terms, (nodes, clients, resources))
+                let (at_ms, kind) = (dice.between(0, span), dice.pick(&palette, 0));
+                fault(dice, kind, at_ms, terms, (nodes, clients, resources))
             })
             .collect();
         faults.sort_by_key(|fault| fault.at_ms);
@@ -39,6 +40,7 @@ impl Plan {
                 _ => Founding::Done,
             },
             nodes: (0..nodes).map(|_| machine(dice, wild)).collect(),
+            ahead: (0..nodes).map(|_| if wild { dice.pick(&[0, 0, 1, 2, 3], 0) } else { 0 }).collect(),
             clients: (0..clients).map(|_| client(dice, wild, terms, span, resources)).collect(),
             resources,
             air: air(dice, profile, terms),
@@ -111,8 +113,25 @@ fn act(dice: &mut Dice, wild: bool, terms: Terms) -> Act {
     }
 }
 
+/// The kinds of faults, as [`fault`] numbers them.
+const KINDS: u64 = 20;
+
+/// The kinds of faults of one run: all of them, or a few, so that each kind meets itself and few others.
+fn palette(dice: &mut Dice) -> Vec<u64> {
+    match dice.below(3) {
+        0 => (0..KINDS).collect(),
+        _ => (0..dice.between(1, 4)).map(|_| dice.below(KINDS)).collect(),
+    }
+}
+
 /// One fault; some come with what makes them bite.
-fn fault(dice: &mut Dice, at_ms: u32, terms: Terms, (nodes, clients, resources): (u8, u8, u8)) -> Vec<Fault> {
+fn fault(
+    dice: &mut Dice,
+    kind: u64,
+    at_ms: u32,
+    terms: Terms,
+    (nodes, clients, resources): (u8, u8, u8),
+) -> Vec<Fault> {
     let node = u8::try_from(dice.below(u64::from(nodes))).unwrap_or_default();
     let client = u8::try_from(dice.below(u64::from(clients))).unwrap_or_default();
     let resource = u8::try_from(dice.below(u64::from(resources))).unwrap_or_default();
@@ -120,7 +139,7 @@ fn fault(dice: &mut Dice, at_ms: u32, terms: Terms, (nodes, clients, resources):
     let one_client = dice.per_mille(600).then_some(client);
     let one_node = dice.per_mille(700).then_some(node);
     let far = i32::try_from(terms.ttl_ms * 2).unwrap_or(i32::MAX);
-    let blow = match dice.below(19) {
+    let blow = match kind {
         0 => Blow::Lossy { client: one_client, node: one_node, per_mille: dice.between(50, 500), for_ms },
         1 => {
             let (extra_ms, tail_ms) = (dice.skewed(terms.node_timeout_ms * 2), dice.skewed(terms.ttl_ms * 2));
@@ -145,6 +164,7 @@ fn fault(dice: &mut Dice, at_ms: u32, terms: Terms, (nodes, clients, resources):
         14 | 15 => Blow::Pause { client, for_ms },
         16 => Blow::Reboot { client, down_ms: dice.skewed(terms.ttl_ms) },
         17 => Blow::ClientClock { client, by_ms: dice.around_zero(far) },
+        18 => Blow::Evicting { node, after_ms: dice.pick(&[1, 2, 3, 5, 20], 2), for_ms },
         _ => Blow::SlowStore { by_ms: dice.skewed(terms.ttl_ms), for_ms },
     };
     vec![Fault { at_ms, blow }]

@@ -32,6 +32,8 @@ pub enum Blow {
     DropCounter { node: u8, resource: u8 },
     /// The lock of a resource vanishes.
     Evict { node: u8, resource: u8 },
+    /// The node has so little memory that every lock vanishes soon after it was taken.
+    Evicting { node: u8, after_ms: u32, for_ms: u32 },
     /// The node's wall clock steps.
     NodeClock { node: u8, by_ms: i32 },
     /// The process stands still, with everything that it does in the background. Time goes on.
@@ -75,6 +77,7 @@ impl Blow {
             | Self::Slow { for_ms, .. }
             | Self::Cut { for_ms, .. }
             | Self::Hang { for_ms, .. }
+            | Self::Evicting { for_ms, .. }
             | Self::Pause { for_ms, .. }
             | Self::SlowStore { for_ms, .. } => Some(for_ms),
             Self::Crash { down_ms, .. } | Self::Reboot { down_ms, .. } => Some(down_ms),

@@ -23,6 +23,9 @@ pub struct Plan {
     pub founding: Founding,
     /// The nodes' clocks.
     pub nodes: Vec<Machine>,
+    /// By how much each node's counters are ahead at the beginning, where nodes are joined: earlier leases were granted
+    /// by some and not by others.
+    pub ahead: Vec<u8>,
     /// Who wants what when.
     pub clients: Vec<Client>,
     /// How many resources there are.
