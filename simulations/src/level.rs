@@ -26,9 +26,12 @@ impl Level {
                 mutant,
                 traced,
             ),
-            Self::Stream => {
-                run_on(&|world, plan, resources, _| StreamLevel::new(world, plan, resources), plan, mutant, traced)
-            }
+            Self::Stream => run_on(
+                &|world, plan, resources, mutant| StreamLevel::new(world, plan, resources, mutant),
+                plan,
+                mutant,
+                traced,
+            ),
         }
     }
 

@@ -2,6 +2,8 @@
 //! as the shipped state does. All in virtual time.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may panic")]
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -167,12 +169,16 @@ fn the_scripts_on_it_answer_as_the_state_does_down_to_the_millisecond() {
     let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     let config = Config { cases: CASES, failure_persistence: None, ..Config::default() };
     let steps = proptest::collection::vec(step(), 1..=STEPS_MAX);
-    let agree = |steps: Vec<Step>| in_virtual_time(agree(&steps));
+    let kinds = RefCell::new(BTreeSet::new());
+    let agree = |steps: Vec<Step>| in_virtual_time(agree(&steps, &kinds));
     TestRunner::new_with_rng(config, rng).run(&steps, agree).unwrap_or_else(|error| panic!("{error}"));
+    let kinds: Vec<String> = kinds.into_inner().into_iter().collect();
+    let all = ["Extended", "Failed", "Granted", "Refused", "Released", "Scanned", "Sealed", "Seen", "Sighted"];
+    assert_eq!(kinds, all, "a kind of reply was never compared");
 }
 
 /// Takes every step on both sides, at the same time on the same clock.
-async fn agree(steps: &[Step]) -> Result<(), TestCaseError> {
+async fn agree(steps: &[Step], kinds: &RefCell<BTreeSet<String>>) -> Result<(), TestCaseError> {
     // Without latency both see the same microsecond.
     let air = Air { latency_ms: (0, 0), ..FAST };
     let stage = Stage::new(7, air, speaking(ProtocolVersion::RESP3), None).await;
@@ -200,6 +206,8 @@ async fn agree(steps: &[Step]) -> Result<(), TestCaseError> {
                 continue;
             }
         };
+        let kind = format!("{of_state:?}").split(|c: char| !c.is_alphanumeric()).next().unwrap().to_owned();
+        kinds.borrow_mut().insert(kind);
         prop_assert!(same(&of_server, &of_state), "step {at}, {step:?}: {of_server:?} and {of_state:?}");
     }
     stage.world.stop();

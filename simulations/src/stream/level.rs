@@ -11,11 +11,14 @@ use redfence::{Entropy, HolderId, Resource};
 use redis::{ProtocolVersion, RedisConnectionInfo};
 
 use super::machine::Machine;
+use super::mutant::alter;
+use super::server::Server;
 use super::socket::Road;
 use super::wire::Wire;
 use crate::farm::{Cluster, MachineClock, Process, TasksOf, World, lock};
 use crate::history::Assumed;
 use crate::invariant::{Leftover, quiet};
+use crate::mutant::Mutant;
 use crate::plan::{Blow, Memory, Plan, Terms};
 
 /// Servers, and the network to them.
@@ -43,13 +46,17 @@ struct Holders {
 impl StreamLevel {
     /// The servers of a plan.
     #[must_use]
-    pub fn new(world: &Arc<World>, plan: &Plan, resources: &[Resource]) -> Arc<Self> {
+    pub fn new(world: &Arc<World>, plan: &Plan, resources: &[Resource], mutant: Option<Mutant>) -> Arc<Self> {
         let machines = (0..).zip(&plan.nodes).map(|(number, machine)| {
             let clock = MachineClock::new(world, *machine, false);
-            Machine::new(world, number, clock, (plan.founding, plan.terms), resources)
+            let ahead = plan.ahead.get(usize::from(number)).copied().unwrap_or_default();
+            Machine::new(world, number, clock, (plan.founding, ahead, plan.terms), resources)
         });
         let machines: Vec<Machine> = machines.collect();
-        let servers = machines.iter().map(|machine| machine.server.clone()).collect();
+        let servers: Vec<Server> = machines.iter().map(|machine| machine.server.clone()).collect();
+        for (server, mutant) in servers.iter().filter_map(|server| Some((server, mutant?))) {
+            alter(server, mutant);
+        }
         Arc::new_cyclic(|me: &Weak<Self>| {
             let level = me.clone();
             let after_work = move |node| level.upgrade().into_iter().for_each(|level| level.look(node));
@@ -67,9 +74,14 @@ impl StreamLevel {
 
     /// A server has worked something off.
     fn look(&self, node: u8) {
-        let granted = self.with_machine(node, Machine::look).unwrap_or_default();
+        let looked = self.with_machine(node, |machine| (machine.look(), machine.evicts_after_ms));
+        let (granted, evicts_after_ms) = looked.unwrap_or_default();
+        for ((resource, _), after_ms) in granted.iter().filter_map(|lock| Some((lock, evicts_after_ms?))) {
+            let resource = *resource;
+            self.when(after_ms, move |me| drop(me.with_machine(node, |machine| machine.evict(resource))));
+        }
         let mut holders = lock(&self.holders);
-        for holder in granted.iter().filter_map(|holder| id_of(holder)) {
+        for holder in granted.iter().filter_map(|(_, holder)| id_of(holder)) {
             let Some(began_ms) = holders.began.get(&holder) else { continue };
             let took_ms = self.world.now_ms() - began_ms;
             self.world.note(|| format!("n{node} granted {holder} after {took_ms} ms"));
@@ -187,6 +199,10 @@ impl Cluster for StreamLevel {
                 self.with_machine(node, |machine| machine.drop_counter(resource));
             }
             Blow::Evict { node, resource } => drop(self.with_machine(node, |machine| machine.evict(resource))),
+            Blow::Evicting { node, after_ms, for_ms } => {
+                self.with_machine(node, |machine| machine.evicts_after_ms = Some(after_ms));
+                self.when(for_ms, move |me| drop(me.with_machine(node, |machine| machine.evicts_after_ms = None)));
+            }
             Blow::NodeClock { node, by_ms } => drop(self.with_machine(node, |machine| machine.step_clock(by_ms))),
             Blow::Pause { .. } | Blow::Reboot { .. } | Blow::ClientClock { .. } | Blow::SlowStore { .. } => {}
         }

@@ -28,6 +28,8 @@ pub struct Machine {
     started_at: u64,
     pub(super) up: bool,
     pub(super) hung: u32,
+    /// While it has too little memory: how long locks live.
+    pub(super) evicts_after_ms: Option<u32>,
     life: u32,
     snapshot: Option<Snapshot>,
     /// The greatest counter that it ever had, for each resource.
@@ -52,7 +54,7 @@ impl Machine {
         world: &Arc<World>,
         number: u8,
         clock: Arc<MachineClock>,
-        (founding, terms): (Founding, Terms),
+        (founding, ahead, terms): (Founding, u8, Terms),
         resources: &[Resource],
     ) -> Self {
         let now = clock.wall();
@@ -64,6 +66,9 @@ impl Machine {
         let prefix = Prefix::default();
         if founding == Founding::Done {
             server.found(u64::from(terms.max_ttl_ms));
+            for resource in resources.iter().filter(|_| ahead > 0) {
+                server.execute(&["INCRBY", &prefix.counter(resource), &ahead.to_string()]);
+            }
         }
         let unused = (0..Resource::SLOTS).find(|slot| resources.iter().all(|resource| resource.slot() != *slot));
         let reference = format!("{{{}:{}}}:token", prefix.as_str(), unused.unwrap_or_default());
@@ -79,6 +84,7 @@ impl Machine {
             started_at: 0,
             up: true,
             hung: 0,
+            evicts_after_ms: None,
             life: 0,
             snapshot: None,
             highest: vec![0; resources.len()],
@@ -91,11 +97,12 @@ impl Machine {
         machine
     }
 
-    /// Looks at what a server has just done, and notes what promises rely on. Returns the holders that are new.
+    /// Looks at what a server has just done, and notes what promises rely on. Returns which
+    /// resources have been granted, and to whom.
     ///
     /// Tokens rely on counters that do not go back. One that was lost starts at the later of two clocks; if both are
     /// behind what was lost, nobody could know.
-    pub(super) fn look(&mut self) -> Vec<String> {
+    pub(super) fn look(&mut self) -> Vec<(u8, String)> {
         let start = self.number_at(&self.reference.clone());
         let started_anew = start != self.started_at && start > 0;
         self.started_at = start;
@@ -103,7 +110,7 @@ impl Machine {
             self.flushed = false;
         }
         let mut granted = Vec::new();
-        for at in 0..self.keys.len() {
+        for (number, at) in (0..).zip(0..self.keys.len()) {
             let Some((lock, counter)) = self.keys.get(at).cloned() else { continue };
             let (counter, occupant) = (self.number_at(&counter), self.text_at(&lock));
             if let Some(highest) = self.highest.get_mut(at) {
@@ -115,7 +122,7 @@ impl Machine {
             if let Some(known) = self.occupants.get_mut(at)
                 && *known != occupant
             {
-                granted.extend(occupant.clone());
+                granted.extend(occupant.clone().map(|holder| (number, holder)));
                 *known = occupant;
             }
         }

@@ -9,6 +9,7 @@
 mod lane;
 mod level;
 mod machine;
+mod mutant;
 pub mod server;
 mod socket;
 mod wire;

@@ -26,6 +26,8 @@ pub(super) struct Core {
     pub(super) databases: Vec<Keyspace>,
     /// By their SHA-1.
     pub(super) scripts: BTreeMap<String, Bytes>,
+    /// What runs in place of a script, by the SHA-1 of that: for mutants.
+    pub(super) altered: BTreeMap<String, Bytes>,
     pub(super) clients: BTreeMap<u64, Client>,
     pub(super) clients_ever: u64,
     /// Who listens on which channel.

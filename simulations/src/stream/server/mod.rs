@@ -105,6 +105,12 @@ impl Server {
         self.lock().core.password = Some(Bytes::copy_from_slice(password.as_bytes()));
     }
 
+    /// From now on, `altered` runs when a client asks for `shipped`: a wrong server.
+    pub fn alter(&self, shipped: &str, altered: &str) {
+        let sha = lua::sha1(shipped.as_bytes());
+        self.lock().core.altered.insert(sha, Bytes::copy_from_slice(altered.as_bytes()));
+    }
+
     /// A new connection; none while the server is down.
     #[must_use]
     pub fn connect(&self) -> Option<ClientId> {

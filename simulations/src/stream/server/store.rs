@@ -130,7 +130,8 @@ impl Keyspace {
     /// Up to `count` keys from `cursor` on, and where to go on; 0 is the beginning and the end.
     pub(super) fn scan(&mut self, cursor: u64, count: usize, now_ms: i64) -> (u64, Vec<Bytes>) {
         let from = Place { hash: cursor, key: Bytes::new() };
-        let mut places = self.entries.range::<Place, _>((Bound::Included(from), Bound::Unbounded)).map(|(place, _)| place.clone());
+        let mut places =
+            self.entries.range::<Place, _>((Bound::Included(from), Bound::Unbounded)).map(|(place, _)| place.clone());
         let mut keys: Vec<Bytes> = Vec::new();
         let mut last = None;
         let mut next = 0;

@@ -37,6 +37,8 @@ fn evalsha(call: &mut Call<'_>) -> Result<Reply, Reply> {
 fn run(call: &mut Call<'_>, sha: &str, source: &Bytes, key_count: usize) -> Result<Reply, Reply> {
     let words = call.words.get(3..).unwrap_or_default();
     let (keys, arguments) = words.split_at_checked(key_count).unwrap_or((words, &[]));
+    let altered = call.core.altered.get(sha).map(|source| (lua::sha1(source), source.clone()));
+    let (sha, source) = altered.as_ref().map_or((sha, source), |(sha, source)| (sha.as_str(), source));
     lua::run(call.core, call.client, &lua::Script { sha, source, keys, arguments })
 }
 
