@@ -1,16 +1,16 @@
 //! Makes a plan smaller while it still breaks the same promise: fewer faults, clients, turns and acts, and calmer ones.
 
 use crate::farm::Outcome;
+use crate::invariant::Promise;
 use crate::plan::{Act, Air, End, Founding, Machine, Plan};
 
 /// The most runs that shrinking may take.
 const RUNS_MAX: usize = 4_000;
 
-/// The smallest plan that was found, with what came of it. `run` runs a plan; `plan` must break a promise.
+/// The smallest plan that was found to break `promise` as `plan` does, with what came of it. `run` runs a plan.
 #[must_use]
-pub fn shrink(plan: &Plan, run: &dyn Fn(&Plan) -> Outcome) -> (Plan, Outcome) {
+pub fn shrink(plan: &Plan, promise: Promise, run: &dyn Fn(&Plan) -> Outcome) -> (Plan, Outcome) {
     let mut best = (plan.clone(), run(plan));
-    let Some(promise) = best.1.violation().map(|violation| violation.promise) else { return best };
     let mut runs = 0;
     loop {
         let (before, mut at) = (best.0.clone(), 0);
@@ -57,7 +57,11 @@ fn clients(plan: &Plan) -> impl Iterator<Item = Plan> {
 fn faults(plan: &Plan) -> impl Iterator<Item = Plan> {
     let count = plan.faults.len();
     let halves = [0..count / 2, count / 2..count].map(|half| with(plan, |plan| drop(plan.faults.drain(half))));
-    let each = (0..count).map(|at| with(plan, |plan| drop(plan.faults.remove(at))));
+    let each = (0..count).map(|at| {
+        with(plan, |plan| {
+            plan.faults.remove(at);
+        })
+    });
     halves.into_iter().chain(each)
 }
 

@@ -42,8 +42,10 @@ pub(crate) fn replay(arguments: &ReplayArguments) -> ExitCode {
         },
         (None, seed) => campaign.plan(seed.unwrap_or_default()),
     };
-    if arguments.shrink {
-        (plan, _) = shrink(&plan, &|plan| campaign.level.run(plan, campaign.mutant, false));
+    if arguments.shrink
+        && let Some(violation) = campaign.level.run(&plan, campaign.mutant, false).violation()
+    {
+        (plan, _) = shrink(&plan, violation.promise, &|plan| campaign.level.run(plan, campaign.mutant, false));
         println!("{}", serde_json::to_string(&plan).unwrap_or_default());
     }
     let outcome = campaign.level.run(&plan, campaign.mutant, arguments.trace);

@@ -67,7 +67,8 @@ fn figures(seen: &Coverage, violated: bool) -> String {
 fn tell(what: &What, Fallen { seed, violation }: &Fallen) {
     let campaign = what.campaign();
     println!("seed {seed} broke {violation}");
-    let (plan, outcome) = shrink(&campaign.plan(*seed), &|plan| campaign.level.run(plan, campaign.mutant, false));
+    let (plan, outcome) =
+        shrink(&campaign.plan(*seed), violation.promise, &|plan| campaign.level.run(plan, campaign.mutant, false));
     println!("the smallest plan that does ({} parts):", plan.size());
     println!("{}", serde_json::to_string(&plan).unwrap_or_default());
     print!("{}", Timeline::of(&plan, &outcome));

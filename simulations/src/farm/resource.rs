@@ -1,18 +1,16 @@
 //! [`Guarded`]: the resources that the locks protect, each with the shipped verifier in front.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use redfence::verifier::{MemoryStore, Rule};
 use redfence::{FencingToken, Resource};
-
-use std::sync::Mutex;
 
 use super::world::{World, lock};
 use crate::history::Record;
 use crate::mutant::Mutant;
 
 /// The resources that the locks protect.
-pub struct Guarded {
+pub(super) struct Guarded {
     world: Arc<World>,
     resources: Vec<Resource>,
     store: MemoryStore,
@@ -23,7 +21,7 @@ pub struct Guarded {
 impl Guarded {
     /// Resources that nobody has written to.
     #[must_use]
-    pub fn new(world: &Arc<World>, resources: Vec<Resource>, mutant: Option<Mutant>) -> Arc<Self> {
+    pub(super) fn new(world: &Arc<World>, resources: Vec<Resource>, mutant: Option<Mutant>) -> Arc<Self> {
         Arc::new(Self {
             world: Arc::clone(world),
             resources,
@@ -34,17 +32,17 @@ impl Guarded {
     }
 
     /// Writes wait for so much longer before they are judged, or shorter.
-    pub fn slow_down(&self, by_ms: u32) {
+    pub(super) fn slow_down(&self, by_ms: u32) {
         *lock(&self.slow_ms) += by_ms;
     }
 
     /// Writes wait for so much shorter again.
-    pub fn speed_up(&self, by_ms: u32) {
+    pub(super) fn speed_up(&self, by_ms: u32) {
         *lock(&self.slow_ms) -= by_ms;
     }
 
     /// A write is on its way. Nobody waits for it.
-    pub fn write(self: &Arc<Self>, resource: u8, token: FencingToken, flight_ms: u32) {
+    pub(super) fn write(self: &Arc<Self>, resource: u8, token: FencingToken, flight_ms: u32) {
         let me = Arc::clone(self);
         let wait_ms = flight_ms + *lock(&self.slow_ms);
         self.world.after(wait_ms, move || me.arrived(resource, token));

@@ -1,11 +1,12 @@
 //! [`Stage`]: what all clients of a run share, and when the run is over.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use redfence::Resource;
 use redfence::node::Node;
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 use super::cluster::Cluster;
 use super::process::Process;
@@ -22,7 +23,9 @@ pub(super) struct Stage {
     pub(super) resources: Vec<Resource>,
     pub(super) cluster: Arc<dyn Cluster>,
     pub(super) guarded: Arc<Guarded>,
-    calm: watch::Sender<bool>,
+    calm: AtomicBool,
+    /// Wakes in the order in which they wait; a watch channel would wake in an order of its own chance.
+    calmed: Notify,
     busy: Mutex<BTreeSet<u8>>,
 }
 
@@ -41,19 +44,29 @@ impl Stage {
     ) -> Arc<Self> {
         let guarded = Guarded::new(&world, resources.clone(), mutant);
         let busy = (0..).zip(&plan.clients).map(|(number, _)| number).collect();
-        let calm = watch::Sender::new(false);
-        Arc::new(Self { world, plan, mutant, resources, cluster, guarded, calm, busy: Mutex::new(busy) })
+        Arc::new(Self {
+            world,
+            plan,
+            mutant,
+            resources,
+            cluster,
+            guarded,
+            calm: AtomicBool::new(false),
+            calmed: Notify::new(),
+            busy: Mutex::new(busy),
+        })
     }
 
     /// All faults have ended.
     pub(super) fn calm_down(&self) {
         self.world.note(|| "calm".to_owned());
         self.cluster.heal();
-        self.calm.send_replace(true);
+        self.calm.store(true, Ordering::Relaxed);
+        self.calmed.notify_waiters();
     }
 
     pub(super) fn is_calm(&self) -> bool {
-        *self.calm.borrow()
+        self.calm.load(Ordering::Relaxed)
     }
 
     /// How long it is until all faults have ended. Nobody stands still for longer.
@@ -63,8 +76,9 @@ impl Stage {
     }
 
     pub(super) async fn calm(&self) {
-        // The sender lives as long as this.
-        let _ = self.calm.subscribe().wait_for(|calm| *calm).await;
+        while !self.is_calm() {
+            self.calmed.notified().await;
+        }
     }
 
     /// What a client does after the calm, if anything.

@@ -16,11 +16,7 @@ pub(super) fn ordered(history: &History, stays: &[Stay]) -> Option<Violation> {
     for (resource, _, is_return, stay) in events {
         highest = highest.filter(|highest| highest.resource == resource);
         match highest {
-            _ if is_return => {
-                if highest.is_none_or(|highest| highest.token < stay.token) {
-                    highest = Some(stay);
-                }
-            }
+            _ if is_return => highest = [highest, Some(stay)].into_iter().flatten().max_by_key(|stay| stay.token),
             Some(earlier) if stay.token <= earlier.token => {
                 return Some(Violation {
                     promise: Promise::T2,

@@ -9,7 +9,7 @@
 mod road;
 mod server;
 
-pub use road::mutated;
+pub(crate) use road::mutated;
 
 use crate::invariant::Promise;
 

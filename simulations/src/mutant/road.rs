@@ -13,7 +13,7 @@ use crate::plan::Terms;
 
 /// A process's way to a node under a mutant, where the mutant is there at all.
 #[must_use]
-pub fn mutated(mutant: Option<Mutant>, world: &Arc<World>, terms: Terms, node: Arc<dyn Node>) -> Arc<dyn Node> {
+pub(crate) fn mutated(mutant: Option<Mutant>, world: &Arc<World>, terms: Terms, node: Arc<dyn Node>) -> Arc<dyn Node> {
     match mutant {
         Some(
             mutant @ (Mutant::NoSeal
@@ -49,6 +49,8 @@ struct Known {
 impl Node for Road {
     fn send(&self, request: Request, answer: Answer) {
         let holder = request.subject.holder.id();
+        // Whoever listens in knows the node anyway.
+        let Some(id) = NodeId::new(0) else { return };
         match (self.mutant, request.verb) {
             (Mutant::NoSeal, Verb::Seal { .. }) => answer.reply(Reply::Sealed),
             (Mutant::GrantTwice, Verb::Grant { ttl, .. }) => {
@@ -56,7 +58,7 @@ impl Node for Road {
                 self.node.send(request.clone(), answer);
                 let (node, again) =
                     (Arc::clone(&self.node), Request { verb: Verb::Grant { ttl, floor: 0 }, ..request });
-                self.world.after(late_ms, move || node.send(again, nowhere()));
+                self.world.after(late_ms, move || node.send(again, nowhere(id)));
             }
             (Mutant::UnknownIsGranted, Verb::Grant { .. }) => {
                 let verb = request.verb;
@@ -65,12 +67,12 @@ impl Node for Road {
                 let patience_ms = self.terms.node_timeout_ms * 3 / 4;
                 let hopeful = Arc::clone(&inbox);
                 self.world.after(patience_ms, move || hopeful.assume());
-                self.node.send(request, to(inbox, verb));
+                self.node.send(request, Answer::to(inbox, id, verb));
             }
             (Mutant::UnknownNotReleased, Verb::Grant { .. }) => {
                 let verb = request.verb;
                 let inbox = Arc::new(Ear { holder, known: Arc::clone(&self.known), answer: Mutex::new(Some(answer)) });
-                self.node.send(request, to(inbox, verb));
+                self.node.send(request, Answer::to(inbox, id, verb));
             }
             (Mutant::UnknownNotReleased, Verb::Release) if !lock(&self.known).granted.contains_key(&holder) => {
                 answer.reply(Reply::Released);
@@ -78,7 +80,7 @@ impl Node for Road {
             (Mutant::ExtendAfterRelease, Verb::Release) => {
                 self.node.send(request.clone(), answer);
                 let ttl = std::time::Duration::from_millis(u64::from(self.terms.ttl_ms));
-                self.node.send(Request { verb: Verb::Extend { ttl }, ..request }, nowhere());
+                self.node.send(Request { verb: Verb::Extend { ttl }, ..request }, nowhere(id));
             }
             _ => self.node.send(request, answer),
         }
@@ -97,17 +99,13 @@ impl Node for Road {
     }
 }
 
-fn to(inbox: Arc<dyn Inbox>, verb: Verb) -> Answer {
-    Answer::to(inbox, NodeId::new(0).unwrap_or_else(|| unreachable!("a set has a first node")), verb)
-}
-
 /// An answer that nobody waits for.
-fn nowhere() -> Answer {
+fn nowhere(id: NodeId) -> Answer {
     struct Nobody;
     impl Inbox for Nobody {
         fn deliver(&self, _: NodeId, _: Verb, _: Reply) {}
     }
-    to(Arc::new(Nobody), Verb::Release)
+    Answer::to(Arc::new(Nobody), id, Verb::Release)
 }
 
 /// Takes no answer for a yes.

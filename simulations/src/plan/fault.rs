@@ -11,7 +11,8 @@ pub struct Fault {
     pub blow: Blow,
 }
 
-/// What goes wrong. `None` for a client means every client, and so with nodes.
+/// What goes wrong. `client` and `node` say where, `None` being everywhere; `for_ms` how long it lasts.
+#[expect(missing_docs, reason = "the variants are described, and their fields say no more than their names")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Blow {
     /// Connections break more often.
