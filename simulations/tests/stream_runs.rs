@@ -43,7 +43,7 @@ fn nothing_breaks_and_everything_happens() {
     let mut seen = Coverage::default();
     for seed in 0..150 {
         let outcome = Level::Stream.run(&Plan::draw(seed, Profile::Hell, Scale::default()), None, false);
-        if let Some(violation) = outcome.violation {
+        if let Some(violation) = outcome.violation() {
             panic!("seed {seed}: {violation}");
         }
         seen.add(&outcome.seen);
