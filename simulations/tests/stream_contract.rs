@@ -43,7 +43,7 @@ impl Stage {
         if let Some(password) = password {
             server.require_password(password);
         }
-        let wire = Wire::new(&world, vec![server.clone()], air, |_| {});
+        let wire = Wire::new(&world, vec![server.clone()], (air, u64::MAX), |_| {});
         let process = Process::start(&world, 0, 0);
         let road = Road { wire: Arc::clone(&wire), process: Arc::clone(&process), node: 0 };
         let options = RedisNodeOptions {

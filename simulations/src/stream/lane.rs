@@ -6,8 +6,8 @@ use std::fmt;
 /// One direction of a connection.
 #[derive(Default)]
 pub(super) struct Lane {
-    /// What is on its way, and when it arrives.
-    pub(super) queue: VecDeque<(u64, Segment)>,
+    /// What is on its way.
+    pub(super) queue: VecDeque<Segment>,
     /// What waits for the end of a cut.
     pub(super) held: VecDeque<Segment>,
     /// Nothing comes any more.

@@ -65,7 +65,7 @@ impl StreamLevel {
                 world: Arc::clone(world),
                 terms: plan.terms,
                 calm_at_ms: u64::from(plan.calm_at_ms),
-                wire: Wire::new(world, servers, plan.air, after_work),
+                wire: Wire::new(world, servers, (plan.air, u64::from(plan.calm_at_ms)), after_work),
                 machines: Mutex::new(machines),
                 holders: Mutex::default(),
             }

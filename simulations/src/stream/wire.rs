@@ -17,6 +17,7 @@ use crate::plan::{Air, Way};
 pub struct Wire {
     me: Weak<Self>,
     world: Arc<World>,
+    calm_at_ms: u64,
     inner: Mutex<Inner>,
     /// Called after a server has worked off what arrived.
     after_work: Box<dyn Fn(u8) + Send + Sync>,
@@ -67,18 +68,19 @@ const SPLIT_PER_MILLE: u32 = 60;
 const FATES: u64 = 5;
 
 impl Wire {
-    /// A network to these servers. `after_work` is called with a server's number when it has worked something off.
+    /// A network to these servers, on which nothing stays for long after `calm_at_ms`. `after_work` is called with a server's number when it has worked something off.
     #[must_use]
     pub fn new(
         world: &Arc<World>,
         servers: Vec<Server>,
-        air: Air,
+        (air, calm_at_ms): (Air, u64),
         after_work: impl Fn(u8) + Send + Sync + 'static,
     ) -> Arc<Self> {
         let inner = Inner { servers, weather: Weather::new(air), connections: BTreeMap::new(), connections_ever: 0 };
         Arc::new_cyclic(|me| Self {
             me: me.clone(),
             world: Arc::clone(world),
+            calm_at_ms,
             inner: Mutex::new(inner),
             after_work: Box::new(after_work),
         })
@@ -274,7 +276,9 @@ impl Wire {
         let (first, second) = segment.split(usize::try_from(cut_at).unwrap_or_default());
         for segment in [Some(first), second].into_iter().flatten() {
             let due_ms = connection.lane(way).arrives_ms(self.world.now_ms() + self.takes_ms(air));
-            connection.lane(way).queue.push_back((due_ms, segment));
+            // However late something is, it does not arrive long after the calm: delays are bounded from then on.
+            let due_ms = due_ms.min(self.calm_at_ms.max(self.world.now_ms() + CALM_DELAY_MS_MAX));
+            connection.lane(way).queue.push_back(segment);
             let Some(me) = self.me.upgrade() else { return };
             self.world.at(due_ms, tie(id, due_ms), move || me.arrive(id, way));
         }
@@ -293,7 +297,7 @@ impl Wire {
         let mut inner = lock(&self.inner);
         let Inner { connections, servers, .. } = &mut *inner;
         let Some(connection) = connections.get_mut(&id) else { return };
-        let Some((_, segment)) = connection.lane(way).queue.pop_front() else { return };
+        let Some(segment) = connection.lane(way).queue.pop_front() else { return };
         let (node, client) = (connection.node, connection.client);
         self.world.note(|| format!("#{id} {} n{node}: {segment}", if way == Way::There { "->" } else { "<-" }));
         if way == Way::Back {
@@ -369,6 +373,8 @@ fn forget_if_over(inner: &mut Inner, id: u64) {
     }
 }
 
+/// The longest time on the way after the calm.
+const CALM_DELAY_MS_MAX: u64 = 10;
 /// The longest that an old socket keeps what was sent.
 const LATE_MS_MAX: u32 = 2_000;
 
