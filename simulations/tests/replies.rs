@@ -90,6 +90,43 @@ fn requests_that_cannot_be_understood_end_the_connection_alike() {
     }
 }
 
+/// Messages go to other connections, each in its own version of the protocol, and to the one that publishes, in order.
+#[test]
+fn messages_reach_other_connections_alike() {
+    let pair = Pair::new(&[]);
+    let publish = [&["PUBLISH", "news", "one"][..], &["EVAL", "return redis.call('PUBLISH', 'news', 'two')", "0"]];
+    let mut real: Vec<RealConnection> = (0..3).map(|_| pair.real.connect()).collect();
+    let mut of_virtual: Vec<ClientId> = (0..3).map(|_| pair.server.connect().unwrap()).collect();
+    let mut heard: Vec<Vec<u8>> = vec![Vec::new(); 3];
+    let mut said: Vec<Vec<u8>> = vec![Vec::new(); 3];
+    // One listens in RESP2, one in RESP3, and the third publishes while it listens, too.
+    let marked = |words: &[&str], marker: &str| [request(words), request(&[marker])].concat();
+    let mut both = |at: usize, words: &[&str], marker: &str| {
+        let end = format!("'{marker}', with args beginning with: \r\n");
+        heard[at].extend(real[at].exchange(&marked(words, marker), end.as_bytes()));
+        for (client, output) in pair.server.feed(of_virtual[at], &marked(words, marker)) {
+            let to = of_virtual.iter().position(|one| *one == client).unwrap();
+            let Output::Bytes(bytes) = output else { panic!("nobody hangs up") };
+            said[to].extend(bytes);
+        }
+    };
+    both(1, &["PING", "x"], "before");
+    for (at, version) in [(1, "3"), (2, "3")] {
+        let words = ["HELLO", version];
+        both(at, &words, "greeting");
+    }
+    (0..3).for_each(|at| both(at, &["SUBSCRIBE", "news", "other"], "listening"));
+    publish.iter().for_each(|words| both(2, words, "published"));
+    both(1, &["UNSUBSCRIBE", "news"], "gone");
+    both(2, publish[0], "published again");
+    (0..3).for_each(|at| both(at, &["UNSUBSCRIBE", "other", "news"], "end"));
+    pair.server.disconnect(of_virtual.remove(0));
+    for (said, heard) in said.iter().zip(&heard) {
+        assert_eq!(without_digits(&shown(said)), without_digits(&shown(heard)));
+        assert!(shown(heard).contains("message"), "{}", shown(heard));
+    }
+}
+
 /// A real server and a virtual one.
 struct Pair {
     real: RealServer,

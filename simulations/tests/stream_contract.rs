@@ -1,6 +1,12 @@
 //! The virtual server is a node like any other: through the real client it keeps the contract, and the scripts on it answer
 //! as the shipped state does. All in virtual time.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;

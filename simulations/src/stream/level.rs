@@ -78,7 +78,9 @@ impl StreamLevel {
         let (granted, evicts_after_ms) = looked.unwrap_or_default();
         for ((resource, _), after_ms) in granted.iter().filter_map(|lock| Some((lock, evicts_after_ms?))) {
             let resource = *resource;
-            self.when(after_ms, move |me| drop(me.with_machine(node, |machine| machine.evict(resource))));
+            self.when(after_ms, move |me| {
+                me.with_machine(node, |machine| machine.evict(resource));
+            });
         }
         let mut holders = lock(&self.holders);
         for holder in granted.iter().filter_map(|(_, holder)| id_of(holder)) {
@@ -201,7 +203,9 @@ impl Cluster for StreamLevel {
             Blow::Evict { node, resource } => drop(self.with_machine(node, |machine| machine.evict(resource))),
             Blow::Evicting { node, after_ms, for_ms } => {
                 self.with_machine(node, |machine| machine.evicts_after_ms = Some(after_ms));
-                self.when(for_ms, move |me| drop(me.with_machine(node, |machine| machine.evicts_after_ms = None)));
+                self.when(for_ms, move |me| {
+                    me.with_machine(node, |machine| machine.evicts_after_ms = None);
+                });
             }
             Blow::NodeClock { node, by_ms } => drop(self.with_machine(node, |machine| machine.step_clock(by_ms))),
             Blow::Pause { .. } | Blow::Reboot { .. } | Blow::ClientClock { .. } | Blow::SlowStore { .. } => {}

@@ -176,10 +176,7 @@ fn parse_inline(input: &mut BytesMut) -> Parsed {
 
 /// A number as servers accept it: no plus, no space, no zero in front.
 pub(super) fn integer(text: &[u8]) -> Option<i64> {
-    let is_canonical = match text {
-        [b'0'] | [b'1'..=b'9', ..] | [b'-', b'1'..=b'9', ..] => true,
-        _ => false,
-    };
+    let is_canonical = matches!(text, [b'0'] | [b'1'..=b'9', ..] | [b'-', b'1'..=b'9', ..]);
     if is_canonical { str::from_utf8(text).ok()?.parse().ok() } else { None }
 }
 

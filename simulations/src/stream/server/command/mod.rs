@@ -113,7 +113,7 @@ fn wrong_number(name: &str) -> Reply {
 fn unknown(words: &[Bytes]) -> Reply {
     /// How much of the request is repeated.
     const LEN_MAX: usize = 128;
-    let (name, rest) = words.split_first().map_or((&b""[..], &words[..0]), |(name, rest)| (name, rest));
+    let (name, rest) = words.split_first().map_or((&b""[..], words), |(name, rest)| (name, rest));
     let mut shown = String::new();
     for word in rest {
         if shown.len() >= LEN_MAX {
