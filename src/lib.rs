@@ -6,6 +6,8 @@ mod clock;
 pub mod doctor;
 #[cfg(feature = "redlock")]
 mod entropy;
+#[cfg(feature = "history")]
+pub mod history;
 mod holder;
 mod lease;
 mod node_id;

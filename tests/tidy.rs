@@ -27,6 +27,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("node", &["node", "protocol"]),
     ("redlock", &["redlock", "node", "protocol"]),
     ("doctor", &["doctor", "redlock", "node", "protocol"]),
+    ("history", &["history", "redlock", "verifier"]),
     ("verifier", &["verifier"]),
 ];
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use super::chronicle;
 use super::core::Core;
 use super::drive;
 use super::error::{ExtendError, Lost};
@@ -105,6 +106,7 @@ impl Held {
         drop(plan);
         self.core.keeper.forget(self);
         self.ended.notify_waiters();
+        chronicle::ended(self, &cause);
         let (resource, holder, token) = (&self.subject.resource, &self.subject.holder, self.token);
         match cause {
             LossCause::Released => tracing::debug!(%resource, ?holder, ?token, "released"),
@@ -157,6 +159,7 @@ impl Held {
                 // A reply that comes after the end extends nothing: the loss has been told, or is about to be.
                 self.check()?;
                 self.plan().renewal.extended(valid_until, now);
+                chronicle::extended(self);
                 Ok(())
             }
             Some(Err(ExtendDefeat::Gone(votes))) => {

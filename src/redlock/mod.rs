@@ -1,6 +1,7 @@
 //! The locker: runs the machines of [`protocol`](crate::protocol) against nodes.
 
 mod builder;
+pub(crate) mod chronicle;
 #[cfg(feature = "redis")]
 mod connect;
 mod core;

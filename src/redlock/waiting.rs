@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::error::AcquireError;
 use super::guard::Guard;
 use super::held::Held;
-use super::{Redlock, drive};
+use super::{Redlock, chronicle, drive};
 use crate::protocol::{Backoff, Defeat, Subject};
 use crate::{Holder, HolderId, Resource};
 
@@ -19,7 +19,7 @@ impl Redlock {
         let (core, settings) = (&self.core, &self.settings);
         core.keeper.start(core);
         core.sweeper.start(&*core.spawner);
-        let began = core.clock.now();
+        let called = core.clock.now();
         let mut pauses = Backoff::new(PAUSES.0, PAUSES.1, || core.entropy.u32());
         let mut attempts = 0;
         let mut round_max = settings.node_timeout;
@@ -30,13 +30,15 @@ impl Redlock {
             let id = HolderId::from_random(core.entropy.u128());
             let holder = Holder::new(id, settings.label.clone());
             let subject = Arc::new(Subject { resource: resource.clone(), holder });
+            let began = core.clock.now();
             let outcome = drive::acquire(core, settings, Arc::clone(&subject), round_max).await;
-            let waited = core.clock.now().since(began);
+            let waited = core.clock.now().since(called);
             let defeat = match outcome {
                 Ok((win, exchange)) => {
                     let (token, apart) = (win.token, win.sealed_apart);
                     tracing::debug!(%resource, holder = ?subject.holder, ?token, apart, attempts, ?waited, "acquired");
                     let held = Held::new(Arc::clone(core), Arc::clone(settings), subject, win, exchange);
+                    chronicle::acquired(&held, settings.terms, began);
                     core.keeper.watch(&held);
                     return Ok(Guard::new(held));
                 }

@@ -5,6 +5,18 @@
 //! ```
 //!
 //! [`StreamLevel`] is a [`Cluster`](crate::farm::Cluster): plans, clients and invariants are the farm's.
+//!
+//! | what is real | what is virtual |
+//! |---|---|
+//! | the locker, the courier and its reconnecting, the redis crate in both versions of the protocol, the shipped scripts | time, the network, the server around the scripts, `run_id`, uptime, wall clocks |
+//!
+//! The server is held to a real one by `tests/replies.rs`, and to the node state by `tests/stream_contract.rs`. Chance
+//! comes from the plan's seed alone: the dice of the world decide latency, cuts and breaks; they seed the jitter of
+//! redials as well. An interpreter is used again by later runs on its thread, and nothing in it can be changed by a script;
+//! `math.random`, which draws on the process, is not there. Nothing iterates over a hash map.
+//!
+//! Not here: TLS and name look-up, replication and failover (a server with lost memory stands in for them), partial
+//! writes that the client notices, full buffers, and what a server does when it runs out of memory but evict.
 
 mod lane;
 mod level;

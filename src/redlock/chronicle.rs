@@ -1,0 +1,37 @@
+//! What becomes of leases, as events for a history: acquired, extended, ended.
+//!
+//! Costs nothing where nobody subscribes. The layer of the module `history` writes them down.
+
+use std::time::Duration;
+
+use super::held::Held;
+use crate::Moment;
+use crate::protocol::{LossCause, Terms};
+
+/// The target of these events.
+pub(crate) const TARGET: &str = "redfence::history";
+
+/// An attempt that began at `began` has won this lease.
+pub(super) fn acquired(held: &Held, terms: Terms, began: Moment) {
+    let now = held.core.clock.now();
+    let (resource, holder, token) = (&held.subject.resource, &held.subject.holder, held.token.get());
+    let (ttl_us, took_us, valid_for_us) = (us(terms.ttl), us(now.since(began)), us(held.ends_at().since(now)));
+    tracing::debug!(target: TARGET, event = "acquired", %resource, %holder, token, ttl_us, took_us, valid_for_us);
+}
+
+/// The lease lives longer.
+pub(super) fn extended(held: &Held) {
+    let valid_for_us = us(held.ends_at().since(held.core.clock.now()));
+    let (resource, holder, token) = (&held.subject.resource, &held.subject.holder, held.token.get());
+    tracing::debug!(target: TARGET, event = "extended", %resource, %holder, token, valid_for_us);
+}
+
+/// Nobody relies on the lease any more.
+pub(super) fn ended(held: &Held, cause: &LossCause) {
+    let (resource, holder, token) = (&held.subject.resource, &held.subject.holder, held.token.get());
+    tracing::debug!(target: TARGET, event = "ended", %resource, %holder, token, %cause);
+}
+
+fn us(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
