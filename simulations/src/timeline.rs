@@ -252,8 +252,8 @@ impl std::fmt::Display for Timeline {
             writeln!(f, "{:>8}.{:03} ms  {lane:<11} {story}", at_us / 1_000, at_us % 1_000)?;
         }
         match &self.violation {
-            Some(violation) => writeln!(f, "VIOLATED  {violation}"),
-            None => writeln!(f, "every promise held"),
+            Some(violation) => write!(f, "VIOLATED  {violation}"),
+            None => f.write_str("every promise held"),
         }
     }
 }

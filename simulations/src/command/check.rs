@@ -30,17 +30,17 @@ pub(crate) fn check(CheckArguments { file }: &CheckArguments) -> ExitCode {
     let stays = history.stays();
     let writes = history.records.iter().filter(|record| matches!(record, Record::Write { .. })).count();
     if stays.is_empty() && writes == 0 {
-        eprintln!("simulations: {} has neither leases nor writes: nothing is shown", file.display());
+        complain!("simulations: {} has neither leases nor writes: nothing is shown", file.display());
         return ExitCode::from(2);
     }
     let excused = overlaps(&history, &stays).iter().filter(|overlap| overlap.excused).count();
-    println!("{} leases · {writes} writes · {excused} overlaps that nothing was promised against", stays.len());
+    say!("{} leases · {writes} writes · {excused} overlaps that nothing was promised against", stays.len());
     let violations = judge(&history);
     for violation in &violations {
-        println!("VIOLATED  {violation}");
+        say!("VIOLATED  {violation}");
     }
     if violations.is_empty() {
-        println!("T1, T2, X, E and F held");
+        say!("T1, T2, X, E and F held");
         return ExitCode::SUCCESS;
     }
     ExitCode::FAILURE

@@ -1,5 +1,19 @@
 //! The commands, one a file.
 
+/// A line to standard output. Whoever reads may have gone away, as `head` does.
+macro_rules! say {
+    ($($what:tt)*) => {{
+        let _ = std::io::Write::write_fmt(&mut std::io::stdout(), format_args!("{}\n", format_args!($($what)*)));
+    }};
+}
+
+/// A line to standard error.
+macro_rules! complain {
+    ($($what:tt)*) => {{
+        let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("{}\n", format_args!($($what)*)));
+    }};
+}
+
 pub(crate) mod check;
 pub(crate) mod mutants;
 pub(crate) mod replay;
@@ -76,6 +90,6 @@ pub(crate) fn bar(runs: u64) -> ProgressBar {
 
 /// Says why the command cannot be done.
 pub(crate) fn cannot(what: &str, file: &Path, why: &dyn std::fmt::Display) -> ExitCode {
-    eprintln!("simulations: {what} {}: {why}", file.display());
+    complain!("simulations: {what} {}: {why}", file.display());
     ExitCode::from(2)
 }

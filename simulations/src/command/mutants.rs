@@ -27,7 +27,7 @@ pub(crate) struct MutantsArguments {
 /// Runs every wrong protocol; fails if one survives.
 pub(crate) fn mutants(arguments: &MutantsArguments) -> ExitCode {
     let mutants = arguments.mutant.map_or_else(|| Mutant::ALL.to_vec(), |mutant| vec![mutant]);
-    println!("{:<22} {:<6} {:<14} {:>9} {:>8}", "mutant", "level", "broken", "seeds", "seconds");
+    say!("{:<22} {:<6} {:<14} {:>9} {:>8}", "mutant", "level", "broken", "seeds", "seconds");
     let mut survivors = 0;
     for mutant in mutants {
         let began = SystemClock.now();
@@ -47,11 +47,11 @@ pub(crate) fn mutants(arguments: &MutantsArguments) -> ExitCode {
         match report.fallen {
             Some(Fallen { seed, violation }) => {
                 let (seeds, promise) = (seed + 1, violation.promise.to_string());
-                println!("{name:<22} {:<6} {promise:<14} {seeds:>9} {seconds:>8.1}", level.name());
+                say!("{name:<22} {:<6} {promise:<14} {seeds:>9} {seconds:>8.1}", level.name());
             }
             None => {
                 survivors += 1;
-                println!("{name:<22} {:<6} {:<14} {:>9} {seconds:>8.1}", "-", "SURVIVED", arguments.seeds);
+                say!("{name:<22} {:<6} {:<14} {:>9} {seconds:>8.1}", "-", "SURVIVED", arguments.seeds);
             }
         }
     }

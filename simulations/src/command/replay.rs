@@ -46,7 +46,7 @@ pub(crate) fn replay(arguments: &ReplayArguments) -> ExitCode {
         && let Some(violation) = campaign.level.run(&plan, campaign.mutant, false).violation()
     {
         (plan, _) = shrink(&plan, violation.promise, &|plan| campaign.level.run(plan, campaign.mutant, false));
-        println!("{}", serde_json::to_string(&plan).unwrap_or_default());
+        say!("{}", serde_json::to_string(&plan).unwrap_or_default());
     }
     let outcome = campaign.level.run(&plan, campaign.mutant, arguments.trace);
     if let Some(file) = &arguments.history
@@ -57,9 +57,9 @@ pub(crate) fn replay(arguments: &ReplayArguments) -> ExitCode {
     }
     let timeline = Timeline::of(&plan, &outcome);
     if arguments.json {
-        println!("{}", serde_json::to_string(&timeline).unwrap_or_default());
+        say!("{}", serde_json::to_string(&timeline).unwrap_or_default());
     } else {
-        print!("{}{timeline}", outcome.trace);
+        say!("{}{timeline}", outcome.trace);
     }
     if outcome.violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -41,7 +41,7 @@ pub(crate) fn run(arguments: &RunArguments) -> ExitCode {
     let report = campaign.run(seeds.clone(), jobs(*told), &|| bar.inc(1));
     bar.finish_and_clear();
     let Report { seen, fallen } = &report;
-    println!("{}", figures(seen, fallen.is_some()));
+    say!("{}", figures(seen, fallen.is_some()));
     if let Some(fallen) = fallen {
         tell(what, fallen);
         return ExitCode::FAILURE;
@@ -50,7 +50,7 @@ pub(crate) fn run(arguments: &RunArguments) -> ExitCode {
     if missing.is_empty() {
         return ExitCode::SUCCESS;
     }
-    eprintln!("These runs show little, for this never happened in any of them: {}.", missing.join("; "));
+    complain!("These runs show little, for this never happened in any of them: {}.", missing.join("; "));
     ExitCode::FAILURE
 }
 
@@ -66,13 +66,13 @@ fn figures(seen: &Coverage, violated: bool) -> String {
 /// The seed, the smallest plan that breaks the same promise, and how to see it again.
 fn tell(what: &What, Fallen { seed, violation }: &Fallen) {
     let campaign = what.campaign();
-    println!("seed {seed} broke {violation}");
+    say!("seed {seed} broke {violation}");
     let (plan, outcome) =
         shrink(&campaign.plan(*seed), violation.promise, &|plan| campaign.level.run(plan, campaign.mutant, false));
-    println!("the smallest plan that does ({} parts):", plan.size());
-    println!("{}", serde_json::to_string(&plan).unwrap_or_default());
-    print!("{}", Timeline::of(&plan, &outcome));
-    println!("again: simulations replay --seed {seed} {}", what.again());
+    say!("the smallest plan that does ({} parts):", plan.size());
+    say!("{}", serde_json::to_string(&plan).unwrap_or_default());
+    say!("{}", Timeline::of(&plan, &outcome));
+    say!("again: simulations replay --seed {seed} {}", what.again());
 }
 
 fn write_traces(arguments: &RunArguments, file: &Path) -> std::io::Result<()> {

@@ -34,7 +34,8 @@ pub fn overlaps<'a>(history: &History, stays: &'a [Stay]) -> Vec<Overlap<'a>> {
     // `stays` are in the order of their returns: whoever still believes is kept.
     let mut believers: HashMap<&str, Vec<&Stay>> = HashMap::new();
     let mut found = Vec::new();
-    for second in stays.iter().filter(|stay| stay.until_us > stay.returned_us) {
+    // A lease may be over when it is returned; one that is given up at once was believed in for an instant.
+    for second in stays.iter().filter(|stay| stay.valid_until_us > stay.returned_us) {
         let at_us = second.returned_us;
         let believers = believers.entry(&second.resource).or_default();
         believers.retain(|stay| stay.until_us > at_us);

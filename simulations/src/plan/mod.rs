@@ -6,6 +6,7 @@
 mod draw;
 mod fault;
 mod profile;
+mod script;
 
 use serde::{Deserialize, Serialize};
 

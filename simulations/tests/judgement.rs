@@ -1,0 +1,114 @@
+//! Histories a few lines long, and what is broken in them.
+
+use redfence::FencingToken;
+use simulations::history::{Assumed, History, Record};
+use simulations::invariant::{Promise, judge, overlaps};
+
+/// A lease of `who`: acquire begun, returned, believed in until then; all in milliseconds. The time to live is 100 ms.
+fn lease(who: &str, token: u64, began: u64, returned: u64, until: u64) -> Vec<Record> {
+    let (resource, holder, token) = ("r".to_owned(), who.to_owned(), number(token));
+    let (valid_until_us, ttl_us) = ((returned + 100) * 1_000, 100_000);
+    let acquired = Record::Acquired {
+        at_us: returned * 1_000,
+        began_us: began * 1_000,
+        resource: resource.clone(),
+        holder: holder.clone(),
+        token,
+        ttl_us,
+        valid_until_us,
+    };
+    vec![acquired, Record::Ended { at_us: until * 1_000, resource, holder, token, cause: "given up".to_owned() }]
+}
+
+fn extended(who: &str, token: u64, at: u64, until: u64) -> Vec<Record> {
+    let (resource, holder, token) = ("r".to_owned(), who.to_owned(), number(token));
+    vec![Record::Extended { at_us: at * 1_000, resource, holder, token, valid_until_us: until * 1_000 }]
+}
+
+fn write(token: u64, admitted: bool) -> Vec<Record> {
+    vec![Record::Write { at_us: 0, resource: "r".to_owned(), token: number(token), admitted }]
+}
+
+fn vanished(who: &str, at: u64) -> Vec<Record> {
+    vec![Record::Vanished { at_us: at * 1_000, holder: who.to_owned(), node: "n0".to_owned() }]
+}
+
+fn void(promise: Assumed, at: u64) -> Vec<Record> {
+    vec![Record::Void { at_us: at * 1_000, promise, why: String::new() }]
+}
+
+#[expect(clippy::unwrap_used, reason = "a helper of tests")]
+fn number(token: u64) -> FencingToken {
+    FencingToken::new(token).unwrap()
+}
+
+#[test]
+fn what_is_broken_is_named() {
+    use Promise::{E, F, T1, T2, X};
+    let rows: [(&str, Vec<Vec<Record>>, &[Promise]); 14] = [
+        ("one after the other", vec![lease("a", 1, 0, 1, 9), lease("b", 2, 10, 11, 19)], &[]),
+        ("at one instant", vec![lease("a", 1, 0, 1, 9), lease("b", 2, 5, 9, 19)], &[]),
+        ("one token twice", vec![lease("a", 1, 0, 1, 9), lease("b", 1, 0, 10, 19)], &[T1]),
+        ("tokens go back", vec![lease("a", 2, 0, 1, 9), lease("b", 1, 10, 11, 19)], &[T2]),
+        ("they go back while both were on their way", vec![lease("a", 2, 0, 1, 9), lease("b", 1, 1, 11, 19)], &[]),
+        (
+            "they go back after the void",
+            vec![lease("a", 2, 0, 1, 9), void(Assumed::T, 10), lease("b", 1, 10, 11, 19)],
+            &[],
+        ),
+        ("two believe", vec![lease("a", 1, 0, 1, 9), lease("b", 2, 5, 8, 19)], &[X]),
+        ("one is given up at once", vec![lease("a", 1, 0, 1, 9), lease("b", 2, 5, 8, 8)], &[X]),
+        (
+            "two believe, one lock vanished",
+            vec![lease("a", 1, 0, 1, 9), vanished("a", 7), lease("b", 2, 5, 8, 19)],
+            &[],
+        ),
+        ("it vanished later", vec![lease("a", 1, 0, 1, 9), lease("b", 2, 5, 8, 19), vanished("a", 9)], &[X]),
+        ("nobody remembered anything", vec![lease("a", 1, 0, 1, 9), void(Assumed::X, 7), lease("b", 2, 5, 8, 19)], &[]),
+        (
+            "extended over a newer one",
+            vec![extended_lease("a", 1, 400), vanished("a", 90), lease("b", 2, 100, 110, 111)],
+            &[E],
+        ),
+        ("a stale write lands", vec![write(2, true), write(1, true)], &[F]),
+        ("a stale write is refused", vec![write(2, true), write(1, false), write(2, true)], &[]),
+    ];
+    for (story, records, broken) in rows {
+        let history = History { records: records.concat() };
+        let found: Vec<Promise> = judge(&history).iter().map(|violation| violation.promise).collect();
+        assert_eq!(found, broken, "{story}");
+    }
+}
+
+/// A lease that is returned at 1 ms and extended later.
+fn extended_lease(who: &str, token: u64, until: u64) -> Vec<Record> {
+    let mut records = lease(who, token, 0, 1, until);
+    records.splice(1..1, extended(who, token, 50, until));
+    records
+}
+
+#[test]
+fn other_resources_do_not_matter() {
+    let mut records = lease("a", 2, 0, 1, 50);
+    for mut record in lease("b", 2, 10, 11, 30) {
+        if let Record::Acquired { resource, .. } | Record::Ended { resource, .. } = &mut record {
+            "other".clone_into(resource);
+        }
+        records.push(record);
+    }
+    assert_eq!(judge(&History { records }), Vec::new());
+}
+
+#[test]
+fn every_overlap_is_counted_and_none_is_promised_against_that_is_excused() {
+    let records =
+        [lease("a", 1, 0, 1, 50), vanished("a", 5), lease("b", 2, 2, 10, 50), lease("c", 3, 2, 20, 50)].concat();
+    let history = History { records };
+    let stays = history.stays();
+    let found: Vec<_> = overlaps(&history, &stays)
+        .iter()
+        .map(|overlap| (overlap.first.holder.clone(), overlap.second.holder.clone(), overlap.excused))
+        .collect();
+    let row = |first: &str, second: &str, excused| (first.to_owned(), second.to_owned(), excused);
+    assert_eq!(found, [row("a", "b", true), row("a", "c", true), row("b", "c", false)]);
+}
