@@ -10,7 +10,7 @@
 use std::process::Command;
 
 use simulations::invariant::Coverage;
-use simulations::{Level, Plan, Profile, Scale};
+use simulations::{Level, Mutant, Plan, Profile, Scale};
 
 /// Two processes: what differs between them, such as addresses and the seeds of hash maps, decides nothing.
 #[test]
@@ -53,6 +53,19 @@ fn nothing_breaks_and_everything_happens() {
     } = seen;
     let counts = [acquired, failed, cancelled, lost, extended, seals, rests, wakes, late_grants, written, stale];
     assert!(counts.iter().all(|count| *count > 0), "{seen:?}");
+}
+
+/// The scripts of a wrong server are run, and the judges see what comes of it.
+#[test]
+fn wrong_scripts_fall() {
+    for mutant in [Mutant::NoRest, Mutant::NoClockStart, Mutant::ReleaseWithoutHolder, Mutant::EmptyCounterVotes] {
+        let falls = |seed| {
+            let plan = Plan::draw(seed, Profile::Hell, Scale::default());
+            let violation = Level::Stream.run(&plan, Some(mutant), false).violation().cloned();
+            violation.is_some_and(|violation| mutant.breaks().contains(&violation.promise))
+        };
+        assert!((0..200).any(falls), "{} survived", mutant.name());
+    }
 }
 
 /// What the network does to connections is seen in the traces of a few seeds.

@@ -105,6 +105,7 @@ impl Machine {
     pub(super) fn look(&mut self) -> Vec<(u8, String)> {
         let start = self.number_at(&self.reference.clone());
         let started_anew = start != self.started_at && start > 0;
+        let now_us = self.clock.wall().unix_us();
         self.started_at = start;
         if self.flushed && self.standing().0 {
             self.flushed = false;
@@ -114,7 +115,8 @@ impl Machine {
             let Some((lock, counter)) = self.keys.get(at).cloned() else { continue };
             let (counter, occupant) = (self.number_at(&counter), self.text_at(&lock));
             if let Some(highest) = self.highest.get_mut(at) {
-                if started_anew && start < *highest {
+                // A start behind the node's own clock is the script's fault, and no excuse.
+                if started_anew && start < *highest && start >= now_us {
                     self.world.void(Assumed::T, "a counter started anew, and both clocks were behind what was lost");
                 }
                 *highest = counter.max(*highest);
