@@ -14,6 +14,7 @@ pub mod history;
 pub mod invariant;
 pub mod model;
 pub mod plan;
+pub mod stream;
 
 mod campaign;
 mod dice;

@@ -7,6 +7,7 @@ mod answer;
 mod ear;
 mod embedded;
 mod state;
+mod tasks;
 
 #[cfg(feature = "testing")]
 pub mod contract;
@@ -17,6 +18,7 @@ pub use answer::{Answer, Inbox, ask};
 pub use ear::Ear;
 pub use embedded::EmbeddedNode;
 pub use state::NodeState;
+pub(crate) use tasks::{Task, TokioSpawner};
 
 use std::sync::Weak;
 

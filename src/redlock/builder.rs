@@ -10,8 +10,7 @@ use super::keeper::Keeper;
 use super::roster::Roster;
 use super::settings::Wishes;
 use super::sweeper::Sweeper;
-use super::tasks::TokioSpawner;
-use crate::node::Node;
+use crate::node::{Node, TokioSpawner};
 use crate::protocol::Quorum;
 use crate::{Clock, Entropy, Spawner, SystemClock};
 
@@ -174,6 +173,11 @@ impl Builder {
     #[cfg(feature = "redis")]
     pub(super) const fn source_of_entropy(&self) -> &Arc<Entropy> {
         &self.entropy
+    }
+
+    #[cfg(feature = "redis")]
+    pub(super) const fn runner_of_tasks(&self) -> &Arc<dyn Spawner> {
+        &self.spawner
     }
 
     #[cfg(feature = "redis")]

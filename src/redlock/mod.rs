@@ -21,7 +21,6 @@ mod roster;
 mod settings;
 mod station;
 mod sweeper;
-mod tasks;
 mod timer;
 mod waiting;
 

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use super::core::Core;
 use super::exchange::{Exchange, Phase};
 use super::station::Station;
-use super::tasks::Task;
+use crate::node::Task;
 use crate::protocol::{
     Census, Fault, FaultKind, Footprint, Reason, Record, Reply, RunId, Sight, Standing, Subject, Verb, judge, rest,
 };

@@ -6,12 +6,12 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, ProtocolVersion, RedisConnectionInfo};
-use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::dial::Stream;
 use super::loan::Loan;
 use super::{Dial, RedisNodeOptions, fault};
+use crate::node::Task;
 use crate::protocol::{Fault, FaultKind};
 
 /// How to come to a server.
@@ -40,7 +40,7 @@ impl Route {
     pub(super) async fn inquire(&self) -> Result<Connection, Fault> {
         let login = async {
             let (handle, driver) = logged_in(&self.login, self.dial().await?).await?;
-            Ok(Connection { handle, driver: tokio::spawn(driver) })
+            Ok(Connection { handle, _driver: Task::start(&*self.options.spawner, driver) })
         };
         self.in_time(login).await
     }
@@ -76,11 +76,5 @@ where
 /// A connection for questions and the task that drives it, which ends with it.
 pub(super) struct Connection {
     pub(super) handle: MultiplexedConnection,
-    driver: JoinHandle<()>,
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.driver.abort();
-    }
+    _driver: Task,
 }

@@ -31,8 +31,9 @@ use self::connection::Route;
 use self::courier::Courier;
 use self::desk::Desk;
 use super::{Answer, Ear, Node};
+use crate::node::TokioSpawner;
 use crate::protocol::{Fault, FaultKind, Request};
-use crate::{Entropy, NodeId};
+use crate::{Entropy, NodeId, Spawner};
 
 /// A Redis or Valkey server as a node.
 ///
@@ -62,7 +63,7 @@ pub enum Link {
 }
 
 /// How a node's connection behaves.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct RedisNodeOptions {
     /// The first part of every key.
     pub prefix: Prefix,
@@ -74,6 +75,8 @@ pub struct RedisNodeOptions {
     pub ca_file: Option<PathBuf>,
     /// Where the jitter of the pauses between dials comes from.
     pub entropy: Arc<Entropy>,
+    /// What runs the tasks of the connection; tokio, unless a simulation does.
+    pub spawner: Arc<dyn Spawner>,
 }
 
 impl Default for RedisNodeOptions {
@@ -84,7 +87,19 @@ impl Default for RedisNodeOptions {
             response_timeout: Duration::from_secs(1),
             ca_file: None,
             entropy: Arc::new(Entropy::from_system()),
+            spawner: Arc::new(TokioSpawner),
         }
+    }
+}
+
+impl fmt::Debug for RedisNodeOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisNodeOptions")
+            .field("prefix", &self.prefix)
+            .field("dial_timeout", &self.dial_timeout)
+            .field("response_timeout", &self.response_timeout)
+            .field("ca_file", &self.ca_file)
+            .finish_non_exhaustive()
     }
 }
 
@@ -126,7 +141,8 @@ impl RedisNode {
         login: redis::RedisConnectionInfo,
         options: RedisNodeOptions,
     ) -> Result<Self, OpenError> {
-        let runtime = tokio::runtime::Handle::try_current().map_err(|_| OpenError::NoRuntime)?;
+        // Timers need one, whatever runs the tasks.
+        tokio::runtime::Handle::try_current().map_err(|_| OpenError::NoRuntime)?;
         let (link_sender, link) = watch::channel(Link::Dialing);
         let (session_sender, session) = watch::channel(0);
         let desk = Arc::new(Desk::new(options.prefix.clone()));
@@ -134,7 +150,7 @@ impl RedisNode {
         let (name_too, route_too, desk_too) = (name.clone(), route.clone(), Arc::clone(&desk));
         let courier =
             Courier { name: name_too, route: route_too, desk: desk_too, link: link_sender, session: session_sender };
-        runtime.spawn(courier.run());
+        route.options.spawner.spawn(Box::pin(courier.run()));
         Ok(Self { desk, link, session, name, route, encrypted: false })
     }
 
