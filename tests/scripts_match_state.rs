@@ -69,7 +69,7 @@ fn the_scripts_answer_as_the_state_does() {
 #[test]
 fn the_comparison_meets_every_kind_of_reply() {
     let pair = Pair::new();
-    let grant = |floor| Act::Ask(Verb::Grant { ttl: Duration::from_secs(30), floor, block: 1, polite: false });
+    let grant = |floor| Act::Ask(Verb::Grant { ttl: Duration::from_secs(30), floor, block: 1, yield_at: 0 });
     let settle = |rest_s, stale| Act::Settle { rest: Duration::from_secs(rest_s), stale };
     let wake = || Act::Ask(Verb::Wake { max_ttl: Duration::ZERO, wall: WallTime::from_unix_us(WALL_US + 500) });
     let seal = |token| Act::Ask(Verb::Seal { token });
@@ -134,7 +134,7 @@ fn step() -> impl Strategy<Value = Step> {
             COUNTER_MAX - 50..COUNTER_MAX,
         ]
     };
-    let grant = (ttl(), number()).prop_map(|(ttl, floor)| Verb::Grant { ttl, floor, block: 1, polite: false });
+    let grant = (ttl(), number()).prop_map(|(ttl, floor)| Verb::Grant { ttl, floor, block: 1, yield_at: 0 });
     let of_a_clock = (0..3_u64).prop_map(|later| WALL_US + later * 1_000_003);
     let wall =
         prop_oneof![4 => of_a_clock, 1 => Just(i64::MAX.unsigned_abs() / 1_000)].prop_map(WallTime::from_unix_us);

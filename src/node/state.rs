@@ -77,7 +77,7 @@ impl NodeState {
             _ => self.expire(&subject.resource, now),
         }
         match request.verb {
-            Verb::Grant { polite: true, .. } if self.is_watched(&subject.resource) => {
+            Verb::Grant { yield_at: 1.., .. } if self.yields(&subject.resource, request.verb) => {
                 Reply::Refused(self.view(now, subject))
             }
             Verb::Grant { .. } if self.locks.contains_key(&subject.resource) => Reply::Refused(self.view(now, subject)),
@@ -125,6 +125,11 @@ impl NodeState {
     #[must_use]
     pub fn is_watched(&self, resource: &Resource) -> bool {
         self.watchers.contains_key(resource)
+    }
+
+    fn yields(&self, resource: &Resource, verb: Verb) -> bool {
+        let waiting = self.watchers.get(resource).map_or(0, BTreeSet::len);
+        matches!(verb, Verb::Grant { yield_at, .. } if waiting >= usize::try_from(yield_at).unwrap_or(usize::MAX))
     }
 
     /// The counter of `slot` as it is; 0 when there is none.

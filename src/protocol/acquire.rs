@@ -25,6 +25,7 @@ pub struct Acquire {
     seals: Tally,
     counters: Counters,
     done: bool,
+    block: u32,
 }
 
 /// What to do after an input.
@@ -43,8 +44,10 @@ pub enum Step {
 /// A lease was won.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Win {
-    /// The token, sealed by a quorum.
+    /// The token, sealed by a quorum: the last of the block that was drawn.
     pub token: FencingToken,
+    /// The first token of the block; the same as the last where one was drawn.
+    pub first: FencingToken,
     /// When the lease ends for its holder.
     pub valid_until: Moment,
     /// The nodes whose locks count from now on: they granted and drew no number above the token.
@@ -87,7 +90,31 @@ impl Acquire {
     pub fn new(quorum: Quorum, terms: Terms, started: Moment) -> Self {
         let votes = vec![Vote::Pending; quorum.nodes()];
         let tally = Tally::new(quorum);
-        Self { quorum, terms, started, votes, grants: tally, seals: tally, counters: Counters::new(), done: false }
+        Self {
+            quorum,
+            terms,
+            started,
+            votes,
+            grants: tally,
+            seals: tally,
+            counters: Counters::new(),
+            done: false,
+            block: 1,
+        }
+    }
+
+    /// The same attempt for a block of so many tokens: the grants are asked for as many.
+    #[must_use]
+    pub const fn for_block(mut self, block: u32) -> Self {
+        self.block = block;
+        self
+    }
+
+    /// Stops before all nodes were asked, because one that was asked first refused: nobody may be waited for any more.
+    #[must_use]
+    pub fn give_up(&mut self) -> Defeat {
+        self.done = true;
+        Defeat::Contended(Votes::new(std::mem::take(&mut self.votes)))
     }
 
     /// Takes in one reply to a grant or a seal. After the end every further reply returns [`Step::Wait`].
@@ -196,7 +223,8 @@ impl Acquire {
                 let valid_until = self.terms.valid_until(self.started);
                 let voters = self.counters.granted_up_to_token();
                 let sealed_apart = self.counters.sealed_apart();
-                Step::Won(Win { token, valid_until, voters, sealed_apart })
+                let first = token.first_of(self.block);
+                Step::Won(Win { token, first, valid_until, voters, sealed_apart })
             }
             _ => {
                 let votes = Votes::new(std::mem::take(votes));

@@ -20,6 +20,11 @@ impl Footprint {
         Self { present: NodeSet::EMPTY, maybe: asked }
     }
 
+    /// Further nodes are asked for grants.
+    pub fn ask(&mut self, nodes: NodeSet) {
+        nodes.iter().for_each(|node| self.maybe.insert(node));
+    }
+
     /// The locks are, or were, at `granted`.
     #[must_use]
     pub const fn granted(granted: NodeSet) -> Self {

@@ -36,8 +36,9 @@ pub enum Verb {
         floor: u64,
         /// How many numbers to draw, at least one: the grant stands for the last of them and owns those before.
         block: u32,
-        /// Not while others wait for the lock: whoever had it for long lets them have their turn.
-        polite: bool,
+        /// Not while at least so many wait for the lock, as the node knows by [`Verb::Watch`]: whoever had it for long lets
+        /// others have their turn. 0 minds nobody; at most 2.
+        yield_at: u32,
     },
     /// If the lock is still the holder's, raise the counter to at least `token`; else refuse.
     Seal {

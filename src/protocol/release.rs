@@ -21,6 +21,8 @@ pub struct Release {
 #[must_use = "a lease that was gone before its release means that the work overran it"]
 #[non_exhaustive]
 pub enum ReleaseOutcome {
+    /// Nothing was released: another task of this process has the lease now, with a token of its own.
+    HandedOver,
     /// A quorum still held the lock for us, and has let go.
     Released {
         /// The nodes that had let go when the outcome was certain; the others follow.

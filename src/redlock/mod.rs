@@ -16,12 +16,14 @@ mod held;
 mod inspect;
 mod keeper;
 mod listing;
+mod lobby;
 mod operate;
 mod roster;
 mod settings;
 mod station;
 mod sweeper;
 mod timer;
+mod turns;
 mod waiting;
 
 use std::fmt;
@@ -36,6 +38,7 @@ pub use guard::{Guard, LeaseHandle};
 pub use inspect::{Agreement, Inspection, Row};
 pub use listing::{Listed, Listing, Partial};
 pub use operate::{ForceOutcome, Forced, ForcedAt, ForcedRow, Reset, ResetError};
+pub use settings::HandOver;
 pub use station::{NodeCondition, NodeStatus};
 
 use self::core::Core;

@@ -121,11 +121,15 @@ impl Roster {
             return;
         }
         tasks.clear();
-        for (_, node) in core.nodes() {
+        for (id, node) in core.nodes() {
             let (Some(mut sessions), poked) = (node.sessions(), Arc::clone(&self.poked)) else { continue };
+            let weak = Arc::downgrade(core);
             tasks.push(Task::start(&*core.spawner, async move {
                 while sessions.changed().await.is_ok() {
                     poked.notify_one();
+                    if let Some(core) = weak.upgrade() {
+                        core.lobby.reconnected(&core, id);
+                    }
                 }
                 // The node is gone, and so is the locker; this task must not be the first to end.
                 std::future::pending::<()>().await;

@@ -138,7 +138,7 @@ impl FaultNode {
     /// Another holder's lock, without any locker.
     pub fn occupy(&self, resource: &str, holder: &Holder, ttl: Duration) {
         let subject = subject(resource, holder);
-        let reply = self.do_at_once(&subject, Verb::Grant { ttl, floor: 0, block: 1, polite: false });
+        let reply = self.do_at_once(&subject, Verb::Grant { ttl, floor: 0, block: 1, yield_at: 0 });
         assert!(matches!(reply, Reply::Granted { .. }), "{resource} was not free: {reply:?}");
     }
 

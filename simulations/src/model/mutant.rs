@@ -59,7 +59,7 @@ impl Mutant {
             }
             (Some(Self::ExtendReseeds), Verb::Extend { ttl }) => match node.apply(now, request) {
                 Reply::Refused(view) if view.occupant.is_none() => {
-                    let verb = Verb::Grant { ttl, floor: 0, block: 1, polite: false };
+                    let verb = Verb::Grant { ttl, floor: 0, block: 1, yield_at: 0 };
                     node.apply(now, &Request { verb, ..request.clone() });
                     Reply::Extended
                 }

@@ -57,7 +57,7 @@ impl World {
             heard: NodeSet::EMPTY,
             phase: Phase::Acquiring(Box::new(machine), Aside(Oracle::new(quorum))),
         };
-        attempt.send(reach, 0, Verb::Grant { ttl: TERMS.ttl, floor, block: 1, polite: false });
+        attempt.send(reach, 0, Verb::Grant { ttl: TERMS.ttl, floor, block: 1, yield_at: 0 });
         state.attempts.push(Arc::new(attempt));
         Some(())
     }

@@ -59,8 +59,14 @@ pub(super) fn turn<'a>(
     for (wire, verb) in requests {
         let mut word = [0; 12];
         let (letter, count, one, other) = match verb {
-            Verb::Grant { ttl, floor, block, polite: false } => (b'G', block, whole_ms(ttl), floor),
-            Verb::Grant { ttl, floor, block, polite: true } => (b'P', block, whole_ms(ttl), floor),
+            Verb::Grant { ttl, floor, block, yield_at } => {
+                let letter = match yield_at {
+                    0 => b'G',
+                    1 => b'P',
+                    _ => b'Q',
+                };
+                (letter, block, whole_ms(ttl), floor)
+            }
             Verb::Seal { token } => (b'S', 0, token, 0),
             Verb::Extend { ttl } => (b'E', 0, whole_ms(ttl), 0),
             _ => (b'R', 0, 0, 0),

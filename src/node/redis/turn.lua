@@ -1,7 +1,8 @@
 -- One turn of a locker: several requests, in order, each on its own; an error of one leaves the others alone.
 -- KEYS: for each: lock, counter.  ARGV: for each four: verb, holder, two numbers.
 --   G<n>  ttl in ms, floor   Takes the lock if nobody has it, and draws n numbers from the slot's counter: answers the last.
---   P<n>  ttl in ms, floor   The same, politely: not while others wait for the lock.
+--   P<n>  ttl in ms, floor   The same, politely: not while anybody waits for the lock.
+--   Q<n>  ttl in ms, floor   The same, where the caller is one of those who wait: not while anybody else does.
 --   S     token              If the lock is still the holder's, raises the counter to at least the token: answers 1.
 --   E     ttl in ms          If the lock is still the holder's, lets it live on: answers 1.
 --   R                        If the lock is the holder's, removes it and tells those who wait for it: answers 1.
@@ -13,10 +14,10 @@ for i = 1, #KEYS, 2 do
   local lock, counter, at = KEYS[i], KEYS[i + 1], 2 * i - 1
   local verb, holder = ARGV[at], ARGV[at + 1]
   local what = string.byte(verb)
-  -- G is 71, P is 80, S is 83, E is 69. A refusal stays an answer of false until the end.
+  -- G is 71, P is 80, Q is 81, S is 83, E is 69. A refusal stays an answer of false until the end.
   local answer = false
-  if what == 71 or what == 80 then
-    if what == 71 or (try('PUBSUB', 'NUMSUB', lock)[2] or 0) == 0 then
+  if what == 71 or what == 80 or what == 81 then
+    if what == 71 or (try('PUBSUB', 'NUMSUB', lock)[2] or 0) < what - 79 then
       answer = try('SET', lock, holder, 'NX', 'PX', ARGV[at + 2])
     end
     if answer and not answer.err then
