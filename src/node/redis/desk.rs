@@ -221,10 +221,8 @@ impl Desk {
         if !outbox.freed.is_empty() {
             let ears: Vec<_> =
                 self.lock().ears.iter().filter_map(|(node, ear)| Some((*node, ear.upgrade()?))).collect();
-            for (resource, (node, ear)) in
-                outbox.freed.iter().flat_map(|resource| ears.iter().map(move |e| (resource, e)))
-            {
-                ear.freed(*node, resource);
+            for (resource, holder) in &outbox.freed {
+                ears.iter().for_each(|(node, ear)| ear.freed(*node, resource, *holder));
             }
         }
     }

@@ -17,9 +17,9 @@ use super::encode::{self, Wire};
 use super::keys::Prefix;
 use super::script::{Marker, Script};
 use super::{decode, fault, frame};
-use crate::Resource;
 use crate::node::Answer;
 use crate::protocol::{Fault, FaultKind, Reply, Request, Verb};
+use crate::{Holder, HolderId, Resource};
 
 /// A request on its way.
 pub(super) struct Envelope {
@@ -33,7 +33,7 @@ pub(super) struct Envelope {
 pub(super) struct Outbox {
     pub(super) answers: Vec<(Answer, Reply)>,
     /// Locks that were released, as others told the server.
-    pub(super) freed: Vec<Resource>,
+    pub(super) freed: Vec<(Resource, HolderId)>,
 }
 
 impl Outbox {
@@ -310,9 +310,10 @@ impl Line {
         }
     }
 
-    fn freed(&self, data: &[Value]) -> Option<Resource> {
-        let [Value::BulkString(channel), ..] = data else { return None };
-        self.prefix.resource_of(str::from_utf8(channel).ok()?)
+    fn freed(&self, data: &[Value]) -> Option<(Resource, HolderId)> {
+        let [Value::BulkString(channel), Value::BulkString(holder)] = data else { return None };
+        let holder: Holder = str::from_utf8(holder).ok()?.parse().ok()?;
+        Some((self.prefix.resource_of(str::from_utf8(channel).ok()?)?, holder.id()))
     }
 }
 
