@@ -99,6 +99,11 @@ impl Held {
         }))
     }
 
+    /// Whether the lease has no token left for a further section.
+    pub(super) fn is_last(&self) -> bool {
+        self.token >= self.last
+    }
+
     /// Nobody was there to have this section.
     pub(super) fn never_began(&self) {
         self.has_room.store(false, Ordering::SeqCst);

@@ -128,28 +128,31 @@ impl Lobby {
         }
     }
 
-    /// The next one that waits, and for how long this process has had the resource. Where nobody waits the room is closed.
-    pub(super) fn next(&self, core: &Core, resource: &Resource) -> Option<(Arc<Seat>, Option<Tenure>)> {
-        let closed = {
-            let mut rooms = self.lock();
-            let room = rooms.get_mut(resource)?;
-            if let Some(seat) = room.waiting.pop_front() {
-                return Some((seat, room.tenure));
-            }
-            rooms.remove(resource)
-        };
-        if closed.is_some_and(|room| room.bell.is_some()) {
-            self.send(core, resource, NodeSet::first(core.quorum.nodes()), Verb::Unwatch, &Arc::default());
-        }
-        None
+    /// The next one that waits, and for how long this process has had the resource.
+    pub(super) fn next(&self, resource: &Resource) -> Option<(Arc<Seat>, Option<Tenure>)> {
+        let mut rooms = self.lock();
+        let room = rooms.get_mut(resource)?;
+        room.waiting.pop_front().map(|seat| (seat, room.tenure))
     }
 
-    /// Whoever had the turn is done without a lease to pass on: the next one has it.
+    /// Whoever had the turn is done, and has released what there was to release: the next one has its turn. Where nobody
+    /// waits the room is closed. Not before: whoever comes would ask the nodes ahead of the release.
     pub(super) fn advance(&self, core: &Core, resource: &Resource) {
-        while let Some((seat, _)) = self.next(core, resource) {
+        let closed = loop {
+            let seat = {
+                let mut rooms = self.lock();
+                let Some(room) = rooms.get_mut(resource) else { return };
+                match room.waiting.pop_front() {
+                    Some(seat) => seat,
+                    None => break rooms.remove(resource),
+                }
+            };
             if seat.give(Call::Turn).is_ok() {
                 return;
             }
+        };
+        if closed.is_some_and(|room| room.bell.is_some()) {
+            self.send(core, resource, NodeSet::first(core.quorum.nodes()), Verb::Unwatch, &Arc::default());
         }
     }
 
@@ -157,6 +160,15 @@ impl Lobby {
     pub(super) fn waiting(&self, resource: &Resource, settings: &Arc<Settings>) -> usize {
         let alike = |room: &Room| room.waiting.iter().filter(|seat| Arc::ptr_eq(&seat.settings, settings)).count();
         self.lock().get(resource).map_or(0, alike)
+    }
+
+    /// Whether several sections followed each other here, and nobody waits now; or nobody waits who could be served without
+    /// asking the nodes, `at_the_end` of a lease's tokens.
+    pub(super) fn is_busy(&self, resource: &Resource, at_the_end: bool) -> bool {
+        let busy = |room: &Room| {
+            room.tenure.is_some_and(|tenure| tenure.sections > 1) && (at_the_end || room.waiting.is_empty())
+        };
+        self.lock().get(resource).is_some_and(busy)
     }
 
     /// A section begins: the tenure goes on, or begins at `now`.
