@@ -138,21 +138,26 @@ impl Lobby {
     /// Whoever had the turn is done, and has released what there was to release: the next one has its turn. Where nobody
     /// waits the room is closed. Not before: whoever comes would ask the nodes ahead of the release.
     pub(super) fn advance(&self, core: &Core, resource: &Resource) {
-        let closed = loop {
+        loop {
             let seat = {
                 let mut rooms = self.lock();
                 let Some(room) = rooms.get_mut(resource) else { return };
-                match room.waiting.pop_front() {
-                    Some(seat) => seat,
-                    None => break rooms.remove(resource),
+                // While it is said that nobody listens any more the room is still there: whoever comes and wants to listen
+                // says so afterwards.
+                match (room.waiting.pop_front(), room.bell.take()) {
+                    (Some(seat), bell) => {
+                        room.bell = bell;
+                        Some(seat)
+                    }
+                    (None, Some(_)) => None,
+                    (None, None) => return drop(rooms.remove(resource)),
                 }
             };
-            if seat.give(Call::Turn).is_ok() {
-                return;
+            match seat {
+                Some(seat) if seat.give(Call::Turn).is_ok() => return,
+                Some(_) => {}
+                None => self.send(core, resource, NodeSet::first(core.quorum.nodes()), Verb::Unwatch, &Arc::default()),
             }
-        };
-        if closed.is_some_and(|room| room.bell.is_some()) {
-            self.send(core, resource, NodeSet::first(core.quorum.nodes()), Verb::Unwatch, &Arc::default());
         }
     }
 
@@ -308,7 +313,9 @@ impl Bell {
                 let heard = self.heard();
                 let new = || heard.last.iter().filter(|(number, ..)| *number > mark);
                 let of_holder = || new().filter(|(_, _, by)| holder.is_none_or(|holder| holder == *by));
-                if of_holder().any(|(_, node, _)| Some(*node) == first) || of_holder().count() > 1 {
+                // Where notices came faster than they were heard, that of the holder may be among those that are gone.
+                let missed = heard.ever - mark > heard.last.len() as u64;
+                if missed || of_holder().any(|(_, node, _)| Some(*node) == first) || of_holder().count() > 1 {
                     return;
                 }
             }
