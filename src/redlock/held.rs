@@ -225,7 +225,7 @@ impl Held {
             Some(Ok(valid_until)) => {
                 // A reply that comes after the end extends nothing: the loss has been told, or is about to be.
                 self.check()?;
-                self.plan().renewal.extended(valid_until, now);
+                self.plan().renewal.extended(valid_until, now, self.core.entropy.u32());
                 chronicle::extended(self);
                 Ok(())
             }

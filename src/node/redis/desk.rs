@@ -44,7 +44,7 @@ enum Way {
     Down(Fault),
 }
 
-/// The most grants that wait for one server before further ones are refused as overloaded.
+/// The most requests that wait for one server before further grants and extensions are refused as overloaded.
 pub(super) const QUEUE_MAX: usize = 65_536;
 
 impl Desk {
@@ -67,8 +67,10 @@ impl Desk {
             for (request, answer) in requests {
                 let refusal = match &inner.way {
                     Way::Down(fault) => Some(unsent(fault)),
-                    // Only grants are refused: a release that cannot wait would leave a lock behind.
-                    _ if inner.queue.len() >= QUEUE_MAX && matches!(request.verb, Verb::Grant { .. }) => {
+                    // A release is never refused: one that cannot wait would leave a lock behind.
+                    _ if inner.queue.len() >= QUEUE_MAX
+                        && matches!(request.verb, Verb::Grant { .. } | Verb::Extend { .. }) =>
+                    {
                         Some(Fault::new(FaultKind::Overloaded, ""))
                     }
                     _ => None,

@@ -12,6 +12,7 @@ use std::task::{Context, Poll};
 use redis::{PushKind, Value};
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 
+use super::connection::Pushes;
 use super::dial::Stream;
 use super::encode::{self, Wire};
 use super::keys::Prefix;
@@ -64,6 +65,7 @@ pub(super) struct Line {
     /// Which scripts the server was told over this connection.
     loaded: [bool; Script::COUNT],
     marker: Arc<Marker>,
+    pushes: Pushes,
     /// Whether the server has to be told that its node was joined.
     owes_trace: bool,
     has_left_trace: bool,
@@ -94,7 +96,12 @@ const BATCH_MAX: usize = 32;
 const READ_MAX: usize = 16 * 1024;
 
 impl Line {
-    pub(super) fn new(stream: Box<dyn Stream>, prefix: Prefix, marker: Arc<Marker>, session: u64) -> Self {
+    pub(super) fn new(
+        (stream, pushes): (Box<dyn Stream>, Pushes),
+        prefix: Prefix,
+        marker: Arc<Marker>,
+        session: u64,
+    ) -> Self {
         Self {
             stream,
             prefix,
@@ -107,6 +114,7 @@ impl Line {
             turns: 0,
             loaded: [false; Script::COUNT],
             marker,
+            pushes,
             owes_trace: false,
             has_left_trace: false,
             was_joined: None,
@@ -141,6 +149,12 @@ impl Line {
             // Behind a connection that was not joined may be a server that forgot everything.
             for envelope in turn.extract_if(.., |e| matches!(e.request.verb, Verb::Grant { .. })) {
                 outbox.fail(envelope.answer, FaultKind::NotJoined);
+            }
+        }
+        if self.pushes == Pushes::No {
+            let tells = |e: &mut Envelope| matches!(e.request.verb, Verb::Watch | Verb::Unwatch);
+            for envelope in turn.extract_if(.., tells) {
+                outbox.fail(envelope.answer, FaultKind::Unexpected);
             }
         }
         if turn.is_empty() {
