@@ -1,7 +1,7 @@
 //! The virtual server answers what a real redis-server answers, byte for byte: `replies/*.txt` have the requests.
 //!
-//! A line is a request; words are apart by spaces, and in quotes where they hold any. `@grant` is EVAL with that shipped
-//! script, `#grant` EVALSHA. An empty line begins a new connection to a server without keys and scripts. Behind `~`
+//! A line is a request; words are apart by spaces, and in quotes where they hold any. `@turn` is EVAL with that shipped
+//! script, `#turn` EVALSHA. An empty line begins a new connection to a server without keys and scripts. Behind `~`
 //! the digits of the reply are not compared: clocks, and what is counted from the start of the process.
 #![allow(
     clippy::unwrap_used,
@@ -20,11 +20,8 @@ use redfence::protocol::RunId;
 use redfence::{Clock, SystemClock};
 use simulations::stream::server::{ClientId, Output, Server};
 
-const SCRIPTS: [(&str, &str); 9] = [
-    ("grant", include_str!("../../src/node/redis/grant.lua")),
-    ("seal", include_str!("../../src/node/redis/seal.lua")),
-    ("extend", include_str!("../../src/node/redis/extend.lua")),
-    ("release", include_str!("../../src/node/redis/release.lua")),
+const SCRIPTS: [(&str, &str); 6] = [
+    ("turn", include_str!("../../src/node/redis/turn.lua")),
     ("inspect", include_str!("../../src/node/redis/inspect.lua")),
     ("force", include_str!("../../src/node/redis/force.lua")),
     ("scan", include_str!("../../src/node/redis/scan.lua")),

@@ -46,6 +46,8 @@ impl Stage {
         let clock = MachineClock::new(&world, Machine { offset_ms: 0, drift_ppm: 0 }, false);
         let started = clock.wall();
         let server = Server::new(Arc::<MachineClock>::clone(&clock), run_id(1, 0), started);
+        // As the state says of itself.
+        server.log_writes();
         if let Some(password) = password {
             server.require_password(password);
         }
@@ -179,7 +181,19 @@ fn the_scripts_on_it_answer_as_the_state_does_down_to_the_millisecond() {
     let agree = |steps: Vec<Step>| in_virtual_time(agree(&steps, &kinds));
     TestRunner::new_with_rng(config, rng).run(&steps, agree).unwrap_or_else(|error| panic!("{error}"));
     let kinds: Vec<String> = kinds.into_inner().into_iter().collect();
-    let all = ["Extended", "Failed", "Granted", "Refused", "Released", "Scanned", "Sealed", "Seen", "Sighted"];
+    let all = [
+        "Extended",
+        "Failed",
+        "Granted",
+        "Refused",
+        "Released",
+        "Scanned",
+        "Sealed",
+        "Seen",
+        "Sighted",
+        "Unwatched",
+        "Watching",
+    ];
     assert_eq!(kinds, all, "a kind of reply was never compared");
 }
 
@@ -266,7 +280,7 @@ fn same(of_server: &Reply, of_state: &Reply) -> bool {
         (Reply::Failed(one), Reply::Failed(other)) => one.kind == other.kind,
         (Reply::Sighted(one), Reply::Sighted(other)) => {
             let mut other = *other;
-            other.session = one.session;
+            (other.session, other.arrived) = (one.session, one.arrived);
             *one == other
         }
         (Reply::Scanned { cursor: 0, locks: one }, Reply::Scanned { cursor: 0, locks: other }) => {
@@ -292,7 +306,11 @@ fn step() -> impl Strategy<Value = Step> {
     let wake = (ttl(), wall..wall + 60_000_000)
         .prop_map(|(max_ttl, wall)| Verb::Wake { max_ttl, wall: WallTime::from_unix_us(wall) });
     let act = prop_oneof![
-        6 => (ttl(), number()).prop_map(|(ttl, floor)| Act::Ask(Verb::Grant { ttl, floor })),
+        6 => (ttl(), number(), 1_u32..4, 0_u32..3).prop_map(|(ttl, floor, block, yield_at)| {
+            Act::Ask(Verb::Grant { ttl, floor, block, yield_at })
+        }),
+        2 => Just(Act::Ask(Verb::Watch)),
+        1 => Just(Act::Ask(Verb::Unwatch)),
         3 => number().prop_map(|token| Act::Ask(Verb::Seal { token })),
         3 => ttl().prop_map(|ttl| Act::Ask(Verb::Extend { ttl })),
         3 => Just(Act::Ask(Verb::Release)),

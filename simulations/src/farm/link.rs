@@ -8,7 +8,7 @@ use std::sync::{Arc, Weak};
 
 use redfence::NodeId;
 use redfence::node::{Answer, Ear};
-use redfence::protocol::{Reply, Request};
+use redfence::protocol::{Reply, Request, Subject};
 use tokio::sync::watch;
 
 use super::process::Process;
@@ -27,6 +27,8 @@ pub(super) struct Link {
     pub(super) pending: VecDeque<Pending>,
     /// Who is told of releases, and as which node.
     pub(super) ears: Vec<(NodeId, Weak<dyn Ear>)>,
+    /// What it asked to be told of over the present connection.
+    pub(super) watched: Vec<Arc<Subject>>,
     /// When the last request arrives, and when the last reply does: what comes behind is not faster.
     pub(super) last_there_ms: u64,
     pub(super) last_back_ms: u64,
@@ -74,6 +76,7 @@ impl Link {
             sessions: watch::Sender::new(0),
             pending: VecDeque::new(),
             ears: Vec::new(),
+            watched: Vec::new(),
             last_there_ms: 0,
             last_back_ms: 0,
             held_there: Vec::new(),

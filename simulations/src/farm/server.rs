@@ -106,6 +106,12 @@ impl Server {
         self.state.is_watched(resource)
     }
 
+    /// A connection over which somebody was to be told of releases has ended.
+    pub(super) fn unwatch(&mut self, subject: &Arc<Subject>) {
+        let request = Request { subject: Arc::clone(subject), verb: Verb::Unwatch };
+        self.state.apply(self.clock.wall(), &request);
+    }
+
     /// Tokens rely on counters that do not go back. One that was lost starts at the later of two clocks; if both are
     /// behind what was lost, nobody could know.
     fn watch_counters(&mut self, verb: Verb) {

@@ -52,6 +52,11 @@ pub enum Action {
         /// Whose.
         attempt: usize,
     },
+    /// A holder is done, and hands its lease over to one of its process that waited when the nodes were asked.
+    HandOver {
+        /// Whose.
+        attempt: usize,
+    },
     /// An attempt or an extension is timed out or dropped; a holder leaves.
     Leave {
         /// Who.
@@ -102,8 +107,8 @@ impl World {
         }
         let may_go_on = |attempt: &Arc<Attempt>| match &attempt.phase {
             Phase::Acquiring(..) | Phase::Extending(..) => true,
-            Phase::Holding(lease) => self.extends(state, lease),
-            Phase::Over(_) => false,
+            Phase::Holding(lease) => self.extends(state, lease) || self.hands_over(&attempt.phase),
+            Phase::Over(_) => self.hands_over(&attempt.phase),
         };
         left == 0 && !state.attempts.iter().any(may_go_on)
     }
@@ -112,6 +117,17 @@ impl World {
     /// that has to fail can show anything.
     fn extends(&self, state: &State, lease: &Lease) -> bool {
         lease.extensions < self.setup.extensions && (self.locks_last() || state.greatest_token() > Some(lease.token))
+    }
+
+    /// Whether a lease has a token left for one that waits. What is over is handed over by a mutant only, and there only if
+    /// it shows something.
+    fn hands_over(&self, phase: &Phase) -> bool {
+        let is_left = match phase {
+            Phase::Holding(lease) => !lease.handed_over,
+            Phase::Over(Some(_)) => self.is(Mutant::HandOverAfterLoss),
+            _ => false,
+        };
+        is_left && self.setup.block > 1
     }
 
     /// Whether the lock on a node may vanish before the next arrival there. Where locks last, only that of one who is
@@ -130,7 +146,7 @@ impl World {
         let everybody = NodeSet::first(self.setup.nodes);
         choices.push(Action::Begin { reach: everybody, floor: 0 });
         if let Some(token) = state.greatest_token().filter(|_| self.setup.floors) {
-            choices.push(Action::Begin { reach: everybody, floor: token.get() + 1 });
+            choices.push(Action::Begin { reach: everybody, floor: token.get() + u64::from(self.setup.block) });
         }
         if self.is(Mutant::ReachableQuorum) {
             let some = 1..(1_usize << self.setup.nodes) - 1;
@@ -156,6 +172,9 @@ impl World {
         }
         if matches!(&is.phase, Phase::Holding(lease) if self.extends(state, lease)) {
             choices.push(Action::Extend { attempt });
+        }
+        if self.hands_over(&is.phase) {
+            choices.push(Action::HandOver { attempt });
         }
         if self.setup.leaves && !matches!(is.phase, Phase::Over(_)) {
             choices.push(Action::Leave { attempt });

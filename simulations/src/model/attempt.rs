@@ -38,11 +38,14 @@ pub(super) enum Phase {
 /// What was won.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Lease {
+    /// The last of its tokens.
     pub(super) token: FencingToken,
     pub(super) continuity: Continuity,
     pub(super) valid_until: Moment,
     /// How many extensions have begun.
     pub(super) extensions: u8,
+    /// Whether it was handed over to one that waited.
+    pub(super) handed_over: bool,
 }
 
 /// What is on its way between an attempt and a node.

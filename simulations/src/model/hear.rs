@@ -118,7 +118,7 @@ impl World {
         if !self.grace().is_zero() {
             continuity.heard_before(attempt.heard);
         }
-        Lease { token: win.token, continuity, valid_until: win.valid_until, extensions: 0 }
+        Lease { token: win.token, continuity, valid_until: win.valid_until, extensions: 0, handed_over: false }
     }
 
     /// How long late grants above the token count. What they stand for relies on locks that do not vanish.

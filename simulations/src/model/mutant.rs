@@ -21,11 +21,17 @@ pub enum Mutant {
     GrantTwice,
     /// A node that forgot its locks is woken at once.
     NoRest,
+    /// A block of tokens is drawn as a single number, and handed out as a block.
+    BlockNotOwned,
+    /// A lease is handed over to one that began after the nodes were asked.
+    HandOverToLatecomers,
+    /// A lease that is over is handed over.
+    HandOverAfterLoss,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::NoSeal,
         Self::SealWithoutHolder,
         Self::ForgottenCounterVotes,
@@ -33,6 +39,9 @@ impl Mutant {
         Self::ExtendReseeds,
         Self::GrantTwice,
         Self::NoRest,
+        Self::BlockNotOwned,
+        Self::HandOverToLatecomers,
+        Self::HandOverAfterLoss,
     ];
 
     /// What is wrong with it, in a few words.
@@ -46,6 +55,9 @@ impl Mutant {
             Self::ExtendReseeds => "an extension takes a lost lock again, and counts that as a vote",
             Self::GrantTwice => "a grant is delivered twice",
             Self::NoRest => "a node that forgot its locks is woken at once",
+            Self::BlockNotOwned => "one number is drawn, and two tokens are used",
+            Self::HandOverToLatecomers => "a lease is handed over to one that began after the nodes were asked",
+            Self::HandOverAfterLoss => "a lease that is over is handed over",
         }
     }
 
@@ -65,6 +77,10 @@ impl Mutant {
                 }
                 reply => reply,
             },
+            (Some(Self::BlockNotOwned), Verb::Grant { ttl, floor, yield_at, .. }) => {
+                let verb = Verb::Grant { ttl, floor, block: 1, yield_at };
+                node.apply(now, &Request { verb, ..request.clone() })
+            }
             _ => node.apply(now, request),
         }
     }

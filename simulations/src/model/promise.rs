@@ -7,6 +7,7 @@ use redfence::protocol::{Reply, Request, Verb};
 use redfence::verifier::{Rule, Verdict};
 use redfence::{FencingToken, WallTime};
 
+use super::Mutant;
 use super::attempt::Lease;
 use super::state::{State, World};
 use super::story::{name, number};
@@ -56,26 +57,48 @@ impl World {
         state.broken = found.or_else(|| self.overstated(state, id, lease));
     }
 
+    /// A lease was handed over: whoever has it now began with its attempt, or under a mutant just now.
+    pub(super) fn check_handed_over(&self, state: &mut State, id: usize) {
+        let is_late = self.is(Mutant::HandOverToLatecomers);
+        let Some(token) = state.attempts.get(id).and_then(|attempt| attempt.phase.token()) else { return };
+        let before = |other: usize| other != id && (is_late || is_newer(state, id, other));
+        let newer = state.leases().find(|(other, its)| before(*other) && *its >= token);
+        let order = newer.map(|(other, its)| Violation::OutOfOrder((other, its), (id, token)));
+        state.broken = order.or_else(|| self.two_holders(state, id));
+    }
+
     /// A lease was extended; before that began, `newest` was the greatest token that had been returned.
     pub(super) fn check_extended(&self, state: &mut State, id: usize, newest: Option<FencingToken>) {
         let token = state.attempts.get(id).and_then(|attempt| attempt.phase.token());
         state.broken = newest.filter(|newest| Some(*newest) > token).map(|newest| Violation::Bridged(id, newest));
     }
 
+    /// A lease owns all tokens of its block, used or not.
     fn same_token(&self, state: &State, id: usize, token: FencingToken) -> Option<Violation> {
-        let (other, _) = state.leases().find(|(other, its)| *other != id && *its == token)?;
-        Some(Violation::SameToken(other.min(id), other.max(id), token))
+        let block = u64::from(self.setup.block);
+        let (other, its) =
+            state.leases().find(|(other, its)| *other != id && its.get().abs_diff(token.get()) < block)?;
+        Some(Violation::SameToken(other.min(id), other.max(id), its.min(token)))
     }
 
+    /// Not even the first token of the block may be below the last one of a lease that was there before.
     fn out_of_order(&self, state: &State, id: usize, token: FencingToken) -> Option<Violation> {
-        let (other, its) = state.leases().find(|(other, its)| is_newer(state, id, *other) && *its >= token)?;
-        Some(Violation::OutOfOrder((other, its), (id, token)))
+        let first = self.tokens(token).next()?;
+        let (other, its) = state.leases().find(|(other, its)| is_newer(state, id, *other) && *its >= first)?;
+        Some(Violation::OutOfOrder((other, its), (id, first)))
+    }
+
+    /// The tokens of a lease whose last one is `last`.
+    fn tokens(&self, last: FencingToken) -> impl Iterator<Item = FencingToken> + use<> {
+        let first = last.get().saturating_sub(u64::from(self.setup.block) - 1);
+        (first..=last.get()).filter_map(|token| FencingToken::new(token).ok())
     }
 
     /// Everybody who ever held a lease may write at any time, in any order, believing or not, and more than once: every
     /// such order is shown to the shipped rule.
     fn unfenced(&self, state: &State) -> Option<Violation> {
-        let leases: Vec<_> = state.leases().collect();
+        let all_of = |(id, last)| self.tokens(last).map(move |token| (id, token));
+        let leases: Vec<_> = state.leases().flat_map(all_of).collect();
         for first in &leases {
             for second in &leases {
                 for third in &leases {

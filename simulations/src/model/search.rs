@@ -36,10 +36,11 @@ pub struct Found {
 /// visited in the order of their length, so there is no shorter one.
 const HOLDS: &str = "every promise holds";
 /// What happens in some world.
-const HAPPENS: [(&str, Condition); 3] = [
+const HAPPENS: [(&str, Condition); 4] = [
     ("somebody acquires", |_, state| state.leases().count() > 0),
     ("everybody acquires, one after the other", |world, state| state.leases().count() == world.setup.attempts),
     ("a newer lease is returned while an older one waits for its extension", |_, state| state.extends_behind()),
+    ("a lease is handed over although a newer one was returned", |_, state| state.hands_over_behind()),
 ];
 
 type Condition = fn(&World, &State) -> bool;
@@ -78,13 +79,9 @@ pub fn search(world: &World, bounds: Bounds) -> Found {
 impl World {
     /// What should happen in some world of this setup. Of a mutant nothing is asked but to break.
     fn happens(&self) -> impl Iterator<Item = (&'static str, Condition)> + use<> {
-        let count = match self.setup {
-            super::Setup { mutant: Some(_), .. } => 0,
-            super::Setup { only_rivals: true, .. } => 1,
-            super::Setup { extensions: 0, .. } => 2,
-            _ => 3,
-        };
-        HAPPENS.into_iter().take(count)
+        let super::Setup { mutant, only_rivals, extensions, block, .. } = self.setup;
+        let asked = [true, !only_rivals, !only_rivals && extensions > 0, !only_rivals && block > 1];
+        HAPPENS.into_iter().zip(asked).filter(move |(_, asked)| *asked && mutant.is_none()).map(|(what, _)| what)
     }
 }
 

@@ -13,6 +13,9 @@ pub struct Setup {
     pub clients: usize,
     /// How often each lease may be extended.
     pub extensions: u8,
+    /// How many numbers a grant draws. Those before the last are for those who wait in the process: the lease is handed over
+    /// to one of them, if there are any.
+    pub block: u32,
     /// How far apart the nodes' counters may lie in the beginning.
     pub spread: u64,
     /// Whether attempts may ask for counters above the tokens that were issued.
@@ -58,6 +61,7 @@ impl Setup {
             attempts,
             clients: attempts,
             extensions: 0,
+            block: 1,
             spread: 2,
             floors: true,
             time: Time::Still,
@@ -92,6 +96,7 @@ impl Setup {
         vec![
             ("locks vanish", vanishing),
             ("locks vanish, extensions", Self { extensions: 1, ..level }),
+            ("locks vanish, hand-over", Self { block: 2, ..level }),
             ("locks vanish, a node forgets", Self { restarts: 1, ..level }),
             ("locks last", lasting),
             ("locks last, a node restarts", Self { restarts: 1, time: until(1), ..rivals }),
@@ -110,6 +115,8 @@ impl Setup {
             Mutant::ForgottenCounterVotes => Self { spread: 0, restarts: 1, ..setup },
             Mutant::ExtendReseeds => Self { spread: 0, extensions: 1, ..setup },
             Mutant::NoRest => Self { spread: 0, restarts: 1, time: Time::Ticks(0), ..setup },
+            Mutant::BlockNotOwned | Mutant::HandOverToLatecomers => Self { spread: 0, block: 2, ..setup },
+            Mutant::HandOverAfterLoss => Self { spread: 0, block: 2, time: Time::Ticks(3), ..setup },
         }
     }
 }

@@ -33,6 +33,7 @@ impl World {
             Action::Hear { attempt, node, at } => self.hear(&mut state, attempt, node, at)?,
             Action::Cut { attempt, node } => self.cut(&mut state, attempt, node)?,
             Action::Extend { attempt } => self.extend(&mut state, attempt)?,
+            Action::HandOver { attempt } => self.hand_over(&mut state, attempt)?,
             Action::Leave { attempt } => self.leave(&mut state, attempt)?,
             Action::Restart { node, remembers } => self.restart(&mut state, node, remembers)?,
             Action::Join { node } => self.join(&mut state, node)?,
@@ -48,7 +49,7 @@ impl World {
 
     fn begin(&self, state: &mut State, reach: NodeSet, floor: u64) -> Option<()> {
         let quorum = if self.is(Mutant::ReachableQuorum) { Quorum::of(reach.len())? } else { self.quorum };
-        let machine = Acquire::new(quorum, TERMS, state.moment());
+        let machine = Acquire::new(quorum, TERMS, state.moment()).for_block(self.setup.block);
         let mut attempt = Attempt {
             earlier: state.leases().fold(0, |bits, (id, _)| bits | 1 << id),
             reach,
@@ -57,7 +58,7 @@ impl World {
             heard: NodeSet::EMPTY,
             phase: Phase::Acquiring(Box::new(machine), Aside(Oracle::new(quorum))),
         };
-        attempt.send(reach, 0, Verb::Grant { ttl: TERMS.ttl, floor, block: 1, yield_at: 0 });
+        attempt.send(reach, 0, Verb::Grant { ttl: TERMS.ttl, floor, block: self.setup.block, yield_at: 0 });
         state.attempts.push(Arc::new(attempt));
         Some(())
     }
@@ -99,6 +100,20 @@ impl World {
         attempt.send(NodeSet::first(self.setup.nodes), lease.extensions, Verb::Extend { ttl: TERMS.ttl });
         attempt.tidy(self);
         Some(())
+    }
+
+    /// The next section begins, with the next token. Whoever has it began to wait before the attempt did; the latest such
+    /// moment asks for the most, so it is that of the attempt itself.
+    fn hand_over(&self, state: &mut State, id: usize) -> Option<()> {
+        let attempt = Arc::make_mut(state.attempts.get_mut(id)?);
+        match &mut attempt.phase {
+            Phase::Holding(lease) => lease.handed_over = true,
+            Phase::Over(_) if self.is(Mutant::HandOverAfterLoss) => {}
+            _ => return None,
+        }
+        self.check_handed_over(state, id);
+        // What is over and breaks nothing would be handed over again and again.
+        (!matches!(state.attempts.get(id)?.phase, Phase::Over(_)) || state.broken.is_some()).then_some(())
     }
 
     fn restart(&self, state: &mut State, node: NodeId, remembers: bool) -> Option<()> {

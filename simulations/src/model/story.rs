@@ -6,9 +6,9 @@ use std::sync::Arc;
 use redfence::protocol::{COUNTER_MIN, Reply, Verb};
 use redfence::{NodeId, NodeSet};
 
-use super::Action;
 use super::attempt::{Attempt, Echo, Mail, Phase};
 use super::state::{Server, State, World};
+use super::{Action, Mutant};
 
 /// The steps from a beginning to an end, in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,6 +88,13 @@ impl World {
             Action::Extend { attempt } => {
                 format!("{} asks {} to extend its lease", name(attempt), list(everybody(self)))
             }
+            Action::HandOver { attempt } => {
+                let token = phase(before, attempt).and_then(Phase::token).map(|token| number(token.get()));
+                let to =
+                    if self.is(Mutant::HandOverToLatecomers) { "one that has just come" } else { "one that waited" };
+                let (who, token) = (name(attempt), token.unwrap_or_default());
+                format!("{who} hands its lease over to {to}, with token {token}")
+            }
             Action::Leave { attempt } => match phase(before, attempt) {
                 Some(Phase::Acquiring(..)) => format!("{} gives up and releases", name(attempt)),
                 Some(Phase::Extending(..)) => format!("{} gives its extension up", name(attempt)),
@@ -149,7 +156,11 @@ impl World {
     fn outcome(&self, before: &State, after: &State, id: usize) -> String {
         match (phase(before, id), phase(after, id)) {
             (Some(Phase::Acquiring(..)), Some(Phase::Holding(lease))) => {
-                format!(": {} holds token {}", name(id), number(lease.token.get()))
+                let (who, last) = (name(id), number(lease.token.get()));
+                match u64::from(self.setup.block) {
+                    1 => format!(": {who} holds token {last}"),
+                    block => format!(": {who} holds the tokens from {} to {last}", last + 1 - block),
+                }
             }
             (Some(Phase::Acquiring(..)), Some(Phase::Over(_))) => format!(": {} has lost", name(id)),
             (Some(Phase::Acquiring(..)), Some(Phase::Acquiring(..))) => {

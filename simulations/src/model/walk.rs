@@ -84,7 +84,7 @@ const fn weight(action: &Action) -> u32 {
     match action {
         Action::Arrive { vanished: false, .. } | Action::Hear { .. } => 64,
         Action::Begin { .. } | Action::Extend { .. } => 48,
-        Action::Join { .. } => 16,
+        Action::Join { .. } | Action::HandOver { .. } => 16,
         Action::Tick => 8,
         Action::Arrive { .. } | Action::Leave { .. } | Action::Cut { .. } => 4,
         Action::Restart { .. } => 1,
@@ -98,5 +98,12 @@ impl State {
         self.attempts
             .iter()
             .any(|attempt| matches!(&attempt.phase, Phase::Extending(lease, ..) if Some(lease.token) < newest))
+    }
+
+    /// Whether a lease was handed over while one with a greater token was there.
+    pub(super) fn hands_over_behind(&self) -> bool {
+        let newest = self.greatest_token();
+        let behind = |phase: &Phase| phase.lease().is_some_and(|lease| lease.handed_over && Some(lease.token) < newest);
+        self.attempts.iter().any(|attempt| behind(&attempt.phase))
     }
 }

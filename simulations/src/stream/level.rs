@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use redfence::node::redis::{RedisNode, RedisNodeOptions};
-use redfence::node::{Answer, Node};
+use redfence::node::{Answer, Ear, Node};
 use redfence::protocol::{Request, Verb};
-use redfence::{Entropy, HolderId, Resource};
+use redfence::{Entropy, HolderId, NodeId, Resource};
 use redis::{ProtocolVersion, RedisConnectionInfo};
 
 use super::machine::Machine;
@@ -252,6 +252,16 @@ impl Node for Watched {
     fn send(&self, request: Request, answer: Answer) {
         self.level.sent(&request);
         self.node.send(request, answer);
+    }
+
+    fn send_both(&self, first: (Request, Answer), second: (Request, Answer)) {
+        self.level.sent(&first.0);
+        self.level.sent(&second.0);
+        self.node.send_both(first, second);
+    }
+
+    fn listen(&self, id: NodeId, ear: Weak<dyn Ear>) {
+        self.node.listen(id, ear);
     }
 
     fn admit(&self, session: u64) {

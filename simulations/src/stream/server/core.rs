@@ -33,6 +33,8 @@ pub(super) struct Core {
     /// Who listens on which channel.
     pub(super) channels: BTreeMap<Bytes, BTreeSet<u64>>,
     pub(super) password: Option<Bytes>,
+    /// What it says of itself: that it logs every write before it answers.
+    pub(super) logs_writes: bool,
     /// What has to be sent, and to whom, in order.
     pub(super) outbox: Vec<(u64, Output)>,
 }

@@ -105,6 +105,11 @@ impl Server {
         self.lock().core.password = Some(Bytes::copy_from_slice(password.as_bytes()));
     }
 
+    /// It says of itself that it logs every write.
+    pub fn log_writes(&self) {
+        self.lock().core.logs_writes = true;
+    }
+
     /// From now on, `altered` runs when a client asks for `shipped`: a wrong server.
     pub fn alter(&self, shipped: &str, altered: &str) {
         let sha = lua::sha1(shipped.as_bytes());

@@ -41,8 +41,14 @@ fn info(call: &mut Call<'_>) -> Result<Reply, Reply> {
     if wants("CLIENTS") {
         sections.push(format!("# Clients\r\nconnected_clients:{}\r\n", core.clients.len()));
     }
+    if wants("PERSISTENCE") {
+        let aof_enabled = u8::from(core.logs_writes);
+        sections.push(format!("# Persistence\r\nloading:0\r\naof_enabled:{aof_enabled}\r\n"));
+    }
     if wants("REPLICATION") {
-        sections.push("# Replication\r\nrole:master\r\nconnected_slaves:0\r\n".to_owned());
+        // It never followed another server.
+        let none = "0".repeat(40);
+        sections.push(format!("# Replication\r\nrole:master\r\nconnected_slaves:0\r\nmaster_replid2:{none}\r\n"));
     }
     if wants("KEYSPACE") {
         let counts = core.databases.iter().enumerate().filter(|(_, keys)| keys.len() > 0);

@@ -17,7 +17,7 @@ use bytes::Bytes;
 use super::core::Call;
 use super::resp::Reply;
 
-/// One command, or one subcommand of `client` or `script`; none of them is named like its container.
+/// One command, or one subcommand of `client`, `pubsub` or `script`; none of them is named like its container.
 pub(super) struct Command {
     /// As errors name it: `get`, `client|id`.
     pub(super) name: &'static str,
@@ -71,7 +71,7 @@ static COMMANDS: LazyLock<HashMap<&'static str, Command>> = LazyLock::new(|| {
 });
 
 /// Commands that are families of subcommands.
-const CONTAINERS: [&str; 2] = ["client", "script"];
+const CONTAINERS: [&str; 3] = ["client", "pubsub", "script"];
 /// No command has a longer name.
 const NAME_LEN_MAX: usize = 32;
 

@@ -1,4 +1,4 @@
-//! Messages for those who listen: SUBSCRIBE, UNSUBSCRIBE, PUBLISH.
+//! Messages for those who listen: SUBSCRIBE, UNSUBSCRIBE, PUBLISH, PUBSUB NUMSUB.
 
 use bytes::Bytes;
 
@@ -11,6 +11,7 @@ pub(super) fn commands() -> Vec<Command> {
         Command::new("subscribe", -2, subscribe).outside_scripts().while_subscribed(),
         Command::new("unsubscribe", -1, unsubscribe).outside_scripts().while_subscribed(),
         Command::new("publish", 3, publish),
+        Command::new("pubsub|numsub", -2, numsub),
     ]
 }
 
@@ -59,6 +60,17 @@ fn publish(call: &mut Call<'_>) -> Result<Reply, Reply> {
         call.core.send(*listener, &push);
     }
     Ok(Reply::Int(i64::try_from(listeners.len()).unwrap_or(i64::MAX)))
+}
+
+/// How many listen on each of the channels.
+fn numsub(call: &mut Call<'_>) -> Result<Reply, Reply> {
+    let listeners = |channel: &Bytes| call.core.channels.get(channel).map_or(0, std::collections::BTreeSet::len);
+    let channels = call.words.get(2..).unwrap_or_default().iter();
+    let counted = channels.flat_map(|channel| {
+        let count = i64::try_from(listeners(channel)).unwrap_or(i64::MAX);
+        [Reply::Bulk(channel.clone()), Reply::Int(count)]
+    });
+    Ok(Reply::Array(counted.collect()))
 }
 
 fn confirmation(kind: &'static str, channel: Reply, count: usize) -> Reply {
