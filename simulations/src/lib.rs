@@ -9,8 +9,10 @@
 
 pub mod farm;
 pub mod history;
+pub mod html;
 pub mod invariant;
 pub mod plan;
+pub mod scenario;
 
 mod campaign;
 mod dice;

@@ -18,6 +18,7 @@ pub(crate) mod check;
 pub(crate) mod mutants;
 pub(crate) mod replay;
 pub(crate) mod run;
+pub(crate) mod scenario;
 
 use std::ops::Range;
 use std::path::Path;
