@@ -35,7 +35,10 @@ fn main() {
     let urls: Vec<_> = servers.iter().map(support::RedisServer::url).collect();
     println!("acquire + release, 5 servers on loopback, TTL 10 s, median of {ROUNDS} rounds of {ROUND:?} each\n");
     println!("tasks  contestant     pairs/s   ratio   p50 µs  ratio   p99 µs  client CPU µs/pair  ratio");
-    for tasks in [1, 64] {
+    for tasks in std::env::args()
+        .filter_map(|a| a.parse().ok())
+        .chain(std::env::args().all(|a| a.parse::<usize>().is_err()).then_some([1, 64]).into_iter().flatten())
+    {
         runtime.block_on(compare(&urls, tasks));
     }
 }

@@ -99,7 +99,7 @@ impl FromStr for Holder {
 }
 
 /// A short human text that tells where a holder lives, for instance `db-7:4711`.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Default, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Label(Arc<str>);
 
 impl Label {

@@ -43,6 +43,6 @@ pub use protocol::{LossCause, ReleaseOutcome};
 #[cfg(feature = "redlock")]
 pub use redlock::{
     AcquireError, Agreement, Builder, ConfigError, ConnectError, ExtendError, ForceOutcome, Forced, ForcedAt,
-    ForcedRow, FoundError, Guard, Inspection, LeaseHandle, Listed, Listing, Lost, NodeCondition, NodeStatus, Partial,
-    Redlock, Reset, ResetError, Row, WithLockError,
+    ForcedRow, FoundError, Guard, HandOver, Inspection, LeaseHandle, Listed, Listing, Lost, NodeCondition, NodeStatus,
+    Partial, Redlock, Reset, ResetError, Row, WithLockError,
 };

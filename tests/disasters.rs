@@ -78,6 +78,7 @@ const DISASTERS: &[Disaster] = &[
     row("all restarted empty at once", Blow::AllAtOnce, ExclusiveAndOrdered, VOTES, Both),
     row("replica promoted", Blow::Promotion, ExclusiveAndOrdered, "it votes at once", Both),
     row("FLUSHALL on a live node", Blow::FlushAll, ExclusiveAndOrdered, VOTES, Both),
+    row("FLUSHALL on all nodes at once", Blow::FlushAllNodes, ExclusiveAndOrdered, VOTES, Both),
     row("FLUSHDB on a live node", Blow::FlushDb, ExclusiveAndOrdered, VOTES, Both),
     row("DEL of a counter", Blow::DelCounter, ExclusiveAndOrdered, "the counter as before the lease", BadTokens),
     row("eviction under allkeys-lru", Blow::Eviction, Ordered("locks may be evicted alone"), VOTES, Both),
@@ -162,6 +163,7 @@ tests! {
     all_restarted_empty_at_once: Blow::AllAtOnce;
     a_replica_promoted: Blow::Promotion;
     everything_flushed: Blow::FlushAll;
+    everything_flushed_everywhere: Blow::FlushAllNodes;
     the_database_flushed: Blow::FlushDb;
     a_counter_deleted: Blow::DelCounter;
     keys_evicted: Blow::Eviction;

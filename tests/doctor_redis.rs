@@ -101,7 +101,10 @@ async fn a_declaration_of_durability_is_checked_and_doubted_aloud() {
     let servers = servers(1);
     let report = examine(&urls(&servers), |builder| builder.durable(true)).await;
     assert!(bad_of(&report, &servers[0]).contains(&"persistence"), "{report:?}");
-    let (url, _) = user(&servers[0], "-config");
+    let logged = RedisServer::with(&["--appendonly", "yes", "--appendfsync", "always"]);
+    let report = examine(&[logged.url()], |builder| builder.durable(true)).await;
+    assert!(!bad_of(&report, &logged).contains(&"persistence"), "{report:?}");
+    let (url, _) = user(&logged, "-config");
     let report = examine(&[url], |builder| builder.durable(true)).await;
     assert!(could_not_check(&report).contains(&"persistence"), "{report:?}");
 }

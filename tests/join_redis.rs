@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use redfence::{AcquireError, Builder, ConnectError, FoundError, NodeCondition, Redlock, ReleaseOutcome, SystemClock};
 use support::set::{counter_of, levelled, over, patiently_over};
-use support::{Hands, RedisServer, eventually, servers};
+use support::{Events, Hands, RedisServer, eventually, servers};
 
 const PROMPT: Duration = Duration::from_secs(10);
 /// Short enough to wait for, long enough for a busy machine.
@@ -32,6 +32,12 @@ fn briefly_over(servers: &[RedisServer]) -> Builder {
 
 fn conditions(redlock: &Redlock) -> Vec<NodeCondition> {
     redlock.nodes().iter().map(|node| node.condition).collect()
+}
+
+/// In seconds.
+fn uptime(server: &RedisServer) -> u64 {
+    let info = server.command(&["INFO", "server"]);
+    info.lines().find_map(|line| line.strip_prefix("uptime_in_seconds:")?.trim().parse().ok()).unwrap()
 }
 
 async fn pair(redlock: &Redlock) {
@@ -157,6 +163,116 @@ async fn a_majority_that_forgot_lets_nobody_in_before_it_has_rested() {
 }
 
 #[tokio::test]
+async fn all_nodes_flushed_at_one_moment_are_no_new_installation() {
+    let servers = servers(3);
+    // So long that a server that was started, and not flushed, would have nothing left to rest for.
+    eventually(PROMPT, "the servers are older than a lease", async || {
+        servers.iter().all(|server| uptime(server) > 2 * SHORT.as_secs())
+    })
+    .await;
+    for says_it_is_new in [false, true] {
+        let redlock = briefly_over(&servers).renewed(false).connect().await.unwrap();
+        let held = redlock.acquire_within("r", PROMPT).await.unwrap();
+        let first = held.token();
+        servers.iter().for_each(|server| drop(server.command(&["FLUSHALL"])));
+        // A process that was not there before, and whose settings still say what was right once.
+        let other = briefly_over(&servers).new_installation(says_it_is_new).connect().await.unwrap();
+        assert!(conditions(&other).iter().all(|condition| *condition == NodeCondition::Resting), "{:?}", other.nodes());
+        let error = other.found().await.unwrap_err();
+        assert!(matches!(error, FoundError::NotNew { .. }), "{error}");
+        let guard = other.acquire_within("r", PROMPT).await.unwrap();
+        assert!(held.check().is_err(), "two holders");
+        assert!(guard.token() > first);
+        drop(guard.release().await);
+    }
+}
+
+#[tokio::test]
+async fn a_flush_is_told_from_a_first_start_though_the_servers_were_restarted_since_the_grant() {
+    let durable = || RedisServer::with(&["--appendonly", "yes", "--appendfsync", "always"]);
+    let mut servers = [durable(), durable(), durable()];
+    let redlock = briefly_over(&servers).ttl(SHORT * 4).max_ttl(SHORT * 4).connect().await.unwrap();
+    let held = redlock.acquire("r").await.unwrap();
+    servers.iter_mut().for_each(RedisServer::restart);
+    // Nobody asks for grants any more: the lease lives on by its renewals alone.
+    eventually(PROMPT * 2, "the servers are older than the longest lease", async || {
+        servers.iter().all(|server| uptime(server) > 4 * SHORT.as_secs())
+    })
+    .await;
+    assert!(held.check().is_ok(), "the lease outlives the restarts");
+    servers.iter().for_each(|server| drop(server.command(&["FLUSHALL"])));
+    let other = briefly_over(&servers).ttl(SHORT * 4).max_ttl(SHORT * 4).connect().await.unwrap();
+    assert!(conditions(&other).iter().all(|condition| *condition == NodeCondition::Resting), "{:?}", other.nodes());
+    drop(held);
+}
+
+#[tokio::test]
+async fn where_no_trace_can_be_left_uptime_counts_for_nothing() {
+    let servers = servers(3);
+    for server in &servers {
+        server.command(&["ACL", "SETUSER", "app", "on", ">secret", "~*", "&*", "+@all", "-script|load"]);
+    }
+    eventually(PROMPT, "the servers are older than a lease", async || {
+        servers.iter().all(|server| uptime(server) > 2 * SHORT.as_secs())
+    })
+    .await;
+    servers.iter().for_each(|server| drop(server.command(&["FLUSHALL"])));
+    let urls = servers.iter().map(|server| format!("redis://app:secret@127.0.0.1:{}", server.port()));
+    let redlock = briefly_over(&[]).urls(urls).connect().await.unwrap();
+    assert!(conditions(&redlock).iter().all(|condition| *condition == NodeCondition::Resting), "{:?}", redlock.nodes());
+}
+
+#[tokio::test]
+async fn each_prefix_is_an_installation_of_its_own() {
+    let servers = servers(3);
+    pair(&over(&servers).max_ttl(LONG).connect().await.unwrap()).await;
+    let other = over(&servers).prefix("other").max_ttl(LONG).connect().await.unwrap();
+    other.found().await.unwrap();
+    pair(&other).await;
+}
+
+#[tokio::test]
+async fn whoever_waits_for_nodes_that_rest_is_told_at_once() {
+    let events = Events::captured();
+    let servers = bare(3);
+    let redlock = briefly_over(&servers).connect().await.unwrap();
+    drop(redlock.acquire_within("r", PROMPT).await.unwrap().release().await);
+    let told = events.lines_with("waiting for nodes");
+    assert!(told.len() == 1 && told[0].contains("redfence found"), "{told:?}");
+}
+
+#[tokio::test]
+async fn a_node_that_follows_another_server_for_a_moment_is_looked_at_and_rests() {
+    let servers = servers(4);
+    let redlock = over(&servers[..3]).max_ttl(LONG).connect().await.unwrap();
+    pair(&redlock).await;
+    let (follower, other) = (&servers[2], &servers[3]);
+    follower.command(&["REPLICAOF", "127.0.0.1", &other.port().to_string()]);
+    eventually(PROMPT, "it has what the other knows", async || {
+        follower.command(&["INFO", "replication"]).contains("master_link_status:up")
+    })
+    .await;
+    pair(&redlock).await;
+    follower.command(&["REPLICAOF", "NO", "ONE"]);
+    eventually(PROMPT, "the node rests", async || conditions(&redlock)[2] == NodeCondition::Resting).await;
+    pair(&redlock).await;
+}
+
+#[tokio::test]
+async fn nobody_waits_for_one_node_that_hangs_where_a_quorum_takes_part() {
+    let servers = servers(3);
+    pair(&over(&servers).connect().await.unwrap()).await;
+    servers[2].pause();
+    let redlock = patiently_over(&servers).connect().await.unwrap();
+    pair(&redlock).await;
+    let hung = &redlock.nodes()[2];
+    assert!(hung.last_fault.is_none(), "its time-out has been waited for: {hung:?}");
+    eventually(PROMPT, "it is given up", async || redlock.nodes()[2].last_fault.is_some()).await;
+    servers[2].resume();
+    eventually(PROMPT, "it takes part", async || conditions(&redlock)[2] == NodeCondition::Ready).await;
+}
+
+#[tokio::test]
 async fn a_counter_that_was_deleted_sends_its_node_to_rest() {
     let servers = servers(3);
     let redlock = over(&servers).max_ttl(LONG).connect().await.unwrap();
@@ -218,11 +334,45 @@ async fn durable_nodes_need_no_rest_after_a_restart() {
 }
 
 #[tokio::test]
+async fn a_declaration_of_durability_is_not_believed_where_the_server_contradicts_it() {
+    let events = Events::captured();
+    for (args, doubt) in [
+        (&["--appendonly", "yes", "--appendfsync", "everysec"][..], "appendfsync is not always"),
+        (&["--appendonly", "no"], "keeps no append-only file"),
+    ] {
+        let mut servers = [RedisServer::with(args)];
+        let redlock = over(&servers).max_ttl(LONG).durable(true).connect().await.unwrap();
+        assert!(!events.lines_with(doubt).is_empty(), "{}", events.text());
+        servers[0].command(&["SAVE"]);
+        servers[0].restart();
+        eventually(PROMPT, "the node rests", async || conditions(&redlock)[0] == NodeCondition::Resting).await;
+    }
+}
+
+#[tokio::test]
+async fn a_promoted_replica_rests_though_it_was_declared_durable() {
+    let durable = || RedisServer::with(&["--appendonly", "yes", "--appendfsync", "always"]);
+    let (mut master, replica) = (durable(), durable());
+    replica.command(&["REPLICAOF", "127.0.0.1", &master.port().to_string()]);
+    eventually(PROMPT, "it follows", async || {
+        let linked = replica.command(&["INFO", "replication"]).contains("master_link_status:up");
+        linked && replica.command(&["GET", &counter_of("r")]) == master.command(&["GET", &counter_of("r")])
+    })
+    .await;
+    master.kill();
+    replica.command(&["REPLICAOF", "NO", "ONE"]);
+    let redlock = over(&[replica]).max_ttl(LONG).durable(true).connect().await.unwrap();
+    assert_eq!(conditions(&redlock), [NodeCondition::Resting]);
+}
+
+#[tokio::test]
 async fn where_info_is_not_permitted_the_record_alone_counts() {
     let server = RedisServer::start();
     server.command(&["ACL", "SETUSER", "app", "on", ">secret", "~*", "+@all", "-info"]);
     let url = format!("redis://app:secret@127.0.0.1:{}", server.port());
+    let events = Events::captured();
     let redlock = Redlock::builder().urls([url]).max_ttl(LONG).connect().await.unwrap();
+    assert_eq!(events.lines_with("INFO is not permitted").len(), 1, "{}", events.text());
     pair(&redlock).await;
     assert!(redlock.nodes()[0].run_id.is_none());
     server.command(&["FLUSHALL"]);

@@ -133,6 +133,23 @@ async fn a_reset_leaves_no_lock_and_no_rest() {
 }
 
 #[tokio::test]
+async fn a_reset_mends_counters_that_were_written_by_hand() {
+    let servers = servers(3);
+    let redlock = over(&servers).connect().await.unwrap();
+    let before = redlock.acquire("r").await.unwrap();
+    let token = before.token();
+    drop(before.release().await);
+    for written in ["9007199254740000", "2e15", "nan", " 1800000000000000"] {
+        servers.iter().for_each(|server| drop(server.command(&["SET", &counter_of("r"), written])));
+        assert!(redlock.try_acquire("r").await.is_err(), "nobody draws from {written}");
+        redlock.reset().await.unwrap();
+        let after = redlock.try_acquire("r").await.unwrap();
+        assert!(after.token() > token, "{written}");
+        drop(after.release().await);
+    }
+}
+
+#[tokio::test]
 async fn a_reset_does_nothing_while_a_node_cannot_be_asked() {
     let mut servers = servers(3);
     let redlock = over(&servers).connect().await.unwrap();

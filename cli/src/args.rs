@@ -53,6 +53,10 @@ pub(crate) struct Global {
     /// out for this long [default: 30s]
     #[arg(long, global = true, env = "REDFENCE_MAX_TTL", hide_env_values = true, value_name = "TIME", value_parser = duration)]
     pub(crate) max_ttl: Option<Duration>,
+    /// Declare that the nodes keep every write over a restart (appendfsync always), so that a restart needs no rest
+    #[arg(long, global = true, env = "REDFENCE_DURABLE", hide_env_values = true, value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(action = clap::ArgAction::SetTrue)]
+    pub(crate) durable: bool,
     /// Output for machines: JSON on stdout, one object a line; events and errors on stderr
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -240,9 +244,6 @@ pub(crate) struct DoctorArgs {
     /// Print the least that this user has to be permitted, and examine nothing
     #[arg(long, value_name = "USER")]
     pub(crate) acl: Option<String>,
-    /// The nodes are declared durable (appendfsync always): check that they are
-    #[arg(long)]
-    pub(crate) durable: bool,
 }
 
 /// Start servers on this machine to try things out, until Ctrl-C

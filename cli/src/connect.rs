@@ -37,6 +37,7 @@ pub(crate) fn settings(global: &Global) -> Builder {
     if let Some(node_timeout) = global.node_timeout {
         builder = builder.node_timeout(node_timeout);
     }
+    builder = builder.durable(global.durable);
     if let Some(max_ttl) = global.max_ttl {
         builder = builder.max_ttl(max_ttl);
     }

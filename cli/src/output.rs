@@ -5,6 +5,9 @@ use std::io::{self, Write as _};
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -106,13 +109,23 @@ pub(crate) fn table(rows: &[Vec<String>]) -> String {
 pub(crate) fn log_to_stderr(verbose: u8) {
     let by_environment = || std::env::var("REDFENCE_LOG").ok()?.parse::<LevelFilter>().ok();
     let level = match verbose {
-        0 => by_environment().unwrap_or(LevelFilter::ERROR),
-        1 => LevelFilter::INFO,
-        2 => LevelFilter::DEBUG,
-        _ => LevelFilter::TRACE,
+        0 => by_environment(),
+        1 => Some(LevelFilter::INFO),
+        2 => Some(LevelFilter::DEBUG),
+        _ => Some(LevelFilter::TRACE),
     };
     let colour = anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never;
-    tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr).with_ansi(colour).init();
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(colour);
+    let registry = tracing_subscriber::registry();
+    match level {
+        Some(level) => registry.with(lines.with_filter(level)).init(),
+        // Whoever waits in silence would take it for a fault, and whoever declared something wrongly has to know.
+        None => {
+            let told = ["redfence::redlock::waiting", "redfence::redlock::durability"];
+            let told = Targets::new().with_targets(told.map(|target| (target, LevelFilter::WARN)));
+            registry.with(lines.without_time().with_target(false).with_filter(told)).init();
+        }
+    }
 }
 
 fn complain(line: &str) {

@@ -32,6 +32,10 @@ pub enum Record {
         ttl_us: Micros,
         /// When the holder stops believing, unless it extends.
         valid_until_us: Micros,
+        /// Whether it was handed over in memory to a task that may have come after the nodes were asked. The order of its
+        /// token among those of others then relies on what X relies on.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        latecomer: bool,
     },
     /// A lease lives longer.
     Extended {
@@ -111,7 +115,7 @@ pub struct History {
 pub struct Stay {
     /// What was held.
     pub resource: String,
-    /// By whom.
+    /// By whom. Leases that were handed over from task to task share their holder and differ by token.
     pub holder: String,
     /// Its token.
     pub token: FencingToken,
@@ -125,6 +129,8 @@ pub struct Stay {
     pub valid_until_us: Micros,
     /// From when on nobody believed in it.
     pub until_us: Micros,
+    /// Whether the order of its token relies on what X relies on.
+    pub latecomer: bool,
 }
 
 /// Why a history cannot be read.
@@ -183,11 +189,12 @@ impl History {
     #[must_use]
     pub fn stays(&self) -> Vec<Stay> {
         let mut stays: Vec<Stay> = Vec::new();
-        let mut place: HashMap<(&str, &str), usize> = HashMap::new();
+        // The last lease of a holder and token: under a wrong protocol there may be two.
+        let mut place: HashMap<(&str, &str, FencingToken), usize> = HashMap::new();
         for record in &self.records {
             match record {
-                Record::Acquired { at_us, began_us, resource, holder, token, ttl_us, valid_until_us } => {
-                    place.insert((resource, holder), stays.len());
+                Record::Acquired { at_us, began_us, resource, holder, token, ttl_us, valid_until_us, latecomer } => {
+                    place.insert((resource, holder, *token), stays.len());
                     stays.push(Stay {
                         resource: resource.clone(),
                         holder: holder.clone(),
@@ -197,17 +204,18 @@ impl History {
                         ttl_us: *ttl_us,
                         valid_until_us: *valid_until_us,
                         until_us: *valid_until_us,
+                        latecomer: *latecomer,
                     });
                 }
-                Record::Extended { resource, holder, valid_until_us, .. } => {
-                    let stay = place.get(&(&**resource, &**holder)).and_then(|at| stays.get_mut(*at));
+                Record::Extended { resource, holder, token, valid_until_us, .. } => {
+                    let stay = place.get(&(&**resource, &**holder, *token)).and_then(|at| stays.get_mut(*at));
                     if let Some(stay) = stay {
                         stay.valid_until_us = stay.valid_until_us.max(*valid_until_us);
                         stay.until_us = stay.valid_until_us;
                     }
                 }
-                Record::Ended { at_us, resource, holder, .. } => {
-                    let stay = place.get(&(&**resource, &**holder)).and_then(|at| stays.get_mut(*at));
+                Record::Ended { at_us, resource, holder, token, .. } => {
+                    let stay = place.get(&(&**resource, &**holder, *token)).and_then(|at| stays.get_mut(*at));
                     if let Some(stay) = stay {
                         stay.until_us = stay.until_us.min(*at_us);
                     }

@@ -3,6 +3,7 @@
 use crate::Mutant;
 use crate::farm::{NodeLevel, Outcome, run_on};
 use crate::plan::Plan;
+use crate::stream::StreamLevel;
 
 /// What stands in for nodes and network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -10,6 +11,8 @@ pub enum Level {
     /// The shipped node state, at the `Node` trait.
     #[default]
     Node,
+    /// The real client and the shipped scripts over a network of bytes, with virtual servers.
+    Stream,
 }
 
 impl Level {
@@ -23,6 +26,12 @@ impl Level {
                 mutant,
                 traced,
             ),
+            Self::Stream => run_on(
+                &|world, plan, resources, mutant| StreamLevel::new(world, plan, resources, mutant),
+                plan,
+                mutant,
+                traced,
+            ),
         }
     }
 
@@ -31,6 +40,7 @@ impl Level {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Node => "node",
+            Self::Stream => "stream",
         }
     }
 }

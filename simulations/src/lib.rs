@@ -4,6 +4,8 @@
 //!   seed ──▶ Plan ──▶ farm::run ──▶ History ──▶ invariant::judge ──▶ Violation ──▶ shrink
 //! ```
 //!
+//! [`model`] searches small worlds to their end, with the shipped machines and the shipped node state.
+//!
 //! A [`Plan`] is data: who wants what when, and what goes wrong. A [`Mutant`] takes one of the tempting short cuts, to
 //! show that the checks see what goes wrong.
 
@@ -11,8 +13,10 @@ pub mod farm;
 pub mod history;
 pub mod html;
 pub mod invariant;
+pub mod model;
 pub mod plan;
 pub mod scenario;
+pub mod stream;
 
 mod campaign;
 mod dice;

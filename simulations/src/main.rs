@@ -16,6 +16,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Searches small worlds to their end, and shows how each short cut breaks.
+    Model(command::model::ModelArguments),
     /// Runs a range of seeds until one breaks a promise.
     Run(command::run::RunArguments),
     /// Runs one seed, or a plan from a file, and tells what happened.
@@ -30,6 +32,7 @@ enum Command {
 
 fn main() -> ExitCode {
     match Arguments::parse().command {
+        Command::Model(arguments) => command::model::run(&arguments),
         Command::Run(arguments) => command::run::run(&arguments),
         Command::Replay(arguments) => command::replay::replay(&arguments),
         Command::Scenario(arguments) => command::scenario::scenario(&arguments),

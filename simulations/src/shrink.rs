@@ -2,7 +2,7 @@
 
 use crate::farm::Outcome;
 use crate::invariant::Promise;
-use crate::plan::{Act, Air, End, Founding, Machine, Plan};
+use crate::plan::{Act, Air, End, Founding, Machine, Plan, Sharing};
 
 /// The most runs that shrinking may take.
 const RUNS_MAX: usize = 4_000;
@@ -98,9 +98,18 @@ fn calmer(plan: &Plan) -> impl Iterator<Item = Plan> {
         with(plan, |plan| plan.air.loss_per_mille = 0),
         with(plan, |plan| plan.air.tail_per_mille = 0),
         with(plan, |plan| plan.founding = Founding::Done),
+        with(plan, |plan| plan.sharing = Sharing::default()),
+        with(plan, |plan| plan.clients.iter_mut().for_each(|client| client.tasks = 1)),
         with(plan, |plan| plan.nodes.fill(right)),
         with(plan, |plan| plan.clients.iter_mut().for_each(|client| client.machine = right)),
     ];
+    let fewer_tasks = (0..plan.clients.len()).map(move |at| {
+        with(plan, |plan| {
+            if let Some(client) = plan.clients.get_mut(at) {
+                client.tasks = client.tasks.saturating_sub(1).max(1);
+            }
+        })
+    });
     let machines = (0..plan.nodes.len()).map(move |at| {
         with(plan, |plan| {
             if let Some(machine) = plan.nodes.get_mut(at) {
@@ -123,7 +132,7 @@ fn calmer(plan: &Plan) -> impl Iterator<Item = Plan> {
             }
         })
     });
-    whole.into_iter().chain(machines).chain(plainer)
+    whole.into_iter().chain(fewer_tasks).chain(machines).chain(plainer)
 }
 
 /// Every turn, by client and number.

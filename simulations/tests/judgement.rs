@@ -16,6 +16,7 @@ fn lease(who: &str, token: u64, began: u64, returned: u64, until: u64) -> Vec<Re
         token,
         ttl_us,
         valid_until_us,
+        latecomer: false,
     };
     vec![acquired, Record::Ended { at_us: until * 1_000, resource, holder, token, cause: "given up".to_owned() }]
 }

@@ -1,6 +1,7 @@
 //! Do the nodes' counters agree by and large?
 
 use super::{Case, Finding, Outcome, ok, unknown, whole};
+use crate::protocol::COUNTER_MAX;
 
 /// Counters start at the clock in microseconds: this much is an hour.
 const APART_MAX: u64 = 3_600_000_000;
@@ -10,6 +11,11 @@ pub(super) fn check(case: &Case) -> Vec<Finding> {
     whole(
         "counters",
         match (counters.iter().min(), counters.iter().max()) {
+            (_, Some(most)) if *most > COUNTER_MAX => Outcome::Bad {
+                what: format!("{most} is none that a clock leads to: it was written by hand"),
+                risk: "the node's grants of these resources are refused as faults",
+                mend: "let the node rest by restarting it, or `redfence reset --all` when nobody holds anything",
+            },
             (Some(least), Some(most)) if most - least <= APART_MAX => ok(format!("{} apart at most", most - least)),
             (Some(least), Some(most)) => Outcome::Bad {
                 what: format!("{} apart, which is {} s of clock", most - least, (most - least) / 1_000_000),

@@ -4,12 +4,9 @@ use std::time::Duration;
 
 use futures::future::join_all;
 
-use super::{Case, Facts, Report, Terms};
+use super::{CANARY, Case, Facts, Report, Terms};
 use crate::Redlock;
 use crate::protocol::{Fault, FaultKind};
-
-/// The doctor's own resource.
-const CANARY: &str = "redfence doctor's canary";
 
 impl Redlock {
     /// Examines the nodes: what can hurt, before it hurts. Takes about two seconds, for clocks are watched; changes

@@ -6,9 +6,9 @@ use std::time::Duration;
 use redis::{Value, cmd};
 
 use crate::Clock;
-use crate::node::redis::{Inquiry, RedisNode};
+use crate::node::redis::{Inquiry, Prefix, RedisNode};
 use crate::protocol::{Fault, FaultKind, RunId};
-use crate::{Moment, WallTime};
+use crate::{Moment, Resource, WallTime};
 
 /// What one server says of itself. Everything but being there is best effort: managed servers refuse a good deal.
 #[derive(Debug, Clone)]
@@ -35,20 +35,34 @@ pub(super) struct Sample {
 }
 
 /// What locks need, as ACL DRYRUN is asked.
-const NEEDED: [&[&str]; 12] = [
-    &["set", "redfence:x", "1"],
-    &["get", "redfence:x"],
-    &["del", "redfence:x"],
-    &["incr", "redfence:x"],
-    &["incrby", "redfence:x", "1"],
-    &["pexpire", "redfence:x", "1"],
-    &["pttl", "redfence:x"],
-    &["hset", "redfence:x", "f", "1"],
-    &["hmget", "redfence:x", "f"],
+const NEEDED: [&[&str]; 23] = [
+    &["set", LOCK, "1"],
+    &["get", LOCK],
+    &["del", LOCK],
+    &["incr", LOCK],
+    &["incrby", LOCK, "1"],
+    &["pexpire", LOCK, "1"],
+    &["pttl", LOCK],
+    &["hset", RECORD, "f", "1"],
+    &["hmget", RECORD, "f"],
     &["time"],
     &["info"],
+    &["eval", "return 1", "0"],
     &["evalsha", "0", "0"],
+    &["script", "load", "return 1"],
+    &["script", "exists", "0"],
+    &["ping"],
+    &["hello"],
+    &["select", "0"],
+    &["scan", "0"],
+    &["publish", LOCK, ""],
+    &["subscribe", LOCK],
+    &["unsubscribe", LOCK],
+    &["pubsub", "numsub", LOCK],
 ];
+/// Places of keys in the table above.
+const LOCK: &str = "a lock";
+const RECORD: &str = "the record";
 /// How often and how long apart the clock is looked at.
 const CLOCK_LOOKS: usize = 4;
 const CLOCK_PAUSE: Duration = Duration::from_millis(500);
@@ -69,7 +83,7 @@ impl Facts {
             config: pairs(
                 inquiry.ask(cmd("CONFIG").arg("GET").arg(&["maxmemory-policy", "appendonly", "appendfsync"])).await,
             ),
-            forbidden: forbidden(&mut inquiry).await,
+            forbidden: forbidden(&mut inquiry, node.prefix()).await,
             clock: samples,
             is_private: node.is_private(),
         })
@@ -113,15 +127,29 @@ async fn sample(inquiry: &mut Inquiry, clock: &dyn Clock) -> Result<Sample, Faul
 }
 
 /// Which of the needed commands this user may not run. ACL DRYRUN exists since Redis 7.0.
-async fn forbidden(inquiry: &mut Inquiry) -> Result<Vec<String>, String> {
+async fn forbidden(inquiry: &mut Inquiry, prefix: &Prefix) -> Result<Vec<String>, String> {
     let user = inquiry.ask(cmd("ACL").arg("WHOAMI")).await.map_err(|fault| format!("ACL WHOAMI: {fault}"))?;
     let user = text(&user).ok_or("ACL WHOAMI answered something else")?;
+    let canary = Resource::new(super::CANARY).map_err(|error| error.to_string())?;
+    let (lock, record) = (prefix.lock(&canary), prefix.record());
     let mut forbidden = Vec::new();
     for words in NEEDED {
-        let answer = inquiry.ask(cmd("ACL").arg("DRYRUN").arg(&user).arg(words)).await;
+        let words: Vec<&str> = words
+            .iter()
+            .map(|word| match *word {
+                LOCK => lock.as_str(),
+                RECORD => record.as_str(),
+                word => word,
+            })
+            .collect();
+        let answer = inquiry.ask(cmd("ACL").arg("DRYRUN").arg(&user).arg(&words)).await;
         match answer.map_err(|fault| format!("ACL DRYRUN: {fault}"))? {
             Value::Okay => {}
-            _ => forbidden.extend(words.first().map(|word| (*word).to_owned())),
+            _ => forbidden.push(match words[..] {
+                [container @ ("script" | "pubsub"), sub, ..] => format!("{container}|{sub}"),
+                [word, ..] => word.to_owned(),
+                [] => String::new(),
+            }),
         }
     }
     Ok(forbidden)

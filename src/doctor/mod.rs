@@ -28,6 +28,9 @@ pub use permissions::minimal_rule;
 
 use crate::{NodeCondition, NodeStatus};
 
+/// The doctor's own resource.
+const CANARY: &str = "redfence doctor's canary";
+
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {

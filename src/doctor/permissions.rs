@@ -10,6 +10,12 @@ pub(super) fn check(case: &Case) -> Vec<Finding> {
             risk: "a node restored from an old snapshot is not noticed, nor one server under two names; a flush is",
             mend: "+info for this user",
         },
+        Ok(forbidden) if forbidden.iter().all(|command| command.starts_with("script")) => Outcome::Bad {
+            what: format!("not permitted: {}", forbidden.join(", ")),
+            risk: "a flush of all nodes at one moment cannot be told from a first start: this user lets a new installation \
+                   rest for max_ttl, and one who is permitted more takes flushed nodes for new ones",
+            mend: "+script|load and +script|exists for this user",
+        },
         Ok(forbidden) => Outcome::Bad {
             what: format!("not permitted: {}", forbidden.join(", ")),
             risk: "its vote is an error",
@@ -22,6 +28,8 @@ pub(super) fn check(case: &Case) -> Vec<Finding> {
 /// The line that makes `user` able to do all that a locker with keys under `prefix` needs, and nothing else.
 #[must_use]
 pub fn minimal_rule(user: &str, prefix: &str) -> String {
-    let commands = "+eval +evalsha +set +get +del +incr +incrby +pexpire +pttl +hset +hmget +time +info +ping +hello +select +scan";
-    format!("ACL SETUSER {user} on >PASSWORD resetkeys ~{prefix}:node ~{{{prefix}:*}}:* resetchannels -@all {commands}")
+    let commands = "+eval +evalsha +script|load +script|exists +set +get +del +incr +incrby +pexpire +pttl +hset +hmget \
+                    +time +info +ping +hello +select +scan +publish +subscribe +unsubscribe +pubsub|numsub";
+    let keys = format!("resetkeys ~{prefix}:node ~{{{prefix}:*}}:* resetchannels &{{{prefix}:*}}:lock:*");
+    format!("ACL SETUSER {user} on >PASSWORD {keys} -@all {commands}")
 }

@@ -4,16 +4,32 @@ use super::{Case, Finding, Outcome, ok, unknown};
 
 pub(super) fn check(case: &Case) -> Vec<Finding> {
     let durable = case.terms.durable;
-    case.each("persistence", |facts| match (durable, facts.config("appendonly"), facts.config("appendfsync")) {
-        (false, ..) => ok("not declared durable: it rests after a restart"),
-        (true, Ok("yes"), Ok("always")) => ok("appendonly yes, appendfsync always, as declared"),
-        (true, Ok(appendonly), Ok(appendfsync)) => Outcome::Bad {
-            what: format!("declared durable, but appendonly {appendonly}, appendfsync {appendfsync}"),
-            risk: "a restart may forget the last locks, and the node would vote at once: two holders",
-            mend: "appendonly yes and appendfsync always, or do not declare it durable",
-        },
-        (true, Err(because), _) | (true, _, Err(because)) => {
-            unknown(format!("declared durable, which nobody could confirm ({because})"))
+    case.each("persistence", |facts| {
+        if !durable {
+            return ok("not declared durable: it rests after a restart");
+        }
+        // INFO tells of the log also where CONFIG is forbidden.
+        let logs = facts.info("aof_enabled").map(|enabled| enabled == "1");
+        match (logs, facts.config("appendfsync"), facts.info("connected_slaves")) {
+            (Ok(false), ..) => bad("appendonly is no".to_owned()),
+            (_, Ok(how), _) if how != "always" => bad(format!("appendfsync is {how}")),
+            (_, _, Ok(replicas)) if replicas != "0" => Outcome::Bad {
+                what: format!("declared durable, but {replicas} replica(s) follow it"),
+                risk: "a replica that is promoted may lack the last locks; it is trusted where it cannot be told from a restart",
+                mend: "switch failover off for it, or do not declare it durable",
+            },
+            (Ok(true), Ok(_), _) => ok("appendonly yes, appendfsync always, as declared"),
+            (Err(because), ..) | (_, Err(because), _) => {
+                unknown(format!("declared durable, which nobody could confirm ({because})"))
+            }
         }
     })
+}
+
+fn bad(what: String) -> Outcome {
+    Outcome::Bad {
+        what: format!("declared durable, but {what}"),
+        risk: "a restart may forget the last locks; where that is not noticed, the node votes at once: two holders",
+        mend: "appendonly yes and appendfsync always, or do not declare it durable",
+    }
 }

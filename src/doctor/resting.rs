@@ -2,6 +2,7 @@
 
 use super::{Case, Finding, Outcome, ok};
 use crate::NodeCondition;
+use crate::protocol::Reason;
 
 pub(super) fn check(case: &Case) -> Vec<Finding> {
     let reached = case.nodes.iter().zip(&case.facts).filter(|(_, facts)| facts.is_ok());
@@ -11,10 +12,13 @@ pub(super) fn check(case: &Case) -> Vec<Finding> {
             (_, Some(rests_for)) => Outcome::Bad {
                 what: format!("rests for another {rests_for:.0?}"),
                 risk: "it grants nothing until then",
-                mend: "wait; a new installation is started at once by `redfence found`",
+                mend: mend(node.rests_because),
             },
             (condition, None) => Outcome::Bad {
-                what: format!("does not take part: {condition:?}"),
+                what: match &node.last_fault {
+                    Some(fault) => format!("does not take part: {fault}"),
+                    None => format!("does not take part: {condition}"),
+                },
                 risk: "it grants nothing",
                 mend: "see what the other checks say about it",
             },
@@ -22,4 +26,11 @@ pub(super) fn check(case: &Case) -> Vec<Finding> {
         Finding { check: "resting", node: Some(node.address.clone()), outcome }
     });
     findings.collect()
+}
+
+fn mend(because: Option<Reason>) -> &'static str {
+    match because {
+        Some(Reason::New) => "wait; or `redfence found`, if the installation is new and nobody holds anything",
+        _ => "wait: somebody may still hold what it forgot",
+    }
 }

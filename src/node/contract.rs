@@ -100,11 +100,11 @@ impl Suite<'_> {
         let (one, other) = (self.party("exclude", 1)?, self.party("exclude", 2)?);
         one.expect_free(rule).await?;
         let counter = one.granted(rule, TTL, 0).await?;
-        let view = other.refused(rule, Verb::Grant { ttl: TTL, floor: 0 }).await?;
+        let view = other.refused(rule, Verb::Grant { ttl: TTL, floor: 0, block: 1, yield_at: 0 }).await?;
         let named = view.occupant.as_deref() == Some(&*one.subject.holder.to_string());
         let timed = view.ttl_left.is_some_and(|left| left <= TTL && left > TTL / 2);
         ensure(rule, named && timed && view.counter >= counter, &view)?;
-        let again = one.refused(rule, Verb::Grant { ttl: TTL, floor: 0 }).await?;
+        let again = one.refused(rule, Verb::Grant { ttl: TTL, floor: 0, block: 1, yield_at: 0 }).await?;
         ensure("a grant is not repeated for its own holder", again.occupant == view.occupant, &again)
     }
 
@@ -220,7 +220,7 @@ impl Suite<'_> {
         let rule = "requests take effect in the order in which they were sent";
         for round in 0..20 {
             let party = self.party("order", 100 + round)?;
-            let grant = Verb::Grant { ttl: TTL, floor: 0 };
+            let grant = Verb::Grant { ttl: TTL, floor: 0, block: 1, yield_at: 0 };
             // Nobody waits for the grant: its release is sent right behind it.
             for verb in [grant, Verb::Release] {
                 let request = Request { subject: Arc::clone(&party.subject), verb };
@@ -240,7 +240,7 @@ impl Party<'_> {
     }
 
     async fn granted(&self, rule: &'static str, ttl: Duration, floor: u64) -> Result<u64, Broken> {
-        match self.ask(Verb::Grant { ttl, floor }).await {
+        match self.ask(Verb::Grant { ttl, floor, block: 1, yield_at: 0 }).await {
             Reply::Granted { counter } => Ok(counter),
             other => Err(Broken { rule, detail: format!("{other:?} instead of a grant") }),
         }

@@ -2,11 +2,11 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use super::{Answer, Node, NodeState};
-use crate::protocol::{Request, RunId};
-use crate::{Clock, SystemClock};
+use super::{Answer, Ear, Node, NodeState};
+use crate::protocol::{Reply, Request, RunId};
+use crate::{Clock, NodeId, SystemClock};
 
 /// A node in this process: for tests, demonstrations and simulations. It answers before [`Node::send`] returns.
 ///
@@ -15,7 +15,10 @@ use crate::{Clock, SystemClock};
 pub struct EmbeddedNode {
     state: Arc<Mutex<NodeState>>,
     clock: Arc<dyn Clock>,
+    ears: Ears,
 }
+
+type Ears = Arc<Mutex<Vec<(NodeId, Weak<dyn Ear>)>>>;
 
 impl EmbeddedNode {
     /// A new node on the machine's clock.
@@ -39,7 +42,26 @@ impl EmbeddedNode {
     /// A node that goes on from `state`: one that was not joined yet, for instance, or another run of one that was.
     #[must_use]
     pub fn with(state: NodeState, clock: Arc<dyn Clock>) -> Self {
-        Self { state: Arc::new(Mutex::new(state)), clock }
+        Self { state: Arc::new(Mutex::new(state)), clock, ears: Ears::default() }
+    }
+
+    /// Does what `request` asks, now, and tells those who wait if that releases a lock.
+    pub fn apply(&self, request: &Request) -> Reply {
+        let (now, resource) = (self.clock.wall(), &request.subject.resource);
+        let (reply, is_told) = self.with_state(|state| {
+            let reply = state.apply(now, request);
+            let is_told = reply == Reply::Released && state.is_watched(resource);
+            (reply, is_told)
+        });
+        if is_told {
+            let ears: Vec<_> = {
+                let mut ears = self.ears.lock().unwrap_or_else(PoisonError::into_inner);
+                ears.retain(|(_, ear)| ear.strong_count() > 0);
+                ears.iter().filter_map(|(id, ear)| Some((*id, ear.upgrade()?))).collect()
+            };
+            ears.into_iter().for_each(|(id, ear)| ear.freed(id, resource));
+        }
+        reply
     }
 
     /// Looks into the node, or changes what it knows.
@@ -56,9 +78,11 @@ impl Default for EmbeddedNode {
 
 impl Node for EmbeddedNode {
     fn send(&self, request: Request, answer: Answer) {
-        let now = self.clock.wall();
-        let reply = self.with_state(|state| state.apply(now, &request));
-        answer.reply(reply);
+        answer.reply(self.apply(&request));
+    }
+
+    fn listen(&self, id: NodeId, ear: Weak<dyn Ear>) {
+        self.ears.lock().unwrap_or_else(PoisonError::into_inner).push((id, ear));
     }
 
     fn admit(&self, _: u64) {}

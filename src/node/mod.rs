@@ -4,8 +4,10 @@
 //! node is a [`Node`] that wraps a [`Node`]; every node passes the same contract suite (feature `testing`).
 
 mod answer;
+mod ear;
 mod embedded;
 mod state;
+mod tasks;
 
 #[cfg(feature = "testing")]
 pub mod contract;
@@ -13,9 +15,14 @@ pub mod contract;
 pub mod redis;
 
 pub use answer::{Answer, Inbox, ask};
+pub use ear::Ear;
 pub use embedded::EmbeddedNode;
 pub use state::NodeState;
+pub(crate) use tasks::{Task, TokioSpawner};
 
+use std::sync::Weak;
+
+use crate::NodeId;
 use crate::protocol::Request;
 
 /// One independent node.
@@ -29,6 +36,16 @@ use crate::protocol::Request;
 pub trait Node: Send + Sync + 'static {
     /// Sends one request. `answer` is called once, now or later, from any thread.
     fn send(&self, request: Request, answer: Answer);
+
+    /// Sends two requests, in this order and, where there is a network, in one message.
+    fn send_both(&self, first: (Request, Answer), second: (Request, Answer)) {
+        self.send(first.0, first.1);
+        self.send(second.0, second.1);
+    }
+
+    /// Tells `ear` from now on when a lock is released that [`Verb::Watch`](crate::protocol::Verb::Watch) asked to be told
+    /// of; as the node calls itself: `id`. A node that wraps a node passes this on. Notices may get lost.
+    fn listen(&self, id: NodeId, ear: Weak<dyn Ear>);
 
     /// Lets grants through over the connection that a [`Sight`](crate::protocol::Sight) named as its session, and over
     /// no other: one that is dialled later has to be joined first. A node that wraps a node passes this on.

@@ -2,25 +2,30 @@
 //!
 //! This is the reference. The Lua scripts are compared with it, and simulators and model checkers run it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::protocol::{
-    COUNTER_MIN, Fault, FaultKind, Record, Reply, Request, RunId, Sight, Sighting, Subject, Verb, View, clock_start,
+    COUNTER_MAX, COUNTER_MIN, Fault, FaultKind, Record, Reply, Request, RunId, Sight, Sighting, Subject, Verb, View,
+    clock_start,
 };
-use crate::{Resource, WallTime};
+use crate::{HolderId, Moment, Resource, WallTime};
 
 /// The locks, the counters and the record of one node.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct NodeState {
     run_id: RunId,
     started: WallTime,
     record: Option<Record>,
-    locks: HashMap<Resource, Lock>,
+    locks: BTreeMap<Resource, Lock>,
     /// Counters that differ from the base; 0 stands for one that is missing.
-    counters: HashMap<u16, u64>,
+    counters: BTreeMap<u16, u64>,
     /// Where all counters started when the node was last woken; 0 while it rests.
     base: u64,
+    /// Whether it was joined in this run.
+    was_joined: bool,
+    /// Who wants to be told of which releases.
+    watchers: BTreeMap<Resource, BTreeSet<HolderId>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -33,8 +38,17 @@ impl NodeState {
     /// A node that started at `now` and has not been joined: it grants nothing.
     #[must_use]
     pub fn started(run_id: RunId, now: WallTime) -> Self {
-        let (locks, counters) = (HashMap::new(), HashMap::new());
-        Self { run_id, started: now, record: None, locks, counters, base: 0 }
+        let (locks, counters) = (BTreeMap::new(), BTreeMap::new());
+        Self {
+            run_id,
+            started: now,
+            record: None,
+            locks,
+            counters,
+            base: 0,
+            was_joined: false,
+            watchers: BTreeMap::new(),
+        }
     }
 
     /// A node that is joined from the start and awake.
@@ -49,29 +63,36 @@ impl NodeState {
     pub fn apply(&mut self, now: WallTime, request: &Request) -> Reply {
         let subject = &*request.subject;
         match request.verb {
-            Verb::Look { max_ttl } => {
-                self.remember(max_ttl);
-                return Reply::Sighted(self.sight(now));
-            }
-            Verb::Settle { seen, rest, new, max_ttl, wall } => {
-                if self.record.map(identity) == seen.map(identity) {
-                    self.settle(now, wall, rest, max_ttl, new);
-                } else {
-                    self.remember(max_ttl);
-                }
-                return Reply::Sighted(self.sight(now));
-            }
-            Verb::Wake { max_ttl, wall } => {
-                self.remember(max_ttl);
-                self.wake(now, wall);
-                return Reply::Sighted(self.sight(now));
+            Verb::Look { .. } | Verb::Settle { .. } | Verb::Wake { .. } => {
+                self.join(now, request.verb);
+                let sight = self.sight(now);
+                self.was_joined |= sight.is_joined();
+                return Reply::Sighted(sight);
             }
             Verb::Scan { cursor, count, remove } => return self.scan(now, cursor, count, remove),
+            Verb::Grant { .. } => {
+                self.was_joined = true;
+                self.expire(&subject.resource, now);
+            }
             _ => self.expire(&subject.resource, now),
         }
         match request.verb {
+            Verb::Grant { yield_at: 1.., .. } if self.yields(&subject.resource, request.verb) => {
+                Reply::Refused(self.view(now, subject))
+            }
             Verb::Grant { .. } if self.locks.contains_key(&subject.resource) => Reply::Refused(self.view(now, subject)),
-            Verb::Grant { ttl, floor } => self.grant(now, subject, ttl, floor),
+            Verb::Grant { ttl, floor, block, .. } => self.grant(now, subject, ttl, floor, block),
+            Verb::Watch => {
+                self.watchers.entry(subject.resource.clone()).or_default().insert(subject.holder.id());
+                Reply::Watching
+            }
+            Verb::Unwatch => {
+                if let Some(watchers) = self.watchers.get_mut(&subject.resource) {
+                    watchers.remove(&subject.holder.id());
+                }
+                self.watchers.retain(|_, watchers| !watchers.is_empty());
+                Reply::Unwatched
+            }
             Verb::Inspect => Reply::Seen(self.view(now, subject)),
             Verb::Force => self.force(now, subject),
             _ if !self.is_held_by(subject) => Reply::Refused(self.view(now, subject)),
@@ -100,6 +121,17 @@ impl NodeState {
         self.locks.remove(resource);
     }
 
+    /// Whether somebody waits for the lock of `resource`.
+    #[must_use]
+    pub fn is_watched(&self, resource: &Resource) -> bool {
+        self.watchers.contains_key(resource)
+    }
+
+    fn yields(&self, resource: &Resource, verb: Verb) -> bool {
+        let waiting = self.watchers.get(resource).map_or(0, BTreeSet::len);
+        matches!(verb, Verb::Grant { yield_at, .. } if waiting >= usize::try_from(yield_at).unwrap_or(usize::MAX))
+    }
+
     /// The counter of `slot` as it is; 0 when there is none.
     #[must_use]
     pub fn counter(&self, slot: u16) -> u64 {
@@ -114,7 +146,8 @@ impl NodeState {
     /// Starts again as another run, with everything it knew or with nothing.
     pub fn restart(&mut self, run_id: RunId, now: WallTime, remembers: bool) {
         if remembers {
-            (self.run_id, self.started) = (run_id, now);
+            (self.run_id, self.started, self.was_joined) = (run_id, now, false);
+            self.watchers.clear();
         } else {
             *self = Self::started(run_id, now);
         }
@@ -122,12 +155,13 @@ impl NodeState {
 
     /// Forgets everything under a live connection, as FLUSHALL makes it.
     pub fn flush(&mut self) {
-        *self = Self::started(self.run_id, self.started);
+        let (was_joined, watchers) = (self.was_joined, std::mem::take(&mut self.watchers));
+        *self = Self { was_joined, watchers, ..Self::started(self.run_id, self.started) };
     }
 
-    fn grant(&mut self, now: WallTime, subject: &Subject, ttl: Duration, floor: u64) -> Reply {
+    fn grant(&mut self, now: WallTime, subject: &Subject, ttl: Duration, floor: u64, block: u32) -> Reply {
         let slot = subject.resource.slot();
-        let drawn = self.counter(slot).saturating_add(1);
+        let drawn = self.counter(slot).saturating_add(u64::from(block));
         if drawn < COUNTER_MIN {
             self.set_counter(slot, 0);
             return Reply::Failed(Fault::new(FaultKind::Forgot, "there is no counter"));
@@ -173,6 +207,20 @@ impl NodeState {
         Reply::Scanned { cursor: next, locks }
     }
 
+    fn join(&mut self, now: WallTime, verb: Verb) {
+        match verb {
+            Verb::Settle { seen, rest, new, max_ttl, wall } if self.record.map(identity) == seen.map(identity) => {
+                self.settle(now, wall, rest, max_ttl, new);
+            }
+            Verb::Wake { max_ttl, wall } => {
+                self.remember(max_ttl);
+                self.wake(now, wall);
+            }
+            Verb::Look { max_ttl } | Verb::Settle { max_ttl, .. } => self.remember(max_ttl),
+            _ => {}
+        }
+    }
+
     fn settle(&mut self, now: WallTime, wall: WallTime, rest: Duration, max_ttl: Duration, new: bool) {
         let known = self.record.map_or(Duration::ZERO, |record| record.max_ttl);
         let awake = rest.is_zero();
@@ -215,15 +263,26 @@ impl NodeState {
     }
 
     fn raise_all(&mut self, least: u64) {
-        self.base = self.base.max(least);
-        self.counters.values_mut().for_each(|counter| *counter = least.max(*counter));
+        // A counter that no clock leads to was written by hand.
+        let raised = |counter: u64| if counter > COUNTER_MAX { least } else { counter.max(least) };
+        self.base = raised(self.base);
+        self.counters.values_mut().for_each(|counter| *counter = raised(*counter));
     }
 
     fn sight(&self, now: WallTime) -> Sight {
         let uptime = Duration::from_micros(now.unix_us().saturating_sub(self.started.unix_us()));
         // Servers tell whole seconds.
         let uptime = Some(Duration::from_secs(uptime.as_secs()));
-        Sight { now, run_id: Some(self.run_id), uptime, record: self.record, session: 0 }
+        Sight {
+            now,
+            run_id: Some(self.run_id),
+            uptime,
+            was_joined: Some(self.was_joined),
+            keeps: Some(true),
+            record: self.record,
+            session: 0,
+            arrived: Moment::default(),
+        }
     }
 
     fn expire(&mut self, resource: &Resource, now: WallTime) {

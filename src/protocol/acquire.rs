@@ -15,7 +15,7 @@ use crate::{FencingToken, Moment, NodeId, NodeSet};
 /// ```
 ///
 /// The machine never asks for more than one grant per node, and takes in replies in any order.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Acquire {
     quorum: Quorum,
     terms: Terms,
@@ -25,6 +25,7 @@ pub struct Acquire {
     seals: Tally,
     counters: Counters,
     done: bool,
+    block: u32,
 }
 
 /// What to do after an input.
@@ -43,8 +44,10 @@ pub enum Step {
 /// A lease was won.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Win {
-    /// The token, sealed by a quorum.
+    /// The token, sealed by a quorum: the last of the block that was drawn.
     pub token: FencingToken,
+    /// The first token of the block; the same as the last where one was drawn.
+    pub first: FencingToken,
     /// When the lease ends for its holder.
     pub valid_until: Moment,
     /// The nodes whose locks count from now on: they granted and drew no number above the token.
@@ -71,13 +74,47 @@ pub enum Defeat {
     },
 }
 
+impl Defeat {
+    /// What every node said.
+    #[must_use]
+    pub const fn votes(&self) -> &Votes {
+        match self {
+            Self::Contended(votes) | Self::NoQuorum(votes) | Self::TooSlow { votes, .. } => votes,
+        }
+    }
+}
+
 impl Acquire {
     /// Starts the attempt. `started` must have been read before the first byte is sent; then all nodes are to be asked.
     #[must_use]
     pub fn new(quorum: Quorum, terms: Terms, started: Moment) -> Self {
         let votes = vec![Vote::Pending; quorum.nodes()];
         let tally = Tally::new(quorum);
-        Self { quorum, terms, started, votes, grants: tally, seals: tally, counters: Counters::new(), done: false }
+        Self {
+            quorum,
+            terms,
+            started,
+            votes,
+            grants: tally,
+            seals: tally,
+            counters: Counters::new(),
+            done: false,
+            block: 1,
+        }
+    }
+
+    /// The same attempt for a block of so many tokens: the grants are asked for as many.
+    #[must_use]
+    pub const fn for_block(mut self, block: u32) -> Self {
+        self.block = block;
+        self
+    }
+
+    /// Stops before all nodes were asked, because one that was asked first refused: nobody may be waited for any more.
+    #[must_use]
+    pub fn give_up(&mut self) -> Defeat {
+        self.done = true;
+        Defeat::Contended(Votes::new(std::mem::take(&mut self.votes)))
     }
 
     /// Takes in one reply to a grant or a seal. After the end every further reply returns [`Step::Wait`].
@@ -96,7 +133,13 @@ impl Acquire {
             }
             Reply::Refused(view) => self.against(node, Vote::Refused(view)),
             Reply::Failed(fault) => self.against(node, Vote::Failed(fault)),
-            Reply::Extended | Reply::Released | Reply::Seen(_) | Reply::Scanned { .. } | Reply::Sighted(_) => {
+            Reply::Extended
+            | Reply::Released
+            | Reply::Seen(_)
+            | Reply::Watching
+            | Reply::Unwatched
+            | Reply::Scanned { .. }
+            | Reply::Sighted(_) => {
                 return Step::Wait;
             }
         }
@@ -180,7 +223,8 @@ impl Acquire {
                 let valid_until = self.terms.valid_until(self.started);
                 let voters = self.counters.granted_up_to_token();
                 let sealed_apart = self.counters.sealed_apart();
-                Step::Won(Win { token, valid_until, voters, sealed_apart })
+                let first = token.first_of(self.block);
+                Step::Won(Win { token, first, valid_until, voters, sealed_apart })
             }
             _ => {
                 let votes = Votes::new(std::mem::take(votes));

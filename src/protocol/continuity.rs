@@ -12,7 +12,7 @@ use crate::{FencingToken, Moment, NodeId, NodeSet};
 /// counts only if it comes in within a short grace after the lease was won, in which nobody else's whole lease fits
 /// unless locks vanish: without it, counters that are not level would leave a lease at its bare quorum, and the next
 /// node to fail would end it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Continuity {
     token: FencingToken,
     voters: NodeSet,
@@ -55,7 +55,7 @@ mod tests {
     fn a_late_grant_above_the_token_counts_only_within_the_grace() {
         let at = |ms| Moment::from_origin(Duration::from_millis(ms));
         let token = FencingToken::new(7).unwrap();
-        let win = Win { token, valid_until: at(900), voters: NodeSet::first(3), sealed_apart: false };
+        let win = Win { token, first: token, valid_until: at(900), voters: NodeSet::first(3), sealed_apart: false };
         for (counter, arrives_ms, counts) in
             [(7, 300, true), (6, 900, true), (8, 120, true), (8, 200, false), (8, 300, false)]
         {

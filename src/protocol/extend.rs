@@ -11,7 +11,7 @@ use crate::{Moment, NodeId, NodeSet};
 /// lock and took it again is never a vote, nor is one whose grant came in late ([`Continuity`](super::Continuity) says
 /// how late). Somebody may have come and gone there in between. Where all voters drew no number above the token, no
 /// extension succeeds that began after a lease with a greater token was returned, whatever the clocks do.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Extend {
     quorum: Quorum,
     terms: Terms,
@@ -85,6 +85,8 @@ impl Extend {
             | Reply::Sealed
             | Reply::Released
             | Reply::Seen(_)
+            | Reply::Watching
+            | Reply::Unwatched
             | Reply::Scanned { .. }
             | Reply::Sighted(_) => {
                 return ExtendStep::Wait;

@@ -28,7 +28,7 @@ pub fn clock_start(node: WallTime, caller: WallTime) -> u64 {
 }
 
 /// The numbers that nodes drew for one attempt, and which of the nodes are sealed.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Counters {
     drawn: [u64; NodeId::COUNT_MAX],
     granted: NodeSet,

@@ -7,7 +7,7 @@ use crate::{NodeId, NodeSet};
 ///
 /// Every request that was sent and not answered may take effect later. Until the node proves otherwise the lock
 /// has to be released there, again and again, up to the end of its time to live.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub struct Footprint {
     present: NodeSet,
     maybe: NodeSet,
@@ -18,6 +18,11 @@ impl Footprint {
     #[must_use]
     pub const fn asked(asked: NodeSet) -> Self {
         Self { present: NodeSet::EMPTY, maybe: asked }
+    }
+
+    /// Further nodes are asked for grants.
+    pub fn ask(&mut self, nodes: NodeSet) {
+        nodes.iter().for_each(|node| self.maybe.insert(node));
     }
 
     /// The locks are, or were, at `granted`.

@@ -10,7 +10,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::WallTime;
+use crate::{Moment, WallTime};
 
 /// The identity of one run of a server: new at every start. 160 bits, as Redis and Valkey draw it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -53,7 +53,7 @@ impl fmt::Debug for RunId {
 }
 
 /// What a node says of itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Sight {
     /// The node's wall clock.
     pub now: WallTime,
@@ -61,14 +61,44 @@ pub struct Sight {
     pub run_id: Option<RunId>,
     /// How long the server has been up, at least; `None` where INFO is not permitted.
     pub uptime: Option<Duration>,
+    /// Whether the node was joined in this run of the server, whatever its keys remember: a flush leaves this trace. `None`
+    /// where nobody can tell.
+    pub was_joined: Option<bool>,
+    /// Whether the server logs every write, and never followed another one; `None` where INFO is not permitted.
+    pub keeps: Option<bool>,
     /// What the node remembers of having been joined.
     pub record: Option<Record>,
     /// The connection over which this was seen; grants are good for that one only.
     pub session: u64,
+    /// When the answer came in, on the caller's clock.
+    pub arrived: Moment,
 }
 
+impl Sight {
+    /// Whether the node was founded with a new installation a moment ago, so that somebody may be at it still.
+    #[must_use]
+    pub fn is_being_founded(&self) -> bool {
+        self.record.is_some_and(|record| record.new && self.now < record.ready_at.after(FOUNDING_MAX))
+    }
+
+    /// Whether the node remembers that it was joined in this run.
+    #[must_use]
+    pub fn is_joined(&self) -> bool {
+        self.record.is_some_and(|record| self.run_id.is_none() || record.run_id == self.run_id)
+    }
+
+    /// Whether the node takes part, whatever is known of the others: it is awake, in the run that was joined.
+    #[must_use]
+    pub fn is_awake(&self) -> bool {
+        self.is_joined() && self.record.is_some_and(|record| record.awake)
+    }
+}
+
+/// The longest that a founding takes, generously.
+const FOUNDING_MAX: Duration = Duration::from_secs(1);
+
 /// What a node remembers of having been joined.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Record {
     /// The run that was joined; `None` where INFO was not permitted.
     pub run_id: Option<RunId>,
@@ -91,7 +121,7 @@ pub struct Census {
     pub all_seen: bool,
     /// The operator says that the installation is new, and that nobody holds anything.
     pub declared_new: bool,
-    /// The operator says that this node keeps every write over a restart.
+    /// The operator says that this node keeps every write over a restart, and nothing speaks against it.
     pub durable: bool,
     /// This process has met a missing counter on this node since it last settled.
     pub forgot: bool,
@@ -144,21 +174,25 @@ impl fmt::Display for Reason {
 pub fn judge(sight: &Sight, census: &Census) -> Standing {
     let settle = |rest, reason| Standing::Settle { rest, reason };
     let Some(record) = &sight.record else {
-        if census.declared_new && census.all_seen && !census.known_elsewhere {
-            return settle(Duration::ZERO, Reason::New);
-        }
-        if census.known_elsewhere || !census.all_seen {
+        if census.known_elsewhere || !census.all_seen || sight.was_joined == Some(true) {
             return settle(census.rest, Reason::Forgot);
         }
-        // Whatever it forgot when it started, it forgot this long ago.
-        return settle(census.rest.saturating_sub(sight.uptime.unwrap_or_default()), Reason::New);
+        if census.declared_new {
+            return settle(Duration::ZERO, Reason::New);
+        }
+        // Whatever it forgot when it started, it forgot this long ago. Where nobody can tell whether it was flushed since,
+        // that may have been just now.
+        // Servers count whole seconds, each from the turn of the clock.
+        let uptime = sight.was_joined.and(sight.uptime).unwrap_or_default().saturating_sub(Duration::from_secs(1));
+        return settle(census.rest.saturating_sub(uptime), Reason::New);
     };
     if census.forgot && record.awake {
         return settle(census.rest, Reason::Forgot);
     }
     // Where INFO is refused the record alone has to do.
     if sight.run_id.is_some() && record.run_id != sight.run_id {
-        return settle(if census.durable { Duration::ZERO } else { census.rest }, Reason::Restarted);
+        let kept = census.durable && sight.keeps == Some(true);
+        return settle(if kept { Duration::ZERO } else { census.rest }, Reason::Restarted);
     }
     if census.declared_new && census.all_seen && !census.known_elsewhere && record.new && !record.awake {
         return settle(Duration::ZERO, Reason::New);
@@ -191,7 +225,9 @@ mod tests {
     }
 
     fn sight(uptime_s: u64, record: Option<Record>) -> Sight {
-        Sight { now: NOW, run_id: run(1), uptime: Some(Duration::from_secs(uptime_s)), record, session: 1 }
+        let (run_id, uptime) = (run(1), Some(Duration::from_secs(uptime_s)));
+        let (was_joined, keeps) = (Some(false), Some(true));
+        Sight { now: NOW, run_id, uptime, was_joined, keeps, record, session: 1, arrived: Moment::default() }
     }
 
     fn record(id: u8, rests_for_s: u64, awake: bool) -> Option<Record> {
@@ -210,27 +246,57 @@ mod tests {
         }
     }
 
+    fn settle(rest_s: u64, reason: Reason) -> Standing {
+        Standing::Settle { rest: Duration::from_secs(rest_s), reason }
+    }
+
+    fn all(rows: &[(&str, Sight, Census, Standing)]) {
+        for (story, seen, census, expected) in rows {
+            assert_eq!(judge(seen, census), *expected, "{story}");
+        }
+    }
+
     #[test]
-    fn every_row_of_the_table() {
-        let settle = |rest_s, reason| Standing::Settle { rest: Duration::from_secs(rest_s), reason };
+    fn every_row_with_a_record() {
+        let durable = Census { durable: true, ..census() };
+        let declared = Census { declared_new: true, ..census() };
+        let among_others = Census { known_elsewhere: true, ..declared };
+        let forgot = Census { forgot: true, ..census() };
+        let rests = |left_s| Standing::Resting(Duration::from_secs(left_s));
+        let restarted = sight(1, record(2, 0, true));
+        let doubtful = Sight { keeps: Some(false), ..restarted };
+        all(&[
+            ("it never stopped", sight(99, record(1, 0, true)), census(), Standing::Ready),
+            ("it rests", sight(5, record(1, 25, false)), census(), rests(25)),
+            ("its rest is over", sight(31, record(1, 0, false)), census(), Standing::Wake),
+            ("it restarted", restarted, census(), settle(30, Reason::Restarted)),
+            ("it restarted while resting", sight(1, record(2, 9, false)), census(), settle(30, Reason::Restarted)),
+            ("it is durable and restarted", restarted, durable, settle(0, Reason::Restarted)),
+            ("declared durable, and has no log or was a replica", doubtful, durable, settle(30, Reason::Restarted)),
+            ("rests as new, declared new", sight(3, record(1, 27, false)), declared, settle(0, Reason::New)),
+            ("rests as new, others remember", sight(3, record(1, 27, false)), among_others, rests(27)),
+            ("rests for another reason, declared new", sight(3, record(1, 26, false)), declared, rests(26)),
+            ("a counter is missing", sight(99, record(1, 0, true)), forgot, settle(30, Reason::Forgot)),
+            ("a counter is missing because it rests", sight(99, record(1, 9, false)), forgot, rests(9)),
+        ]);
+    }
+
+    #[test]
+    fn every_row_without_a_record() {
         let elsewhere = Census { known_elsewhere: true, ..census() };
         let partial = Census { all_seen: false, ..census() };
         let declared = Census { declared_new: true, ..census() };
-        let durable = Census { durable: true, ..census() };
-        let forgot = Census { forgot: true, ..census() };
-        for (story, seen, census, expected) in [
-            ("it never stopped", sight(99, record(1, 0, true)), census(), Standing::Ready),
-            ("it rests", sight(5, record(1, 25, false)), census(), Standing::Resting(Duration::from_secs(25))),
-            ("its rest is over", sight(31, record(1, 0, false)), census(), Standing::Wake),
-            ("it restarted", sight(1, record(2, 0, true)), census(), settle(30, Reason::Restarted)),
-            ("it restarted while resting", sight(1, record(2, 9, false)), census(), settle(30, Reason::Restarted)),
-            ("it is durable and restarted", sight(1, record(2, 0, true)), durable, settle(0, Reason::Restarted)),
-            ("it forgot, others remember", sight(99, None), elsewhere, settle(30, Reason::Forgot)),
-            ("it has no record, others are out of reach", sight(99, None), partial, settle(30, Reason::Forgot)),
-            ("nobody has a record, all up for long", sight(99, None), census(), settle(0, Reason::New)),
-            ("nobody has a record, young", sight(3, None), census(), settle(27, Reason::New)),
-            ("nobody has a record, declared new", sight(3, None), declared, settle(0, Reason::New)),
-            ("rests as new, declared new", sight(3, record(1, 27, false)), declared, settle(0, Reason::New)),
+        let flushed = Sight { was_joined: Some(true), ..sight(99, None) };
+        let unsure = Sight { was_joined: None, ..sight(99, None) };
+        all(&[
+            ("others remember", sight(99, None), elsewhere, settle(30, Reason::Forgot)),
+            ("others are out of reach", sight(99, None), partial, settle(30, Reason::Forgot)),
+            ("nobody remembers, all up for long", sight(99, None), census(), settle(0, Reason::New)),
+            ("nobody remembers, young", sight(3, None), census(), settle(28, Reason::New)),
+            ("nobody remembers, but it was joined in this run", flushed, census(), settle(30, Reason::Forgot)),
+            ("nobody remembers, nor can tell of a flush", unsure, census(), settle(30, Reason::New)),
+            ("declared new", sight(3, None), declared, settle(0, Reason::New)),
+            ("declared new, but it was joined in this run", flushed, declared, settle(30, Reason::Forgot)),
             (
                 "declared new, but not all are seen",
                 sight(3, None),
@@ -238,38 +304,12 @@ mod tests {
                 settle(30, Reason::Forgot),
             ),
             (
-                "rests as new, but others remember",
-                sight(3, record(1, 27, false)),
-                Census { known_elsewhere: true, ..declared },
-                Standing::Resting(Duration::from_secs(27)),
-            ),
-            (
-                "rests for another reason, declared new",
-                sight(3, record(1, 26, false)),
-                declared,
-                Standing::Resting(Duration::from_secs(26)),
-            ),
-            (
                 "declared new, but others remember",
                 sight(3, None),
                 Census { known_elsewhere: true, ..declared },
                 settle(30, Reason::Forgot),
             ),
-            (
-                "a counter is missing under its record",
-                sight(99, record(1, 0, true)),
-                forgot,
-                settle(30, Reason::Forgot),
-            ),
-            (
-                "a counter is missing because it rests",
-                sight(99, record(1, 9, false)),
-                forgot,
-                Standing::Resting(Duration::from_secs(9)),
-            ),
-        ] {
-            assert_eq!(judge(&seen, &census), expected, "{story}");
-        }
+        ]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::{Record, Sight};
 use crate::{Holder, Resource, WallTime};
 
 /// Whom a request is about: shared by all requests of one attempt, so that a fan-out copies a pointer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Subject {
     /// What is to be held.
     pub resource: Resource,
@@ -17,7 +17,7 @@ pub struct Subject {
 }
 
 /// One request to one node.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Request {
     /// Whom it is about.
     pub subject: Arc<Subject>,
@@ -26,14 +26,19 @@ pub struct Request {
 }
 
 /// What is asked of a node. Each is one atomic step there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Verb {
-    /// Take the lock if nobody has it, and draw a number from the slot's counter.
+    /// Take the lock if nobody has it, and draw numbers from the slot's counter.
     Grant {
         /// How long the lock lives.
         ttl: Duration,
         /// The counter is raised to at least this: it levels nodes that lag.
         floor: u64,
+        /// How many numbers to draw, at least one: the grant stands for the last of them and owns those before.
+        block: u32,
+        /// Not while at least so many wait for the lock, as the node knows by [`Verb::Watch`]: whoever had it for long lets
+        /// others have their turn. 0 minds nobody; at most 2.
+        yield_at: u32,
     },
     /// If the lock is still the holder's, raise the counter to at least `token`; else refuse.
     Seal {
@@ -47,6 +52,11 @@ pub enum Verb {
     },
     /// If the lock is the holder's, remove it; else refuse.
     Release,
+    /// From now on, tell when the lock is released. Over and over again, until [`Verb::Unwatch`] or the end of the
+    /// connection; the holder of the subject names who wants to know.
+    Watch,
+    /// Tell no more.
+    Unwatch,
     /// Tell who holds the lock. Changes nothing.
     Inspect,
     /// If the lock is the holder's, remove it, else refuse; in any case let the next grant draw a greater number. What
@@ -91,11 +101,11 @@ pub enum Verb {
 }
 
 /// A node's answer. *Refused* and *failed* are never folded together: no is not "don't know".
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Reply {
     /// The lock was taken; `counter` is the number drawn.
     Granted {
-        /// The slot's counter after this grant.
+        /// The slot's counter after this grant: the last of the numbers that were drawn.
         counter: u64,
     },
     /// The lock was still the holder's and the counter is at least the token.
@@ -104,6 +114,10 @@ pub enum Reply {
     Extended,
     /// The lock was the holder's and is gone now.
     Released,
+    /// Releases of the lock are told from now on.
+    Watching,
+    /// They are told no more.
+    Unwatched,
     /// The node answered no: the lock is not the caller's.
     Refused(View),
     /// What [`Verb::Inspect`] found.
@@ -122,7 +136,7 @@ pub enum Reply {
 }
 
 /// What a node knows of one resource.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Hash)]
 pub struct View {
     /// The stored holder value as it is, or `None` when nobody holds the lock. It may be another program's.
     pub occupant: Option<Box<str>>,
@@ -133,7 +147,7 @@ pub struct View {
 }
 
 /// One lock that a step through all locks found.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Sighting {
     /// What is held.
     pub resource: Resource,
@@ -144,7 +158,7 @@ pub struct Sighting {
 }
 
 /// Why a node gave no proper answer.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Fault {
     /// The kind, to decide by.
     pub kind: FaultKind,

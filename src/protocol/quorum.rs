@@ -6,7 +6,7 @@ use crate::NodeId;
 ///
 /// Winning and being unable to win are two questions, so both thresholds have a name. With an even N they differ:
 /// of 4 nodes 3 are needed, and 2 that say no are enough to block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Quorum {
     nodes: usize,
 }

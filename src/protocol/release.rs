@@ -4,7 +4,7 @@ use super::{Decision, Fault, FaultKind, Quorum, Reply, Tally, View};
 use crate::{NodeId, NodeSet};
 
 /// One release, driven by replies.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Release {
     tally: Tally,
     quorum: Quorum,
@@ -21,6 +21,8 @@ pub struct Release {
 #[must_use = "a lease that was gone before its release means that the work overran it"]
 #[non_exhaustive]
 pub enum ReleaseOutcome {
+    /// Nothing was released: another task of this process has the lease now, with a token of its own.
+    HandedOver,
     /// A quorum still held the lock for us, and has let go.
     Released {
         /// The nodes that had let go when the outcome was certain; the others follow.
@@ -70,6 +72,8 @@ impl Release {
             | Reply::Sealed
             | Reply::Extended
             | Reply::Seen(_)
+            | Reply::Watching
+            | Reply::Unwatched
             | Reply::Scanned { .. }
             | Reply::Sighted(_) => {
                 return None;

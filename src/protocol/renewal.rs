@@ -67,6 +67,12 @@ impl Renewal {
         plan
     }
 
+    /// The end of the validity.
+    #[must_use]
+    pub const fn valid_until(&self) -> Moment {
+        self.valid_until
+    }
+
     /// When the lease ends for its holder: the end of its validity, or of `max_hold` if that is sooner.
     #[must_use]
     pub fn ends_at(&self) -> Moment {

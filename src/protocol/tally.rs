@@ -4,7 +4,7 @@ use super::Quorum;
 use crate::{NodeId, NodeSet};
 
 /// The yes and the no of one round.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Tally {
     quorum: Quorum,
     yes: NodeSet,

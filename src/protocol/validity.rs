@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::Moment;
 
 /// What one lease is asked for: its time to live and what is taken off it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Terms {
     /// The time to live, whole milliseconds, as the nodes are told.
     pub ttl: Duration,

@@ -7,7 +7,7 @@ use super::{Fault, FaultKind, View};
 use crate::NodeId;
 
 /// What one node said to an attempt.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Vote {
     /// Nothing yet.
     Pending,
@@ -65,7 +65,7 @@ fn shortened(occupant: &str) -> String {
 }
 
 /// The votes of all nodes, in their order.
-#[derive(Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default, Hash)]
 pub struct Votes(Vec<Vote>);
 
 impl Votes {

@@ -7,13 +7,13 @@ use super::Redlock;
 use super::core::{Core, Levels};
 use super::error::ConfigError;
 use super::keeper::Keeper;
+use super::lobby::Lobby;
 use super::roster::Roster;
-use super::settings::Wishes;
+use super::settings::{HandOver, Wishes};
 use super::sweeper::Sweeper;
-use super::tasks::TokioSpawner;
-use crate::node::Node;
+use crate::node::{Node, TokioSpawner};
 use crate::protocol::Quorum;
-use crate::{Clock, Entropy, Spawner, SystemClock};
+use crate::{Clock, Entropy, HolderId, Spawner, SystemClock};
 
 /// The whole configuration of a [`Redlock`]. Contradictions are refused in one place, with a sentence.
 #[derive(Clone)]
@@ -70,8 +70,8 @@ impl Builder {
     }
 
     /// Declares that the nodes keep every write over a restart (`appendonly yes`, `appendfsync always`): then a restart
-    /// needs no rest. It is trusted for every restart: do not declare it where a replica may be promoted or a snapshot
-    /// restored in its place.
+    /// needs no rest. It is checked as far as INFO and CONFIG GET are permitted: a server that says otherwise, or that was a
+    /// replica, rests all the same, and a warning says so. A snapshot restored in its place is not noticed.
     pub const fn durable(mut self, durable: bool) -> Self {
         self.wishes.durable = durable;
         self
@@ -115,6 +115,20 @@ impl Builder {
         self
     }
 
+    /// Whether a lease passes from task to task of this process in memory: to those who waited already when the nodes were
+    /// asked, unless set.
+    pub const fn hand_over(mut self, hand_over: HandOver) -> Self {
+        self.wishes.hand_over = hand_over;
+        self
+    }
+
+    /// For how many sections and how long the tasks of this process keep a resource to themselves while other processes
+    /// wait for it: 256 sections or 10 ms, whichever is sooner, unless set. One section is always one's own.
+    pub const fn turn_max(mut self, sections: u32, time: Duration) -> Self {
+        self.wishes.turn_max = (sections, time);
+        self
+    }
+
     /// What people read beside the random id of a holder: `<host>:<pid>` unless set.
     pub fn label(mut self, label: impl Into<String>) -> Self {
         self.wishes.label = Some(label.into());
@@ -151,6 +165,7 @@ impl Builder {
             return Err(ConfigError::NoNodes);
         }
         let quorum = Quorum::of(self.nodes.len()).ok_or(ConfigError::TooManyNodes { count: self.nodes.len() })?;
+        let me = HolderId::from_random(self.entropy.u128());
         let core = Arc::new(Core {
             nodes: self.nodes.into(),
             quorum,
@@ -161,7 +176,12 @@ impl Builder {
             roster: Roster::new(quorum.nodes(), settings.policy),
             keeper: Keeper::new(),
             sweeper: Sweeper::new(),
+            lobby: Arc::new(Lobby::new(me, quorum.nodes())),
         });
+        for (id, node) in core.nodes() {
+            let lobby = Arc::downgrade(&core.lobby);
+            node.listen(id, lobby);
+        }
         Ok(Redlock { core, settings, wishes: Arc::new(self.wishes) })
     }
 
@@ -174,6 +194,11 @@ impl Builder {
     #[cfg(feature = "redis")]
     pub(super) const fn source_of_entropy(&self) -> &Arc<Entropy> {
         &self.entropy
+    }
+
+    #[cfg(feature = "redis")]
+    pub(super) const fn runner_of_tasks(&self) -> &Arc<dyn Spawner> {
+        &self.spawner
     }
 
     #[cfg(feature = "redis")]

@@ -6,13 +6,17 @@ use std::time::Duration;
 
 use super::held::Held;
 use crate::Moment;
-use crate::protocol::{LossCause, Terms};
+use crate::protocol::LossCause;
 
 /// The target of these events.
 pub(crate) const TARGET: &str = "redfence::history";
 
 /// An attempt that began at `began` has won this lease.
-pub(super) fn acquired(held: &Held, terms: Terms, began: Moment) {
+pub(super) fn acquired(held: &Held, began: Moment) {
+    if !is_heard() {
+        return;
+    }
+    let terms = held.settings.terms;
     let now = held.core.clock.now();
     let (resource, holder, token) = (&held.subject.resource, &held.subject.holder, held.token.get());
     let (ttl_us, took_us, valid_for_us) = (us(terms.ttl), us(now.since(began)), us(held.ends_at().since(now)));
@@ -21,6 +25,9 @@ pub(super) fn acquired(held: &Held, terms: Terms, began: Moment) {
 
 /// The lease lives longer.
 pub(super) fn extended(held: &Held) {
+    if !is_heard() {
+        return;
+    }
     let valid_for_us = us(held.ends_at().since(held.core.clock.now()));
     let (resource, holder, token) = (&held.subject.resource, &held.subject.holder, held.token.get());
     tracing::debug!(target: TARGET, event = "extended", %resource, %holder, token, valid_for_us);
@@ -30,6 +37,10 @@ pub(super) fn extended(held: &Held) {
 pub(super) fn ended(held: &Held, cause: &LossCause) {
     let (resource, holder, token) = (&held.subject.resource, &held.subject.holder, held.token.get());
     tracing::debug!(target: TARGET, event = "ended", %resource, %holder, token, %cause);
+}
+
+fn is_heard() -> bool {
+    tracing::enabled!(target: TARGET, tracing::Level::DEBUG)
 }
 
 fn us(duration: Duration) -> u64 {

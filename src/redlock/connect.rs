@@ -92,7 +92,7 @@ impl Builder {
         }
         let nodes = nodes.into_iter().map(|node| Arc::new(node) as Arc<dyn Node>);
         let redlock = self.with_nodes(nodes).build()?;
-        redlock.look().await;
+        redlock.look_in_haste().await;
         redlock.refuse_duplicates()?;
         Ok(redlock)
     }
@@ -115,6 +115,7 @@ impl Builder {
             dial_timeout: dial_timeout.unwrap_or(default.dial_timeout),
             response_timeout: response_timeout.unwrap_or(default.response_timeout),
             entropy: Arc::clone(self.source_of_entropy()),
+            spawner: Arc::clone(self.runner_of_tasks()),
         };
         let mut addresses: Vec<Address> = Vec::with_capacity(urls.len());
         for (index, url) in urls.iter().enumerate() {

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::keeper::Keeper;
+use super::lobby::Lobby;
 use super::roster::Roster;
 use super::sweeper::Sweeper;
 use crate::node::Node;
 use crate::protocol::{Quorum, Reply};
-use crate::{Clock, Entropy, FencingToken, NodeId, Resource, Spawner};
+use crate::{Clock, Entropy, FencingToken, NodeId, Resource, Spawner, WallTime};
 
 /// Nodes, clock, chance and the background tasks.
 pub(super) struct Core {
@@ -21,6 +22,7 @@ pub(super) struct Core {
     pub(super) roster: Roster,
     pub(super) keeper: Keeper,
     pub(super) sweeper: Sweeper,
+    pub(super) lobby: Arc<Lobby>,
 }
 
 impl Core {
@@ -38,13 +40,26 @@ impl Levels {
         Self((0..Resource::SLOTS).map(|_| AtomicU64::new(0)).collect())
     }
 
-    /// What a grant asks counters to be at least: one above all that was seen, so that nodes that lag catch up and the
+    /// What a grant asks counters to be at least: one block above all that was seen, so that nodes that lag catch up and the
     /// quorum agrees without a seal round. Only a hint: safety never depends on it.
-    pub(super) fn floor(&self, slot: u16) -> u64 {
-        match self.0.get(usize::from(slot)).map_or(0, |level| level.load(Ordering::Relaxed)) {
+    pub(super) fn floor(&self, slot: u16, block: u32) -> u64 {
+        match self.seen(slot) {
             0 => 0,
-            seen => seen + 1,
+            seen => seen + u64::from(block),
         }
+    }
+
+    /// How many tokens may be drawn at once where `wanted` are wanted: one, where the slot's counter is about to overtake the
+    /// clock. A counter that starts anew starts at the clock, and must be above everything that was drawn.
+    pub(super) fn block(&self, slot: u16, wanted: u32, wall: WallTime) -> u32 {
+        /// As many tokens as a second has microseconds: for all that draw at the same moment.
+        const MARGIN: u64 = 1_000_000;
+        let behind = wall.unix_us().saturating_sub(MARGIN) > self.seen(slot).saturating_add(u64::from(wanted));
+        if behind { wanted.max(1) } else { 1 }
+    }
+
+    fn seen(&self, slot: u16) -> u64 {
+        self.0.get(usize::from(slot)).map_or(0, |level| level.load(Ordering::Relaxed))
     }
 
     /// The highest counter seen in any slot: where counters of a node that lost them must not start below.

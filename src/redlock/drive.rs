@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::core::Core;
 use super::exchange::{Exchange, Phase};
@@ -15,72 +15,166 @@ use crate::protocol::{
 };
 use crate::{Moment, NodeId, NodeSet};
 
-/// One attempt: grant round, seal round where needed. The exchange that comes with a win knows where the locks are.
+/// What an attempt asks for, beyond the lease.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ask {
+    /// So many tokens, for as many sections one after another.
+    pub(super) block: u32,
+    /// Not while at least so many wait; 0 minds nobody.
+    pub(super) yield_at: u32,
+    /// This node before all others: where many want the same, whoever gets the first meets no rival at the rest.
+    pub(super) first: Option<NodeId>,
+}
+
+impl Ask {
+    /// One token, of all nodes at once, minding nobody.
+    pub(super) const PLAIN: Self = Self { block: 1, yield_at: 0, first: None };
+}
+
+/// An attempt whose grants are on their way.
+pub(super) struct Attempt {
+    core: Arc<Core>,
+    machine: Acquire,
+    rollback: Rollback,
+    grant: Verb,
+    /// Nodes that are asked when the first one has granted.
+    rest: NodeSet,
+    /// After all who had come by then, before the grants were sent.
+    pub(super) asked_at: u64,
+    pub(super) ask: Ask,
+    /// Before the first byte was sent.
+    pub(super) began: Moment,
+}
+
+/// Begins an attempt: sends the grants, behind the releases of `earlier` where there is such a lease.
 ///
-/// # Cancel safety
-///
-/// Dropping the future at any await point rolls the attempt back.
-pub(super) async fn acquire(
+/// Dropping what is returned rolls the attempt back. `earlier` is released in any case.
+pub(super) fn begin(
     core: &Arc<Core>,
     settings: &Settings,
     subject: Arc<Subject>,
-    round_max: Duration,
-) -> Result<(Win, Arc<Exchange>), Defeat> {
+    ask: Ask,
+    earlier: Option<(&Arc<Exchange>, NodeSet)>,
+) -> Result<Attempt, Defeat> {
     let Terms { ttl, .. } = settings.terms;
     let slot = subject.resource.slot();
     let everybody = NodeSet::first(core.quorum.nodes());
     // Before the first byte is sent: everything later counts against the validity.
     let started = core.clock.now();
-    let until = started.after(ttl).after(settings.terms.drift()).after(round_max);
-    let mut attempt = Acquire::new(core.quorum, settings.terms, started);
+    let until = started.after(ttl).after(settings.terms.drift()).after(settings.node_timeout);
+    let asked_at = core.lobby.number();
+    let mut machine = Acquire::new(core.quorum, settings.terms, started).for_block(ask.block);
     // A node that rests, or was never joined, is not asked; it counts in N all the same.
     let ready = core.roster.ready();
-    let exchange = Exchange::open(core, subject, Phase::Acquire, Footprint::asked(ready), until);
+    let first = ask.first.filter(|node| ready.contains(*node)).map(|node| NodeSet::from_iter([node]));
+    let asked = first.unwrap_or(ready);
+    let exchange = Exchange::open(core, subject, Phase::Acquire, Footprint::asked(asked), until);
     let rollback = Rollback { exchange: Arc::clone(&exchange), armed: true };
     let unasked = everybody.without(ready);
     if !unasked.is_empty() {
         let excuses = unasked.iter().map(|node| (node, core.roster.excuse(node, started)));
-        if let Step::Lost(defeat) = attempt.without(excuses, started) {
+        if let Step::Lost(defeat) = machine.without(excuses, started) {
+            if let Some((earlier, outstanding)) = earlier {
+                earlier.send(outstanding, Verb::Release);
+            }
             return Err(defeat);
         }
     }
-    exchange.send(ready, Verb::Grant { ttl, floor: core.levels.floor(slot) });
+    let floor = core.levels.floor(slot, ask.block);
+    let grant = Verb::Grant { ttl, floor, block: ask.block, yield_at: ask.yield_at };
+    match earlier {
+        Some((earlier, outstanding)) => exchange.take_over(earlier, outstanding, asked, grant),
+        None => exchange.send(asked, grant),
+    }
+    Ok(Attempt {
+        core: Arc::clone(core),
+        machine,
+        rollback,
+        grant,
+        rest: ready.without(asked),
+        asked_at,
+        ask,
+        began: started,
+    })
+}
 
-    let mut round = pin!(sleep(round_max));
-    loop {
-        let replies = tokio::select! {
-            biased;
-            replies = exchange.next(attempt.replies_missing()) => Some(replies),
-            () = &mut round => None,
-        };
-        let in_time = replies.is_some();
-        let mut step = Step::Wait;
-        for (node, reply) in replies.unwrap_or_else(|| exchange.take()) {
-            tracing::trace!(%node, ?reply, "vote");
-            match attempt.reply(node, reply, core.clock.now()) {
-                Step::Wait => {}
-                Step::Seal(nodes, token) => {
-                    tracing::debug!(%nodes, ?token, "counters disagree, sealing");
-                    exchange.send(nodes, Verb::Seal { token: token.get() });
-                    round.set(sleep(round_max));
-                    step = Step::Seal(nodes, token);
-                }
-                end => {
-                    step = end;
-                    break;
+impl Attempt {
+    /// Whom it is for.
+    pub(super) fn subject(&self) -> &Arc<Subject> {
+        self.rollback.exchange.subject()
+    }
+
+    /// Grant round, seal round where needed. The exchange that comes with a win knows where the locks are.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future at any await point rolls the attempt back.
+    pub(super) async fn finish(
+        mut self,
+        settings: &Settings,
+        round_max: Duration,
+    ) -> Result<(Win, Arc<Exchange>), Defeat> {
+        if !self.rest.is_empty() {
+            self.ask_the_rest(round_max).await?;
+        }
+        let Self { core, mut machine, rollback, .. } = self;
+        let exchange = Arc::clone(&rollback.exchange);
+        let mut round = pin!(sleep(round_max));
+        loop {
+            let replies = tokio::select! {
+                biased;
+                replies = exchange.next(machine.replies_missing()) => Some(replies),
+                () = &mut round => None,
+            };
+            let in_time = replies.is_some();
+            let mut step = Step::Wait;
+            for (node, reply) in replies.unwrap_or_else(|| exchange.take()) {
+                tracing::trace!(%node, ?reply, "vote");
+                match machine.reply(node, reply, core.clock.now()) {
+                    Step::Wait => {}
+                    Step::Seal(nodes, token) => {
+                        tracing::debug!(%nodes, ?token, "counters disagree, sealing");
+                        exchange.send(nodes, Verb::Seal { token: token.get() });
+                        round.set(sleep(round_max));
+                        step = Step::Seal(nodes, token);
+                    }
+                    end => {
+                        step = end;
+                        break;
+                    }
                 }
             }
-        }
-        if step == Step::Wait && !in_time {
-            step = attempt.timeout(core.clock.now());
-        }
-        match step {
-            Step::Wait | Step::Seal(..) => {}
-            Step::Won(win) => return Ok((win, rollback.disarm(&win, settings.node_timeout))),
-            Step::Lost(defeat) => return Err(defeat),
+            if step == Step::Wait && !in_time {
+                step = machine.timeout(core.clock.now());
+            }
+            match step {
+                Step::Wait | Step::Seal(..) => {}
+                Step::Won(win) => return Ok((win, rollback.disarm(&win, settings.node_timeout))),
+                Step::Lost(defeat) => return Err(defeat),
+            }
         }
     }
+
+    /// Waits for the node that was asked first, and asks the others if it granted or says nothing.
+    async fn ask_the_rest(&mut self, round_max: Duration) -> Result<(), Defeat> {
+        let exchange = Arc::clone(&self.rollback.exchange);
+        let _ = timeout(FIRST_MAX.min(round_max), exchange.filled(1)).await;
+        for (node, reply) in exchange.take() {
+            tracing::trace!(%node, ?reply, "first vote");
+            let refused = matches!(reply, Reply::Refused(_));
+            match self.machine.reply(node, reply, self.core.clock.now()) {
+                Step::Lost(defeat) => return Err(defeat),
+                _ if refused => return Err(self.machine.give_up()),
+                _ => {}
+            }
+        }
+        exchange.ask(std::mem::take(&mut self.rest), self.grant);
+        Ok(())
+    }
 }
+
+/// How long a node that is asked first may keep silent before the others are asked as well.
+const FIRST_MAX: Duration = Duration::from_millis(20);
 
 /// Lets the locks of `subject` live on; `send` is called to put the requests on their way.
 pub(super) async fn extend(
@@ -125,13 +219,17 @@ pub(super) async fn extend(
     }
 }
 
-/// Gives the locks of an exchange back and tells what was found.
+/// Waits for the answers to the release of an exchange, which was sent to `asked`, and tells what was found.
 ///
 /// # Cancel safety
 ///
-/// The releases are sent before the first await; dropping the future loses only the outcome.
-pub(super) async fn release(core: &Core, exchange: Arc<Exchange>, round_max: Duration) -> ReleaseOutcome {
-    let asked = exchange.leave(Some(Phase::Release));
+/// Dropping the future loses only the outcome.
+pub(super) async fn released(
+    core: &Core,
+    exchange: Arc<Exchange>,
+    asked: NodeSet,
+    round_max: Duration,
+) -> ReleaseOutcome {
     let mut release = Release::new(core.quorum);
     // Where the lock certainly never was there is nobody to ask.
     for node in NodeSet::first(core.quorum.nodes()).without(asked).iter() {

@@ -284,10 +284,11 @@ pub enum FoundError {
         /// Why.
         fault: Fault,
     },
-    /// Some node lost its memory while others kept theirs, so this is no new installation.
+    /// Some node lost its memory, and it or another took part before, so this is no new installation.
     #[error(
-        "{node} may have forgotten locks that other nodes remember, so this is no new installation: it rests for up to \
-         {rest:.0?} and takes part by itself"
+        "{node} took part before, or others did, and may have forgotten locks: this is no new installation. It rests for up \
+         to {rest:.0?} and takes part by itself; if certainly nobody holds anything, a reset begins anew at once \
+         (`redfence reset --all`)"
     )]
     NotNew {
         /// Its address.

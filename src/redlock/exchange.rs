@@ -58,6 +58,7 @@ impl Phase {
             Verb::Extend { .. } => matches!(self, Self::Extend),
             Verb::Release => matches!(self, Self::Release),
             Verb::Inspect => matches!(self, Self::Inspect),
+            Verb::Watch | Verb::Unwatch => false,
             Verb::Force | Verb::Scan { .. } => matches!(self, Self::Operate),
             Verb::Look { .. } | Verb::Settle { .. } | Verb::Wake { .. } => matches!(self, Self::Join),
         }
@@ -77,10 +78,42 @@ impl Exchange {
         Arc::new(Self { core: Arc::clone(core), subject, inner: Mutex::new(inner) })
     }
 
+    /// Whom it is about.
+    pub(super) const fn subject(&self) -> &Arc<Subject> {
+        &self.subject
+    }
+
     /// An extension is on its way: the locks may live until then, so a release is worth repeating until then.
     pub(super) fn may_live_until(&self, until: Moment) {
         let mut inner = self.lock();
         inner.until = inner.until.max(until);
+    }
+
+    /// Further nodes are asked for grants.
+    pub(super) fn ask(self: &Arc<Self>, nodes: NodeSet, verb: Verb) {
+        self.lock().footprint.ask(nodes);
+        self.send(nodes, verb);
+    }
+
+    /// Sends the release of `earlier` to the nodes where its lock is `outstanding`, and to each of `nodes` the grant `verb` of this attempt,
+    /// right behind it.
+    pub(super) fn take_over(self: &Arc<Self>, earlier: &Arc<Self>, outstanding: NodeSet, nodes: NodeSet, verb: Verb) {
+        let both = outstanding.iter().filter(|node| nodes.contains(*node)).count();
+        earlier.lock().awaited += both;
+        self.lock().awaited += both;
+        for (id, node) in self.core.nodes() {
+            match (outstanding.contains(id), nodes.contains(id)) {
+                (true, true) => node.send_both(earlier.parcel(id, Verb::Release), self.parcel(id, verb)),
+                (true, false) => earlier.send(NodeSet::from_iter([id]), Verb::Release),
+                (false, true) => self.send(NodeSet::from_iter([id]), verb),
+                (false, false) => {}
+            }
+        }
+    }
+
+    fn parcel(self: &Arc<Self>, node: NodeId, verb: Verb) -> (Request, Answer) {
+        let inbox = Arc::clone(self) as Arc<dyn Inbox>;
+        (Request { subject: Arc::clone(&self.subject), verb }, Answer::to(inbox, node, verb))
     }
 
     /// Sends `verb` to `nodes`, all at once.
@@ -92,8 +125,8 @@ impl Exchange {
     pub(super) fn send_each(self: &Arc<Self>, nodes: NodeSet, verb: &dyn Fn(NodeId) -> Verb) {
         self.lock().awaited += nodes.len();
         for (id, node) in self.core.nodes().filter(|(id, _)| nodes.contains(*id)) {
-            let (inbox, verb) = (Arc::clone(self) as Arc<dyn Inbox>, verb(id));
-            node.send(Request { subject: Arc::clone(&self.subject), verb }, Answer::to(inbox, id, verb));
+            let (request, answer) = self.parcel(id, verb(id));
+            node.send(request, answer);
         }
     }
 
@@ -126,6 +159,12 @@ impl Exchange {
         self.lock().queue.iter().any(|(_, reply)| matches!(reply, Reply::Sighted(sight) if sight.record.is_some()))
     }
 
+    /// How many nodes that were looked at take part, whatever is known of the others.
+    pub(super) fn awake(&self) -> usize {
+        let awake = |reply: &Reply| matches!(reply, Reply::Sighted(sight) if sight.is_awake());
+        self.lock().queue.iter().filter(|(_, reply)| awake(reply)).count()
+    }
+
     /// Takes what has come in, however little.
     pub(super) fn take(&self) -> Vec<(NodeId, Reply)> {
         std::mem::take(&mut self.lock().queue)
@@ -150,15 +189,18 @@ impl Exchange {
     /// Sends the release to every node where the lock may be, and returns these nodes. From now on whatever stays
     /// unproved when the last answer is in goes to the sweeper.
     pub(super) fn leave(self: &Arc<Self>, reading: Option<Phase>) -> NodeSet {
-        let outstanding = {
-            let mut inner = self.lock();
-            inner.leaving = true;
-            inner.reading = reading;
-            inner.queue.clear();
-            inner.footprint.outstanding()
-        };
+        let outstanding = self.prepare_to_leave(reading);
         self.send(outstanding, Verb::Release);
         outstanding
+    }
+
+    /// From now on what stays unproved goes to the sweeper; returns where the release has to be sent.
+    pub(super) fn prepare_to_leave(&self, reading: Option<Phase>) -> NodeSet {
+        let mut inner = self.lock();
+        inner.leaving = true;
+        inner.reading = reading;
+        inner.queue.clear();
+        inner.footprint.outstanding()
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -168,7 +210,10 @@ impl Exchange {
 
 impl Inbox for Exchange {
     fn deliver(&self, node: NodeId, verb: Verb, reply: Reply) {
-        let reply = plausible(reply);
+        let mut reply = plausible(reply);
+        if let Reply::Sighted(sight) = &mut reply {
+            sight.arrived = self.core.clock.now();
+        }
         self.core.levels.observe(self.subject.resource.slot(), &reply);
         if let Reply::Failed(fault) = &reply {
             self.core.roster.met(node, fault.kind);

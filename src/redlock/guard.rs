@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use super::drive;
 use super::error::{ExtendError, Lost};
+use super::exchange::Phase;
 use super::held::Held;
+use super::turns::{self, Passed};
 use crate::protocol::{LossCause, ReleaseOutcome};
 use crate::{FencingToken, Holder, Lease, Resource};
 
@@ -50,7 +52,12 @@ impl Guard {
         // The clock decides, also when no task has had the time to notice, and the nodes may still have the lock.
         let overrun = held.check().is_err();
         held.end(LossCause::Released);
-        let outcome = drive::release(&held.core, Arc::clone(&held.exchange), held.settings.node_timeout).await;
+        let outcome = match turns::pass_on(&held, Some(Phase::Release)) {
+            Passed::On => return ReleaseOutcome::HandedOver,
+            Passed::Released(asked) => {
+                drive::released(&held.core, Arc::clone(&held.exchange), asked, held.settings.node_timeout).await
+            }
+        };
         if overrun || matches!(outcome, ReleaseOutcome::AlreadyExpired | ReleaseOutcome::TakenByOther { .. }) {
             let (resource, token) = (&held.subject.resource, held.token);
             tracing::warn!(%resource, ?token, ?outcome, "overrun: the lease had ended before its release");
@@ -66,6 +73,7 @@ impl Guard {
         let lease = self.handle.lease();
         self.released = true;
         self.handle.0.end(LossCause::Released);
+        self.handle.0.makes_room();
         lease
     }
 }
@@ -89,7 +97,7 @@ impl Drop for Guard {
                 token = ?held.token,
                 "dropped without release; releasing in the background"
             );
-            held.exchange.leave(None);
+            turns::pass_on(held, None);
         }
     }
 }

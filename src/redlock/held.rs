@@ -1,6 +1,7 @@
 //! [`Held`]: what guard, handles and keeper share about one lease.
 
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -23,6 +24,12 @@ pub(super) struct Held {
     pub(super) settings: Arc<Settings>,
     pub(super) subject: Arc<Subject>,
     pub(super) token: FencingToken,
+    /// The last token of the lease: those up to it are for further sections.
+    last: FencingToken,
+    /// After all who had come before its nodes were asked.
+    pub(super) asked_at: u64,
+    /// Whether others of this process wait for this section to be over.
+    has_room: AtomicBool,
     pub(super) exchange: Arc<Exchange>,
     plan: Mutex<Plan>,
     ended: Notify,
@@ -35,6 +42,14 @@ struct Plan {
     ended: Option<LossCause>,
 }
 
+impl Plan {
+    fn new(core: &Core, settings: &Settings, valid_until: Moment) -> Mutex<Self> {
+        let now = core.clock.now();
+        let hold_until = settings.max_hold.map(|max_hold| now.after(max_hold));
+        Mutex::new(Self { renewal: Renewal::new(valid_until, hold_until, settings.renewed, now), ended: None })
+    }
+}
+
 impl Held {
     pub(super) fn new(
         core: Arc<Core>,
@@ -42,21 +57,64 @@ impl Held {
         subject: Arc<Subject>,
         win: Win,
         exchange: Arc<Exchange>,
+        asked_at: u64,
+        has_room: bool,
     ) -> Arc<Self> {
-        let now = core.clock.now();
-        let hold_until = settings.max_hold.map(|max_hold| now.after(max_hold));
-        let renewal = Renewal::new(win.valid_until, hold_until, settings.renewed, now);
-        let plan = Mutex::new(Plan { renewal, ended: None });
+        let plan = Plan::new(&core, &settings, win.valid_until);
         Arc::new(Self {
             core,
             settings,
             subject,
-            token: win.token,
+            token: win.first,
+            last: win.token,
+            asked_at,
+            has_room: AtomicBool::new(has_room),
             exchange,
             plan,
             ended: Notify::new(),
             entry: Mutex::default(),
         })
+    }
+
+    /// The next section of the same lease, with the next token; `None` where there is none, or too little validity is left.
+    pub(super) fn next_section(&self) -> Option<Arc<Self>> {
+        let token = self.token.next_within(self.last)?;
+        let valid_until = self.plan().renewal.valid_until();
+        let left = valid_until.since(self.core.clock.now());
+        if left.is_zero() || left < self.settings.terms.min_validity {
+            return None;
+        }
+        Some(Arc::new(Self {
+            core: Arc::clone(&self.core),
+            settings: Arc::clone(&self.settings),
+            subject: Arc::clone(&self.subject),
+            token,
+            last: self.last,
+            asked_at: self.asked_at,
+            has_room: AtomicBool::new(true),
+            exchange: Arc::clone(&self.exchange),
+            plan: Plan::new(&self.core, &self.settings, valid_until),
+            ended: Notify::new(),
+            entry: Mutex::default(),
+        }))
+    }
+
+    /// Nobody was there to have this section.
+    pub(super) fn never_began(&self) {
+        self.has_room.store(false, Ordering::SeqCst);
+        self.end(LossCause::Released);
+    }
+
+    /// Whether it is this section's business, and from now on nobody's, to let the next one of this process have its turn.
+    pub(super) fn leaves_room(&self) -> bool {
+        self.has_room.swap(false, Ordering::SeqCst)
+    }
+
+    /// The next one of this process may ask the nodes, whatever becomes of this lease.
+    pub(super) fn makes_room(&self) {
+        if self.leaves_room() {
+            self.core.lobby.advance(&self.core, &self.subject.resource);
+        }
     }
 
     /// When the lease ends, as things stand.
@@ -110,7 +168,11 @@ impl Held {
         let (resource, holder, token) = (&self.subject.resource, &self.subject.holder, self.token);
         match cause {
             LossCause::Released => tracing::debug!(%resource, ?holder, ?token, "released"),
-            _ => tracing::warn!(%resource, ?holder, ?token, %cause, "lease lost"),
+            _ => {
+                tracing::warn!(%resource, ?holder, ?token, %cause, "lease lost");
+                // Whoever waits need not wait for this holder to notice.
+                self.makes_room();
+            }
         }
         cause
     }

@@ -114,7 +114,8 @@ impl Redlock {
         let everybody = Footprint::granted(NodeSet::first(self.core.quorum.nodes()));
         let until = self.core.clock.now().after(self.settings.terms.ttl);
         let exchange = Exchange::open(&self.core, subject, Phase::Release, everybody, until);
-        Ok(drive::release(&self.core, exchange, self.settings.node_timeout).await)
+        let asked = exchange.leave(Some(Phase::Release));
+        Ok(drive::released(&self.core, exchange, asked, self.settings.node_timeout).await)
     }
 
     /// Lets what `holder` holds live for the configured time to live from now, and returns the validity.

@@ -8,8 +8,8 @@ use tokio::sync::Notify;
 use super::core::Core;
 use super::error::ExtendError;
 use super::held::Held;
-use super::tasks::Task;
 use super::timer::sleep_until;
+use crate::node::Task;
 use crate::protocol::Action;
 use crate::{Clock, Moment};
 

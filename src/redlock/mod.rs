@@ -6,6 +6,8 @@ pub(crate) mod chronicle;
 mod connect;
 mod core;
 mod drive;
+#[cfg(feature = "redis")]
+mod durability;
 mod error;
 mod exchange;
 mod found;
@@ -14,13 +16,14 @@ mod held;
 mod inspect;
 mod keeper;
 mod listing;
+mod lobby;
 mod operate;
 mod roster;
 mod settings;
 mod station;
 mod sweeper;
-mod tasks;
 mod timer;
+mod turns;
 mod waiting;
 
 use std::fmt;
@@ -35,9 +38,11 @@ pub use guard::{Guard, LeaseHandle};
 pub use inspect::{Agreement, Inspection, Row};
 pub use listing::{Listed, Listing, Partial};
 pub use operate::{ForceOutcome, Forced, ForcedAt, ForcedRow, Reset, ResetError};
+pub use settings::HandOver;
 pub use station::{NodeCondition, NodeStatus};
 
 use self::core::Core;
+use self::roster::Patience;
 use self::settings::{Settings, Wishes};
 #[cfg(feature = "redis")]
 use crate::Clock;
@@ -215,7 +220,14 @@ impl Redlock {
     /// Dropping the future changes nothing; the background task looks again.
     pub async fn look(&self) {
         self.core.roster.start(&self.core);
-        self.core.roster.look(&self.core).await;
+        self.core.roster.look(&self.core, Patience::All).await;
+    }
+
+    /// Looks at the nodes until a quorum is known to take part.
+    #[cfg(feature = "redis")]
+    pub(super) async fn look_in_haste(&self) {
+        self.core.roster.start(&self.core);
+        self.core.roster.look(&self.core, Patience::Quorum).await;
     }
 
     /// The nodes themselves, for questions that are no requests.

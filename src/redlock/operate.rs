@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Redlock;
 use super::listing::{End, operate, walk};
+use super::roster::Patience;
 use super::station::NodeCondition;
 use crate::protocol::{Fault, FaultKind, Reply, Subject, Verb};
 use crate::{Holder, NodeId, NodeSet, Resource, ResourceError};
@@ -167,7 +168,7 @@ impl Redlock {
     ///
     /// Dropping the future leaves some nodes reset and others not; call it again.
     pub async fn reset(&self) -> Result<Reset, ResetError> {
-        self.core.roster.look(&self.core).await;
+        self.core.roster.look(&self.core, Patience::All).await;
         let unseen = |(node, fault)| ResetError::Unseen { node, fault };
         self.first_unready(&|_| true).map_or(Ok(()), |found| Err(unseen(found)))?;
 

@@ -12,9 +12,9 @@ use tokio::sync::Notify;
 use super::core::Core;
 use super::exchange::{Exchange, Phase};
 use super::station::Station;
-use super::tasks::Task;
+use crate::node::Task;
 use crate::protocol::{
-    Census, Fault, FaultKind, Footprint, Reason, Record, Reply, RunId, Standing, Subject, Verb, judge, rest,
+    Census, Fault, FaultKind, Footprint, Reason, Record, Reply, RunId, Sight, Standing, Subject, Verb, judge, rest,
 };
 use crate::{Holder, HolderId, Label, Moment, NodeId, NodeSet, Resource, WallTime};
 
@@ -26,6 +26,15 @@ pub(super) struct Policy {
     pub(super) declared_new: bool,
     pub(super) durable: bool,
     pub(super) node_timeout: Duration,
+}
+
+/// For whom a look waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// For every node that may answer.
+    All,
+    /// For a quorum that is known to take part, and a little longer.
+    Quorum,
 }
 
 /// Which nodes may be asked for grants.
@@ -41,6 +50,8 @@ pub(super) struct Roster {
 
 /// How long the first look waits for nodes that neither answer nor fail, where a new installation may be at stake.
 const PATIENCE: Duration = Duration::from_millis(1_500);
+/// How long a look in haste waits for the rest of the nodes, at least, when a quorum is known to take part.
+const STRAGGLERS: Duration = Duration::from_millis(10);
 /// How often, and how long apart, a founding by another locker is looked at before what it left is judged.
 const FOUNDING_LOOKS: usize = 5;
 const FOUNDING_PAUSE: Duration = Duration::from_millis(50);
@@ -77,15 +88,16 @@ impl Roster {
         self.stations().clone()
     }
 
-    /// A grant met this fault: a node that has no counters or is not joined is not asked again before it was looked at.
+    /// A grant met this fault: a node that may not be what it was is not asked again before it was looked at.
     pub(super) fn met(&self, node: NodeId, fault: FaultKind) {
         match fault {
             FaultKind::Forgot => {
                 if let Some(station) = self.stations().get_mut(node.index()) {
-                    station.forgot = true;
+                    station.met_no_counter();
                 }
             }
-            FaultKind::NotJoined => {}
+            // A server that follows another, or loads what it knows, may know something else afterwards.
+            FaultKind::NotJoined | FaultKind::ReadOnly | FaultKind::Loading => {}
             _ => return,
         }
         let mut ready = self.ready();
@@ -94,11 +106,12 @@ impl Roster {
         self.poked.notify_one();
     }
 
-    /// Starts the background task on the current runtime, unless it runs; looks at once where no quorum is ready.
+    /// Starts the background task on the current runtime, unless it runs; looks at once where no quorum is ready, and no
+    /// longer than it takes to find one.
     pub(super) async fn prepare(&self, core: &Arc<Core>) {
         self.start(core);
         if self.ready().len() < core.quorum.needed() {
-            self.look(core).await;
+            self.look(core, Patience::Quorum).await;
         }
     }
 
@@ -108,11 +121,15 @@ impl Roster {
             return;
         }
         tasks.clear();
-        for (_, node) in core.nodes() {
+        for (id, node) in core.nodes() {
             let (Some(mut sessions), poked) = (node.sessions(), Arc::clone(&self.poked)) else { continue };
+            let weak = Arc::downgrade(core);
             tasks.push(Task::start(&*core.spawner, async move {
                 while sessions.changed().await.is_ok() {
                     poked.notify_one();
+                    if let Some(core) = weak.upgrade() {
+                        core.lobby.reconnected(&core, id);
+                    }
                 }
                 // The node is gone, and so is the locker; this task must not be the first to end.
                 std::future::pending::<()>().await;
@@ -122,7 +139,7 @@ impl Roster {
         tasks.push(Task::start(&*core.spawner, async move {
             loop {
                 let Some(core) = weak.upgrade() else { return };
-                core.roster.look(&core).await;
+                core.roster.look(&core, Patience::All).await;
                 let pause = core.roster.pause(core.clock.now());
                 drop(core);
                 let _ = tokio::time::timeout(pause, poked.notified()).await;
@@ -145,19 +162,19 @@ impl Roster {
     }
 
     /// One round: looks at every node and does what has to be done. A call during a round waits for it and that is all.
-    pub(super) async fn look(&self, core: &Arc<Core>) {
+    pub(super) async fn look(&self, core: &Arc<Core>, patience: Patience) {
         let Ok(round) = self.round.try_lock() else {
             drop(self.round.lock().await);
             return;
         };
-        self.look_as(core, self.policy.declared_new).await;
+        self.look_as(core, self.policy.declared_new, patience).await;
         drop(round);
     }
 
     /// One round in which nodes that remember nothing, while none remembers having been awake, are founded at once.
     pub(super) async fn found(&self, core: &Arc<Core>) {
         let round = self.round.lock().await;
-        self.look_as(core, true).await;
+        self.look_as(core, true, Patience::All).await;
         drop(round);
     }
 
@@ -168,14 +185,14 @@ impl Roster {
         let everybody = NodeSet::first(core.quorum.nodes());
         // A settlement may lose against that of another locker, who saw what was there before.
         for _ in 0..3 {
-            self.exchange(core, everybody, |_| Verb::Look { max_ttl }).await;
+            self.exchange(core, everybody, Patience::All, |_| Verb::Look { max_ttl }).await;
             let wall = core.clock.wall().max(WallTime::from_unix_us(core.levels.highest() + 1));
             let records: Vec<Option<Record>> = {
                 let mut stations = self.stations();
                 stations.iter_mut().for_each(Station::begin_anew);
                 stations.iter().map(|station| station.sight().and_then(|sight| sight.record)).collect()
             };
-            self.exchange(core, everybody, |node| {
+            self.exchange(core, everybody, Patience::All, |node| {
                 let seen = records.get(node.index()).copied().flatten();
                 Verb::Settle { seen, rest: Duration::ZERO, new: true, max_ttl, wall }
             })
@@ -189,15 +206,19 @@ impl Roster {
         drop(round);
     }
 
-    async fn look_as(&self, core: &Arc<Core>, declared_new: bool) {
+    async fn look_as(&self, core: &Arc<Core>, declared_new: bool, patience: Patience) {
         let max_ttl = self.longest_ttl();
         let everybody = NodeSet::first(core.quorum.nodes());
         for _ in 0..FOUNDING_LOOKS {
-            self.exchange(core, everybody, |_| Verb::Look { max_ttl }).await;
+            self.exchange(core, everybody, patience, |_| Verb::Look { max_ttl }).await;
             if !self.is_being_founded() {
                 break;
             }
             tokio::time::sleep(FOUNDING_PAUSE).await;
+        }
+        #[cfg(feature = "redis")]
+        if self.policy.durable {
+            self.examine_logs(core).await;
         }
         // A settlement may lose against another locker's, and a rest of no length may be followed by waking: then what is
         // seen is judged anew. More than a few turns mean that somebody else is at it.
@@ -210,7 +231,7 @@ impl Roster {
             // Tokens that this process has seen are behind counters that start anew, also where clocks are wrong.
             let wall = core.clock.wall().max(WallTime::from_unix_us(core.levels.highest() + 1));
             let nodes = due.iter().map(|(node, _)| *node).collect();
-            self.exchange(core, nodes, |node| {
+            self.exchange(core, nodes, Patience::All, |node| {
                 let standing = due.iter().find(|(id, _)| *id == node).map(|(_, standing)| *standing);
                 match standing {
                     Some((Standing::Settle { rest, reason }, seen)) => {
@@ -227,22 +248,31 @@ impl Roster {
     /// Whether some nodes are founded and others have no record yet: another locker may be at it just now.
     fn is_being_founded(&self) -> bool {
         let stations = self.stations();
-        let records = || stations.iter().filter_map(Station::sight).map(|sight| sight.record);
-        records().any(|record| record.is_none()) && records().flatten().any(|record| record.new)
+        let sights = || stations.iter().filter_map(Station::sight);
+        sights().any(|sight| sight.record.is_none()) && sights().any(Sight::is_being_founded)
     }
 
     /// Sends one verb to each of `nodes` and notes what comes back in time.
-    async fn exchange(&self, core: &Arc<Core>, nodes: NodeSet, verb: impl Fn(NodeId) -> Verb) {
+    async fn exchange(&self, core: &Arc<Core>, nodes: NodeSet, patience: Patience, verb: impl Fn(NodeId) -> Verb) {
         let Some(subject) = nobody() else { return };
         let exchange = Exchange::open(core, subject, Phase::Join, Footprint::default(), Moment::default());
         let sent = core.clock.now();
         exchange.send_each(nodes, &verb);
-        let mut patience = self.policy.node_timeout;
-        let _ = tokio::time::timeout(patience, exchange.filled(nodes.len())).await;
+        let mut limit = self.policy.node_timeout;
+        let in_haste = tokio::time::timeout(limit, async {
+            if patience == Patience::Quorum && a_quorum_is_awake(core, &exchange, nodes.len()).await {
+                let taken = core.clock.now().since(sent);
+                let _ = tokio::time::timeout(STRAGGLERS.max(taken * 4), exchange.filled(nodes.len())).await;
+                return true;
+            }
+            exchange.filled(nodes.len()).await;
+            false
+        });
+        let in_haste = in_haste.await.unwrap_or(false);
         // Only where nobody remembers anything does it matter what the silent ones have to say.
         if self.stations().iter().all(Station::is_unknown) && !exchange.has_seen_a_record() {
             let _ = tokio::time::timeout(PATIENCE, exchange.filled(nodes.len())).await;
-            patience += PATIENCE;
+            limit += PATIENCE;
         }
         let now = core.clock.now();
         let mut replies = exchange.take();
@@ -254,7 +284,10 @@ impl Roster {
             let reply = replies.iter().position(|(node, _)| *node == id).map(|at| replies.swap_remove(at).1);
             match reply {
                 Some(Reply::Sighted(sight)) => {
-                    if let Some(step) = station.sighted(sight, sent, now, self.policy.drift_ppm) {
+                    if sight.run_id.is_none() && station.is_unknown() {
+                        tracing::warn!(node = %id, "INFO is not permitted: a restored snapshot, or one server under two names, is not noticed");
+                    }
+                    if let Some(step) = station.sighted(sight, sent, self.policy.drift_ppm) {
                         let rest = rest(self.policy.max_ttl.max(station.max_ttl()), self.policy.drift_ppm);
                         tracing::warn!(node = %id, ?step, ?rest, "the node's clock stepped, so locks may have ended early; it rests");
                         station.keep_out_until(now.after(rest));
@@ -262,7 +295,9 @@ impl Roster {
                 }
                 Some(Reply::Failed(fault)) => station.failed(fault, now),
                 Some(other) => station.failed(Fault::new(FaultKind::Unexpected, format!("{other:?}")), now),
-                None => station.failed(Fault::new(FaultKind::TimedOut, format!("no answer within {patience:?}")), now),
+                // Nobody waited for it: the background task looks again, with patience.
+                None if in_haste => self.poked.notify_one(),
+                None => station.failed(Fault::new(FaultKind::TimedOut, format!("no answer within {limit:?}")), now),
             }
         }
     }
@@ -276,8 +311,9 @@ impl Roster {
         let mut due = Vec::new();
         for (id, station) in NodeId::all(stations.len()).zip(stations.iter_mut()) {
             let Some(sight) = station.sight().copied() else { continue };
-            let durable = self.policy.durable;
-            let census = Census { known_elsewhere, all_seen, declared_new, durable, forgot: station.forgot, rest };
+            let durable = self.policy.durable && station.is_synced() != Some(false);
+            let census =
+                Census { known_elsewhere, all_seen, declared_new, durable, forgot: station.misses_a_counter(), rest };
             let standing = judge(&sight, &census);
             if let Standing::Settle { reason, rest } = standing {
                 station.settling(reason);
@@ -327,9 +363,20 @@ impl Roster {
         self.stations().iter().map(Station::max_ttl).max().unwrap_or_default().max(self.policy.max_ttl)
     }
 
-    fn stations(&self) -> MutexGuard<'_, Vec<Station>> {
+    pub(super) fn stations(&self) -> MutexGuard<'_, Vec<Station>> {
         self.stations.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Waits until a quorum says that it takes part, or all nodes have answered; tells which.
+async fn a_quorum_is_awake(core: &Core, exchange: &Exchange, asked: usize) -> bool {
+    for answers in core.quorum.needed()..=asked {
+        exchange.filled(answers).await;
+        if exchange.awake() >= core.quorum.needed() {
+            return true;
+        }
+    }
+    false
 }
 
 /// The subject of requests that are about the node itself.

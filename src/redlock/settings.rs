@@ -7,6 +7,22 @@ use super::roster::Policy;
 use crate::Label;
 use crate::protocol::Terms;
 
+/// Whether a lease passes from one task of a process to the next with no network in between. Every section has a guard, a
+/// token and a loss signal of its own all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum HandOver {
+    /// Never: every section asks the nodes.
+    Off,
+    /// To tasks that waited already when the nodes were asked. Every promise holds as without it.
+    #[default]
+    ToThoseWhoWaited,
+    /// To tasks that came later, too: much faster where the same few tasks come again and again. The order of their tokens
+    /// among those of other processes then rests on clocks, as exclusion does: if the lock vanished from the nodes
+    /// meanwhile, such a task may get a lower token than a lease that was returned before it came. A verifier refuses it.
+    ToAnybody,
+}
+
 /// How leases are asked for.
 #[derive(Debug, Clone)]
 pub(super) struct Settings {
@@ -17,6 +33,9 @@ pub(super) struct Settings {
     pub(super) renewed: bool,
     pub(super) label: Label,
     pub(super) policy: Policy,
+    pub(super) hand_over: HandOver,
+    /// The most sections, and the longest time, for which a process keeps a resource while others wait.
+    pub(super) turn_max: (u32, Duration),
 }
 
 /// What a builder was told; `None` stands for the default that fits the rest.
@@ -33,6 +52,8 @@ pub(super) struct Wishes {
     pub(super) max_ttl: Duration,
     pub(super) declared_new: bool,
     pub(super) durable: bool,
+    pub(super) hand_over: HandOver,
+    pub(super) turn_max: (u32, Duration),
 }
 
 impl Wishes {
@@ -49,6 +70,8 @@ impl Wishes {
         max_ttl: Duration::from_secs(30),
         declared_new: false,
         durable: false,
+        hand_over: HandOver::ToThoseWhoWaited,
+        turn_max: (256, Duration::from_millis(10)),
     };
     /// The greatest drift that makes any sense: a tenth of the time to live.
     const DRIFT_PPM_MAX: u32 = 100_000;
@@ -100,7 +123,8 @@ impl Wishes {
             durable: self.durable,
             node_timeout,
         };
-        Ok(Settings { terms, node_timeout, wait_max, max_hold, renewed, label, policy })
+        let (hand_over, turn_max) = (self.hand_over, self.turn_max);
+        Ok(Settings { terms, node_timeout, wait_max, max_hold, renewed, label, policy, hand_over, turn_max })
     }
 }
 

@@ -18,10 +18,12 @@ pub(super) struct Station {
     run_id: Option<RunId>,
     max_ttl: Duration,
     was_recorded: bool,
-    /// A grant met a missing counter since the node was last settled.
-    pub(super) forgot: bool,
+    /// A grant met a missing counter since the node was last settled, while its record said that it was awake since then.
+    forgot: Option<WallTime>,
     reason: Option<Reason>,
     sample: Option<Sample>,
+    /// For which run it was found out whether the server logs every write before it answers, and what.
+    synced: Option<(Option<RunId>, bool)>,
     last_fault: Option<Fault>,
     fails_since: Option<Moment>,
 }
@@ -49,6 +51,18 @@ pub enum NodeCondition {
     Duplicate,
 }
 
+/// As people call it.
+impl std::fmt::Display for NodeCondition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Unknown => "not seen yet",
+            Self::Ready => "ready",
+            Self::Resting => "resting",
+            Self::Duplicate => "the same server as another node",
+        })
+    }
+}
+
 impl Station {
     pub(super) const fn unknown() -> Self {
         Self {
@@ -59,12 +73,30 @@ impl Station {
             run_id: None,
             max_ttl: Duration::ZERO,
             was_recorded: false,
-            forgot: false,
+            forgot: None,
             reason: None,
             sample: None,
+            synced: None,
             last_fault: None,
             fails_since: None,
         }
+    }
+
+    /// Why it rests, as far as this locker or the node's record knows.
+    fn rests_because(&self) -> Option<Reason> {
+        let is_new = self.sight.and_then(|sight| sight.record).is_some_and(|record| record.new && !record.awake);
+        self.reason.or(is_new.then_some(Reason::New))
+    }
+
+    /// Whether the server logs every write before it answers was found out for this run of it, and what.
+    pub(super) fn is_synced(&self) -> Option<bool> {
+        self.synced.filter(|(run_id, _)| *run_id == self.run_id).map(|(_, synced)| synced)
+    }
+
+    /// It was found out for the present run.
+    #[cfg(feature = "redis")]
+    pub(super) const fn note_synced(&mut self, synced: bool) {
+        self.synced = Some((self.run_id, synced));
     }
 
     pub(super) fn is_unknown(&self) -> bool {
@@ -72,7 +104,7 @@ impl Station {
     }
 
     pub(super) fn is_ready(&self) -> bool {
-        self.state == NodeCondition::Ready && !self.forgot
+        self.state == NodeCondition::Ready && self.forgot.is_none()
     }
 
     pub(super) const fn sight(&self) -> Option<&Sight> {
@@ -96,8 +128,9 @@ impl Station {
     }
 
     /// The node was looked at; returns by how much its clock stepped against the holder's, if it did.
-    pub(super) fn sighted(&mut self, sight: Sight, sent: Moment, now: Moment, drift_ppm: u32) -> Option<Duration> {
-        let sample = Sample { run_id: sight.run_id, taken: now, round_trip: now.since(sent), node: sight.now };
+    pub(super) fn sighted(&mut self, sight: Sight, sent: Moment, drift_ppm: u32) -> Option<Duration> {
+        let Sight { run_id, arrived, now: node, .. } = sight;
+        let sample = Sample { run_id, taken: arrived, round_trip: arrived.since(sent), node };
         let stepped = self.sample.replace(sample).and_then(|before| step(before, sample, drift_ppm));
         self.sight = Some(sight);
         self.run_id = sight.run_id;
@@ -129,7 +162,24 @@ impl Station {
     /// The node is about to be settled.
     pub(super) const fn settling(&mut self, reason: Reason) {
         self.reason = Some(reason);
-        self.forgot = false;
+        self.forgot = None;
+    }
+
+    /// A grant met a missing counter.
+    pub(super) fn met_no_counter(&mut self) {
+        self.forgot = Some(self.awake_since());
+    }
+
+    /// Whether a counter is missing. One that was missed before somebody else settled or woke the node is none any more.
+    pub(super) fn misses_a_counter(&self) -> bool {
+        self.forgot == Some(self.awake_since())
+    }
+
+    fn awake_since(&self) -> WallTime {
+        self.sight
+            .and_then(|sight| sight.record)
+            .filter(|record| record.awake)
+            .map_or_else(WallTime::default, |r| r.ready_at)
     }
 
     /// What was known of the node's past does not matter any more.
@@ -148,12 +198,12 @@ impl Station {
             Standing::Ready => {
                 let ready = self.kept_out_until.is_none();
                 self.state = if ready { NodeCondition::Ready } else { NodeCondition::Resting };
-                self.forgot = false;
+                self.forgot = None;
             }
             Standing::Resting(left) => {
                 self.state = NodeCondition::Resting;
                 self.rests_until = Some(now.after(left));
-                self.forgot = false;
+                self.forgot = None;
             }
             Standing::Wake | Standing::Settle { .. } => self.state = NodeCondition::Resting,
         }
@@ -170,13 +220,14 @@ impl Station {
             (_, Some(fault)) => fault.clone(),
             (NodeCondition::Resting, None) => {
                 let left = self.rests_until().map_or(Duration::ZERO, |until| until.since(now));
-                let story = match self.reason {
+                let reason = self.rests_because();
+                let story = match reason {
                     Some(Reason::New) => "started less than max_ttl ago and remembers nothing",
                     Some(Reason::Restarted) => "restarted and may have forgotten locks",
                     Some(Reason::Forgot) => "lost its memory",
                     None => "may have forgotten locks",
                 };
-                let hint = if self.reason == Some(Reason::New) { ". A new installation? `redfence found`" } else { "" };
+                let hint = if reason == Some(Reason::New) { ". A new installation? `redfence found`" } else { "" };
                 let left = Duration::from_secs(left.as_secs() + u64::from(left.subsec_nanos() > 0));
                 Fault::new(FaultKind::Resting, format!("{story}; takes part in {left:?}{hint}"))
             }
@@ -191,6 +242,7 @@ impl Station {
             address,
             condition: self.state,
             rests_for: self.rests_until().map(|until| until.since(now)).filter(|left| !left.is_zero()),
+            rests_because: self.rests_because(),
             fails_for: self.fails_since.map(|since| now.since(since)),
             last_fault: self.last_fault.clone(),
             run_id: self.run_id,
@@ -212,6 +264,8 @@ pub struct NodeStatus {
     pub condition: NodeCondition,
     /// How long it still rests.
     pub rests_for: Option<Duration>,
+    /// Why it rests, where that is known.
+    pub rests_because: Option<Reason>,
     /// How long it has not answered.
     pub fails_for: Option<Duration>,
     /// What it said or did not say last, if that was no answer.

@@ -1,67 +1,227 @@
-//! Acquiring with patience: tries again after a jittered pause, for as long as it may.
+//! Acquiring with patience: waits behind the tasks of this process, then asks the nodes, and asks again when the lock was
+//! released or has ended by itself. Never in a busy loop, and where others hold the lock never by polling.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::{sleep, timeout};
+
+use super::core::Core;
+use super::drive::{self, Ask, Attempt};
 use super::error::AcquireError;
 use super::guard::Guard;
 use super::held::Held;
-use super::{Redlock, chronicle, drive};
-use crate::protocol::{Backoff, Defeat, Subject};
-use crate::{Holder, HolderId, Resource};
+use super::lobby::{Bell, Call, Seat};
+use super::settings::Settings;
+use super::turns::{ask_for, has_yielded, in_order, new_subject};
+use super::{Redlock, chronicle, turns};
+use crate::protocol::{Backoff, Defeat, FaultKind, Vote};
+use crate::{Moment, Resource};
 
-/// The first and the longest ceiling of the pause between attempts.
+/// The first and the longest ceiling of the pause between attempts where no holder stands in the way.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(250));
+/// However little of the wait is left, an attempt gets this long: one round trip on a local network.
+const MIN_ROUND: Duration = Duration::from_millis(10);
+/// How long those who wait have to take what was left to them.
+const YIELD_MAX: Duration = Duration::from_millis(5);
+/// A lock that ends by itself is asked for so much later, at most: not everybody at the same moment.
+const JITTER_MAX: Duration = Duration::from_millis(5);
 
 impl Redlock {
     /// Attempts again and again until a lease is acquired or `wait_max` has passed; at least once.
     pub(super) async fn attempt_for(&self, resource: Resource, wait_max: Duration) -> Result<Guard, AcquireError> {
-        let (core, settings) = (&self.core, &self.settings);
+        let core = &self.core;
         core.keeper.start(core);
         core.sweeper.start(&*core.spawner);
-        let called = core.clock.now();
-        let mut pauses = Backoff::new(PAUSES.0, PAUSES.1, || core.entropy.u32());
-        let mut attempts = 0;
-        let mut round_max = settings.node_timeout;
-        loop {
-            attempts += 1;
-            core.roster.prepare(core).await;
-            // A new holder for every attempt: a late grant of an earlier one can never be taken for this one.
-            let id = HolderId::from_random(core.entropy.u128());
-            let holder = Holder::new(id, settings.label.clone());
-            let subject = Arc::new(Subject { resource: resource.clone(), holder });
-            let began = core.clock.now();
-            let outcome = drive::acquire(core, settings, Arc::clone(&subject), round_max).await;
-            let waited = core.clock.now().since(called);
-            let defeat = match outcome {
-                Ok((win, exchange)) => {
-                    let (token, apart) = (win.token, win.sealed_apart);
-                    tracing::debug!(%resource, holder = ?subject.holder, ?token, apart, attempts, ?waited, "acquired");
-                    let held = Held::new(Arc::clone(core), Arc::clone(settings), subject, win, exchange);
-                    chronicle::acquired(&held, settings.terms, began);
-                    core.keeper.watch(&held);
+        let began = core.clock.now();
+        let mut turn = Turn { core, settings: &self.settings, resource: &resource, wait_max, began, attempts: 0 };
+        if wait_max.is_zero() {
+            return turn.once(None, self.settings.node_timeout).await;
+        }
+        let seat = core.lobby.enter(&resource, &self.settings);
+        let mut place = Place { core, resource: &resource, seat: seat.as_ref(), has_turn: seat.is_none() };
+        let begun = match &seat {
+            None => None,
+            Some(seat) => match timeout(wait_max, seat.called()).await {
+                Ok(Call::Section(held)) => {
+                    place.is_done();
+                    tracing::debug!(%resource, token = ?held.token, waited = ?turn.waited(), "handed over");
+                    chronicle::acquired(&held, began);
                     return Ok(Guard::new(held));
                 }
+                Ok(Call::Turn) => place.takes_turn(None),
+                Ok(Call::Attempt(attempt)) => place.takes_turn(Some(attempt)),
+                // Others of this process were before it all the time: one attempt tells who holds the lock.
+                Err(_) => {
+                    drop(place);
+                    return turn.once(None, MIN_ROUND).await;
+                }
+            },
+        };
+        let guard = turn.take(begun).await?;
+        place.is_done();
+        Ok(guard)
+    }
+}
+
+/// One that has its turn at the nodes.
+struct Turn<'a> {
+    core: &'a Arc<Core>,
+    settings: &'a Arc<Settings>,
+    resource: &'a Resource,
+    wait_max: Duration,
+    began: Moment,
+    attempts: u32,
+}
+
+impl Turn<'_> {
+    /// One attempt, beside all who wait.
+    async fn once(&mut self, begun: Option<Box<Attempt>>, round_max: Duration) -> Result<Guard, AcquireError> {
+        self.core.roster.prepare(self.core).await;
+        let outcome = self.attempt(begun, Ask::PLAIN, round_max, false).await;
+        outcome.map_err(|defeat| self.error(defeat))
+    }
+
+    /// Attempts until the lease is won or the wait is over.
+    async fn take(&mut self, mut begun: Option<Box<Attempt>>) -> Result<Guard, AcquireError> {
+        let Self { core, settings, resource, .. } = *self;
+        let mut pauses = Backoff::new(PAUSES.0, PAUSES.1, || core.entropy.u32());
+        let mut bell = core.lobby.bell(resource);
+        let mut round_max = settings.node_timeout;
+        let (mut ordered, mut has_told) = (false, false);
+        loop {
+            core.roster.prepare(core).await;
+            let heard = bell.as_ref().map_or(0, |bell| bell.rings());
+            let polite = begun.as_ref().is_some_and(|begun| begun.ask.yield_at > 0);
+            let ask = ask_for(core, resource, settings, polite);
+            let ask = if ordered { in_order(core, resource, ask) } else { ask };
+            let defeat = match self.attempt(begun.take(), ask, round_max, true).await {
+                Ok(guard) => return Ok(guard),
                 Err(defeat) => defeat,
             };
-            tracing::debug!(%resource, holder = ?subject.holder, ?defeat, attempts, "not acquired");
-            let left = wait_max.saturating_sub(waited);
+            let left = self.wait_max.saturating_sub(self.waited());
             if left.is_zero() {
-                return Err(AcquireError::from_defeat(defeat, settings.terms, attempts, waited));
+                return Err(self.error(defeat));
             }
+            if !has_told && too_many_rest(&defeat, core.quorum.blocking()) {
+                has_told = true;
+                let votes = defeat.votes();
+                tracing::warn!(%resource, "waiting for nodes that may have forgotten locks; {votes}");
+            }
+            let yielded = has_yielded(ask, &defeat);
             let pause = pauses.next().unwrap_or(PAUSES.1).min(left);
-            tokio::time::sleep(until_free(&defeat).map_or(pause, |free| pause.min(free))).await;
+            match &bell {
+                // Asked to be told before it asks again, so that no release is missed.
+                None if yielded || matches!(defeat, Defeat::Contended(_)) => {
+                    let new = core.lobby.watch(core, resource);
+                    if yielded {
+                        let _ = timeout(YIELD_MAX, new.after(0)).await;
+                    }
+                    (bell, ordered) = (Some(new), true);
+                }
+                Some(bell) if yielded => drop(timeout(YIELD_MAX, bell.after(heard)).await),
+                Some(bell) if matches!(defeat, Defeat::Contended(_)) => {
+                    ordered = true;
+                    self.until_free(bell, heard, &defeat, pause, left).await;
+                }
+                _ => sleep(pause).await,
+            }
             // The last attempt may not outlast the wait by a whole round.
+            let left = self.wait_max.saturating_sub(self.waited());
             round_max = settings.node_timeout.min(left).max(MIN_ROUND);
+        }
+    }
+
+    /// Waits until the lock was released or ends by itself.
+    async fn until_free(&self, bell: &Arc<Bell>, heard: u64, defeat: &Defeat, pause: Duration, left: Duration) {
+        let jitter = JITTER_MAX.mul_f64(f64::from(self.core.entropy.u32()) / f64::from(u32::MAX));
+        let ends = defeat.votes().occupant().and_then(|(_, ttl_left)| ttl_left).map(|ttl| ttl + jitter);
+        // Votes that contenders split come back to somebody at once; and some servers tell nothing.
+        let splits = defeat.votes().granted() > 0;
+        let limit = if splits || bell.is_deaf() { ends.unwrap_or(pause).min(pause) } else { ends.unwrap_or(left) };
+        let _ = timeout(limit.min(left), bell.after(heard)).await;
+    }
+
+    async fn attempt(
+        &mut self,
+        begun: Option<Box<Attempt>>,
+        ask: Ask,
+        round_max: Duration,
+        has_turn: bool,
+    ) -> Result<Guard, Defeat> {
+        let Self { core, settings, resource, .. } = *self;
+        self.attempts += 1;
+        let attempt = match begun {
+            Some(begun) => begun,
+            None => Box::new(drive::begin(core, settings, new_subject(core, resource, settings), ask, None)?),
+        };
+        let (subject, asked_at, began) = (Arc::clone(attempt.subject()), attempt.asked_at, attempt.began);
+        match attempt.finish(settings, round_max).await {
+            Ok((win, exchange)) => {
+                let (token, apart, attempts, waited) = (win.first, win.sealed_apart, self.attempts, self.waited());
+                tracing::debug!(%resource, holder = ?subject.holder, ?token, apart, attempts, ?waited, "acquired");
+                if has_turn {
+                    core.lobby.counts_section(resource, core.clock.now());
+                }
+                let held =
+                    Held::new(Arc::clone(core), Arc::clone(settings), subject, win, exchange, asked_at, has_turn);
+                chronicle::acquired(&held, began);
+                core.keeper.watch(&held);
+                Ok(Guard::new(held))
+            }
+            Err(defeat) => {
+                tracing::debug!(%resource, holder = ?subject.holder, ?defeat, attempts = self.attempts, "not acquired");
+                Err(defeat)
+            }
+        }
+    }
+
+    fn waited(&self) -> Duration {
+        self.core.clock.now().since(self.began)
+    }
+
+    fn error(&self, defeat: Defeat) -> AcquireError {
+        AcquireError::from_defeat(defeat, self.settings.terms, self.attempts, self.waited())
+    }
+}
+
+/// A place among those of this process who want a resource. Dropped, it makes room for the next.
+struct Place<'a> {
+    core: &'a Arc<Core>,
+    resource: &'a Resource,
+    seat: Option<&'a Arc<Seat>>,
+    has_turn: bool,
+}
+
+impl Place<'_> {
+    const fn takes_turn(&mut self, begun: Option<Box<Attempt>>) -> Option<Box<Attempt>> {
+        (self.seat, self.has_turn) = (None, true);
+        begun
+    }
+
+    /// The lease has come, and makes room itself when it ends.
+    const fn is_done(&mut self) {
+        (self.seat, self.has_turn) = (None, false);
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let call = self.seat.and_then(|seat| self.core.lobby.withdraw(self.resource, seat));
+        match call {
+            Some(Call::Section(held)) => turns::decline(&held),
+            Some(call @ (Call::Turn | Call::Attempt(_))) => {
+                drop(call);
+                self.core.lobby.advance(self.core, self.resource);
+            }
+            None if self.has_turn => self.core.lobby.advance(self.core, self.resource),
+            None => {}
         }
     }
 }
 
-/// However little of the wait is left, an attempt gets this long: one round trip on a local network.
-const MIN_ROUND: Duration = Duration::from_millis(10);
-
-/// When the lock that stands in the way ends by itself, if it is not renewed.
-fn until_free(defeat: &Defeat) -> Option<Duration> {
-    let Defeat::Contended(votes) = defeat else { return None };
-    votes.occupant().and_then(|(_, left)| left).map(|left| left.max(Duration::from_millis(1)))
+/// Whether nobody can acquire anything before some nodes have rested.
+fn too_many_rest(defeat: &Defeat, blocking: usize) -> bool {
+    let rests = |vote: &Vote| matches!(vote, Vote::Failed(fault) if fault.kind == FaultKind::Resting);
+    defeat.votes().iter().filter(|(_, vote)| rests(vote)).count() >= blocking
 }

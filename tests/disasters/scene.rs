@@ -4,14 +4,14 @@
 //! in both, and all that keeps two holders apart is what it remembers.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use redfence::node::redis::{Address, RedisNode, RedisNodeOptions};
-use redfence::node::{Answer, Node, ask};
+use redfence::node::{Answer, Ear, Node, ask};
 use redfence::protocol::{Reply, Request, Verb};
-use redfence::{Builder, ConnectError, Entropy, Guard, Moment, NodeCondition, Redlock};
+use redfence::{Builder, ConnectError, Entropy, Guard, Moment, NodeCondition, NodeId, Redlock};
 use tokio::sync::RwLock;
 use tokio::task::{JoinSet, block_in_place};
 
@@ -319,6 +319,10 @@ impl Node for Credulous {
 
     fn admit(&self, session: u64) {
         self.0.admit(session);
+    }
+
+    fn listen(&self, id: NodeId, ear: Weak<dyn Ear>) {
+        self.0.listen(id, ear);
     }
 
     fn sessions(&self) -> Option<tokio::sync::watch::Receiver<u64>> {

@@ -1,12 +1,12 @@
 //! A node whose requests and replies a test loses, holds back or delays.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use redfence::node::{Answer, Node};
+use redfence::node::{Answer, Ear, Node};
 use redfence::protocol::{FaultKind, Reply, Request, Subject, Verb, View};
-use redfence::{Clock, EmbeddedNode, Holder, Resource};
+use redfence::{Clock, EmbeddedNode, Holder, NodeId, Resource};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -138,7 +138,7 @@ impl FaultNode {
     /// Another holder's lock, without any locker.
     pub fn occupy(&self, resource: &str, holder: &Holder, ttl: Duration) {
         let subject = subject(resource, holder);
-        let reply = self.do_at_once(&subject, Verb::Grant { ttl, floor: 0 });
+        let reply = self.do_at_once(&subject, Verb::Grant { ttl, floor: 0, block: 1, yield_at: 0 });
         assert!(matches!(reply, Reply::Granted { .. }), "{resource} was not free: {reply:?}");
     }
 
@@ -164,7 +164,7 @@ impl FaultNode {
     }
 
     fn apply(&self, request: Request) -> Reply {
-        let reply = self.0.node.with_state(|state| state.apply(self.0.clock.wall(), &request));
+        let reply = self.0.node.apply(&request);
         self.network().applied.push((request, reply.clone()));
         reply
     }
@@ -227,6 +227,10 @@ impl Node for FaultNode {
             }
             Fate::Delayed { there, back } => self.send_slowly(request, answer, there, back),
         }
+    }
+
+    fn listen(&self, id: NodeId, ear: Weak<dyn Ear>) {
+        self.0.node.listen(id, ear);
     }
 
     fn admit(&self, _: u64) {}

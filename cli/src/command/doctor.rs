@@ -43,7 +43,7 @@ pub(crate) async fn doctor(args: &DoctorArgs, global: &Global, output: Output) -
     }
     // Not by `connect`, which refuses what a doctor is called for.
     drop(connect::to_servers(global)?);
-    let mut builder = connect::settings(global).durable(args.durable);
+    let mut builder = connect::settings(global);
     for node in connect::each_node(global).await? {
         builder = builder.node(node);
     }

@@ -1,11 +1,11 @@
 //! [`SwitchedNode`]: a node that can be made to die.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 
-use redfence::node::Answer;
+use redfence::node::{Answer, Ear};
 use redfence::protocol::{FaultKind, Quorum, Request};
-use redfence::{Builder, EmbeddedNode, Node};
+use redfence::{Builder, EmbeddedNode, Node, NodeId};
 
 use crate::args::Global;
 use crate::connect;
@@ -91,6 +91,10 @@ impl Node for SwitchedNode {
 
     fn admit(&self, session: u64) {
         self.node.admit(session);
+    }
+
+    fn listen(&self, id: NodeId, ear: Weak<dyn Ear>) {
+        self.node.listen(id, ear);
     }
 
     fn address(&self) -> String {

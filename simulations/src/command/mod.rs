@@ -15,6 +15,7 @@ macro_rules! complain {
 }
 
 pub(crate) mod check;
+pub(crate) mod model;
 pub(crate) mod mutants;
 pub(crate) mod replay;
 pub(crate) mod run;

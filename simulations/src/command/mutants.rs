@@ -10,6 +10,9 @@ use super::{bar, jobs};
 /// What `mutants` is told.
 #[derive(Debug, clap::Args)]
 pub(crate) struct MutantsArguments {
+    /// What stands in for nodes and network.
+    #[arg(long, value_enum, default_value_t)]
+    level: Level,
     /// One of them; all unless given.
     #[arg(long, value_enum)]
     mutant: Option<Mutant>,
@@ -28,7 +31,7 @@ pub(crate) fn mutants(arguments: &MutantsArguments) -> ExitCode {
     let mut survivors = 0;
     for mutant in mutants {
         let began = SystemClock.now();
-        let level = Level::Node;
+        let level = arguments.level;
         let campaign = Campaign {
             level,
             profile: Profile::Hell,

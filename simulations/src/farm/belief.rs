@@ -24,12 +24,12 @@ pub(super) struct Belief {
 }
 
 impl Belief {
-    /// The acquire that began at `began_us` has just returned this lease.
+    /// The acquire that began at `began_us` has just returned this lease; to a `latecomer` perhaps.
     pub(super) fn begin(
         world: &Arc<World>,
         clock: &Arc<MachineClock>,
         handle: LeaseHandle,
-        began_us: u64,
+        (began_us, latecomer): (u64, bool),
         mutant: Option<Mutant>,
     ) -> Self {
         let now_us = world.now_us();
@@ -55,6 +55,7 @@ impl Belief {
             token: lease.token,
             ttl_us,
             valid_until_us: belief.first_valid_until_us,
+            latecomer,
         });
         belief
     }

@@ -1,10 +1,11 @@
 //! [`ClientState`]: one client of a run, from process to process: it takes its turns with the shipped locker.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use redfence::{Entropy, Guard, Redlock, Spawner as _};
+use redfence::{Entropy, Guard, HolderId, Redlock, Spawner as _};
 
 use super::belief::Belief;
 use super::clocks::MachineClock;
@@ -13,8 +14,9 @@ use super::glimpse::Glimpse;
 use super::process::{Process, TasksOf};
 use super::stage::Stage;
 use super::world::lock;
+use crate::invariant::unserved;
 use crate::mutant::{Mutant, mutated};
-use crate::plan::{Act, Client, End, Turn};
+use crate::plan::{Act, Client, End, HandOver, Turn};
 
 /// One client of a run.
 pub(super) struct ClientState {
@@ -26,7 +28,12 @@ pub(super) struct ClientState {
     process: Mutex<Option<Arc<Process>>>,
     lives: AtomicUsize,
     lockers: AtomicU64,
-    belief: Mutex<Option<Belief>>,
+    /// Tasks of the process that are not done.
+    busy: AtomicU8,
+    /// What each task believes.
+    beliefs: Mutex<BTreeMap<u8, Belief>>,
+    /// Who held what this client has held.
+    holders: Mutex<BTreeSet<HolderId>>,
 }
 
 impl ClientState {
@@ -40,7 +47,9 @@ impl ClientState {
             process: Mutex::default(),
             lives: AtomicUsize::new(0),
             lockers: AtomicU64::new(0),
-            belief: Mutex::default(),
+            busy: AtomicU8::new(0),
+            beliefs: Mutex::default(),
+            holders: Mutex::default(),
         })
     }
 
@@ -51,7 +60,7 @@ impl ClientState {
         *lock(&self.process) = Some(Arc::clone(&process));
         let (me, stage) = (Arc::clone(self), Arc::clone(stage));
         let tasks = TasksOf(Arc::clone(&process));
-        tasks.spawn(Box::pin(async move { me.live(&stage, &process).await }));
+        tasks.spawn(Box::pin(me.live(stage, process)));
     }
 
     /// Stands still for a while.
@@ -78,41 +87,59 @@ impl ClientState {
         self.clock.step(by_ms);
     }
 
-    /// What it believes ends here, if it believes anything.
+    /// What its tasks believe ends here, if they believe anything.
     pub(super) fn give_up(&self, cause: &str) {
-        let belief = lock(&self.belief).take();
+        let beliefs = std::mem::take(&mut *lock(&self.beliefs));
+        beliefs.into_values().for_each(|belief| belief.end(cause));
+    }
+
+    fn give_up_one(&self, task: u8, cause: &str) {
+        let belief = lock(&self.beliefs).remove(&task);
         if let Some(belief) = belief {
             belief.end(cause);
         }
     }
 
-    async fn live(&self, stage: &Arc<Stage>, process: &Arc<Process>) {
+    /// One locker, and the tasks that share it.
+    async fn live(self: Arc<Self>, stage: Arc<Stage>, process: Arc<Process>) {
+        let locker = self.locker(&stage, &process);
+        // A mutant that counts the nodes that it can reach counts them anew for each turn.
+        let counts_anew = stage.mutant == Some(Mutant::ReachableQuorum);
+        let tasks = if counts_anew || locker.is_none() { 1 } else { self.plan.tasks };
+        self.busy.store(tasks, Ordering::Relaxed);
+        for task in 1..tasks {
+            let (me, stage, process, locker) =
+                (Arc::clone(&self), Arc::clone(&stage), Arc::clone(&process), locker.clone());
+            let spawner = TasksOf(Arc::clone(&process));
+            spawner.spawn(Box::pin(async move { me.work(&stage, &process, task, locker).await }));
+        }
+        self.work(&stage, &process, 0, locker).await;
+    }
+
+    /// Takes turns that nobody has taken, and the last one after the calm.
+    async fn work(&self, stage: &Arc<Stage>, process: &Arc<Process>, task: u8, mut locker: Option<Redlock>) {
+        let counts_anew = stage.mutant == Some(Mutant::ReachableQuorum);
         while !stage.is_calm()
+            && let Some(one) = &locker
             && let Some(turn) = self.plan.turns.get(self.next.fetch_add(1, Ordering::Relaxed))
-            && let Some(locker) = self.locker(stage, process)
         {
-            self.take(stage, process, &locker, turn).await;
-            // A mutant that counts the nodes that it can reach counts them anew.
-            if stage.mutant != Some(Mutant::ReachableQuorum) {
-                self.go_on(stage, process, &locker).await;
-                break;
+            self.take(stage, process, (task, one), turn).await.unwrap_or_default();
+            if counts_anew {
+                locker = self.locker(stage, process);
             }
         }
         stage.calm().await;
         if let Some(turn) = stage.last_turn(self.number)
-            && let Some(locker) = self.locker(stage, process)
+            && let Some(locker) = &locker
+            && let Err(error) = self.take(stage, process, (task, locker), &turn).await
+            && !process.is_dead()
         {
-            self.take(stage, process, &locker, &turn).await;
+            // Everything is well by then: whoever waits is served.
+            let who = format!("task {task} of {}", label(process));
+            stage.world.broken(unserved(&who, turn.wait_ms, stage.world.now_us(), &error));
         }
-        stage.done(self.number);
-    }
-
-    /// The further turns, with the same locker.
-    async fn go_on(&self, stage: &Arc<Stage>, process: &Arc<Process>, locker: &Redlock) {
-        while !stage.is_calm()
-            && let Some(turn) = self.plan.turns.get(self.next.fetch_add(1, Ordering::Relaxed))
-        {
-            self.take(stage, process, locker, turn).await;
+        if self.busy.fetch_sub(1, Ordering::Relaxed) == 1 {
+            stage.done(self.number);
         }
     }
 
@@ -128,6 +155,8 @@ impl ClientState {
             .max_ttl(ms(terms.max_ttl_ms))
             .node_timeout(ms(terms.node_timeout_ms))
             .drift_ppm(drift_ppm)
+            .hand_over(self.hand_over(stage))
+            .turn_max(stage.plan.sharing.sections_max, ms(stage.plan.sharing.turn_max_ms))
             .label(label(process))
             .clock(Arc::clone(&self.clock) as _)
             .entropy(Arc::new(Entropy::from_seed(seed)))
@@ -142,45 +171,81 @@ impl ClientState {
         locker.ok()
     }
 
-    async fn take(&self, stage: &Arc<Stage>, process: &Arc<Process>, locker: &Redlock, turn: &Turn) {
+    /// To whom leases are handed over; a mutant hands them to latecomers and promises what is promised without.
+    fn hand_over(&self, stage: &Stage) -> redfence::HandOver {
+        match (stage.plan.sharing.hand_over, stage.mutant) {
+            (_, Some(Mutant::HandOverToLatecomers)) | (HandOver::ToAnybody, _) => redfence::HandOver::ToAnybody,
+            (HandOver::ToThoseWhoWaited, _) => redfence::HandOver::ToThoseWhoWaited,
+            (HandOver::Off, _) => redfence::HandOver::Off,
+        }
+    }
+
+    /// Takes a turn. An error where there was no lease in the end, and nobody has cancelled it.
+    async fn take(
+        &self,
+        stage: &Arc<Stage>,
+        process: &Arc<Process>,
+        (task, locker): (u8, &Redlock),
+        turn: &Turn,
+    ) -> Result<(), String> {
         tokio::time::sleep(Duration::from_millis(u64::from(turn.think_ms))).await;
-        let Some(resource) = stage.resources.get(usize::from(turn.resource)) else { return };
+        let Some(resource) = stage.resources.get(usize::from(turn.resource)) else { return Ok(()) };
         let wait_max = Duration::from_millis(u64::from(turn.wait_ms));
         let called_us = stage.world.now_us();
         let acquire = locker.acquire_within(resource.clone(), wait_max);
         let Some(acquired) = cancelled_after(turn.cancel_ms, acquire).await else {
-            return stage.world.count(|seen| seen.cancelled += 1);
+            let waited_long = turn.cancel_ms > Some(stage.plan.terms.node_timeout_ms);
+            stage.world.count(|seen| {
+                seen.cancelled += 1;
+                seen.gave_up_waiting += u64::from(waited_long);
+            });
+            return Ok(());
         };
         let guard = match acquired {
             Ok(guard) => guard,
             Err(error) => {
-                stage.world.note(|| format!("c{}.{} failed: {error}", self.number, process.life));
+                stage.world.note(|| format!("c{}.{}.{task} failed: {error}", self.number, process.life));
                 let (client, at_us) = (self.number, stage.world.now_us());
                 stage.world.glimpse(|| Glimpse::Failed { client, at_us, why: error.to_string() });
-                return stage.world.count(|seen| seen.failed += 1);
+                stage.world.count(|seen| seen.failed += 1);
+                return Err(error.to_string());
             }
         };
-        let began_us = stage.cluster.began_ms(guard.holder().id()).map_or(called_us, |ms| ms * 1_000);
-        let belief = Belief::begin(&stage.world, &self.clock, guard.handle(), began_us, stage.mutant);
+        let belief = self.believe(stage, &guard, called_us);
         TasksOf(Arc::clone(process)).spawn(Box::pin(belief.watch()));
-        *lock(&self.belief) = Some(belief);
+        lock(&self.beliefs).insert(task, belief);
         for act in &turn.acts {
-            if !self.believes() {
+            if !self.believes(task) {
                 break;
             }
             self.act(stage, process, &guard, turn.resource, *act).await;
         }
-        if !self.believes() {
+        if !self.believes(task) {
             stage.world.count(|seen| seen.lost += 1);
         }
-        self.give_up("given up");
+        self.give_up_one(task, "given up");
         match turn.end {
             End::Drop => drop(guard),
             End::Release { cancel_ms } => {
                 let outcome = cancelled_after(cancel_ms, guard.release()).await;
-                stage.world.note(|| format!("c{}.{} released: {outcome:?}", self.number, process.life));
+                stage.world.note(|| format!("c{}.{}.{task} released: {outcome:?}", self.number, process.life));
             }
         }
+        Ok(())
+    }
+
+    /// A lease has just been returned. The attempt that won it began with its first grant; whoever was handed it over
+    /// began with the call.
+    fn believe(&self, stage: &Arc<Stage>, guard: &Guard, called_us: u64) -> Belief {
+        let holder = guard.holder().id();
+        let handed_over = !lock(&self.holders).insert(holder);
+        let asked_us = stage.cluster.began_ms(holder).map_or(called_us, |ms| ms * 1_000);
+        let (began_us, latecomer) = match handed_over {
+            true => (called_us, stage.plan.sharing.hand_over == HandOver::ToAnybody),
+            false => (asked_us, false),
+        };
+        stage.world.count(|seen| seen.handed_over += u64::from(handed_over));
+        Belief::begin(&stage.world, &self.clock, guard.handle(), (began_us, latecomer), stage.mutant)
     }
 
     async fn act(&self, stage: &Arc<Stage>, process: &Arc<Process>, guard: &Guard, resource: u8, act: Act) {
@@ -198,8 +263,8 @@ impl ClientState {
         }
     }
 
-    fn believes(&self) -> bool {
-        lock(&self.belief).as_ref().is_some_and(Belief::holds)
+    fn believes(&self, task: u8) -> bool {
+        lock(&self.beliefs).get(&task).is_some_and(Belief::holds)
     }
 }
 

@@ -2,11 +2,11 @@
 //!
 //! The farm knows no more of nodes than this. At the level of the `Node` trait it is [`NodeLevel`](super::NodeLevel).
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
-use redfence::HolderId;
-use redfence::node::{Answer, Node};
+use redfence::node::{Answer, Ear, Node};
 use redfence::protocol::Request;
+use redfence::{HolderId, NodeId};
 
 use super::process::Process;
 use crate::invariant::Leftover;
@@ -48,6 +48,14 @@ pub struct Opened(pub Arc<dyn Node>);
 impl Node for Opened {
     fn send(&self, request: Request, answer: Answer) {
         self.0.send(request, answer);
+    }
+
+    fn send_both(&self, first: (Request, Answer), second: (Request, Answer)) {
+        self.0.send_both(first, second);
+    }
+
+    fn listen(&self, id: NodeId, ear: Weak<dyn Ear>) {
+        self.0.listen(id, ear);
     }
 
     fn admit(&self, session: u64) {

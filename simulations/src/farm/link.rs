@@ -4,10 +4,11 @@
 //! still sits in the old socket. A grant goes only over a connection that was admitted.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
-use redfence::node::Answer;
-use redfence::protocol::{Reply, Request};
+use redfence::NodeId;
+use redfence::node::{Answer, Ear};
+use redfence::protocol::{Reply, Request, Subject};
 use tokio::sync::watch;
 
 use super::process::Process;
@@ -24,6 +25,10 @@ pub(super) struct Link {
     pub(super) admitted: Option<u64>,
     pub(super) sessions: watch::Sender<u64>,
     pub(super) pending: VecDeque<Pending>,
+    /// Who is told of releases, and as which node.
+    pub(super) ears: Vec<(NodeId, Weak<dyn Ear>)>,
+    /// What it asked to be told of over the present connection.
+    pub(super) watched: Vec<Arc<Subject>>,
     /// When the last request arrives, and when the last reply does: what comes behind is not faster.
     pub(super) last_there_ms: u64,
     pub(super) last_back_ms: u64,
@@ -70,6 +75,8 @@ impl Link {
             admitted: None,
             sessions: watch::Sender::new(0),
             pending: VecDeque::new(),
+            ears: Vec::new(),
+            watched: Vec::new(),
             last_there_ms: 0,
             last_back_ms: 0,
             held_there: Vec::new(),

@@ -5,9 +5,9 @@ mod blows;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, Weak};
 
-use redfence::node::{Answer, Node};
-use redfence::protocol::{FaultKind, Reply, Request, Verb};
-use redfence::{HolderId, Resource};
+use redfence::node::{Answer, Ear, Node};
+use redfence::protocol::{FaultKind, Reply, Request, Subject, Verb};
+use redfence::{HolderId, NodeId, Resource};
 
 use super::clocks::MachineClock;
 use super::link::{Letter, Link, Parcel};
@@ -47,6 +47,8 @@ const CALM_DELAY_MAX_MS: u64 = 10;
 #[derive(Default)]
 struct Afterwards {
     failed: Vec<(Answer, FaultKind)>,
+    /// What connections that ended had asked to be told of.
+    unwatched: Vec<(u8, Arc<Subject>)>,
 }
 
 impl NodeLevel {
@@ -118,7 +120,7 @@ impl NodeLevel {
                 }
             }
         }
-        afterwards.finish();
+        afterwards.finish(self);
     }
 
     /// Puts a request on its way, or not.
@@ -199,9 +201,53 @@ impl NodeLevel {
         if let Reply::Sighted(sight) = &mut reply {
             sight.session = session;
         }
+        let is_present = link.open && link.session == session;
+        match (request.verb, &reply) {
+            (Verb::Watch, Reply::Watching) if is_present => link.watched.push(Arc::clone(&request.subject)),
+            // It came over a connection that has ended, and the server sees that.
+            (Verb::Watch, Reply::Watching) => server.unwatch(&request.subject),
+            (Verb::Unwatch, _) if is_present => link.watched.retain(|s| s.resource != request.subject.resource),
+            _ => {}
+        }
+        let resource = &request.subject.resource;
+        let freed = (reply == Reply::Released && server.is_watched(resource)).then(|| (link.node, resource.clone()));
         self.world.note(|| tell(link, "==", &reply, &request));
         let letter = Letter { link: at, session, number, reply };
         self.reply(link, weather, letter);
+        if let Some((node, resource)) = freed {
+            self.tell_of_release(links, weather, node, &resource);
+        }
+    }
+
+    /// Everybody who asked for it over a connection that stands is told, behind the replies that are on their way; or is not.
+    fn tell_of_release(&self, links: &mut [Link], weather: &Weather, node: u8, resource: &Resource) {
+        for (at, link) in links.iter_mut().enumerate().filter(|(_, link)| link.node == node && link.open && !link.mute)
+        {
+            let (client, session) = (link.process.client, link.session);
+            let watches = link.watched.iter().any(|subject| subject.resource == *resource);
+            if !watches || weather.cut(client, node, Way::Back).is_some() {
+                continue;
+            }
+            let air = weather.between(client, node);
+            if self.world.throw(|dice| dice.per_mille(air.loss_per_mille)) {
+                continue;
+            }
+            let arrives_ms = self.arrival(link.last_back_ms, air);
+            link.last_back_ms = arrives_ms;
+            let (Some(me), resource) = (self.me.upgrade(), resource.clone()) else { return };
+            self.world.at(arrives_ms, tie(at, arrives_ms), move || me.freed(at, session, &resource));
+        }
+    }
+
+    fn freed(&self, at: usize, session: u64, resource: &Resource) {
+        let ears: Vec<_> = match lock(&self.inner).links.get(at) {
+            Some(link) if link.open && link.session == session => {
+                link.ears.iter().filter_map(|(id, ear)| Some((*id, ear.upgrade()?))).collect()
+            }
+            _ => return,
+        };
+        self.world.count(|seen| seen.notices += ears.len() as u64);
+        ears.into_iter().for_each(|(id, ear)| ear.freed(id, resource));
     }
 
     /// Puts a reply on its way back, or not.
@@ -268,6 +314,12 @@ impl Node for Road {
         self.level.send(self.link, request, answer);
     }
 
+    fn listen(&self, id: NodeId, ear: Weak<dyn Ear>) {
+        if let Some(link) = lock(&self.level.inner).links.get_mut(self.link) {
+            link.ears.push((id, ear));
+        }
+    }
+
     fn admit(&self, session: u64) {
         if let Some(link) = lock(&self.level.inner).links.get_mut(self.link) {
             link.admitted = Some(session);
@@ -285,10 +337,17 @@ impl Node for Road {
 
 impl Afterwards {
     fn hang_up(&mut self, link: &mut Link) {
+        let node = link.node;
+        self.unwatched.extend(link.watched.drain(..).map(|subject| (node, subject)));
         self.failed.extend(link.hang_up().into_iter().map(|answer| (answer, FaultKind::ConnectionLost)));
     }
 
-    fn finish(self) {
+    fn finish(self, level: &NodeLevel) {
+        for (node, subject) in self.unwatched {
+            if let Some(server) = lock(&level.inner).servers.get_mut(usize::from(node)) {
+                server.unwatch(&subject);
+            }
+        }
         for (answer, kind) in self.failed {
             answer.fail(kind, "");
         }

@@ -106,6 +106,17 @@ impl Server {
         reply
     }
 
+    /// Whether somebody wants to be told when the lock is released.
+    pub(super) fn is_watched(&self, resource: &Resource) -> bool {
+        self.state.is_watched(resource)
+    }
+
+    /// A connection over which somebody was to be told of releases has ended.
+    pub(super) fn unwatch(&mut self, subject: &Arc<Subject>) {
+        let request = Request { subject: Arc::clone(subject), verb: Verb::Unwatch };
+        self.state.apply(self.clock.wall(), &request);
+    }
+
     /// Tokens rely on counters that do not go back. One that was lost starts at the later of two clocks; if both are
     /// behind what was lost, nobody could know.
     fn watch_counters(&mut self, verb: Verb) {

@@ -129,8 +129,8 @@ function glyph(kind, group, x, y) {
 }
 
 /// What a label may fill without leaving `width`.
-function fitting(text, width) {
-  const letters = Math.floor((width - 8) / 6.9);
+function fitting(text, width, letter = 6.6) {
+  const letters = Math.floor((width - 9) / letter);
   if (text.length <= letters) return text;
   return letters >= 4 ? text.slice(0, letters - 1) + '…' : '';
 }
@@ -218,10 +218,10 @@ class Picture {
       lease: () => 'lease ' + (this.several() ? what.resource + ' ' : '') + this.tokens.short(what.token), fault: () => what.name, stands: () => 'stands still',
       lock: () => what.holder + (this.several() ? ' ' + what.resource : ''), rests: () => 'rests',
     };
-    const from = Math.max(x1, this.left), label = fitting(labels[what.kind](), Math.min(x2, this.width) - from);
+    const from = Math.max(x1, this.left), label = fitting(labels[what.kind](), Math.min(x2, this.width) - from, what.kind === 'lease' ? 7.6 : 6.6);
     if (!label) return;
     // A label on a pattern stands on paper of its own.
-    if (fills[what.kind] && what.kind !== 'lease') svg('rect', { x: from + 3, y: y + 4, width: label.length * 6.4 + 6, height: ROW - 8, rx: 2, fill: 'var(--panel)', class: 'label' }, group);
+    if (fills[what.kind] && what.kind !== 'lease') svg('rect', { x: from + 3, y: y + 4, width: label.length * 6.6 + 6, height: ROW - 8, rx: 2, class: 'backing' }, group);
     svg('text', { x: from + 6, y: y + ROW / 2 + 4, class: 'label' }, group, label);
   }
 

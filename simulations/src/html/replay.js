@@ -38,11 +38,12 @@ function drawSection(data, number) {
   find('.verdict').classList.toggle('bad', Boolean(timeline.violation));
   for (const paragraph of data.story) html('p', find('.story'), paragraph);
   for (const [what, seen] of data.musts) html('li', find('.musts'), what, seen ? 'yes' : 'no');
-  const count = (kind) => timeline.lanes.filter((lane) => lane.kind === kind).length;
+  const lanes = (kind) => timeline.lanes.filter((lane) => lane.kind === kind).length;
+  const count = (kind) => lanes(kind) + ' ' + kind + (lanes(kind) === 1 ? '' : 's');
   const facts = [
     ['seed', data.seed],
     ['protocol', data.mutant ? 'a wrong one: ' + data.mutant : 'the shipped one'],
-    ['size', count('client') + ' clients, ' + count('node') + ' nodes, ' + count('resource') + ' resources, time to live ' + data.ttl_ms + ' ms'],
+    ['size', count('client') + ', ' + count('node') + ', ' + count('resource') + ', time to live ' + data.ttl_ms + ' ms'],
   ];
   for (const [term, what] of facts) { html('dt', find('.facts'), term); html('dd', find('.facts'), what); }
   html('dt', find('.facts'), 'again');
@@ -66,6 +67,8 @@ function drawPage() {
     page.sections.forEach((data, number) => { html('a', html('li', list), data.heading).href = '#run-' + number; });
   } else document.getElementById('contents').remove();
   page.sections.forEach(drawSection);
+  // A page of one run says its name once.
+  if (page.sections[0] && page.sections[0].heading === page.title) document.querySelector('h2').hidden = true;
   document.documentElement.dataset.drawn = page.sections.length;
 }
 

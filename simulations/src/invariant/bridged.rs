@@ -10,7 +10,10 @@ use crate::history::{History, Record, Stay};
 pub(super) fn bridged(history: &History, stays: &[Stay]) -> Option<Violation> {
     // The grace is one node timeout, at most half of the time to live.
     let vanished_early = |stay: &Stay| {
-        let grace_ends = stay.returned_us + stay.ttl_us / 2;
+        // It runs from the first section of a lease that was handed over.
+        let sections = stays.iter().filter(|one| one.resource == stay.resource && one.holder == stay.holder);
+        let won_us = sections.map(|one| one.returned_us).min().unwrap_or(stay.returned_us);
+        let grace_ends = won_us + stay.ttl_us / 2;
         history.records.iter().any(
             |record| matches!(record, Record::Vanished { at_us, holder, .. } if *holder == stay.holder && *at_us <= grace_ends),
         )

@@ -6,8 +6,8 @@
 
 use std::collections::HashMap;
 
-use super::{Promise, Violation, at, name};
-use crate::history::{Assumed, History, Micros, Record, Stay};
+use super::{Promise, Vanished, Violation, at, name};
+use crate::history::{Assumed, History, Micros, Stay};
 
 /// Two who believed at one time.
 #[derive(Debug, Clone, Copy)]
@@ -23,14 +23,9 @@ pub struct Overlap<'a> {
 /// All who believed at one time. O(n log n) as long as there are few.
 #[must_use]
 pub fn overlaps<'a>(history: &History, stays: &'a [Stay]) -> Vec<Overlap<'a>> {
-    let mut vanished: HashMap<&str, Micros> = HashMap::new();
-    for record in &history.records {
-        if let Record::Vanished { at_us, holder, .. } = record {
-            vanished.entry(holder).or_insert(*at_us);
-        }
-    }
+    let vanished = Vanished::of(history);
     let void = history.void_from(Assumed::X).unwrap_or(u64::MAX);
-    let has_vanished = |stay: &Stay, by: Micros| vanished.get(&*stay.holder).is_some_and(|at_us| *at_us <= by);
+    let has_vanished = |stay: &Stay, by: Micros| vanished.by(&stay.holder, by);
     // `stays` are in the order of their returns: whoever still believes is kept.
     let mut believers: HashMap<&str, Vec<&Stay>> = HashMap::new();
     let mut found = Vec::new();

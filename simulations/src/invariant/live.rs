@@ -1,4 +1,5 @@
-//! L: when the faults have ended somebody acquires, within a bound.
+//! L: when the faults have ended somebody acquires, within a bound; and so does everybody who waits as long as that,
+//! behind whomever: nobody waits for ever behind one that gave up or died.
 
 use super::{Promise, Violation, at};
 use crate::history::{History, Micros, Record};
@@ -15,4 +16,11 @@ pub fn live(history: &History, calm_us: Micros, until_us: Micros) -> Option<Viol
         at_us: until_us,
         story: format!("nobody acquired since {}, when all faults had ended", at(calm_us)),
     })
+}
+
+/// Somebody has waited for `waited_ms` since the faults ended, in vain.
+#[must_use]
+pub fn unserved(who: &str, waited_ms: u32, at_us: Micros, error: &str) -> Violation {
+    let story = format!("{who} waited for {waited_ms} ms although all faults had ended: {error}");
+    Violation { promise: Promise::L, at_us, story }
 }

@@ -9,7 +9,8 @@
 //! | `fenced` | F: no write below a token that was written before |
 //! | `quiet` | no extension is sent after the release |
 //! | `clean` | no lock of nobody stays |
-//! | `live` | L: somebody acquires when the faults have ended |
+//! | `live` | L: somebody acquires when the faults have ended, and everybody who waits |
+//! | `vanished` | no promise: whose locks vanished when, which X relies on |
 //! | `sometimes` | a range of runs in which nothing happened shows nothing |
 
 mod bridged;
@@ -21,6 +22,7 @@ mod ordered;
 mod quiet;
 mod sometimes;
 mod unique;
+mod vanished;
 
 use std::fmt;
 
@@ -28,9 +30,10 @@ use crate::history::{History, Micros, Stay};
 
 pub use clean::{Leftover, clean};
 pub use exclusive::{Overlap, overlaps};
-pub use live::live;
+pub use live::{live, unserved};
 pub use quiet::quiet;
 pub use sometimes::{Coverage, vacuous};
+use vanished::Vanished;
 
 /// Which promise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -1,10 +1,17 @@
 //! T2: a lease whose acquire began after another was returned carries the greater token. O(n log n).
+//!
+//! One exception, where people ask for it (hand-over to anybody): a lease that was handed over in memory to a task that may
+//! have come late relies on X. It is not judged if, before it was returned, a lock of its holder had vanished on a node
+//! that did not rest, or X was void. Leases of others are judged against it all the same.
 
-use super::{Promise, Violation, at, name};
+use super::{Promise, Vanished, Violation, at, name};
 use crate::history::{Assumed, History, Micros, Stay};
 
 pub(super) fn ordered(history: &History, stays: &[Stay]) -> Option<Violation> {
     let void = history.void_from(Assumed::T).unwrap_or(u64::MAX);
+    let (vanished, void_x) = (Vanished::of(history), history.void_from(Assumed::X).unwrap_or(u64::MAX));
+    let is_excused =
+        |stay: &Stay| stay.latecomer && (void_x <= stay.returned_us || vanished.by(&stay.holder, stay.returned_us));
     // Returns and beginnings in the order of time; a beginning at the instant of a return is not after it.
     let mut events: Vec<(&str, Micros, bool, &Stay)> = Vec::with_capacity(2 * stays.len());
     for stay in stays.iter().filter(|stay| stay.returned_us < void) {
@@ -17,7 +24,7 @@ pub(super) fn ordered(history: &History, stays: &[Stay]) -> Option<Violation> {
         highest = highest.filter(|highest| highest.resource == resource);
         match highest {
             _ if is_return => highest = [highest, Some(stay)].into_iter().flatten().max_by_key(|stay| stay.token),
-            Some(earlier) if stay.token <= earlier.token => {
+            Some(earlier) if stay.token <= earlier.token && !is_excused(stay) => {
                 return Some(Violation {
                     promise: Promise::T2,
                     at_us: stay.returned_us,

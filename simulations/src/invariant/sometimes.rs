@@ -33,6 +33,12 @@ pub struct Coverage {
     pub overlaps: u64,
     /// Locks that vanished, so that X is not promised.
     pub vanished: u64,
+    /// Leases that were handed over in memory.
+    pub handed_over: u64,
+    /// Acquires that waited behind others and were cancelled.
+    pub gave_up_waiting: u64,
+    /// Those who waited were told that a lock was released.
+    pub notices: u64,
 }
 
 impl Coverage {
@@ -40,6 +46,7 @@ impl Coverage {
     pub fn add(&mut self, other: &Self) {
         let Self { runs, acquired, failed, cancelled, lost, extended, seals, rests, wakes, .. } = other;
         let Self { late_grants, written, stale, overlaps, vanished, .. } = other;
+        let Self { handed_over, gave_up_waiting, notices, .. } = other;
         self.runs += runs;
         self.acquired += acquired;
         self.failed += failed;
@@ -54,6 +61,9 @@ impl Coverage {
         self.stale += stale;
         self.overlaps += overlaps;
         self.vanished += vanished;
+        self.handed_over += handed_over;
+        self.gave_up_waiting += gave_up_waiting;
+        self.notices += notices;
     }
 }
 
@@ -68,9 +78,12 @@ pub fn vacuous(seen: &Coverage, profile: Profile) -> Vec<&'static str> {
         ("a lease was extended", seen.extended),
         ("an acquire failed", seen.failed),
         ("a seal was needed", seen.seals),
+        ("a lease was handed over", seen.handed_over),
     ];
     let wild = [
         ("an acquire was cancelled", seen.cancelled),
+        ("one that waited gave up", seen.gave_up_waiting),
+        ("somebody was told of a release", seen.notices),
         ("a lease was lost", seen.lost),
         ("a grant arrived late", seen.late_grants),
         ("a stale write was refused", seen.stale),

@@ -50,11 +50,17 @@ pub enum Mutant {
     CheckThenWrite,
     /// A holder believes until a reply says that the lock is gone.
     LossByReplyOnly,
+    /// A block of tokens is drawn as a single number, and handed out as a block.
+    BlockNotOwned,
+    /// Whoever is told of a release takes the lock for granted.
+    NoticeIsGrant,
+    /// A lease is handed over to tasks that came after the nodes were asked, and nothing is said about it.
+    HandOverToLatecomers,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 20] = [
         Self::NoSeal,
         Self::SealWithoutHolder,
         Self::EmptyCounterVotes,
@@ -72,6 +78,9 @@ impl Mutant {
         Self::NoClockStart,
         Self::CheckThenWrite,
         Self::LossByReplyOnly,
+        Self::BlockNotOwned,
+        Self::NoticeIsGrant,
+        Self::HandOverToLatecomers,
     ];
 
     /// Its name on the command line.
@@ -84,10 +93,15 @@ impl Mutant {
     #[must_use]
     pub const fn breaks(self) -> &'static [Promise] {
         match self {
-            Self::NoSeal | Self::EmptyCounterVotes | Self::NoClockStart => &[Promise::T1, Promise::T2],
+            Self::NoSeal | Self::EmptyCounterVotes | Self::NoClockStart | Self::BlockNotOwned => {
+                &[Promise::T1, Promise::T2]
+            }
             Self::SealWithoutHolder => &[Promise::T1, Promise::T2, Promise::X],
             Self::GrantTwice => &[Promise::T1, Promise::T2, Promise::X, Promise::E, Promise::Clean],
-            Self::ReachableQuorum | Self::UnknownIsGranted => &[Promise::T1, Promise::T2, Promise::X],
+            Self::ReachableQuorum | Self::UnknownIsGranted | Self::NoticeIsGrant => {
+                &[Promise::T1, Promise::T2, Promise::X]
+            }
+            Self::HandOverToLatecomers => &[Promise::T2],
             Self::ExtendReseeds => &[Promise::E, Promise::X],
             Self::NoDrift | Self::WallClock | Self::ValidFromReplies => &[Promise::X],
             Self::ReleaseWithoutHolder | Self::NoRest | Self::LossByReplyOnly => &[Promise::X],

@@ -1,11 +1,11 @@
 //! Mutants in what a client sends to a node, and in what it believes to hear.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, Weak};
 
-use redfence::node::{Answer, Inbox, Node};
+use redfence::node::{Answer, Ear, Inbox, Node};
 use redfence::protocol::{Reply, Request, Verb};
-use redfence::{HolderId, NodeId};
+use redfence::{HolderId, NodeId, Resource};
 
 use super::Mutant;
 use crate::farm::{World, lock};
@@ -20,10 +20,11 @@ pub(crate) fn mutated(mutant: Option<Mutant>, world: &Arc<World>, terms: Terms, 
             | Mutant::GrantTwice
             | Mutant::UnknownIsGranted
             | Mutant::UnknownNotReleased
-            | Mutant::ExtendAfterRelease),
+            | Mutant::ExtendAfterRelease
+            | Mutant::NoticeIsGrant),
         ) => {
             let world = Arc::clone(world);
-            Arc::new(Road { mutant, world, terms, node, known: Arc::default() })
+            Arc::new(Road { mutant, world, terms, node, known: Arc::default(), ears: Mutex::default() })
         }
         _ => node,
     }
@@ -35,6 +36,8 @@ struct Road {
     terms: Terms,
     node: Arc<dyn Node>,
     known: Arc<Mutex<Known>>,
+    /// Who listens in on notices; nodes know them weakly.
+    ears: Mutex<Vec<Arc<dyn Ear>>>,
 }
 
 /// What the client has heard from this node.
@@ -44,6 +47,8 @@ struct Known {
     counter: u64,
     /// Holders whose grant it confirmed.
     granted: HashMap<HolderId, bool>,
+    /// What was released, and not asked for since.
+    freed: BTreeSet<Resource>,
 }
 
 impl Node for Road {
@@ -53,11 +58,13 @@ impl Node for Road {
         let Some(id) = NodeId::new(0) else { return };
         match (self.mutant, request.verb) {
             (Mutant::NoSeal, Verb::Seal { .. }) => answer.reply(Reply::Sealed),
-            (Mutant::GrantTwice, Verb::Grant { ttl, .. }) => {
+            (Mutant::GrantTwice, Verb::Grant { ttl, block, .. }) => {
                 let late_ms = self.world.throw(|dice| dice.skewed(2 * self.terms.ttl_ms));
                 self.node.send(request.clone(), answer);
-                let (node, again) =
-                    (Arc::clone(&self.node), Request { verb: Verb::Grant { ttl, floor: 0 }, ..request });
+                let (node, again) = (
+                    Arc::clone(&self.node),
+                    Request { verb: Verb::Grant { ttl, floor: 0, block, yield_at: 0 }, ..request },
+                );
                 self.world.after(late_ms, move || node.send(again, nowhere(id)));
             }
             (Mutant::UnknownIsGranted, Verb::Grant { .. }) => {
@@ -71,7 +78,15 @@ impl Node for Road {
             }
             (Mutant::UnknownNotReleased, Verb::Grant { .. }) => {
                 let verb = request.verb;
-                let inbox = Arc::new(Ear { holder, known: Arc::clone(&self.known), answer: Mutex::new(Some(answer)) });
+                let inbox =
+                    Arc::new(Confirmed { holder, known: Arc::clone(&self.known), answer: Mutex::new(Some(answer)) });
+                self.node.send(request, Answer::to(inbox, id, verb));
+            }
+            (Mutant::NoticeIsGrant, Verb::Grant { .. })
+                if lock(&self.known).freed.remove(&request.subject.resource) =>
+            {
+                let verb = request.verb;
+                let inbox = Arc::new(Presumed(Mutex::new(Some(answer))));
                 self.node.send(request, Answer::to(inbox, id, verb));
             }
             (Mutant::UnknownNotReleased, Verb::Release) if !lock(&self.known).granted.contains_key(&holder) => {
@@ -84,6 +99,15 @@ impl Node for Road {
             }
             _ => self.node.send(request, answer),
         }
+    }
+
+    fn listen(&self, id: NodeId, ear: Weak<dyn Ear>) {
+        if self.mutant != Mutant::NoticeIsGrant {
+            return self.node.listen(id, ear);
+        }
+        let mine: Arc<dyn Ear> = Arc::new(Eager { known: Arc::clone(&self.known), ear });
+        self.node.listen(id, Arc::downgrade(&mine));
+        lock(&self.ears).push(mine);
     }
 
     fn admit(&self, session: u64) {
@@ -140,13 +164,13 @@ impl Inbox for Hopeful {
 }
 
 /// Notes which grants were confirmed.
-struct Ear {
+struct Confirmed {
     holder: HolderId,
     known: Arc<Mutex<Known>>,
     answer: Mutex<Option<Answer>>,
 }
 
-impl Inbox for Ear {
+impl Inbox for Confirmed {
     fn deliver(&self, _: NodeId, _: Verb, reply: Reply) {
         if matches!(reply, Reply::Granted { .. }) {
             lock(&self.known).granted.insert(self.holder, true);
@@ -154,6 +178,34 @@ impl Inbox for Ear {
         let answer = lock(&self.answer).take();
         if let Some(answer) = answer {
             answer.reply(reply);
+        }
+    }
+}
+
+/// Notes what was released.
+struct Eager {
+    known: Arc<Mutex<Known>>,
+    ear: Weak<dyn Ear>,
+}
+
+impl Ear for Eager {
+    fn freed(&self, node: NodeId, resource: &Resource) {
+        lock(&self.known).freed.insert(resource.clone());
+        if let Some(ear) = self.ear.upgrade() {
+            ear.freed(node, resource);
+        }
+    }
+}
+
+/// Takes a no for a yes.
+struct Presumed(Mutex<Option<Answer>>);
+
+impl Inbox for Presumed {
+    fn deliver(&self, _: NodeId, _: Verb, reply: Reply) {
+        let Some(answer) = lock(&self.0).take() else { return };
+        match reply {
+            Reply::Refused(view) => answer.reply(Reply::Granted { counter: view.counter + 1 }),
+            reply => answer.reply(reply),
         }
     }
 }

@@ -18,7 +18,7 @@ impl Mutant {
             }
             (Some(Self::ExtendReseeds), Verb::Extend { ttl }) => match node.apply(now, request) {
                 Reply::Refused(view) if view.occupant.is_none() => {
-                    let verb = Verb::Grant { ttl, floor: 0 };
+                    let verb = Verb::Grant { ttl, floor: 0, block: 1, yield_at: 0 };
                     node.apply(now, &Request { verb, ..request.clone() });
                     Reply::Extended
                 }
@@ -39,6 +39,10 @@ impl Mutant {
                     forget_counters(node);
                 }
                 reply
+            }
+            (Some(Self::BlockNotOwned), Verb::Grant { ttl, floor, yield_at, .. }) => {
+                let verb = Verb::Grant { ttl, floor, block: 1, yield_at };
+                node.apply(now, &Request { verb, ..request.clone() })
             }
             (Some(Self::ReleaseWithoutHolder), Verb::Release) => {
                 node.drop_lock(&request.subject.resource);

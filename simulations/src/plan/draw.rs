@@ -1,6 +1,7 @@
 //! Draws plans from seeds.
 
-use super::{Act, Air, Blow, Client, End, Fault, Founding, Machine, Memory, Plan, Profile, Scale, Terms, Turn, Way};
+use super::{Act, Air, Blow, Client, End, Fault, Founding, HandOver, Machine, Memory};
+use super::{Plan, Profile, Scale, Sharing, Terms, Turn, Way};
 use crate::dice::Dice;
 
 /// How far clocks run apart at most: two of these are within the locker's allowance of 1 %.
@@ -34,6 +35,7 @@ impl Plan {
         Self {
             seed: dice.bits(),
             terms,
+            sharing: sharing(dice),
             founding: match dice.below(20) {
                 0 => Founding::JustStarted,
                 1..=3 => Founding::UpForLong,
@@ -79,19 +81,38 @@ fn air(dice: &mut Dice, profile: Profile, terms: Terms) -> Air {
     air
 }
 
-fn client(dice: &mut Dice, wild: bool, terms: Terms, span: u32, resources: u8) -> Client {
-    let machine = machine(dice, wild);
-    let turns = dice.between(1, 4);
-    Client { machine, turns: (0..turns).map(|_| turn(dice, wild, terms, span, resources)).collect() }
+/// The terms of sharing: turns are short, so that their ends are met as well.
+fn sharing(dice: &mut Dice) -> Sharing {
+    let kinds = [HandOver::Off, HandOver::ToThoseWhoWaited, HandOver::ToThoseWhoWaited, HandOver::ToAnybody];
+    Sharing {
+        hand_over: dice.pick(&kinds, HandOver::default()),
+        sections_max: dice.pick(&[1, 2, 3, 5, 256], 256),
+        turn_max_ms: dice.pick(&[1, 10, 100, 1_000], 10),
+    }
 }
 
-fn turn(dice: &mut Dice, wild: bool, terms: Terms, span: u32, resources: u8) -> Turn {
+fn client(dice: &mut Dice, wild: bool, terms: Terms, span: u32, resources: u8) -> Client {
+    let machine = machine(dice, wild);
+    let tasks = dice.pick(&[1, 1, 2, 3, 5], 1);
+    let turns = dice.between(1, 4).max(u32::from(tasks)) + if tasks > 1 { dice.between(0, 4) } else { 0 };
+    let turns = (0..turns).map(|_| turn(dice, wild, terms, (span, tasks), resources)).collect();
+    Client { machine, tasks, turns }
+}
+
+fn turn(dice: &mut Dice, wild: bool, terms: Terms, (span, tasks): (u32, u8), resources: u8) -> Turn {
     let acts = dice.between(0, 4);
+    let shared = tasks > 1;
     Turn {
-        think_ms: dice.skewed(span / 3),
+        // Tasks of one process meet each other often.
+        think_ms: dice.skewed(if shared { span / 6 } else { span / 3 }),
         resource: u8::try_from(dice.below(u64::from(resources))).unwrap_or_default(),
-        wait_ms: dice.pick(&[0, 0, terms.ttl_ms, terms.ttl_ms * 2], 0),
-        cancel_ms: (wild && dice.per_mille(150)).then(|| dice.skewed(terms.node_timeout_ms)),
+        wait_ms: match shared {
+            true => dice.pick(&[0, terms.ttl_ms / 2, terms.ttl_ms, terms.ttl_ms * 2, terms.ttl_ms * 4], terms.ttl_ms),
+            false => dice.pick(&[0, 0, terms.ttl_ms, terms.ttl_ms * 2], 0),
+        },
+        // Also while it waits for others of its process.
+        cancel_ms: (wild && dice.per_mille(150))
+            .then(|| dice.skewed(if shared { terms.ttl_ms } else { terms.node_timeout_ms })),
         acts: (0..acts).map(|_| act(dice, wild, terms)).collect(),
         end: match dice.below(if wild { 6 } else { 2 }) {
             0 => End::Drop,

@@ -20,6 +20,9 @@ pub struct Plan {
     pub seed: u64,
     /// How leases are asked for.
     pub terms: Terms,
+    /// What tasks of one process share.
+    #[serde(default)]
+    pub sharing: Sharing,
     /// What the nodes remember when the run begins.
     pub founding: Founding,
     /// The nodes' clocks.
@@ -52,6 +55,36 @@ pub struct Terms {
     pub response_timeout_ms: u32,
 }
 
+/// What tasks of one process share, and for how long it keeps a resource while others wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sharing {
+    /// Whether leases pass from task to task in memory.
+    pub hand_over: HandOver,
+    /// The most sections of one turn.
+    pub sections_max: u32,
+    /// The longest time of one turn.
+    pub turn_max_ms: u32,
+}
+
+/// To whom leases pass in memory; the library's own setting, as data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum HandOver {
+    /// To nobody.
+    Off,
+    /// To tasks that waited when the nodes were asked.
+    #[default]
+    ToThoseWhoWaited,
+    /// To any task: the order of tokens relies on what X relies on.
+    ToAnybody,
+}
+
+/// As the library has it where nothing is said.
+impl Default for Sharing {
+    fn default() -> Self {
+        Self { hand_over: HandOver::default(), sections_max: 256, turn_max_ms: 10 }
+    }
+}
+
 /// What the nodes remember when the run begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Founding {
@@ -72,13 +105,20 @@ pub struct Machine {
     pub drift_ppm: i32,
 }
 
-/// One client: a process with one locker, which may stand still or die.
+/// One client: a process with one locker that its tasks share, which may stand still or die.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Client {
     /// Its clocks.
     pub machine: Machine,
+    /// How many tasks take the turns, each the next one that nobody has taken.
+    #[serde(default = "one")]
+    pub tasks: u8,
     /// What it does, in order.
     pub turns: Vec<Turn>,
+}
+
+const fn one() -> u8 {
+    1
 }
 
 /// One acquire and what follows.
@@ -183,6 +223,9 @@ impl Plan {
                 "ttl {ttl_ms} ms, max_ttl {max_ttl_ms} ms and node timeout {node_timeout_ms} ms do not go together"
             ));
         }
+        if self.sharing.sections_max == 0 || self.clients.iter().any(|client| !(1..=64).contains(&client.tasks)) {
+            return Err("a turn has at least one section, and a client 1 to 64 tasks".to_owned());
+        }
         if let Some(late) = self.faults.iter().find(|fault| fault.at_ms > self.calm_at_ms) {
             return Err(format!("{late:?} comes after the calm at {} ms", self.calm_at_ms));
         }
@@ -204,7 +247,14 @@ impl Plan {
     /// Every time that the plan names.
     fn times_ms(&self) -> impl Iterator<Item = u32> {
         let Terms { max_ttl_ms, response_timeout_ms, .. } = self.terms;
-        let whole = [max_ttl_ms, response_timeout_ms, self.calm_at_ms, self.air.latency_ms.1, self.air.tail_ms];
+        let whole = [
+            max_ttl_ms,
+            response_timeout_ms,
+            self.sharing.turn_max_ms,
+            self.calm_at_ms,
+            self.air.latency_ms.1,
+            self.air.tail_ms,
+        ];
         let turns = self.clients.iter().flat_map(|client| &client.turns);
         let of_turn = |turn: &Turn| [turn.think_ms, turn.wait_ms, turn.cancel_ms.unwrap_or_default()];
         let acts = turns.clone().flat_map(|turn| &turn.acts).flat_map(|act| match *act {

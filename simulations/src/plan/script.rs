@@ -1,6 +1,6 @@
 //! Plans written by hand: a story a few lines long.
 
-use super::{Act, Air, Blow, Client, End, Fault, Founding, Machine, Plan, Terms, Turn};
+use super::{Act, Air, Blow, Client, End, Fault, Founding, Machine, Plan, Sharing, Terms, Turn};
 
 const RIGHT: Machine = Machine { offset_ms: 0, drift_ppm: 0 };
 
@@ -25,6 +25,7 @@ impl Plan {
         Self {
             seed: 0,
             terms: Terms { ttl_ms: 500, max_ttl_ms: 500, node_timeout_ms: 100, response_timeout_ms: 1_000 },
+            sharing: Sharing::default(),
             founding: Founding::Done,
             nodes: vec![RIGHT; usize::from(nodes)],
             ahead: vec![0; usize::from(nodes)],
@@ -38,8 +39,14 @@ impl Plan {
 
     /// One more client, with what it does.
     #[must_use]
-    pub fn client(mut self, turns: impl Into<Vec<Turn>>) -> Self {
-        self.clients.push(Client { machine: RIGHT, turns: turns.into() });
+    pub fn client(self, turns: impl Into<Vec<Turn>>) -> Self {
+        self.client_of(1, turns)
+    }
+
+    /// One more client whose turns are taken by so many tasks of one process.
+    #[must_use]
+    pub fn client_of(mut self, tasks: u8, turns: impl Into<Vec<Turn>>) -> Self {
+        self.clients.push(Client { machine: RIGHT, tasks, turns: turns.into() });
         self
     }
 

@@ -1,13 +1,17 @@
-//! [`Route`]: how to come to a server; [`Connection`]: one that stands.
+//! [`Route`]: how to come to a server and log in.
 
 use std::sync::Arc;
 
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, RedisConnectionInfo};
-use tokio::task::JoinHandle;
+use redis::{AsyncConnectionConfig, ProtocolVersion, RedisConnectionInfo};
 use tokio::time::timeout;
 
+use super::dial::Stream;
+use super::loan::Loan;
 use super::{Dial, RedisNodeOptions, fault};
+use crate::node::Task;
 use crate::protocol::{Fault, FaultKind};
 
 /// How to come to a server.
@@ -19,37 +23,58 @@ pub(super) struct Route {
 }
 
 impl Route {
-    /// Dials and logs in, in bounded time.
-    pub(super) async fn connect(&self) -> Result<Connection, Fault> {
-        // The crate's own bound would leave out this constructor, and its response time-out would free a place in the
-        // pipeline whose request is still on the way.
-        let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
-        let dialling = async {
-            let stream =
-                self.dial.dial().await.map_err(|error| Fault::new(FaultKind::Unreachable, error.to_string()))?;
-            MultiplexedConnection::new_with_config(&self.login, stream, config).await.map_err(|error| {
-                match fault::of_connection(&error) {
-                    Fault { kind: FaultKind::ConnectionLost, detail } => Fault { kind: FaultKind::Unreachable, detail },
-                    fault => fault,
-                }
-            })
+    /// Dials and logs in, in bounded time. The redis crate logs in; the stream is ours from then on.
+    pub(super) async fn connect(&self) -> Result<Box<dyn Stream>, Fault> {
+        let login = async {
+            let loan = Loan::of(self.dial().await?);
+            // A release is told over the same connection to those who wait for it.
+            let login = self.login.clone().set_protocol(ProtocolVersion::RESP3);
+            drop(logged_in(&login, loan.clone()).await?);
+            loan.take_back()
+                .ok_or_else(|| Fault::new(FaultKind::Unreachable, "the connection was lost after the login"))
         };
+        self.in_time(login).await
+    }
+
+    /// A connection of one's own, for questions that are no requests.
+    pub(super) async fn inquire(&self) -> Result<Connection, Fault> {
+        let login = async {
+            let (handle, driver) = logged_in(&self.login, self.dial().await?).await?;
+            Ok(Connection { handle, _driver: Task::start(&*self.options.spawner, driver) })
+        };
+        self.in_time(login).await
+    }
+
+    async fn dial(&self) -> Result<Box<dyn Stream>, Fault> {
+        self.dial.dial().await.map_err(|error| Fault::new(FaultKind::Unreachable, error.to_string()))
+    }
+
+    async fn in_time<T>(&self, login: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
         let limit = self.options.dial_timeout;
-        let (handle, driver) = timeout(limit, dialling).await.unwrap_or_else(|_| {
+        timeout(limit, login).await.unwrap_or_else(|_| {
             Err(Fault::new(FaultKind::Unreachable, format!("no connection and login within {limit:?}")))
-        })?;
-        Ok(Connection { handle, driver: tokio::spawn(driver) })
+        })
     }
 }
 
-/// A connection and the task that drives it, which ends with it.
+async fn logged_in<S>(
+    login: &RedisConnectionInfo,
+    stream: S,
+) -> Result<(MultiplexedConnection, BoxFuture<'static, ()>), Fault>
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+{
+    // The crate's own bound would leave out this constructor, and is ours.
+    let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
+    let connected = MultiplexedConnection::new_with_config(login, stream, config).await;
+    connected.map(|(handle, driver)| (handle, driver.boxed())).map_err(|error| match fault::of_connection(&error) {
+        Fault { kind: FaultKind::ConnectionLost, detail } => Fault { kind: FaultKind::Unreachable, detail },
+        fault => fault,
+    })
+}
+
+/// A connection for questions and the task that drives it, which ends with it.
 pub(super) struct Connection {
     pub(super) handle: MultiplexedConnection,
-    pub(super) driver: JoinHandle<()>,
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.driver.abort();
-    }
+    _driver: Task,
 }

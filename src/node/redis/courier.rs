@@ -1,232 +1,99 @@
-//! [`Courier`]: the task that keeps one connection and carries requests over it, in order.
-//!
-//! One turn at a time: what waits goes out in one write, and the next turn begins when all of it is answered. So a
-//! release never overtakes its grant, a slow server gets larger turns instead of more of them, and a connection that
-//! goes silent is noticed by one watchdog.
+//! [`Courier`]: the task that keeps one connection: dials, reads, and watches that what was sent is answered.
 
-use std::collections::HashSet;
-use std::ops::ControlFlow;
+use std::future::poll_fn;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use redis::{Pipeline, Value};
-use tokio::sync::{mpsc, watch};
-use tokio::time::{sleep, timeout};
+use tokio::sync::watch;
+use tokio::time::sleep;
 
-use super::connection::{Connection, Route};
-use super::script::{self, By};
-use super::{Link, fault};
-use crate::node::Answer;
-use crate::protocol::{Backoff, Fault, FaultKind, Reply, Request, Verb};
-
-/// A request on its way.
-pub(super) struct Envelope {
-    pub(super) request: Request,
-    pub(super) answer: Answer,
-}
+use super::Link;
+use super::connection::Route;
+use super::desk::Desk;
+use super::line::Line;
+use super::script::Marker;
+use crate::protocol::{Backoff, Fault, FaultKind};
 
 /// Keeps one connection.
 pub(super) struct Courier {
     pub(super) name: String,
     pub(super) route: Route,
-    pub(super) queue: mpsc::UnboundedReceiver<Envelope>,
-    pub(super) waiting: Arc<AtomicUsize>,
+    pub(super) desk: Arc<Desk>,
     pub(super) link: watch::Sender<Link>,
-    pub(super) gate: Gate,
-}
-
-/// Which connection this is, and over which one grants may go.
-pub(super) struct Gate {
+    /// Which connection this is.
     pub(super) session: watch::Sender<u64>,
-    pub(super) admitted: Arc<AtomicU64>,
 }
 
-/// The most requests of one turn: a server works them off in about a millisecond.
-const TURN_MAX: usize = 128;
 /// The first and the longest pause between failed dials.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+/// How often within the response time-out it is looked whether the same turn is still on the way.
+const GLANCES: u32 = 4;
+
+/// Also when the runtime ends: nobody waits for an answer that cannot come.
+impl Drop for Courier {
+    fn drop(&mut self) {
+        self.desk.end();
+    }
+}
 
 impl Courier {
-    /// Dials and serves until the node is dropped and its queue is empty.
-    pub(super) async fn run(mut self) {
+    /// Dials and serves until the node is dropped and all is answered.
+    pub(super) async fn run(self) {
         let entropy = Arc::clone(&self.route.options.entropy);
         let pauses = || Backoff::new(PAUSES.0, PAUSES.1, || entropy.u32());
         let mut pause = pauses();
-        loop {
-            let end = match self.route.connect().await {
-                Ok(connection) => {
+        let marker = Arc::new(Marker::new(&self.route.options.prefix, self.route.login.db()));
+        while !self.desk.is_done() {
+            match self.route.connect().await {
+                Ok(stream) => {
                     tracing::debug!(node = self.name, "connected");
                     pause = pauses();
-                    self.gate.session.send_modify(|session| *session += 1);
+                    self.session.send_modify(|session| *session += 1);
+                    let session = *self.session.borrow();
+                    let line = Line::new(stream, self.route.options.prefix.clone(), Arc::clone(&marker), session);
+                    self.desk.open(line);
                     self.link.send_replace(Link::Up);
-                    let end = self.serve(connection).await;
+                    let Some(fault) = self.serve().await else { return };
+                    if fault.kind == FaultKind::TimedOut || fault.kind == FaultKind::Unexpected {
+                        tracing::warn!(node = self.name, %fault, "connection dropped");
+                    } else {
+                        tracing::debug!(node = self.name, %fault, "connection lost");
+                    }
                     self.link.send_replace(Link::Dialing);
-                    end
+                    self.desk.dial(&fault);
                 }
                 Err(fault) => {
+                    self.desk.give_up(&fault);
                     if self.link.send_replace(Link::Down(fault.clone())) == Link::Dialing {
                         // Once an outage, not once a dial.
                         tracing::warn!(node = self.name, %fault, "cannot connect; trying again in the background");
                     }
-                    let pause = pause.next().unwrap_or(PAUSES.1);
-                    self.refuse(pause, &fault).await
-                }
-            };
-            if end.is_break() {
-                return;
-            }
-        }
-    }
-
-    async fn serve(&mut self, mut connection: Connection) -> ControlFlow<()> {
-        let mut turn = Vec::with_capacity(TURN_MAX);
-        loop {
-            tokio::select! {
-                biased;
-                _ = &mut connection.driver => return ControlFlow::Continue(()),
-                count = self.queue.recv_many(&mut turn, TURN_MAX) => if count == 0 {
-                    return ControlFlow::Break(());
-                },
-            }
-            self.waiting.fetch_sub(turn.len(), Ordering::Relaxed);
-            withdraw_released(&mut turn);
-            self.hold_back(&mut turn);
-            if turn.is_empty() {
-                continue;
-            }
-            if let Err(fault) = self.carry(&mut connection, &mut turn).await {
-                tracing::warn!(node = self.name, %fault, "connection dropped");
-                for Envelope { answer, .. } in turn.drain(..) {
-                    answer.fail(fault.kind, fault.detail.clone());
-                }
-                return ControlFlow::Continue(());
-            }
-        }
-    }
-
-    /// Answers the grants of a connection that has not been joined: behind it may be a server that forgot everything.
-    fn hold_back(&self, turn: &mut Vec<Envelope>) {
-        if self.gate.admitted.load(Ordering::Relaxed) == *self.gate.session.borrow() {
-            return;
-        }
-        for Envelope { answer, .. } in turn.extract_if(.., |e| matches!(e.request.verb, Verb::Grant { .. })) {
-            answer.fail(FaultKind::NotJoined, "");
-        }
-    }
-
-    /// Carries one turn. What is left in `turn` after an error has had no answer.
-    async fn carry(&self, connection: &mut Connection, turn: &mut Vec<Envelope>) -> Result<(), Fault> {
-        for by in [By::Hash, By::Source] {
-            if turn.is_empty() {
-                break;
-            }
-            let values = self.exchange(connection, turn, by).await?;
-            let mut unknown = Vec::new();
-            for (envelope, value) in turn.drain(..).zip(values) {
-                if by == By::Hash && script::is_unknown_script(&value) {
-                    unknown.push(envelope);
-                } else {
-                    let Envelope { request, answer } = envelope;
-                    let mut reply = script::reply(&self.route.options.prefix, request.verb, value);
-                    if let Reply::Sighted(sight) = &mut reply {
-                        sight.session = *self.gate.session.borrow();
-                    }
-                    answer.reply(reply);
+                    sleep(pause.next().unwrap_or(PAUSES.1)).await;
                 }
             }
-            *turn = unknown;
         }
-        Ok(())
     }
 
-    async fn exchange(&self, connection: &mut Connection, turn: &[Envelope], by: By) -> Result<Vec<Value>, Fault> {
-        let mut pipeline = Pipeline::with_capacity(turn.len());
-        for Envelope { request, .. } in turn {
-            pipeline.add_command(script::command(&self.route.options.prefix, request, by));
+    /// Until the connection is of no use any more, and why; `None` when nobody needs it.
+    async fn serve(&self) -> Option<Fault> {
+        tokio::select! {
+            biased;
+            end = poll_fn(|context| self.desk.poll(context)) => end,
+            fault = self.watch() => Some(fault),
         }
+    }
+
+    /// Until one turn has been on the way for the response time-out.
+    async fn watch(&self) -> Fault {
         let limit = self.route.options.response_timeout;
-        match timeout(limit, connection.handle.send_packed_commands(&pipeline, 0, turn.len())).await {
-            Ok(values) => values.map_err(|error| fault::of_connection(&error)),
-            Err(_) => Err(Fault::new(FaultKind::TimedOut, format!("no answer within {limit:?}"))),
-        }
-    }
-
-    /// Answers everything with `fault` until then: nothing is kept for a connection that may never come.
-    async fn refuse(&mut self, pause: Duration, fault: &Fault) -> ControlFlow<()> {
-        let kind = if fault.kind.never_sent() { fault.kind } else { FaultKind::Unreachable };
-        let pause = sleep(pause);
-        tokio::pin!(pause);
+        let mut on_the_way = (None, 0);
         loop {
-            tokio::select! {
-                biased;
-                () = &mut pause => return ControlFlow::Continue(()),
-                next = self.queue.recv() => match next {
-                    None => return ControlFlow::Break(()),
-                    Some(Envelope { answer, .. }) => {
-                        self.waiting.fetch_sub(1, Ordering::Relaxed);
-                        answer.fail(kind, fault.detail.clone());
-                    }
-                },
+            sleep(limit / GLANCES).await;
+            let turn = self.desk.turn_on_the_way();
+            on_the_way = if turn.is_some() && turn == on_the_way.0 { (turn, on_the_way.1 + 1) } else { (turn, 0) };
+            if on_the_way.1 >= GLANCES {
+                return Fault::new(FaultKind::TimedOut, format!("no answer within {limit:?}"));
             }
         }
-    }
-}
-
-/// A grant whose release waits in the same turn is not sent at all: its caller has given up.
-fn withdraw_released(turn: &mut Vec<Envelope>) {
-    if turn.len() < 2 || !turn.iter().any(|envelope| matches!(envelope.request.verb, Verb::Grant { .. })) {
-        return;
-    }
-    let id = |envelope: &Envelope| envelope.request.subject.holder.id();
-    let released: HashSet<_> = turn.iter().filter(|e| e.request.verb == Verb::Release).map(id).collect();
-    if released.is_empty() {
-        return;
-    }
-    let withdrawn = |e: &mut Envelope| matches!(e.request.verb, Verb::Grant { .. }) && released.contains(&id(e));
-    for Envelope { answer, .. } in turn.extract_if(.., withdrawn) {
-        answer.fail(FaultKind::Withdrawn, "");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Mutex;
-
-    use super::*;
-    use crate::node::Inbox;
-    use crate::protocol::Subject;
-    use crate::{Holder, HolderId, Label, NodeId, Resource};
-
-    #[derive(Default)]
-    struct Seen(Mutex<Vec<Reply>>);
-
-    impl Inbox for Seen {
-        fn deliver(&self, _: NodeId, _: Verb, reply: Reply) {
-            self.0.lock().unwrap().push(reply);
-        }
-    }
-
-    #[test]
-    fn l5_a_grant_whose_release_waits_in_the_same_turn_is_not_sent() {
-        let seen = Arc::new(Seen::default());
-        let envelope = |id: u128, verb: Verb| Envelope {
-            request: Request {
-                subject: Arc::new(Subject {
-                    resource: Resource::new("r").unwrap(),
-                    holder: Holder::new(HolderId::from_random(id), Label::new("").unwrap()),
-                }),
-                verb,
-            },
-            answer: Answer::to(Arc::clone(&seen) as Arc<dyn Inbox>, NodeId::new(0).unwrap(), verb),
-        };
-        let grant = Verb::Grant { ttl: Duration::from_secs(1), floor: 0 };
-        let mut turn =
-            vec![envelope(1, grant), envelope(2, grant), envelope(1, Verb::Release), envelope(3, Verb::Release)];
-        withdraw_released(&mut turn);
-        let left: Vec<_> = turn.iter().map(|e| (e.request.subject.holder.id(), e.request.verb)).collect();
-        let id = HolderId::from_random;
-        assert_eq!(left, [(id(2), grant), (id(1), Verb::Release), (id(3), Verb::Release)]);
-        assert!(matches!(&seen.0.lock().unwrap()[..], [Reply::Failed(fault)] if fault.kind == FaultKind::Withdrawn));
     }
 }

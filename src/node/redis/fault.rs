@@ -46,6 +46,7 @@ fn of_code(code: &str, detail: &str) -> FaultKind {
         "MOVED" | "ASK" | "CLUSTERDOWN" | "CROSSSLOT" => FaultKind::Moved,
         "NOAUTH" | "WRONGPASS" => FaultKind::Authentication,
         "FORGOT" => FaultKind::Forgot,
+        "ERR" if detail.contains("not an integer") => FaultKind::WrongType,
         // Servers before 7.0 hide the code of an error inside a script's message.
         _ => ["WRONGTYPE", "OOM", "READONLY", "NOPERM", "MISCONF"]
             .into_iter()
@@ -68,7 +69,7 @@ mod tests {
             ("LOADING", "Redis is loading the dataset in memory", FaultKind::Loading),
             ("MISCONF", "Redis is configured to save RDB snapshots", FaultKind::WritesRefused),
             ("ERR", "Error running script: -OOM command not allowed", FaultKind::OutOfMemory),
-            ("ERR", "value is not an integer or out of range", FaultKind::Script),
+            ("ERR", "value is not an integer or out of range", FaultKind::WrongType),
         ] {
             assert_eq!(of_code(code, detail), kind, "{code} {detail}");
         }

@@ -1,16 +1,23 @@
 -- Tells about the node itself; settles it or wakes it where that is asked and still right.
 -- KEYS: record.  ARGV: look, settle or wake; prefix of the counters; longest ttl in ms; the caller's unix microseconds;
 --   and to settle: the record as it was seen ("ready_at awake run_id", empty for none), the rest in ms, 1 if it is new.
--- Answers {unix microseconds, run_id, seconds up, and of the record: run_id, ready_at in ms, longest ttl in ms,
--- awake, new}.
+-- Answers {unix microseconds, run_id, seconds up, 1 if it logs every write and never followed another server (-1: cannot
+-- tell), and of the record: run_id, ready_at in ms, longest ttl in ms, awake, new}.
 local verb, seen, rest = ARGV[1], ARGV[5], tonumber(ARGV[6])
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
-local info = redis.pcall('INFO', 'server')
-local run_id, up = '', -1
-if type(info) == 'string' then
-  run_id = string.match(info, 'run_id:(%x+)') or ''
-  up = tonumber(string.match(info, 'uptime_in_seconds:(%d+)') or -1)
+local function info(section)
+  local text = redis.pcall('INFO', section)
+  return type(text) == 'string' and text
+end
+local run_id, up, keeps = '', -1, -1
+local server = info('server')
+if server then
+  run_id = string.match(server, 'run_id:(%x+)') or ''
+  up = tonumber(string.match(server, 'uptime_in_seconds:(%d+)') or -1)
+  local logs = string.find(info('persistence') or '', 'aof_enabled:1', 1, true)
+  local own = string.find(info('replication') or '', 'master_replid2:' .. string.rep('0', 40), 1, true)
+  keeps = logs and own and 1 or 0
 end
 
 local function record()
@@ -31,8 +38,10 @@ local function raise()
   local start = math.min(math.max(now, tonumber(ARGV[4])), 8000000000000000)
   counters(function(key)
     local counter = redis.pcall('GET', key)
-    counter = type(counter) == 'string' and tonumber(counter)
-    if not counter or counter < start then
+    -- INCR takes less for a number than Lua does.
+    counter = type(counter) == 'string' and string.match(counter, '^[1-9]%d*$') and tonumber(counter)
+    -- A counter that no clock leads to was written by hand.
+    if not counter or counter < start or counter > 8500000000000000 then
       redis.call('SET', key, string.format('%.0f', start))
     end
   end)
@@ -61,4 +70,4 @@ elseif verb == 'wake' and known[4] == '0' and tonumber(known[2]) <= math.floor(n
   write('awake', '1')
 end
 known = record()
-return {now, run_id, up, known[1], known[2], known[3], known[4], known[5]}
+return {now, run_id, up, keeps, known[1], known[2], known[3], known[4], known[5]}

@@ -1,17 +1,19 @@
 //! The names of keys on a server.
 
+use std::sync::Arc;
+
 use crate::Resource;
 
 /// The first part of every key: `redfence` unless configured.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Prefix(String);
+pub struct Prefix(Arc<str>);
 
 impl Prefix {
     /// Checks `text` and takes it: 1 to 64 letters, digits, `_`, `-`, `.` or `:`.
     #[must_use]
     pub fn new(text: &str) -> Option<Self> {
         let allowed = |c: char| c.is_ascii_alphanumeric() || "_-.:".contains(c);
-        ((1..=64).contains(&text.len()) && text.chars().all(allowed)).then(|| Self(text.to_owned()))
+        ((1..=64).contains(&text.len()) && text.chars().all(allowed)).then(|| Self(text.into()))
     }
 
     /// The lock of a resource. The braces keep it in one Redis Cluster slot with its counter.
@@ -50,7 +52,7 @@ impl Prefix {
 
 impl Default for Prefix {
     fn default() -> Self {
-        Self("redfence".to_owned())
+        Self("redfence".into())
     }
 }
 

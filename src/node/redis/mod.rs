@@ -3,44 +3,49 @@
 mod address;
 mod connection;
 mod courier;
+mod decode;
+mod desk;
 mod dial;
+mod encode;
 mod fault;
+mod frame;
 mod keys;
+mod line;
+mod loan;
 mod script;
 #[cfg(feature = "tls")]
 mod tls;
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
 pub use address::{Address, AddressError};
 pub use dial::{Dial, Stream};
 pub use keys::Prefix;
 
 use self::connection::Route;
-use self::courier::{Courier, Envelope};
-use super::{Answer, Node};
-use crate::Entropy;
-use crate::protocol::{Fault, FaultKind, Request, Verb};
+use self::courier::Courier;
+use self::desk::Desk;
+use super::{Answer, Ear, Node};
+use crate::node::TokioSpawner;
+use crate::protocol::{Fault, FaultKind, Request};
+use crate::{Entropy, NodeId, Spawner};
 
 /// A Redis or Valkey server as a node.
 ///
-/// One connection, kept by a task of its own: all requests that wait go out in one write, in order, and the next turn
-/// begins when the last one is answered. A connection whose answer stays out too long is dropped and dialled anew, with
-/// growing pauses. While there is none, requests fail at once and are never kept for later.
+/// One connection: what is sent while nothing is on the way goes out at once, and what is sent meanwhile goes out together,
+/// in order, when the last answer is in. A task of the node's own reads and dials; it drops a connection whose answer stays
+/// out too long and dials anew, with growing pauses. While there is none, requests fail at once and are never kept for later.
 ///
 /// Dropping the node lets the task finish what was sent and end.
 pub struct RedisNode {
-    queue: mpsc::UnboundedSender<Envelope>,
-    waiting: Arc<AtomicUsize>,
+    desk: Arc<Desk>,
     link: watch::Receiver<Link>,
     session: watch::Receiver<u64>,
-    admitted: Arc<AtomicU64>,
     name: String,
     route: Route,
     encrypted: bool,
@@ -58,7 +63,7 @@ pub enum Link {
 }
 
 /// How a node's connection behaves.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct RedisNodeOptions {
     /// The first part of every key.
     pub prefix: Prefix,
@@ -70,6 +75,8 @@ pub struct RedisNodeOptions {
     pub ca_file: Option<PathBuf>,
     /// Where the jitter of the pauses between dials comes from.
     pub entropy: Arc<Entropy>,
+    /// What runs the tasks of the connection; tokio, unless a simulation does.
+    pub spawner: Arc<dyn Spawner>,
 }
 
 impl Default for RedisNodeOptions {
@@ -80,13 +87,25 @@ impl Default for RedisNodeOptions {
             response_timeout: Duration::from_secs(1),
             ca_file: None,
             entropy: Arc::new(Entropy::from_system()),
+            spawner: Arc::new(TokioSpawner),
         }
+    }
+}
+
+impl fmt::Debug for RedisNodeOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisNodeOptions")
+            .field("prefix", &self.prefix)
+            .field("dial_timeout", &self.dial_timeout)
+            .field("response_timeout", &self.response_timeout)
+            .field("ca_file", &self.ca_file)
+            .finish_non_exhaustive()
     }
 }
 
 impl RedisNode {
     /// The most grants that wait for one server before further ones are refused as overloaded.
-    pub const QUEUE_MAX: usize = 65_536;
+    pub const QUEUE_MAX: usize = desk::QUEUE_MAX;
 
     /// Starts to dial `address`. Returns at once; see [`RedisNode::dialled`].
     ///
@@ -106,8 +125,9 @@ impl RedisNode {
         };
         #[cfg(not(feature = "tls"))]
         let network = dial::Network::new(address.endpoint);
-        let node = Self::over(Arc::new(network), name, address.login, options)?;
-        Ok(Self { encrypted: private, ..node })
+        let mut node = Self::over(Arc::new(network), name, address.login, options)?;
+        node.encrypted = private;
+        Ok(node)
     }
 
     /// Starts to dial by other means than the network.
@@ -121,24 +141,17 @@ impl RedisNode {
         login: redis::RedisConnectionInfo,
         options: RedisNodeOptions,
     ) -> Result<Self, OpenError> {
-        let runtime = tokio::runtime::Handle::try_current().map_err(|_| OpenError::NoRuntime)?;
-        let (queue, envelopes) = mpsc::unbounded_channel();
+        // Timers need one, whatever runs the tasks.
+        tokio::runtime::Handle::try_current().map_err(|_| OpenError::NoRuntime)?;
         let (link_sender, link) = watch::channel(Link::Dialing);
         let (session_sender, session) = watch::channel(0);
-        let (waiting, admitted) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicU64::new(0)));
-        let gate = courier::Gate { session: session_sender, admitted: Arc::clone(&admitted) };
-        let (waiting_too, name_too) = (Arc::clone(&waiting), name.clone());
+        let desk = Arc::new(Desk::new(options.prefix.clone()));
         let route = Route { dial, login, options };
-        let courier = Courier {
-            name: name_too,
-            route: route.clone(),
-            queue: envelopes,
-            waiting: waiting_too,
-            link: link_sender,
-            gate,
-        };
-        runtime.spawn(courier.run());
-        Ok(Self { queue, waiting, link, session, admitted, name, route, encrypted: false })
+        let (name_too, route_too, desk_too) = (name.clone(), route.clone(), Arc::clone(&desk));
+        let courier =
+            Courier { name: name_too, route: route_too, desk: desk_too, link: link_sender, session: session_sender };
+        route.options.spawner.spawn(Box::pin(courier.run()));
+        Ok(Self { desk, link, session, name, route, encrypted: false })
     }
 
     /// Waits until the first dial has succeeded or failed.
@@ -158,6 +171,11 @@ impl RedisNode {
         }
     }
 
+    /// The first part of every key.
+    pub(crate) const fn prefix(&self) -> &Prefix {
+        &self.route.options.prefix
+    }
+
     /// Whether nobody on a network can listen: TLS, a Unix socket, or loopback.
     pub(crate) const fn is_private(&self) -> bool {
         self.encrypted
@@ -170,7 +188,20 @@ impl RedisNode {
     /// The fault that stood in the way.
     pub(crate) async fn inquire(&self) -> Result<Inquiry, Fault> {
         let limit = self.route.options.response_timeout;
-        Ok(Inquiry { connection: self.route.connect().await?, limit })
+        Ok(Inquiry { connection: self.route.inquire().await?, limit })
+    }
+
+    /// Whether the server logs every write before it answers.
+    ///
+    /// # Errors
+    ///
+    /// The fault that stood in the way: managed servers do not tell.
+    pub(crate) async fn syncs_every_write(&self) -> Result<bool, Fault> {
+        let mut inquiry = self.inquire().await?;
+        let answer = inquiry.ask(redis::cmd("CONFIG").arg("GET").arg("appendfsync")).await?;
+        redis::from_redis_value::<std::collections::HashMap<String, String>>(answer)
+            .map(|words| words.get("appendfsync").is_some_and(|how| how == "always"))
+            .map_err(|error| Fault::new(FaultKind::Unexpected, error.to_string()))
     }
 
     /// The state of the connection now.
@@ -180,21 +211,27 @@ impl RedisNode {
     }
 }
 
+impl Drop for RedisNode {
+    fn drop(&mut self) {
+        self.desk.close();
+    }
+}
+
 impl Node for RedisNode {
     fn send(&self, request: Request, answer: Answer) {
-        let is_grant = matches!(request.verb, Verb::Grant { .. });
-        // Only grants are refused: a release that cannot wait would leave a lock behind.
-        if is_grant && self.waiting.load(Ordering::Relaxed) >= Self::QUEUE_MAX {
-            return answer.fail(FaultKind::Overloaded, "");
-        }
-        self.waiting.fetch_add(1, Ordering::Relaxed);
-        if let Err(mpsc::error::SendError(envelope)) = self.queue.send(Envelope { request, answer }) {
-            envelope.answer.fail(FaultKind::Unreachable, "the runtime of this node's connection has ended");
-        }
+        self.desk.hand_in([(request, answer)]);
+    }
+
+    fn send_both(&self, first: (Request, Answer), second: (Request, Answer)) {
+        self.desk.hand_in([first, second]);
+    }
+
+    fn listen(&self, id: NodeId, ear: Weak<dyn Ear>) {
+        self.desk.listen(id, ear);
     }
 
     fn admit(&self, session: u64) {
-        self.admitted.store(session, Ordering::Relaxed);
+        self.desk.admit(session);
     }
 
     fn sessions(&self) -> Option<watch::Receiver<u64>> {

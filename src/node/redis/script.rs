@@ -1,195 +1,66 @@
-//! From a request to a script call, and from a server's value to a reply.
+//! The scripts: their text, and how they are called.
 
 use std::sync::LazyLock;
-use std::time::Duration;
 
-use redis::{Cmd, Script, Value};
+use redis::Script as Hashed;
 
-use super::fault;
 use super::keys::Prefix;
-use crate::WallTime;
-use crate::protocol::{Fault, FaultKind, Record, Reply, Request, RunId, Sight, Sighting, Verb, View};
 
-static GRANT: LazyLock<Source> = LazyLock::new(|| Source::new(include_str!("grant.lua")));
-static SEAL: LazyLock<Source> = LazyLock::new(|| Source::new(include_str!("seal.lua")));
-static EXTEND: LazyLock<Source> = LazyLock::new(|| Source::new(include_str!("extend.lua")));
-static RELEASE: LazyLock<Source> = LazyLock::new(|| Source::new(include_str!("release.lua")));
-static INSPECT: LazyLock<Source> = LazyLock::new(|| Source::new(include_str!("inspect.lua")));
-static FORCE: LazyLock<Source> = LazyLock::new(|| Source::new(include_str!("force.lua")));
-static SCAN: LazyLock<Source> = LazyLock::new(|| Source::new(include_str!("scan.lua")));
-static JOIN: LazyLock<Source> = LazyLock::new(|| Source::new(include_str!("join.lua")));
-
-/// One script and its hash.
-struct Source {
-    code: &'static str,
-    sha: String,
-}
-
-impl Source {
-    fn new(code: &'static str) -> Self {
-        Self { code, sha: Script::new(code).get_hash().to_owned() }
-    }
-}
-
-/// How a script is named in a call.
+/// One of the scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum By {
-    /// EVALSHA: short, and unknown to a server that never saw the script or was told to forget it.
-    Hash,
-    /// EVAL: the whole text.
-    Source,
+pub(super) enum Script {
+    Turn,
+    Inspect,
+    Force,
+    Scan,
+    Join,
 }
 
-/// The command for one request.
-pub(super) fn command(prefix: &Prefix, request: &Request, by: By) -> Cmd {
-    let subject = &*request.subject;
-    let source = match request.verb {
-        Verb::Grant { .. } => &*GRANT,
-        Verb::Seal { .. } => &*SEAL,
-        Verb::Extend { .. } => &*EXTEND,
-        Verb::Release => &*RELEASE,
-        Verb::Inspect => &*INSPECT,
-        Verb::Force => &*FORCE,
-        Verb::Scan { .. } => &*SCAN,
-        Verb::Look { .. } | Verb::Settle { .. } | Verb::Wake { .. } => &*JOIN,
-    };
-    let mut cmd = Cmd::new();
-    match by {
-        By::Hash => cmd.arg("EVALSHA").arg(&source.sha),
-        By::Source => cmd.arg("EVAL").arg(source.code),
-    };
-    if let Verb::Scan { cursor, count, remove } = request.verb {
-        cmd.arg(1).arg(prefix.record()).arg(cursor).arg(count).arg(prefix.as_str()).arg(u8::from(remove));
-        return cmd;
-    }
-    if join_arguments(&mut cmd, prefix, request.verb) {
-        return cmd;
-    }
-    cmd.arg(2).arg(prefix.lock(&subject.resource)).arg(prefix.counter(&subject.resource));
-    if request.verb != Verb::Inspect {
-        cmd.arg(subject.holder.to_string());
-    }
-    match request.verb {
-        Verb::Grant { ttl, floor } => cmd.arg(whole_ms(ttl)).arg(floor),
-        Verb::Seal { token } => cmd.arg(token),
-        Verb::Extend { ttl } => cmd.arg(whole_ms(ttl)),
-        _ => &mut cmd,
-    };
-    cmd
-}
+impl Script {
+    pub(super) const COUNT: usize = 5;
 
-/// The arguments of the requests that are about the node itself; whether `verb` is one of them.
-fn join_arguments(cmd: &mut Cmd, prefix: &Prefix, verb: Verb) -> bool {
-    let (name, max_ttl, wall) = match verb {
-        Verb::Look { max_ttl } => ("look", max_ttl, WallTime::default()),
-        Verb::Settle { max_ttl, wall, .. } => ("settle", max_ttl, wall),
-        Verb::Wake { max_ttl, wall } => ("wake", max_ttl, wall),
-        _ => return false,
-    };
-    cmd.arg(1).arg(prefix.record()).arg(name).arg(prefix.as_str()).arg(whole_ms(max_ttl)).arg(wall.unix_us());
-    if let Verb::Settle { seen, rest, new, .. } = verb {
-        let seen = seen.map(|Record { run_id, ready_at, awake, .. }| {
-            let run_id = run_id.map(|run_id| run_id.to_string()).unwrap_or_default();
-            format!("{} {} {run_id}", ready_at.unix_ms(), u8::from(awake))
+    /// A place of its own in an array of [`Script::COUNT`].
+    pub(super) const fn index(self) -> usize {
+        self as usize
+    }
+
+    /// The whole text.
+    pub(super) const fn code(self) -> &'static str {
+        match self {
+            Self::Turn => include_str!("turn.lua"),
+            Self::Inspect => include_str!("inspect.lua"),
+            Self::Force => include_str!("force.lua"),
+            Self::Scan => include_str!("scan.lua"),
+            Self::Join => include_str!("join.lua"),
+        }
+    }
+
+    /// Its hash, by which a server knows a script that it was told before.
+    pub(super) fn sha(self) -> &'static str {
+        static SHAS: LazyLock<[String; Script::COUNT]> = LazyLock::new(|| {
+            [Script::Turn, Script::Inspect, Script::Force, Script::Scan, Script::Join]
+                .map(|script| Hashed::new(script.code()).get_hash().to_owned())
         });
-        cmd.arg(seen.unwrap_or_default()).arg(whole_ms(rest)).arg(u8::from(new));
-    }
-    true
-}
-
-/// Whether the server does not know the script: the one error after which a call may be repeated, for nothing ran.
-pub(super) fn is_unknown_script(value: &Value) -> bool {
-    matches!(value, Value::ServerError(error) if error.code() == "NOSCRIPT")
-}
-
-/// What a server's value means as the answer to `verb`.
-pub(super) fn reply(prefix: &Prefix, verb: Verb, value: Value) -> Reply {
-    match (verb, value) {
-        (_, Value::ServerError(error)) => Reply::Failed(fault::of_server(&error)),
-        (Verb::Grant { .. }, Value::Int(drawn)) => match u64::try_from(drawn) {
-            Ok(counter) => Reply::Granted { counter },
-            Err(_) => unexpected(&Value::Int(drawn)),
-        },
-        (Verb::Seal { .. }, Value::Int(1)) => Reply::Sealed,
-        (Verb::Extend { .. }, Value::Int(1)) => Reply::Extended,
-        (Verb::Release | Verb::Force, Value::Int(1)) => Reply::Released,
-        (Verb::Scan { .. }, Value::Array(parts)) => {
-            scanned(prefix, &parts).unwrap_or_else(|| unexpected(&Value::Array(parts)))
-        }
-        (Verb::Inspect, Value::Array(parts)) => view(&parts).map_or_else(|| unexpected(&Value::Nil), Reply::Seen),
-        (Verb::Look { .. } | Verb::Settle { .. } | Verb::Wake { .. }, Value::Array(parts)) => {
-            sight(&parts).map_or_else(|| unexpected(&Value::Array(parts)), Reply::Sighted)
-        }
-        (_, Value::Array(parts)) => view(&parts).map_or_else(|| unexpected(&Value::Nil), Reply::Refused),
-        (_, value) => unexpected(&value),
+        SHAS.get(self.index()).map_or("", String::as_str)
     }
 }
 
-/// Reads `{holder, ms left, counter}`.
-fn view(parts: &[Value]) -> Option<View> {
-    let [occupant, ttl_left, counter] = parts else { return None };
-    let occupant = match occupant {
-        Value::Nil => None,
-        Value::BulkString(bytes) => Some(String::from_utf8_lossy(bytes).into()),
-        _ => return None,
-    };
-    let ttl_left = match ttl_left {
-        Value::Int(ms) => u64::try_from(*ms).ok().map(Duration::from_millis),
-        _ => return None,
-    };
-    let counter = match counter {
-        Value::Nil => 0,
-        // A counter that somebody made unreadable is as good as none here; a grant will say what is wrong with it.
-        Value::BulkString(digits) => str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok()).unwrap_or(0),
-        _ => return None,
-    };
-    Some(View { occupant, ttl_left, counter })
+/// A script that is never run, only loaded: it tells that the node was joined in this run of its server. Scripts outlive a
+/// flush of all keys, and no restart. Each prefix and each database is a node of its own.
+#[derive(Debug)]
+pub(super) struct Marker {
+    pub(super) code: String,
+    pub(super) sha: String,
 }
 
-/// Reads what `scan.lua` answers. What is no lock of ours is left out.
-fn scanned(prefix: &Prefix, parts: &[Value]) -> Option<Reply> {
-    let (Value::BulkString(cursor), found) = parts.split_first()? else { return None };
-    let sighting = |parts: &[Value]| {
-        let [Value::BulkString(key), Value::BulkString(occupant), Value::Int(left)] = parts else { return None };
-        let resource = prefix.resource_of(str::from_utf8(key).ok()?)?;
-        let ttl_left = u64::try_from(*left).ok().map(Duration::from_millis);
-        Some(Sighting { resource, occupant: String::from_utf8_lossy(occupant).into(), ttl_left })
-    };
-    let locks = found.chunks(3).filter_map(sighting).collect();
-    Some(Reply::Scanned { cursor: str::from_utf8(cursor).ok()?.parse().ok()?, locks })
-}
+impl Marker {
+    /// Loaded to see whether scripts may be loaded.
+    pub(super) const TRIAL: &'static str = "return 'redfence: scripts may be loaded'";
 
-/// Reads what `join.lua` answers.
-fn sight(parts: &[Value]) -> Option<Sight> {
-    let [Value::Int(now), run_id, Value::Int(up), record @ ..] = parts else { return None };
-    let text = |value: &Value| match value {
-        Value::BulkString(bytes) => String::from_utf8(bytes.clone()).ok(),
-        _ => None,
-    };
-    let number = |value: &Value| text(value)?.parse::<u64>().ok();
-    let record = match record {
-        [run_id, ready_at, max_ttl, awake, new] if *ready_at != Value::Nil => Some(Record {
-            run_id: text(run_id).and_then(|digits| RunId::parse(&digits)),
-            ready_at: WallTime::from_unix_ms(number(ready_at)?),
-            max_ttl: Duration::from_millis(number(max_ttl)?),
-            awake: number(awake)? == 1,
-            new: number(new)? == 1,
-        }),
-        _ => None,
-    };
-    Some(Sight {
-        now: WallTime::from_unix_us(u64::try_from(*now).ok()?),
-        run_id: text(run_id).and_then(|digits| RunId::parse(&digits)),
-        uptime: u64::try_from(*up).ok().map(Duration::from_secs),
-        record,
-        session: 0,
-    })
-}
-
-fn unexpected(value: &Value) -> Reply {
-    Reply::Failed(Fault::new(FaultKind::Unexpected, format!("{value:?}")))
-}
-
-fn whole_ms(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+    pub(super) fn new(prefix: &Prefix, database: i64) -> Self {
+        let prefix = prefix.as_str();
+        let code = format!("return 'redfence: {prefix} in database {database} was joined in this run of the server'");
+        let sha = Hashed::new(&code).get_hash().to_owned();
+        Self { code, sha }
+    }
 }

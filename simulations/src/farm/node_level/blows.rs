@@ -112,7 +112,7 @@ impl NodeLevel {
                 me.watch_memory();
             });
         }
-        afterwards.finish();
+        afterwards.finish(self);
     }
 
     /// A lock that was just taken vanishes soon.

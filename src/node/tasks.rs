@@ -1,13 +1,12 @@
 //! [`Task`]: a background task that ends with whoever started it.
 
-use std::sync::{Arc, Weak};
-
 use futures::future::{AbortHandle, Abortable};
+use tokio::sync::watch;
 
 use crate::spawner::{BackgroundTask, Spawner};
 
 /// Runs background tasks on the current tokio runtime.
-pub(super) struct TokioSpawner;
+pub(crate) struct TokioSpawner;
 
 impl Spawner for TokioSpawner {
     fn spawn(&self, task: BackgroundTask) {
@@ -16,27 +15,26 @@ impl Spawner for TokioSpawner {
 }
 
 /// A background task; dropping this ends it.
-pub(super) struct Task {
+pub(crate) struct Task {
     abort: AbortHandle,
-    /// Lives in the task, so it is gone when the task is, also when its runtime has ended.
-    alive: Weak<()>,
+    /// Its sender lives in the task, so it is gone when the task is, also when its runtime has ended.
+    alive: watch::Receiver<()>,
 }
 
 impl Task {
-    pub(super) fn start(spawner: &dyn Spawner, task: impl Future<Output = ()> + Send + 'static) -> Self {
+    pub(crate) fn start(spawner: &dyn Spawner, task: impl Future<Output = ()> + Send + 'static) -> Self {
         let (abort, registration) = AbortHandle::new_pair();
-        let alive = Arc::new(());
-        let watch = Arc::downgrade(&alive);
+        let (sender, alive) = watch::channel(());
         let task = Abortable::new(task, registration);
         spawner.spawn(Box::pin(async move {
-            let _alive = alive;
+            let _alive = sender;
             let _ = task.await;
         }));
-        Self { abort, alive: watch }
+        Self { abort, alive }
     }
 
-    pub(super) fn is_finished(&self) -> bool {
-        self.alive.strong_count() == 0
+    pub(crate) fn is_finished(&self) -> bool {
+        self.alive.has_changed().is_err()
     }
 }
 

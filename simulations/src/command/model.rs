@@ -1,0 +1,89 @@
+//! `simulations model`: searches small worlds to their end.
+
+use std::num::NonZeroUsize;
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum as _};
+use redfence::{Clock as _, SystemClock};
+
+use simulations::model::{Bounds, Found, Mutant, Setup, World, search};
+
+/// Visits every state of small worlds, breadth first. Without a mutant: nothing may break, and every short cut must.
+#[derive(Debug, Args)]
+pub(crate) struct ModelArguments {
+    /// How many attempts; three are searched up to a bound only.
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=3), default_value_t = 2)]
+    attempts: u8,
+    /// One wrong protocol, to see how it falls.
+    #[arg(long)]
+    mutant: Option<Mutant>,
+    /// The most steps from a beginning.
+    #[arg(long)]
+    max_steps: Option<NonZeroUsize>,
+    /// About the most states, counting those that are reached again each time.
+    #[arg(long)]
+    max_states: Option<NonZeroUsize>,
+}
+
+/// Runs the command.
+#[must_use]
+pub(crate) fn run(arguments: &ModelArguments) -> ExitCode {
+    let attempts = usize::from(arguments.attempts);
+    let mut bounds = Bounds { steps_max: arguments.max_steps, states_max: arguments.max_states };
+    if attempts > 2 && arguments.max_steps.is_none() && arguments.max_states.is_none() {
+        bounds.states_max = NonZeroUsize::new(THREE_ATTEMPTS_STATES_MAX);
+    }
+    let mut good = true;
+    let mutants = match arguments.mutant {
+        Some(mutant) => vec![mutant],
+        None => {
+            for (name, setup) in Setup::searched(attempts) {
+                good &= holds(name, setup, bounds);
+            }
+            if attempts == 2 { Mutant::ALL.to_vec() } else { Vec::new() }
+        }
+    };
+    for mutant in mutants {
+        good &= falls(mutant, bounds);
+    }
+    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// What a search of three attempts visits unless told otherwise.
+const THREE_ATTEMPTS_STATES_MAX: usize = 10_000_000;
+
+/// Searches the right protocol.
+fn holds(name: &str, setup: Setup, bounds: Bounds) -> bool {
+    let Some((found, figures)) = timed(setup, bounds) else { return false };
+    // A search that was cut off need not have come to more than the first acquire.
+    let asked = if found.exhausted { found.happens.len() } else { 1 };
+    let missing = found.happens.iter().take(asked).find(|(_, story)| story.is_none());
+    match (&found.broken, missing) {
+        (Some(story), _) => println!("{name}: {figures}\n{story}"),
+        (None, Some((what, _))) => println!("{name}: {figures}\n  never: {what}"),
+        (None, None) if found.exhausted => println!("{name}: {figures}, all of them"),
+        (None, None) => println!("{name}: {figures}, up to the bound"),
+    }
+    found.broken.is_none() && missing.is_none()
+}
+
+/// Searches a wrong protocol.
+fn falls(mutant: Mutant, bounds: Bounds) -> bool {
+    let Some((found, figures)) = timed(Setup::showing(mutant), bounds) else { return false };
+    let name = mutant.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
+    println!("\n{name}: {}; {figures}", mutant.short_cut());
+    match &found.broken {
+        Some(story) => println!("{story}"),
+        None => println!("  nothing breaks"),
+    }
+    found.broken.is_some()
+}
+
+fn timed(setup: Setup, bounds: Bounds) -> Option<(Found, String)> {
+    let began = SystemClock.now();
+    let found = search(&World::new(setup)?, bounds);
+    let took = SystemClock.now().since(began);
+    let Found { states, reached, steps, .. } = found;
+    let figures = format!("{states} states ({reached} reached), {steps} steps deep, {:.1} s", took.as_secs_f64());
+    Some((found, figures))
+}

@@ -1,0 +1,197 @@
+//! [`Action`]: what may happen next.
+
+use std::sync::Arc;
+
+use redfence::{NodeId, NodeSet};
+
+use super::Mutant;
+use super::attempt::{Attempt, Lease, Phase};
+use super::setup::Time;
+use super::state::{Server, State, World};
+
+/// One thing that happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// The next attempt asks these nodes for the lock, and their counters to be at least `floor`.
+    Begin {
+        /// The nodes that it can reach.
+        reach: NodeSet,
+        /// The least counter.
+        floor: u64,
+    },
+    /// A request arrives at a node and takes effect.
+    Arrive {
+        /// Whose.
+        attempt: usize,
+        /// Where.
+        node: NodeId,
+        /// Which of those on this line.
+        at: usize,
+        /// Whether the lock that was there has vanished since the last arrival: it expired, was evicted or released, or fell to
+        /// the step of a clock. Nobody sees a lock but the next request, so it need not vanish any earlier.
+        vanished: bool,
+    },
+    /// A reply arrives.
+    Hear {
+        /// At whom.
+        attempt: usize,
+        /// From where.
+        node: NodeId,
+        /// Which of those on this line.
+        at: usize,
+    },
+    /// An attempt hears that its connection is lost, and its replies are. Its requests may be on their way.
+    Cut {
+        /// Whose.
+        attempt: usize,
+        /// To where.
+        node: NodeId,
+    },
+    /// A holder begins to extend its lease.
+    Extend {
+        /// Whose.
+        attempt: usize,
+    },
+    /// A holder is done, and hands its lease over to one of its process that waited when the nodes were asked.
+    HandOver {
+        /// Whose.
+        attempt: usize,
+    },
+    /// An attempt or an extension is timed out or dropped; a holder leaves.
+    Leave {
+        /// Who.
+        attempt: usize,
+    },
+    /// A node restarts.
+    Restart {
+        /// Which.
+        node: NodeId,
+        /// Whether with everything that it knew, or with nothing.
+        remembers: bool,
+    },
+    /// A locker looks at a node, judges it, and does what has to be done: settles it, or wakes it.
+    Join {
+        /// Which.
+        node: NodeId,
+    },
+    /// Half a time to live passes.
+    Tick,
+}
+
+impl World {
+    /// Everything that may happen next, in an order that depends on the state alone.
+    #[must_use]
+    pub fn choices(&self, state: &State) -> Vec<Action> {
+        let mut choices = Vec::new();
+        if state.broken.is_some() || self.is_settled(state) {
+            return choices;
+        }
+        self.beginnings_of_attempts(state, &mut choices);
+        for (id, attempt) in state.attempts.iter().enumerate() {
+            self.of_attempt(state, id, attempt, &mut choices);
+        }
+        for (node, server) in self.ids().zip(&state.servers) {
+            self.of_server(state, node, server, &mut choices);
+        }
+        if matches!(self.setup.time, Time::Ticks(end) if state.ticks < end) {
+            choices.push(Action::Tick);
+        }
+        choices
+    }
+
+    /// Whether nothing more can be won or extended, so that nothing more can break.
+    fn is_settled(&self, state: &State) -> bool {
+        let left = self.setup.attempts.saturating_sub(state.attempts.len());
+        if self.setup.only_rivals && left + state.clients() < 2 {
+            return true;
+        }
+        let may_go_on = |attempt: &Arc<Attempt>| match &attempt.phase {
+            Phase::Acquiring(..) | Phase::Extending(..) => true,
+            Phase::Holding(lease) => self.extends(state, lease) || self.hands_over(&attempt.phase),
+            Phase::Over(_) => self.hands_over(&attempt.phase),
+        };
+        left == 0 && !state.attempts.iter().any(may_go_on)
+    }
+
+    /// Whether a lease may be extended. Where locks do not end by time an extension changes nothing on any node, so only one
+    /// that has to fail can show anything.
+    fn extends(&self, state: &State, lease: &Lease) -> bool {
+        lease.extensions < self.setup.extensions && (self.locks_last() || state.greatest_token() > Some(lease.token))
+    }
+
+    /// Whether a lease has a token left for one that waits. What is over is handed over by a mutant only, and there only if
+    /// it shows something.
+    fn hands_over(&self, phase: &Phase) -> bool {
+        let is_left = match phase {
+            Phase::Holding(lease) => !lease.handed_over,
+            Phase::Over(Some(_)) => self.is(Mutant::HandOverAfterLoss),
+            _ => false,
+        };
+        is_left && self.setup.block > 1
+    }
+
+    /// Whether the lock on a node may vanish before the next arrival there. Where locks last, only that of one who is
+    /// done with it, and whose releases are not under way as mail.
+    fn may_vanish(&self, state: &State, node: NodeId) -> bool {
+        let occupant = state.servers.get(node.index()).and_then(|server| server.occupant.0);
+        let is_over = |id: usize| state.attempts.get(id).is_some_and(|a| matches!(a.phase, Phase::Over(_)));
+        occupant.is_some_and(|id| !self.locks_last() || (!self.setup.releases && is_over(id)))
+    }
+
+    /// Attempts are alike, so they begin in the order of their names.
+    fn beginnings_of_attempts(&self, state: &State, choices: &mut Vec<Action>) {
+        if state.attempts.len() >= self.setup.attempts || state.clients() >= self.setup.clients {
+            return;
+        }
+        let everybody = NodeSet::first(self.setup.nodes);
+        choices.push(Action::Begin { reach: everybody, floor: 0 });
+        if let Some(token) = state.greatest_token().filter(|_| self.setup.floors) {
+            choices.push(Action::Begin { reach: everybody, floor: token.get() + u64::from(self.setup.block) });
+        }
+        if self.is(Mutant::ReachableQuorum) {
+            let some = 1..(1_usize << self.setup.nodes) - 1;
+            let reached = |bits: usize| self.ids().filter(|node| bits >> node.index() & 1 == 1).collect();
+            choices.extend(some.map(|bits| Action::Begin { reach: reached(bits), floor: 0 }));
+        }
+    }
+
+    fn of_attempt(&self, state: &State, attempt: usize, is: &Attempt, choices: &mut Vec<Action>) {
+        let waits = matches!(is.phase, Phase::Acquiring(..) | Phase::Extending(..));
+        for (node, line) in self.ids().zip(&is.lines) {
+            for at in 0..line.requests.len() {
+                choices.push(Action::Arrive { attempt, node, at, vanished: false });
+                if self.may_vanish(state, node) {
+                    choices.push(Action::Arrive { attempt, node, at, vanished: true });
+                }
+            }
+            choices.extend((0..line.replies.len()).map(|at| Action::Hear { attempt, node, at }));
+            let is_awaited = !line.replies.is_empty() || line.requests.iter().any(|mail| !mail.orphan);
+            if self.setup.cuts && waits && is_awaited {
+                choices.push(Action::Cut { attempt, node });
+            }
+        }
+        if matches!(&is.phase, Phase::Holding(lease) if self.extends(state, lease)) {
+            choices.push(Action::Extend { attempt });
+        }
+        if self.hands_over(&is.phase) {
+            choices.push(Action::HandOver { attempt });
+        }
+        if self.setup.leaves && !matches!(is.phase, Phase::Over(_)) {
+            choices.push(Action::Leave { attempt });
+        }
+    }
+
+    /// What would change nothing is offered as well; taking it leads nowhere.
+    fn of_server(&self, state: &State, node: NodeId, server: &Server, choices: &mut Vec<Action>) {
+        if state.restarts < self.setup.restarts {
+            choices.push(Action::Restart { node, remembers: false });
+            // Whoever remembers its locks refuses more; as long as nobody looks into it, that is no restart at all.
+            if self.locks_last() && self.setup.joins_late {
+                choices.push(Action::Restart { node, remembers: true });
+            }
+        }
+        if server.runs > 0 && !self.is(Mutant::ForgottenCounterVotes) {
+            choices.push(Action::Join { node });
+        }
+    }
+}

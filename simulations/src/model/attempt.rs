@@ -1,0 +1,195 @@
+//! [`Attempt`]: one attempt of one client: its machine, its mail, and the lease that it won.
+
+use redfence::protocol::{Acquire, Continuity, Extend, Footprint, Reply, Verb, View};
+use redfence::{FencingToken, Moment, NodeId, NodeSet};
+
+use super::oracle::Oracle;
+use super::state::{Aside, World};
+
+/// One attempt and, once it is won, its lease.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Attempt {
+    /// The attempts whose leases had been returned when this one began, as bits.
+    pub(super) earlier: u64,
+    /// The nodes that it can reach: all, unless a mutant has it otherwise.
+    pub(super) reach: NodeSet,
+    /// One line a node.
+    pub(super) lines: Vec<Line>,
+    /// Where it has to release.
+    pub(super) footprint: Footprint,
+    /// The nodes whose grants it heard of before it won.
+    pub(super) heard: NodeSet,
+    pub(super) phase: Phase,
+}
+
+/// How far an attempt is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Phase {
+    /// Waits for replies to its grants and seals.
+    Acquiring(Box<Acquire>, Aside<Oracle>),
+    /// Believes in its lease.
+    Holding(Lease),
+    /// Believes in its lease and waits for replies to its extension, before whose beginning that token was the greatest.
+    Extending(Lease, Box<Extend>, Option<FencingToken>),
+    /// Over: never won, or it had a lease with that token.
+    Over(Option<FencingToken>),
+}
+
+/// What was won.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Lease {
+    /// The last of its tokens.
+    pub(super) token: FencingToken,
+    pub(super) continuity: Continuity,
+    pub(super) valid_until: Moment,
+    /// How many extensions have begun.
+    pub(super) extensions: u8,
+    /// Whether it was handed over to one that waited.
+    pub(super) handed_over: bool,
+}
+
+/// What is on its way between an attempt and a node.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub(super) struct Line {
+    pub(super) requests: Vec<Mail>,
+    pub(super) replies: Vec<Echo>,
+    /// Under a mutant: its grant was delivered once, and will be again.
+    pub(super) repeated: bool,
+}
+
+/// A request on its way. Rounds tell the extensions of one lease apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Mail {
+    pub(super) round: u8,
+    pub(super) verb: Verb,
+    /// Its connection is lost: whatever the node says, nobody hears it.
+    pub(super) orphan: bool,
+}
+
+/// A reply on its way, and what it replies to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Echo {
+    pub(super) round: u8,
+    pub(super) kind: Kind,
+    pub(super) reply: Reply,
+}
+
+/// What a reply replies to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Kind {
+    Grant,
+    Seal,
+    Extend,
+    Release,
+}
+
+impl Attempt {
+    /// Puts `verb` on its way to the nodes of `to` that it can reach.
+    pub(super) fn send(&mut self, to: NodeSet, round: u8, verb: Verb) {
+        for node in self.reach.iter().filter(|node| to.contains(*node)) {
+            if let Some(line) = self.lines.get_mut(node.index()) {
+                line.requests.push(Mail { round, verb, orphan: false });
+            }
+        }
+    }
+
+    /// Puts the releases on their way and is over.
+    pub(super) fn leave(&mut self, world: &World) {
+        self.phase = Phase::Over(self.phase.token());
+        if world.setup.releases {
+            self.send(self.footprint.outstanding(), 0, Verb::Release);
+        }
+    }
+
+    /// Takes away the mail that nobody will read and that changes nothing where it arrives: states that differ by
+    /// it alone are one.
+    pub(super) fn tidy(&mut self, world: &World) {
+        let extends_again = |lease: &Lease| lease.extensions < world.setup.extensions;
+        let (grants, seals, round) = match &self.phase {
+            Phase::Acquiring(..) => (true, true, None),
+            Phase::Holding(lease) => (world.setup.releases || extends_again(lease), false, None),
+            // The extension that is under way has its voters already.
+            Phase::Extending(lease, ..) => {
+                (world.setup.releases || extends_again(lease), false, Some(lease.extensions))
+            }
+            Phase::Over(_) => (false, false, None),
+        };
+        for line in &mut self.lines {
+            line.replies.retain(|echo| match echo.kind {
+                Kind::Grant => grants,
+                Kind::Seal => seals,
+                Kind::Extend => round == Some(echo.round),
+                Kind::Release => false,
+            });
+            // Where locks do not end by time, an extension that nobody waits for changes nothing.
+            if !world.locks_last() {
+                line.requests.retain(|mail| mail.kind() != Kind::Extend || round == Some(mail.round));
+            }
+        }
+    }
+}
+
+impl Phase {
+    /// The token of the lease that was won.
+    pub(super) fn token(&self) -> Option<FencingToken> {
+        match self {
+            Self::Acquiring(..) => None,
+            Self::Holding(lease) | Self::Extending(lease, ..) => Some(lease.token),
+            Self::Over(token) => *token,
+        }
+    }
+
+    /// The lease that is believed in.
+    pub(super) fn lease(&self) -> Option<&Lease> {
+        match self {
+            Self::Holding(lease) | Self::Extending(lease, ..) => Some(lease),
+            Self::Acquiring(..) | Self::Over(_) => None,
+        }
+    }
+
+    pub(super) fn lease_mut(&mut self) -> Option<&mut Lease> {
+        match self {
+            Self::Holding(lease) | Self::Extending(lease, ..) => Some(lease),
+            Self::Acquiring(..) | Self::Over(_) => None,
+        }
+    }
+}
+
+impl Line {
+    /// A reply goes on its way; in an order that does not tell who was faster.
+    pub(super) fn echo(&mut self, mail: Mail, reply: Reply) {
+        if mail.orphan {
+            return;
+        }
+        self.replies.push(Echo { round: mail.round, kind: mail.kind(), reply: plain(reply) });
+        self.replies.sort_by_key(|echo| (echo.kind, echo.round));
+    }
+}
+
+impl Mail {
+    pub(super) const fn kind(&self) -> Kind {
+        match self.verb {
+            Verb::Grant { .. } => Kind::Grant,
+            Verb::Seal { .. } => Kind::Seal,
+            Verb::Extend { .. } => Kind::Extend,
+            _ => Kind::Release,
+        }
+    }
+}
+
+/// A reply without what is meant for people: who is in the way and for how long decides nothing.
+fn plain(reply: Reply) -> Reply {
+    match reply {
+        Reply::Refused(_) => Reply::Refused(View::default()),
+        Reply::Failed(mut fault) => {
+            fault.detail = "".into();
+            Reply::Failed(fault)
+        }
+        other => other,
+    }
+}
+
+/// As which node an attempt that reaches `reach` counts `node`.
+pub(super) fn counted_as(reach: NodeSet, node: NodeId) -> NodeId {
+    NodeId::new(reach.iter().take_while(|other| *other < node).count()).unwrap_or(node)
+}

@@ -1,0 +1,87 @@
+//! [`Mutant`]: the short cuts that look harmless.
+
+use redfence::WallTime;
+use redfence::node::NodeState;
+use redfence::protocol::{Reply, Request, Verb};
+
+/// A wrong protocol. Each differs from the right one in a single place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Mutant {
+    /// The token is the greatest number of the quorum, and nobody is sealed.
+    NoSeal,
+    /// A seal raises the counter without looking whose the lock is.
+    SealWithoutHolder,
+    /// A node that lost its counters votes, and its counters start anew from the lowest number that counts.
+    ForgottenCounterVotes,
+    /// A quorum of the nodes that can be reached, in place of the configured ones.
+    ReachableQuorum,
+    /// An extension takes a lost lock again and counts that as a vote.
+    ExtendReseeds,
+    /// A grant is delivered twice.
+    GrantTwice,
+    /// A node that forgot its locks is woken at once.
+    NoRest,
+    /// A block of tokens is drawn as a single number, and handed out as a block.
+    BlockNotOwned,
+    /// A lease is handed over to one that began after the nodes were asked.
+    HandOverToLatecomers,
+    /// A lease that is over is handed over.
+    HandOverAfterLoss,
+}
+
+impl Mutant {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::NoSeal,
+        Self::SealWithoutHolder,
+        Self::ForgottenCounterVotes,
+        Self::ReachableQuorum,
+        Self::ExtendReseeds,
+        Self::GrantTwice,
+        Self::NoRest,
+        Self::BlockNotOwned,
+        Self::HandOverToLatecomers,
+        Self::HandOverAfterLoss,
+    ];
+
+    /// What is wrong with it, in a few words.
+    #[must_use]
+    pub const fn short_cut(self) -> &'static str {
+        match self {
+            Self::NoSeal => "the greatest counter of the quorum is the token, and nobody is sealed",
+            Self::SealWithoutHolder => "a seal does not look whose the lock is",
+            Self::ForgottenCounterVotes => "a node that comes back with empty counters votes",
+            Self::ReachableQuorum => "a quorum of the nodes that can be reached",
+            Self::ExtendReseeds => "an extension takes a lost lock again, and counts that as a vote",
+            Self::GrantTwice => "a grant is delivered twice",
+            Self::NoRest => "a node that forgot its locks is woken at once",
+            Self::BlockNotOwned => "one number is drawn, and two tokens are used",
+            Self::HandOverToLatecomers => "a lease is handed over to one that began after the nodes were asked",
+            Self::HandOverAfterLoss => "a lease that is over is handed over",
+        }
+    }
+
+    /// What a node does with a request under this mutant.
+    pub(super) fn apply(mutant: Option<Self>, node: &mut NodeState, now: WallTime, request: &Request) -> Reply {
+        match (mutant, request.verb) {
+            (Some(Self::SealWithoutHolder), Verb::Seal { token }) => {
+                let slot = request.subject.resource.slot();
+                node.set_counter(slot, node.counter(slot).max(token));
+                Reply::Sealed
+            }
+            (Some(Self::ExtendReseeds), Verb::Extend { ttl }) => match node.apply(now, request) {
+                Reply::Refused(view) if view.occupant.is_none() => {
+                    let verb = Verb::Grant { ttl, floor: 0, block: 1, yield_at: 0 };
+                    node.apply(now, &Request { verb, ..request.clone() });
+                    Reply::Extended
+                }
+                reply => reply,
+            },
+            (Some(Self::BlockNotOwned), Verb::Grant { ttl, floor, yield_at, .. }) => {
+                let verb = Verb::Grant { ttl, floor, block: 1, yield_at };
+                node.apply(now, &Request { verb, ..request.clone() })
+            }
+            _ => node.apply(now, request),
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! [`Oracle`]: what an attempt ought to decide, counted afresh and plainly from the replies that it was given.
+
+use redfence::protocol::{Defeat, Quorum, Reply, Step};
+use redfence::{NodeId, NodeSet};
+
+use super::attempt::Kind;
+
+/// The replies to one attempt, and what follows from them.
+#[derive(Debug, Clone)]
+pub(super) struct Oracle {
+    quorum: Quorum,
+    drawn: Vec<(NodeId, u64)>,
+    against: NodeSet,
+    sealed: NodeSet,
+}
+
+impl Oracle {
+    pub(super) const fn new(quorum: Quorum) -> Self {
+        Self { quorum, drawn: Vec::new(), against: NodeSet::EMPTY, sealed: NodeSet::EMPTY }
+    }
+
+    /// Takes in a reply and compares the machine's step with what is right now; the story of what differs.
+    pub(super) fn judge(&mut self, node: NodeId, kind: Kind, reply: &Reply, step: &Step) -> Option<String> {
+        match reply {
+            Reply::Granted { counter } => self.drawn.push((node, *counter)),
+            Reply::Sealed => self.sealed.insert(node),
+            _ => self.against.insert(node),
+        }
+        let token = self.drawn.get(..self.quorum.needed()).and_then(|first| first.iter().map(|(_, c)| *c).max());
+        let counts = |(node, drawn): &(NodeId, u64)| {
+            !self.against.contains(*node) && token.is_some_and(|token| *drawn == token || self.sealed.contains(*node))
+        };
+        let yes = self.drawn.iter().filter(|draw| counts(draw)).count();
+        let above = self.drawn.iter().filter(|(_, drawn)| token.is_some_and(|token| *drawn > token));
+        let never: NodeSet = above.map(|(node, _)| *node).chain(self.against.iter()).collect();
+        let can_win = self.quorum.nodes() - never.len() >= self.quorum.needed();
+        let right = match step {
+            Step::Won(win) => yes >= self.quorum.needed() && token == Some(win.token.get()),
+            Step::Lost(Defeat::TooSlow { .. }) => yes >= self.quorum.needed(),
+            Step::Lost(_) => !can_win,
+            Step::Wait | Step::Seal(..) => yes < self.quorum.needed() && can_win,
+        };
+        (!right).then(|| format!("{kind:?} from {node}: {reply:?} made {step:?} with {yes} sealed, {never:?} lost"))
+    }
+}

@@ -1,0 +1,188 @@
+//! What must hold, and [`Violation`]: what did not.
+
+use std::fmt;
+use std::sync::Arc;
+
+use redfence::protocol::{Reply, Request, Verb};
+use redfence::verifier::{Rule, Verdict};
+use redfence::{FencingToken, WallTime};
+
+use super::Mutant;
+use super::attempt::Lease;
+use super::state::{State, World};
+use super::story::{name, number};
+
+/// A promise that was broken.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Violation {
+    /// T1: two leases carry one token.
+    SameToken(usize, usize, FencingToken),
+    /// T2: the second attempt began after the first one's lease was returned, and its token is not greater.
+    OutOfOrder((usize, FencingToken), (usize, FencingToken)),
+    /// X: two holders believe in their leases.
+    TwoHolders(usize, usize),
+    /// E: a lease was extended although one with that greater token had been returned before.
+    Bridged(usize, FencingToken),
+    /// F: a verifier accepted the first one's write after the second one's, whose lease is the newer.
+    Unfenced(usize, usize),
+    /// A holder was told more validity than the nodes give.
+    Overstated(usize),
+    /// An attempt was decided later than it could have been, or earlier than it may.
+    Untimely(String),
+    /// An attempt that waits no longer did not end.
+    Undecided(usize),
+}
+
+impl Violation {
+    /// The promise, as it is called.
+    #[must_use]
+    pub const fn promise(&self) -> &'static str {
+        match self {
+            Self::SameToken(..) => "T1",
+            Self::OutOfOrder(..) => "T2",
+            Self::TwoHolders(..) => "X",
+            Self::Bridged(..) => "E",
+            Self::Unfenced(..) => "F",
+            Self::Overstated(_) => "validity",
+            Self::Untimely(_) | Self::Undecided(_) => "timeliness",
+        }
+    }
+}
+
+impl World {
+    /// A lease was returned.
+    pub(super) fn check_won(&self, state: &mut State, id: usize, lease: &Lease) {
+        let tokens = self.same_token(state, id, lease.token).or_else(|| self.out_of_order(state, id, lease.token));
+        let found = tokens.or_else(|| self.unfenced(state)).or_else(|| self.two_holders(state, id));
+        state.broken = found.or_else(|| self.overstated(state, id, lease));
+    }
+
+    /// A lease was handed over: whoever has it now began with its attempt, or under a mutant just now.
+    pub(super) fn check_handed_over(&self, state: &mut State, id: usize) {
+        let is_late = self.is(Mutant::HandOverToLatecomers);
+        let Some(token) = state.attempts.get(id).and_then(|attempt| attempt.phase.token()) else { return };
+        let before = |other: usize| other != id && (is_late || is_newer(state, id, other));
+        let newer = state.leases().find(|(other, its)| before(*other) && *its >= token);
+        let order = newer.map(|(other, its)| Violation::OutOfOrder((other, its), (id, token)));
+        state.broken = order.or_else(|| self.two_holders(state, id));
+    }
+
+    /// A lease was extended; before that began, `newest` was the greatest token that had been returned.
+    pub(super) fn check_extended(&self, state: &mut State, id: usize, newest: Option<FencingToken>) {
+        let token = state.attempts.get(id).and_then(|attempt| attempt.phase.token());
+        state.broken = newest.filter(|newest| Some(*newest) > token).map(|newest| Violation::Bridged(id, newest));
+    }
+
+    /// A lease owns all tokens of its block, used or not.
+    fn same_token(&self, state: &State, id: usize, token: FencingToken) -> Option<Violation> {
+        let block = u64::from(self.setup.block);
+        let (other, its) =
+            state.leases().find(|(other, its)| *other != id && its.get().abs_diff(token.get()) < block)?;
+        Some(Violation::SameToken(other.min(id), other.max(id), its.min(token)))
+    }
+
+    /// Not even the first token of the block may be below the last one of a lease that was there before.
+    fn out_of_order(&self, state: &State, id: usize, token: FencingToken) -> Option<Violation> {
+        let first = self.tokens(token).next()?;
+        let (other, its) = state.leases().find(|(other, its)| is_newer(state, id, *other) && *its >= first)?;
+        Some(Violation::OutOfOrder((other, its), (id, first)))
+    }
+
+    /// The tokens of a lease whose last one is `last`.
+    fn tokens(&self, last: FencingToken) -> impl Iterator<Item = FencingToken> + use<> {
+        let first = last.get().saturating_sub(u64::from(self.setup.block) - 1);
+        (first..=last.get()).filter_map(|token| FencingToken::new(token).ok())
+    }
+
+    /// Everybody who ever held a lease may write at any time, in any order, believing or not, and more than once: every
+    /// such order is shown to the shipped rule.
+    fn unfenced(&self, state: &State) -> Option<Violation> {
+        let all_of = |(id, last)| self.tokens(last).map(move |token| (id, token));
+        let leases: Vec<_> = state.leases().flat_map(all_of).collect();
+        for first in &leases {
+            for second in &leases {
+                for third in &leases {
+                    if let Some(found) = unfenced_in(state, &[*first, *second, *third]) {
+                        return Some(found);
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    /// Where locks last, nobody else believes.
+    fn two_holders(&self, state: &State, id: usize) -> Option<Violation> {
+        let believes = |other: &usize| {
+            *other != id && state.attempts.get(*other).is_some_and(|attempt| attempt.phase.lease().is_some())
+        };
+        let other = (0..state.attempts.len()).find(believes).filter(|_| self.locks_last())?;
+        Some(Violation::TwoHolders(other.min(id), other.max(id)))
+    }
+
+    /// Where locks last and nobody forgot one, a quorum must have the lock at least for as long as its holder was told.
+    fn overstated(&self, state: &State, id: usize, lease: &Lease) -> Option<Violation> {
+        if !self.locks_last() || state.restarts > 0 || self.setup.mutant.is_some() {
+            return None;
+        }
+        let subject = self.subjects.get(id)?;
+        let at_the_end: WallTime = state.wall().after(lease.valid_until.since(state.moment()));
+        let request = Request { subject: Arc::clone(subject), verb: Verb::Inspect };
+        let holder = subject.holder.to_string();
+        let holding = state.servers.iter().filter(|server| {
+            let reply = server.node.clone().apply(at_the_end, &request);
+            matches!(reply, Reply::Seen(view) if view.occupant.as_deref() == Some(&*holder))
+        });
+        (holding.count() < self.quorum.needed()).then_some(Violation::Overstated(id))
+    }
+}
+
+/// Whether `newer` began after the lease of `older` had been returned.
+fn is_newer(state: &State, newer: usize, older: usize) -> bool {
+    state.attempts.get(newer).is_some_and(|attempt| attempt.earlier >> older & 1 == 1)
+}
+
+/// Shows writes to the shipped rule, one after the other.
+fn unfenced_in(state: &State, writes: &[(usize, FencingToken)]) -> Option<Violation> {
+    let mut highest = None;
+    let mut accepted: Vec<usize> = Vec::new();
+    for (writer, token) in writes {
+        if Rule::AcceptEqual.judge(*token, highest) == Verdict::Admitted {
+            let is_behind = |other: &&usize| is_newer(state, **other, *writer) || Some(*token) < highest;
+            if let Some(newer) = accepted.iter().find(is_behind) {
+                return Some(Violation::Unfenced(*writer, *newer));
+            }
+            highest = Some(*token);
+            accepted.push(*writer);
+        }
+    }
+    None
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} broken: ", self.promise())?;
+        match self {
+            Self::SameToken(one, other, token) => {
+                write!(f, "{} and {} both hold token {}", name(*one), name(*other), number(token.get()))
+            }
+            Self::OutOfOrder((first, its), (second, token)) => {
+                let (first, second) = (name(*first), name(*second));
+                let (its, token) = (number(its.get()), number(token.get()));
+                write!(f, "{second} began after {first} had token {its}, and got {token}")
+            }
+            Self::TwoHolders(one, other) => {
+                write!(f, "{} and {} both believe in their leases", name(*one), name(*other))
+            }
+            Self::Bridged(id, newer) => {
+                write!(f, "{} was extended although token {} had been returned", name(*id), number(newer.get()))
+            }
+            Self::Unfenced(older, newer) => {
+                write!(f, "a write of {} was accepted after one of {}", name(*older), name(*newer))
+            }
+            Self::Overstated(id) => write!(f, "{} was told a validity that the nodes do not give", name(*id)),
+            Self::Untimely(story) => f.write_str(story),
+            Self::Undecided(id) => write!(f, "{} waits no longer, and was not decided", name(*id)),
+        }
+    }
+}

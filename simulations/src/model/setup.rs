@@ -1,0 +1,122 @@
+//! [`Setup`]: what a world is made of, and the setups that are searched.
+
+use super::Mutant;
+
+/// What a world is made of, and what may happen in it.
+#[derive(Debug, Clone, Copy)]
+pub struct Setup {
+    /// How many nodes.
+    pub nodes: usize,
+    /// How many attempts begin in all.
+    pub attempts: usize,
+    /// How many of them may be under way or hold a lease at one time.
+    pub clients: usize,
+    /// How often each lease may be extended.
+    pub extensions: u8,
+    /// How many numbers a grant draws. Those before the last are for those who wait in the process: the lease is handed over
+    /// to one of them, if there are any.
+    pub block: u32,
+    /// How far apart the nodes' counters may lie in the beginning.
+    pub spread: u64,
+    /// Whether attempts may ask for counters above the tokens that were issued.
+    pub floors: bool,
+    /// Whether time passes.
+    pub time: Time,
+    /// How often nodes may restart, in all.
+    pub restarts: u8,
+    /// Whether replies are heard as soon as they are given: a bound, for worlds that are too large without. Requests are late
+    /// all the same.
+    pub prompt: bool,
+    /// Whether a node that restarted may wait for a locker to look at it. If not it is looked at once, so that its rest
+    /// ends as early as it can; before that it grants nothing either way.
+    pub joins_late: bool,
+    /// Whether it ends where no two attempts may come to believe any more: only X and E are asked for.
+    pub only_rivals: bool,
+    /// Whether attempts give up and holders leave.
+    pub leaves: bool,
+    /// Whether their releases travel. If not, the locks of those who left vanish at any later moment, or never: whatever
+    /// becomes of a release is among that.
+    pub releases: bool,
+    /// Whether an attempt may hear that a connection is lost.
+    pub cuts: bool,
+    /// The wrong protocol to run, if any.
+    pub mutant: Option<Mutant>,
+}
+
+/// Whether time passes, and with it what ends a lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Time {
+    /// It stands still, and any lock may vanish at any moment.
+    Still,
+    /// It passes this many times, by half a time to live. Locks end by it and by releases only.
+    Ticks(u8),
+}
+
+impl Setup {
+    /// Three nodes whose locks vanish at any moment: T1, T2, E and F rely on no timing.
+    #[must_use]
+    pub const fn vanishing(attempts: usize) -> Self {
+        Self {
+            nodes: 3,
+            attempts,
+            clients: attempts,
+            extensions: 0,
+            block: 1,
+            spread: 2,
+            floors: true,
+            time: Time::Still,
+            restarts: 0,
+            prompt: false,
+            joins_late: false,
+            only_rivals: false,
+            leaves: false,
+            releases: false,
+            cuts: false,
+            mutant: None,
+        }
+    }
+
+    /// Three nodes that keep their locks until their time is over: X has to hold as well.
+    #[must_use]
+    pub const fn lasting(attempts: usize) -> Self {
+        Self { spread: 0, floors: false, time: Time::Ticks(3), leaves: true, ..Self::vanishing(attempts) }
+    }
+
+    /// The setups that are searched to their end, and their names. Of three attempts, those whose replies are prompt.
+    #[must_use]
+    pub fn searched(attempts: usize) -> Vec<(&'static str, Self)> {
+        let prompt = attempts > 2;
+        let vanishing = Self { prompt, ..Self::vanishing(attempts) };
+        let level = Self { spread: 1, floors: false, ..vanishing };
+        let lasting = Self { prompt, ..Self::lasting(attempts) };
+        // Of two attempts X asks only what they do while both may believe. The first may as well begin when time does; it believes for
+        // less than two ticks, and one tick longer if it extends.
+        let rivals = Self { leaves: attempts > 2, only_rivals: true, ..lasting };
+        let until = |ticks| Time::Ticks(if attempts > 2 { 3 } else { ticks });
+        vec![
+            ("locks vanish", vanishing),
+            ("locks vanish, extensions", Self { extensions: 1, ..level }),
+            ("locks vanish, hand-over", Self { block: 2, ..level }),
+            ("locks vanish, a node forgets", Self { restarts: 1, ..level }),
+            ("locks last", lasting),
+            ("locks last, a node restarts", Self { restarts: 1, time: until(1), ..rivals }),
+            ("locks last, extensions", Self { extensions: 1, time: until(2), ..rivals }),
+        ]
+    }
+
+    /// The smallest setup that shows what is wrong with `mutant`.
+    #[must_use]
+    pub const fn showing(mutant: Mutant) -> Self {
+        let setup = Self { floors: false, mutant: Some(mutant), ..Self::vanishing(2) };
+        match mutant {
+            Mutant::NoSeal | Mutant::SealWithoutHolder => setup,
+            Mutant::GrantTwice => Self { spread: 1, ..setup },
+            Mutant::ReachableQuorum => Self { spread: 0, ..setup },
+            Mutant::ForgottenCounterVotes => Self { spread: 0, restarts: 1, ..setup },
+            Mutant::ExtendReseeds => Self { spread: 0, extensions: 1, ..setup },
+            Mutant::NoRest => Self { spread: 0, restarts: 1, time: Time::Ticks(0), ..setup },
+            Mutant::BlockNotOwned | Mutant::HandOverToLatecomers => Self { spread: 0, block: 2, ..setup },
+            Mutant::HandOverAfterLoss => Self { spread: 0, block: 2, time: Time::Ticks(3), ..setup },
+        }
+    }
+}

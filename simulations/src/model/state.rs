@@ -1,0 +1,182 @@
+//! [`State`]: everything that is, at one moment; [`World`]: what does not change.
+
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+use std::time::Duration;
+
+use redfence::node::NodeState;
+use redfence::protocol::{COUNTER_MIN, Quorum, Reply, Request, RunId, Subject, Terms, Verb};
+use redfence::{FencingToken, Holder, HolderId, Label, Moment, NodeId, Resource, WallTime};
+
+use super::attempt::{Attempt, Phase};
+use super::setup::{Setup, Time};
+use super::{Mutant, Violation};
+
+/// What every attempt asks for.
+pub(super) const TERMS: Terms = Terms { ttl: Duration::from_secs(1), drift_ppm: 10_000, min_validity: Duration::ZERO };
+/// What passes at once: half a time to live.
+pub(super) const TICK: Duration = Duration::from_millis(500);
+/// Nobody's numbers are as large as this many attempts.
+const ATTEMPTS_MAX: usize = 64;
+
+/// What does not change: the setup and the names.
+#[derive(Debug, Clone)]
+pub struct World {
+    pub(super) setup: Setup,
+    pub(super) quorum: Quorum,
+    pub(super) resource: Resource,
+    pub(super) subjects: Vec<Arc<Subject>>,
+    /// What a node stores for each.
+    holders: Vec<String>,
+}
+
+/// Everything that is, at one moment. Copies share what did not change.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct State {
+    pub(super) ticks: u8,
+    pub(super) restarts: u8,
+    pub(super) servers: Vec<Arc<Server>>,
+    pub(super) attempts: Vec<Arc<Attempt>>,
+    pub(super) broken: Option<Violation>,
+}
+
+/// A node, and what the world knows about it that the node may have forgotten.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Server {
+    pub(super) node: NodeState,
+    /// How often it restarted.
+    pub(super) runs: u8,
+    /// The greatest number that it issued before it forgot; its clock is not behind it.
+    pub(super) issued: u64,
+    /// Whose lock it had after the last arrival.
+    pub(super) occupant: Aside<Option<usize>>,
+}
+
+impl World {
+    /// A world of this setup; `None` for a number of nodes or attempts that cannot be.
+    #[must_use]
+    pub fn new(setup: Setup) -> Option<Self> {
+        let resource = Resource::new("modelled").ok()?;
+        let label = Label::new("").ok()?;
+        let subject = |id: usize| {
+            let holder = Holder::new(HolderId::from_random(id as u128 + 1), label.clone());
+            Arc::new(Subject { resource: resource.clone(), holder })
+        };
+        let subjects: Vec<_> = (0..setup.attempts).map(subject).collect();
+        let holders = subjects.iter().map(|subject| subject.holder.to_string()).collect();
+        let quorum = Quorum::of(setup.nodes).filter(|_| setup.attempts <= ATTEMPTS_MAX)?;
+        Some(Self { setup, quorum, resource, subjects, holders })
+    }
+
+    /// Every beginning, up to the nodes' names: counters level or apart, in any way that the setup allows.
+    #[must_use]
+    pub fn beginnings(&self) -> Vec<State> {
+        let mut spreads = vec![vec![0]];
+        for _ in 1..self.setup.nodes {
+            let longer = |spread: Vec<u64>| {
+                let last = spread.last().copied().unwrap_or_default();
+                (last..=self.setup.spread).map(move |next| [spread.as_slice(), &[next]].concat())
+            };
+            spreads = spreads.into_iter().flat_map(longer).collect();
+        }
+        spreads.iter().map(|spread| self.beginning(spread)).collect()
+    }
+
+    fn beginning(&self, spread: &[u64]) -> State {
+        let server = |above: &u64| {
+            let mut node = NodeState::founded(run(0), wall(0));
+            node.set_counter(self.resource.slot(), COUNTER_MIN + above);
+            Arc::new(Server { node, runs: 0, issued: 0, occupant: Aside(None) })
+        };
+        let servers = spread.iter().map(server).collect();
+        State { ticks: 0, restarts: 0, servers, attempts: Vec::new(), broken: None }
+    }
+
+    pub(super) fn ids(&self) -> impl Iterator<Item = NodeId> + use<> {
+        NodeId::all(self.setup.nodes)
+    }
+
+    pub(super) fn is(&self, mutant: Mutant) -> bool {
+        self.setup.mutant == Some(mutant)
+    }
+
+    pub(super) fn locks_last(&self) -> bool {
+        self.setup.time != Time::Still
+    }
+
+    /// Whose lock a node has.
+    pub(super) fn occupant(&self, server: &mut Server, now: WallTime) -> Option<usize> {
+        let request = Request { subject: Arc::clone(self.subjects.first()?), verb: Verb::Inspect };
+        let Reply::Seen(view) = server.node.apply(now, &request) else { return None };
+        let occupant = view.occupant?;
+        self.holders.iter().position(|holder| **holder == *occupant)
+    }
+
+    /// The counter of the one resource on a node.
+    pub(super) fn counter(&self, server: &Server) -> u64 {
+        server.node.counter(self.resource.slot())
+    }
+}
+
+impl State {
+    /// The promise that was broken on the way here.
+    #[must_use]
+    pub const fn violation(&self) -> Option<&Violation> {
+        self.broken.as_ref()
+    }
+
+    /// The tokens of all leases that were ever returned, with their attempts, in the order in which these began.
+    pub fn leases(&self) -> impl Iterator<Item = (usize, FencingToken)> {
+        self.attempts.iter().enumerate().filter_map(|(id, attempt)| Some((id, attempt.phase.token()?)))
+    }
+
+    /// How many attempts have begun.
+    #[must_use]
+    pub fn attempts(&self) -> usize {
+        self.attempts.len()
+    }
+
+    pub(super) fn greatest_token(&self) -> Option<FencingToken> {
+        self.leases().map(|(_, token)| token).max()
+    }
+
+    pub(super) fn clients(&self) -> usize {
+        self.attempts.iter().filter(|attempt| !matches!(attempt.phase, Phase::Over(_))).count()
+    }
+
+    /// The holders' time.
+    pub(super) fn moment(&self) -> Moment {
+        Moment::from_origin(TICK * u32::from(self.ticks))
+    }
+
+    /// The nodes' time.
+    pub(super) fn wall(&self) -> WallTime {
+        wall(self.ticks)
+    }
+}
+
+/// The nodes' time begins where counters do, so that the first tokens are small.
+fn wall(ticks: u8) -> WallTime {
+    WallTime::from_unix_us(COUNTER_MIN).after(TICK * u32::from(ticks))
+}
+
+/// The identity of one run of a node.
+pub(super) const fn run(runs: u8) -> RunId {
+    RunId::from_bytes([runs; 20])
+}
+
+/// What is left out of a state's hash and comparison because it follows from the rest.
+#[derive(Debug, Clone)]
+pub(super) struct Aside<T>(pub(super) T);
+
+impl<T> PartialEq for Aside<T> {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl<T> Eq for Aside<T> {}
+
+impl<T> Hash for Aside<T> {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
+}

@@ -1,0 +1,193 @@
+//! What an [`Action`] does to a [`State`].
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use redfence::node::NodeState;
+use redfence::protocol::{
+    Acquire, Census, Extend, Footprint, Quorum, Reason, Record, Reply, Request, Sight, Standing, Verb, judge, rest,
+};
+use redfence::{NodeId, NodeSet, WallTime};
+
+use super::attempt::{Attempt, Kind, Line, Phase};
+use super::oracle::Oracle;
+use super::state::{Aside, Server, State, TERMS, World, run};
+use super::{Action, Mutant, Setup};
+
+impl World {
+    /// The state after `action`; `None` where it changes nothing.
+    #[must_use]
+    pub fn step(&self, before: &State, action: Action) -> Option<State> {
+        let mut state = before.clone();
+        match action {
+            Action::Begin { reach, floor } => self.begin(&mut state, reach, floor)?,
+            Action::Arrive { attempt, node, at, vanished } => {
+                if vanished {
+                    Arc::make_mut(state.servers.get_mut(node.index())?).node.drop_lock(&self.resource);
+                }
+                drop(self.arrive(&mut state, attempt, node, at)?);
+                if self.setup.prompt && self.has_replies(&state, attempt, node) {
+                    self.hear(&mut state, attempt, node, 0)?;
+                }
+            }
+            Action::Hear { attempt, node, at } => self.hear(&mut state, attempt, node, at)?,
+            Action::Cut { attempt, node } => self.cut(&mut state, attempt, node)?,
+            Action::Extend { attempt } => self.extend(&mut state, attempt)?,
+            Action::HandOver { attempt } => self.hand_over(&mut state, attempt)?,
+            Action::Leave { attempt } => self.leave(&mut state, attempt)?,
+            Action::Restart { node, remembers } => self.restart(&mut state, node, remembers)?,
+            Action::Join { node } => self.join(&mut state, node)?,
+            Action::Tick => self.tick(&mut state),
+        }
+        Some(state)
+    }
+
+    fn has_replies(&self, state: &State, id: usize, node: NodeId) -> bool {
+        let line = state.attempts.get(id).and_then(|attempt| attempt.lines.get(node.index()));
+        line.is_some_and(|line| !line.replies.is_empty())
+    }
+
+    fn begin(&self, state: &mut State, reach: NodeSet, floor: u64) -> Option<()> {
+        let quorum = if self.is(Mutant::ReachableQuorum) { Quorum::of(reach.len())? } else { self.quorum };
+        let machine = Acquire::new(quorum, TERMS, state.moment()).for_block(self.setup.block);
+        let mut attempt = Attempt {
+            earlier: state.leases().fold(0, |bits, (id, _)| bits | 1 << id),
+            reach,
+            lines: vec![Line::default(); self.setup.nodes],
+            footprint: Footprint::asked(reach),
+            heard: NodeSet::EMPTY,
+            phase: Phase::Acquiring(Box::new(machine), Aside(Oracle::new(quorum))),
+        };
+        attempt.send(reach, 0, Verb::Grant { ttl: TERMS.ttl, floor, block: self.setup.block, yield_at: 0 });
+        state.attempts.push(Arc::new(attempt));
+        Some(())
+    }
+
+    /// A request takes effect. The reply is what the node said, whether or not anybody will hear it.
+    pub(super) fn arrive(&self, state: &mut State, id: usize, node: NodeId, at: usize) -> Option<Reply> {
+        let wall = state.wall();
+        let attempt = Arc::make_mut(state.attempts.get_mut(id)?);
+        let line = attempt.lines.get_mut(node.index())?;
+        let mail = *line.requests.get(at)?;
+        // Every other attempt has its grants repeated: enough to break T1, and few enough to search.
+        let is_first_of_two =
+            self.is(Mutant::GrantTwice) && id.is_multiple_of(2) && mail.kind() == Kind::Grant && !line.repeated;
+        let is_repeated = line.repeated && mail.kind() == Kind::Grant;
+        if is_first_of_two {
+            line.repeated = true;
+        } else {
+            line.requests.remove(at);
+        }
+        let request = Request { subject: Arc::clone(self.subjects.get(id)?), verb: mail.verb };
+        let server = Arc::make_mut(state.servers.get_mut(node.index())?);
+        let reply = Mutant::apply(self.setup.mutant, &mut server.node, wall, &request);
+        server.occupant.0 = self.occupant(server, wall);
+        if !is_repeated {
+            line.echo(mail, reply.clone());
+        }
+        attempt.tidy(self);
+        Some(reply)
+    }
+
+    fn extend(&self, state: &mut State, id: usize) -> Option<()> {
+        let (now, newest) = (state.moment(), state.greatest_token());
+        let attempt = Arc::make_mut(state.attempts.get_mut(id)?);
+        let Phase::Holding(lease) = &mut attempt.phase else { return None };
+        lease.extensions += 1;
+        let (lease, voters) = (*lease, lease.continuity.voters());
+        let machine = Extend::new(self.quorum, TERMS, now, voters);
+        attempt.phase = Phase::Extending(lease, Box::new(machine), newest);
+        attempt.send(NodeSet::first(self.setup.nodes), lease.extensions, Verb::Extend { ttl: TERMS.ttl });
+        attempt.tidy(self);
+        Some(())
+    }
+
+    /// The next section begins, with the next token. Whoever has it began to wait before the attempt did; the latest such
+    /// moment asks for the most, so it is that of the attempt itself.
+    fn hand_over(&self, state: &mut State, id: usize) -> Option<()> {
+        let attempt = Arc::make_mut(state.attempts.get_mut(id)?);
+        match &mut attempt.phase {
+            Phase::Holding(lease) => lease.handed_over = true,
+            Phase::Over(_) if self.is(Mutant::HandOverAfterLoss) => {}
+            _ => return None,
+        }
+        self.check_handed_over(state, id);
+        // What is over and breaks nothing would be handed over again and again.
+        (!matches!(state.attempts.get(id)?.phase, Phase::Over(_)) || state.broken.is_some()).then_some(())
+    }
+
+    fn restart(&self, state: &mut State, node: NodeId, remembers: bool) -> Option<()> {
+        let wall = state.wall();
+        let counter = self.counter(state.servers.get(node.index())?);
+        let server = Arc::make_mut(state.servers.get_mut(node.index())?);
+        server.runs += 1;
+        state.restarts += 1;
+        server.issued = server.issued.max(counter);
+        let run_id = run(server.runs);
+        if self.is(Mutant::ForgottenCounterVotes) {
+            // Counters that start anew start where counters start, not at the clock.
+            server.node = NodeState::founded(run_id, WallTime::from_unix_us(redfence::protocol::COUNTER_MIN));
+        } else {
+            server.node.restart(run_id, wall, remembers);
+        }
+        server.occupant.0 = self.occupant(server, wall);
+        if self.locks_last() && !self.setup.joins_late {
+            self.join(state, node)?;
+        }
+        Some(())
+    }
+
+    /// Look, judge, and settle or wake, by somebody who has never seen these nodes before.
+    fn join(&self, state: &mut State, node: NodeId) -> Option<()> {
+        let subject = self.subjects.first()?;
+        let ask = |server: &mut Server, now, verb| {
+            let reply = server.node.apply(now, &Request { subject: Arc::clone(subject), verb });
+            if let Reply::Sighted(sight) = reply { Some(sight) } else { None }
+        };
+        let wall = state.wall();
+        let mut others = state.servers.iter().zip(self.ids()).filter(|(_, id)| *id != node);
+        let look = Verb::Look { max_ttl: TERMS.ttl };
+        let known_elsewhere = others.any(|(other, _)| {
+            ask(&mut Server::clone(other), wall, look).is_some_and(|sight: Sight| sight.record.is_some())
+        });
+        let server = Arc::make_mut(state.servers.get_mut(node.index())?);
+        // Its clock is not behind what it issued; where time stands still, it is not a bit before it either.
+        let now = wall.max(WallTime::from_unix_us(server.issued));
+        let sight = ask(server, now, look)?;
+        let seen: Option<Record> = sight.record;
+        let verb = match judge(&sight, &self.census(known_elsewhere)) {
+            Standing::Ready | Standing::Resting(_) => return None,
+            Standing::Wake => Verb::Wake { max_ttl: TERMS.ttl, wall: now },
+            Standing::Settle { rest, reason } => {
+                Verb::Settle { seen, rest, new: reason == Reason::New, max_ttl: TERMS.ttl, wall: now }
+            }
+        };
+        ask(server, now, verb).map(|_| ())
+    }
+
+    fn census(&self, known_elsewhere: bool) -> Census {
+        let Setup { mutant, .. } = self.setup;
+        let rests = self.locks_last() && mutant != Some(Mutant::NoRest);
+        Census {
+            known_elsewhere: known_elsewhere || !self.locks_last(),
+            all_seen: true,
+            declared_new: false,
+            durable: false,
+            forgot: false,
+            rest: if rests { rest(TERMS.ttl, TERMS.drift_ppm) } else { Duration::ZERO },
+        }
+    }
+
+    /// Time passes for everybody alike; whoever reaches the end of a lease stops believing in it.
+    fn tick(&self, state: &mut State) {
+        state.ticks += 1;
+        let now = state.moment();
+        for attempt in &mut state.attempts {
+            if attempt.phase.lease().is_some_and(|lease| now >= lease.valid_until) {
+                let attempt = Arc::make_mut(attempt);
+                attempt.phase = Phase::Over(attempt.phase.token());
+                attempt.tidy(self);
+            }
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! [`Walk`]: one way through a world that is too large to search.
+
+use super::attempt::Phase;
+use super::{Action, Setup, State, Story, Violation, World};
+
+/// One way through a world. Each step is one number, drawn by a seed or by a property test, and the same numbers give
+/// the same way.
+#[derive(Debug)]
+pub struct Walk {
+    world: World,
+    beginning: State,
+    state: State,
+    taken: Vec<Action>,
+}
+
+impl Walk {
+    /// Stands at one of the beginnings of `setup`, as `choice` decides. `None` for a setup that cannot be.
+    #[must_use]
+    pub fn new(setup: Setup, choice: u32) -> Option<Self> {
+        let world = World::new(setup)?;
+        let beginnings = world.beginnings();
+        let beginning = beginnings.get(choice as usize % beginnings.len().max(1))?.clone();
+        Some(Self { world, state: beginning.clone(), beginning, taken: Vec::new() })
+    }
+
+    /// Takes one step: mail is likelier than anything else, and whatever has happened, something can.
+    pub fn choose(&mut self, choice: u32) {
+        let choices = self.world.choices(&self.state);
+        let total: u32 = choices.iter().map(weight).sum();
+        let mut left = choice.checked_rem(total).unwrap_or_default();
+        for action in choices {
+            match left.checked_sub(weight(&action)) {
+                Some(less) => left = less,
+                None => return self.take(action),
+            }
+        }
+    }
+
+    /// Lets everything that is on its way arrive, and nobody wait any longer: every attempt ends.
+    pub fn settle(&mut self) {
+        loop {
+            let is_mail = |action: &Action| matches!(action, Action::Arrive { .. } | Action::Hear { .. });
+            let Some(mail) = self.world.choices(&self.state).into_iter().find(is_mail) else { break };
+            self.take(mail);
+        }
+        for attempt in 0..self.state.attempts.len() {
+            if matches!(self.state.attempts.get(attempt).map(|a| &a.phase), Some(Phase::Acquiring(..))) {
+                self.take(Action::Leave { attempt });
+            }
+        }
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub const fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The promise that was broken.
+    #[must_use]
+    pub const fn violation(&self) -> Option<&Violation> {
+        self.state.violation()
+    }
+
+    /// The way here, in words.
+    #[must_use]
+    pub fn story(&self) -> Story {
+        Story::tell(&self.world, &self.beginning, self.taken.iter().copied())
+    }
+
+    fn take(&mut self, action: Action) {
+        if self.state.violation().is_some() {
+            return;
+        }
+        if let Some(next) = self.world.step(&self.state, action) {
+            self.state = next;
+            self.taken.push(action);
+        }
+    }
+}
+
+/// How likely an action is: mail most of all, and restarts seldom, for nodes rest for long after them.
+const fn weight(action: &Action) -> u32 {
+    match action {
+        Action::Arrive { vanished: false, .. } | Action::Hear { .. } => 64,
+        Action::Begin { .. } | Action::Extend { .. } => 48,
+        Action::Join { .. } | Action::HandOver { .. } => 16,
+        Action::Tick => 8,
+        Action::Arrive { .. } | Action::Leave { .. } | Action::Cut { .. } => 4,
+        Action::Restart { .. } => 1,
+    }
+}
+
+impl State {
+    /// Whether somebody waits for an extension although a lease with a greater token was returned.
+    pub(super) fn extends_behind(&self) -> bool {
+        let newest = self.greatest_token();
+        self.attempts
+            .iter()
+            .any(|attempt| matches!(&attempt.phase, Phase::Extending(lease, ..) if Some(lease.token) < newest))
+    }
+
+    /// Whether a lease was handed over while one with a greater token was there.
+    pub(super) fn hands_over_behind(&self) -> bool {
+        let newest = self.greatest_token();
+        let behind = |phase: &Phase| phase.lease().is_some_and(|lease| lease.handed_over && Some(lease.token) < newest);
+        self.attempts.iter().any(|attempt| behind(&attempt.phase))
+    }
+}

@@ -1,0 +1,278 @@
+//! [`StreamLevel`]: the farm's cluster as virtual servers on a network of bytes.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
+
+use redfence::node::redis::{RedisNode, RedisNodeOptions};
+use redfence::node::{Answer, Ear, Node};
+use redfence::protocol::{Request, Verb};
+use redfence::{Entropy, HolderId, NodeId, Resource};
+use redis::{ProtocolVersion, RedisConnectionInfo};
+
+use super::machine::Machine;
+use super::mutant::alter;
+use super::server::Server;
+use super::socket::Road;
+use super::wire::Wire;
+use crate::farm::{Cluster, MachineClock, Process, TasksOf, World, lock};
+use crate::history::Assumed;
+use crate::invariant::{Leftover, quiet};
+use crate::mutant::Mutant;
+use crate::plan::{Blow, Memory, Plan, Terms};
+
+/// Servers, and the network to them.
+pub struct StreamLevel {
+    me: Weak<Self>,
+    world: Arc<World>,
+    terms: Terms,
+    calm_at_ms: u64,
+    wire: Arc<Wire>,
+    machines: Mutex<Vec<Machine>>,
+    holders: Mutex<Holders>,
+}
+
+/// What holders have done.
+#[derive(Default)]
+struct Holders {
+    /// When the first grant of each was sent.
+    began: HashMap<HolderId, u64>,
+    /// Those whose release was sent.
+    released: HashSet<HolderId>,
+    /// Those one of whose grants took effect after its time to live.
+    belated: HashSet<HolderId>,
+}
+
+impl StreamLevel {
+    /// The servers of a plan.
+    #[must_use]
+    pub fn new(world: &Arc<World>, plan: &Plan, resources: &[Resource], mutant: Option<Mutant>) -> Arc<Self> {
+        let machines = (0..).zip(&plan.nodes).map(|(number, machine)| {
+            let clock = MachineClock::new(world, *machine, false);
+            let ahead = plan.ahead.get(usize::from(number)).copied().unwrap_or_default();
+            Machine::new(world, number, clock, (plan.founding, ahead, plan.terms), resources)
+        });
+        let machines: Vec<Machine> = machines.collect();
+        let servers: Vec<Server> = machines.iter().map(|machine| machine.server.clone()).collect();
+        for (server, mutant) in servers.iter().filter_map(|server| Some((server, mutant?))) {
+            alter(server, mutant);
+        }
+        Arc::new_cyclic(|me: &Weak<Self>| {
+            let level = me.clone();
+            let after_work = move |node| level.upgrade().into_iter().for_each(|level| level.look(node));
+            Self {
+                me: me.clone(),
+                world: Arc::clone(world),
+                terms: plan.terms,
+                calm_at_ms: u64::from(plan.calm_at_ms),
+                wire: Wire::new(world, servers, (plan.air, u64::from(plan.calm_at_ms)), after_work),
+                machines: Mutex::new(machines),
+                holders: Mutex::default(),
+            }
+        })
+    }
+
+    /// A server has worked something off.
+    fn look(&self, node: u8) {
+        let looked = self.with_machine(node, |machine| (machine.look(), machine.evicts_after_ms));
+        let (granted, evicts_after_ms) = looked.unwrap_or_default();
+        for ((resource, _), after_ms) in granted.iter().filter_map(|lock| Some((lock, evicts_after_ms?))) {
+            let resource = *resource;
+            self.when(after_ms, move |me| {
+                me.with_machine(node, |machine| machine.evict(resource));
+            });
+        }
+        let mut holders = lock(&self.holders);
+        for holder in granted.iter().filter_map(|(_, holder)| id_of(holder)) {
+            let Some(began_ms) = holders.began.get(&holder) else { continue };
+            let took_ms = self.world.now_ms() - began_ms;
+            self.world.note(|| format!("n{node} granted {holder} after {took_ms} ms"));
+            self.world.count(|seen| seen.late_grants += u64::from(took_ms > u64::from(self.terms.node_timeout_ms)));
+            if took_ms >= u64::from(self.terms.ttl_ms) {
+                holders.belated.insert(holder);
+            }
+        }
+    }
+
+    /// A request leaves its process.
+    fn sent(&self, request: &Request) {
+        let holder = request.subject.holder.id();
+        let mut holders = lock(&self.holders);
+        match request.verb {
+            Verb::Grant { .. } => drop(holders.began.entry(holder).or_insert_with(|| self.world.now_ms())),
+            Verb::Release => drop(holders.released.insert(holder)),
+            Verb::Extend { .. } if holders.released.contains(&holder) => {
+                self.world.broken(quiet(&request.subject.holder.to_string(), self.world.now_us()));
+            }
+            Verb::Seal { .. } => self.world.count(|seen| seen.seals += 1),
+            Verb::Settle { rest, .. } => self.world.count(|seen| seen.rests += u64::from(!rest.is_zero())),
+            Verb::Wake { .. } => self.world.count(|seen| seen.wakes += 1),
+            _ => {}
+        }
+    }
+
+    fn crash(&self, node: u8, down_ms: u32, memory: Memory) {
+        let crashed = self.with_machine(node, |machine| machine.up.then(|| machine.crash(memory))).flatten();
+        if crashed.is_some() {
+            self.wire.server_crashed(node);
+            self.when(down_ms, move |me| {
+                me.with_machine(node, |machine| machine.start_again(memory));
+                me.watch_memory();
+            });
+        }
+    }
+
+    fn hang(&self, node: u8, for_ms: u32) {
+        self.with_machine(node, |machine| {
+            machine.hung += 1;
+            machine.server.hang();
+        });
+        self.when(for_ms, move |me| {
+            let outputs = me.with_machine(node, |machine| {
+                machine.hung -= 1;
+                if machine.hung == 0 { machine.server.go_on() } else { Vec::new() }
+            });
+            me.wire.carry(node, outputs.unwrap_or_default());
+            me.look(node);
+        });
+    }
+
+    /// Does something when a blow has lasted for a while, at the calm at the latest.
+    fn when(&self, for_ms: u32, event: impl FnOnce(&Self) + Send + 'static) {
+        let Some(me) = self.me.upgrade() else { return };
+        let ends_ms = (self.world.now_ms() + u64::from(for_ms)).min(self.calm_at_ms);
+        self.world.at(ends_ms, 0, move || event(&me));
+    }
+
+    /// Nobody can tell a new installation from nodes of which each was flushed while it was up for long.
+    fn watch_memory(&self) {
+        let machines = lock(&self.machines);
+        let nobody_remembers = machines.iter().all(|machine| !machine.standing().0);
+        if nobody_remembers && machines.iter().any(|machine| machine.flushed) {
+            self.world.void(Assumed::X, "no node remembers anything, and some were flushed and not restarted");
+        }
+    }
+
+    fn with_machine<T>(&self, node: u8, act: impl FnOnce(&mut Machine) -> T) -> Option<T> {
+        lock(&self.machines).get_mut(usize::from(node)).map(act)
+    }
+
+    fn open_one(self: &Arc<Self>, process: &Arc<Process>, node: u8) -> Option<Arc<dyn Node>> {
+        let road = Road { wire: Arc::clone(&self.wire), process: Arc::clone(process), node };
+        let timeout = Duration::from_millis(u64::from(self.terms.response_timeout_ms));
+        let options = RedisNodeOptions {
+            dial_timeout: timeout,
+            response_timeout: timeout,
+            entropy: Arc::new(Entropy::from_seed(self.world.throw(crate::Dice::bits))),
+            spawner: Arc::new(TasksOf(Arc::clone(process))),
+            ..RedisNodeOptions::default()
+        };
+        // Both versions of the protocol come to their turn.
+        let version =
+            if (process.client + node).is_multiple_of(2) { ProtocolVersion::RESP3 } else { ProtocolVersion::RESP2 };
+        let login = RedisConnectionInfo::default().set_protocol(version);
+        let node = RedisNode::over(Arc::new(road), format!("n{node}"), login, options).ok()?;
+        Some(Arc::new(Watched { level: Arc::clone(self), node }))
+    }
+}
+
+impl Cluster for StreamLevel {
+    fn open(&self, process: &Arc<Process>) -> Vec<Arc<dyn Node>> {
+        let Some(me) = self.me.upgrade() else { return Vec::new() };
+        let nodes = u8::try_from(lock(&self.machines).len()).unwrap_or(u8::MAX);
+        (0..nodes).filter_map(|node| me.open_one(process, node)).collect()
+    }
+
+    fn reaches(&self, client: u8, node: u8) -> bool {
+        self.with_machine(node, |machine| machine.up).unwrap_or(false) && self.wire.reaches(client, node)
+    }
+
+    fn strike(&self, blow: &Blow) {
+        match *blow {
+            Blow::Lossy { for_ms, .. } | Blow::Slow { for_ms, .. } | Blow::Cut { for_ms, .. } => {
+                let number = self.wire.with_weather(|weather| weather.begin(*blow));
+                self.when(for_ms, move |me| me.wire.with_weather(|weather| weather.end(number)));
+            }
+            Blow::Hang { node, for_ms } => self.hang(node, for_ms),
+            Blow::Crash { node, down_ms, memory } => self.crash(node, down_ms, memory),
+            Blow::Snapshot { node } => drop(self.with_machine(node, Machine::keep_snapshot)),
+            Blow::Flush { node } => drop(self.with_machine(node, Machine::flush)),
+            Blow::DropCounter { node, resource } => {
+                self.with_machine(node, |machine| machine.drop_counter(resource));
+            }
+            Blow::Evict { node, resource } => drop(self.with_machine(node, |machine| machine.evict(resource))),
+            Blow::Evicting { node, after_ms, for_ms } => {
+                self.with_machine(node, |machine| machine.evicts_after_ms = Some(after_ms));
+                self.when(for_ms, move |me| {
+                    me.with_machine(node, |machine| machine.evicts_after_ms = None);
+                });
+            }
+            Blow::NodeClock { node, by_ms } => drop(self.with_machine(node, |machine| machine.step_clock(by_ms))),
+            Blow::Pause { .. } | Blow::Reboot { .. } | Blow::ClientClock { .. } | Blow::SlowStore { .. } => {}
+        }
+        self.watch_memory();
+    }
+
+    fn heal(&self) {
+        self.wire.with_weather(crate::farm::Weather::calm_down);
+    }
+
+    fn locks(&self) -> Vec<Leftover> {
+        let (machines, holders) = (lock(&self.machines), lock(&self.holders));
+        let mut found = Vec::new();
+        for (node, machine) in (0..).zip(machines.iter()) {
+            for holder in machine.holders() {
+                let belated = id_of(&holder).is_some_and(|id| holders.belated.contains(&id));
+                found.push(Leftover { node, holder, excused: machine.lingers || belated });
+            }
+        }
+        found
+    }
+
+    fn close(&self) {
+        self.wire.close_all();
+    }
+
+    fn began_ms(&self, holder: HolderId) -> Option<u64> {
+        lock(&self.holders).began.get(&holder).copied()
+    }
+}
+
+fn id_of(holder: &str) -> Option<HolderId> {
+    holder.split(' ').next()?.parse().ok()
+}
+
+/// The real node, with an eye on what is sent.
+struct Watched {
+    level: Arc<StreamLevel>,
+    node: RedisNode,
+}
+
+impl Node for Watched {
+    fn send(&self, request: Request, answer: Answer) {
+        self.level.sent(&request);
+        self.node.send(request, answer);
+    }
+
+    fn send_both(&self, first: (Request, Answer), second: (Request, Answer)) {
+        self.level.sent(&first.0);
+        self.level.sent(&second.0);
+        self.node.send_both(first, second);
+    }
+
+    fn listen(&self, id: NodeId, ear: Weak<dyn Ear>) {
+        self.node.listen(id, ear);
+    }
+
+    fn admit(&self, session: u64) {
+        self.node.admit(session);
+    }
+
+    fn sessions(&self) -> Option<tokio::sync::watch::Receiver<u64>> {
+        self.node.sessions()
+    }
+
+    fn address(&self) -> String {
+        self.node.address()
+    }
+}

@@ -1,0 +1,32 @@
+//! The stream level: the real Redis client and the shipped scripts over a network of bytes, with virtual servers.
+//!
+//! ```text
+//!   Redlock ──▶ RedisNode ──▶ redis crate ──▶ Socket ──▶ Wire ──▶ Server ──▶ the shipped .lua files
+//! ```
+//!
+//! [`StreamLevel`] is a [`Cluster`](crate::farm::Cluster): plans, clients and invariants are the farm's.
+//!
+//! | what is real | what is virtual |
+//! |---|---|
+//! | the locker, the courier and its reconnecting, the redis crate in both versions of the protocol, the shipped scripts | time, the network, the server around the scripts, `run_id`, uptime, wall clocks |
+//!
+//! The server is held to a real one by `tests/replies.rs`, and to the node state by `tests/stream_contract.rs`. Chance
+//! comes from the plan's seed alone: the dice of the world decide latency, cuts and breaks; they seed the jitter of
+//! redials as well. An interpreter is used again by later runs on its thread, and nothing in it can be changed by a script;
+//! `math.random`, which draws on the process, is not there. Nothing iterates over a hash map.
+//!
+//! Not here: TLS and name look-up, replication and failover (a server with lost memory stands in for them), partial
+//! writes that the client notices, full buffers, and what a server does when it runs out of memory but evict.
+
+mod lane;
+mod level;
+mod machine;
+mod mutant;
+pub mod server;
+mod socket;
+mod wire;
+
+pub use level::StreamLevel;
+pub use machine::{Machine, run_id};
+pub use socket::Road;
+pub use wire::Wire;

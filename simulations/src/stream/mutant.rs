@@ -1,0 +1,69 @@
+//! Mutants in what a node does: the shipped scripts with one place changed.
+
+use super::server::Server;
+use crate::mutant::Mutant;
+
+const TURN: &str = include_str!("../../../src/node/redis/turn.lua");
+const JOIN: &str = include_str!("../../../src/node/redis/join.lua");
+
+/// Which mutant changes which script, and there what to what.
+const CHANGES: [(Mutant, &str, &str, &str); 9] = [
+    // S is 83, R is 82, E is 69.
+    (Mutant::SealWithoutHolder, TURN, HOLDER, "if occupant == holder or what == 83 then"),
+    (Mutant::ReleaseWithoutHolder, TURN, HOLDER, "if occupant == holder or what == 82 then"),
+    (
+        Mutant::ExtendReseeds,
+        TURN,
+        HOLDER,
+        "if not occupant and what == 69 then\n\
+           try('SET', lock, holder, 'PX', ARGV[at + 2])\n\
+           answer = 1\n\
+         elseif occupant == holder then",
+    ),
+    (
+        Mutant::EmptyCounterVotes,
+        TURN,
+        DRAW,
+        "if tonumber(redis.call('GET', counter) or 0) < 1e15 then redis.call('SET', counter, '1000000000000000') end\n\
+         answer = try('INCRBY', counter, string.sub(verb, 2))",
+    ),
+    (Mutant::BlockNotOwned, TURN, DRAW, "answer = try('INCRBY', counter, 1)"),
+    // Nobody finds out that it forgot, for it is awake at once with counters that start low.
+    (Mutant::EmptyCounterVotes, JOIN, REST.0, REST.1),
+    (Mutant::EmptyCounterVotes, JOIN, START.0, START.1),
+    (Mutant::NoRest, JOIN, REST.0, REST.1),
+    (Mutant::NoClockStart, JOIN, START.0, START.1),
+];
+const HOLDER: &str = "if occupant == holder then";
+const DRAW: &str = "answer = try('INCRBY', counter, string.sub(verb, 2))";
+const REST: (&str, &str) = ("tonumber(ARGV[6])", "ARGV[6] and 0");
+const START: (&str, &str) =
+    ("if not counter or counter < start then", "start = 1e15\n    if not counter or counter < start then");
+
+/// Lets a server run the scripts of a mutant in place of the shipped ones.
+pub(super) fn alter(server: &Server, mutant: Mutant) {
+    for shipped in [TURN, JOIN] {
+        let altered = altered(shipped, mutant);
+        if altered != shipped {
+            server.alter(shipped, &altered);
+        }
+    }
+}
+
+fn altered(shipped: &str, mutant: Mutant) -> String {
+    let changes = CHANGES.iter().filter(|(whose, script, ..)| *whose == mutant && *script == shipped);
+    changes.fold(shipped.to_owned(), |script, (.., from, to)| script.replacen(from, to, 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_change_finds_its_place_once() {
+        for (mutant, script, from, _) in CHANGES {
+            assert_eq!(script.matches(from).count(), 1, "{mutant:?}: {from}");
+            assert_ne!(altered(script, mutant), script);
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Small worlds searched to their end. `cargo run --release -p simulations -- model` searches the larger ones.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+
+use simulations::model::{Bounds, Found, Mutant, Setup, Time, World, search};
+
+fn searched(setup: Setup) -> Found {
+    search(&World::new(setup).unwrap(), Bounds::default())
+}
+
+fn exhausted(setup: Setup) -> Found {
+    let found = searched(setup);
+    assert!(found.broken.is_none(), "\n{}", found.broken.unwrap());
+    assert!(found.exhausted);
+    for (what, story) in &found.happens {
+        assert!(story.is_some(), "never: {what}");
+    }
+    found
+}
+
+/// The number of states is part of the test: a change of it is a change of what is searched, and wants a look.
+#[test]
+fn two_attempts_over_locks_that_vanish_at_any_moment() {
+    let level = Setup { spread: 0, floors: false, ..Setup::vanishing(2) };
+    assert_eq!(exhausted(level).states, 40_555);
+}
+
+#[test]
+fn two_attempts_and_an_extension_over_locks_that_vanish_at_any_moment() {
+    let level = Setup { spread: 0, floors: false, extensions: 1, ..Setup::vanishing(2) };
+    assert_eq!(exhausted(level).states, 115_900);
+}
+
+#[test]
+fn two_attempts_over_locks_that_last() {
+    let short = Setup { time: Time::Ticks(0), ..Setup::lasting(2) };
+    assert_eq!(exhausted(short).states, 14_070);
+}
+
+/// Every short cut breaks a promise, and that promise. A grant that is delivered twice takes a larger search, which the
+/// command runs.
+#[test]
+fn every_short_cut_is_told_in_a_shortest_story() {
+    for (mutant, promise, steps) in [
+        (Mutant::NoSeal, "T1", 10),
+        (Mutant::SealWithoutHolder, "T1", 12),
+        (Mutant::ForgottenCounterVotes, "T1", 11),
+        (Mutant::ReachableQuorum, "T1", 6),
+        (Mutant::ExtendReseeds, "E", 15),
+        (Mutant::NoRest, "X", 13),
+    ] {
+        let story = searched(Setup::showing(mutant)).broken.unwrap_or_else(|| panic!("{mutant:?} went unnoticed"));
+        assert_eq!(story.steps(), steps, "{mutant:?}\n{story}");
+        let last = story.lines().last().unwrap();
+        assert!(last.starts_with(promise), "{mutant:?} breaks another promise\n{story}");
+    }
+}
+
+#[test]
+fn a_story_reads_as_one() {
+    let story = searched(Setup::showing(Mutant::ReachableQuorum)).broken.unwrap();
+    assert_eq!(
+        story.lines(),
+        [
+            "the counters of n1, n2 and n3 are at 0, 0, 0",
+            "A asks n1 for the lock",
+            "B asks n2 for the lock",
+            "n1 grants A with counter 1",
+            "A hears that n1 granted with counter 1: A holds token 1",
+            "n2 grants B with counter 1",
+            "B hears that n2 granted with counter 1: B holds token 1",
+            "T1 broken: A and B both hold token 1",
+        ]
+    );
+}

@@ -1,0 +1,101 @@
+//! The promises of the protocol, over random ways through large worlds: any number of nodes, mail in any order, lost and
+//! late, locks that vanish and nodes that forget at any moment, many attempts, two or three at a time.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+
+use proptest::prelude::*;
+use simulations::model::{Mutant, Setup, Time, Walk};
+
+fn walked(setup: Setup, choices: &[u32]) -> Walk {
+    let (first, rest) = choices.split_first().map_or((0, choices), |(first, rest)| (*first, rest));
+    let mut walk = Walk::new(setup, first).unwrap();
+    for choice in rest {
+        walk.choose(*choice);
+    }
+    walk.settle();
+    walk
+}
+
+fn large(nodes: usize, clients: usize) -> Setup {
+    Setup {
+        nodes,
+        clients,
+        extensions: 4,
+        restarts: 4,
+        joins_late: true,
+        leaves: true,
+        releases: true,
+        cuts: true,
+        ..Setup::vanishing(24)
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// T1, T2, E, F, the earliest sound moment and the end of every attempt, under every fault.
+    #[test]
+    fn tokens_are_unique_and_ordered_whatever_happens(
+        nodes in 1_usize..=9,
+        clients in 2_usize..=3,
+        choices in prop::collection::vec(any::<u32>(), 0..300),
+    ) {
+        let walk = walked(large(nodes, clients), &choices);
+        prop_assert!(walk.violation().is_none(), "\n{}", walk.story());
+    }
+
+    /// X and the stated validity as well, where no lock vanishes and clocks run alike.
+    #[test]
+    fn one_holder_believes_at_a_time_where_locks_last(
+        nodes in 1_usize..=9,
+        clients in 2_usize..=3,
+        restarts in 0_u8..=2,
+        choices in prop::collection::vec(any::<u32>(), 0..300),
+    ) {
+        let setup = Setup { restarts, time: Time::Ticks(40), ..large(nodes, clients) };
+        let walk = walked(setup, &choices);
+        prop_assert!(walk.violation().is_none(), "\n{}", walk.story());
+    }
+}
+
+/// Numbers for one walk after the other: plain arithmetic, so that a failure can be walked again.
+fn numbers(seed: u32) -> impl Iterator<Item = u32> {
+    let mut state = u64::from(seed) + 1;
+    std::iter::from_fn(move || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        Some((state >> 33) as u32)
+    })
+}
+
+fn drawn(setup: Setup, seed: u32, steps: usize) -> Walk {
+    walked(setup, &numbers(seed).take(steps).collect::<Vec<_>>())
+}
+
+/// The ways above are not vacuous: leases are issued, and often several on one way.
+#[test]
+fn leases_are_issued() {
+    for time in [Time::Still, Time::Ticks(40)] {
+        let leases = |seed| drawn(Setup { time, ..large(3, 2) }, seed, 300).state().leases().count();
+        let leases: Vec<_> = (0..200).map(leases).collect();
+        let several = leases.iter().filter(|leases| **leases > 1).count();
+        assert!(several > 40, "{time:?}: {several} of 200 {leases:?}");
+    }
+}
+
+/// The same numbers lead the same way.
+#[test]
+fn a_way_is_repeatable() {
+    let story = |seed| drawn(large(5, 3), seed, 200).story();
+    assert_eq!(story(7), story(7));
+    assert_ne!(story(7), story(8));
+}
+
+/// Random ways see every mutant fall: the checks can fail. The search tells the shortest story of each.
+#[test]
+fn random_ways_catch_every_mutant() {
+    for mutant in Mutant::ALL {
+        let setup = Setup { mutant: Some(mutant), cuts: false, ..large(3, 3) };
+        let time = if mutant == Mutant::NoRest { Time::Ticks(40) } else { Time::Still };
+        let caught = (0..20_000).find(|seed| drawn(Setup { time, ..setup }, *seed, 300).violation().is_some());
+        assert!(caught.is_some(), "{mutant:?} was not caught in 20,000 ways");
+    }
+}

@@ -1,0 +1,340 @@
+//! The virtual server is a node like any other: through the real client it keeps the contract, and the scripts on it answer
+//! as the shipped state does. All in virtual time.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
+use redfence::node::redis::{Link, Prefix, RedisNode, RedisNodeOptions};
+use redfence::node::{Node as _, NodeState, ask, contract};
+use redfence::protocol::{Record, Reply, Request, Subject, Verb};
+use redfence::{Clock as _, Entropy, FencingToken, Holder, HolderId, Label, Resource, WallTime};
+use redis::{ProtocolVersion, RedisConnectionInfo};
+use simulations::farm::{MachineClock, Process, TasksOf, World};
+use simulations::plan::{Air, Machine};
+use simulations::stream::server::{Memory, Server};
+use simulations::stream::{Road, Wire, run_id};
+
+const FAST: Air = Air { latency_ms: (0, 1), tail_per_mille: 0, tail_ms: 0, loss_per_mille: 0 };
+/// Answers in any time between these, and rarely much later; always in order. The suite scans a thousand keys one by one
+/// while its locks live for ten seconds.
+const UNEVEN: Air = Air { latency_ms: (0, 4), tail_per_mille: 10, tail_ms: 60, loss_per_mille: 0 };
+
+/// One server, the network to it and a node that knows the way.
+struct Stage {
+    world: Arc<World>,
+    clock: Arc<MachineClock>,
+    server: Server,
+    node: RedisNode,
+    wire: Arc<Wire>,
+    started: WallTime,
+}
+
+impl Stage {
+    async fn new(seed: u64, air: Air, login: RedisConnectionInfo, password: Option<&str>) -> Self {
+        let world = World::new(seed, false);
+        let clock = MachineClock::new(&world, Machine { offset_ms: 0, drift_ppm: 0 }, false);
+        let started = clock.wall();
+        let server = Server::new(Arc::<MachineClock>::clone(&clock), run_id(1, 0), started);
+        // As the state says of itself.
+        server.log_writes();
+        if let Some(password) = password {
+            server.require_password(password);
+        }
+        let wire = Wire::new(&world, vec![server.clone()], (air, u64::MAX), |_| {});
+        let process = Process::start(&world, 0, 0);
+        let road = Road { wire: Arc::clone(&wire), process: Arc::clone(&process), node: 0 };
+        let options = RedisNodeOptions {
+            entropy: Arc::new(Entropy::from_seed(seed)),
+            spawner: Arc::new(TasksOf(process)),
+            ..RedisNodeOptions::default()
+        };
+        let time = Arc::clone(&world);
+        tokio::spawn(async move { time.run().await });
+        let node = RedisNode::over(Arc::new(road), "virtual".to_owned(), login, options).unwrap();
+        node.dialled().await.unwrap();
+        Self { world, clock, server, node, wire, started }
+    }
+}
+
+fn speaking(version: ProtocolVersion) -> RedisConnectionInfo {
+    RedisConnectionInfo::default().set_protocol(version)
+}
+
+fn in_virtual_time<T>(story: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(story)
+}
+
+#[test]
+fn the_virtual_server_keeps_the_contract_in_both_versions_of_the_protocol() {
+    for version in [ProtocolVersion::RESP2, ProtocolVersion::RESP3] {
+        for (seed, air) in [(1, FAST), (2, UNEVEN), (3, UNEVEN)] {
+            in_virtual_time(async {
+                let stage = Stage::new(seed, air, speaking(version), None).await;
+                contract::check(&stage.node, "virtual").await.unwrap_or_else(|broken| panic!("seed {seed}: {broken}"));
+            });
+        }
+    }
+}
+
+#[test]
+fn the_contract_holds_behind_a_password_and_in_another_database() {
+    in_virtual_time(async {
+        let login = speaking(ProtocolVersion::RESP3).set_password("open sesame").set_db(3);
+        let stage = Stage::new(4, FAST, login, Some("open sesame")).await;
+        contract::check(&stage.node, "virtual").await.unwrap();
+        assert_eq!(stage.server.execute(&["EXISTS", "redfence:node"]), b":0\r\n", "the first database is untouched");
+    });
+}
+
+#[test]
+fn a_server_that_hangs_is_noticed_and_dialled_anew() {
+    in_virtual_time(async {
+        let stage = Stage::new(5, FAST, speaking(ProtocolVersion::RESP3), None).await;
+        let mut sessions = stage.node.sessions().unwrap();
+        let before = *sessions.borrow_and_update();
+        stage.server.hang();
+        let reply = ask(&stage.node, request(0, 0, Verb::Inspect)).await;
+        assert!(matches!(reply, Reply::Failed(_)), "{reply:?}");
+        drop(stage.server.go_on());
+        sessions.changed().await.unwrap();
+        assert!(*sessions.borrow() > before);
+        let reply = ask(&stage.node, request(0, 0, Verb::Inspect)).await;
+        assert!(matches!(reply, Reply::Seen(_)), "{reply:?}");
+        assert_eq!(stage.node.link(), Link::Up);
+    });
+}
+
+#[test]
+fn a_node_that_is_founded_is_as_join_leaves_it() {
+    in_virtual_time(async {
+        let founded = Stage::new(6, FAST, speaking(ProtocolVersion::RESP2), None).await;
+        let joined = Stage::new(6, FAST, speaking(ProtocolVersion::RESP2), None).await;
+        founded.server.found(30_000);
+        let (rest, wall) = (Duration::ZERO, WallTime::default());
+        let max_ttl = Duration::from_secs(30);
+        let settle = Verb::Settle { seen: None, rest, new: true, max_ttl, wall };
+        assert!(matches!(ask(&joined.node, request(0, 0, settle)).await, Reply::Sighted(_)));
+        for question in [
+            &["HGET", "redfence:node", "format"][..],
+            &["HMGET", "redfence:node", "run_id", "max_ttl_ms", "awake", "new"],
+        ] {
+            assert_eq!(founded.server.execute(question), joined.server.execute(question), "{question:?}");
+        }
+        let fields = |stage: &Stage| stage.server.execute(&["HGETALL", "redfence:node"]).len();
+        assert_eq!(fields(&founded), fields(&joined));
+        for slot in 0..Resource::SLOTS {
+            let counter = format!("{{redfence:{slot}}}:token");
+            let length = |stage: &Stage| stage.server.execute(&["GET", &counter]).len();
+            assert_eq!(length(&founded), length(&joined), "slot {slot}");
+        }
+        assert_eq!(founded.server.execute(&["EXISTS", "{redfence:1024}:token"]), b":0\r\n");
+    });
+}
+
+/// One step: who, what, and what is done.
+#[derive(Debug, Clone)]
+struct Step {
+    resource: u8,
+    holder: u8,
+    act: Act,
+}
+
+#[derive(Debug, Clone)]
+enum Act {
+    Ask(Verb),
+    TimePasses(Duration),
+    ClockSteps(i32),
+    LockVanishes,
+    CounterIsSet(u64),
+    /// With the record as it is, or with one that is not there.
+    Settle {
+        rest: Duration,
+        stale: bool,
+    },
+    Restarts,
+}
+
+const CASES: u32 = 60;
+const STEPS_MAX: usize = 40;
+/// A counter below this did not start at the clock.
+const COUNTER_MIN: u64 = 1_000_000_000_000_000;
+/// More keys than there are, so that one step of a scan is the whole of it.
+const SCAN_ALL: u32 = 100_000;
+
+#[test]
+fn the_scripts_on_it_answer_as_the_state_does_down_to_the_millisecond() {
+    let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+    let config = Config { cases: CASES, failure_persistence: None, ..Config::default() };
+    let steps = proptest::collection::vec(step(), 1..=STEPS_MAX);
+    let kinds = RefCell::new(BTreeSet::new());
+    let agree = |steps: Vec<Step>| in_virtual_time(agree(&steps, &kinds));
+    TestRunner::new_with_rng(config, rng).run(&steps, agree).unwrap_or_else(|error| panic!("{error}"));
+    let kinds: Vec<String> = kinds.into_inner().into_iter().collect();
+    let all = [
+        "Extended",
+        "Failed",
+        "Granted",
+        "Refused",
+        "Released",
+        "Scanned",
+        "Sealed",
+        "Seen",
+        "Sighted",
+        "Unwatched",
+        "Watching",
+    ];
+    assert_eq!(kinds, all, "a kind of reply was never compared");
+}
+
+/// Takes every step on both sides, at the same time on the same clock.
+async fn agree(steps: &[Step], kinds: &RefCell<BTreeSet<String>>) -> Result<(), TestCaseError> {
+    // Without latency both see the same microsecond.
+    let air = Air { latency_ms: (0, 0), ..FAST };
+    let stage = Stage::new(7, air, speaking(ProtocolVersion::RESP3), None).await;
+    let mut state = NodeState::started(run_id(1, 0), stage.started);
+    let mut life = 0;
+    let look = Step { resource: 0, holder: 0, act: Act::Ask(Verb::Look { max_ttl: Duration::ZERO }) };
+    both(&stage, &mut state, &look, Verb::Look { max_ttl: Duration::ZERO }).await;
+    for (at, step) in steps.iter().enumerate() {
+        let (of_server, of_state) = match &step.act {
+            Act::Ask(verb) => both(&stage, &mut state, step, *verb).await,
+            Act::Settle { rest, stale } => {
+                let (seen, _) = both(&stage, &mut state, step, Verb::Look { max_ttl: Duration::ZERO }).await;
+                let Reply::Sighted(sight) = seen else { panic!("{seen:?}") };
+                let seen = match (sight.record, stale) {
+                    (record, false) => record,
+                    (Some(record), true) => Some(Record { awake: !record.awake, ..record }),
+                    (None, true) => continue,
+                };
+                let (max_ttl, wall) = (Duration::from_secs(30), stage.clock.wall());
+                let settle = Verb::Settle { seen, rest: *rest, new: *stale, max_ttl, wall };
+                both(&stage, &mut state, step, settle).await
+            }
+            other => {
+                disturb(&stage, &mut state, &mut life, step, other).await;
+                continue;
+            }
+        };
+        let kind = format!("{of_state:?}").split(|c: char| !c.is_alphanumeric()).next().unwrap().to_owned();
+        kinds.borrow_mut().insert(kind);
+        prop_assert!(same(&of_server, &of_state), "step {at}, {step:?}: {of_server:?} and {of_state:?}");
+    }
+    stage.world.stop();
+    Ok(())
+}
+
+async fn both(stage: &Stage, state: &mut NodeState, step: &Step, verb: Verb) -> (Reply, Reply) {
+    let request = request(step.resource, step.holder, verb);
+    let of_state = state.apply(stage.clock.wall(), &request);
+    let of_server = ask(&stage.node, request).await;
+    if let Reply::Sighted(sight) = &of_server {
+        stage.node.admit(sight.session);
+    }
+    (of_server, of_state)
+}
+
+async fn disturb(stage: &Stage, state: &mut NodeState, life: &mut u32, step: &Step, act: &Act) {
+    let resource = resource(step.resource);
+    match act {
+        Act::TimePasses(time) => tokio::time::sleep(*time).await,
+        Act::ClockSteps(by_ms) => stage.clock.step(*by_ms),
+        Act::LockVanishes => {
+            stage.server.execute(&["DEL", &Prefix::default().lock(&resource)]);
+            state.drop_lock(&resource);
+        }
+        Act::CounterIsSet(number) => {
+            stage.server.execute(&["SET", &Prefix::default().counter(&resource), &number.to_string()]);
+            state.set_counter(resource.slot(), *number);
+        }
+        Act::Restarts => {
+            *life += 1;
+            let mut sessions = stage.node.sessions().unwrap();
+            sessions.borrow_and_update();
+            stage.server.crash();
+            stage.server.start(Memory::Kept, run_id(1, *life));
+            state.restart(run_id(1, *life), stage.clock.wall(), true);
+            stage.wire.server_crashed(0);
+            sessions.changed().await.unwrap();
+            // The new connection is joined before anybody is granted anything over it.
+            let (of_server, of_state) = both(stage, state, step, Verb::Look { max_ttl: Duration::ZERO }).await;
+            assert!(same(&of_server, &of_state), "{of_server:?} and {of_state:?}");
+        }
+        Act::Ask(_) | Act::Settle { .. } => {}
+    }
+}
+
+/// The same reply but for the wording of faults, the number of the connection, and the order of a scan.
+fn same(of_server: &Reply, of_state: &Reply) -> bool {
+    match (of_server, of_state) {
+        (Reply::Failed(one), Reply::Failed(other)) => one.kind == other.kind,
+        (Reply::Sighted(one), Reply::Sighted(other)) => {
+            let mut other = *other;
+            (other.session, other.arrived) = (one.session, one.arrived);
+            *one == other
+        }
+        (Reply::Scanned { cursor: 0, locks: one }, Reply::Scanned { cursor: 0, locks: other }) => {
+            one.len() == other.len() && one.iter().all(|lock| other.contains(lock))
+        }
+        (one, other) => one == other,
+    }
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let ttl = || (10_u64..3_000).prop_map(Duration::from_millis);
+    let wall = 1_767_225_600_000_000_u64;
+    let number = move || {
+        prop_oneof![
+            Just(0),
+            0..20_u64,
+            COUNTER_MIN - 3..COUNTER_MIN + 3,
+            wall..wall + 60_000_000,
+            FencingToken::MAX - 1_050..FencingToken::MAX - 1_000,
+        ]
+    };
+    let rest = prop_oneof![2 => Just(Duration::ZERO), 1 => ttl()];
+    let wake = (ttl(), wall..wall + 60_000_000)
+        .prop_map(|(max_ttl, wall)| Verb::Wake { max_ttl, wall: WallTime::from_unix_us(wall) });
+    let act = prop_oneof![
+        6 => (ttl(), number(), 1_u32..4, 0_u32..3).prop_map(|(ttl, floor, block, yield_at)| {
+            Act::Ask(Verb::Grant { ttl, floor, block, yield_at })
+        }),
+        2 => Just(Act::Ask(Verb::Watch)),
+        1 => Just(Act::Ask(Verb::Unwatch)),
+        3 => number().prop_map(|token| Act::Ask(Verb::Seal { token })),
+        3 => ttl().prop_map(|ttl| Act::Ask(Verb::Extend { ttl })),
+        3 => Just(Act::Ask(Verb::Release)),
+        2 => Just(Act::Ask(Verb::Inspect)),
+        1 => Just(Act::Ask(Verb::Force)),
+        1 => any::<bool>().prop_map(|remove| Act::Ask(Verb::Scan { cursor: 0, count: SCAN_ALL, remove })),
+        2 => wake.prop_map(Act::Ask),
+        1 => ttl().prop_map(|max_ttl| Act::Ask(Verb::Look { max_ttl })),
+        4 => (rest, any::<bool>()).prop_map(|(rest, stale)| Act::Settle { rest, stale }),
+        3 => ttl().prop_map(Act::TimePasses),
+        1 => (-3_000..3_000).prop_map(Act::ClockSteps),
+        1 => Just(Act::LockVanishes),
+        1 => number().prop_map(Act::CounterIsSet),
+        1 => Just(Act::Restarts),
+    ];
+    (0..3_u8, 0..4_u8, act).prop_map(|(resource, holder, act)| Step { resource, holder, act })
+}
+
+fn request(resource_number: u8, holder: u8, verb: Verb) -> Request {
+    let label = Label::new(["app", "app", "app and more", ""][usize::from(holder)]).unwrap();
+    let holder = Holder::new(HolderId::from_random(u128::from(holder) + 1), label);
+    Request { subject: Arc::new(Subject { resource: resource(resource_number), holder }), verb }
+}
+
+fn resource(number: u8) -> Resource {
+    Resource::new(format!("resource {number}")).unwrap()
+}

@@ -1,0 +1,84 @@
+//! The stream level as a whole: runs repeat byte for byte, nothing breaks, and what should happen does.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
+
+use std::process::Command;
+
+use simulations::invariant::Coverage;
+use simulations::{Level, Mutant, Plan, Profile, Scale};
+
+/// Two processes: what differs between them, such as addresses and the seeds of hash maps, decides nothing.
+#[test]
+fn a_seed_gives_the_same_trace_in_two_processes() {
+    let folder = tempfile::tempdir().unwrap();
+    for profile in ["calm", "hell"] {
+        let traces = ["one", "two"].map(|name| {
+            let file = folder.path().join(format!("{profile}-{name}"));
+            let mut command = Command::new(env!("CARGO_BIN_EXE_simulations"));
+            command.args(["run", "--level", "stream", "--seeds", "0..15", "--profile", profile, "--trace"]).arg(&file);
+            assert!(command.status().unwrap().success());
+            std::fs::read(file).unwrap()
+        });
+        assert!(traces[0].len() > 10_000, "{} bytes of trace show nothing", traces[0].len());
+        assert!(traces[0] == traces[1], "the traces of profile {profile} differ");
+    }
+}
+
+/// In one process, too: the interpreter is used again and again, and remembers nothing.
+#[test]
+fn a_run_does_not_depend_on_the_runs_before_it() {
+    let trace = |seed| Level::Stream.run(&Plan::draw(seed, Profile::Hell, Scale::default()), None, true).trace;
+    let first: Vec<String> = (0..8).map(trace).collect();
+    let backwards: Vec<String> = (0..8).rev().map(trace).collect();
+    assert!(first.iter().eq(backwards.iter().rev()));
+}
+
+#[test]
+fn nothing_breaks_and_everything_happens() {
+    let mut seen = Coverage::default();
+    for seed in 0..150 {
+        let outcome = Level::Stream.run(&Plan::draw(seed, Profile::Hell, Scale::default()), None, false);
+        if let Some(violation) = outcome.violation() {
+            panic!("seed {seed}: {violation}");
+        }
+        seen.add(&outcome.seen);
+    }
+    let Coverage {
+        acquired, failed, cancelled, lost, extended, seals, rests, wakes, late_grants, written, stale, ..
+    } = seen;
+    let counts = [acquired, failed, cancelled, lost, extended, seals, rests, wakes, late_grants, written, stale];
+    assert!(counts.iter().all(|count| *count > 0), "{seen:?}");
+}
+
+/// The scripts of a wrong server are run, and the judges see what comes of it.
+#[test]
+fn wrong_scripts_fall() {
+    for mutant in [Mutant::NoRest, Mutant::NoClockStart, Mutant::ReleaseWithoutHolder, Mutant::EmptyCounterVotes] {
+        let falls = |seed| {
+            let plan = Plan::draw(seed, Profile::Hell, Scale::default());
+            let violation = Level::Stream.run(&plan, Some(mutant), false).violation().cloned();
+            violation.is_some_and(|violation| mutant.breaks().contains(&violation.promise))
+        };
+        assert!((0..200).any(falls), "{} survived", mutant.name());
+    }
+}
+
+/// What the network does to connections is seen in the traces of a few seeds.
+#[test]
+fn connections_break_in_every_way() {
+    let mut traces = String::new();
+    for seed in 0..60 {
+        traces += &Level::Stream.run(&Plan::draw(seed, Profile::Hell, Scale::default()), None, true).trace;
+    }
+    for fate in 0..5 {
+        assert!(traces.contains(&format!("breaks, fate {fate}")), "fate {fate} never came up");
+    }
+    for sign in [": reset", ": end", "connects to n1", "Crash", "Hang", "Cut"] {
+        assert!(traces.contains(sign), "{sign:?} never came up");
+    }
+}

@@ -1,0 +1,118 @@
+//! From a server's values to replies.
+
+use std::time::Duration;
+
+use redis::Value;
+
+use super::fault;
+use super::keys::Prefix;
+use crate::protocol::{Fault, FaultKind, Record, Reply, RunId, Sight, Sighting, Verb, View};
+use crate::{Moment, WallTime};
+
+/// Whether the server does not know the script: the one error after which a call may be repeated, for nothing ran.
+pub(super) fn is_unknown_script(value: &Value) -> bool {
+    matches!(value, Value::ServerError(error) if error.code() == "NOSCRIPT")
+}
+
+/// Whether the server was told a script; `None` where the user may not ask.
+pub(super) fn is_loaded(answer: &Value) -> Option<bool> {
+    match answer {
+        Value::Array(parts) => match parts[..] {
+            [Value::Int(there)] => Some(there == 1),
+            [Value::Boolean(there)] => Some(there),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// What a server's value means as the answer to `verb`.
+pub(super) fn reply(prefix: &Prefix, verb: Verb, value: Value) -> Reply {
+    match (verb, value) {
+        (_, Value::ServerError(error)) => Reply::Failed(fault::of_server(&error)),
+        (Verb::Grant { .. }, Value::Int(drawn)) => match u64::try_from(drawn) {
+            Ok(counter) => Reply::Granted { counter },
+            Err(_) => unexpected(&Value::Int(drawn)),
+        },
+        (Verb::Seal { .. }, Value::Int(1)) => Reply::Sealed,
+        (Verb::Extend { .. }, Value::Int(1)) => Reply::Extended,
+        (Verb::Release | Verb::Force, Value::Int(1)) => Reply::Released,
+        (Verb::Scan { .. }, Value::Array(parts)) => {
+            scanned(prefix, &parts).unwrap_or_else(|| unexpected(&Value::Array(parts)))
+        }
+        (Verb::Inspect, Value::Array(parts)) => view(&parts).map_or_else(|| unexpected(&Value::Nil), Reply::Seen),
+        (Verb::Look { .. } | Verb::Settle { .. } | Verb::Wake { .. }, Value::Array(parts)) => {
+            sight(&parts).map_or_else(|| unexpected(&Value::Array(parts)), Reply::Sighted)
+        }
+        (_, Value::Array(parts)) => view(&parts).map_or_else(|| unexpected(&Value::Nil), Reply::Refused),
+        (_, value) => unexpected(&value),
+    }
+}
+
+/// Reads `{holder, ms left, counter}`.
+fn view(parts: &[Value]) -> Option<View> {
+    let [occupant, ttl_left, counter] = parts else { return None };
+    let occupant = match occupant {
+        Value::Nil => None,
+        Value::BulkString(bytes) => Some(String::from_utf8_lossy(bytes).into()),
+        _ => return None,
+    };
+    let ttl_left = match ttl_left {
+        Value::Int(ms) => u64::try_from(*ms).ok().map(Duration::from_millis),
+        _ => return None,
+    };
+    let counter = match counter {
+        Value::Nil => 0,
+        // A counter that somebody made unreadable is as good as none here; a grant will say what is wrong with it.
+        Value::BulkString(digits) => str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok()).unwrap_or(0),
+        _ => return None,
+    };
+    Some(View { occupant, ttl_left, counter })
+}
+
+/// Reads what `scan.lua` answers. What is no lock of ours is left out.
+fn scanned(prefix: &Prefix, parts: &[Value]) -> Option<Reply> {
+    let (Value::BulkString(cursor), found) = parts.split_first()? else { return None };
+    let sighting = |parts: &[Value]| {
+        let [Value::BulkString(key), Value::BulkString(occupant), Value::Int(left)] = parts else { return None };
+        let resource = prefix.resource_of(str::from_utf8(key).ok()?)?;
+        let ttl_left = u64::try_from(*left).ok().map(Duration::from_millis);
+        Some(Sighting { resource, occupant: String::from_utf8_lossy(occupant).into(), ttl_left })
+    };
+    let locks = found.chunks(3).filter_map(sighting).collect();
+    Some(Reply::Scanned { cursor: str::from_utf8(cursor).ok()?.parse().ok()?, locks })
+}
+
+/// Reads what `join.lua` answers.
+fn sight(parts: &[Value]) -> Option<Sight> {
+    let [Value::Int(now), run_id, Value::Int(up), Value::Int(keeps), record @ ..] = parts else { return None };
+    let text = |value: &Value| match value {
+        Value::BulkString(bytes) => String::from_utf8(bytes.clone()).ok(),
+        _ => None,
+    };
+    let number = |value: &Value| text(value)?.parse::<u64>().ok();
+    let record = match record {
+        [run_id, ready_at, max_ttl, awake, new] if *ready_at != Value::Nil => Some(Record {
+            run_id: text(run_id).and_then(|digits| RunId::parse(&digits)),
+            ready_at: WallTime::from_unix_ms(number(ready_at)?),
+            max_ttl: Duration::from_millis(number(max_ttl)?),
+            awake: number(awake)? == 1,
+            new: number(new)? == 1,
+        }),
+        _ => None,
+    };
+    Some(Sight {
+        now: WallTime::from_unix_us(u64::try_from(*now).ok()?),
+        run_id: text(run_id).and_then(|digits| RunId::parse(&digits)),
+        uptime: u64::try_from(*up).ok().map(Duration::from_secs),
+        was_joined: None,
+        keeps: (*keeps >= 0).then_some(*keeps == 1),
+        record,
+        session: 0,
+        arrived: Moment::default(),
+    })
+}
+
+fn unexpected(value: &Value) -> Reply {
+    Reply::Failed(Fault::new(FaultKind::Unexpected, format!("{value:?}")))
+}

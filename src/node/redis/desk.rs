@@ -1,0 +1,250 @@
+//! [`Desk`]: where requests to one server are handed in, and what is known of the way there.
+//!
+//! Whoever sends writes by themselves where nothing is on the way, so a request costs no other task's waking up; the
+//! courier reads, dials and watches. Both hold one short lock. Answers are given when nobody holds it.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Context, Poll, Waker};
+
+use super::encode::Wire;
+use super::keys::Prefix;
+use super::line::{Envelope, Line, Outbox};
+use crate::NodeId;
+use crate::node::{Answer, Ear};
+use crate::protocol::{Fault, FaultKind, Reply, Request, Verb};
+
+/// What senders and the courier of one server share.
+pub(super) struct Desk {
+    prefix: Prefix,
+    /// Grants go over the connection of this session only.
+    admitted: AtomicU64,
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    way: Way,
+    queue: VecDeque<Envelope>,
+    courier: Waker,
+    /// Nobody will hand in anything any more.
+    closed: bool,
+    ears: Vec<(NodeId, Weak<dyn Ear>)>,
+}
+
+/// The way to the server.
+enum Way {
+    /// Being dialled; requests wait for the outcome.
+    Dialing,
+    /// In use.
+    Up(Box<Line>),
+    /// Writing failed; the courier is told.
+    Broken(Fault, Vec<Envelope>),
+    /// The last dial failed, so requests fail as well.
+    Down(Fault),
+}
+
+/// The most grants that wait for one server before further ones are refused as overloaded.
+pub(super) const QUEUE_MAX: usize = 65_536;
+
+impl Desk {
+    pub(super) fn new(prefix: Prefix) -> Self {
+        let inner = Inner {
+            way: Way::Dialing,
+            queue: VecDeque::new(),
+            courier: Waker::noop().clone(),
+            closed: false,
+            ears: Vec::new(),
+        };
+        Self { prefix, admitted: AtomicU64::new(0), inner: Mutex::new(inner) }
+    }
+
+    /// Hands requests in, to be sent in this order and, if they can be, in one turn.
+    pub(super) fn hand_in(&self, requests: impl IntoIterator<Item = (Request, Answer)>) {
+        let mut outbox = Outbox::default();
+        {
+            let mut inner = self.lock();
+            for (request, answer) in requests {
+                let refusal = match &inner.way {
+                    Way::Down(fault) => Some(unsent(fault)),
+                    // Only grants are refused: a release that cannot wait would leave a lock behind.
+                    _ if inner.queue.len() >= QUEUE_MAX && matches!(request.verb, Verb::Grant { .. }) => {
+                        Some(Fault::new(FaultKind::Overloaded, ""))
+                    }
+                    _ => None,
+                };
+                match refusal {
+                    Some(fault) => outbox.answers.push((answer, Reply::Failed(fault))),
+                    None => {
+                        let wire = Wire::of(&self.prefix, &request.subject);
+                        inner.queue.push_back(Envelope { request, wire, answer });
+                    }
+                }
+            }
+            let courier = inner.courier.clone();
+            self.go_on(&mut inner, &mut Context::from_waker(&courier), &mut outbox);
+            if let Way::Broken(..) = inner.way {
+                courier.wake();
+            }
+        }
+        self.tell(outbox);
+    }
+
+    /// Begins turns while nothing is on the way and something waits.
+    fn go_on(&self, inner: &mut Inner, context: &mut Context<'_>, outbox: &mut Outbox) {
+        let Inner { way, queue, .. } = inner;
+        let Way::Up(line) = way else { return };
+        while line.is_idle() && !queue.is_empty() {
+            let admits = self.admitted.load(Ordering::Relaxed) == line.session;
+            if let Err(error) = line.begin(queue, admits, context, outbox) {
+                let fault = Fault::new(FaultKind::ConnectionLost, error.to_string());
+                *way = Way::Broken(fault, line.unanswered().collect());
+                return;
+            }
+        }
+    }
+
+    /// Writes and reads as far as it goes; ready when the line is broken, with the reason, and when nobody will hand in
+    /// anything any more and all is answered, with none.
+    pub(super) fn poll(&self, context: &mut Context<'_>) -> Poll<Option<Fault>> {
+        loop {
+            let mut outbox = Outbox::default();
+            let mut inner = self.lock();
+            if !inner.courier.will_wake(context.waker()) {
+                inner.courier = context.waker().clone();
+            }
+            let broken = {
+                let Inner { way, queue, .. } = &mut *inner;
+                match way {
+                    Way::Up(line) => {
+                        let written = line.write(context);
+                        let written = written.map_err(|error| Fault::new(FaultKind::ConnectionLost, error.to_string()));
+                        written.and_then(|()| line.read(context, queue, &mut outbox)).err()
+                    }
+                    Way::Broken(fault, _) => Some(fault.clone()),
+                    Way::Dialing | Way::Down(_) => Some(Fault::new(FaultKind::Unreachable, "")),
+                }
+            };
+            if let Some(fault) = broken {
+                drop(inner);
+                self.tell(outbox);
+                return Poll::Ready(Some(fault));
+            }
+            self.go_on(&mut inner, context, &mut outbox);
+            let done = inner.closed && inner.queue.is_empty() && inner.line().is_none_or(Line::is_idle);
+            drop(inner);
+            if done {
+                self.tell(outbox);
+                return Poll::Ready(None);
+            }
+            if outbox.is_empty() {
+                return Poll::Pending;
+            }
+            self.tell(outbox);
+        }
+    }
+
+    /// A connection stands: what waits goes out.
+    pub(super) fn open(&self, line: Line) {
+        self.lock().way = Way::Up(Box::new(line));
+        self.hand_in([]);
+    }
+
+    /// The connection is gone, and another one is dialled: what was sent fails with `fault`, what was not waits.
+    pub(super) fn dial(&self, fault: &Fault) {
+        let unanswered: Vec<Envelope> = match std::mem::replace(&mut self.lock().way, Way::Dialing) {
+            Way::Up(mut line) => line.unanswered().collect(),
+            Way::Broken(_, unanswered) => unanswered,
+            Way::Dialing | Way::Down(_) => Vec::new(),
+        };
+        self.refuse(unanswered, fault);
+    }
+
+    /// There is no connection: what waits and what will be handed in fails at once, nothing is kept for a connection that
+    /// may never come.
+    pub(super) fn give_up(&self, fault: &Fault) {
+        let waiting = {
+            let mut inner = self.lock();
+            inner.way = Way::Down(fault.clone());
+            std::mem::take(&mut inner.queue)
+        };
+        self.refuse(waiting, &unsent(fault));
+    }
+
+    /// Nobody will hand in anything any more.
+    pub(super) fn close(&self) {
+        let mut inner = self.lock();
+        inner.closed = true;
+        let courier = inner.courier.clone();
+        drop(inner);
+        courier.wake();
+    }
+
+    /// There is no courier any more.
+    pub(super) fn end(&self) {
+        let fault = Fault::new(FaultKind::Unreachable, "the connection's task has ended");
+        self.dial(&fault);
+        self.give_up(&fault);
+    }
+
+    /// Whether nobody will hand in anything any more, and nothing waits.
+    pub(super) fn is_done(&self) -> bool {
+        let inner = self.lock();
+        inner.closed && inner.queue.is_empty()
+    }
+
+    /// The turn that is on the way, by its number, if one is.
+    pub(super) fn turn_on_the_way(&self) -> Option<u64> {
+        self.lock().line().filter(|line| !line.is_idle()).map(|line| line.turns)
+    }
+
+    /// Lets grants through over this session, and over no other.
+    pub(super) fn admit(&self, session: u64) {
+        self.admitted.store(session, Ordering::Relaxed);
+    }
+
+    /// `ear` is told from now on which locks were released.
+    pub(super) fn listen(&self, node: NodeId, ear: Weak<dyn Ear>) {
+        self.lock().ears.push((node, ear));
+    }
+
+    fn refuse(&self, envelopes: impl IntoIterator<Item = Envelope>, fault: &Fault) {
+        for envelope in envelopes {
+            envelope.answer.reply(Reply::Failed(fault.clone()));
+        }
+    }
+
+    fn tell(&self, outbox: Outbox) {
+        for (answer, reply) in outbox.answers {
+            answer.reply(reply);
+        }
+        if !outbox.freed.is_empty() {
+            let ears: Vec<_> =
+                self.lock().ears.iter().filter_map(|(node, ear)| Some((*node, ear.upgrade()?))).collect();
+            for (resource, (node, ear)) in
+                outbox.freed.iter().flat_map(|resource| ears.iter().map(move |e| (resource, e)))
+            {
+                ear.freed(*node, resource);
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn line(&self) -> Option<&Line> {
+        match &self.way {
+            Way::Up(line) => Some(line),
+            _ => None,
+        }
+    }
+}
+
+/// The fault of a request that was certainly not sent, because of `fault`.
+fn unsent(fault: &Fault) -> Fault {
+    let kind = if fault.kind.never_sent() { fault.kind } else { FaultKind::Unreachable };
+    Fault { kind, detail: fault.detail.clone() }
+}

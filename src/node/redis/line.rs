@@ -1,0 +1,333 @@
+//! [`Line`]: one connection that stands. One turn at a time goes out over it, and its answers come back in order.
+//!
+//! A turn is written by whoever has something to send while nothing is on the way; what comes up meanwhile waits and goes
+//! out together, as the next turn, when the last answer is in.
+
+use std::collections::{HashSet, VecDeque};
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use redis::{PushKind, Value};
+use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
+
+use super::dial::Stream;
+use super::encode::{self, Wire};
+use super::keys::Prefix;
+use super::script::{Marker, Script};
+use super::{decode, fault, frame};
+use crate::Resource;
+use crate::node::Answer;
+use crate::protocol::{Fault, FaultKind, Reply, Request, Verb};
+
+/// A request on its way.
+pub(super) struct Envelope {
+    pub(super) request: Request,
+    pub(super) wire: Arc<Wire>,
+    pub(super) answer: Answer,
+}
+
+/// What is to be told when nobody holds the line's lock any more.
+#[derive(Default)]
+pub(super) struct Outbox {
+    pub(super) answers: Vec<(Answer, Reply)>,
+    /// Locks that were released, as others told the server.
+    pub(super) freed: Vec<Resource>,
+}
+
+impl Outbox {
+    fn fail(&mut self, answer: Answer, kind: FaultKind) {
+        self.answers.push((answer, Reply::Failed(Fault::new(kind, ""))));
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.answers.is_empty() && self.freed.is_empty()
+    }
+}
+
+/// One connection.
+pub(super) struct Line {
+    stream: Box<dyn Stream>,
+    prefix: Prefix,
+    /// Which connection of its node this is.
+    pub(super) session: u64,
+    out: Vec<u8>,
+    written: usize,
+    input: Vec<u8>,
+    /// The commands that were sent and not answered.
+    calls: VecDeque<Call>,
+    /// Their requests.
+    sent: VecDeque<Envelope>,
+    /// How many turns were sent over it.
+    pub(super) turns: u64,
+    /// Which scripts the server was told over this connection.
+    loaded: [bool; Script::COUNT],
+    marker: Arc<Marker>,
+    /// Whether the server has to be told that its node was joined.
+    owes_trace: bool,
+    has_left_trace: bool,
+    /// What the server said last when it was asked whether the node was joined before.
+    was_joined: Option<bool>,
+}
+
+/// A command on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Call {
+    /// A script call for so many requests.
+    Batch(usize),
+    /// A command for one request.
+    One,
+    /// The server is told that the node was joined.
+    LeaveTrace,
+    /// It is asked whether the node was joined before.
+    AskForTrace,
+    /// It is tried whether that can be told at all.
+    TryToLoad,
+}
+
+/// The most requests of one turn: a server works them off in about a millisecond.
+pub(super) const TURN_MAX: usize = 128;
+/// The most requests of one script call: other clients of the server wait meanwhile.
+const BATCH_MAX: usize = 32;
+/// The most bytes that are read at once.
+const READ_MAX: usize = 16 * 1024;
+
+impl Line {
+    pub(super) fn new(stream: Box<dyn Stream>, prefix: Prefix, marker: Arc<Marker>, session: u64) -> Self {
+        Self {
+            stream,
+            prefix,
+            session,
+            out: Vec::new(),
+            written: 0,
+            input: Vec::new(),
+            calls: VecDeque::new(),
+            sent: VecDeque::new(),
+            turns: 0,
+            loaded: [false; Script::COUNT],
+            marker,
+            owes_trace: false,
+            has_left_trace: false,
+            was_joined: None,
+        }
+    }
+
+    /// Whether everything that was sent is answered.
+    pub(super) fn is_idle(&self) -> bool {
+        self.calls.is_empty()
+    }
+
+    /// What was sent and has no answer.
+    pub(super) fn unanswered(&mut self) -> impl Iterator<Item = Envelope> + use<'_> {
+        self.sent.drain(..)
+    }
+
+    /// Puts the next turn together and begins to write it. `admits` grants or answers them.
+    pub(super) fn begin(
+        &mut self,
+        queue: &mut VecDeque<Envelope>,
+        admits: bool,
+        context: &mut Context<'_>,
+        outbox: &mut Outbox,
+    ) -> io::Result<()> {
+        let mut turn: Vec<Envelope> = queue.drain(..queue.len().min(TURN_MAX)).collect();
+        if turn.len() > 1 {
+            withdraw_released(&mut turn, outbox);
+            // The same lock can be taken again in the turn that gives it back.
+            turn.sort_by_key(|envelope| envelope.request.verb != Verb::Release);
+        }
+        if !admits {
+            // Behind a connection that was not joined may be a server that forgot everything.
+            for envelope in turn.extract_if(.., |e| matches!(e.request.verb, Verb::Grant { .. })) {
+                outbox.fail(envelope.answer, FaultKind::NotJoined);
+            }
+        }
+        if turn.is_empty() {
+            return Ok(());
+        }
+        self.encode(&turn);
+        self.sent.extend(turn);
+        self.turns += 1;
+        self.write(context)
+    }
+
+    fn encode(&mut self, turn: &[Envelope]) {
+        let verb = |envelope: &Envelope| envelope.request.verb;
+        let grants = || turn.iter().any(|envelope| matches!(verb(envelope), Verb::Grant { .. }));
+        if !self.has_left_trace && (self.owes_trace || grants()) {
+            self.has_left_trace = true;
+            encode::load(&mut self.out, &self.marker.code);
+            self.calls.push_back(Call::LeaveTrace);
+        }
+        for run in turn.chunk_by(|one, next| encode::is_batched(verb(one)) && encode::is_batched(verb(next))) {
+            if run.first().is_some_and(|first| encode::is_batched(verb(first))) {
+                for batch in run.chunks(BATCH_MAX) {
+                    let loaded = self.knows(Script::Turn);
+                    encode::turn(&mut self.out, loaded, batch.iter().map(|e| (&*e.wire, verb(e))));
+                    self.calls.push_back(Call::Batch(batch.len()));
+                }
+                continue;
+            }
+            for Envelope { request, wire, .. } in run {
+                if matches!(request.verb, Verb::Look { .. } | Verb::Settle { .. } | Verb::Wake { .. }) {
+                    encode::is_loaded(&mut self.out, &self.marker.sha);
+                    encode::load(&mut self.out, Marker::TRIAL);
+                    self.calls.extend([Call::AskForTrace, Call::TryToLoad]);
+                }
+                let loaded = encode::script_of(request.verb).is_none_or(|script| self.knows(script));
+                encode::single(&mut self.out, &self.prefix, loaded, &request.subject, wire, request.verb);
+                self.calls.push_back(Call::One);
+            }
+        }
+    }
+
+    /// Whether the server knows the script already; from now on it does.
+    fn knows(&mut self, script: Script) -> bool {
+        self.loaded.get_mut(script.index()).is_some_and(|known| std::mem::replace(known, true))
+    }
+
+    /// Writes what there is to write, as far as the stream takes it.
+    pub(super) fn write(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        while let Some(rest @ [_, ..]) = self.out.get(self.written..) {
+            match Pin::new(&mut self.stream).poll_write(context, rest) {
+                Poll::Pending => return Ok(()),
+                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(Ok(count)) => self.written += count,
+                Poll::Ready(Err(error)) => return Err(error),
+            }
+        }
+        if self.written > 0 {
+            self.out.clear();
+            self.written = 0;
+            if let Poll::Ready(Err(error)) = Pin::new(&mut self.stream).poll_flush(context) {
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what has come in. What could not be done, because nothing ran, goes back to the front of `queue`.
+    pub(super) fn read(
+        &mut self,
+        context: &mut Context<'_>,
+        queue: &mut VecDeque<Envelope>,
+        outbox: &mut Outbox,
+    ) -> Result<(), Fault> {
+        let lost = |detail: String| Fault::new(FaultKind::ConnectionLost, detail);
+        loop {
+            let mut place = [std::mem::MaybeUninit::uninit(); READ_MAX];
+            let mut place = ReadBuf::uninit(&mut place);
+            match Pin::new(&mut self.stream).poll_read(context, &mut place) {
+                Poll::Pending => return Ok(()),
+                Poll::Ready(Err(error)) => return Err(lost(error.to_string())),
+                Poll::Ready(Ok(())) if place.filled().is_empty() => {
+                    return Err(lost("the server closed it".to_owned()));
+                }
+                Poll::Ready(Ok(())) => self.input.extend_from_slice(place.filled()),
+            }
+            let mut at = 0;
+            while let Some(rest @ [_, ..]) = self.input.get(at..) {
+                let garbled = |_| Fault::new(FaultKind::Unexpected, "what answers there is no Redis");
+                let Some(length) = frame::len(rest).map_err(garbled)? else { break };
+                let reply = rest.get(..length).unwrap_or_default();
+                let value = redis::parse_redis_value(reply).map_err(|error| fault::of_connection(&error))?;
+                at += length;
+                self.take(value, queue, outbox)?;
+            }
+            self.input.drain(..at);
+        }
+    }
+
+    /// One reply has come in.
+    fn take(&mut self, value: Value, queue: &mut VecDeque<Envelope>, outbox: &mut Outbox) -> Result<(), Fault> {
+        if let Value::Push { kind, data } = value {
+            match kind {
+                PushKind::Message => outbox.freed.extend(self.freed(&data)),
+                PushKind::Subscribe => self.answer_one(Reply::Watching, outbox),
+                PushKind::Unsubscribe => self.answer_one(Reply::Unwatched, outbox),
+                _ => {}
+            }
+            return Ok(());
+        }
+        match (self.calls.pop_front(), value) {
+            (None, _) => return Err(Fault::new(FaultKind::Unexpected, "an answer to nothing")),
+            (Some(Call::LeaveTrace), _) => {}
+            (Some(Call::AskForTrace), value) => self.was_joined = decode::is_loaded(&value),
+            // Where nobody may leave a trace, there being none proves nothing.
+            (Some(Call::TryToLoad), Value::ServerError(_)) => self.was_joined = None,
+            (Some(Call::TryToLoad), _) => {}
+            (Some(Call::Batch(count)), value) if decode::is_unknown_script(&value) => {
+                self.again(count, Script::Turn, queue)
+            }
+            (Some(Call::Batch(count)), Value::Array(values)) if values.len() == count => {
+                for (envelope, value) in self.sent.drain(..count).zip(values) {
+                    outbox.answers.push((envelope.answer, decode::reply(&self.prefix, envelope.request.verb, value)));
+                }
+            }
+            (Some(Call::Batch(count)), value) => {
+                for envelope in self.sent.drain(..count) {
+                    outbox
+                        .answers
+                        .push((envelope.answer, decode::reply(&self.prefix, envelope.request.verb, value.clone())));
+                }
+            }
+            (Some(Call::One), value) => {
+                let Some(verb) = self.sent.front().map(|envelope| envelope.request.verb) else { return Ok(()) };
+                match encode::script_of(verb) {
+                    Some(script) if decode::is_unknown_script(&value) => self.again(1, script, queue),
+                    _ => {
+                        let mut reply = decode::reply(&self.prefix, verb, value);
+                        if let Reply::Sighted(sight) = &mut reply {
+                            sight.session = self.session;
+                            sight.was_joined = self.was_joined;
+                            self.owes_trace |= sight.is_joined();
+                        }
+                        outbox.answers.extend(self.sent.pop_front().map(|envelope| (envelope.answer, reply)));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The server was told to forget its scripts, so nothing ran: the requests go out again, with the text. With its
+    /// scripts it forgot that the node was joined.
+    fn again(&mut self, count: usize, script: Script, queue: &mut VecDeque<Envelope>) {
+        if let Some(known) = self.loaded.get_mut(script.index()) {
+            *known = false;
+        }
+        self.has_left_trace = false;
+        for envelope in self.sent.drain(..count).rev() {
+            queue.push_front(envelope);
+        }
+    }
+
+    fn answer_one(&mut self, reply: Reply, outbox: &mut Outbox) {
+        if self.calls.front() == Some(&Call::One) {
+            self.calls.pop_front();
+            outbox.answers.extend(self.sent.pop_front().map(|envelope| (envelope.answer, reply)));
+        }
+    }
+
+    fn freed(&self, data: &[Value]) -> Option<Resource> {
+        let [Value::BulkString(channel), ..] = data else { return None };
+        self.prefix.resource_of(str::from_utf8(channel).ok()?)
+    }
+}
+
+/// A grant whose release waits in the same turn is not sent at all: its caller has given up.
+fn withdraw_released(turn: &mut Vec<Envelope>, outbox: &mut Outbox) {
+    if !turn.iter().any(|envelope| matches!(envelope.request.verb, Verb::Grant { .. })) {
+        return;
+    }
+    let id = |envelope: &Envelope| envelope.request.subject.holder.id();
+    let released: HashSet<_> = turn.iter().filter(|e| e.request.verb == Verb::Release).map(id).collect();
+    if released.is_empty() {
+        return;
+    }
+    let withdrawn = |e: &mut Envelope| matches!(e.request.verb, Verb::Grant { .. }) && released.contains(&id(e));
+    for envelope in turn.extract_if(.., withdrawn) {
+        outbox.fail(envelope.answer, FaultKind::Withdrawn);
+    }
+}

@@ -1,0 +1,310 @@
+//! [`Lobby`]: where the tasks of this process wait for a resource, in the order of their coming. Only the first of them
+//! talks to the nodes; the others are given the lease, or their turn, when it is done.
+//!
+//! A room exists while somebody of this process holds the resource, or tries to, or waits. Nothing is sent and nobody is
+//! woken under the one lock.
+
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use super::core::Core;
+use super::drive::Attempt;
+use super::held::Held;
+use super::settings::Settings;
+use crate::node::{Answer, Ear, Inbox};
+use crate::protocol::{Reply, Request, Subject, Verb};
+use crate::{Holder, HolderId, Moment, NodeId, NodeSet, Resource};
+
+/// Where tasks wait.
+pub(super) struct Lobby {
+    /// Who this locker is to nodes that it asks to be told of releases.
+    me: HolderId,
+    nodes: usize,
+    rooms: Mutex<HashMap<Resource, Room>>,
+    /// Tells who came before what.
+    comings: AtomicU64,
+}
+
+/// Those who want one resource.
+#[derive(Default)]
+struct Room {
+    waiting: VecDeque<Arc<Seat>>,
+    tenure: Option<Tenure>,
+    bell: Option<Arc<Bell>>,
+}
+
+/// For how long this process has had the resource without a break.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tenure {
+    since: Moment,
+    sections: u32,
+}
+
+/// One that waits.
+pub(super) struct Seat {
+    state: Mutex<State>,
+    called: Notify,
+    pub(super) settings: Arc<Settings>,
+    /// Its number in the order of coming.
+    pub(super) came: u64,
+}
+
+enum State {
+    Waiting,
+    Called(Call),
+    Gone,
+}
+
+/// What one that waits is called for.
+pub(super) enum Call {
+    /// To talk to the nodes.
+    Turn,
+    /// The same, and the grants are on their way already.
+    Attempt(Box<Attempt>),
+    /// To have the lease that this process holds, with a token of its own.
+    Section(Arc<Held>),
+}
+
+/// Rings when the lock was released.
+#[derive(Default)]
+pub(super) struct Bell {
+    rings: AtomicU64,
+    others: AtomicU64,
+    rung: Notify,
+    /// The nodes do not tell of releases.
+    deaf: AtomicBool,
+}
+
+impl Lobby {
+    pub(super) fn new(me: HolderId, nodes: usize) -> Self {
+        Self { me, nodes, rooms: Mutex::default(), comings: AtomicU64::new(1) }
+    }
+
+    /// A number above those of all who came so far.
+    pub(super) fn number(&self) -> u64 {
+        self.comings.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Comes in; `None` where it is one's turn at once.
+    pub(super) fn enter(&self, resource: &Resource, settings: &Arc<Settings>) -> Option<Arc<Seat>> {
+        match self.lock().entry(resource.clone()) {
+            Entry::Vacant(vacant) => {
+                vacant.insert(Room::default());
+                None
+            }
+            Entry::Occupied(mut room) => {
+                let state = Mutex::new(State::Waiting);
+                let (called, settings, came) = (Notify::new(), Arc::clone(settings), self.number());
+                let seat = Arc::new(Seat { state, called, settings, came });
+                room.get_mut().waiting.push_back(Arc::clone(&seat));
+                Some(seat)
+            }
+        }
+    }
+
+    /// Goes away before being called, or with the call in hand.
+    pub(super) fn withdraw(&self, resource: &Resource, seat: &Arc<Seat>) -> Option<Call> {
+        if let Some(room) = self.lock().get_mut(resource) {
+            room.waiting.retain(|other| !Arc::ptr_eq(other, seat));
+        }
+        match std::mem::replace(&mut *seat.state(), State::Gone) {
+            State::Called(call) => Some(call),
+            State::Waiting | State::Gone => None,
+        }
+    }
+
+    /// The next one that waits, and for how long this process has had the resource. Where nobody waits the room is closed.
+    pub(super) fn next(&self, core: &Core, resource: &Resource) -> Option<(Arc<Seat>, Option<Tenure>)> {
+        let closed = {
+            let mut rooms = self.lock();
+            let room = rooms.get_mut(resource)?;
+            if let Some(seat) = room.waiting.pop_front() {
+                return Some((seat, room.tenure));
+            }
+            rooms.remove(resource)
+        };
+        if closed.is_some_and(|room| room.bell.is_some()) {
+            self.send(core, resource, NodeSet::first(core.quorum.nodes()), Verb::Unwatch, &Arc::default());
+        }
+        None
+    }
+
+    /// Whoever had the turn is done without a lease to pass on: the next one has it.
+    pub(super) fn advance(&self, core: &Core, resource: &Resource) {
+        while let Some((seat, _)) = self.next(core, resource) {
+            if seat.give(Call::Turn).is_ok() {
+                return;
+            }
+        }
+    }
+
+    /// How many wait behind the one whose turn it is, with these settings.
+    pub(super) fn waiting(&self, resource: &Resource, settings: &Arc<Settings>) -> usize {
+        let alike = |room: &Room| room.waiting.iter().filter(|seat| Arc::ptr_eq(&seat.settings, settings)).count();
+        self.lock().get(resource).map_or(0, alike)
+    }
+
+    /// A section begins: the tenure goes on, or begins at `now`.
+    pub(super) fn counts_section(&self, resource: &Resource, now: Moment) {
+        if let Some(room) = self.lock().get_mut(resource) {
+            let tenure = room.tenure.get_or_insert(Tenure { since: now, sections: 0 });
+            tenure.sections += 1;
+        }
+    }
+
+    /// Others had their chance: a tenure that begins after this is a new one.
+    pub(super) fn ends_tenure(&self, resource: &Resource) {
+        if let Some(room) = self.lock().get_mut(resource) {
+            room.tenure = None;
+        }
+    }
+
+    /// What rings when `resource` is released, if the nodes were asked to tell.
+    pub(super) fn bell(&self, resource: &Resource) -> Option<Arc<Bell>> {
+        self.lock().get(resource)?.bell.clone()
+    }
+
+    /// Asks the nodes to tell of releases from now on.
+    pub(super) fn watch(&self, core: &Core, resource: &Resource) -> Arc<Bell> {
+        let bell = Arc::new(Bell::default());
+        if let Some(room) = self.lock().get_mut(resource) {
+            room.bell = Some(Arc::clone(&bell));
+        }
+        self.send(core, resource, core.roster.ready(), Verb::Watch, &bell);
+        bell
+    }
+
+    /// There is a new connection to `node`: it has to be asked anew, and something may have been missed.
+    pub(super) fn reconnected(&self, core: &Core, node: NodeId) {
+        let watched: Vec<_> = {
+            let rooms = self.lock();
+            rooms.iter().filter_map(|(resource, room)| Some((resource.clone(), room.bell.clone()?))).collect()
+        };
+        for (resource, bell) in watched {
+            self.send(core, &resource, NodeSet::from_iter([node]), Verb::Watch, &bell);
+            bell.ring();
+        }
+    }
+
+    fn send(&self, core: &Core, resource: &Resource, nodes: NodeSet, verb: Verb, bell: &Arc<Bell>) {
+        let holder = Holder::new(self.me, crate::Label::default());
+        let subject = Arc::new(Subject { resource: resource.clone(), holder });
+        for (id, node) in core.nodes().filter(|(id, _)| nodes.contains(*id)) {
+            let inbox = Arc::clone(bell) as Arc<dyn Inbox>;
+            node.send(Request { subject: Arc::clone(&subject), verb }, Answer::to(inbox, id, verb));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Resource, Room>> {
+        self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Ear for Lobby {
+    fn freed(&self, node: NodeId, resource: &Resource) {
+        let Some(bell) = self.bell(resource) else { return };
+        // The first to tell is enough where it is the one that is asked first; the others tell of the same release.
+        if Some(node) == first_of(resource, self.nodes, NodeSet::first(self.nodes)) {
+            bell.ring();
+        } else {
+            bell.hears_another();
+        }
+    }
+}
+
+/// The node that is asked first: the same for everybody, as long as it is ready.
+pub(super) fn first_of(resource: &Resource, nodes: usize, ready: NodeSet) -> Option<NodeId> {
+    let start = usize::from(resource.slot()).checked_rem(nodes)?;
+    (start..start + nodes).filter_map(|at| NodeId::new(at % nodes)).find(|node| ready.contains(*node))
+}
+
+impl Tenure {
+    /// Whether others should have their turn.
+    pub(super) fn is_over(self, settings: &Settings, now: Moment) -> bool {
+        let (sections_max, time_max) = settings.turn_max;
+        self.sections >= sections_max || now.since(self.since) >= time_max
+    }
+}
+
+impl Seat {
+    /// Calls; gives the call back if nobody is there any more.
+    pub(super) fn give(&self, call: Call) -> Result<(), Call> {
+        let mut state = self.state();
+        if matches!(*state, State::Gone) {
+            return Err(call);
+        }
+        *state = State::Called(call);
+        drop(state);
+        self.called.notify_one();
+        Ok(())
+    }
+
+    /// Waits to be called.
+    ///
+    /// # Cancel safety
+    ///
+    /// The call stays for [`Lobby::withdraw`].
+    pub(super) async fn called(&self) -> Call {
+        loop {
+            {
+                let mut state = self.state();
+                if matches!(*state, State::Called(_))
+                    && let State::Called(call) = std::mem::replace(&mut *state, State::Gone)
+                {
+                    return call;
+                }
+            }
+            self.called.notified().await;
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Bell {
+    /// How often it has rung.
+    pub(super) fn rings(&self) -> u64 {
+        self.rings.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn is_deaf(&self) -> bool {
+        self.deaf.load(Ordering::SeqCst)
+    }
+
+    /// Waits until it has rung more often than `heard`.
+    pub(super) async fn after(&self, heard: u64) {
+        while self.rings() <= heard {
+            self.rung.notified().await;
+        }
+    }
+
+    fn ring(&self) {
+        self.others.store(0, Ordering::SeqCst);
+        self.rings.fetch_add(1, Ordering::SeqCst);
+        self.rung.notify_one();
+    }
+
+    /// A node that is not asked first: two of them are believed where the first one is silent.
+    fn hears_another(&self) {
+        if self.others.fetch_add(1, Ordering::SeqCst) >= 1 {
+            self.ring();
+        }
+    }
+}
+
+/// Answers to being asked to tell.
+impl Inbox for Bell {
+    fn deliver(&self, _: NodeId, verb: Verb, reply: Reply) {
+        if let (Verb::Watch, Reply::Failed(fault)) = (verb, &reply)
+            && !fault.kind.never_sent()
+        {
+            self.deaf.store(true, Ordering::SeqCst);
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Passing a resource on from one task of this process to the next: in memory where that is allowed, else by releasing it
+//! and asking for it again in one message.
+
+use std::sync::Arc;
+
+use super::core::Core;
+use super::drive::{self, Ask};
+use super::exchange::Phase;
+use super::held::Held;
+use super::lobby::{Call, Seat, Tenure, first_of};
+use super::settings::{HandOver, Settings};
+use crate::protocol::{Defeat, LossCause, Subject};
+use crate::{Holder, HolderId, NodeSet, Resource};
+
+/// What became of a lease whose section is over.
+pub(super) enum Passed {
+    /// The next task has it.
+    On,
+    /// It was released on these nodes; the answers are to come.
+    Released(NodeSet),
+}
+
+/// The section of `held` is over: whoever waits is next, and where nobody does the lease is released.
+pub(super) fn pass_on(held: &Arc<Held>, reading: Option<Phase>) -> Passed {
+    let (core, resource) = (&held.core, &held.subject.resource);
+    let mut section = None;
+    if held.leaves_room() {
+        while let Some((seat, tenure)) = core.lobby.next(core, resource) {
+            let over = tenure.is_none_or(|tenure: Tenure| tenure.is_over(&held.settings, core.clock.now()));
+            if !over && section.is_none() && may_have(held, &seat) {
+                section = held.next_section();
+            }
+            match section.take() {
+                Some(next) => match hand_over(&next, &seat) {
+                    Ok(()) => return Passed::On,
+                    // Nobody is there any more: the next but one may have it.
+                    Err(kept) => section = Some(kept),
+                },
+                None => return release_and_ask(held, &seat, over, reading),
+            }
+        }
+    }
+    if let Some(unused) = section {
+        unused.never_began();
+    }
+    Passed::Released(held.exchange.leave(reading))
+}
+
+/// A section that was given to somebody who is not there any more.
+pub(super) fn decline(held: &Arc<Held>) {
+    held.end(LossCause::Released);
+    pass_on(held, None);
+}
+
+/// Whether one that waits may have the lease in memory.
+fn may_have(held: &Held, seat: &Seat) -> bool {
+    let promised = match held.settings.hand_over {
+        HandOver::Off => false,
+        // Whoever came after the grants were asked for may have seen a later lease of somebody else's.
+        HandOver::ToThoseWhoWaited => seat.came < held.asked_at,
+        HandOver::ToAnybody => true,
+    };
+    promised && Arc::ptr_eq(&seat.settings, &held.settings)
+}
+
+fn hand_over(next: &Arc<Held>, seat: &Seat) -> Result<(), Arc<Held>> {
+    let (core, resource) = (&next.core, &next.subject.resource);
+    core.lobby.counts_section(resource, core.clock.now());
+    core.keeper.watch(next);
+    match seat.give(Call::Section(Arc::clone(next))) {
+        Ok(()) => Ok(()),
+        Err(_) => Err(Arc::clone(next)),
+    }
+}
+
+/// Releases, and asks for the lease anew for the one that is next, in one message.
+fn release_and_ask(held: &Arc<Held>, seat: &Arc<Seat>, politely: bool, reading: Option<Phase>) -> Passed {
+    let (core, resource) = (&held.core, &held.subject.resource);
+    let asked = held.exchange.prepare_to_leave(reading);
+    if politely {
+        core.lobby.ends_tenure(resource);
+    }
+    let ask = ask_for(core, resource, &seat.settings, politely);
+    let call = match drive::begin(
+        core,
+        &seat.settings,
+        new_subject(core, resource, &seat.settings),
+        ask,
+        Some((&held.exchange, asked)),
+    ) {
+        Ok(attempt) => Call::Attempt(Box::new(attempt)),
+        Err(_) => Call::Turn,
+    };
+    if let Err(call) = seat.give(call) {
+        drop(call);
+        core.lobby.advance(core, resource);
+    }
+    Passed::Released(asked)
+}
+
+/// What the one whose turn it is asks for: tokens for all who wait behind it, and, after a long turn, politely.
+pub(super) fn ask_for(core: &Core, resource: &Resource, settings: &Arc<Settings>, politely: bool) -> Ask {
+    let (sections_max, _) = settings.turn_max;
+    let wanted = match settings.hand_over {
+        HandOver::Off => 1,
+        HandOver::ToThoseWhoWaited => core.lobby.waiting(resource, settings).saturating_add(1),
+        HandOver::ToAnybody => usize::MAX,
+    };
+    let wanted = u32::try_from(wanted).unwrap_or(u32::MAX).min(sections_max).max(1);
+    let block = core.levels.block(resource.slot(), wanted, core.clock.wall());
+    // Those who listen themselves are one of those who wait.
+    let yield_at = u32::from(politely) * (1 + u32::from(core.lobby.bell(resource).is_some()));
+    Ask { block, yield_at, first: None }
+}
+
+/// The node that is asked first where many want the same.
+pub(super) fn in_order(core: &Core, resource: &Resource, ask: Ask) -> Ask {
+    Ask { first: first_of(resource, core.quorum.nodes(), core.roster.ready()), yield_at: 0, ..ask }
+}
+
+/// A new holder for every attempt: a late grant of an earlier one can never be taken for this one.
+pub(super) fn new_subject(core: &Core, resource: &Resource, settings: &Settings) -> Arc<Subject> {
+    let id = HolderId::from_random(core.entropy.u128());
+    let holder = Holder::new(id, settings.label.clone());
+    Arc::new(Subject { resource: resource.clone(), holder })
+}
+
+/// Whether an attempt that was polite met others that wait.
+pub(super) fn has_yielded(ask: Ask, defeat: &Defeat) -> bool {
+    ask.yield_at > 0 && defeat.votes().occupant().is_none() && defeat.votes().granted() == 0
+}

@@ -1,0 +1,44 @@
+//! Nodes that rest, on embedded nodes and in virtual time.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
+
+mod support;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use redfence::{Builder, Clock, EmbeddedNode, NodeCondition, Redlock, Resource, TokioClock};
+use support::Hands;
+use support::stage::WALL_AT_START;
+
+const MAX_TTL: Duration = Duration::from_secs(60);
+const HOUR_MS: i64 = 3_600_000;
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_steps_does_not_end_the_rest_of_its_node_for_those_who_saw_the_step() {
+    let clock: Arc<dyn Clock> = Arc::new(TokioClock::starting_at(WALL_AT_START));
+    let hands = Hands::over(TokioClock::starting_at(WALL_AT_START));
+    let nodes = [
+        EmbeddedNode::on(Arc::clone(&clock)),
+        EmbeddedNode::on(Arc::clone(&clock)),
+        EmbeddedNode::on(Arc::clone(&hands) as Arc<dyn Clock>),
+    ];
+    let builder = Redlock::builder().clock(clock).max_ttl(MAX_TTL);
+    let redlock = nodes.iter().cloned().fold(builder, Builder::node).build().unwrap();
+    let condition = || redlock.nodes()[2].condition;
+    // The node loses a counter, a grant finds out, and it rests.
+    nodes[2].with_state(|state| state.set_counter(Resource::new("r").unwrap().slot(), 0));
+    drop(redlock.acquire("r").await.unwrap().release().await);
+    redlock.look().await;
+    assert_eq!(condition(), NodeCondition::Resting);
+    // By its own clock the rest is over now.
+    hands.set_wall_ahead_ms(HOUR_MS);
+    redlock.look().await;
+    tokio::time::sleep(MAX_TTL / 2).await;
+    redlock.look().await;
+    assert_eq!(condition(), NodeCondition::Resting, "woken by whoever saw the step");
+    let counter = nodes[2].with_state(|state| state.counter(0));
+    assert_eq!(counter, 0, "its counters were created");
+    tokio::time::sleep(MAX_TTL).await;
+    redlock.look().await;
+    assert_eq!(condition(), NodeCondition::Ready);
+}
