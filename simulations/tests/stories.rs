@@ -130,3 +130,21 @@ fn a_plan_that_cannot_be_run_is_refused_with_a_sentence() {
         }
     }
 }
+
+/// A node that lost the lock of a living holder grants it to whoever waits, and the others refuse: the release of what was
+/// granted is told to the waiter itself, which must not take it for its turn.
+#[test]
+fn whoever_waits_is_not_woken_by_its_own_rollback() {
+    for node in 0..3 {
+        let plan = Plan::of(3)
+            .client([Turn::after(0).work(400)])
+            .client([Turn::after(20).wait(1_000)])
+            .fault(10, Blow::Evict { node, resource: 0 });
+        plan.check().unwrap_or_default();
+        let outcome = Level::Node.run(&plan, None, true);
+        assert_eq!(outcome.violations, Vec::new());
+        let asked = outcome.trace.lines().filter(|line| line.contains("c1.0 -> ") && line.contains("Grant")).count();
+        assert!(asked < 60, "the waiter asked {asked} times in 400 ms, node {node}");
+        assert!(asked > 3, "it never waited: {asked}");
+    }
+}

@@ -139,7 +139,13 @@ impl Turn<'_> {
         // Votes that contenders split come back to somebody at once; and some servers tell nothing.
         let splits = defeat.votes().granted() > 0;
         let limit = if splits || bell.is_deaf() { ends.unwrap_or(pause).min(pause) } else { ends.unwrap_or(left) };
-        let _ = timeout(limit.min(left), bell.after(heard)).await;
+        if splits {
+            // The nodes that granted tell of this attempt's own rollback: whoever listened would ask again at once, over and
+            // over, for as long as the others refuse.
+            sleep(limit.min(left)).await;
+        } else {
+            let _ = timeout(limit.min(left), bell.after(heard)).await;
+        }
     }
 
     async fn attempt(
