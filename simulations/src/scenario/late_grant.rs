@@ -18,7 +18,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
         let cut = Blow::Cut { client: Some(0), node: Some(2), way: Way::There, arrives_after: true, for_ms: 300 };
         let mut plan = Plan::of(3)
             .client([Turn::after(0), Turn::after(20).work(50)])
-            .client([Turn::after(500).work(100)])
+            .client([Turn::after(500).work(100), Turn::after(500)])
             .fault(10, cut)
             .calm_at(1_000);
         (plan.terms.ttl_ms, plan.terms.max_ttl_ms) = (8_000, 8_000);
