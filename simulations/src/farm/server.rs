@@ -147,6 +147,13 @@ impl Server {
         if !self.world.is_traced() {
             return;
         }
+        // A look removes what has expired, and a clock that is set back would have brought it back: so the look is at a copy.
+        let state = self.state.clone();
+        self.look();
+        self.state = state;
+    }
+
+    fn look(&mut self) {
         let (at_us, node) = (self.world.now_us(), self.number);
         let (joined, awake) = self.standing();
         let rests = joined && !awake;

@@ -100,8 +100,9 @@ class Reach extends Picture {
     for (const button of section.querySelectorAll('[data-do]')) button.addEventListener('click', () => this.do(button.dataset.do));
     section.querySelector('[data-do=violation]').hidden = !this.broken();
     this.listenToWheelAndDrag();
-    let width = 0;
-    new ResizeObserver(() => { if (this.width !== width) { width = this.width; this.draw(); } }).observe(canvas);
+    // In the next frame: a picture that changes its height while sizes are observed would be observed again.
+    let width = this.width;
+    new ResizeObserver(() => requestAnimationFrame(() => { if (this.width !== width) { width = this.width; this.draw(); } })).observe(canvas);
     // Paper has a width of its own, and shows the whole run.
     addEventListener('beforeprint', () => { this.kept = this.view; this.view = { ...this.whole }; this.fixed = 1040; this.draw(); });
     addEventListener('afterprint', () => { this.view = this.kept || this.view; this.fixed = 0; this.draw(); });
