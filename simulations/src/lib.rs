@@ -11,9 +11,11 @@
 
 pub mod farm;
 pub mod history;
+pub mod html;
 pub mod invariant;
 pub mod model;
 pub mod plan;
+pub mod scenario;
 pub mod stream;
 
 mod campaign;

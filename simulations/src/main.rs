@@ -22,6 +22,8 @@ enum Command {
     Run(command::run::RunArguments),
     /// Runs one seed, or a plan from a file, and tells what happened.
     Replay(command::replay::ReplayArguments),
+    /// Plays a story: what goes wrong, what must be seen then, and what a short cut does.
+    Scenario(command::scenario::ScenarioArguments),
     /// Runs every wrong protocol until it falls.
     Mutants(command::mutants::MutantsArguments),
     /// Reads a history, one record a line of JSON, and says whether T1, T2, X and F held.
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
         Command::Model(arguments) => command::model::run(&arguments),
         Command::Run(arguments) => command::run::run(&arguments),
         Command::Replay(arguments) => command::replay::replay(&arguments),
+        Command::Scenario(arguments) => command::scenario::scenario(&arguments),
         Command::Mutants(arguments) => command::mutants::mutants(&arguments),
         Command::Check(arguments) => command::check::check(&arguments),
     }

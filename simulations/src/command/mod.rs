@@ -19,6 +19,7 @@ pub(crate) mod model;
 pub(crate) mod mutants;
 pub(crate) mod replay;
 pub(crate) mod run;
+pub(crate) mod scenario;
 
 use std::ops::Range;
 use std::path::Path;

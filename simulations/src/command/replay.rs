@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use simulations::html::{Page, Section};
 use simulations::{Plan, Timeline, shrink};
 
 use super::{What, cannot};
@@ -27,6 +28,9 @@ pub(crate) struct ReplayArguments {
     /// Prints the timeline as JSON.
     #[arg(long, conflicts_with = "trace")]
     json: bool,
+    /// Draws the timeline on a page of HTML that needs no other file.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     /// Writes leases and writes to this file, one record a line, as `check` reads them.
     #[arg(long, value_name = "FILE")]
     history: Option<PathBuf>,
@@ -48,7 +52,8 @@ pub(crate) fn replay(arguments: &ReplayArguments) -> ExitCode {
         (plan, _) = shrink(&plan, violation.promise, &|plan| campaign.level.run(plan, campaign.mutant, false));
         say!("{}", serde_json::to_string(&plan).unwrap_or_default());
     }
-    let outcome = campaign.level.run(&plan, campaign.mutant, arguments.trace);
+    // The trace costs little, and what a picture shows comes with it.
+    let outcome = campaign.level.run(&plan, campaign.mutant, true);
     if let Some(file) = &arguments.history
         && let Err(error) =
             std::fs::File::create(file).and_then(|to| outcome.history.write(std::io::BufWriter::new(to)))
@@ -56,12 +61,39 @@ pub(crate) fn replay(arguments: &ReplayArguments) -> ExitCode {
         return cannot("cannot write", file, &error);
     }
     let timeline = Timeline::of(&plan, &outcome);
+    if let Some(file) = &arguments.html
+        && let Err(error) = std::fs::write(file, page(arguments, &plan, timeline.clone()).render())
+    {
+        return cannot("cannot write", file, &error);
+    }
     if arguments.json {
         say!("{}", serde_json::to_string(&timeline).unwrap_or_default());
-    } else {
+    } else if arguments.trace {
         say!("{}{timeline}", outcome.trace);
+    } else {
+        say!("{timeline}");
     }
     if outcome.violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// The picture, and what it takes to see it again.
+fn page(arguments: &ReplayArguments, plan: &Plan, timeline: Timeline) -> Page {
+    let again = arguments.what.again();
+    let shrink = if arguments.shrink { " --shrink" } else { "" };
+    let (seed, heading, command) = match (&arguments.plan, arguments.seed.unwrap_or_default()) {
+        // Single quotes, for the name may have spaces; one within it ends the quotes for a moment.
+        (Some(file), _) => {
+            let file = file.display().to_string().replace('\'', "'\\''");
+            let command = format!("simulations replay --plan '{file}' {again}{shrink}");
+            (plan.seed.to_string(), "A plan from a file".to_owned(), command)
+        }
+        (None, seed) => {
+            (seed.to_string(), format!("Seed {seed}"), format!("simulations replay --seed {seed} {again}{shrink}"))
+        }
+    };
+    let section = Section::of(heading.clone(), seed, command, plan, timeline);
+    let mutant = arguments.what.campaign().mutant.map(simulations::Mutant::name);
+    Page { title: heading, sections: vec![Section { mutant, ..section }] }
 }
 
 fn read(file: &Path) -> Result<Plan, String> {

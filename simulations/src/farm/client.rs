@@ -10,6 +10,7 @@ use redfence::{Entropy, Guard, HolderId, Redlock, Spawner as _};
 use super::belief::Belief;
 use super::clocks::MachineClock;
 use super::cluster::Opened;
+use super::glimpse::Glimpse;
 use super::process::{Process, TasksOf};
 use super::stage::Stage;
 use super::world::lock;
@@ -204,6 +205,8 @@ impl ClientState {
             Ok(guard) => guard,
             Err(error) => {
                 stage.world.note(|| format!("c{}.{}.{task} failed: {error}", self.number, process.life));
+                let (client, at_us) = (self.number, stage.world.now_us());
+                stage.world.glimpse(|| Glimpse::Failed { client, at_us, why: error.to_string() });
                 stage.world.count(|seen| seen.failed += 1);
                 return Err(error.to_string());
             }
@@ -251,7 +254,7 @@ impl ClientState {
             Act::Stall { ms } => process.stall(ms.min(stage.left_ms())).await,
             Act::Write { stall_ms, flight_ms } => {
                 process.stall(stall_ms.min(stage.left_ms())).await;
-                stage.guarded.write(resource, guard.token(), flight_ms);
+                stage.guarded.write(self.number, resource, guard.token(), flight_ms);
             }
             Act::Extend { cancel_ms } => {
                 let outcome = cancelled_after(cancel_ms, guard.extend()).await;

@@ -13,6 +13,7 @@ mod belief;
 mod client;
 mod clocks;
 mod cluster;
+mod glimpse;
 mod link;
 mod node_level;
 mod process;
@@ -35,6 +36,7 @@ use crate::plan::{Blow, Plan};
 
 pub use clocks::MachineClock;
 pub use cluster::{Cluster, Opened};
+pub use glimpse::Glimpse;
 pub use node_level::NodeLevel;
 pub use process::{Process, TasksOf};
 pub use weather::Weather;
@@ -64,6 +66,8 @@ pub struct Outcome {
     pub violations: Vec<Violation>,
     /// Everything, line by line, where that was wanted.
     pub trace: String,
+    /// What a picture shows, where the trace was wanted.
+    pub glimpses: Vec<Glimpse>,
     /// When the run ended.
     pub ended_us: u64,
 }
@@ -99,7 +103,7 @@ pub fn run_on(build: &Build, plan: &Plan, mutant: Option<Mutant>, traced: bool) 
     violations.extend(book.violation);
     violations.extend(clean(&leftovers, ended_us));
     violations.extend(live(&book.history, calm_us, calm_us + u64::from(plan.heals_within_ms()) * 1_000));
-    Outcome { history: book.history, seen, violations, trace: book.trace, ended_us }
+    Outcome { history: book.history, seen, violations, trace: book.trace, glimpses: book.glimpses, ended_us }
 }
 
 async fn play(build: &Build, plan: &Plan, mutant: Option<Mutant>, traced: bool) -> Played {

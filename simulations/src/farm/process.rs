@@ -11,6 +11,7 @@ use std::task::{Context, Poll, Waker};
 
 use redfence::{BackgroundTask, Spawner};
 
+use super::glimpse::Glimpse;
 use super::world::{World, lock};
 
 /// A client's process.
@@ -42,6 +43,9 @@ impl Process {
     /// Stands still from now on, for a while. Pauses overlap.
     pub fn pause(self: &Arc<Self>, for_ms: u32) {
         self.standing.fetch_add(1, Ordering::Relaxed);
+        let (client, from_us) = (self.client, self.world.now_us());
+        let to_us = from_us + u64::from(for_ms) * 1_000;
+        self.world.glimpse(|| Glimpse::Stands { client, from_us, to_us });
         let process = Arc::clone(self);
         self.world.after(for_ms, move || process.resume());
     }

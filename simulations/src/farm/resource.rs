@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use redfence::verifier::{MemoryStore, Rule};
 use redfence::{FencingToken, Resource};
 
+use super::glimpse::Glimpse;
 use super::world::{World, lock};
 use crate::history::Record;
 use crate::mutant::Mutant;
@@ -41,10 +42,13 @@ impl Guarded {
         *lock(&self.slow_ms) -= by_ms;
     }
 
-    /// A write is on its way. Nobody waits for it.
-    pub(super) fn write(self: &Arc<Self>, resource: u8, token: FencingToken, flight_ms: u32) {
+    /// A client's write is on its way. Nobody waits for it.
+    pub(super) fn write(self: &Arc<Self>, client: u8, resource: u8, token: FencingToken, flight_ms: u32) {
         let me = Arc::clone(self);
         let wait_ms = flight_ms + *lock(&self.slow_ms);
+        let at_us = self.world.now_us();
+        let arrives_us = at_us + u64::from(wait_ms) * 1_000;
+        self.world.glimpse(|| Glimpse::Sent { client, resource, token, at_us, arrives_us });
         self.world.after(wait_ms, move || me.arrived(resource, token));
     }
 

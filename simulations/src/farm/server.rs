@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use redfence::node::NodeState;
-use redfence::protocol::{Reply, Request, RunId, Subject, Verb};
+use redfence::protocol::{Reply, Request, RunId, Subject, Verb, View};
 use redfence::{Clock as _, Holder, HolderId, Label, Resource};
 
 use super::clocks::MachineClock;
+use super::glimpse::Glimpse;
 use super::link::Parcel;
 use super::world::World;
 use crate::history::{Assumed, Record};
@@ -36,6 +37,8 @@ pub(super) struct Server {
     forgotten: Vec<String>,
     /// It forgot everything without a restart and was not joined since.
     pub(super) flushed: bool,
+    /// What was drawn of it last: the holder and end of each lock, and whether it rests.
+    drawn: (Vec<Option<(String, u64)>>, bool),
     /// Its locks may live longer than they should: it was restored, or its clock was set back.
     pub(super) lingers: bool,
 }
@@ -81,6 +84,7 @@ impl Server {
             highest,
             forgotten: Vec::new(),
             flushed: false,
+            drawn: (Vec::new(), false),
             lingers: false,
         }
     }
@@ -98,6 +102,7 @@ impl Server {
             _ => {}
         }
         self.watch_counters(request.verb);
+        self.draw();
         reply
     }
 
@@ -136,12 +141,52 @@ impl Server {
         (0..self.resources.len()).filter_map(|at| self.holder_of(at)).collect()
     }
 
+    /// Notes locks that are new, live longer or are gone, and whether the node rests. A crashed one is drawn when it is
+    /// back.
+    pub(super) fn draw(&mut self) {
+        if !self.world.is_traced() {
+            return;
+        }
+        // A look removes what has expired, and a clock that is set back would have brought it back: so the look is at a copy.
+        let state = self.state.clone();
+        self.look();
+        self.state = state;
+    }
+
+    fn look(&mut self) {
+        let (at_us, node) = (self.world.now_us(), self.number);
+        let (joined, awake) = self.standing();
+        let rests = joined && !awake;
+        if rests != std::mem::replace(&mut self.drawn.1, rests) {
+            self.world.glimpse(|| Glimpse::Rests { node, rests, at_us });
+        }
+        for (at, resource) in (0..).zip(0..self.resources.len()) {
+            let lock = self.view(resource).filter(|_| self.up).and_then(|view| {
+                let left_us = u64::try_from(view.ttl_left?.as_micros()).ok()?;
+                Some((String::from(view.occupant?), at_us + left_us))
+            });
+            if self.drawn.0.len() <= resource {
+                self.drawn.0.resize(resource + 1, None);
+            }
+            let Some(drawn) = self.drawn.0.get_mut(resource) else { return };
+            if *drawn != lock {
+                drawn.clone_from(&lock);
+                let (holder, expires_us) = lock.map_or((None, at_us), |(holder, until)| (Some(holder), until));
+                self.world.glimpse(|| Glimpse::Lock { node, resource: at, holder, at_us, expires_us });
+            }
+        }
+    }
+
     fn holder_of(&mut self, resource: usize) -> Option<String> {
+        self.view(resource)?.occupant.map(String::from)
+    }
+
+    fn view(&mut self, resource: usize) -> Option<View> {
         let resource = self.resources.get(resource)?.clone();
         let holder = Holder::new(HolderId::from_random(0), Label::new("").ok()?);
         let request = Request { subject: Arc::new(Subject { resource, holder }), verb: Verb::Inspect };
         match self.state.apply(self.clock.wall(), &request) {
-            Reply::Seen(view) => view.occupant.map(String::from),
+            Reply::Seen(view) => Some(view),
             _ => None,
         }
     }

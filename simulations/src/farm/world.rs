@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use redfence::{Clock as _, TokioClock, WallTime};
 
+use super::glimpse::Glimpse;
 use crate::dice::Dice;
 use crate::history::{Assumed, History, Record};
 use crate::invariant::{Coverage, Violation};
@@ -54,6 +55,8 @@ pub struct Book {
     pub violation: Option<Violation>,
     /// Everything, line by line, where that is wanted.
     pub trace: String,
+    /// What a picture shows, where the trace is wanted.
+    pub glimpses: Vec<Glimpse>,
 }
 
 impl World {
@@ -195,6 +198,20 @@ impl World {
             let line = format!("{:>6} {}\n", self.now_ms(), line());
             lock(&self.book).trace.push_str(&line);
         }
+    }
+
+    /// Notes what a picture shows, where the trace is wanted.
+    pub fn glimpse(&self, glimpse: impl FnOnce() -> Glimpse) {
+        if self.traced {
+            let glimpse = glimpse();
+            lock(&self.book).glimpses.push(glimpse);
+        }
+    }
+
+    /// Whether everything is written down.
+    #[must_use]
+    pub const fn is_traced(&self) -> bool {
+        self.traced
     }
 
     /// Everything that was written down.

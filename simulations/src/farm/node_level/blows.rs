@@ -53,6 +53,7 @@ impl Cluster for NodeLevel {
             Blow::Pause { .. } | Blow::Reboot { .. } | Blow::ClientClock { .. } | Blow::SlowStore { .. } => {}
         }
         self.watch_memory();
+        lock(&self.inner).servers.iter_mut().for_each(Server::draw);
     }
 
     fn heal(&self) {
@@ -106,6 +107,7 @@ impl NodeLevel {
             self.when(down_ms, move |me| {
                 if let Some(server) = lock(&me.inner).servers.get_mut(usize::from(node)) {
                     server.start_again(memory);
+                    server.draw();
                 }
                 me.watch_memory();
             });

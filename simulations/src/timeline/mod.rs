@@ -1,8 +1,13 @@
 //! [`Timeline`]: a run as a picture: who held what when, what was wrong when, what was refused. As data; others draw it.
 
+mod text;
+mod words;
+
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
-use crate::farm::Outcome;
+use crate::farm::{Glimpse, Outcome};
 use crate::history::{Micros, Record};
 use crate::invariant::Violation;
 use crate::plan::{Blow, Plan};
@@ -64,9 +69,22 @@ pub enum SpanKind {
     },
     /// Something was wrong.
     Fault {
-        /// What, for people.
-        name: String,
+        /// What, in a few words.
+        name: &'static str,
+        /// What, in a sentence.
+        long: String,
     },
+    /// A client's process stood still, with all its tasks.
+    Stands,
+    /// A node had a lock.
+    Lock {
+        /// Of which resource.
+        resource: String,
+        /// For whom.
+        holder: String,
+    },
+    /// A node gave no votes, for it may have forgotten something.
+    Rests,
 }
 
 /// Something that happened at an instant.
@@ -84,6 +102,15 @@ pub struct Mark {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum MarkKind {
+    /// A write leaves its client.
+    Sent {
+        /// Its token.
+        token: u64,
+        /// To where.
+        to: Lane,
+        /// When it arrives.
+        arrives_us: Micros,
+    },
     /// A write was let through.
     Written {
         /// Its token.
@@ -94,10 +121,17 @@ pub enum MarkKind {
         /// Its token.
         token: u64,
     },
+    /// An acquire failed.
+    Failed {
+        /// Why, for people.
+        why: String,
+    },
     /// A fault that is over at once.
     Fault {
-        /// What, for people.
-        name: String,
+        /// What, in a few words.
+        name: &'static str,
+        /// What, in a sentence.
+        long: String,
     },
     /// Something that a promise relies on is not so.
     Void {
@@ -125,6 +159,7 @@ impl Timeline {
         timeline.add_faults(plan);
         timeline.add_leases(outcome);
         timeline.add_marks(outcome);
+        timeline.add_glimpses(outcome);
         timeline.spans.sort_by_key(|span| (span.from_us, span.lane));
         timeline.marks.sort_by_key(|mark| (mark.at_us, mark.lane));
         timeline
@@ -132,15 +167,22 @@ impl Timeline {
 
     fn add_faults(&mut self, plan: &Plan) {
         for fault in &plan.faults {
-            let (from_us, name) = (u64::from(fault.at_ms) * 1_000, format!("{:?}", fault.blow));
+            let from_us = u64::from(fault.at_ms) * 1_000;
+            let (name, long) = (words::short(&fault.blow), words::long(&fault.blow));
             for lane in self.struck(&fault.blow) {
                 match fault.blow.lasts_ms() {
                     Some(for_ms) => {
                         let to_us = (from_us + u64::from(for_ms) * 1_000).min(self.calm_us.max(from_us));
-                        self.spans.push(Span { lane, from_us, to_us, what: SpanKind::Fault { name: name.clone() } });
+                        self.spans.push(Span {
+                            lane,
+                            from_us,
+                            to_us,
+                            what: SpanKind::Fault { name, long: long.clone() },
+                        });
                     }
                     None => {
-                        self.marks.push(Mark { lane, at_us: from_us, what: MarkKind::Fault { name: name.clone() } });
+                        let what = MarkKind::Fault { name, long: long.clone() };
+                        self.marks.push(Mark { lane, at_us: from_us, what });
                     }
                 }
             }
@@ -175,9 +217,7 @@ impl Timeline {
 
     fn add_leases(&mut self, outcome: &Outcome) {
         for stay in outcome.history.stays() {
-            let label = stay.holder.split_once(' ').map(|(_, label)| label);
-            let number = label.and_then(|label| label.strip_prefix('c')?.split('.').next()?.parse().ok());
-            let Some(number) = number else { continue };
+            let Some(number) = number(client_of(&stay.holder), 'c') else { continue };
             self.spans.push(Span {
                 lane: Lane::Client(number),
                 from_us: stay.returned_us,
@@ -207,53 +247,88 @@ impl Timeline {
             self.marks.extend(mark);
         }
     }
+
+    fn add_glimpses(&mut self, outcome: &Outcome) {
+        // What a node has just now: each lock, and its rest under a resource that does not exist.
+        let mut open: BTreeMap<(u8, Option<u8>), Span> = BTreeMap::new();
+        for glimpse in &outcome.glimpses {
+            match glimpse {
+                Glimpse::Stands { client, from_us, to_us } => {
+                    let (lane, to_us) = (Lane::Client(*client), (*to_us).min(self.ends_us));
+                    let is_fault = self.spans.iter().any(|span| {
+                        (span.lane, span.from_us) == (lane, *from_us)
+                            && matches!(span.what, SpanKind::Fault { name: "stands still", .. })
+                    });
+                    if !is_fault {
+                        self.spans.push(Span { lane, from_us: *from_us, to_us, what: SpanKind::Stands });
+                    }
+                }
+                Glimpse::Sent { client, resource, token, at_us, arrives_us } => {
+                    let (to, arrives_us) = (Lane::Resource(*resource), *arrives_us);
+                    let what = MarkKind::Sent { token: token.get(), to, arrives_us };
+                    self.marks.push(Mark { lane: Lane::Client(*client), at_us: *at_us, what });
+                }
+                Glimpse::Failed { client, at_us, why } => {
+                    let what = MarkKind::Failed { why: why.clone() };
+                    self.marks.push(Mark { lane: Lane::Client(*client), at_us: *at_us, what });
+                }
+                Glimpse::Lock { node, resource, holder, at_us, expires_us } => {
+                    let key = (*node, Some(*resource));
+                    let what = holder.as_deref().map(|holder| SpanKind::Lock {
+                        resource: format!("r{resource}"),
+                        holder: client_of(holder).to_owned(),
+                    });
+                    let next = what.map(|what| Span {
+                        lane: Lane::Node(*node),
+                        from_us: *at_us,
+                        to_us: (*expires_us).min(self.ends_us),
+                        what,
+                    });
+                    self.turn_over(&mut open, key, *at_us, next);
+                }
+                Glimpse::Rests { node, rests, at_us } => {
+                    let to_us = self.ends_us;
+                    let next = Span { lane: Lane::Node(*node), from_us: *at_us, to_us, what: SpanKind::Rests };
+                    self.turn_over(&mut open, (*node, None), *at_us, rests.then_some(next));
+                }
+            }
+        }
+        self.spans.extend(open.into_values());
+    }
+
+    /// What a node has changes: what it had ends, unless it is the same and goes on.
+    fn turn_over(
+        &mut self,
+        open: &mut BTreeMap<(u8, Option<u8>), Span>,
+        key: (u8, Option<u8>),
+        at_us: Micros,
+        next: Option<Span>,
+    ) {
+        let Some(mut had) = open.remove(&key) else {
+            open.extend(next.map(|next| (key, next)));
+            return;
+        };
+        match next {
+            Some(next) if next.what == had.what && had.to_us >= at_us => {
+                had.to_us = next.to_us;
+                open.insert(key, had);
+            }
+            next => {
+                had.to_us = had.to_us.min(at_us);
+                self.spans.push(had);
+                open.extend(next.map(|next| (key, next)));
+            }
+        }
+    }
+}
+
+/// The client in `<id> c3.0`: its third process.
+fn client_of(holder: &str) -> &str {
+    let label = holder.split_once(' ').map_or(holder, |(_, label)| label);
+    label.split('.').next().unwrap_or(label)
 }
 
 /// The number in a name such as `n3`.
 fn number(name: &str, letter: char) -> Option<u8> {
     name.strip_prefix(letter)?.parse().ok()
-}
-
-/// One line for every span and mark, in the order of time.
-impl std::fmt::Display for Timeline {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mut lines: Vec<(Micros, Lane, String)> = Vec::new();
-        for Span { lane, from_us, to_us, what } in &self.spans {
-            let until = format!("until {}.{:03} ms", to_us / 1_000, to_us % 1_000);
-            lines.push((
-                *from_us,
-                *lane,
-                match what {
-                    SpanKind::Lease { resource, token } => format!("holds {resource} with token {token} {until}"),
-                    SpanKind::Fault { name } => format!("{name} {until}"),
-                },
-            ));
-        }
-        for Mark { lane, at_us, what } in &self.marks {
-            lines.push((
-                *at_us,
-                *lane,
-                match what {
-                    MarkKind::Written { token } => format!("written with token {token}"),
-                    MarkKind::Refused { token } => format!("refused the stale token {token}"),
-                    MarkKind::Fault { name } => name.clone(),
-                    MarkKind::Void { why } => format!("not promised any more: {why}"),
-                },
-            ));
-        }
-        lines.push((self.calm_us, Lane::Node(0), "all faults have ended".to_owned()));
-        lines.sort();
-        for (at_us, lane, story) in lines {
-            let lane = match lane {
-                Lane::Client(number) => format!("client {number}"),
-                Lane::Node(number) => format!("node {number}"),
-                Lane::Resource(number) => format!("resource {number}"),
-            };
-            writeln!(f, "{:>8}.{:03} ms  {lane:<11} {story}", at_us / 1_000, at_us % 1_000)?;
-        }
-        match &self.violation {
-            Some(violation) => write!(f, "VIOLATED  {violation}"),
-            None => f.write_str("every promise held"),
-        }
-    }
 }

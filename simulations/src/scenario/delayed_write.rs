@@ -1,0 +1,35 @@
+//! Delayed write.
+//!
+//! Client 0 sends two writes while it holds the lock, and releases. The first one is judged at once. The second one
+//! hangs in the network and arrives when client 1 has written long ago: it is refused.
+//!
+//! Check and write have to be one step. Where a server checks first and writes a little later, a newer write may land
+//! in between, and the old one lands on top of it.
+
+use super::{Must, Scenario, ShortCut};
+use crate::Mutant;
+use crate::invariant::Promise;
+use crate::plan::{Act, Plan, Turn};
+
+pub(super) const SCENARIO: Scenario = Scenario {
+    name: "delayed-write",
+    source: include_str!("delayed_write.rs"),
+    plan: || {
+        let write = |flight_ms| Act::Write { stall_ms: 0, flight_ms };
+        Plan::of(3)
+            .client([Turn::after(0).then(write(6)).then(write(120))])
+            .client([Turn::after(3).wait(500).then(write(5)).work(40)])
+            .calm_at(300)
+    },
+    musts: &[
+        Must { what: "client 0's first write is let through", holds: |run| run.judged(0, true) },
+        Must { what: "client 1's write is let through", holds: |run| run.judged(1, true) },
+        Must { what: "client 0's delayed write is refused", holds: |run| run.judged(0, false) },
+        Must { what: "nobody else is refused", holds: |run| run.seen().stale == 1 },
+    ],
+    short_cut: Some(ShortCut {
+        mutant: Mutant::CheckThenWrite,
+        what: "the resource checks the token first, and writes a little later",
+        breaks: Promise::F,
+    }),
+};

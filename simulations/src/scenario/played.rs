@@ -1,0 +1,155 @@
+//! [`Telling`]: a story as it went, under the shipped lock and under the short cut.
+
+use super::{Scenario, ShortCut};
+use crate::farm::Outcome;
+use crate::history::{Micros, Record, Stay};
+use crate::invariant::overlaps;
+use crate::plan::Plan;
+use crate::{Level, Timeline};
+
+/// A story as it went.
+#[derive(Debug)]
+pub struct Telling {
+    /// Under the shipped lock.
+    pub right: Checked,
+    /// Under the wrong protocol that the story is about: its name, what it does, and what came of it.
+    pub short_cut: Option<(String, &'static str, Checked)>,
+}
+
+/// One run of it, and whether everything was seen that must be.
+#[derive(Debug)]
+pub struct Checked {
+    /// The run.
+    pub plan: Plan,
+    /// As a picture.
+    pub timeline: Timeline,
+    /// What must be seen, and whether it was.
+    pub musts: Vec<(String, bool)>,
+}
+
+/// One run, for the questions that stories ask.
+#[derive(Debug)]
+pub struct Played {
+    outcome: Outcome,
+    stays: Vec<Stay>,
+}
+
+/// What a wrong protocol does may need luck in the order of messages; so many seeds are tried.
+const SEEDS_MAX: u64 = 200;
+
+impl Scenario {
+    /// Plays the story under the shipped lock, and under the short cut if there is one.
+    #[must_use]
+    pub fn play(&self) -> Telling {
+        let plan = self.plan();
+        let played = Played::of(Level::Node.run(&plan, None, true));
+        let mut musts = vec![("every promise holds".to_owned(), played.outcome.violations.is_empty())];
+        if let Err(why) = plan.check() {
+            musts.push((why, false));
+        }
+        musts.extend(self.musts.iter().map(|must| (must.what.to_owned(), (must.holds)(&played))));
+        let timeline = Timeline::of(&plan, &played.outcome);
+        Telling {
+            right: Checked { plan, timeline, musts },
+            short_cut: self.short_cut.as_ref().map(|cut| (cut.mutant.name(), cut.what, self.cut_short(cut))),
+        }
+    }
+
+    fn cut_short(&self, ShortCut { mutant, breaks, .. }: &ShortCut) -> Checked {
+        let mut plan = self.plan();
+        let falls =
+            |plan: &Plan| Level::Node.run(plan, Some(*mutant), false).violations.iter().any(|it| it.promise == *breaks);
+        let first = plan.seed;
+        let seed = (first..first + SEEDS_MAX).find(|seed| {
+            plan.seed = *seed;
+            falls(&plan)
+        });
+        plan.seed = seed.unwrap_or(first);
+        let mut outcome = Level::Node.run(&plan, Some(*mutant), true);
+        // Others may break as well; the story is about this one.
+        outcome.violations.sort_by_key(|violation| violation.promise != *breaks);
+        let timeline = Timeline::of(&plan, &outcome);
+        Checked { plan, timeline, musts: vec![(format!("{breaks} is broken"), seed.is_some())] }
+    }
+}
+
+impl Telling {
+    /// Whether everything was seen that must be.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        self.right.holds() && self.short_cut.as_ref().is_none_or(|(_, _, checked)| checked.holds())
+    }
+}
+
+impl Checked {
+    /// Whether everything was seen that must be.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        self.musts.iter().all(|(_, seen)| *seen)
+    }
+}
+
+impl Played {
+    fn of(outcome: Outcome) -> Self {
+        let stays = outcome.history.stays();
+        Self { outcome, stays }
+    }
+
+    /// How often what happened.
+    pub(super) const fn seen(&self) -> &crate::invariant::Coverage {
+        &self.outcome.seen
+    }
+
+    /// All leases, in the order in which they were returned.
+    pub(super) fn leases(&self) -> &[Stay] {
+        &self.stays
+    }
+
+    /// The first lease of a client.
+    pub(super) fn lease(&self, client: u8) -> Option<&Stay> {
+        let label = format!(" c{client}.");
+        self.stays.iter().find(|stay| stay.holder.contains(&label))
+    }
+
+    /// Whether the first lease of one client was over before the first of the other was returned.
+    pub(super) fn follows(&self, first: u8, second: u8) -> bool {
+        match (self.lease(first), self.lease(second)) {
+            (Some(first), Some(second)) => first.until_us <= second.returned_us && first.token < second.token,
+            _ => false,
+        }
+    }
+
+    /// Whether a client got its first lease between two times, in milliseconds.
+    pub(super) fn acquired_within(&self, client: u8, from_ms: u64, to_ms: u64) -> bool {
+        self.lease(client).is_some_and(|stay| (from_ms * 1_000..=to_ms * 1_000).contains(&stay.returned_us))
+    }
+
+    /// Whether two believed at one time, excused or not.
+    pub(super) fn overlapped(&self) -> bool {
+        !overlaps(&self.outcome.history, &self.stays).is_empty()
+    }
+
+    /// Whether a write under the first lease of a client was judged so.
+    pub(super) fn judged(&self, client: u8, verdict: bool) -> bool {
+        let Some(of) = self.lease(client) else { return false };
+        self.writes().any(|(_, token, admitted)| token == of.token && admitted == verdict)
+    }
+
+    /// All writes: when they were judged, under which token, and whether they were let through.
+    pub(super) fn writes(&self) -> impl Iterator<Item = (Micros, redfence::FencingToken, bool)> {
+        self.outcome.history.records.iter().filter_map(|record| match record {
+            Record::Write { at_us, token, admitted, .. } => Some((*at_us, *token, *admitted)),
+            _ => None,
+        })
+    }
+
+    /// Whether every lease carries a greater token than those that were returned before.
+    pub(super) fn tokens_grow(&self) -> bool {
+        self.stays.windows(2).all(|pair| matches!(pair, [one, next] if one.token < next.token))
+    }
+
+    /// How many requests of a kind were sent to the nodes, by the trace.
+    pub(super) fn requests(&self, kind: &str) -> usize {
+        self.outcome.trace.lines().filter(|line| line.contains(" -> n") && line.contains(kind)).count()
+    }
+}
