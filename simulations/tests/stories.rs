@@ -171,3 +171,20 @@ fn a_latecomer_is_handed_a_lease_with_a_lower_token_only_where_that_was_asked_fo
     assert!(sections > 0 && stale == 1, "{sections} sections, {stale} stale writes");
     assert_only_falls(&plan, Mutant::HandOverToLatecomers, Promise::T2);
 }
+
+/// A holder with a slow clock that hears nothing from nodes with fast ones, and somebody who waits.
+#[test]
+fn clocks_that_run_apart_are_allowed_for() {
+    let cut = Blow::Cut { client: Some(0), node: None, way: Way::Both, arrives_after: false, for_ms: 11_000 };
+    let mut plan = Plan::of(3)
+        .client([Turn::after(0).work(11_500)])
+        .client([Turn::after(100).wait(11_500).work(200)])
+        .fault(50, cut)
+        .calm_at(12_000);
+    (plan.terms.ttl_ms, plan.terms.max_ttl_ms) = (10_000, 10_000);
+    plan.nodes.iter_mut().for_each(|machine| machine.drift_ppm = 4_000);
+    for client in &mut plan.clients {
+        client.machine.drift_ppm = -4_000;
+    }
+    assert_only_falls(&plan, Mutant::NoDrift, Promise::X);
+}
