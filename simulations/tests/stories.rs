@@ -160,31 +160,15 @@ fn a_latecomer_is_handed_a_lease_with_a_lower_token_only_where_that_was_asked_fo
         plan = plan.fault(20, Blow::Evict { node, resource: 0 });
     }
     plan.sharing.turn_max_ms = 1_000;
-    let handed_over = |hand_over| {
+    let stale_under = |hand_over| {
         let plan = Plan { sharing: Sharing { hand_over, ..plan.sharing }, ..plan.clone() };
         let outcome = run(&plan, None);
         assert_eq!(outcome.violations, Vec::new(), "{hand_over:?}");
-        (outcome.seen.handed_over, outcome.seen.stale)
+        outcome.seen.stale
     };
-    assert_eq!(handed_over(HandOver::ToThoseWhoWaited).0, handed_over(HandOver::Off).0);
-    let (sections, stale) = handed_over(HandOver::ToAnybody);
-    assert!(sections > 0 && stale == 1, "{sections} sections, {stale} stale writes");
+    // A verifier refuses what the lower token writes.
+    assert_eq!(stale_under(HandOver::Off), 0);
+    assert_eq!(stale_under(HandOver::ToThoseWhoWaited), 0);
+    assert_eq!(stale_under(HandOver::ToAnybody), 1);
     assert_only_falls(&plan, Mutant::HandOverToLatecomers, Promise::T2);
-}
-
-/// A holder with a slow clock that hears nothing from nodes with fast ones, and somebody who waits.
-#[test]
-fn clocks_that_run_apart_are_allowed_for() {
-    let cut = Blow::Cut { client: Some(0), node: None, way: Way::Both, arrives_after: false, for_ms: 11_000 };
-    let mut plan = Plan::of(3)
-        .client([Turn::after(0).work(11_500)])
-        .client([Turn::after(100).wait(11_500).work(200)])
-        .fault(50, cut)
-        .calm_at(12_000);
-    (plan.terms.ttl_ms, plan.terms.max_ttl_ms) = (10_000, 10_000);
-    plan.nodes.iter_mut().for_each(|machine| machine.drift_ppm = 4_000);
-    for client in &mut plan.clients {
-        client.machine.drift_ppm = -4_000;
-    }
-    assert_only_falls(&plan, Mutant::NoDrift, Promise::X);
 }
