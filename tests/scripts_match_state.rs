@@ -230,9 +230,14 @@ impl Pair {
                     Reply::Sighted(sight) => sight.record,
                     other => panic!("{other:?}"),
                 };
+                let mark = |reply: &Reply| match reply {
+                    Reply::Sighted(sight) => sight.mark,
+                    other => panic!("{other:?}"),
+                };
                 let (of_server, of_state) = self.ask_both(step, look, look, state);
                 let (max_ttl, wall, rest) = (Duration::from_secs(30), WallTime::from_unix_us(WALL_US), *rest);
-                let settle = |reply| Verb::Settle { seen: seen(reply), rest, new: *stale, max_ttl, wall };
+                let settle =
+                    |reply| Verb::Settle { mark: mark(&reply), seen: seen(reply), rest, new: *stale, max_ttl, wall };
                 return Some(self.ask_both(step, settle(of_server), settle(of_state), state));
             }
             Act::LockVanishes => {

@@ -77,6 +77,7 @@ impl Suite<'_> {
         if sight.record.is_none_or(|record| !record.awake) {
             let settle = Verb::Settle {
                 seen: sight.record,
+                mark: sight.mark,
                 rest: Duration::ZERO,
                 new: true,
                 max_ttl,
@@ -90,7 +91,8 @@ impl Suite<'_> {
             &sight,
         )?;
         self.node.admit(sight.session);
-        let stale = Verb::Settle { seen: None, rest: TTL, new: false, max_ttl, wall: WallTime::default() };
+        let stale =
+            Verb::Settle { seen: None, mark: sight.mark, rest: TTL, new: false, max_ttl, wall: WallTime::default() };
         let again = party.sighted("a settlement needs the record that it saw", stale).await?;
         ensure("a settlement needs the record that it saw", again.record == sight.record, &(again, sight))
     }

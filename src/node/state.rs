@@ -24,6 +24,8 @@ pub struct NodeState {
     base: u64,
     /// Whether it was joined in this run.
     was_joined: bool,
+    /// What the first look at it left, while there is no record.
+    mark: Option<u64>,
     /// Who wants to be told of which releases.
     watchers: BTreeMap<Resource, BTreeSet<HolderId>>,
 }
@@ -47,6 +49,7 @@ impl NodeState {
             counters,
             base: 0,
             was_joined: false,
+            mark: None,
             watchers: BTreeMap::new(),
         }
     }
@@ -209,14 +212,22 @@ impl NodeState {
 
     fn join(&mut self, now: WallTime, verb: Verb) {
         match verb {
-            Verb::Settle { seen, rest, new, max_ttl, wall } if self.record.map(identity) == seen.map(identity) => {
+            Verb::Settle { seen, mark, rest, new, max_ttl, wall }
+                if self.record.map(identity) == seen.map(identity) && (seen.is_some() || self.mark == mark) =>
+            {
+                self.mark = None;
                 self.settle(now, wall, rest, max_ttl, new);
             }
             Verb::Wake { max_ttl, wall } => {
                 self.remember(max_ttl);
                 self.wake(now, wall);
             }
-            Verb::Look { max_ttl } | Verb::Settle { max_ttl, .. } => self.remember(max_ttl),
+            Verb::Look { max_ttl } | Verb::Settle { max_ttl, .. } => {
+                if self.record.is_none() && self.mark.is_none() {
+                    self.mark = Some(now.unix_us());
+                }
+                self.remember(max_ttl);
+            }
             _ => {}
         }
     }
@@ -280,6 +291,7 @@ impl NodeState {
             was_joined: Some(self.was_joined),
             keeps: Some(true),
             record: self.record,
+            mark: self.mark,
             session: 0,
             arrived: Moment::default(),
         }

@@ -68,6 +68,8 @@ pub struct Sight {
     pub keeps: Option<bool>,
     /// What the node remembers of having been joined.
     pub record: Option<Record>,
+    /// A mark that the first look at a node without a record left there, and that is gone when the node forgets again.
+    pub mark: Option<u64>,
     /// The connection over which this was seen; grants are good for that one only.
     pub session: u64,
     /// When the answer came in, on the caller's clock.
@@ -227,7 +229,17 @@ mod tests {
     fn sight(uptime_s: u64, record: Option<Record>) -> Sight {
         let (run_id, uptime) = (run(1), Some(Duration::from_secs(uptime_s)));
         let (was_joined, keeps) = (Some(false), Some(true));
-        Sight { now: NOW, run_id, uptime, was_joined, keeps, record, session: 1, arrived: Moment::default() }
+        Sight {
+            now: NOW,
+            run_id,
+            uptime,
+            was_joined,
+            keeps,
+            record,
+            mark: None,
+            session: 1,
+            arrived: Moment::default(),
+        }
     }
 
     fn record(id: u8, rests_for_s: u64, awake: bool) -> Option<Record> {

@@ -82,6 +82,9 @@ pub enum Verb {
     Settle {
         /// The record that was seen, if any.
         seen: Option<Record>,
+        /// Where none was: the mark that was seen instead. A settlement that arrives late, after the node forgot once more,
+        /// finds another mark, or none.
+        mark: Option<u64>,
         /// How long to rest.
         rest: Duration,
         /// Whether it is founded with a new installation.

@@ -14,7 +14,7 @@ use super::exchange::{Exchange, Phase};
 use super::station::Station;
 use crate::node::Task;
 use crate::protocol::{
-    Census, Fault, FaultKind, Footprint, Reason, Record, Reply, RunId, Sight, Standing, Subject, Verb, judge, rest,
+    Census, Fault, FaultKind, Footprint, Reason, Reply, RunId, Sight, Standing, Subject, Verb, judge, rest,
 };
 use crate::{Holder, HolderId, Label, Moment, NodeId, NodeSet, Resource, WallTime};
 
@@ -187,14 +187,15 @@ impl Roster {
         for _ in 0..3 {
             self.exchange(core, everybody, Patience::All, |_| Verb::Look { max_ttl }).await;
             let wall = core.clock.wall().max(WallTime::from_unix_us(core.levels.highest() + 1));
-            let records: Vec<Option<Record>> = {
+            let seen: Vec<Option<Sight>> = {
                 let mut stations = self.stations();
                 stations.iter_mut().for_each(Station::begin_anew);
-                stations.iter().map(|station| station.sight().and_then(|sight| sight.record)).collect()
+                stations.iter().map(|station| station.sight().copied()).collect()
             };
             self.exchange(core, everybody, Patience::All, |node| {
-                let seen = records.get(node.index()).copied().flatten();
-                Verb::Settle { seen, rest: Duration::ZERO, new: true, max_ttl, wall }
+                let sight = seen.get(node.index()).copied().flatten();
+                let (seen, mark) = (sight.and_then(|sight| sight.record), sight.and_then(|sight| sight.mark));
+                Verb::Settle { seen, mark, rest: Duration::ZERO, new: true, max_ttl, wall }
             })
             .await;
             self.judge_all(core.clock.now(), false);
@@ -234,8 +235,8 @@ impl Roster {
             self.exchange(core, nodes, Patience::All, |node| {
                 let standing = due.iter().find(|(id, _)| *id == node).map(|(_, standing)| *standing);
                 match standing {
-                    Some((Standing::Settle { rest, reason }, seen)) => {
-                        Verb::Settle { seen, rest, new: reason == Reason::New, max_ttl, wall }
+                    Some((Standing::Settle { rest, reason }, Sight { record: seen, mark, .. })) => {
+                        Verb::Settle { seen, mark, rest, new: reason == Reason::New, max_ttl, wall }
                     }
                     _ => Verb::Wake { max_ttl, wall },
                 }
@@ -303,7 +304,7 @@ impl Roster {
     }
 
     /// Judges every node that was seen; returns what has to be done.
-    fn judge_all(&self, now: Moment, declared_new: bool) -> Vec<(NodeId, (Standing, Option<Record>))> {
+    fn judge_all(&self, now: Moment, declared_new: bool) -> Vec<(NodeId, (Standing, Sight))> {
         let rest = self.rest();
         let mut stations = self.stations();
         let known_elsewhere = stations.iter().any(Station::was_recorded);
@@ -330,7 +331,7 @@ impl Roster {
                 Standing::Ready | Standing::Resting(_) => false,
             };
             if is_due {
-                due.push((id, (standing, sight.record)));
+                due.push((id, (standing, sight)));
             }
         }
         due

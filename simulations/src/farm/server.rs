@@ -53,13 +53,12 @@ impl Server {
         mutant: Option<Mutant>,
     ) -> Self {
         let now = clock.wall();
+        let long_ago = redfence::WallTime::from_unix_us(now.unix_us().saturating_sub(86_400_000_000));
         let state = match founding {
-            Founding::Done => NodeState::founded(run_id(number, 0), now),
+            // Long ago: as long as counters are close to the clock, nobody draws blocks.
+            Founding::Done => NodeState::founded(run_id(number, 0), long_ago),
             Founding::JustStarted => NodeState::started(run_id(number, 0), now),
-            Founding::UpForLong => {
-                let long_ago = redfence::WallTime::from_unix_us(now.unix_us().saturating_sub(86_400_000_000));
-                NodeState::started(run_id(number, 0), long_ago)
-            }
+            Founding::UpForLong => NodeState::started(run_id(number, 0), long_ago),
         };
         let mut state = state;
         if founding == Founding::Done {

@@ -159,7 +159,7 @@ impl World {
             Standing::Ready | Standing::Resting(_) => return None,
             Standing::Wake => Verb::Wake { max_ttl: TERMS.ttl, wall: now },
             Standing::Settle { rest, reason } => {
-                Verb::Settle { seen, rest, new: reason == Reason::New, max_ttl: TERMS.ttl, wall: now }
+                Verb::Settle { seen, mark: sight.mark, rest, new: reason == Reason::New, max_ttl: TERMS.ttl, wall: now }
             }
         };
         ask(server, now, verb).map(|_| ())

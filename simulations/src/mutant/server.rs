@@ -31,8 +31,8 @@ impl Mutant {
                 node.apply(now, request)
             }
             // Nobody finds out that it forgot, for it is awake at once with a counter that starts low.
-            (Some(Self::EmptyCounterVotes), Verb::Settle { seen, new, max_ttl, wall, .. }) => {
-                let verb = Verb::Settle { seen, rest: Duration::ZERO, new, max_ttl, wall };
+            (Some(Self::EmptyCounterVotes), Verb::Settle { seen, mark, new, max_ttl, wall, .. }) => {
+                let verb = Verb::Settle { seen, mark, rest: Duration::ZERO, new, max_ttl, wall };
                 let before = node.counter(slot);
                 let reply = node.apply(now, &Request { verb, ..request.clone() });
                 if before < COUNTER_MIN {
@@ -48,8 +48,8 @@ impl Mutant {
                 node.drop_lock(&request.subject.resource);
                 Reply::Released
             }
-            (Some(Self::NoRest), Verb::Settle { seen, new, max_ttl, wall, .. }) => {
-                let verb = Verb::Settle { seen, rest: Duration::ZERO, new, max_ttl, wall };
+            (Some(Self::NoRest), Verb::Settle { seen, mark, new, max_ttl, wall, .. }) => {
+                let verb = Verb::Settle { seen, mark, rest: Duration::ZERO, new, max_ttl, wall };
                 node.apply(now, &Request { verb, ..request.clone() })
             }
             (Some(Self::NoClockStart), Verb::Settle { .. } | Verb::Wake { .. }) => {

@@ -91,8 +91,9 @@ fn sight(parts: &[Value]) -> Option<Sight> {
         _ => None,
     };
     let number = |value: &Value| text(value)?.parse::<u64>().ok();
+    let mark = record.last().and_then(number);
     let record = match record {
-        [run_id, ready_at, max_ttl, awake, new] if *ready_at != Value::Nil => Some(Record {
+        [run_id, ready_at, max_ttl, awake, new, ..] if *ready_at != Value::Nil => Some(Record {
             run_id: text(run_id).and_then(|digits| RunId::parse(&digits)),
             ready_at: WallTime::from_unix_ms(number(ready_at)?),
             max_ttl: Duration::from_millis(number(max_ttl)?),
@@ -108,6 +109,7 @@ fn sight(parts: &[Value]) -> Option<Sight> {
         was_joined: None,
         keeps: (*keeps >= 0).then_some(*keeps == 1),
         record,
+        mark,
         session: 0,
         arrived: Moment::default(),
     })

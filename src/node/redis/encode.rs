@@ -139,11 +139,12 @@ fn join(out: &mut Vec<u8>, prefix: &Prefix, loaded: bool, verb: Verb) {
     out.bulk(prefix.as_str().as_bytes());
     out.number(whole_ms(max_ttl));
     out.number(wall.unix_us());
-    if let Verb::Settle { seen, rest, new, .. } = verb {
+    if let Verb::Settle { seen, mark, rest, new, .. } = verb {
         let seen = seen.map(|Record { run_id, ready_at, awake, .. }| {
             let run_id = run_id.map(|run_id| run_id.to_string()).unwrap_or_default();
             format!("{} {} {run_id}", ready_at.unix_ms(), u8::from(awake))
         });
+        let seen = seen.or_else(|| mark.map(|mark| mark.to_string()));
         out.bulk(seen.unwrap_or_default().as_bytes());
         out.number(whole_ms(rest));
         out.number(u64::from(new));

@@ -1,8 +1,10 @@
 -- Tells about the node itself; settles it or wakes it where that is asked and still right.
 -- KEYS: record.  ARGV: look, settle or wake; prefix of the counters; longest ttl in ms; the caller's unix microseconds;
---   and to settle: the record as it was seen ("ready_at awake run_id", empty for none), the rest in ms, 1 if it is new.
+--   and to settle: the record as it was seen ("ready_at awake run_id"; where there was none, the mark), the rest in ms, 1 if
+--   it is new.
 -- Answers {unix microseconds, run_id, seconds up, 1 if it logs every write and never followed another server (-1: cannot
--- tell), and of the record: run_id, ready_at in ms, longest ttl in ms, awake, new}.
+-- tell), and of the record: run_id, ready_at in ms, longest ttl in ms, awake, new; and the mark of the first look at a node
+-- without a record, by which a settlement that arrives after a further loss is told}.
 local verb, seen, rest = ARGV[1], ARGV[5], tonumber(ARGV[6])
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -21,7 +23,7 @@ if server then
 end
 
 local function record()
-  return redis.call('HMGET', KEYS[1], 'run_id', 'ready_at_ms', 'max_ttl_ms', 'awake', 'new')
+  return redis.call('HMGET', KEYS[1], 'run_id', 'ready_at_ms', 'max_ttl_ms', 'awake', 'new', 'mark')
 end
 local function write(...)
   redis.call('HSET', KEYS[1], ...)
@@ -49,7 +51,11 @@ end
 
 local known = record()
 local max_ttl = math.max(tonumber(ARGV[3]), tonumber(known[3] or 0))
-local settles = verb == 'settle' and seen == (known[2] and known[2] .. ' ' .. known[4] .. ' ' .. known[1] or '')
+local settles = verb == 'settle' and seen == (known[2] and known[2] .. ' ' .. known[4] .. ' ' .. known[1] or known[6] or '')
+if not known[2] and not known[6] and not settles and verb ~= 'wake' then
+  write('mark', string.format('%.0f', now))
+  known = record()
+end
 if known[2] and not settles and max_ttl > tonumber(known[3]) then
   -- Whoever asks for more may have held it when this node forgot: a rest grows with it, and with a tenth for the clocks.
   local more = known[4] == '0' and math.floor((max_ttl - tonumber(known[3])) * 1.1) or 0
@@ -70,4 +76,4 @@ elseif verb == 'wake' and known[4] == '0' and tonumber(known[2]) <= math.floor(n
   write('awake', '1')
 end
 known = record()
-return {now, run_id, up, keeps, known[1], known[2], known[3], known[4], known[5]}
+return {now, run_id, up, keeps, known[1], known[2], known[3], known[4], known[5], known[6]}
