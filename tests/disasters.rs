@@ -1,5 +1,5 @@
-//! A table of disasters, each with real servers, under a load of contending holders: with the protection, and once more
-//! without it, to see that the test can fail. To print the table:
+//! A table of disasters, each with real servers, under a load of contending holders: with the protection, with and without
+//! leases that pass from task to task in memory, and once more without it, to see that the test can fail. To print the table:
 //!
 //! ```text
 //! cargo test --test disasters -- --nocapture --test-threads=1 the_table
@@ -31,6 +31,7 @@ use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
 
 use blow::Blow;
 use log::Findings;
+use redfence::HandOver;
 
 /// Runs at a time, however many tests run side by side: more of them would wait for the processors.
 const RUNS_AT_A_TIME: usize = 6;
@@ -212,9 +213,12 @@ fn lines(index: usize) -> &'static [Line] {
 
 fn line(disaster: &Disaster, nodes: usize) -> Line {
     let (found, without) = std::thread::scope(|scope| {
-        let found = scope.spawn(|| in_turn(scene::run(disaster.blow, nodes, true)));
+        let found = scope.spawn(|| {
+            let of = |hand_over| in_turn(scene::run(disaster.blow, nodes, true, hand_over));
+            of(HandOver::ToThoseWhoWaited).and(of(HandOver::Off))
+        });
         let without = (0..CARELESS_ATTEMPTS_MAX)
-            .map(|_| in_turn(scene::run(disaster.blow, nodes, false)))
+            .map(|_| in_turn(scene::run(disaster.blow, nodes, false, HandOver::Off)))
             .find(|found| shows(found, disaster.violation));
         (found.join().unwrap(), without)
     });

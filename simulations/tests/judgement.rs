@@ -89,6 +89,44 @@ fn extended_lease(who: &str, token: u64, until: u64) -> Vec<Record> {
     records
 }
 
+/// A lease that was handed over to a task that may have come late.
+fn latecomer(who: &str, token: u64, began: u64, returned: u64, until: u64) -> Vec<Record> {
+    let mut records = lease(who, token, began, returned, until);
+    if let Some(Record::Acquired { latecomer, .. }) = records.first_mut() {
+        *latecomer = true;
+    }
+    records
+}
+
+/// The holder `a` has two leases, one after the other, with the tokens 1 and 2; `b` comes between them with token 3.
+#[test]
+fn a_lease_that_was_handed_over_is_judged_by_itself() {
+    use Promise::{T1, T2, X};
+    type Row = (&'static str, Vec<Vec<Record>>, &'static [Promise]);
+    let rows: [Row; 7] = [
+        ("one task after the other", vec![lease("a", 1, 0, 1, 9), lease("a", 2, 0, 9, 20)], &[]),
+        ("both at once", vec![lease("a", 1, 0, 1, 9), lease("a", 2, 0, 8, 20)], &[X]),
+        ("one token for both", vec![lease("a", 1, 0, 1, 9), lease("a", 1, 0, 9, 20)], &[T1]),
+        ("it waited", vec![lease("a", 1, 0, 1, 9), lease("b", 3, 9, 10, 11), lease("a", 2, 0, 12, 20)], &[]),
+        ("it came late", vec![lease("a", 1, 0, 1, 9), lease("b", 3, 9, 10, 11), latecomer("a", 2, 12, 12, 20)], &[T2]),
+        (
+            "it came late, and its lock had vanished",
+            vec![lease("a", 1, 0, 1, 9), vanished("a", 9), lease("b", 3, 9, 10, 11), latecomer("a", 2, 12, 12, 20)],
+            &[],
+        ),
+        (
+            "the lock of the other had vanished",
+            vec![lease("a", 1, 0, 1, 9), vanished("b", 9), lease("b", 3, 9, 10, 11), latecomer("a", 2, 12, 12, 20)],
+            &[T2],
+        ),
+    ];
+    for (story, records, broken) in rows {
+        let history = History { records: records.concat() };
+        let found: Vec<Promise> = judge(&history).iter().map(|violation| violation.promise).collect();
+        assert_eq!(found, broken, "{story}");
+    }
+}
+
 #[test]
 fn other_resources_do_not_matter() {
     let mut records = lease("a", 2, 0, 1, 50);

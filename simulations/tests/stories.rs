@@ -45,3 +45,26 @@ fn whoever_waits_is_not_woken_by_its_own_rollback() {
         assert!(asked > 3, "it never waited: {asked}");
     }
 }
+
+/// All nodes evict the lock of a holder, somebody else comes and goes, and then a task of the holder's process comes: it is
+/// handed the old lease only where that was asked for.
+#[test]
+fn a_latecomer_is_handed_a_lease_with_a_lower_token_only_where_that_was_asked_for() {
+    let mut plan = Plan::of(3)
+        .client_of(2, [Turn::after(0).work(120), Turn::after(60).wait(1_000).write()])
+        .client([Turn::after(30).write()]);
+    for node in 0..3 {
+        plan = plan.fault(20, Blow::Evict { node, resource: 0 });
+    }
+    plan.sharing.turn_max_ms = 1_000;
+    let handed_over = |hand_over| {
+        let plan = Plan { sharing: Sharing { hand_over, ..plan.sharing }, ..plan.clone() };
+        let outcome = run(&plan, None);
+        assert_eq!(outcome.violations, Vec::new(), "{hand_over:?}");
+        (outcome.seen.handed_over, outcome.seen.stale)
+    };
+    assert_eq!(handed_over(HandOver::ToThoseWhoWaited).0, handed_over(HandOver::Off).0);
+    let (sections, stale) = handed_over(HandOver::ToAnybody);
+    assert!(sections > 0 && stale == 1, "{sections} sections, {stale} stale writes");
+    assert_only_falls(&plan, Mutant::HandOverToLatecomers, Promise::T2);
+}

@@ -59,7 +59,7 @@ impl EmbeddedNode {
                 ears.retain(|(_, ear)| ear.strong_count() > 0);
                 ears.iter().filter_map(|(id, ear)| Some((*id, ear.upgrade()?))).collect()
             };
-            ears.into_iter().for_each(|(id, ear)| ear.freed(id, resource));
+            ears.into_iter().for_each(|(id, ear)| ear.freed(id, resource, request.subject.holder.id()));
         }
         reply
     }

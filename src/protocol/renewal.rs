@@ -62,9 +62,8 @@ impl Renewal {
     /// A lease that lives until `valid_until`, seen at `now`. Without `renewed` it is only watched.
     #[must_use]
     pub fn new(valid_until: Moment, hold_until: Option<Moment>, renewed: bool, now: Moment) -> Self {
-        let mut plan = Self { valid_until, hold_until, next_try: renewed.then_some(now), trying: false, failures: 0 };
-        plan.reschedule(now);
-        plan
+        let next_try = renewed.then(|| now.after(valid_until.since(now) / Self::FRACTION));
+        Self { valid_until, hold_until, next_try, trying: false, failures: 0 }
     }
 
     /// The end of the validity.
@@ -99,11 +98,15 @@ impl Renewal {
     }
 
     /// A try succeeded, by renewal or by the holder's own call.
-    pub fn extended(&mut self, valid_until: Moment, now: Moment) {
+    /// The next try comes up to a tenth earlier, by `jitter` (uniform over `u32`): leases that were acquired together are
+    /// not renewed together for ever.
+    pub fn extended(&mut self, valid_until: Moment, now: Moment, jitter: u32) {
         self.trying = false;
         self.failures = 0;
         self.valid_until = self.valid_until.max(valid_until);
-        self.reschedule(now);
+        let pause = self.valid_until.since(now) / Self::FRACTION;
+        let earlier = Duration::from_nanos(((pause.as_nanos() / 10 * u128::from(jitter)) >> u32::BITS) as u64);
+        self.next_try = self.next_try.map(|_| now.after(pause - earlier));
     }
 
     /// A try failed without saying that the lease is gone: the next one comes after a pause that doubles, with `jitter`
@@ -120,11 +123,6 @@ impl Renewal {
 
     /// The first pause after a failed try.
     const PAUSE_MIN: Duration = Duration::from_millis(20);
-
-    fn reschedule(&mut self, now: Moment) {
-        let left = self.valid_until.since(now);
-        self.next_try = self.next_try.map(|_| now.after(left / Self::FRACTION));
-    }
 }
 
 #[cfg(test)]
@@ -140,8 +138,11 @@ mod tests {
         assert_eq!(plan.due(AT(0)), Action::Wait(AT(300)));
         assert_eq!(plan.due(AT(300)), Action::Extend { budget: MS(600) });
         assert_eq!(plan.due(AT(301)), Action::Wait(AT(900)), "one try at a time");
-        plan.extended(AT(1_200), AT(310));
+        plan.extended(AT(1_200), AT(310), 0);
         assert_eq!(plan.due(AT(311)), Action::Wait(AT(310).after(MS(890) / 3)));
+        plan.extended(AT(1_200), AT(310), u32::MAX);
+        let Action::Wait(until) = plan.due(AT(311)) else { panic!("not waiting") };
+        assert!(until < AT(580) && until > AT(575), "up to a tenth earlier: {until:?}");
     }
 
     #[test]
@@ -176,7 +177,7 @@ mod tests {
     fn max_hold_bounds_the_whole_life() {
         let mut plan = Renewal::new(AT(900), Some(AT(1_000)), true, AT(0));
         assert!(matches!(plan.due(AT(300)), Action::Extend { .. }));
-        plan.extended(AT(1_200), AT(310));
+        plan.extended(AT(1_200), AT(310), 0);
         assert_eq!(plan.due(AT(700)), Action::Wait(AT(1_000)), "no extension beyond max_hold");
         assert_eq!(plan.due(AT(1_000)), Action::Lost(LossCause::MaxHold));
     }
@@ -185,7 +186,7 @@ mod tests {
     fn an_unrenewed_lease_is_only_watched() {
         let mut plan = Renewal::new(AT(900), None, false, AT(0));
         assert_eq!(plan.due(AT(500)), Action::Wait(AT(900)));
-        plan.extended(AT(1_500), AT(500));
+        plan.extended(AT(1_500), AT(500), 0);
         assert_eq!(plan.due(AT(900)), Action::Wait(AT(1_500)));
         assert_eq!(plan.due(AT(1_500)), Action::Lost(LossCause::Expired));
     }

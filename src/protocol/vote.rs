@@ -99,6 +99,14 @@ impl Votes {
         Some((name, views().filter_map(|(_, left)| left).max()))
     }
 
+    /// How many nodes name the occupant that most of them name.
+    #[must_use]
+    pub fn held_by_occupant(&self) -> usize {
+        let Some((most, _)) = self.occupant() else { return 0 };
+        let is_theirs = |vote: &&Vote| matches!(vote, Vote::Refused(view) if view.occupant.as_deref() == Some(most));
+        self.0.iter().filter(is_theirs).count()
+    }
+
     /// Who stands in the way, in one line: the occupant that most nodes name, and how many do.
     #[must_use]
     pub fn contention(&self) -> String {

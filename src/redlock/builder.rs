@@ -176,7 +176,7 @@ impl Builder {
             roster: Roster::new(quorum.nodes(), settings.policy),
             keeper: Keeper::new(),
             sweeper: Sweeper::new(),
-            lobby: Arc::new(Lobby::new(me, quorum.nodes())),
+            lobby: Arc::new(Lobby::new(me)),
         });
         for (id, node) in core.nodes() {
             let lobby = Arc::downgrade(&core.lobby);

@@ -45,13 +45,17 @@ impl Guard {
     ///
     /// # Cancel safety
     ///
-    /// The releases are sent before the first await point. Dropping the future loses only the outcome.
+    /// Dropping the future releases all the same, and loses only the outcome.
     pub async fn release(mut self) -> ReleaseOutcome {
-        self.released = true;
         let held = Arc::clone(&self.handle.0);
         // The clock decides, also when no task has had the time to notice, and the nodes may still have the lock.
         let overrun = held.check().is_err();
         held.end(LossCause::Released);
+        if turns::more_may_come(&held) {
+            // Those who had a section a moment ago may be about to ask for the next: all of them share one round to the nodes.
+            tokio::task::yield_now().await;
+        }
+        self.released = true;
         let outcome = match turns::pass_on(&held, Some(Phase::Release)) {
             Passed::On => return ReleaseOutcome::HandedOver,
             Passed::Released(asked) => {

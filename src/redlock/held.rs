@@ -99,6 +99,11 @@ impl Held {
         }))
     }
 
+    /// Whether the lease has no token left for a further section.
+    pub(super) fn is_last(&self) -> bool {
+        self.token >= self.last
+    }
+
     /// Nobody was there to have this section.
     pub(super) fn never_began(&self) {
         self.has_room.store(false, Ordering::SeqCst);
@@ -220,7 +225,7 @@ impl Held {
             Some(Ok(valid_until)) => {
                 // A reply that comes after the end extends nothing: the loss has been told, or is about to be.
                 self.check()?;
-                self.plan().renewal.extended(valid_until, now);
+                self.plan().renewal.extended(valid_until, now, self.core.entropy.u32());
                 chronicle::extended(self);
                 Ok(())
             }

@@ -1,6 +1,7 @@
 //! [`Keeper`]: one task that renews all leases of a locker and notices the end of each.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::Notify;
@@ -22,6 +23,7 @@ pub(super) struct Keeper {
 /// What is due when: one entry a lease.
 #[derive(Default)]
 struct Schedule {
+    renewals: AtomicUsize,
     due: Mutex<Due>,
     earlier: Notify,
 }
@@ -63,6 +65,21 @@ impl Keeper {
     }
 }
 
+/// The most renewals on their way at one time: a process that keeps very many leases, and stood still, must not ask for all of
+/// them at once, or no answer would come in time.
+const RENEWALS_MAX: usize = 512;
+
+/// A renewal on its way.
+struct Renewing(Arc<Schedule>);
+
+impl Drop for Renewing {
+    fn drop(&mut self) {
+        if self.0.renewals.fetch_sub(1, Ordering::SeqCst) >= RENEWALS_MAX {
+            self.0.earlier.notify_waiters();
+        }
+    }
+}
+
 impl Schedule {
     async fn keep(self: Arc<Self>, clock: &dyn Clock) {
         loop {
@@ -70,8 +87,14 @@ impl Schedule {
             let mut earlier = std::pin::pin!(self.earlier.notified());
             earlier.as_mut().enable();
             let now = clock.now();
-            while let Some(held) = self.pop_due(now) {
+            while self.renewals.load(Ordering::SeqCst) < RENEWALS_MAX {
+                let Some(held) = self.pop_due(now) else { break };
                 self.attend(held);
+            }
+            if self.renewals.load(Ordering::SeqCst) >= RENEWALS_MAX {
+                // Whoever is done tells.
+                earlier.await;
+                continue;
             }
             let next = self.lock().entries.first_key_value().map(|((at, _), _)| *at);
             match next {
@@ -92,11 +115,15 @@ impl Schedule {
             Some(Action::Extend { .. }) => {
                 // The end stays watched while the try is on its way, however long it hangs.
                 self.insert(held.ends_at(), &held);
-                let schedule = Arc::clone(self);
+                self.renewals.fetch_add(1, Ordering::SeqCst);
+                let renewing = Renewing(Arc::clone(self));
                 let spawner = Arc::clone(&held.core.spawner);
                 spawner.spawn(Box::pin(async move {
                     let resource = &held.subject.resource;
-                    match held.extend().await {
+                    let outcome = held.extend().await;
+                    let schedule = Arc::clone(&renewing.0);
+                    drop(renewing);
+                    match outcome {
                         Ok(()) => tracing::trace!(%resource, "renewed"),
                         Err(ExtendError::Lost(_)) => return,
                         Err(error) => tracing::warn!(%resource, %error, "renewal failed"),

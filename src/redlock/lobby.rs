@@ -23,7 +23,6 @@ use crate::{Holder, HolderId, Moment, NodeId, NodeSet, Resource};
 pub(super) struct Lobby {
     /// Who this locker is to nodes that it asks to be told of releases.
     me: HolderId,
-    nodes: usize,
     rooms: Mutex<HashMap<Resource, Room>>,
     /// Tells who came before what.
     comings: AtomicU64,
@@ -69,19 +68,31 @@ pub(super) enum Call {
     Section(Arc<Held>),
 }
 
-/// Rings when the lock was released.
+/// Hears of releases of one lock.
 #[derive(Default)]
 pub(super) struct Bell {
-    rings: AtomicU64,
-    others: AtomicU64,
+    heard: Mutex<Heard>,
     rung: Notify,
     /// The nodes do not tell of releases.
     deaf: AtomicBool,
+    /// There was a time without a connection.
+    missed: AtomicBool,
 }
 
+#[derive(Default)]
+struct Heard {
+    /// How many notices there were.
+    ever: u64,
+    /// The last of them: its number, the node that told it, and who released.
+    last: VecDeque<(u64, NodeId, HolderId)>,
+}
+
+/// The most notices that a bell keeps: those of a few releases by all nodes.
+const NOTICES_MAX: usize = 64;
+
 impl Lobby {
-    pub(super) fn new(me: HolderId, nodes: usize) -> Self {
-        Self { me, nodes, rooms: Mutex::default(), comings: AtomicU64::new(1) }
+    pub(super) fn new(me: HolderId) -> Self {
+        Self { me, rooms: Mutex::default(), comings: AtomicU64::new(1) }
     }
 
     /// A number above those of all who came so far.
@@ -117,27 +128,35 @@ impl Lobby {
         }
     }
 
-    /// The next one that waits, and for how long this process has had the resource. Where nobody waits the room is closed.
-    pub(super) fn next(&self, core: &Core, resource: &Resource) -> Option<(Arc<Seat>, Option<Tenure>)> {
-        let closed = {
-            let mut rooms = self.lock();
-            let room = rooms.get_mut(resource)?;
-            if let Some(seat) = room.waiting.pop_front() {
-                return Some((seat, room.tenure));
-            }
-            rooms.remove(resource)
-        };
-        if closed.is_some_and(|room| room.bell.is_some()) {
-            self.send(core, resource, NodeSet::first(core.quorum.nodes()), Verb::Unwatch, &Arc::default());
-        }
-        None
+    /// The next one that waits, and for how long this process has had the resource.
+    pub(super) fn next(&self, resource: &Resource) -> Option<(Arc<Seat>, Option<Tenure>)> {
+        let mut rooms = self.lock();
+        let room = rooms.get_mut(resource)?;
+        room.waiting.pop_front().map(|seat| (seat, room.tenure))
     }
 
-    /// Whoever had the turn is done without a lease to pass on: the next one has it.
+    /// Whoever had the turn is done, and has released what there was to release: the next one has its turn. Where nobody
+    /// waits the room is closed. Not before: whoever comes would ask the nodes ahead of the release.
     pub(super) fn advance(&self, core: &Core, resource: &Resource) {
-        while let Some((seat, _)) = self.next(core, resource) {
-            if seat.give(Call::Turn).is_ok() {
-                return;
+        loop {
+            let seat = {
+                let mut rooms = self.lock();
+                let Some(room) = rooms.get_mut(resource) else { return };
+                // While it is said that nobody listens any more the room is still there: whoever comes and wants to listen
+                // says so afterwards.
+                match (room.waiting.pop_front(), room.bell.take()) {
+                    (Some(seat), bell) => {
+                        room.bell = bell;
+                        Some(seat)
+                    }
+                    (None, Some(_)) => None,
+                    (None, None) => return drop(rooms.remove(resource)),
+                }
+            };
+            match seat {
+                Some(seat) if seat.give(Call::Turn).is_ok() => return,
+                Some(_) => {}
+                None => self.send(core, resource, NodeSet::first(core.quorum.nodes()), Verb::Unwatch, &Arc::default()),
             }
         }
     }
@@ -146,6 +165,15 @@ impl Lobby {
     pub(super) fn waiting(&self, resource: &Resource, settings: &Arc<Settings>) -> usize {
         let alike = |room: &Room| room.waiting.iter().filter(|seat| Arc::ptr_eq(&seat.settings, settings)).count();
         self.lock().get(resource).map_or(0, alike)
+    }
+
+    /// Whether several sections followed each other here, and nobody waits now; or nobody waits who could be served without
+    /// asking the nodes, `at_the_end` of a lease's tokens.
+    pub(super) fn is_busy(&self, resource: &Resource, at_the_end: bool) -> bool {
+        let busy = |room: &Room| {
+            room.tenure.is_some_and(|tenure| tenure.sections > 1) && (at_the_end || room.waiting.is_empty())
+        };
+        self.lock().get(resource).is_some_and(busy)
     }
 
     /// A section begins: the tenure goes on, or begins at `now`.
@@ -186,7 +214,7 @@ impl Lobby {
         };
         for (resource, bell) in watched {
             self.send(core, &resource, NodeSet::from_iter([node]), Verb::Watch, &bell);
-            bell.ring();
+            bell.missed_some();
         }
     }
 
@@ -205,13 +233,9 @@ impl Lobby {
 }
 
 impl Ear for Lobby {
-    fn freed(&self, node: NodeId, resource: &Resource) {
-        let Some(bell) = self.bell(resource) else { return };
-        // The first to tell is enough where it is the one that is asked first; the others tell of the same release.
-        if Some(node) == first_of(resource, self.nodes, NodeSet::first(self.nodes)) {
-            bell.ring();
-        } else {
-            bell.hears_another();
+    fn freed(&self, node: NodeId, resource: &Resource, holder: HolderId) {
+        if let Some(bell) = self.bell(resource) {
+            bell.hears(node, holder);
         }
     }
 }
@@ -268,33 +292,58 @@ impl Seat {
 }
 
 impl Bell {
-    /// How often it has rung.
-    pub(super) fn rings(&self) -> u64 {
-        self.rings.load(Ordering::SeqCst)
+    /// How many notices there were: a mark for [`Bell::tells`].
+    pub(super) fn mark(&self) -> u64 {
+        self.heard().ever
     }
 
     pub(super) fn is_deaf(&self) -> bool {
         self.deaf.load(Ordering::SeqCst)
     }
 
-    /// Waits until it has rung more often than `heard`.
-    pub(super) async fn after(&self, heard: u64) {
-        while self.rings() <= heard {
+    /// Waits until `holder`, or anybody where that is not known, has released since `mark`: as `first` says, the node
+    /// that is asked first, or two others where that one is silent. The releases of other contenders, who tried and gave
+    /// back what they got, do not count: they would wake each other for ever.
+    pub(super) async fn tells(&self, holder: Option<HolderId>, first: Option<NodeId>, mark: u64) {
+        loop {
+            if self.missed.swap(false, Ordering::SeqCst) {
+                return;
+            }
+            {
+                let heard = self.heard();
+                let new = || heard.last.iter().filter(|(number, ..)| *number > mark);
+                let of_holder = || new().filter(|(_, _, by)| holder.is_none_or(|holder| holder == *by));
+                // Where notices came faster than they were heard, that of the holder may be among those that are gone.
+                let missed = heard.ever - mark > heard.last.len() as u64;
+                if missed || of_holder().any(|(_, node, _)| Some(*node) == first) || of_holder().count() > 1 {
+                    return;
+                }
+            }
             self.rung.notified().await;
         }
     }
 
-    fn ring(&self) {
-        self.others.store(0, Ordering::SeqCst);
-        self.rings.fetch_add(1, Ordering::SeqCst);
+    /// Whoever waits asks again at once, for whatever reason.
+    fn missed_some(&self) {
+        self.missed.store(true, Ordering::SeqCst);
         self.rung.notify_one();
     }
 
-    /// A node that is not asked first: two of them are believed where the first one is silent.
-    fn hears_another(&self) {
-        if self.others.fetch_add(1, Ordering::SeqCst) >= 1 {
-            self.ring();
+    fn hears(&self, node: NodeId, holder: HolderId) {
+        {
+            let mut heard = self.heard();
+            heard.ever += 1;
+            let number = heard.ever;
+            heard.last.push_back((number, node, holder));
+            if heard.last.len() > NOTICES_MAX {
+                heard.last.pop_front();
+            }
         }
+        self.rung.notify_one();
+    }
+
+    fn heard(&self) -> MutexGuard<'_, Heard> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

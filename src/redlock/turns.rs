@@ -24,8 +24,9 @@ pub(super) enum Passed {
 pub(super) fn pass_on(held: &Arc<Held>, reading: Option<Phase>) -> Passed {
     let (core, resource) = (&held.core, &held.subject.resource);
     let mut section = None;
-    if held.leaves_room() {
-        while let Some((seat, tenure)) = core.lobby.next(core, resource) {
+    let has_room = held.leaves_room();
+    if has_room {
+        while let Some((seat, tenure)) = core.lobby.next(resource) {
             let over = tenure.is_none_or(|tenure: Tenure| tenure.is_over(&held.settings, core.clock.now()));
             if !over && section.is_none() && may_have(held, &seat) {
                 section = held.next_section();
@@ -43,7 +44,17 @@ pub(super) fn pass_on(held: &Arc<Held>, reading: Option<Phase>) -> Passed {
     if let Some(unused) = section {
         unused.never_began();
     }
-    Passed::Released(held.exchange.leave(reading))
+    let asked = held.exchange.leave(reading);
+    if has_room {
+        core.lobby.advance(core, resource);
+    }
+    Passed::Released(asked)
+}
+
+/// Whether tasks of this process contend for the resource, and too few of them wait just now to go on in memory.
+pub(super) fn more_may_come(held: &Held) -> bool {
+    let resource = &held.subject.resource;
+    held.settings.hand_over != HandOver::Off && held.core.lobby.is_busy(resource, held.is_last())
 }
 
 /// A section that was given to somebody who is not there any more.

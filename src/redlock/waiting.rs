@@ -11,12 +11,12 @@ use super::drive::{self, Ask, Attempt};
 use super::error::AcquireError;
 use super::guard::Guard;
 use super::held::Held;
-use super::lobby::{Bell, Call, Seat};
+use super::lobby::{Bell, Call, Seat, first_of};
 use super::settings::Settings;
 use super::turns::{ask_for, has_yielded, in_order, new_subject};
 use super::{Redlock, chronicle, turns};
 use crate::protocol::{Backoff, Defeat, FaultKind, Vote};
-use crate::{Moment, Resource};
+use crate::{Holder, Moment, Resource};
 
 /// The first and the longest ceiling of the pause between attempts where no holder stands in the way.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(250));
@@ -26,6 +26,7 @@ const MIN_ROUND: Duration = Duration::from_millis(10);
 const YIELD_MAX: Duration = Duration::from_millis(5);
 /// A lock that ends by itself is asked for so much later, at most: not everybody at the same moment.
 const JITTER_MAX: Duration = Duration::from_millis(5);
+const JITTER_MIN: Duration = Duration::from_millis(1);
 
 impl Redlock {
     /// Attempts again and again until a lease is acquired or `wait_max` has passed; at least once.
@@ -91,7 +92,7 @@ impl Turn<'_> {
         let (mut ordered, mut has_told) = (false, false);
         loop {
             core.roster.prepare(core).await;
-            let heard = bell.as_ref().map_or(0, |bell| bell.rings());
+            let mark = bell.as_ref().map_or(0, |bell| bell.mark());
             let polite = begun.as_ref().is_some_and(|begun| begun.ask.yield_at > 0);
             let ask = ask_for(core, resource, settings, polite);
             let ask = if ordered { in_order(core, resource, ask) } else { ask };
@@ -109,20 +110,21 @@ impl Turn<'_> {
                 tracing::warn!(%resource, "waiting for nodes that may have forgotten locks; {votes}");
             }
             let yielded = has_yielded(ask, &defeat);
+            let first = in_order(core, resource, ask).first;
             let pause = pauses.next().unwrap_or(PAUSES.1).min(left);
             match &bell {
                 // Asked to be told before it asks again, so that no release is missed.
                 None if yielded || matches!(defeat, Defeat::Contended(_)) => {
                     let new = core.lobby.watch(core, resource);
                     if yielded {
-                        let _ = timeout(YIELD_MAX, new.after(0)).await;
+                        let _ = timeout(YIELD_MAX, new.tells(None, first, 0)).await;
                     }
                     (bell, ordered) = (Some(new), true);
                 }
-                Some(bell) if yielded => drop(timeout(YIELD_MAX, bell.after(heard)).await),
+                Some(bell) if yielded => drop(timeout(YIELD_MAX, bell.tells(None, first, mark)).await),
                 Some(bell) if matches!(defeat, Defeat::Contended(_)) => {
                     ordered = true;
-                    self.until_free(bell, heard, &defeat, pause, left).await;
+                    self.until_free(bell, mark, &defeat, pause, left).await;
                 }
                 _ => sleep(pause).await,
             }
@@ -132,20 +134,22 @@ impl Turn<'_> {
         }
     }
 
-    /// Waits until the lock was released or ends by itself.
-    async fn until_free(&self, bell: &Arc<Bell>, heard: u64, defeat: &Defeat, pause: Duration, left: Duration) {
-        let jitter = JITTER_MAX.mul_f64(f64::from(self.core.entropy.u32()) / f64::from(u32::MAX));
-        let ends = defeat.votes().occupant().and_then(|(_, ttl_left)| ttl_left).map(|ttl| ttl + jitter);
-        // Votes that contenders split come back to somebody at once; and some servers tell nothing.
-        let splits = defeat.votes().granted() > 0;
-        let limit = if splits || bell.is_deaf() { ends.unwrap_or(pause).min(pause) } else { ends.unwrap_or(left) };
-        if splits {
-            // The nodes that granted tell of this attempt's own rollback: whoever listened would ask again at once, over and
-            // over, for as long as the others refuse.
-            sleep(limit.min(left)).await;
-        } else {
-            let _ = timeout(limit.min(left), bell.after(heard)).await;
-        }
+    /// Waits until the holder that stands in the way has released, or its lock ends by itself.
+    async fn until_free(&self, bell: &Bell, mark: u64, defeat: &Defeat, pause: Duration, left: Duration) {
+        let (core, votes) = (self.core, defeat.votes());
+        let jitter = JITTER_MAX.mul_f64(f64::from(core.entropy.u32()) / f64::from(u32::MAX)).max(JITTER_MIN);
+        let (occupant, ends) = votes.occupant().map_or((None, None), |(occupant, ttl_left)| {
+            (occupant.parse::<Holder>().ok().map(|holder| holder.id()), ttl_left.map(|ttl_left| ttl_left + jitter))
+        });
+        // Contenders that split the votes give them back at once, each after a pause of its own; and some servers tell nothing.
+        let in_the_way = votes.held_by_occupant() >= core.quorum.blocking();
+        let limit = match ends {
+            Some(ends) if !bell.is_deaf() && (in_the_way || votes.granted() == 0) => ends,
+            Some(ends) => ends.min(pause),
+            None => pause,
+        };
+        let first = first_of(self.resource, core.quorum.nodes(), core.roster.ready());
+        let _ = timeout(limit.min(left), bell.tells(occupant, first, mark)).await;
     }
 
     async fn attempt(

@@ -34,6 +34,18 @@ pub struct Findings {
 }
 
 impl Findings {
+    /// What two runs showed together.
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            leases: self.leases + other.leases,
+            overlaps: self.overlaps + other.overlaps,
+            twice: self.twice + other.twice,
+            disordered: self.disordered + other.disordered,
+            // Nobody may be left waiting in either.
+            next: self.next.zip(other.next).map(|(one, other)| one.max(other)),
+        }
+    }
+
     pub fn has_bad_tokens(&self) -> bool {
         self.twice + self.disordered > 0
     }

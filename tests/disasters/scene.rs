@@ -11,7 +11,7 @@ use std::time::Duration;
 use redfence::node::redis::{Address, RedisNode, RedisNodeOptions};
 use redfence::node::{Answer, Ear, Node, ask};
 use redfence::protocol::{Reply, Request, Verb};
-use redfence::{Builder, ConnectError, Entropy, Guard, Moment, NodeCondition, NodeId, Redlock};
+use redfence::{Builder, ConnectError, Entropy, Guard, HandOver, Moment, NodeCondition, NodeId, Redlock};
 use tokio::sync::RwLock;
 use tokio::task::{JoinSet, block_in_place};
 
@@ -116,16 +116,20 @@ struct Run {
 }
 
 /// Runs one disaster over so many nodes, with the protection or without it.
-pub async fn run(blow: Blow, nodes: usize, protected: bool) -> Findings {
+pub async fn run(blow: Blow, nodes: usize, protected: bool, hand_over: HandOver) -> Findings {
     let mut scene = block_in_place(|| Scene::set(blow, nodes));
     let run = Arc::new(Run { log: Log::default(), gate: RwLock::default(), over: AtomicBool::new(false) });
-    let manner = Manner { credulous: blow == Blow::Resets && !protected, durable: blow == Blow::Replaced };
+    let credulous = blow == Blow::Resets && !protected;
+    let manner = Manner { credulous, durable: blow == Blow::Replaced, hand_over };
     let mut contenders = JoinSet::new();
     let mut lockers = Vec::new();
     for seed in 0..CONTENDERS {
         let locker = connect(urls(&scene.far), manner).await.expect("all are well");
         lockers.push(locker.clone());
-        contenders.spawn(contend(Arc::clone(&run), locker, seed, true));
+        // Two tasks of one process pass leases on to each other.
+        for task in 0..2 {
+            contenders.spawn(contend(Arc::clone(&run), locker.clone(), seed + CONTENDERS * task, true));
+        }
     }
     let slow = blow == Blow::Delays;
     let holder = builder(manner).renewed(false).node_timeout(if slow { SLOW_NODE_TIMEOUT } else { NODE_TIMEOUT });
@@ -264,7 +268,7 @@ fn up_to(chance: &Entropy, ms: u32) -> Duration {
 async fn newcomer(run: Arc<Run>, urls: Vec<String>, manner: Manner) {
     while !run.over.load(Ordering::SeqCst) {
         if let Ok(locker) = connect(urls.clone(), manner).await {
-            return contend(run, locker, CONTENDERS, false).await;
+            return contend(run, locker, 2 * CONTENDERS, false).await;
         }
         tokio::time::sleep(TICK).await;
     }
@@ -281,10 +285,16 @@ struct Manner {
     credulous: bool,
     /// They believe that nodes keep every write over a restart.
     durable: bool,
+    hand_over: HandOver,
 }
 
 fn builder(manner: Manner) -> Builder {
-    Redlock::builder().durable(manner.durable).ttl(TTL).max_ttl(MAX_TTL).node_timeout(NODE_TIMEOUT)
+    Redlock::builder()
+        .durable(manner.durable)
+        .hand_over(manner.hand_over)
+        .ttl(TTL)
+        .max_ttl(MAX_TTL)
+        .node_timeout(NODE_TIMEOUT)
 }
 
 async fn connect(urls: Vec<String>, manner: Manner) -> Result<Redlock, ConnectError> {

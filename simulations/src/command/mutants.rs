@@ -1,59 +1,151 @@
-//! `mutants`: every wrong protocol until it falls.
+//! `mutants`: every wrong protocol at every level that has it, until it falls.
 
 use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use clap::ValueEnum as _;
 use redfence::{Clock as _, SystemClock};
+use simulations::model::{self, Bounds, Setup, World, search};
 use simulations::{Campaign, Fallen, Level, Mutant, Profile, Scale};
 
-use super::{bar, jobs};
+use super::jobs;
 
 /// What `mutants` is told.
 #[derive(Debug, clap::Args)]
 pub(crate) struct MutantsArguments {
-    /// What stands in for nodes and network.
-    #[arg(long, value_enum, default_value_t)]
-    level: Level,
+    /// One level; all unless given.
+    #[arg(long, value_enum)]
+    level: Option<Where>,
     /// One of them; all unless given.
     #[arg(long, value_enum)]
     mutant: Option<Mutant>,
-    /// How many seeds each may survive at most.
-    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..))]
-    seeds: u64,
+    /// How many seeds each may survive at most; as many as are known to be enough unless given, and then also those that the
+    /// model catches far sooner.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    seeds: Option<u64>,
     /// How many threads; one for each core unless given.
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..))]
     jobs: Option<u8>,
 }
 
+/// Where a mutant is caught, the cheapest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Where {
+    /// Every interleaving of a small world.
+    Model,
+    /// Seeds at the `Node` trait.
+    Node,
+    /// Seeds over a network of bytes.
+    Stream,
+}
+
+/// One line of the table, before it is known how it ends.
+#[derive(Debug, Clone, Copy)]
+enum Hunt {
+    Model(model::Mutant),
+    Seeds(Mutant, Level, u64),
+}
+
+/// One line of the table.
+struct Row {
+    name: String,
+    level: &'static str,
+    /// The promise that broke, and after how much.
+    fell: Option<(String, String)>,
+    seconds: f64,
+}
+
+/// How many seeds are known to be enough for most, on one level.
+const SEEDS_NODE: u64 = 20_000;
+const SEEDS_STREAM: u64 = 1_000;
+
 /// Runs every wrong protocol; fails if one survives.
 pub(crate) fn mutants(arguments: &MutantsArguments) -> ExitCode {
-    let mutants = arguments.mutant.map_or_else(|| Mutant::ALL.to_vec(), |mutant| vec![mutant]);
-    say!("{:<22} {:<6} {:<14} {:>9} {:>8}", "mutant", "level", "broken", "seeds", "seconds");
-    let mut survivors = 0;
-    for mutant in mutants {
-        let began = SystemClock.now();
-        let level = arguments.level;
-        let campaign = Campaign {
-            level,
-            profile: Profile::Hell,
-            scale: Scale::default(),
-            mutant: Some(mutant),
-            expected_only: true,
-        };
-        let bar = bar(arguments.seeds).with_message(mutant.name());
-        let report = campaign.run(0..arguments.seeds, jobs(arguments.jobs), &|| bar.inc(1));
-        bar.finish_and_clear();
-        let seconds = SystemClock.now().since(began).as_secs_f64();
-        let name = mutant.name();
-        match report.fallen {
-            Some(Fallen { seed, violation }) => {
-                let (seeds, promise) = (seed + 1, violation.promise.to_string());
-                say!("{name:<22} {:<6} {promise:<14} {seeds:>9} {seconds:>8.1}", level.name());
-            }
-            None => {
-                survivors += 1;
-                say!("{name:<22} {:<6} {:<14} {:>9} {seconds:>8.1}", "-", "SURVIVED", arguments.seeds);
-            }
+    let hunts = hunts(arguments);
+    say!("{:<24} {:<6} {:<14} {:>14} {:>8}", "mutant", "level", "broken", "after", "seconds");
+    let next = AtomicUsize::new(0);
+    let rows: Mutex<Vec<Option<Row>>> = Mutex::new(hunts.iter().map(|_| None).collect());
+    let shown = Mutex::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..jobs(arguments.jobs) {
+            scope.spawn(|| {
+                while let Some((at, hunt)) =
+                    Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|at| Some((at, hunts.get(at)?)))
+                {
+                    let row = hunt.run();
+                    if let Some(place) = unpoisoned(&rows).get_mut(at) {
+                        *place = Some(row);
+                    }
+                    show(&rows, &shown);
+                }
+            });
         }
-    }
+    });
+    let survivors = unpoisoned(&rows).iter().flatten().filter(|row| row.fell.is_none()).count();
     if survivors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Prints the rows that are known, in the order of the table.
+fn show(rows: &Mutex<Vec<Option<Row>>>, shown: &Mutex<usize>) {
+    let mut shown = unpoisoned(shown);
+    while let Some(Some(Row { name, level, fell, seconds })) = unpoisoned(rows).get(*shown) {
+        let (broken, after) = fell.clone().unwrap_or_else(|| ("SURVIVED".to_owned(), String::new()));
+        say!("{name:<24} {level:<6} {broken:<14} {after:>14} {seconds:>8.1}");
+        *shown += 1;
+    }
+}
+
+/// The table as it is asked for.
+fn hunts(arguments: &MutantsArguments) -> Vec<Hunt> {
+    let MutantsArguments { level, mutant, seeds, .. } = arguments;
+    let asked = |one: Where| level.is_none_or(|level| level == one);
+    let is_meant = |name: String| mutant.is_none_or(|mutant| mutant.name() == name);
+    let of_model =
+        model::Mutant::ALL.into_iter().filter(|it| asked(Where::Model) && is_meant(named(*it))).map(Hunt::Model);
+    let of_node = Mutant::ALL
+        .into_iter()
+        .filter(|it| asked(Where::Node) && is_meant(it.name()))
+        .filter(|it| seeds.is_some() || !it.is_for_the_model())
+        .map(|it| Hunt::Seeds(it, Level::Node, seeds.unwrap_or(SEEDS_NODE)));
+    let of_stream = Mutant::ALL
+        .into_iter()
+        .filter(|it| asked(Where::Stream) && is_meant(it.name()))
+        .filter(|it| seeds.is_some() || it.falls_soon_in_scripts())
+        .map(|it| Hunt::Seeds(it, Level::Stream, seeds.unwrap_or(SEEDS_STREAM)));
+    of_model.chain(of_node).chain(of_stream).collect()
+}
+
+impl Hunt {
+    fn run(self) -> Row {
+        let began = SystemClock.now();
+        let (name, level, fell) = match self {
+            Self::Model(mutant) => {
+                let world = World::new(Setup::showing(mutant));
+                let broken = world.and_then(|world| search(&world, Bounds::default()).broken);
+                let fell = broken.map(|story| {
+                    let promise = story.lines().last().and_then(|line| line.split(' ').next()).unwrap_or_default();
+                    (promise.to_owned(), format!("{} steps", story.steps()))
+                });
+                (named(mutant), "model", fell)
+            }
+            Self::Seeds(mutant, level, seeds) => {
+                let (profile, scale) = (Profile::Hell, Scale::default());
+                let campaign = Campaign { level, profile, scale, mutant: Some(mutant), expected_only: true };
+                let fallen = campaign.run(0..seeds, 1, &|| ()).fallen;
+                let fell = fallen
+                    .map(|Fallen { seed, violation }| (violation.promise.to_string(), format!("{} seeds", seed + 1)));
+                (mutant.name(), level.name(), fell)
+            }
+        };
+        Row { name, level, fell, seconds: SystemClock.now().since(began).as_secs_f64() }
+    }
+}
+
+fn named(mutant: model::Mutant) -> String {
+    mutant.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+}
+
+fn unpoisoned<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }

@@ -55,10 +55,10 @@ pub(crate) fn run(arguments: &RunArguments) -> ExitCode {
 }
 
 fn figures(seen: &Coverage, violated: bool) -> String {
-    let Coverage { runs, acquired, lost, overlaps, stale, .. } = seen;
+    let Coverage { runs, acquired, handed_over, lost, overlaps, stale, .. } = seen;
     let violations = u8::from(violated);
     format!(
-        "{runs} runs · {acquired} acquires · {lost} leases lost · {overlaps} overlaps (none promised against) · \
+        "{runs} runs · {acquired} acquires, {handed_over} of them handed over · {lost} leases lost · {overlaps} overlaps (none promised against) · \
          {stale} stale writes refused · {violations} violations"
     )
 }

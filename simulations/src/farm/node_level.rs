@@ -210,21 +210,22 @@ impl NodeLevel {
             _ => {}
         }
         let resource = &request.subject.resource;
-        let freed = (reply == Reply::Released && server.is_watched(resource)).then(|| (link.node, resource.clone()));
+        let freed =
+            (reply == Reply::Released && server.is_watched(resource)).then(|| (link.node, request.subject.clone()));
         self.world.note(|| tell(link, "==", &reply, &request));
         let letter = Letter { link: at, session, number, reply };
         self.reply(link, weather, letter);
-        if let Some((node, resource)) = freed {
-            self.tell_of_release(links, weather, node, &resource);
+        if let Some((node, subject)) = freed {
+            self.tell_of_release(links, weather, node, &subject);
         }
     }
 
     /// Everybody who asked for it over a connection that stands is told, behind the replies that are on their way; or is not.
-    fn tell_of_release(&self, links: &mut [Link], weather: &Weather, node: u8, resource: &Resource) {
+    fn tell_of_release(&self, links: &mut [Link], weather: &Weather, node: u8, subject: &Arc<Subject>) {
         for (at, link) in links.iter_mut().enumerate().filter(|(_, link)| link.node == node && link.open && !link.mute)
         {
             let (client, session) = (link.process.client, link.session);
-            let watches = link.watched.iter().any(|subject| subject.resource == *resource);
+            let watches = link.watched.iter().any(|watched| watched.resource == subject.resource);
             if !watches || weather.cut(client, node, Way::Back).is_some() {
                 continue;
             }
@@ -234,12 +235,12 @@ impl NodeLevel {
             }
             let arrives_ms = self.arrival(link.last_back_ms, air);
             link.last_back_ms = arrives_ms;
-            let (Some(me), resource) = (self.me.upgrade(), resource.clone()) else { return };
-            self.world.at(arrives_ms, tie(at, arrives_ms), move || me.freed(at, session, &resource));
+            let (Some(me), subject) = (self.me.upgrade(), Arc::clone(subject)) else { return };
+            self.world.at(arrives_ms, tie(at, arrives_ms), move || me.freed(at, session, &subject));
         }
     }
 
-    fn freed(&self, at: usize, session: u64, resource: &Resource) {
+    fn freed(&self, at: usize, session: u64, subject: &Subject) {
         let ears: Vec<_> = match lock(&self.inner).links.get(at) {
             Some(link) if link.open && link.session == session => {
                 link.ears.iter().filter_map(|(id, ear)| Some((*id, ear.upgrade()?))).collect()
@@ -247,7 +248,7 @@ impl NodeLevel {
             _ => return,
         };
         self.world.count(|seen| seen.notices += ears.len() as u64);
-        ears.into_iter().for_each(|(id, ear)| ear.freed(id, resource));
+        ears.into_iter().for_each(|(id, ear)| ear.freed(id, &subject.resource, subject.holder.id()));
     }
 
     /// Puts a reply on its way back, or not.

@@ -20,6 +20,8 @@ pub(super) fn bridged(history: &History, stays: &[Stay]) -> Option<Violation> {
     };
     let newer = |lease: &Stay, other: &Stay| {
         other.resource == lease.resource
+            // The sections of one lease that was handed over are no rivals.
+            && other.holder != lease.holder
             && other.token > lease.token
             && other.returned_us >= lease.returned_us
             && lease.valid_until_us > other.returned_us + other.ttl_us.max(lease.ttl_us)

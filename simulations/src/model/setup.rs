@@ -116,7 +116,7 @@ impl Setup {
             Mutant::ExtendReseeds => Self { spread: 0, extensions: 1, ..setup },
             Mutant::NoRest => Self { spread: 0, restarts: 1, time: Time::Ticks(0), ..setup },
             Mutant::BlockNotOwned | Mutant::HandOverToLatecomers => Self { spread: 0, block: 2, ..setup },
-            Mutant::HandOverAfterLoss => Self { spread: 0, block: 2, time: Time::Ticks(3), ..setup },
+            Mutant::HandOverAfterLoss => Self { spread: 0, block: 2, time: Time::Ticks(2), ..setup },
         }
     }
 }

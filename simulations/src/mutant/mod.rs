@@ -89,6 +89,25 @@ impl Mutant {
         clap::ValueEnum::to_possible_value(&self).map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
 
+    /// Whether the model tells its story so much sooner that seeds are not looked for unless asked.
+    #[must_use]
+    pub const fn is_for_the_model(self) -> bool {
+        matches!(self, Self::ExtendReseeds | Self::SealWithoutHolder | Self::HandOverToLatecomers)
+    }
+
+    /// Whether it is in a shipped script, and falls there soon.
+    #[must_use]
+    pub const fn falls_soon_in_scripts(self) -> bool {
+        matches!(
+            self,
+            Self::EmptyCounterVotes
+                | Self::ReleaseWithoutHolder
+                | Self::NoRest
+                | Self::NoClockStart
+                | Self::BlockNotOwned
+        )
+    }
+
     /// The promises that it may break. Another one that breaks in its place counts as well; this is what is expected.
     #[must_use]
     pub const fn breaks(self) -> &'static [Promise] {

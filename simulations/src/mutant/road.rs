@@ -189,10 +189,10 @@ struct Eager {
 }
 
 impl Ear for Eager {
-    fn freed(&self, node: NodeId, resource: &Resource) {
+    fn freed(&self, node: NodeId, resource: &Resource, holder: HolderId) {
         lock(&self.known).freed.insert(resource.clone());
         if let Some(ear) = self.ear.upgrade() {
-            ear.freed(node, resource);
+            ear.freed(node, resource, holder);
         }
     }
 }

@@ -32,6 +32,11 @@ impl Plan {
             .collect();
         faults.sort_by_key(|fault| fault.at_ms);
         let wild = profile != Profile::Calm;
+        // In some runs all clocks run apart as far as they may: holders slow, nodes fast.
+        let (slow, fast) = match wild && dice.per_mille(150) {
+            true => (Some(-DRIFT_PPM_MAX), Some(DRIFT_PPM_MAX)),
+            false => (None, None),
+        };
         Self {
             seed: dice.bits(),
             terms,
@@ -41,9 +46,9 @@ impl Plan {
                 1..=3 => Founding::UpForLong,
                 _ => Founding::Done,
             },
-            nodes: (0..nodes).map(|_| machine(dice, wild)).collect(),
+            nodes: (0..nodes).map(|_| machine(dice, wild, fast)).collect(),
             ahead: (0..nodes).map(|_| if wild { dice.pick(&[0, 0, 1, 2, 3], 0) } else { 0 }).collect(),
-            clients: (0..clients).map(|_| client(dice, wild, terms, span, resources)).collect(),
+            clients: (0..clients).map(|_| client(dice, (wild, slow), terms, span, resources)).collect(),
             resources,
             air: air(dice, profile, terms),
             faults,
@@ -62,7 +67,10 @@ fn terms(dice: &mut Dice) -> Terms {
     }
 }
 
-fn machine(dice: &mut Dice, wild: bool) -> Machine {
+fn machine(dice: &mut Dice, wild: bool, drift_ppm: Option<i32>) -> Machine {
+    if let Some(drift_ppm) = drift_ppm {
+        return Machine { offset_ms: 0, drift_ppm };
+    }
     if !wild || dice.per_mille(300) {
         return Machine { offset_ms: 0, drift_ppm: 0 };
     }
@@ -91,8 +99,8 @@ fn sharing(dice: &mut Dice) -> Sharing {
     }
 }
 
-fn client(dice: &mut Dice, wild: bool, terms: Terms, span: u32, resources: u8) -> Client {
-    let machine = machine(dice, wild);
+fn client(dice: &mut Dice, (wild, drift_ppm): (bool, Option<i32>), terms: Terms, span: u32, resources: u8) -> Client {
+    let machine = machine(dice, wild, drift_ppm);
     let tasks = dice.pick(&[1, 1, 2, 3, 5], 1);
     let turns = dice.between(1, 4).max(u32::from(tasks)) + if tasks > 1 { dice.between(0, 4) } else { 0 };
     let turns = (0..turns).map(|_| turn(dice, wild, terms, (span, tasks), resources)).collect();
@@ -159,6 +167,12 @@ fn fault(
     let for_ms = dice.skewed(terms.ttl_ms * 3).max(1);
     let one_client = dice.per_mille(600).then_some(client);
     let one_node = dice.per_mille(700).then_some(node);
+    // What strikes one node, or all of them at one time.
+    let everywhere = dice.per_mille(300);
+    let each = |blow: &dyn Fn(u8) -> Blow| {
+        let struck = if everywhere { 0..nodes } else { node..node + 1 };
+        struck.map(|node| Fault { at_ms, blow: blow(node) }).collect()
+    };
     let far = i32::try_from(terms.ttl_ms * 2).unwrap_or(i32::MAX);
     let blow = match kind {
         0 => Blow::Lossy { client: one_client, node: one_node, per_mille: dice.between(50, 500), for_ms },
@@ -180,12 +194,15 @@ fn fault(
         }
         10 => Blow::Flush { node },
         11 => Blow::DropCounter { node, resource },
-        12 => Blow::Evict { node, resource },
+        12 => return each(&|node| Blow::Evict { node, resource }),
         13 => Blow::NodeClock { node, by_ms: dice.around_zero(far) },
         14 | 15 => Blow::Pause { client, for_ms },
         16 => Blow::Reboot { client, down_ms: dice.skewed(terms.ttl_ms) },
         17 => Blow::ClientClock { client, by_ms: dice.around_zero(far) },
-        18 => Blow::Evicting { node, after_ms: dice.pick(&[1, 2, 3, 5, 20], 2), for_ms },
+        18 => {
+            let after_ms = dice.pick(&[1, 2, 3, 5, 20], 2);
+            return each(&|node| Blow::Evicting { node, after_ms, for_ms });
+        }
         _ => Blow::SlowStore { by_ms: dice.skewed(terms.ttl_ms), for_ms },
     };
     vec![Fault { at_ms, blow }]

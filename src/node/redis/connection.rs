@@ -14,6 +14,13 @@ use super::{Dial, RedisNodeOptions, fault};
 use crate::node::Task;
 use crate::protocol::{Fault, FaultKind};
 
+/// Whether a server tells what it was not asked for: RESP3.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pushes {
+    Yes,
+    No,
+}
+
 /// How to come to a server.
 #[derive(Clone)]
 pub(super) struct Route {
@@ -23,17 +30,24 @@ pub(super) struct Route {
 }
 
 impl Route {
-    /// Dials and logs in, in bounded time. The redis crate logs in; the stream is ours from then on.
-    pub(super) async fn connect(&self) -> Result<Box<dyn Stream>, Fault> {
-        let login = async {
+    /// Dials and logs in, in bounded time; tells whether the server pushes. The redis crate logs in; the stream is ours from
+    /// then on.
+    pub(super) async fn connect(&self) -> Result<(Box<dyn Stream>, Pushes), Fault> {
+        // Where it is to be had, a release is told over the same connection to those who wait for it.
+        match self.log_in(ProtocolVersion::RESP3).await {
+            Err(fault) if !fault.kind.never_sent() => Ok((self.log_in(ProtocolVersion::RESP2).await?, Pushes::No)),
+            stream => Ok((stream?, Pushes::Yes)),
+        }
+    }
+
+    async fn log_in(&self, protocol: ProtocolVersion) -> Result<Box<dyn Stream>, Fault> {
+        self.in_time(async {
             let loan = Loan::of(self.dial().await?);
-            // A release is told over the same connection to those who wait for it.
-            let login = self.login.clone().set_protocol(ProtocolVersion::RESP3);
-            drop(logged_in(&login, loan.clone()).await?);
+            drop(logged_in(&self.login.clone().set_protocol(protocol), loan.clone()).await?);
             loan.take_back()
                 .ok_or_else(|| Fault::new(FaultKind::Unreachable, "the connection was lost after the login"))
-        };
-        self.in_time(login).await
+        })
+        .await
     }
 
     /// A connection of one's own, for questions that are no requests.

@@ -44,7 +44,7 @@ enum Way {
     Down(Fault),
 }
 
-/// The most grants that wait for one server before further ones are refused as overloaded.
+/// The most requests that wait for one server before further grants and extensions are refused as overloaded.
 pub(super) const QUEUE_MAX: usize = 65_536;
 
 impl Desk {
@@ -67,8 +67,10 @@ impl Desk {
             for (request, answer) in requests {
                 let refusal = match &inner.way {
                     Way::Down(fault) => Some(unsent(fault)),
-                    // Only grants are refused: a release that cannot wait would leave a lock behind.
-                    _ if inner.queue.len() >= QUEUE_MAX && matches!(request.verb, Verb::Grant { .. }) => {
+                    // A release is never refused: one that cannot wait would leave a lock behind.
+                    _ if inner.queue.len() >= QUEUE_MAX
+                        && matches!(request.verb, Verb::Grant { .. } | Verb::Extend { .. }) =>
+                    {
                         Some(Fault::new(FaultKind::Overloaded, ""))
                     }
                     _ => None,
@@ -221,10 +223,8 @@ impl Desk {
         if !outbox.freed.is_empty() {
             let ears: Vec<_> =
                 self.lock().ears.iter().filter_map(|(node, ear)| Some((*node, ear.upgrade()?))).collect();
-            for (resource, (node, ear)) in
-                outbox.freed.iter().flat_map(|resource| ears.iter().map(move |e| (resource, e)))
-            {
-                ear.freed(*node, resource);
+            for (resource, holder) in &outbox.freed {
+                ears.iter().for_each(|(node, ear)| ear.freed(*node, resource, *holder));
             }
         }
     }

@@ -11,4 +11,6 @@ if occupant ~= ARGV[1] then
   return {occupant, left, redis.call('GET', KEYS[2])}
 end
 redis.call('DEL', KEYS[1])
+-- As a release by the holder does.
+redis.pcall('PUBLISH', KEYS[1], ARGV[1])
 return 1

@@ -12,14 +12,15 @@ use std::task::{Context, Poll};
 use redis::{PushKind, Value};
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 
+use super::connection::Pushes;
 use super::dial::Stream;
 use super::encode::{self, Wire};
 use super::keys::Prefix;
 use super::script::{Marker, Script};
 use super::{decode, fault, frame};
-use crate::Resource;
 use crate::node::Answer;
 use crate::protocol::{Fault, FaultKind, Reply, Request, Verb};
+use crate::{Holder, HolderId, Resource};
 
 /// A request on its way.
 pub(super) struct Envelope {
@@ -33,7 +34,7 @@ pub(super) struct Envelope {
 pub(super) struct Outbox {
     pub(super) answers: Vec<(Answer, Reply)>,
     /// Locks that were released, as others told the server.
-    pub(super) freed: Vec<Resource>,
+    pub(super) freed: Vec<(Resource, HolderId)>,
 }
 
 impl Outbox {
@@ -64,6 +65,7 @@ pub(super) struct Line {
     /// Which scripts the server was told over this connection.
     loaded: [bool; Script::COUNT],
     marker: Arc<Marker>,
+    pushes: Pushes,
     /// Whether the server has to be told that its node was joined.
     owes_trace: bool,
     has_left_trace: bool,
@@ -94,7 +96,12 @@ const BATCH_MAX: usize = 32;
 const READ_MAX: usize = 16 * 1024;
 
 impl Line {
-    pub(super) fn new(stream: Box<dyn Stream>, prefix: Prefix, marker: Arc<Marker>, session: u64) -> Self {
+    pub(super) fn new(
+        (stream, pushes): (Box<dyn Stream>, Pushes),
+        prefix: Prefix,
+        marker: Arc<Marker>,
+        session: u64,
+    ) -> Self {
         Self {
             stream,
             prefix,
@@ -107,6 +114,7 @@ impl Line {
             turns: 0,
             loaded: [false; Script::COUNT],
             marker,
+            pushes,
             owes_trace: false,
             has_left_trace: false,
             was_joined: None,
@@ -141,6 +149,12 @@ impl Line {
             // Behind a connection that was not joined may be a server that forgot everything.
             for envelope in turn.extract_if(.., |e| matches!(e.request.verb, Verb::Grant { .. })) {
                 outbox.fail(envelope.answer, FaultKind::NotJoined);
+            }
+        }
+        if self.pushes == Pushes::No {
+            let tells = |e: &mut Envelope| matches!(e.request.verb, Verb::Watch | Verb::Unwatch);
+            for envelope in turn.extract_if(.., tells) {
+                outbox.fail(envelope.answer, FaultKind::Unexpected);
             }
         }
         if turn.is_empty() {
@@ -310,9 +324,10 @@ impl Line {
         }
     }
 
-    fn freed(&self, data: &[Value]) -> Option<Resource> {
-        let [Value::BulkString(channel), ..] = data else { return None };
-        self.prefix.resource_of(str::from_utf8(channel).ok()?)
+    fn freed(&self, data: &[Value]) -> Option<(Resource, HolderId)> {
+        let [Value::BulkString(channel), Value::BulkString(holder)] = data else { return None };
+        let holder: Holder = str::from_utf8(holder).ok()?.parse().ok()?;
+        Some((self.prefix.resource_of(str::from_utf8(channel).ok()?)?, holder.id()))
     }
 }
 

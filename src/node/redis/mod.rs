@@ -104,7 +104,7 @@ impl fmt::Debug for RedisNodeOptions {
 }
 
 impl RedisNode {
-    /// The most grants that wait for one server before further ones are refused as overloaded.
+    /// The most requests that wait for one server before further grants and extensions are refused as overloaded.
     pub const QUEUE_MAX: usize = desk::QUEUE_MAX;
 
     /// Starts to dial `address`. Returns at once; see [`RedisNode::dialled`].

@@ -49,7 +49,7 @@ for i = 1, #KEYS, 2 do
         try('PEXPIRE', lock, ARGV[at + 2])
       else
         try('DEL', lock)
-        try('PUBLISH', lock, '')
+        try('PUBLISH', lock, holder)
       end
     elseif type(occupant) == 'table' then
       answer = occupant

@@ -1,0 +1,130 @@
+//! The contestants: the same work, done by redfence, by a peer and by hand.
+
+mod fan_out;
+
+use std::time::Duration;
+
+use redfence::{Builder, Clock as _, Redlock, ReleaseOutcome, SystemClock};
+use rslock::LockManager;
+use serde::{Deserialize, Serialize};
+
+use self::fan_out::FanOut;
+use crate::Outcome;
+
+/// How long every lock lives.
+pub(crate) const TTL: Duration = Duration::from_secs(10);
+/// Who was refused tries again after a random part of this: what rslock does unless told otherwise.
+pub(crate) const PAUSE_MAX: Duration = Duration::from_millis(200);
+
+/// Who is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Contestant {
+    /// The raw fan-out: the plain way to do the same work.
+    Limit,
+    Rslock,
+    Redfence(Form),
+}
+
+/// What redfence can be set to where many want one resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Form {
+    /// The defaults.
+    Default,
+}
+
+impl Form {
+    const ALL: &[Self] = &[Self::Default];
+
+    fn apply(self, builder: Builder) -> Builder {
+        match self {
+            Self::Default => builder,
+        }
+    }
+
+    /// Whether a lease is passed on inside a process, without the network.
+    pub(crate) const fn hands_over(self) -> bool {
+        match self {
+            Self::Default => false,
+        }
+    }
+}
+
+impl Contestant {
+    /// Redfence as it is without any settings.
+    pub(crate) const REDFENCE: Self = Self::Redfence(Form::Default);
+    /// Where everybody has a resource of their own.
+    pub(crate) const ALONE: &[Self] = &[Self::Limit, Self::Rslock, Self::REDFENCE];
+
+    /// Where many want one resource.
+    pub(crate) fn contending() -> Vec<Self> {
+        let forms = Form::ALL.iter().map(|form| Self::Redfence(*form));
+        [Self::Limit, Self::Rslock].into_iter().chain(forms).collect()
+    }
+
+    /// As it is called in tables.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Limit => "raw fan-out",
+            Self::Rslock => "rslock",
+            Self::Redfence(Form::Default) => "redfence",
+        }
+    }
+
+    /// Connects to servers.
+    pub(crate) async fn connect(self, urls: &[String]) -> Outcome<Locker> {
+        Ok(match self {
+            Self::Limit => Locker::Limit(FanOut::connect(urls).await?),
+            Self::Rslock => {
+                let mut manager = LockManager::new(urls.to_vec());
+                // It waits until it has the lock, as the others do.
+                manager.set_retry(u32::MAX, PAUSE_MAX);
+                Locker::Rslock(manager)
+            }
+            Self::Redfence(form) => {
+                let builder = Redlock::builder().urls(urls.iter().cloned()).ttl(TTL).wait_max(WAIT_MAX);
+                Locker::Redfence(form.apply(builder).connect().await?)
+            }
+        })
+    }
+}
+
+/// Longer than anybody waits here.
+const WAIT_MAX: Duration = Duration::from_secs(600);
+
+/// A contestant with its connections.
+#[derive(Clone)]
+pub(crate) enum Locker {
+    Limit(FanOut),
+    Rslock(LockManager),
+    Redfence(Redlock),
+}
+
+impl Locker {
+    /// Acquires, however long that takes, and releases. How long it had to wait for the lease.
+    pub(crate) async fn section(&self, resource: &str) -> Outcome<Duration> {
+        let began = SystemClock.now();
+        let waited = || SystemClock.now().since(began);
+        match self {
+            Self::Limit(fan_out) => {
+                let holder = fan_out.acquire(resource).await;
+                let waited = waited();
+                fan_out.release(resource, &holder).await;
+                Ok(waited)
+            }
+            Self::Rslock(manager) => {
+                let lock = manager.lock(resource, TTL).await?;
+                let waited = waited();
+                manager.unlock(&lock).await;
+                Ok(waited)
+            }
+            Self::Redfence(redlock) => {
+                let guard = redlock.acquire(resource).await?;
+                let waited = waited();
+                match guard.release().await {
+                    ReleaseOutcome::Released { .. } => Ok(waited),
+                    other => Err(format!("released, but {other:?}").into()),
+                }
+            }
+        }
+    }
+}

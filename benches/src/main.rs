@@ -1,0 +1,55 @@
+//! The bench: redfence beside the raw fan-out of the same work and beside a peer, in one run, on servers of its own.
+//!
+//! `README.md` of this folder has the method and the figures.
+
+mod arguments;
+mod contestants;
+mod load;
+mod meter;
+mod plan;
+mod plot;
+mod report;
+mod sample;
+mod stage;
+mod support;
+mod table;
+mod target;
+mod worker;
+mod workload;
+
+use std::process::ExitCode;
+
+use crate::arguments::Arguments;
+
+/// A bench that cannot go on says why and ends.
+type Outcome<T = ()> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+fn main() -> ExitCode {
+    let outcome = match worker::order() {
+        Some(setup) => worker::serve(&setup),
+        None => measure(&Arguments::read()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("benches: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Every workload that was asked for; each prints its tables as soon as it has them.
+fn measure(arguments: &Arguments) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let plan = arguments.plan();
+    println!("{}", report::heading(&plan));
+    for workload in arguments.workloads() {
+        let report = runtime.block_on(workload.run(&plan))?;
+        println!("{report}");
+        if let (Some(file), false) = (&arguments.svg, report.series.is_empty()) {
+            std::fs::write(file, plot::svg(&report.series))?;
+            eprintln!("benches: {} written", file.display());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,223 @@
+//! Tasks of one process that want the same resource: they wait in order, and the lease passes from one to the next.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
+
+mod support;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use redfence::protocol::Verb;
+use redfence::{FencingToken, Guard, HandOver, LossCause, Redlock, ReleaseOutcome};
+use support::Stage;
+use tokio::task::JoinHandle;
+
+const fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+fn locker(stage: &Stage, hand_over: HandOver) -> Redlock {
+    stage.builder().hand_over(hand_over).build().unwrap()
+}
+
+/// A task that acquires, and is known to wait by the time this returns.
+async fn waiter(locker: &Redlock) -> JoinHandle<Guard> {
+    let locker = locker.clone();
+    let task = tokio::spawn(async move { locker.acquire("r").await.unwrap() });
+    tokio::time::sleep(ms(1)).await;
+    assert!(!task.is_finished());
+    task
+}
+
+/// Blocks of tokens are drawn where counters are behind the clock; they start at it.
+async fn past_the_start() {
+    tokio::time::sleep(ms(2_000)).await;
+}
+
+fn grants(stage: &Stage) -> usize {
+    stage.nodes.iter().map(|node| node.count_sent(|verb| matches!(verb, Verb::Grant { .. }))).sum()
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiters_are_served_in_the_order_of_their_coming_each_with_a_token_of_its_own() {
+    for hand_over in [HandOver::Off, HandOver::ToThoseWhoWaited, HandOver::ToAnybody] {
+        let stage = Stage::of(3);
+        let locker = locker(&stage, hand_over);
+        let first = locker.acquire("r").await.unwrap();
+        let served: Arc<Mutex<Vec<(u32, FencingToken)>>> = Arc::default();
+        let mut tasks = Vec::new();
+        for number in 0..10 {
+            let (locker, served) = (locker.clone(), Arc::clone(&served));
+            tasks.push(tokio::spawn(async move {
+                let guard = locker.acquire("r").await.unwrap();
+                served.lock().unwrap().push((number, guard.token()));
+                tokio::time::sleep(ms(10)).await;
+                assert!(guard.check().is_ok());
+                drop(guard.release().await);
+            }));
+            tokio::time::sleep(ms(1)).await;
+        }
+        let mut last = first.token();
+        drop(first.release().await);
+        for task in tasks {
+            task.await.unwrap();
+        }
+        let served = served.lock().unwrap().clone();
+        assert_eq!(served.iter().map(|(number, _)| *number).collect::<Vec<_>>(), (0..10).collect::<Vec<_>>());
+        for (number, token) in served {
+            assert!(token > last, "{hand_over:?}: {number} has {token:?} after {last:?}");
+            last = token;
+        }
+        stage.until(ms(100), "all is given back", || stage.picture("r") == "...").await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_is_handed_over_with_no_network_and_each_section_ends_for_itself() {
+    let stage = Stage::of(3);
+    let locker = locker(&stage, HandOver::ToThoseWhoWaited);
+    past_the_start().await;
+    let first = locker.acquire("r").await.unwrap();
+    let (second, third) = (waiter(&locker).await, waiter(&locker).await);
+    // One asks the nodes for both of those who wait.
+    assert!(matches!(first.release().await, ReleaseOutcome::Released { .. }));
+    let second = second.await.unwrap();
+    let (asked, handle) = (grants(&stage), second.handle());
+    assert_eq!(second.release().await, ReleaseOutcome::HandedOver);
+    let third = third.await.unwrap();
+    assert_eq!(grants(&stage), asked, "no node was asked");
+    assert_eq!(third.token().get(), handle.token().get() + 1);
+    assert_eq!(handle.lost().await, LossCause::Released);
+    assert!(handle.check().is_err() && third.check().is_ok());
+    // What the nodes have is the third one's now, and is renewed for it.
+    tokio::time::sleep(ms(30_000)).await;
+    assert!(third.check().is_ok());
+    assert!(matches!(third.release().await, ReleaseOutcome::Released { .. }));
+    assert_eq!(stage.picture("r"), "...");
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_goes_away_while_it_waits_leaves_its_place_to_those_behind() {
+    for hand_over in [HandOver::Off, HandOver::ToThoseWhoWaited, HandOver::ToAnybody] {
+        for gone in 0..3 {
+            let stage = Stage::of(3);
+            let locker = locker(&stage, hand_over);
+            let first = locker.acquire("r").await.unwrap();
+            let mut tasks = vec![waiter(&locker).await, waiter(&locker).await, waiter(&locker).await];
+            tasks.remove(gone).abort();
+            drop(first.release().await);
+            for task in tasks {
+                let began = stage.now();
+                drop(task.await.unwrap().release().await);
+                assert_eq!(stage.now(), began, "{hand_over:?}: nobody waits for one that is gone");
+            }
+            stage.until(ms(100), "all is given back", || stage.picture("r") == "...").await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_nobody_is_there_to_hear_goes_to_the_next() {
+    for hand_over in [HandOver::Off, HandOver::ToThoseWhoWaited, HandOver::ToAnybody] {
+        let stage = Stage::of(3);
+        let locker = locker(&stage, hand_over);
+        let first = locker.acquire("r").await.unwrap();
+        let (second, third) = (waiter(&locker).await, waiter(&locker).await);
+        // Called, and ended before it could run: nothing here waits for anybody.
+        drop(first.release().await);
+        second.abort();
+        let third = tokio::time::timeout(ms(100), third).await.expect("the next one has its turn").unwrap();
+        assert!(third.check().is_ok());
+        drop(third.release().await);
+        stage.until(ms(100), "all is given back", || stage.picture("r") == "...").await;
+    }
+}
+
+/// The lock vanishes from the nodes, another process has a lease, and then somebody comes.
+async fn latecomer_after_another_lease(hand_over: HandOver) -> (FencingToken, FencingToken) {
+    let stage = Stage::of(3);
+    past_the_start().await;
+    let (locker, other) = (locker(&stage, hand_over), stage.locker());
+    let first = locker.acquire("r").await.unwrap();
+    let second = waiter(&locker).await;
+    drop(first.release().await);
+    let second = second.await.unwrap();
+    stage.nodes.iter().for_each(|node| node.drop_lock("r"));
+    let theirs = other.try_acquire("r").await.unwrap();
+    let token = theirs.token();
+    drop(theirs.release().await);
+    let latecomer = waiter(&locker).await;
+    drop(second.release().await);
+    let latecomer = latecomer.await.unwrap();
+    (token, latecomer.token())
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_came_after_the_nodes_were_asked_has_the_nodes_asked_again() {
+    let (before, after) = latecomer_after_another_lease(HandOver::ToThoseWhoWaited).await;
+    assert!(after > before, "ordered with no clock: {after:?} after {before:?}");
+    let (before, after) = latecomer_after_another_lease(HandOver::ToAnybody).await;
+    assert!(after < before, "what the faster setting gives up, and a verifier refuses: {after:?} after {before:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiting_for_another_process_costs_no_requests_and_ends_with_its_release() {
+    let stage = Stage::of(5);
+    let (holder, rival) = (stage.builder().renewed(false).build().unwrap(), stage.locker());
+    let guard = holder.acquire("r").await.unwrap();
+    let waits = waiter(&rival).await;
+    let asked = grants(&stage);
+    tokio::time::sleep(ms(5_000)).await;
+    assert_eq!(grants(&stage), asked, "nothing is asked while nothing can have changed");
+    let released = stage.now();
+    drop(guard.release().await);
+    let guard = waits.await.unwrap();
+    assert_eq!(stage.now(), released, "no pause, and no polling");
+    assert!(grants(&stage) <= asked + 5);
+    drop(guard.release().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_holder_that_crashed_is_outlived_and_not_polled() {
+    let stage = Stage::of(5);
+    let (holder, rival) = (stage.locker(), stage.locker());
+    let lease = holder.acquire("r").await.unwrap().into_lease();
+    let began = stage.now();
+    let guard = rival.acquire("r").await.unwrap();
+    assert!(stage.now().since(began) <= lease.ttl + ms(50), "as soon as the lock has ended");
+    assert!(grants(&stage) <= 20, "{} requests", grants(&stage));
+    drop(guard.release().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_busy_process_lets_others_have_their_turn() {
+    for hand_over in [HandOver::Off, HandOver::ToThoseWhoWaited, HandOver::ToAnybody] {
+        let stage = Stage::of(3);
+        let busy = locker(&stage, hand_over);
+        let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let tasks: Vec<_> = (0..4)
+            .map(|_| {
+                let (busy, stop) = (busy.clone(), Arc::clone(&stop));
+                tokio::spawn(async move {
+                    while !stop.load(std::sync::atomic::Ordering::SeqCst) {
+                        let guard = busy.acquire("r").await.unwrap();
+                        tokio::time::sleep(ms(1)).await;
+                        drop(guard.release().await);
+                    }
+                })
+            })
+            .collect();
+        tokio::time::sleep(ms(50)).await;
+        let rival = stage.locker();
+        for _ in 0..5 {
+            let began = stage.now();
+            let guard = rival.acquire("r").await.unwrap();
+            let waited = stage.now().since(began);
+            assert!(waited <= ms(40), "{hand_over:?}: waited {waited:?} for a turn of 10 ms");
+            drop(guard.release().await);
+        }
+        stop.store(true, std::sync::atomic::Ordering::SeqCst);
+        for task in tasks {
+            task.await.unwrap();
+        }
+    }
+}
