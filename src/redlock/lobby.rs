@@ -4,8 +4,8 @@
 //! A room exists while somebody of this process holds the resource, or tries to, or waits. Nothing is sent and nobody is
 //! woken under the one lock.
 
-use std::collections::hash_map::Entry;
-use std::collections::{HashMap, VecDeque};
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -23,7 +23,8 @@ use crate::{Holder, HolderId, Moment, NodeId, NodeSet, Resource};
 pub(super) struct Lobby {
     /// Who this locker is to nodes that it asks to be told of releases.
     me: HolderId,
-    rooms: Mutex<HashMap<Resource, Room>>,
+    /// In an order of their own: what is sent for all of them is sent in it, and the same run is the same again.
+    rooms: Mutex<BTreeMap<Resource, Room>>,
     /// Tells who came before what.
     comings: AtomicU64,
 }
@@ -227,7 +228,7 @@ impl Lobby {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Resource, Room>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Resource, Room>> {
         self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
