@@ -2,18 +2,23 @@
 
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use clap::{Args, ValueEnum as _};
 use redfence::{Clock as _, SystemClock};
 
 use simulations::model::{Bounds, Found, Mutant, Setup, World, search};
 
-/// Visits every state of small worlds, breadth first. Without a mutant: nothing may break, and every short cut must.
+/// Visits every state of small worlds, breadth first. Without a mutant: nothing may break; with --full also in the larger
+/// ones, and every short cut must.
 #[derive(Debug, Args)]
 pub(crate) struct ModelArguments {
     /// How many attempts; three are searched up to a bound only.
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=3), default_value_t = 2)]
     attempts: u8,
+    /// The larger worlds as well, and every short cut.
+    #[arg(long)]
+    full: bool,
     /// One wrong protocol, to see how it falls.
     #[arg(long)]
     mutant: Option<Mutant>,
@@ -33,20 +38,47 @@ pub(crate) fn run(arguments: &ModelArguments) -> ExitCode {
     if attempts > 2 && arguments.max_steps.is_none() && arguments.max_states.is_none() {
         bounds.states_max = NonZeroUsize::new(THREE_ATTEMPTS_STATES_MAX);
     }
-    let mut good = true;
-    let mutants = match arguments.mutant {
-        Some(mutant) => vec![mutant],
+    let full = arguments.full || attempts > 2;
+    let mut searches: Vec<Search> = Vec::new();
+    match arguments.mutant {
+        Some(mutant) => searches.push(Search::Wrong(mutant)),
         None => {
-            for (name, setup) in Setup::searched(attempts) {
-                good &= holds(name, setup, bounds);
+            let setups = if full { Setup::searched(attempts) } else { Setup::searched_quickly(attempts) };
+            searches.extend(setups.into_iter().map(|(name, setup)| Search::Right(name, setup)));
+            if arguments.full && attempts == 2 {
+                searches.extend(Mutant::ALL.map(Search::Wrong));
             }
-            if attempts == 2 { Mutant::ALL.to_vec() } else { Vec::new() }
         }
-    };
-    for mutant in mutants {
-        good &= falls(mutant, bounds);
     }
-    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    // Each is on one thread, for a story has to be the shortest; some are at once.
+    let (next, good) = (AtomicUsize::new(0), AtomicBool::new(true));
+    std::thread::scope(|scope| {
+        for _ in 0..super::jobs(None) {
+            scope.spawn(|| {
+                while let Some(search) = searches.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    good.fetch_and(search.is_right(bounds), Ordering::Relaxed);
+                }
+            });
+        }
+    });
+    if good.into_inner() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// One search.
+enum Search {
+    /// The right protocol, in a world that has a name.
+    Right(&'static str, Setup),
+    /// A wrong one.
+    Wrong(Mutant),
+}
+
+impl Search {
+    fn is_right(&self, bounds: Bounds) -> bool {
+        match *self {
+            Self::Right(name, setup) => holds(name, setup, bounds),
+            Self::Wrong(mutant) => falls(mutant, bounds),
+        }
+    }
 }
 
 /// What a search of three attempts visits unless told otherwise.
@@ -71,11 +103,8 @@ fn holds(name: &str, setup: Setup, bounds: Bounds) -> bool {
 fn falls(mutant: Mutant, bounds: Bounds) -> bool {
     let Some((found, figures)) = timed(Setup::showing(mutant), bounds) else { return false };
     let name = mutant.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
-    println!("\n{name}: {}; {figures}", mutant.short_cut());
-    match &found.broken {
-        Some(story) => println!("{story}"),
-        None => println!("  nothing breaks"),
-    }
+    let story = found.broken.as_ref().map_or_else(|| "  nothing breaks".to_owned(), ToString::to_string);
+    println!("\n{name}: {}; {figures}\n{story}", mutant.short_cut());
     found.broken.is_some()
 }
 

@@ -129,6 +129,10 @@ impl ClientState {
             }
         }
         stage.calm().await;
+        if self.plan.tasks == 1 {
+            // A locker of one task is made anew after the calm; those that tasks share go on as they are, with all who waited.
+            locker = self.locker(stage, process);
+        }
         if let Some(turn) = stage.last_turn(self.number)
             && let Some(locker) = &locker
             && let Err(error) = self.take(stage, process, (task, locker), &turn).await

@@ -58,7 +58,7 @@ impl Plan {
 }
 
 fn terms(dice: &mut Dice) -> Terms {
-    let ttl_ms = dice.pick(&[100, 200, 300, 500, 500, 1_000, 6_000], 500);
+    let ttl_ms = dice.pick(&[100, 200, 300, 500, 500, 1_000, 2_000, 6_000], 500);
     Terms {
         ttl_ms,
         max_ttl_ms: (ttl_ms * dice.pick(&[1, 2, 4], 2)).max(500),
