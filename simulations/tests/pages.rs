@@ -1,6 +1,8 @@
 //! Pages of pictures, as a browser shows them: what the timeline has is drawn, no script fails, and keys, wheel, dark
 //! mode and paper work.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "helpers of tests")]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

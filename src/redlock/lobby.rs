@@ -23,6 +23,7 @@ use crate::{Holder, HolderId, Moment, NodeId, NodeSet, Resource};
 pub(super) struct Lobby {
     /// Who this locker is to nodes that it asks to be told of releases.
     me: HolderId,
+    /// In an order of their own: what is sent for all of them is sent in it, and the same run is the same again.
     rooms: Mutex<BTreeMap<Resource, Room>>,
     /// Tells who came before what.
     comings: AtomicU64,

@@ -20,8 +20,9 @@ pub(super) struct Wire {
 impl Wire {
     /// The encoding of `subject`. A fan-out asks for the same one several times in a row, so a thread keeps the last.
     pub(super) fn of(prefix: &Prefix, subject: &Arc<Subject>) -> Arc<Self> {
+        type Encoded = (Arc<Subject>, Prefix, Arc<Wire>);
         thread_local! {
-            static LAST: RefCell<Option<(Arc<Subject>, Prefix, Arc<Wire>)>> = const { RefCell::new(None) };
+            static LAST: RefCell<Option<Encoded>> = const { RefCell::new(None) };
         }
         LAST.with_borrow_mut(|last| match last {
             Some((whose, its_prefix, wire)) if Arc::ptr_eq(whose, subject) && its_prefix == prefix => Arc::clone(wire),
