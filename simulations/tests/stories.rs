@@ -1,24 +1,8 @@
 //! Plans written by hand: what is refused, and short ones that found something. Stories to be told are in
 //! `src/scenario/`.
 
-use simulations::farm::Outcome;
-use simulations::invariant::Promise;
-use simulations::{Level, Mutant, Plan};
-
-#[expect(clippy::unwrap_used, reason = "a helper of tests")]
-fn run(plan: &Plan, mutant: Option<Mutant>) -> Outcome {
-    plan.check().unwrap();
-    Level::Node.run(plan, mutant, false)
-}
-
-/// Nothing is broken by the shipped lock, and this promise by the mutant.
-fn assert_only_falls(plan: &Plan, mutant: Mutant, promise: Promise) {
-    let right = run(plan, None);
-    assert_eq!(right.violations, Vec::new());
-    assert!(right.seen.acquired > 0, "nobody held anything: {:?}", right.seen);
-    let broken: Vec<Promise> = run(plan, Some(mutant)).violations.iter().map(|violation| violation.promise).collect();
-    assert!(broken.contains(&promise), "{mutant:?} broke {broken:?}");
-}
+use simulations::plan::{Blow, Turn};
+use simulations::{Level, Plan};
 
 #[test]
 fn a_plan_that_cannot_be_run_is_refused_with_a_sentence() {

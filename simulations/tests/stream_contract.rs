@@ -123,7 +123,7 @@ fn a_node_that_is_founded_is_as_join_leaves_it() {
         founded.server.found(30_000);
         let (rest, wall) = (Duration::ZERO, WallTime::default());
         let max_ttl = Duration::from_secs(30);
-        let settle = Verb::Settle { seen: None, rest, new: true, max_ttl, wall };
+        let settle = Verb::Settle { seen: None, mark: None, rest, new: true, max_ttl, wall };
         assert!(matches!(ask(&joined.node, request(0, 0, settle)).await, Reply::Sighted(_)));
         for question in [
             &["HGET", "redfence:node", "format"][..],
@@ -208,6 +208,11 @@ async fn agree(steps: &[Step], kinds: &RefCell<BTreeSet<String>>) -> Result<(), 
     both(&stage, &mut state, &look, Verb::Look { max_ttl: Duration::ZERO }).await;
     for (at, step) in steps.iter().enumerate() {
         let (of_server, of_state) = match &step.act {
+            // A server counts connections, and there is one: so one holder waits here.
+            Act::Ask(verb @ (Verb::Watch | Verb::Unwatch)) => {
+                let step = Step { holder: 0, ..step.clone() };
+                both(&stage, &mut state, &step, *verb).await
+            }
             Act::Ask(verb) => both(&stage, &mut state, step, *verb).await,
             Act::Settle { rest, stale } => {
                 let (seen, _) = both(&stage, &mut state, step, Verb::Look { max_ttl: Duration::ZERO }).await;
@@ -218,7 +223,7 @@ async fn agree(steps: &[Step], kinds: &RefCell<BTreeSet<String>>) -> Result<(), 
                     (None, true) => continue,
                 };
                 let (max_ttl, wall) = (Duration::from_secs(30), stage.clock.wall());
-                let settle = Verb::Settle { seen, rest: *rest, new: *stale, max_ttl, wall };
+                let settle = Verb::Settle { seen, mark: sight.mark, rest: *rest, new: *stale, max_ttl, wall };
                 both(&stage, &mut state, step, settle).await
             }
             other => {

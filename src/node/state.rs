@@ -215,7 +215,6 @@ impl NodeState {
             Verb::Settle { seen, mark, rest, new, max_ttl, wall }
                 if self.record.map(identity) == seen.map(identity) && (seen.is_some() || self.mark == mark) =>
             {
-                self.mark = None;
                 self.settle(now, wall, rest, max_ttl, new);
             }
             Verb::Wake { max_ttl, wall } => {
