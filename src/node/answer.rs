@@ -85,6 +85,8 @@ impl Inbox for Once {
     fn deliver(&self, _: NodeId, _: Verb, reply: Reply) {
         let sender = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
         // Nobody may be waiting any more: then the reply is of no use to anyone.
-        let _ = sender.map(|sender| sender.send(reply));
+        if let Some(sender) = sender {
+            drop(sender.send(reply));
+        }
     }
 }
