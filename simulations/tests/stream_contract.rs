@@ -165,7 +165,7 @@ enum Act {
     Restarts,
 }
 
-const CASES: u32 = 60;
+const CASES: u32 = 250;
 const STEPS_MAX: usize = 40;
 /// A counter below this did not start at the clock.
 const COUNTER_MIN: u64 = 1_000_000_000_000_000;
