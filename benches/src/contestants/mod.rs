@@ -4,7 +4,7 @@ mod fan_out;
 
 use std::time::Duration;
 
-use redfence::{Builder, Clock as _, Redlock, ReleaseOutcome, SystemClock};
+use redfence::{Builder, Clock as _, HandOver, Redlock, ReleaseOutcome, SystemClock};
 use rslock::LockManager;
 use serde::{Deserialize, Serialize};
 
@@ -28,30 +28,34 @@ pub(crate) enum Contestant {
 /// What redfence can be set to where many want one resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Form {
-    /// The defaults.
-    Default,
+    /// Every section asks the nodes.
+    Off,
+    /// The default: leases pass in memory to tasks that waited already when the nodes were asked.
+    Waited,
+    /// To tasks that came later, too; the order of tokens among processes then rests on clocks.
+    Anybody,
 }
 
 impl Form {
-    const ALL: &[Self] = &[Self::Default];
+    const ALL: &[Self] = &[Self::Off, Self::Waited, Self::Anybody];
 
     fn apply(self, builder: Builder) -> Builder {
-        match self {
-            Self::Default => builder,
-        }
+        builder.hand_over(match self {
+            Self::Off => HandOver::Off,
+            Self::Waited => HandOver::ToThoseWhoWaited,
+            Self::Anybody => HandOver::ToAnybody,
+        })
     }
 
     /// Whether a lease is passed on inside a process, without the network.
     pub(crate) const fn hands_over(self) -> bool {
-        match self {
-            Self::Default => false,
-        }
+        !matches!(self, Self::Off)
     }
 }
 
 impl Contestant {
     /// Redfence as it is without any settings.
-    pub(crate) const REDFENCE: Self = Self::Redfence(Form::Default);
+    pub(crate) const REDFENCE: Self = Self::Redfence(Form::Waited);
     /// Where everybody has a resource of their own.
     pub(crate) const ALONE: &[Self] = &[Self::Limit, Self::Rslock, Self::REDFENCE];
 
@@ -66,7 +70,9 @@ impl Contestant {
         match self {
             Self::Limit => "raw fan-out",
             Self::Rslock => "rslock",
-            Self::Redfence(Form::Default) => "redfence",
+            Self::Redfence(Form::Waited) => "redfence",
+            Self::Redfence(Form::Off) => "redfence, hand-over off",
+            Self::Redfence(Form::Anybody) => "redfence, to anybody",
         }
     }
 
