@@ -9,10 +9,13 @@
 
 mod support;
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use redfence::protocol::{FaultKind, Vote};
-use redfence::{AcquireError, ConnectError, Redlock, ReleaseOutcome};
+use redfence::node::ask;
+use redfence::node::redis::{Address, RedisNode, RedisNodeOptions};
+use redfence::protocol::{FaultKind, Reply, Request, Subject, Verb, Vote};
+use redfence::{AcquireError, ConnectError, ExtendError, Redlock, ReleaseOutcome};
 use support::set::{locks, patiently_over, picture};
 use support::{Events, RedisServer, eventually, servers};
 
@@ -37,6 +40,31 @@ async fn scripts_that_the_server_was_told_to_forget_are_sent_anew() {
     drop(guard);
     redlock.flush(PROMPT).await;
     assert_eq!(picture(&servers), "...", "a release heals, too");
+}
+
+#[tokio::test]
+async fn a_server_that_takes_no_writes_extends_seals_and_releases_nothing() {
+    let server = RedisServer::start();
+    let redlock = one(&server).await;
+    let guard = redlock.acquire("r").await.unwrap();
+    let node = RedisNode::open(Address::parse(&server.url()).unwrap(), RedisNodeOptions::default()).unwrap();
+    let subject = Arc::new(Subject { resource: guard.resource().clone(), holder: guard.holder().clone() });
+    let fault_of = async |verb| match ask(&node, Request { subject: Arc::clone(&subject), verb }).await {
+        Reply::Failed(fault) => fault.kind,
+        other => panic!("{verb:?} was answered {other:?}"),
+    };
+    let token = guard.token().get() + 1;
+    assert_eq!(server.command(&["CONFIG", "SET", "maxmemory", "1"]), "OK");
+    assert_eq!(fault_of(Verb::Seal { token }).await, FaultKind::OutOfMemory);
+    assert_eq!(server.command(&["CONFIG", "SET", "maxmemory", "0"]), "OK");
+    // It follows nobody who is there: it has what it had, and takes no writes.
+    server.command(&["REPLICAOF", "127.0.0.1", "1"]);
+    let ttl = Duration::from_secs(30);
+    for verb in [Verb::Seal { token }, Verb::Extend { ttl }, Verb::Release] {
+        assert_eq!(fault_of(verb).await, FaultKind::ReadOnly, "{verb:?}");
+    }
+    let outcome = guard.extend().await;
+    assert!(matches!(outcome, Err(ExtendError::NoQuorum { .. })), "{outcome:?}");
 }
 
 #[tokio::test]

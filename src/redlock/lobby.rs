@@ -16,7 +16,7 @@ use super::drive::Attempt;
 use super::held::Held;
 use super::settings::Settings;
 use crate::node::{Answer, Ear, Inbox};
-use crate::protocol::{Reply, Request, Subject, Verb};
+use crate::protocol::{FaultKind, Reply, Request, Subject, Verb};
 use crate::{Holder, HolderId, Moment, NodeId, NodeSet, Resource};
 
 /// Where tasks wait.
@@ -351,8 +351,9 @@ impl Bell {
 /// Answers to being asked to tell.
 impl Inbox for Bell {
     fn deliver(&self, _: NodeId, verb: Verb, reply: Reply) {
+        // A server that does not tell, not one that cannot be reached just now: that one is asked again when it is.
         if let (Verb::Watch, Reply::Failed(fault)) = (verb, &reply)
-            && !fault.kind.never_sent()
+            && matches!(fault.kind, FaultKind::NoPermission | FaultKind::Script | FaultKind::Unexpected)
         {
             self.deaf.store(true, Ordering::SeqCst);
         }

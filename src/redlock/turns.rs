@@ -28,16 +28,18 @@ pub(super) fn pass_on(held: &Arc<Held>, reading: Option<Phase>) -> Passed {
     if has_room {
         while let Some((seat, tenure)) = core.lobby.next(resource) {
             let over = tenure.is_none_or(|tenure: Tenure| tenure.is_over(&held.settings, core.clock.now()));
-            if !over && section.is_none() && may_have(held, &seat) {
-                section = held.next_section();
-            }
-            match section.take() {
-                Some(next) => match hand_over(&next, &seat) {
-                    Ok(()) => return Passed::On,
-                    // Nobody is there any more: the next but one may have it.
-                    Err(kept) => section = Some(kept),
-                },
-                None => return release_and_ask(held, &seat, over, reading),
+            // Each for itself: where the one before is not there any more, the next may be one that came too late.
+            let next =
+                if over || !may_have(held, &seat) { None } else { section.take().or_else(|| held.next_section()) };
+            let Some(next) = next else {
+                if let Some(unused) = section {
+                    unused.never_began();
+                }
+                return release_and_ask(held, &seat, over, reading);
+            };
+            match hand_over(&next, &seat) {
+                Ok(()) => return Passed::On,
+                Err(kept) => section = Some(kept),
             }
         }
     }

@@ -37,7 +37,7 @@ impl Redlock {
         let began = core.clock.now();
         let mut turn = Turn { core, settings: &self.settings, resource: &resource, wait_max, began, attempts: 0 };
         if wait_max.is_zero() {
-            return turn.once(None, self.settings.node_timeout).await;
+            return turn.once().await;
         }
         let seat = core.lobby.enter(&resource, &self.settings);
         let mut place = Place { core, resource: &resource, seat: seat.as_ref(), has_turn: seat.is_none() };
@@ -55,7 +55,7 @@ impl Redlock {
                 // Others of this process were before it all the time: one attempt tells who holds the lock.
                 Err(_) => {
                     drop(place);
-                    return turn.once(None, MIN_ROUND).await;
+                    return turn.once().await;
                 }
             },
         };
@@ -77,9 +77,9 @@ struct Turn<'a> {
 
 impl Turn<'_> {
     /// One attempt, beside all who wait.
-    async fn once(&mut self, begun: Option<Box<Attempt>>, round_max: Duration) -> Result<Guard, AcquireError> {
+    async fn once(&mut self) -> Result<Guard, AcquireError> {
         self.core.roster.prepare(self.core).await;
-        let outcome = self.attempt(begun, Ask::PLAIN, round_max, false).await;
+        let outcome = self.attempt(None, Ask::PLAIN, self.settings.node_timeout, false).await;
         outcome.map_err(|defeat| self.error(defeat))
     }
 
@@ -109,6 +109,8 @@ impl Turn<'_> {
                 let votes = defeat.votes();
                 tracing::warn!(%resource, "waiting for nodes that may have forgotten locks; {votes}");
             }
+            // Somebody else has it, or was let before: a turn that begins after this is a new one.
+            core.lobby.ends_tenure(resource);
             let yielded = has_yielded(ask, &defeat);
             let first = in_order(core, resource, ask).first;
             let pause = pauses.next().unwrap_or(PAUSES.1).min(left);

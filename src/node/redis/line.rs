@@ -258,8 +258,8 @@ impl Line {
         if let Value::Push { kind, data } = value {
             match kind {
                 PushKind::Message => outbox.freed.extend(self.freed(&data)),
-                PushKind::Subscribe => self.answer_one(Reply::Watching, outbox),
-                PushKind::Unsubscribe => self.answer_one(Reply::Unwatched, outbox),
+                PushKind::Subscribe => self.answer_to(Verb::Watch, Reply::Watching, outbox),
+                PushKind::Unsubscribe => self.answer_to(Verb::Unwatch, Reply::Unwatched, outbox),
                 _ => {}
             }
             return Ok(());
@@ -317,8 +317,10 @@ impl Line {
         }
     }
 
-    fn answer_one(&mut self, reply: Reply, outbox: &mut Outbox) {
-        if self.calls.front() == Some(&Call::One) {
+    /// A push is the answer to the request that is first, if it is that one: servers push for reasons of their own, too.
+    fn answer_to(&mut self, verb: Verb, reply: Reply, outbox: &mut Outbox) {
+        let is_it = self.sent.front().is_some_and(|envelope| envelope.request.verb == verb);
+        if is_it && self.calls.front() == Some(&Call::One) {
             self.calls.pop_front();
             outbox.answers.extend(self.sent.pop_front().map(|envelope| (envelope.answer, reply)));
         }
