@@ -49,19 +49,20 @@ async fn a_server_that_takes_no_writes_extends_seals_and_releases_nothing() {
     let guard = redlock.acquire("r").await.unwrap();
     let node = RedisNode::open(Address::parse(&server.url()).unwrap(), RedisNodeOptions::default()).unwrap();
     let subject = Arc::new(Subject { resource: guard.resource().clone(), holder: guard.holder().clone() });
-    let fault_of = async |verb| match ask(&node, Request { subject: Arc::clone(&subject), verb }).await {
-        Reply::Failed(fault) => fault.kind,
-        other => panic!("{verb:?} was answered {other:?}"),
-    };
+    let fault_of =
+        async |verb: &Verb| match ask(&node, Request { subject: Arc::clone(&subject), verb: verb.clone() }).await {
+            Reply::Failed(fault) => fault.kind,
+            other => panic!("{verb:?} was answered {other:?}"),
+        };
     let token = guard.token().get() + 1;
     assert_eq!(server.command(&["CONFIG", "SET", "maxmemory", "1"]), "OK");
-    assert_eq!(fault_of(Verb::Seal { token }).await, FaultKind::OutOfMemory);
+    assert_eq!(fault_of(&Verb::Seal { token }).await, FaultKind::OutOfMemory);
     assert_eq!(server.command(&["CONFIG", "SET", "maxmemory", "0"]), "OK");
     // It follows nobody who is there: it has what it had, and takes no writes.
     server.command(&["REPLICAOF", "127.0.0.1", "1"]);
     let ttl = Duration::from_secs(30);
     for verb in [Verb::Seal { token }, Verb::Extend { ttl }, Verb::Release] {
-        assert_eq!(fault_of(verb).await, FaultKind::ReadOnly, "{verb:?}");
+        assert_eq!(fault_of(&verb).await, FaultKind::ReadOnly, "{verb:?}");
     }
     let outcome = guard.extend().await;
     assert!(matches!(outcome, Err(ExtendError::NoQuorum { .. })), "{outcome:?}");

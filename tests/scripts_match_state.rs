@@ -16,7 +16,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 use redfence::node::redis::{Address, Prefix, RedisNode, RedisNodeOptions};
 use redfence::node::{Node as _, NodeState, ask};
-use redfence::protocol::{Record, Reply, Request, RunId, Sight, Sighting, Subject, Verb, View};
+use redfence::protocol::{Record, Reply, Request, RunId, Settlement, Sight, Sighting, Subject, Verb, View};
 use redfence::{Clock as _, FencingToken, Holder, Resource, SystemClock, WallTime};
 use support::RedisServer;
 use support::fault_node::holder;
@@ -211,7 +211,7 @@ impl Pair {
         let (lock, counter) = (Prefix::default().lock(resource), Prefix::default().counter(resource));
         match &step.act {
             Act::Ask(verb) => {
-                return Some(self.ask_both(step, *verb, *verb, state));
+                return Some(self.ask_both(step, verb, verb, state));
             }
             Act::Settle { rest, stale } => {
                 // Each side has a record of its own: what it says of itself now, or something that it never said.
@@ -234,11 +234,12 @@ impl Pair {
                     Reply::Sighted(sight) => sight.mark,
                     other => panic!("{other:?}"),
                 };
-                let (of_server, of_state) = self.ask_both(step, look, look, state);
+                let (of_server, of_state) = self.ask_both(step, &look, &look, state);
                 let (max_ttl, wall, rest) = (Duration::from_secs(30), WallTime::from_unix_us(WALL_US), *rest);
-                let settle =
-                    |reply| Verb::Settle { mark: mark(&reply), seen: seen(reply), rest, new: *stale, max_ttl, wall };
-                return Some(self.ask_both(step, settle(of_server), settle(of_state), state));
+                let settle = |reply| {
+                    Settlement { mark: mark(&reply), seen: seen(reply), rest, new: *stale, max_ttl, wall }.into()
+                };
+                return Some(self.ask_both(step, &settle(of_server), &settle(of_state), state));
             }
             Act::LockVanishes => {
                 self.server.command(&["DEL", &lock]);
@@ -256,10 +257,10 @@ impl Pair {
         None
     }
 
-    fn ask_both(&self, step: &Step, server: Verb, of_state: Verb, state: &mut NodeState) -> (Reply, Reply) {
+    fn ask_both(&self, step: &Step, server: &Verb, of_state: &Verb, state: &mut NodeState) -> (Reply, Reply) {
         let (resource, holder) = (self.resources[step.resource].clone(), self.holders[step.holder].clone());
         let subject = Arc::new(Subject { resource, holder });
-        let request = |verb| Request { subject: Arc::clone(&subject), verb };
+        let request = |verb: &Verb| Request { subject: Arc::clone(&subject), verb: verb.clone() };
         let of_state = state.apply(SystemClock.wall(), &request(of_state));
         let of_server = self.runtime.block_on(ask(&self.node, request(server)));
         if let Reply::Sighted(sight) = &of_server {

@@ -1,6 +1,8 @@
 //! Plans written by hand: what is refused, and short ones that found something. Stories to be told are in
 //! `src/scenario/`.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use simulations::plan::{Blow, Turn};
 use simulations::{Level, Plan};
 
@@ -43,5 +45,18 @@ fn whoever_waits_is_not_woken_by_its_own_rollback() {
         let asked = outcome.trace.lines().filter(|line| line.contains("c1.0 -> ") && line.contains("Grant")).count();
         assert!(asked < 60, "the waiter asked {asked} times in 400 ms, node {node}");
         assert!(asked > 3, "it never waited: {asked}");
+    }
+}
+
+/// Plans that the farm found and shrank, each named after what it broke.
+#[test]
+fn what_once_broke_a_promise_breaks_none_any_more() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/plans");
+    let files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(!files.is_empty());
+    for file in files {
+        let plan: Plan = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+        assert_eq!(plan.check(), Ok(()));
+        assert_eq!(Level::Node.run(&plan, None, false).violations, Vec::new(), "{}", file.display());
     }
 }

@@ -17,7 +17,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 use redfence::node::redis::{Link, Prefix, RedisNode, RedisNodeOptions};
 use redfence::node::{Node as _, NodeState, ask, contract};
-use redfence::protocol::{Record, Reply, Request, Subject, Verb};
+use redfence::protocol::{Record, Reply, Request, Settlement, Subject, Verb};
 use redfence::{Clock as _, Entropy, FencingToken, Holder, HolderId, Label, Resource, WallTime};
 use redis::{ProtocolVersion, RedisConnectionInfo};
 use simulations::farm::{MachineClock, Process, TasksOf, World};
@@ -123,7 +123,7 @@ fn a_node_that_is_founded_is_as_join_leaves_it() {
         founded.server.found(30_000);
         let (rest, wall) = (Duration::ZERO, WallTime::default());
         let max_ttl = Duration::from_secs(30);
-        let settle = Verb::Settle { seen: None, mark: None, rest, new: true, max_ttl, wall };
+        let settle = Settlement { seen: None, mark: None, rest, new: true, max_ttl, wall }.into();
         assert!(matches!(ask(&joined.node, request(0, 0, settle)).await, Reply::Sighted(_)));
         for question in [
             &["HGET", "redfence:node", "format"][..],
@@ -211,9 +211,9 @@ async fn agree(steps: &[Step], kinds: &RefCell<BTreeSet<String>>) -> Result<(), 
             // A server counts connections, and there is one: so one holder waits here.
             Act::Ask(verb @ (Verb::Watch | Verb::Unwatch)) => {
                 let step = Step { holder: 0, ..step.clone() };
-                both(&stage, &mut state, &step, *verb).await
+                both(&stage, &mut state, &step, verb.clone()).await
             }
-            Act::Ask(verb) => both(&stage, &mut state, step, *verb).await,
+            Act::Ask(verb) => both(&stage, &mut state, step, verb.clone()).await,
             Act::Settle { rest, stale } => {
                 let (seen, _) = both(&stage, &mut state, step, Verb::Look { max_ttl: Duration::ZERO }).await;
                 let Reply::Sighted(sight) = seen else { panic!("{seen:?}") };
@@ -223,7 +223,7 @@ async fn agree(steps: &[Step], kinds: &RefCell<BTreeSet<String>>) -> Result<(), 
                     (None, true) => continue,
                 };
                 let (max_ttl, wall) = (Duration::from_secs(30), stage.clock.wall());
-                let settle = Verb::Settle { seen, mark: sight.mark, rest: *rest, new: *stale, max_ttl, wall };
+                let settle = Settlement { seen, mark: sight.mark, rest: *rest, new: *stale, max_ttl, wall }.into();
                 both(&stage, &mut state, step, settle).await
             }
             other => {
@@ -284,9 +284,9 @@ fn same(of_server: &Reply, of_state: &Reply) -> bool {
     match (of_server, of_state) {
         (Reply::Failed(one), Reply::Failed(other)) => one.kind == other.kind,
         (Reply::Sighted(one), Reply::Sighted(other)) => {
-            let mut other = *other;
+            let mut other = **other;
             (other.session, other.arrived) = (one.session, one.arrived);
-            *one == other
+            **one == other
         }
         (Reply::Scanned { cursor: 0, locks: one }, Reply::Scanned { cursor: 0, locks: other }) => {
             one.len() == other.len() && one.iter().all(|lock| other.contains(lock))

@@ -58,7 +58,7 @@ impl Drop for Answer {
 
 impl fmt::Debug for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let place = self.0.as_ref().map(|place| (place.node, place.verb));
+        let place = self.0.as_ref().map(|place| (place.node, &place.verb));
         f.debug_tuple("Answer").field(&place).finish()
     }
 }
@@ -71,7 +71,7 @@ impl fmt::Debug for Answer {
 pub async fn ask(node: &dyn Node, request: Request) -> Reply {
     let (sender, receiver) = oneshot::channel();
     let inbox = Arc::new(Once(std::sync::Mutex::new(Some(sender))));
-    let verb = request.verb;
+    let verb = request.verb.clone();
     match NodeId::new(0) {
         Some(id) => node.send(request, Answer::to(inbox, id, verb)),
         None => drop(inbox),

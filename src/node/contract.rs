@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Answer, Inbox, Node, ask};
-use crate::protocol::{FaultKind, Reply, Request, Sight, Subject, Verb, View};
+use crate::protocol::{FaultKind, Reply, Request, Settlement, Sight, Subject, Verb, View};
 use crate::{Holder, HolderId, Label, NodeId, Resource, WallTime};
 
 /// What a node did wrong.
@@ -75,7 +75,7 @@ impl Suite<'_> {
         let max_ttl = TTL * 2;
         let mut sight = party.sighted(rule, Verb::Look { max_ttl }).await?;
         if sight.record.is_none_or(|record| !record.awake) {
-            let settle = Verb::Settle {
+            let settle = Settlement {
                 seen: sight.record,
                 mark: sight.mark,
                 rest: Duration::ZERO,
@@ -83,7 +83,7 @@ impl Suite<'_> {
                 max_ttl,
                 wall: WallTime::default(),
             };
-            sight = party.sighted(rule, settle).await?;
+            sight = party.sighted(rule, settle.into()).await?;
         }
         ensure(
             rule,
@@ -91,9 +91,9 @@ impl Suite<'_> {
             &sight,
         )?;
         self.node.admit(sight.session);
-        let stale =
-            Verb::Settle { seen: None, mark: sight.mark, rest: TTL, new: false, max_ttl, wall: WallTime::default() };
-        let again = party.sighted("a settlement needs the record that it saw", stale).await?;
+        let late =
+            Settlement { seen: None, mark: sight.mark, rest: TTL, new: false, max_ttl, wall: WallTime::default() };
+        let again = party.sighted("a settlement needs the record that it saw", late.into()).await?;
         ensure("a settlement needs the record that it saw", again.record == sight.record, &(again, sight))
     }
 
@@ -225,7 +225,7 @@ impl Suite<'_> {
             let grant = Verb::Grant { ttl: TTL, floor: 0, block: 1, yield_at: 0 };
             // Nobody waits for the grant: its release is sent right behind it.
             for verb in [grant, Verb::Release] {
-                let request = Request { subject: Arc::clone(&party.subject), verb };
+                let request = Request { subject: Arc::clone(&party.subject), verb: verb.clone() };
                 if let Some(id) = NodeId::new(0) {
                     self.node.send(request, Answer::to(Arc::new(Nobody), id, verb));
                 }
@@ -250,20 +250,20 @@ impl Party<'_> {
 
     async fn sighted(&self, rule: &'static str, verb: Verb) -> Result<Sight, Broken> {
         match self.ask(verb).await {
-            Reply::Sighted(sight) => Ok(sight),
+            Reply::Sighted(sight) => Ok(*sight),
             other => Err(Broken { rule, detail: format!("{other:?} instead of a sight") }),
         }
     }
 
     async fn refused(&self, rule: &'static str, verb: Verb) -> Result<View, Broken> {
-        match self.ask(verb).await {
+        match self.ask(verb.clone()).await {
             Reply::Refused(view) => Ok(view),
             other => Err(Broken { rule, detail: format!("{verb:?}: {other:?} instead of a refusal") }),
         }
     }
 
     async fn expect(&self, rule: &'static str, verb: Verb, expected: &Reply) -> Result<(), Broken> {
-        let reply = self.ask(verb).await;
+        let reply = self.ask(verb.clone()).await;
         ensure(rule, reply == *expected, &(verb, reply))
     }
 

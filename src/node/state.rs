@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::protocol::{
-    COUNTER_MAX, COUNTER_MIN, Fault, FaultKind, Record, Reply, Request, RunId, Sight, Sighting, Subject, Verb, View,
-    clock_start,
+    COUNTER_MAX, COUNTER_MIN, Fault, FaultKind, Record, Reply, Request, RunId, Settlement, Sight, Sighting, Subject,
+    Verb, View, clock_start,
 };
 use crate::{HolderId, Moment, Resource, WallTime};
 
@@ -58,7 +58,8 @@ impl NodeState {
     #[must_use]
     pub fn founded(run_id: RunId, now: WallTime) -> Self {
         let mut state = Self::started(run_id, now);
-        state.settle(now, now, Duration::ZERO, Duration::ZERO, true);
+        let (rest, max_ttl) = (Duration::ZERO, Duration::ZERO);
+        state.settle(now, &Settlement { seen: None, mark: None, rest, new: true, max_ttl, wall: now });
         state
     }
 
@@ -66,11 +67,11 @@ impl NodeState {
     pub fn apply(&mut self, now: WallTime, request: &Request) -> Reply {
         let subject = &*request.subject;
         match request.verb {
-            Verb::Look { .. } | Verb::Settle { .. } | Verb::Wake { .. } => {
-                self.join(now, request.verb);
+            Verb::Look { .. } | Verb::Settle(_) | Verb::Wake { .. } => {
+                self.join(now, &request.verb);
                 let sight = self.sight(now);
                 self.was_joined |= sight.is_joined();
-                return Reply::Sighted(sight);
+                return Reply::Sighted(Box::new(sight));
             }
             Verb::Scan { cursor, count, remove } => return self.scan(now, cursor, count, remove),
             Verb::Grant { .. } => {
@@ -80,7 +81,7 @@ impl NodeState {
             _ => self.expire(&subject.resource, now),
         }
         match request.verb {
-            Verb::Grant { yield_at: 1.., .. } if self.yields(&subject.resource, request.verb) => {
+            Verb::Grant { yield_at: least @ 1.., .. } if self.waiting_for(&subject.resource) >= least => {
                 Reply::Refused(self.view(now, subject))
             }
             Verb::Grant { .. } if self.locks.contains_key(&subject.resource) => Reply::Refused(self.view(now, subject)),
@@ -130,9 +131,8 @@ impl NodeState {
         self.watchers.contains_key(resource)
     }
 
-    fn yields(&self, resource: &Resource, verb: Verb) -> bool {
-        let waiting = self.watchers.get(resource).map_or(0, BTreeSet::len);
-        matches!(verb, Verb::Grant { yield_at, .. } if waiting >= usize::try_from(yield_at).unwrap_or(usize::MAX))
+    fn waiting_for(&self, resource: &Resource) -> u32 {
+        self.watchers.get(resource).map_or(0, |watchers| u32::try_from(watchers.len()).unwrap_or(u32::MAX))
     }
 
     /// The counter of `slot` as it is; 0 when there is none.
@@ -210,28 +210,33 @@ impl NodeState {
         Reply::Scanned { cursor: next, locks }
     }
 
-    fn join(&mut self, now: WallTime, verb: Verb) {
+    fn join(&mut self, now: WallTime, verb: &Verb) {
         match verb {
-            Verb::Settle { seen, mark, rest, new, max_ttl, wall }
-                if self.record.map(identity) == seen.map(identity) && (seen.is_some() || self.mark == mark) =>
-            {
-                self.settle(now, wall, rest, max_ttl, new);
-            }
-            Verb::Wake { max_ttl, wall } => {
+            Verb::Settle(settlement) if self.is_as_seen(settlement) => self.settle(now, settlement),
+            &Verb::Wake { max_ttl, wall } => {
                 self.remember(max_ttl);
                 self.wake(now, wall);
             }
-            Verb::Look { max_ttl } | Verb::Settle { max_ttl, .. } => {
-                if self.record.is_none() && self.mark.is_none() {
-                    self.mark = Some(now.unix_us());
-                }
-                self.remember(max_ttl);
-            }
+            &Verb::Look { max_ttl } => self.look(now, max_ttl),
+            Verb::Settle(settlement) => self.look(now, settlement.max_ttl),
             _ => {}
         }
     }
 
-    fn settle(&mut self, now: WallTime, wall: WallTime, rest: Duration, max_ttl: Duration, new: bool) {
+    fn look(&mut self, now: WallTime, max_ttl: Duration) {
+        if self.record.is_none() && self.mark.is_none() {
+            self.mark = Some(now.unix_us());
+        }
+        self.remember(max_ttl);
+    }
+
+    /// Whether nothing has changed since the caller looked.
+    fn is_as_seen(&self, Settlement { seen, mark, .. }: &Settlement) -> bool {
+        self.record.map(identity) == seen.map(identity) && (seen.is_some() || self.mark == *mark)
+    }
+
+    fn settle(&mut self, now: WallTime, settlement: &Settlement) {
+        let &Settlement { rest, new, max_ttl, wall, .. } = settlement;
         let known = self.record.map_or(Duration::ZERO, |record| record.max_ttl);
         let awake = rest.is_zero();
         self.record = Some(Record {

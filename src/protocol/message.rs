@@ -26,7 +26,7 @@ pub struct Request {
 }
 
 /// What is asked of a node. Each is one atomic step there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Verb {
     /// Take the lock if nobody has it, and draw numbers from the slot's counter.
     Grant {
@@ -79,21 +79,7 @@ pub enum Verb {
     },
     /// If the record is still the one that was seen: write a new one, and rest. Resting nodes have no counters; where
     /// there is no need to rest, all counters are raised to the clock.
-    Settle {
-        /// The record that was seen, if any.
-        seen: Option<Record>,
-        /// Where none was: the mark that was seen instead. A settlement that arrives late, after the node forgot once more,
-        /// finds another mark, or none.
-        mark: Option<u64>,
-        /// How long to rest.
-        rest: Duration,
-        /// Whether it is founded with a new installation.
-        new: bool,
-        /// The longest time to live that the caller knows of.
-        max_ttl: Duration,
-        /// The caller's wall clock, for counters that start anew.
-        wall: WallTime,
-    },
+    Settle(Box<Settlement>),
     /// If the rest is over: create all counters at the clock.
     Wake {
         /// The longest time to live that the caller knows of: a rest that was too short for it is prolonged.
@@ -101,6 +87,30 @@ pub enum Verb {
         /// The caller's wall clock, for counters that start anew.
         wall: WallTime,
     },
+}
+
+/// What a node is to remember of being joined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Settlement {
+    /// The record that was seen, if any.
+    pub seen: Option<Record>,
+    /// Where none was: the mark that was seen instead. A settlement that arrives late, after the node forgot once more,
+    /// finds another mark, or none.
+    pub mark: Option<u64>,
+    /// How long to rest.
+    pub rest: Duration,
+    /// Whether it is founded with a new installation.
+    pub new: bool,
+    /// The longest time to live that the caller knows of.
+    pub max_ttl: Duration,
+    /// The caller's wall clock, for counters that start anew.
+    pub wall: WallTime,
+}
+
+impl From<Settlement> for Verb {
+    fn from(settlement: Settlement) -> Self {
+        Self::Settle(Box::new(settlement))
+    }
 }
 
 /// A node's answer. *Refused* and *failed* are never folded together: no is not "don't know".
@@ -133,7 +143,7 @@ pub enum Reply {
         locks: Vec<Sighting>,
     },
     /// What the node says of itself, after [`Verb::Look`], [`Verb::Settle`] and [`Verb::Wake`].
-    Sighted(Sight),
+    Sighted(Box<Sight>),
     /// No answer, or an error in place of one: the request may or may not have taken effect.
     Failed(Fault),
 }

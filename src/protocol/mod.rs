@@ -40,7 +40,7 @@ pub use extend::{Extend, ExtendDefeat, ExtendStep};
 pub use fencing::{COUNTER_MAX, COUNTER_MIN, Counters, clock_start};
 pub use footprint::Footprint;
 pub use join::{Census, Reason, Record, RunId, Sight, Standing, judge, rest};
-pub use message::{Fault, FaultKind, Reply, Request, Sighting, Subject, Verb, View};
+pub use message::{Fault, FaultKind, Reply, Request, Settlement, Sighting, Subject, Verb, View};
 pub use quorum::Quorum;
 pub use release::{Release, ReleaseOutcome};
 pub use renewal::{Action, LossCause, Renewal};

@@ -75,7 +75,7 @@ pub(super) fn begin(
         let excuses = unasked.iter().map(|node| (node, core.roster.excuse(node, started)));
         if let Step::Lost(defeat) = machine.without(excuses, started) {
             if let Some((earlier, outstanding)) = earlier {
-                earlier.send(outstanding, Verb::Release);
+                earlier.send(outstanding, &Verb::Release);
             }
             return Err(defeat);
         }
@@ -83,8 +83,8 @@ pub(super) fn begin(
     let floor = core.levels.floor(slot, ask.block);
     let grant = Verb::Grant { ttl, floor, block: ask.block, yield_at: ask.yield_at };
     match earlier {
-        Some((earlier, outstanding)) => exchange.take_over(earlier, outstanding, asked, grant),
-        None => exchange.send(asked, grant),
+        Some((earlier, outstanding)) => exchange.take_over(earlier, outstanding, asked, &grant),
+        None => exchange.send(asked, &grant),
     }
     Ok(Attempt {
         core: Arc::clone(core),
@@ -134,7 +134,7 @@ impl Attempt {
                     Step::Wait => {}
                     Step::Seal(nodes, token) => {
                         tracing::debug!(%nodes, ?token, "counters disagree, sealing");
-                        exchange.send(nodes, Verb::Seal { token: token.get() });
+                        exchange.send(nodes, &Verb::Seal { token: token.get() });
                         round.set(sleep(round_max));
                         step = Step::Seal(nodes, token);
                     }
@@ -168,7 +168,7 @@ impl Attempt {
                 _ => {}
             }
         }
-        exchange.ask(std::mem::take(&mut self.rest), self.grant);
+        exchange.ask(std::mem::take(&mut self.rest), &self.grant);
         Ok(())
     }
 }
@@ -188,7 +188,7 @@ pub(super) async fn extend(
     let started = core.clock.now();
     let exchange = Exchange::open(core, subject, Phase::Extend, Footprint::default(), started);
     let everybody = NodeSet::first(core.quorum.nodes());
-    if !send(&|| exchange.send(everybody, Verb::Extend { ttl: terms.ttl })) {
+    if !send(&|| exchange.send(everybody, &Verb::Extend { ttl: terms.ttl })) {
         return None;
     }
     let mut attempt = Extend::new(core.quorum, terms, started, voters);
@@ -263,7 +263,7 @@ pub(super) async fn inspect(
 ) -> Vec<(NodeId, Option<Reply>)> {
     let exchange = Exchange::open(core, subject, Phase::Inspect, Footprint::default(), Moment::default());
     let everybody = NodeSet::first(core.quorum.nodes());
-    exchange.send(everybody, Verb::Inspect);
+    exchange.send(everybody, &Verb::Inspect);
     let _ = tokio::time::timeout(round_max, exchange.filled(everybody.len())).await;
     let mut replies = exchange.take();
     let mut reply_of = |node| replies.iter().position(|(from, _)| *from == node).map(|at| replies.swap_remove(at).1);

@@ -52,7 +52,7 @@ pub(super) enum Phase {
 }
 
 impl Phase {
-    const fn reads(self, verb: Verb) -> bool {
+    const fn reads(self, verb: &Verb) -> bool {
         match verb {
             Verb::Grant { .. } | Verb::Seal { .. } => matches!(self, Self::Acquire),
             Verb::Extend { .. } => matches!(self, Self::Extend),
@@ -60,7 +60,7 @@ impl Phase {
             Verb::Inspect => matches!(self, Self::Inspect),
             Verb::Watch | Verb::Unwatch => false,
             Verb::Force | Verb::Scan { .. } => matches!(self, Self::Operate),
-            Verb::Look { .. } | Verb::Settle { .. } | Verb::Wake { .. } => matches!(self, Self::Join),
+            Verb::Look { .. } | Verb::Settle(_) | Verb::Wake { .. } => matches!(self, Self::Join),
         }
     }
 }
@@ -90,21 +90,21 @@ impl Exchange {
     }
 
     /// Further nodes are asked for grants.
-    pub(super) fn ask(self: &Arc<Self>, nodes: NodeSet, verb: Verb) {
+    pub(super) fn ask(self: &Arc<Self>, nodes: NodeSet, verb: &Verb) {
         self.lock().footprint.ask(nodes);
         self.send(nodes, verb);
     }
 
     /// Sends the release of `earlier` to the nodes where its lock is `outstanding`, and to each of `nodes` the grant `verb` of this attempt,
     /// right behind it.
-    pub(super) fn take_over(self: &Arc<Self>, earlier: &Arc<Self>, outstanding: NodeSet, nodes: NodeSet, verb: Verb) {
+    pub(super) fn take_over(self: &Arc<Self>, earlier: &Arc<Self>, outstanding: NodeSet, nodes: NodeSet, verb: &Verb) {
         let both = outstanding.iter().filter(|node| nodes.contains(*node)).count();
         earlier.lock().awaited += both;
         self.lock().awaited += both;
         for (id, node) in self.core.nodes() {
             match (outstanding.contains(id), nodes.contains(id)) {
-                (true, true) => node.send_both(earlier.parcel(id, Verb::Release), self.parcel(id, verb)),
-                (true, false) => earlier.send(NodeSet::from_iter([id]), Verb::Release),
+                (true, true) => node.send_both(earlier.parcel(id, Verb::Release), self.parcel(id, verb.clone())),
+                (true, false) => earlier.send(NodeSet::from_iter([id]), &Verb::Release),
                 (false, true) => self.send(NodeSet::from_iter([id]), verb),
                 (false, false) => {}
             }
@@ -113,12 +113,13 @@ impl Exchange {
 
     fn parcel(self: &Arc<Self>, node: NodeId, verb: Verb) -> (Request, Answer) {
         let inbox = Arc::clone(self) as Arc<dyn Inbox>;
-        (Request { subject: Arc::clone(&self.subject), verb }, Answer::to(inbox, node, verb))
+        let answer = Answer::to(inbox, node, verb.clone());
+        (Request { subject: Arc::clone(&self.subject), verb }, answer)
     }
 
     /// Sends `verb` to `nodes`, all at once.
-    pub(super) fn send(self: &Arc<Self>, nodes: NodeSet, verb: Verb) {
-        self.send_each(nodes, &|_| verb);
+    pub(super) fn send(self: &Arc<Self>, nodes: NodeSet, verb: &Verb) {
+        self.send_each(nodes, &|_| verb.clone());
     }
 
     /// Sends each of `nodes` a verb of its own, all at once.
@@ -190,7 +191,7 @@ impl Exchange {
     /// unproved when the last answer is in goes to the sweeper.
     pub(super) fn leave(self: &Arc<Self>, reading: Option<Phase>) -> NodeSet {
         let outstanding = self.prepare_to_leave(reading);
-        self.send(outstanding, Verb::Release);
+        self.send(outstanding, &Verb::Release);
         outstanding
     }
 
@@ -233,7 +234,7 @@ impl Inbox for Exchange {
                 Verb::Release => inner.footprint.on_release(node, &reply),
                 _ => {}
             }
-            if inner.reading.is_some_and(|phase| phase.reads(verb)) {
+            if inner.reading.is_some_and(|phase| phase.reads(&verb)) {
                 inner.queue.push((node, reply));
             }
             let woken = if inner.queue.len() >= inner.wake_at { inner.reader.take() } else { None };

@@ -157,7 +157,7 @@ impl Lobby {
             match seat {
                 Some(seat) if seat.give(Call::Turn).is_ok() => return,
                 Some(_) => {}
-                None => self.send(core, resource, NodeSet::first(core.quorum.nodes()), Verb::Unwatch, &Arc::default()),
+                None => self.send(core, resource, NodeSet::first(core.quorum.nodes()), &Verb::Unwatch, &Arc::default()),
             }
         }
     }
@@ -203,7 +203,7 @@ impl Lobby {
         if let Some(room) = self.lock().get_mut(resource) {
             room.bell = Some(Arc::clone(&bell));
         }
-        self.send(core, resource, core.roster.ready(), Verb::Watch, &bell);
+        self.send(core, resource, core.roster.ready(), &Verb::Watch, &bell);
         bell
     }
 
@@ -214,17 +214,18 @@ impl Lobby {
             rooms.iter().filter_map(|(resource, room)| Some((resource.clone(), room.bell.clone()?))).collect()
         };
         for (resource, bell) in watched {
-            self.send(core, &resource, NodeSet::from_iter([node]), Verb::Watch, &bell);
+            self.send(core, &resource, NodeSet::from_iter([node]), &Verb::Watch, &bell);
             bell.missed_some();
         }
     }
 
-    fn send(&self, core: &Core, resource: &Resource, nodes: NodeSet, verb: Verb, bell: &Arc<Bell>) {
+    fn send(&self, core: &Core, resource: &Resource, nodes: NodeSet, verb: &Verb, bell: &Arc<Bell>) {
         let holder = Holder::new(self.me, crate::Label::default());
         let subject = Arc::new(Subject { resource: resource.clone(), holder });
         for (id, node) in core.nodes().filter(|(id, _)| nodes.contains(*id)) {
             let inbox = Arc::clone(bell) as Arc<dyn Inbox>;
-            node.send(Request { subject: Arc::clone(&subject), verb }, Answer::to(inbox, id, verb));
+            let answer = Answer::to(inbox, id, verb.clone());
+            node.send(Request { subject: Arc::clone(&subject), verb: verb.clone() }, answer);
         }
     }
 

@@ -14,7 +14,7 @@ use super::exchange::{Exchange, Phase};
 use super::station::Station;
 use crate::node::Task;
 use crate::protocol::{
-    Census, Fault, FaultKind, Footprint, Reason, Reply, RunId, Sight, Standing, Subject, Verb, judge, rest,
+    Census, Fault, FaultKind, Footprint, Reason, Reply, RunId, Settlement, Sight, Standing, Subject, Verb, judge, rest,
 };
 use crate::{Holder, HolderId, Label, Moment, NodeId, NodeSet, Resource, WallTime};
 
@@ -195,7 +195,7 @@ impl Roster {
             self.exchange(core, everybody, Patience::All, |node| {
                 let sight = seen.get(node.index()).copied().flatten();
                 let (seen, mark) = (sight.and_then(|sight| sight.record), sight.and_then(|sight| sight.mark));
-                Verb::Settle { seen, mark, rest: Duration::ZERO, new: true, max_ttl, wall }
+                Settlement { seen, mark, rest: Duration::ZERO, new: true, max_ttl, wall }.into()
             })
             .await;
             self.judge_all(core.clock.now(), false);
@@ -236,7 +236,7 @@ impl Roster {
                 let standing = due.iter().find(|(id, _)| *id == node).map(|(_, standing)| *standing);
                 match standing {
                     Some((Standing::Settle { rest, reason }, Sight { record: seen, mark, .. })) => {
-                        Verb::Settle { seen, mark, rest, new: reason == Reason::New, max_ttl, wall }
+                        Settlement { seen, mark, rest, new: reason == Reason::New, max_ttl, wall }.into()
                     }
                     _ => Verb::Wake { max_ttl, wall },
                 }
@@ -288,7 +288,7 @@ impl Roster {
                     if sight.run_id.is_none() && station.is_unknown() {
                         tracing::warn!(node = %id, "INFO is not permitted: a restored snapshot, or one server under two names, is not noticed");
                     }
-                    if let Some(step) = station.sighted(sight, sent, self.policy.drift_ppm) {
+                    if let Some(step) = station.sighted(*sight, sent, self.policy.drift_ppm) {
                         let rest = rest(self.policy.max_ttl.max(station.max_ttl()), self.policy.drift_ppm);
                         tracing::warn!(node = %id, ?step, ?rest, "the node's clock stepped, so locks may have ended early; it rests");
                         station.keep_out_until(now.after(rest));

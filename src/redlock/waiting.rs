@@ -143,10 +143,15 @@ impl Turn<'_> {
         let (occupant, ends) = votes.occupant().map_or((None, None), |(occupant, ttl_left)| {
             (occupant.parse::<Holder>().ok().map(|holder| holder.id()), ttl_left.map(|ttl_left| ttl_left + jitter))
         });
-        // Contenders that split the votes give them back at once, each after a pause of its own; and some servers tell nothing.
-        let in_the_way = votes.held_by_occupant() >= core.quorum.blocking();
+        // Contenders that split the votes give them back at once, and would meet again at once, for ever. So the one with the
+        // most votes goes away for a random while, and listens to nobody; the others wait for what it gives back.
+        let granted = votes.granted();
+        if granted > 0 && !(votes.held_by_occupant() >= core.quorum.blocking() && votes.held_by_occupant() > granted) {
+            return sleep(pause.min(left)).await;
+        }
         let limit = match ends {
-            Some(ends) if !bell.is_deaf() && (in_the_way || votes.granted() == 0) => ends,
+            Some(ends) if !bell.is_deaf() => ends,
+            // Some servers tell nothing.
             Some(ends) => ends.min(pause),
             None => pause,
         };

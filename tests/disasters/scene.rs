@@ -318,7 +318,7 @@ impl Node for Credulous {
             return node.send(request, answer);
         }
         tokio::spawn(async move {
-            let verb = request.verb;
+            let verb = request.verb.clone();
             match (ask(&*node, request).await, verb) {
                 (Reply::Failed(_), Verb::Grant { .. }) => answer.reply(Reply::Granted { counter: 1 }),
                 (Reply::Failed(_), _) => answer.reply(Reply::Sealed),

@@ -202,7 +202,7 @@ impl NodeLevel {
             sight.session = session;
         }
         let is_present = link.open && link.session == session;
-        match (request.verb, &reply) {
+        match (&request.verb, &reply) {
             (Verb::Watch, Reply::Watching) if is_present => link.watched.push(Arc::clone(&request.subject)),
             // It came over a connection that has ended, and the server sees that.
             (Verb::Watch, Reply::Watching) => server.unwatch(&request.subject),

@@ -91,16 +91,16 @@ impl Server {
     /// Does what a request asks, and notes what promises rely on.
     pub(super) fn apply(&mut self, request: &Request) -> Reply {
         let reply = Mutant::apply(self.mutant, &mut self.state, self.clock.wall(), request);
-        match (request.verb, &reply) {
+        match (&request.verb, &reply) {
             (Verb::Seal { .. }, _) => self.world.count(|seen| seen.seals += 1),
-            (Verb::Settle { rest, .. }, Reply::Sighted(_)) => {
+            (Verb::Settle(settlement), Reply::Sighted(_)) => {
                 self.flushed = false;
-                self.world.count(|seen| seen.rests += u64::from(!rest.is_zero()));
+                self.world.count(|seen| seen.rests += u64::from(!settlement.rest.is_zero()));
             }
             (Verb::Wake { .. }, _) => self.world.count(|seen| seen.wakes += 1),
             _ => {}
         }
-        self.watch_counters(request.verb);
+        self.watch_counters(&request.verb);
         self.draw();
         reply
     }
@@ -118,9 +118,10 @@ impl Server {
 
     /// Tokens rely on counters that do not go back. One that was lost starts at the later of two clocks; if both are
     /// behind what was lost, nobody could know.
-    fn watch_counters(&mut self, verb: Verb) {
+    fn watch_counters(&mut self, verb: &Verb) {
         let caller = match verb {
-            Verb::Settle { wall, .. } | Verb::Wake { wall, .. } => Some(wall),
+            Verb::Settle(settlement) => Some(settlement.wall),
+            Verb::Wake { wall, .. } => Some(*wall),
             _ => None,
         };
         for (resource, highest) in self.resources.iter().zip(&mut self.highest) {

@@ -13,10 +13,13 @@ use redfence::{Clock as _, TokioClock, WallTime};
 use super::glimpse::Glimpse;
 use crate::dice::Dice;
 use crate::history::{Assumed, History, Record};
-use crate::invariant::{Coverage, Violation};
+use crate::invariant::{Coverage, Violation, endless};
 
 /// 2026-01-01: every wall clock starts around here.
 pub const WALL_AT_START: WallTime = WallTime::from_unix_ms(1_767_225_600_000);
+
+/// A run in which more than this is due never ends: most have some thousands.
+const ENTRIES_MAX: u64 = 1_000_000;
 
 /// Something that is to happen.
 type Event = Box<dyn FnOnce() + Send>;
@@ -114,6 +117,12 @@ impl World {
                 let next_ms = {
                     let mut agenda = lock(&self.agenda);
                     if agenda.over {
+                        return Poll::Ready(());
+                    }
+                    if agenda.entries_ever > ENTRIES_MAX {
+                        drop(agenda);
+                        self.broken(endless(ENTRIES_MAX, self.now_us()));
+                        self.stop();
                         return Poll::Ready(());
                     }
                     let next_ms = agenda.due.peek().map(|Reverse(entry)| entry.key.0);

@@ -24,3 +24,9 @@ pub fn unserved(who: &str, waited_ms: u32, at_us: Micros, error: &str) -> Violat
     let story = format!("{who} waited for {waited_ms} ms although all faults had ended: {error}");
     Violation { promise: Promise::L, at_us, story }
 }
+
+/// So much is going on that the run will not end: somebody asks again and again, without a pause.
+#[must_use]
+pub fn endless(events: u64, at_us: Micros) -> Violation {
+    Violation { promise: Promise::L, at_us, story: format!("more than {events} events, and no end") }
+}

@@ -30,7 +30,7 @@ use crate::history::{History, Micros, Stay};
 
 pub use clean::{Leftover, clean};
 pub use exclusive::{Overlap, overlaps};
-pub use live::{live, unserved};
+pub use live::{endless, live, unserved};
 pub use quiet::quiet;
 pub use sometimes::{Coverage, vacuous};
 use vanished::Vanished;

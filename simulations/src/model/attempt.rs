@@ -58,7 +58,7 @@ pub(super) struct Line {
 }
 
 /// A request on its way. Rounds tell the extensions of one lease apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Mail {
     pub(super) round: u8,
     pub(super) verb: Verb,
@@ -85,10 +85,10 @@ pub(super) enum Kind {
 
 impl Attempt {
     /// Puts `verb` on its way to the nodes of `to` that it can reach.
-    pub(super) fn send(&mut self, to: NodeSet, round: u8, verb: Verb) {
+    pub(super) fn send(&mut self, to: NodeSet, round: u8, verb: &Verb) {
         for node in self.reach.iter().filter(|node| to.contains(*node)) {
             if let Some(line) = self.lines.get_mut(node.index()) {
-                line.requests.push(Mail { round, verb, orphan: false });
+                line.requests.push(Mail { round, verb: verb.clone(), orphan: false });
             }
         }
     }
@@ -97,7 +97,7 @@ impl Attempt {
     pub(super) fn leave(&mut self, world: &World) {
         self.phase = Phase::Over(self.phase.token());
         if world.setup.releases {
-            self.send(self.footprint.outstanding(), 0, Verb::Release);
+            self.send(self.footprint.outstanding(), 0, &Verb::Release);
         }
     }
 

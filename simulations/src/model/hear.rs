@@ -101,7 +101,7 @@ impl World {
                     true => counted.contains(counted_as(reach, *node)),
                     false => counted.contains(*node),
                 };
-                attempt.send(reach.iter().filter(is_meant).collect(), 0, Verb::Seal { token: token.get() });
+                attempt.send(reach.iter().filter(is_meant).collect(), 0, &Verb::Seal { token: token.get() });
             }
             Step::Lost(_) => attempt.leave(self),
             Step::Won(win) => {

@@ -2,7 +2,7 @@
 
 use redfence::WallTime;
 use redfence::node::NodeState;
-use redfence::protocol::{Reply, Request, Verb};
+use redfence::protocol::{Reply, Request};
 
 /// A wrong protocol. Each differs from the right one in a single place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -63,25 +63,13 @@ impl Mutant {
 
     /// What a node does with a request under this mutant.
     pub(super) fn apply(mutant: Option<Self>, node: &mut NodeState, now: WallTime, request: &Request) -> Reply {
-        match (mutant, request.verb) {
-            (Some(Self::SealWithoutHolder), Verb::Seal { token }) => {
-                let slot = request.subject.resource.slot();
-                node.set_counter(slot, node.counter(slot).max(token));
-                Reply::Sealed
-            }
-            (Some(Self::ExtendReseeds), Verb::Extend { ttl }) => match node.apply(now, request) {
-                Reply::Refused(view) if view.occupant.is_none() => {
-                    let verb = Verb::Grant { ttl, floor: 0, block: 1, yield_at: 0 };
-                    node.apply(now, &Request { verb, ..request.clone() });
-                    Reply::Extended
-                }
-                reply => reply,
-            },
-            (Some(Self::BlockNotOwned), Verb::Grant { ttl, floor, yield_at, .. }) => {
-                let verb = Verb::Grant { ttl, floor, block: 1, yield_at };
-                node.apply(now, &Request { verb, ..request.clone() })
-            }
-            _ => node.apply(now, request),
-        }
+        let same = match mutant {
+            Some(Self::SealWithoutHolder) => Some(crate::Mutant::SealWithoutHolder),
+            Some(Self::ExtendReseeds) => Some(crate::Mutant::ExtendReseeds),
+            Some(Self::BlockNotOwned) => Some(crate::Mutant::BlockNotOwned),
+            // The others are not about what a node does with one request.
+            _ => None,
+        };
+        crate::Mutant::apply(same, node, now, request)
     }
 }

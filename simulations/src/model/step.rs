@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use redfence::node::NodeState;
 use redfence::protocol::{
-    Acquire, Census, Extend, Footprint, Quorum, Reason, Record, Reply, Request, Sight, Standing, Verb, judge, rest,
+    Acquire, Census, Extend, Footprint, Quorum, Reason, Record, Reply, Request, Settlement, Sight, Standing, Verb,
+    judge, rest,
 };
 use redfence::{NodeId, NodeSet, WallTime};
 
@@ -58,7 +59,7 @@ impl World {
             heard: NodeSet::EMPTY,
             phase: Phase::Acquiring(Box::new(machine), Aside(Oracle::new(quorum))),
         };
-        attempt.send(reach, 0, Verb::Grant { ttl: TERMS.ttl, floor, block: self.setup.block, yield_at: 0 });
+        attempt.send(reach, 0, &Verb::Grant { ttl: TERMS.ttl, floor, block: self.setup.block, yield_at: 0 });
         state.attempts.push(Arc::new(attempt));
         Some(())
     }
@@ -68,7 +69,7 @@ impl World {
         let wall = state.wall();
         let attempt = Arc::make_mut(state.attempts.get_mut(id)?);
         let line = attempt.lines.get_mut(node.index())?;
-        let mail = *line.requests.get(at)?;
+        let mail = line.requests.get(at)?.clone();
         // Every other attempt has its grants repeated: enough to break T1, and few enough to search.
         let is_first_of_two =
             self.is(Mutant::GrantTwice) && id.is_multiple_of(2) && mail.kind() == Kind::Grant && !line.repeated;
@@ -78,7 +79,7 @@ impl World {
         } else {
             line.requests.remove(at);
         }
-        let request = Request { subject: Arc::clone(self.subjects.get(id)?), verb: mail.verb };
+        let request = Request { subject: Arc::clone(self.subjects.get(id)?), verb: mail.verb.clone() };
         let server = Arc::make_mut(state.servers.get_mut(node.index())?);
         let reply = Mutant::apply(self.setup.mutant, &mut server.node, wall, &request);
         server.occupant.0 = self.occupant(server, wall);
@@ -97,7 +98,7 @@ impl World {
         let (lease, voters) = (*lease, lease.continuity.voters());
         let machine = Extend::new(self.quorum, TERMS, now, voters);
         attempt.phase = Phase::Extending(lease, Box::new(machine), newest);
-        attempt.send(NodeSet::first(self.setup.nodes), lease.extensions, Verb::Extend { ttl: TERMS.ttl });
+        attempt.send(NodeSet::first(self.setup.nodes), lease.extensions, &Verb::Extend { ttl: TERMS.ttl });
         attempt.tidy(self);
         Some(())
     }
@@ -142,24 +143,25 @@ impl World {
         let subject = self.subjects.first()?;
         let ask = |server: &mut Server, now, verb| {
             let reply = server.node.apply(now, &Request { subject: Arc::clone(subject), verb });
-            if let Reply::Sighted(sight) = reply { Some(sight) } else { None }
+            if let Reply::Sighted(sight) = reply { Some(*sight) } else { None }
         };
         let wall = state.wall();
         let mut others = state.servers.iter().zip(self.ids()).filter(|(_, id)| *id != node);
-        let look = Verb::Look { max_ttl: TERMS.ttl };
+        let look = || Verb::Look { max_ttl: TERMS.ttl };
         let known_elsewhere = others.any(|(other, _)| {
-            ask(&mut Server::clone(other), wall, look).is_some_and(|sight: Sight| sight.record.is_some())
+            ask(&mut Server::clone(other), wall, look()).is_some_and(|sight: Sight| sight.record.is_some())
         });
         let server = Arc::make_mut(state.servers.get_mut(node.index())?);
         // Its clock is not behind what it issued; where time stands still, it is not a bit before it either.
         let now = wall.max(WallTime::from_unix_us(server.issued));
-        let sight = ask(server, now, look)?;
+        let sight = ask(server, now, look())?;
         let seen: Option<Record> = sight.record;
         let verb = match judge(&sight, &self.census(known_elsewhere)) {
             Standing::Ready | Standing::Resting(_) => return None,
             Standing::Wake => Verb::Wake { max_ttl: TERMS.ttl, wall: now },
             Standing::Settle { rest, reason } => {
-                Verb::Settle { seen, mark: sight.mark, rest, new: reason == Reason::New, max_ttl: TERMS.ttl, wall: now }
+                let (mark, new, max_ttl) = (sight.mark, reason == Reason::New, TERMS.ttl);
+                Settlement { seen, mark, rest, new, max_ttl, wall: now }.into()
             }
         };
         ask(server, now, verb).map(|_| ())

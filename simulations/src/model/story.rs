@@ -132,7 +132,7 @@ impl World {
     }
 
     fn arrival(&self, before: &State, id: usize, node: NodeId, at: usize) -> String {
-        let mail = line(before, id, node).and_then(|line| line.requests.get(at)).copied();
+        let mail = line(before, id, node).and_then(|line| line.requests.get(at)).cloned();
         let reply = self.arrive(&mut before.clone(), id, node, at);
         let (Some(Mail { verb, .. }), Some(reply), who) = (mail, reply, name(id)) else { return String::new() };
         match (verb, reply) {

@@ -56,7 +56,7 @@ impl Node for Road {
         let holder = request.subject.holder.id();
         // Whoever listens in knows the node anyway.
         let Some(id) = NodeId::new(0) else { return };
-        match (self.mutant, request.verb) {
+        match (self.mutant, request.verb.clone()) {
             (Mutant::NoSeal, Verb::Seal { .. }) => answer.reply(Reply::Sealed),
             (Mutant::GrantTwice, Verb::Grant { ttl, block, .. }) => {
                 let late_ms = self.world.throw(|dice| dice.skewed(2 * self.terms.ttl_ms));
@@ -67,8 +67,7 @@ impl Node for Road {
                 );
                 self.world.after(late_ms, move || node.send(again, nowhere(id)));
             }
-            (Mutant::UnknownIsGranted, Verb::Grant { .. }) => {
-                let verb = request.verb;
+            (Mutant::UnknownIsGranted, verb @ Verb::Grant { .. }) => {
                 let inbox = Arc::new(Hopeful { known: Arc::clone(&self.known), answer: Mutex::new(Some(answer)) });
                 // Shortly before the round is over.
                 let patience_ms = self.terms.node_timeout_ms * 3 / 4;
@@ -76,16 +75,14 @@ impl Node for Road {
                 self.world.after(patience_ms, move || hopeful.assume());
                 self.node.send(request, Answer::to(inbox, id, verb));
             }
-            (Mutant::UnknownNotReleased, Verb::Grant { .. }) => {
-                let verb = request.verb;
+            (Mutant::UnknownNotReleased, verb @ Verb::Grant { .. }) => {
                 let inbox =
                     Arc::new(Confirmed { holder, known: Arc::clone(&self.known), answer: Mutex::new(Some(answer)) });
                 self.node.send(request, Answer::to(inbox, id, verb));
             }
-            (Mutant::NoticeIsGrant, Verb::Grant { .. })
+            (Mutant::NoticeIsGrant, verb @ Verb::Grant { .. })
                 if lock(&self.known).freed.remove(&request.subject.resource) =>
             {
-                let verb = request.verb;
                 let inbox = Arc::new(Presumed(Mutex::new(Some(answer))));
                 self.node.send(request, Answer::to(inbox, id, verb));
             }

@@ -2,7 +2,7 @@
 
 use redfence::WallTime;
 use redfence::node::NodeState;
-use redfence::protocol::{COUNTER_MIN, Reply, Request, Verb};
+use redfence::protocol::{COUNTER_MIN, Reply, Request, Settlement, Verb};
 use std::time::Duration;
 
 use super::Mutant;
@@ -11,12 +11,12 @@ impl Mutant {
     /// What a node does with a request, under a mutant or under none.
     pub(crate) fn apply(mutant: Option<Self>, node: &mut NodeState, now: WallTime, request: &Request) -> Reply {
         let slot = request.subject.resource.slot();
-        match (mutant, request.verb) {
-            (Some(Self::SealWithoutHolder), Verb::Seal { token }) => {
+        match (mutant, &request.verb) {
+            (Some(Self::SealWithoutHolder), &Verb::Seal { token }) => {
                 node.set_counter(slot, node.counter(slot).max(token));
                 Reply::Sealed
             }
-            (Some(Self::ExtendReseeds), Verb::Extend { ttl }) => match node.apply(now, request) {
+            (Some(Self::ExtendReseeds), &Verb::Extend { ttl }) => match node.apply(now, request) {
                 Reply::Refused(view) if view.occupant.is_none() => {
                     let verb = Verb::Grant { ttl, floor: 0, block: 1, yield_at: 0 };
                     node.apply(now, &Request { verb, ..request.clone() });
@@ -31,16 +31,15 @@ impl Mutant {
                 node.apply(now, request)
             }
             // Nobody finds out that it forgot, for it is awake at once with a counter that starts low.
-            (Some(Self::EmptyCounterVotes), Verb::Settle { seen, mark, new, max_ttl, wall, .. }) => {
-                let verb = Verb::Settle { seen, mark, rest: Duration::ZERO, new, max_ttl, wall };
+            (Some(Self::EmptyCounterVotes), Verb::Settle(settlement)) => {
                 let before = node.counter(slot);
-                let reply = node.apply(now, &Request { verb, ..request.clone() });
+                let reply = at_once(node, now, request, settlement);
                 if before < COUNTER_MIN {
                     forget_counters(node);
                 }
                 reply
             }
-            (Some(Self::BlockNotOwned), Verb::Grant { ttl, floor, yield_at, .. }) => {
+            (Some(Self::BlockNotOwned), &Verb::Grant { ttl, floor, yield_at, .. }) => {
                 let verb = Verb::Grant { ttl, floor, block: 1, yield_at };
                 node.apply(now, &Request { verb, ..request.clone() })
             }
@@ -48,11 +47,8 @@ impl Mutant {
                 node.drop_lock(&request.subject.resource);
                 Reply::Released
             }
-            (Some(Self::NoRest), Verb::Settle { seen, mark, new, max_ttl, wall, .. }) => {
-                let verb = Verb::Settle { seen, mark, rest: Duration::ZERO, new, max_ttl, wall };
-                node.apply(now, &Request { verb, ..request.clone() })
-            }
-            (Some(Self::NoClockStart), Verb::Settle { .. } | Verb::Wake { .. }) => {
+            (Some(Self::NoRest), Verb::Settle(settlement)) => at_once(node, now, request, settlement),
+            (Some(Self::NoClockStart), Verb::Settle(_) | Verb::Wake { .. }) => {
                 let before = node.counter(slot);
                 let reply = node.apply(now, request);
                 if before < COUNTER_MIN && node.counter(slot) >= COUNTER_MIN {
@@ -63,6 +59,12 @@ impl Mutant {
             _ => node.apply(now, request),
         }
     }
+}
+
+/// A settlement that lets the node vote again at once.
+fn at_once(node: &mut NodeState, now: WallTime, request: &Request, settlement: &Settlement) -> Reply {
+    let verb = Settlement { rest: Duration::ZERO, ..*settlement }.into();
+    node.apply(now, &Request { verb, ..request.clone() })
 }
 
 /// All counters start anew from the lowest number that counts.

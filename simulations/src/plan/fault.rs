@@ -70,6 +70,12 @@ pub enum Memory {
 }
 
 impl Blow {
+    /// A client and a node hear nothing of each other, and what they said is gone.
+    #[must_use]
+    pub const fn cut(client: u8, node: u8, for_ms: u32) -> Self {
+        Self::Cut { client: Some(client), node: Some(node), way: Way::Both, arrives_after: false, for_ms }
+    }
+
     /// How long it lasts; `None` for what is over at once.
     #[must_use]
     pub const fn lasts_ms(&self) -> Option<u32> {

@@ -9,24 +9,17 @@
 use super::{Must, Scenario, ShortCut};
 use crate::Mutant;
 use crate::invariant::Promise;
-use crate::plan::{Blow, Memory, Plan, Turn, Way};
+use crate::plan::{Blow, Memory, Plan, Turn};
 
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "amnesiac-node",
     source: include_str!("amnesiac_node.rs"),
     plan: || {
-        let cut = |client, node, for_ms| Blow::Cut {
-            client: Some(client),
-            node: Some(node),
-            way: Way::Both,
-            arrives_after: false,
-            for_ms,
-        };
         let mut plan = Plan::of(3)
             .client([Turn::after(0).wait(400).stall(1_600)])
             .client([Turn::after(150).wait(2_200).work(200)])
-            .fault(0, cut(0, 2, 60))
-            .fault(100, cut(1, 0, 1_600))
+            .fault(0, Blow::cut(0, 2, 60))
+            .fault(100, Blow::cut(1, 0, 1_600))
             .fault(109, Blow::Crash { node: 1, down_ms: 1, memory: Memory::Lost })
             .calm_at(2_600);
         (plan.terms.ttl_ms, plan.terms.max_ttl_ms) = (2_000, 2_000);

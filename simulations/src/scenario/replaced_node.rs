@@ -9,25 +9,18 @@
 use super::{Must, Scenario, ShortCut};
 use crate::Mutant;
 use crate::invariant::Promise;
-use crate::plan::{Blow, Memory, Plan, Turn, Way};
+use crate::plan::{Blow, Memory, Plan, Turn};
 
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "replaced-node",
     source: include_str!("replaced_node.rs"),
     plan: || {
-        let cut = |client, node, for_ms| Blow::Cut {
-            client: Some(client),
-            node: Some(node),
-            way: Way::Both,
-            arrives_after: false,
-            for_ms,
-        };
         let mut plan = Plan::of(3)
             .client([Turn::after(40).wait(300).write()])
             .client([Turn::after(250).wait(2_400).write().work(50)])
-            .fault(0, cut(0, 2, 200))
+            .fault(0, Blow::cut(0, 2, 200))
             .fault(210, Blow::Crash { node: 1, down_ms: 20, memory: Memory::Lost })
-            .fault(200, cut(1, 0, 2_400))
+            .fault(200, Blow::cut(1, 0, 2_400))
             .calm_at(2_700);
         plan.ahead = vec![2, 2, 0];
         plan

@@ -10,24 +10,17 @@
 use super::{Must, Scenario, ShortCut};
 use crate::Mutant;
 use crate::invariant::Promise;
-use crate::plan::{Blow, Plan, Turn, Way};
+use crate::plan::{Blow, Plan, Turn};
 
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "uneven-counters",
     source: include_str!("uneven_counters.rs"),
     plan: || {
-        let cut = |client, node, for_ms| Blow::Cut {
-            client: Some(client),
-            node: Some(node),
-            way: Way::Both,
-            arrives_after: false,
-            for_ms,
-        };
         let mut plan = Plan::of(3)
             .client([Turn::after(0).wait(500).write()])
             .client([Turn::after(160).wait(500).write()])
-            .fault(0, cut(0, 2, 150))
-            .fault(155, cut(1, 0, 500))
+            .fault(0, Blow::cut(0, 2, 150))
+            .fault(155, Blow::cut(1, 0, 500))
             .calm_at(700);
         plan.ahead = vec![2, 0, 0];
         plan

@@ -98,14 +98,14 @@ impl StreamLevel {
     fn sent(&self, request: &Request) {
         let holder = request.subject.holder.id();
         let mut holders = lock(&self.holders);
-        match request.verb {
+        match &request.verb {
             Verb::Grant { .. } => drop(holders.began.entry(holder).or_insert_with(|| self.world.now_ms())),
             Verb::Release => drop(holders.released.insert(holder)),
             Verb::Extend { .. } if holders.released.contains(&holder) => {
                 self.world.broken(quiet(&request.subject.holder.to_string(), self.world.now_us()));
             }
             Verb::Seal { .. } => self.world.count(|seen| seen.seals += 1),
-            Verb::Settle { rest, .. } => self.world.count(|seen| seen.rests += u64::from(!rest.is_zero())),
+            Verb::Settle(settlement) => self.world.count(|seen| seen.rests += u64::from(!settlement.rest.is_zero())),
             Verb::Wake { .. } => self.world.count(|seen| seen.wakes += 1),
             _ => {}
         }

@@ -27,7 +27,7 @@ pub(super) fn is_loaded(answer: &Value) -> Option<bool> {
 }
 
 /// What a server's value means as the answer to `verb`.
-pub(super) fn reply(prefix: &Prefix, verb: Verb, value: Value) -> Reply {
+pub(super) fn reply(prefix: &Prefix, verb: &Verb, value: Value) -> Reply {
     match (verb, value) {
         (_, Value::ServerError(error)) => Reply::Failed(fault::of_server(&error)),
         (Verb::Grant { .. }, Value::Int(drawn)) => match u64::try_from(drawn) {
@@ -41,8 +41,8 @@ pub(super) fn reply(prefix: &Prefix, verb: Verb, value: Value) -> Reply {
             scanned(prefix, &parts).unwrap_or_else(|| unexpected(&Value::Array(parts)))
         }
         (Verb::Inspect, Value::Array(parts)) => view(&parts).map_or_else(|| unexpected(&Value::Nil), Reply::Seen),
-        (Verb::Look { .. } | Verb::Settle { .. } | Verb::Wake { .. }, Value::Array(parts)) => {
-            sight(&parts).map_or_else(|| unexpected(&Value::Array(parts)), Reply::Sighted)
+        (Verb::Look { .. } | Verb::Settle(_) | Verb::Wake { .. }, Value::Array(parts)) => {
+            sight(&parts).map_or_else(|| unexpected(&Value::Array(parts)), |sight| Reply::Sighted(Box::new(sight)))
         }
         (_, Value::Array(parts)) => view(&parts).map_or_else(|| unexpected(&Value::Nil), Reply::Refused),
         (_, value) => unexpected(&value),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::keys::Prefix;
 use super::script::Script;
 use crate::WallTime;
-use crate::protocol::{Record, Subject, Verb};
+use crate::protocol::{Record, Settlement, Subject, Verb};
 
 /// What every request about a subject says, encoded once for all nodes.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ impl Wire {
 }
 
 /// Whether requests of this kind share a script call with others.
-pub(super) const fn is_batched(verb: Verb) -> bool {
+pub(super) const fn is_batched(verb: &Verb) -> bool {
     matches!(verb, Verb::Grant { .. } | Verb::Seal { .. } | Verb::Extend { .. } | Verb::Release)
 }
 
@@ -48,7 +48,7 @@ pub(super) const fn is_batched(verb: Verb) -> bool {
 pub(super) fn turn<'a>(
     out: &mut Vec<u8>,
     loaded: bool,
-    requests: impl ExactSizeIterator<Item = (&'a Wire, Verb)> + Clone,
+    requests: impl ExactSizeIterator<Item = (&'a Wire, &'a Verb)> + Clone,
 ) {
     let count = requests.len();
     out.array(3 + 6 * count);
@@ -59,7 +59,7 @@ pub(super) fn turn<'a>(
     }
     for (wire, verb) in requests {
         let mut word = [0; 12];
-        let (letter, count, one, other) = match verb {
+        let (letter, count, one, other) = match *verb {
             Verb::Grant { ttl, floor, block, yield_at } => {
                 let letter = match yield_at {
                     0 => b'G',
@@ -90,11 +90,11 @@ fn letter_and<'a>(word: &'a mut [u8; 12], letter: u8, digits: &str) -> &'a [u8] 
 }
 
 /// One request by itself.
-pub(super) fn single(out: &mut Vec<u8>, prefix: &Prefix, loaded: bool, subject: &Subject, wire: &Wire, verb: Verb) {
-    match verb {
+pub(super) fn single(out: &mut Vec<u8>, prefix: &Prefix, loaded: bool, subject: &Subject, wire: &Wire, verb: &Verb) {
+    match *verb {
         Verb::Watch | Verb::Unwatch => {
             out.array(2);
-            out.bulk(if verb == Verb::Watch { b"SUBSCRIBE" } else { b"UNSUBSCRIBE" });
+            out.bulk(if *verb == Verb::Watch { b"SUBSCRIBE" } else { b"UNSUBSCRIBE" });
             out.bulk(prefix.lock(&subject.resource).as_bytes());
         }
         Verb::Inspect => {
@@ -124,14 +124,14 @@ pub(super) fn single(out: &mut Vec<u8>, prefix: &Prefix, loaded: bool, subject: 
     }
 }
 
-fn join(out: &mut Vec<u8>, prefix: &Prefix, loaded: bool, verb: Verb) {
-    let (name, max_ttl, wall) = match verb {
-        Verb::Settle { max_ttl, wall, .. } => ("settle", max_ttl, wall),
+fn join(out: &mut Vec<u8>, prefix: &Prefix, loaded: bool, verb: &Verb) {
+    let (name, max_ttl, wall) = match *verb {
+        Verb::Settle(ref settlement) => ("settle", settlement.max_ttl, settlement.wall),
         Verb::Wake { max_ttl, wall } => ("wake", max_ttl, wall),
         Verb::Look { max_ttl } => ("look", max_ttl, WallTime::default()),
         _ => return,
     };
-    let settles = matches!(verb, Verb::Settle { .. });
+    let settles = matches!(verb, Verb::Settle(_));
     out.array(if settles { 11 } else { 8 });
     call(out, Script::Join, loaded);
     out.number(1);
@@ -140,7 +140,8 @@ fn join(out: &mut Vec<u8>, prefix: &Prefix, loaded: bool, verb: Verb) {
     out.bulk(prefix.as_str().as_bytes());
     out.number(whole_ms(max_ttl));
     out.number(wall.unix_us());
-    if let Verb::Settle { seen, mark, rest, new, .. } = verb {
+    if let Verb::Settle(settlement) = verb {
+        let Settlement { seen, mark, rest, new, .. } = **settlement;
         let seen = seen.map(|Record { run_id, ready_at, awake, .. }| {
             let run_id = run_id.map(|run_id| run_id.to_string()).unwrap_or_default();
             format!("{} {} {run_id}", ready_at.unix_ms(), u8::from(awake))
@@ -165,12 +166,12 @@ pub(super) fn is_loaded(out: &mut Vec<u8>, sha: &str) {
 }
 
 /// The script of a request that is made by itself, if it is made by one.
-pub(super) const fn script_of(verb: Verb) -> Option<Script> {
+pub(super) const fn script_of(verb: &Verb) -> Option<Script> {
     match verb {
         Verb::Inspect => Some(Script::Inspect),
         Verb::Force => Some(Script::Force),
         Verb::Scan { .. } => Some(Script::Scan),
-        Verb::Look { .. } | Verb::Settle { .. } | Verb::Wake { .. } => Some(Script::Join),
+        Verb::Look { .. } | Verb::Settle(_) | Verb::Wake { .. } => Some(Script::Join),
         Verb::Watch | Verb::Unwatch => None,
         Verb::Grant { .. } | Verb::Seal { .. } | Verb::Extend { .. } | Verb::Release => Some(Script::Turn),
     }

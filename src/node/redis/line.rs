@@ -167,7 +167,9 @@ impl Line {
     }
 
     fn encode(&mut self, turn: &[Envelope]) {
-        let verb = |envelope: &Envelope| envelope.request.verb;
+        const fn verb(envelope: &Envelope) -> &Verb {
+            &envelope.request.verb
+        }
         let grants = || turn.iter().any(|envelope| matches!(verb(envelope), Verb::Grant { .. }));
         if !self.has_left_trace && (self.owes_trace || grants()) {
             self.has_left_trace = true;
@@ -184,13 +186,13 @@ impl Line {
                 continue;
             }
             for Envelope { request, wire, .. } in run {
-                if matches!(request.verb, Verb::Look { .. } | Verb::Settle { .. } | Verb::Wake { .. }) {
+                if matches!(request.verb, Verb::Look { .. } | Verb::Settle(_) | Verb::Wake { .. }) {
                     encode::is_loaded(&mut self.out, &self.marker.sha);
                     encode::load(&mut self.out, Marker::TRIAL);
                     self.calls.extend([Call::AskForTrace, Call::TryToLoad]);
                 }
-                let loaded = encode::script_of(request.verb).is_none_or(|script| self.knows(script));
-                encode::single(&mut self.out, &self.prefix, loaded, &request.subject, wire, request.verb);
+                let loaded = encode::script_of(&request.verb).is_none_or(|script| self.knows(script));
+                encode::single(&mut self.out, &self.prefix, loaded, &request.subject, wire, &request.verb);
                 self.calls.push_back(Call::One);
             }
         }
@@ -276,18 +278,18 @@ impl Line {
             }
             (Some(Call::Batch(count)), Value::Array(values)) if values.len() == count => {
                 for (envelope, value) in self.sent.drain(..count).zip(values) {
-                    outbox.answers.push((envelope.answer, decode::reply(&self.prefix, envelope.request.verb, value)));
+                    outbox.answers.push((envelope.answer, decode::reply(&self.prefix, &envelope.request.verb, value)));
                 }
             }
             (Some(Call::Batch(count)), value) => {
                 for envelope in self.sent.drain(..count) {
                     outbox
                         .answers
-                        .push((envelope.answer, decode::reply(&self.prefix, envelope.request.verb, value.clone())));
+                        .push((envelope.answer, decode::reply(&self.prefix, &envelope.request.verb, value.clone())));
                 }
             }
             (Some(Call::One), value) => {
-                let Some(verb) = self.sent.front().map(|envelope| envelope.request.verb) else { return Ok(()) };
+                let Some(Envelope { request: Request { verb, .. }, .. }) = self.sent.front() else { return Ok(()) };
                 match encode::script_of(verb) {
                     Some(script) if decode::is_unknown_script(&value) => self.again(1, script, queue),
                     _ => {
