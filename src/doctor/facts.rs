@@ -35,9 +35,11 @@ pub(super) struct Sample {
 }
 
 /// What locks need, as ACL DRYRUN is asked.
-const NEEDED: [&[&str]; 23] = [
+const NEEDED: [&[&str]; 25] = [
     &["set", LOCK, "1"],
     &["get", LOCK],
+    &["mset", LOCK, "1"],
+    &["mget", LOCK],
     &["del", LOCK],
     &["incr", LOCK],
     &["incrby", LOCK, "1"],

@@ -28,7 +28,7 @@ pub(super) fn check(case: &Case) -> Vec<Finding> {
 /// The line that makes `user` able to do all that a locker with keys under `prefix` needs, and nothing else.
 #[must_use]
 pub fn minimal_rule(user: &str, prefix: &str) -> String {
-    let commands = "+eval +evalsha +script|load +script|exists +set +get +del +incr +incrby +pexpire +pttl +hset +hmget \
+    let commands = "+eval +evalsha +script|load +script|exists +set +get +mset +mget +del +incr +incrby +pexpire +pttl +hset +hmget \
                     +time +info +ping +hello +select +scan +publish +subscribe +unsubscribe +pubsub|numsub";
     let keys = format!("resetkeys ~{prefix}:node ~{{{prefix}:*}}:* resetchannels &{{{prefix}:*}}:lock:*");
     format!("ACL SETUSER {user} on >PASSWORD {keys} -@all {commands}")

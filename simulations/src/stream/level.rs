@@ -172,7 +172,7 @@ impl StreamLevel {
             if (process.client + node).is_multiple_of(2) { ProtocolVersion::RESP3 } else { ProtocolVersion::RESP2 };
         let login = RedisConnectionInfo::default().set_protocol(version);
         let node = RedisNode::over(Arc::new(road), format!("n{node}"), login, options).ok()?;
-        Some(Arc::new(Watched { level: Arc::clone(self), node }))
+        Some(Arc::new(Watched { level: Arc::clone(self), node, ears: Mutex::default() }))
     }
 }
 
@@ -246,6 +246,22 @@ fn id_of(holder: &str) -> Option<HolderId> {
 struct Watched {
     level: Arc<StreamLevel>,
     node: RedisNode,
+    ears: Mutex<Vec<Arc<dyn Ear>>>,
+}
+
+/// Counts what it passes on.
+struct Counting {
+    world: Arc<World>,
+    ear: Weak<dyn Ear>,
+}
+
+impl Ear for Counting {
+    fn freed(&self, node: NodeId, resource: &Resource, holder: HolderId) {
+        if let Some(ear) = self.ear.upgrade() {
+            self.world.count(|seen| seen.notices += 1);
+            ear.freed(node, resource, holder);
+        }
+    }
 }
 
 impl Node for Watched {
@@ -261,7 +277,9 @@ impl Node for Watched {
     }
 
     fn listen(&self, id: NodeId, ear: Weak<dyn Ear>) {
-        self.node.listen(id, ear);
+        let counting: Arc<dyn Ear> = Arc::new(Counting { world: Arc::clone(&self.level.world), ear });
+        self.node.listen(id, Arc::downgrade(&counting));
+        lock(&self.ears).push(counting);
     }
 
     fn admit(&self, session: u64) {

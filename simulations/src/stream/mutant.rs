@@ -37,8 +37,7 @@ const CHANGES: [(Mutant, &str, &str, &str); 9] = [
 const HOLDER: &str = "if occupant == holder then";
 const DRAW: &str = "answer = try('INCRBY', counter, string.sub(verb, 2))";
 const REST: (&str, &str) = ("tonumber(ARGV[6])", "ARGV[6] and 0");
-const START: (&str, &str) =
-    ("if not counter or counter < start or", "start = 1e15\n    if not counter or counter < start or");
+const START: (&str, &str) = ("local keys, first, low =", "start = 1e15\n  local keys, first, low =");
 
 /// Lets a server run the scripts of a mutant in place of the shipped ones.
 pub(super) fn alter(server: &Server, mutant: Mutant) {

@@ -29,24 +29,31 @@ local function write(...)
   redis.call('HSET', KEYS[1], ...)
 end
 -- The counters are not declared as keys: a node of redfence is no member of a cluster.
-local function counters(change)
+local function counters()
+  local keys = {}
   for slot = 0, 1023 do
-    change('{' .. ARGV[2] .. ':' .. slot .. '}:token')
+    keys[slot + 1] = '{' .. ARGV[2] .. ':' .. slot .. '}:token'
   end
+  return keys
 end
 local function raise()
   -- Above everything that a lost counter ever issued. %.0f is exact below 2^53; tostring keeps 14 digits only.
   -- However wrong a clock is, tokens are left: they end at 2^53.
   local start = math.min(math.max(now, tonumber(ARGV[4])), 8000000000000000)
-  counters(function(key)
-    local counter = redis.pcall('GET', key)
+  local keys, first, low = counters(), string.format('%.0f', start), {}
+  -- What is no text is none here, and is written over.
+  local texts = redis.call('MGET', unpack(keys))
+  for at = 1, #keys do
     -- INCR takes less for a number than Lua does.
-    counter = type(counter) == 'string' and string.match(counter, '^[1-9]%d*$') and tonumber(counter)
+    local counter = texts[at] and string.match(texts[at], '^[1-9]%d*$') and tonumber(texts[at])
     -- A counter that no clock leads to was written by hand.
     if not counter or counter < start or counter > 8500000000000000 then
-      redis.call('SET', key, string.format('%.0f', start))
+      low[#low + 1], low[#low + 2] = keys[at], first
     end
-  end)
+  end
+  if #low > 0 then
+    redis.call('MSET', unpack(low))
+  end
 end
 
 local known = record()
@@ -68,7 +75,7 @@ if settles then
   if rest == 0 then
     raise()
   else
-    counters(function(key) redis.call('DEL', key) end)
+    redis.call('DEL', unpack(counters()))
   end
   write('format', 1, 'run_id', run_id, 'ready_at_ms', string.format('%.0f', ready_at), 'max_ttl_ms', max_ttl, 'awake', awake, 'new', ARGV[7])
 elseif verb == 'wake' and known[4] == '0' and tonumber(known[2]) <= math.floor(now / 1000) then

@@ -1,8 +1,8 @@
-//! Keys that hold text or numbers: SET, GET, INCR, INCRBY, DEL, EXISTS.
+//! Keys that hold text or numbers: SET, GET, MSET, MGET, INCR, INCRBY, DEL, EXISTS.
 
 use bytes::Bytes;
 
-use super::Command;
+use super::{Command, wrong_number};
 use crate::stream::server::core::{Call, NOT_AN_INTEGER, WRONG_TYPE};
 use crate::stream::server::resp::{Reply, integer};
 use crate::stream::server::store::{Entry, Value};
@@ -11,6 +11,8 @@ pub(super) fn commands() -> Vec<Command> {
     vec![
         Command::new("set", -3, set),
         Command::new("get", 2, get),
+        Command::new("mset", -3, mset),
+        Command::new("mget", -2, mget),
         Command::new("incr", 2, |call| add(call, 1)),
         Command::new("incrby", 3, |call| add(call, call.number(2)?)),
         Command::new("del", -2, del),
@@ -83,6 +85,28 @@ fn get(call: &mut Call<'_>) -> Result<Reply, Reply> {
     let key = call.word(1)?;
     let (keys, now) = call.keys()?;
     keys.get(key, now).map_or(Ok(Reply::Null), |entry| text(entry).map(Reply::Bulk))
+}
+
+fn mset(call: &mut Call<'_>) -> Result<Reply, Reply> {
+    let pairs = call.words.get(1..).unwrap_or_default();
+    if !pairs.len().is_multiple_of(2) {
+        return Err(wrong_number("mset"));
+    }
+    let (keys, _) = call.keys()?;
+    for pair in pairs.chunks_exact(2) {
+        if let [key, value] = pair {
+            keys.set(key, Value::Text(value.clone()), None);
+        }
+    }
+    Ok(Reply::OK)
+}
+
+/// What is no text is none here.
+fn mget(call: &mut Call<'_>) -> Result<Reply, Reply> {
+    let names = call.words.get(1..).unwrap_or_default();
+    let (keys, now) = call.keys()?;
+    let found = names.iter().map(|name| Reply::or_null(keys.get(name, now).and_then(|entry| text(entry).ok())));
+    Ok(Reply::Array(found.collect()))
 }
 
 fn add(call: &mut Call<'_>, by: i64) -> Result<Reply, Reply> {
