@@ -35,7 +35,7 @@ pub(super) struct Sample {
 }
 
 /// What locks need, as ACL DRYRUN is asked.
-const NEEDED: [&[&str]; 25] = [
+const NEEDED: [&[&str]; 24] = [
     &["set", LOCK, "1"],
     &["get", LOCK],
     &["mset", LOCK, "1"],
@@ -54,7 +54,6 @@ const NEEDED: [&[&str]; 25] = [
     &["script", "load", "return 1"],
     &["script", "exists", "0"],
     &["ping"],
-    &["hello"],
     &["select", "0"],
     &["scan", "0"],
     &["publish", LOCK, ""],

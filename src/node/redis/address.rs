@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use redis::{ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo};
+use redis::{ConnectionAddr, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo};
 
 /// Where a server is. Prints without user and password.
 #[derive(Clone)]
@@ -21,7 +21,8 @@ pub(super) enum Endpoint {
 }
 
 impl Address {
-    /// Reads `redis://`, `rediss://` (TLS) or `unix://`, each with user, password and database where wanted.
+    /// Reads `redis://`, `rediss://` (TLS) or `unix://`, each with user, password and database where wanted. RESP3 is spoken
+    /// where the server knows it, unless `?protocol=resp2` says otherwise.
     ///
     /// # Errors
     ///
@@ -43,7 +44,11 @@ impl Address {
             ConnectionAddr::Unix(path) => Endpoint::Unix(path.clone()),
             _ => return Err(AddressError::Scheme(scheme.to_owned())),
         };
-        Ok(Self { endpoint, login: info.redis_settings().clone() })
+        let names_protocol =
+            url.split_once('?').is_some_and(|(_, query)| query.split('&').any(|pair| pair.starts_with("protocol=")));
+        let login = info.redis_settings().clone();
+        let protocol = if names_protocol { login.protocol() } else { ProtocolVersion::RESP3 };
+        Ok(Self { endpoint, login: login.set_protocol(protocol) })
     }
 
     /// Whether nobody on a network can listen: TLS, a Unix socket, or loopback.
@@ -130,6 +135,18 @@ mod tests {
             let address = Address::parse(url).unwrap();
             assert_eq!(address.to_string(), shown);
             assert!(!format!("{address:?}").contains("secret"));
+        }
+    }
+
+    #[test]
+    fn the_newest_protocol_is_spoken_unless_the_url_names_one() {
+        for (url, protocol) in [
+            ("redis://a:1/2", ProtocolVersion::RESP3),
+            ("redis://a:1?protocol=resp2", ProtocolVersion::RESP2),
+            ("unix:///a?db=1&protocol=2", ProtocolVersion::RESP2),
+            ("redis://a:1?protocol=3", ProtocolVersion::RESP3),
+        ] {
+            assert_eq!(Address::parse(url).unwrap().login.protocol(), protocol, "{url}");
         }
     }
 

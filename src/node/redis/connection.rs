@@ -1,5 +1,6 @@
 //! [`Route`]: how to come to a server and log in.
 
+use std::fmt;
 use std::sync::Arc;
 
 use futures::FutureExt as _;
@@ -10,15 +11,29 @@ use tokio::time::timeout;
 
 use super::dial::Stream;
 use super::loan::Loan;
+use super::pipe::Pipe;
 use super::{Dial, RedisNodeOptions, fault};
 use crate::node::Task;
 use crate::protocol::{Fault, FaultKind};
 
-/// Whether a server tells what it was not asked for: RESP3.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Where a server tells what it was not asked for.
 pub(super) enum Pushes {
-    Yes,
-    No,
+    /// Between its answers: RESP3.
+    Inline,
+    /// Over a connection of its own: RESP2.
+    Apart(Pipe),
+    /// Nowhere: a second connection was not to be had.
+    None,
+}
+
+impl fmt::Debug for Pushes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Inline => "inline",
+            Self::Apart(_) => "over a second connection",
+            Self::None => "none",
+        })
+    }
 }
 
 /// How to come to a server.
@@ -30,30 +45,36 @@ pub(super) struct Route {
 }
 
 impl Route {
-    /// Dials and logs in, in bounded time; tells whether the server pushes. The redis crate logs in; the stream is ours from
-    /// then on.
-    pub(super) async fn connect(&self) -> Result<(Box<dyn Stream>, Pushes), Fault> {
-        // Where it is to be had, a release is told over the same connection to those who wait for it.
-        match self.log_in(ProtocolVersion::RESP3).await {
-            Err(fault) if !fault.kind.never_sent() => Ok((self.log_in(ProtocolVersion::RESP2).await?, Pushes::No)),
-            stream => Ok((stream?, Pushes::Yes)),
-        }
-    }
-
-    async fn log_in(&self, protocol: ProtocolVersion) -> Result<Box<dyn Stream>, Fault> {
+    /// Dials and logs in, in bounded time, with RESP3 unless the server or the address wants RESP2; tells where the server
+    /// pushes. The redis crate logs in; the streams are ours from then on.
+    pub(super) async fn connect(&self) -> Result<(Pipe, Pushes), Fault> {
         self.in_time(async {
-            let loan = Loan::of(self.dial().await?);
-            drop(logged_in(&self.login.clone().set_protocol(protocol), loan.clone()).await?);
-            loan.take_back()
-                .ok_or_else(|| Fault::new(FaultKind::Unreachable, "the connection was lost after the login"))
+            if self.login.protocol().supports_resp3() {
+                match self.log_in(ProtocolVersion::RESP3).await {
+                    // It answered, and does not know HELLO or does not permit it.
+                    Err(fault) if !fault.kind.never_sent() => {}
+                    pipe => return Ok((pipe?, Pushes::Inline)),
+                }
+            }
+            let main = self.log_in(ProtocolVersion::RESP2).await?;
+            let ear = self.log_in(ProtocolVersion::RESP2).await;
+            Ok((main, ear.map_or(Pushes::None, Pushes::Apart)))
         })
         .await
+    }
+
+    async fn log_in(&self, protocol: ProtocolVersion) -> Result<Pipe, Fault> {
+        let loan = Loan::of(self.dial().await?);
+        drop(logged_in(&self.login.clone().set_protocol(protocol), loan.clone()).await?);
+        let lost = || Fault::new(FaultKind::Unreachable, "the connection was lost after the login");
+        loan.take_back().map(Pipe::over).ok_or_else(lost)
     }
 
     /// A connection of one's own, for questions that are no requests.
     pub(super) async fn inquire(&self) -> Result<Connection, Fault> {
         let login = async {
-            let (handle, driver) = logged_in(&self.login, self.dial().await?).await?;
+            let (handle, driver) =
+                logged_in(&self.login.clone().set_protocol(ProtocolVersion::RESP2), self.dial().await?).await?;
             Ok(Connection { handle, _driver: Task::start(&*self.options.spawner, driver) })
         };
         self.in_time(login).await

@@ -45,13 +45,13 @@ impl Courier {
         let marker = Arc::new(Marker::new(&self.route.options.prefix, self.route.login.db()));
         while !self.desk.is_done() {
             match self.route.connect().await {
-                Ok((stream, pushes)) => {
+                Ok((main, pushes)) => {
                     tracing::debug!(node = self.name, ?pushes, "connected");
                     pause = pauses();
                     self.session.send_modify(|session| *session += 1);
                     let session = *self.session.borrow();
                     let line =
-                        Line::new((stream, pushes), self.route.options.prefix.clone(), Arc::clone(&marker), session);
+                        Line::new((main, pushes), self.route.options.prefix.clone(), Arc::clone(&marker), session);
                     self.desk.open(line);
                     self.link.send_replace(Link::Up);
                     let Some(fault) = self.serve().await else { return };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use redis::Value;
+use redis::{PushKind, Value};
 
 use super::fault;
 use super::keys::Prefix;
@@ -24,6 +24,25 @@ pub(super) fn is_loaded(answer: &Value) -> Option<bool> {
         },
         _ => None,
     }
+}
+
+/// What came over a RESP2 connection that listens, as RESP3 would have it.
+pub(super) fn as_push(value: Value) -> Value {
+    let kind = match &value {
+        Value::Array(parts) => match parts.first() {
+            Some(Value::BulkString(word)) => match &word[..] {
+                b"message" => PushKind::Message,
+                b"subscribe" => PushKind::Subscribe,
+                b"unsubscribe" => PushKind::Unsubscribe,
+                _ => return value,
+            },
+            _ => return value,
+        },
+        _ => return value,
+    };
+    let Value::Array(mut data) = value else { return Value::Nil };
+    data.remove(0);
+    Value::Push { kind, data }
 }
 
 /// What a server's value means as the answer to `verb`.

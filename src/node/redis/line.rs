@@ -5,19 +5,17 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Context;
 
 use redis::{PushKind, Value};
-use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 
 use super::connection::Pushes;
-use super::dial::Stream;
+use super::decode;
 use super::encode::{self, Wire};
 use super::keys::Prefix;
+use super::pipe::Pipe;
 use super::script::{Marker, Script};
-use super::{decode, fault, frame};
 use crate::node::Answer;
 use crate::protocol::{Fault, FaultKind, Reply, Request, Verb};
 use crate::{Holder, HolderId, Resource};
@@ -49,13 +47,10 @@ impl Outbox {
 
 /// One connection.
 pub(super) struct Line {
-    stream: Box<dyn Stream>,
+    main: Pipe,
     prefix: Prefix,
     /// Which connection of its node this is.
     pub(super) session: u64,
-    out: Vec<u8>,
-    written: usize,
-    input: Vec<u8>,
     /// The commands that were sent and not answered.
     calls: VecDeque<Call>,
     /// Their requests.
@@ -92,23 +87,13 @@ enum Call {
 pub(super) const TURN_MAX: usize = 128;
 /// The most requests of one script call: other clients of the server wait meanwhile.
 const BATCH_MAX: usize = 32;
-/// The most bytes that are read at once.
-const READ_MAX: usize = 16 * 1024;
 
 impl Line {
-    pub(super) fn new(
-        (stream, pushes): (Box<dyn Stream>, Pushes),
-        prefix: Prefix,
-        marker: Arc<Marker>,
-        session: u64,
-    ) -> Self {
+    pub(super) fn new((main, pushes): (Pipe, Pushes), prefix: Prefix, marker: Arc<Marker>, session: u64) -> Self {
         Self {
-            stream,
+            main,
             prefix,
             session,
-            out: Vec::new(),
-            written: 0,
-            input: Vec::new(),
             calls: VecDeque::new(),
             sent: VecDeque::new(),
             turns: 0,
@@ -139,7 +124,8 @@ impl Line {
         context: &mut Context<'_>,
         outbox: &mut Outbox,
     ) -> io::Result<()> {
-        let mut turn: Vec<Envelope> = queue.drain(..queue.len().min(TURN_MAX)).collect();
+        let share = self.share(queue);
+        let mut turn: Vec<Envelope> = queue.drain(..share).collect();
         if turn.len() > 1 {
             withdraw_released(&mut turn, outbox);
             // The same lock can be taken again in the turn that gives it back.
@@ -151,9 +137,8 @@ impl Line {
                 outbox.fail(envelope.answer, FaultKind::NotJoined);
             }
         }
-        if self.pushes == Pushes::No {
-            let tells = |e: &mut Envelope| matches!(e.request.verb, Verb::Watch | Verb::Unwatch);
-            for envelope in turn.extract_if(.., tells) {
+        if matches!(self.pushes, Pushes::None) {
+            for envelope in turn.extract_if(.., |envelope| is_about_pushes(envelope)) {
                 outbox.fail(envelope.answer, FaultKind::Unexpected);
             }
         }
@@ -166,6 +151,18 @@ impl Line {
         self.write(context)
     }
 
+    /// How many of those that wait go out as one turn. What goes over a connection of its own is a turn of its own, so that
+    /// requests still take effect in their order.
+    fn share(&self, queue: &VecDeque<Envelope>) -> usize {
+        let most = queue.len().min(TURN_MAX);
+        match (&self.pushes, queue.front().map(is_about_pushes)) {
+            (Pushes::Apart(_), Some(first)) => {
+                queue.iter().take(most).take_while(|envelope| is_about_pushes(envelope) == first).count()
+            }
+            _ => most,
+        }
+    }
+
     fn encode(&mut self, turn: &[Envelope]) {
         const fn verb(envelope: &Envelope) -> &Verb {
             &envelope.request.verb
@@ -173,26 +170,30 @@ impl Line {
         let grants = || turn.iter().any(|envelope| matches!(verb(envelope), Verb::Grant { .. }));
         if !self.has_left_trace && (self.owes_trace || grants()) {
             self.has_left_trace = true;
-            encode::load(&mut self.out, &self.marker.code);
+            encode::load(&mut self.main.out, &self.marker.code);
             self.calls.push_back(Call::LeaveTrace);
         }
         for run in turn.chunk_by(|one, next| encode::is_batched(verb(one)) && encode::is_batched(verb(next))) {
             if run.first().is_some_and(|first| encode::is_batched(verb(first))) {
                 for batch in run.chunks(BATCH_MAX) {
                     let loaded = self.knows(Script::Turn);
-                    encode::turn(&mut self.out, loaded, batch.iter().map(|e| (&*e.wire, verb(e))));
+                    encode::turn(&mut self.main.out, loaded, batch.iter().map(|e| (&*e.wire, verb(e))));
                     self.calls.push_back(Call::Batch(batch.len()));
                 }
                 continue;
             }
-            for Envelope { request, wire, .. } in run {
+            for envelope @ Envelope { request, wire, .. } in run {
                 if matches!(request.verb, Verb::Look { .. } | Verb::Settle(_) | Verb::Wake { .. }) {
-                    encode::is_loaded(&mut self.out, &self.marker.sha);
-                    encode::load(&mut self.out, Marker::TRIAL);
+                    encode::is_loaded(&mut self.main.out, &self.marker.sha);
+                    encode::load(&mut self.main.out, Marker::TRIAL);
                     self.calls.extend([Call::AskForTrace, Call::TryToLoad]);
                 }
                 let loaded = encode::script_of(&request.verb).is_none_or(|script| self.knows(script));
-                encode::single(&mut self.out, &self.prefix, loaded, &request.subject, wire, &request.verb);
+                let out = match &mut self.pushes {
+                    Pushes::Apart(ear) if is_about_pushes(envelope) => &mut ear.out,
+                    _ => &mut self.main.out,
+                };
+                encode::single(out, &self.prefix, loaded, &request.subject, wire, &request.verb);
                 self.calls.push_back(Call::One);
             }
         }
@@ -203,24 +204,10 @@ impl Line {
         self.loaded.get_mut(script.index()).is_some_and(|known| std::mem::replace(known, true))
     }
 
-    /// Writes what there is to write, as far as the stream takes it.
+    /// Writes what there is to write, as far as the streams take it.
     pub(super) fn write(&mut self, context: &mut Context<'_>) -> io::Result<()> {
-        while let Some(rest @ [_, ..]) = self.out.get(self.written..) {
-            match Pin::new(&mut self.stream).poll_write(context, rest) {
-                Poll::Pending => return Ok(()),
-                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
-                Poll::Ready(Ok(count)) => self.written += count,
-                Poll::Ready(Err(error)) => return Err(error),
-            }
-        }
-        if self.written > 0 {
-            self.out.clear();
-            self.written = 0;
-            if let Poll::Ready(Err(error)) = Pin::new(&mut self.stream).poll_flush(context) {
-                return Err(error);
-            }
-        }
-        Ok(())
+        self.main.write(context)?;
+        if let Pushes::Apart(ear) = &mut self.pushes { ear.write(context) } else { Ok(()) }
     }
 
     /// Reads what has come in. What could not be done, because nothing ran, goes back to the front of `queue`.
@@ -230,29 +217,14 @@ impl Line {
         queue: &mut VecDeque<Envelope>,
         outbox: &mut Outbox,
     ) -> Result<(), Fault> {
-        let lost = |detail: String| Fault::new(FaultKind::ConnectionLost, detail);
-        loop {
-            let mut place = [std::mem::MaybeUninit::uninit(); READ_MAX];
-            let mut place = ReadBuf::uninit(&mut place);
-            match Pin::new(&mut self.stream).poll_read(context, &mut place) {
-                Poll::Pending => return Ok(()),
-                Poll::Ready(Err(error)) => return Err(lost(error.to_string())),
-                Poll::Ready(Ok(())) if place.filled().is_empty() => {
-                    return Err(lost("the server closed it".to_owned()));
-                }
-                Poll::Ready(Ok(())) => self.input.extend_from_slice(place.filled()),
-            }
-            let mut at = 0;
-            while let Some(rest @ [_, ..]) = self.input.get(at..) {
-                let garbled = |_| Fault::new(FaultKind::Unexpected, "what answers there is no Redis");
-                let Some(length) = frame::len(rest).map_err(garbled)? else { break };
-                let reply = rest.get(..length).unwrap_or_default();
-                let value = redis::parse_redis_value(reply).map_err(|error| fault::of_connection(&error))?;
-                at += length;
-                self.take(value, queue, outbox)?;
-            }
-            self.input.drain(..at);
+        while let Some(value) = self.main.read(context)? {
+            self.take(value, queue, outbox)?;
         }
+        while let Pushes::Apart(ear) = &mut self.pushes {
+            let Some(value) = ear.read(context)? else { break };
+            self.take(decode::as_push(value), queue, outbox)?;
+        }
+        Ok(())
     }
 
     /// One reply has come in.
@@ -333,6 +305,10 @@ impl Line {
         let holder: Holder = str::from_utf8(holder).ok()?.parse().ok()?;
         Some((self.prefix.resource_of(str::from_utf8(channel).ok()?)?, holder.id()))
     }
+}
+
+const fn is_about_pushes(envelope: &Envelope) -> bool {
+    matches!(envelope.request.verb, Verb::Watch | Verb::Unwatch)
 }
 
 /// A grant whose release waits in the same turn is not sent at all: its caller has given up.

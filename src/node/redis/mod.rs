@@ -12,6 +12,7 @@ mod frame;
 mod keys;
 mod line;
 mod loan;
+mod pipe;
 mod script;
 #[cfg(feature = "tls")]
 mod tls;
@@ -37,7 +38,7 @@ use crate::{Entropy, NodeId, Spawner};
 
 /// A Redis or Valkey server as a node.
 ///
-/// One connection: what is sent while nothing is on the way goes out at once, and what is sent meanwhile goes out together,
+/// One connection, and a second one for notices of releases where the server speaks only RESP2. What is sent while nothing is on the way goes out at once, and what is sent meanwhile goes out together,
 /// in order, when the last answer is in. A task of the node's own reads and dials; it drops a connection whose answer stays
 /// out too long and dials anew, with growing pauses. While there is none, requests fail at once and are never kept for later.
 ///

@@ -1,0 +1,80 @@
+//! [`Pipe`]: the bytes of one connection, on their way out and in.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use redis::Value;
+use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
+
+use super::dial::Stream;
+use super::{fault, frame};
+use crate::protocol::{Fault, FaultKind};
+
+/// One connection's bytes.
+pub(super) struct Pipe {
+    stream: Box<dyn Stream>,
+    /// What is to go out.
+    pub(super) out: Vec<u8>,
+    written: usize,
+    input: Vec<u8>,
+    /// So much of what came in has been taken.
+    taken: usize,
+}
+
+/// The most bytes that are read at once.
+const READ_MAX: usize = 16 * 1024;
+
+impl Pipe {
+    pub(super) const fn over(stream: Box<dyn Stream>) -> Self {
+        Self { stream, out: Vec::new(), written: 0, input: Vec::new(), taken: 0 }
+    }
+
+    /// Writes what there is to write, as far as the stream takes it.
+    pub(super) fn write(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        while let Some(rest @ [_, ..]) = self.out.get(self.written..) {
+            match Pin::new(&mut self.stream).poll_write(context, rest) {
+                Poll::Pending => return Ok(()),
+                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(Ok(count)) => self.written += count,
+                Poll::Ready(Err(error)) => return Err(error),
+            }
+        }
+        if self.written > 0 {
+            self.out.clear();
+            self.written = 0;
+            if let Poll::Ready(Err(error)) = Pin::new(&mut self.stream).poll_flush(context) {
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// The next reply; `None` while it is not all there, and then `context` is woken when more has come in.
+    pub(super) fn read(&mut self, context: &mut Context<'_>) -> Result<Option<Value>, Fault> {
+        let lost = |detail: String| Fault::new(FaultKind::ConnectionLost, detail);
+        loop {
+            if let Some(rest @ [_, ..]) = self.input.get(self.taken..) {
+                let garbled = |_| Fault::new(FaultKind::Unexpected, "what answers there is no Redis");
+                if let Some(length) = frame::len(rest).map_err(garbled)? {
+                    let reply = rest.get(..length).unwrap_or_default();
+                    let value = redis::parse_redis_value(reply).map_err(|error| fault::of_connection(&error))?;
+                    self.taken += length;
+                    return Ok(Some(value));
+                }
+            }
+            self.input.drain(..self.taken);
+            self.taken = 0;
+            let mut place = [std::mem::MaybeUninit::uninit(); READ_MAX];
+            let mut place = ReadBuf::uninit(&mut place);
+            match Pin::new(&mut self.stream).poll_read(context, &mut place) {
+                Poll::Pending => return Ok(None),
+                Poll::Ready(Err(error)) => return Err(lost(error.to_string())),
+                Poll::Ready(Ok(())) if place.filled().is_empty() => {
+                    return Err(lost("the server closed it".to_owned()));
+                }
+                Poll::Ready(Ok(())) => self.input.extend_from_slice(place.filled()),
+            }
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Waiting on real servers: it costs no commands, and whoever waits is told of the release, in every version of the protocol.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
+
+mod support;
+
+use std::time::Duration;
+
+use redfence::node::redis::Prefix;
+use redfence::{HandOver, Redlock, Resource};
+use support::set::patiently_over;
+use support::{RedisServer, eventually, servers};
+
+const PROMPT: Duration = Duration::from_secs(10);
+/// How long nothing may be asked. Whoever asked after pauses would do so several times.
+const WATCHED: Duration = Duration::from_millis(1_500);
+
+/// How to come to a server, and what it is told before.
+struct Way {
+    name: &'static str,
+    setup: &'static [&'static str],
+    url: fn(&RedisServer) -> String,
+}
+
+const WAYS: [Way; 3] = [
+    Way { name: "RESP3", setup: &["PING"], url: RedisServer::url },
+    Way {
+        name: "RESP2, as the address wants it",
+        setup: &["PING"],
+        url: |server| format!("{}?protocol=resp2", server.url()),
+    },
+    Way {
+        name: "RESP2, for HELLO is not permitted",
+        setup: &["ACL", "SETUSER", "old", "on", ">pw", "~*", "&*", "+@all", "-hello"],
+        url: |server| server.url().replace("://", "://old:pw@"),
+    },
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn waiting_costs_no_commands_and_a_release_is_told_at_once() {
+    for Way { name, setup, url } in WAYS {
+        let servers = servers(3);
+        for server in &servers {
+            assert!(!server.command(setup).starts_with("(error)"), "{name}");
+        }
+        let holder = patiently_over(&servers).connect().await.unwrap();
+        let guard = holder.acquire("r").await.unwrap();
+        let waiting = lockers(&servers, url, 4).await;
+        let tasks: Vec<_> = waiting
+            .iter()
+            .map(|locker| {
+                let locker = locker.clone();
+                tokio::spawn(async move {
+                    let guard = locker.acquire("r").await.unwrap();
+                    let token = guard.token();
+                    drop(guard.release().await);
+                    token
+                })
+            })
+            .collect();
+        let lock = Prefix::default().lock(&Resource::new("r").unwrap());
+        let told = |server: &RedisServer| server.command(&["PUBSUB", "NUMSUB", &lock]).ends_with('4');
+        eventually(PROMPT, &format!("all are to be told, {name}"), async || servers.iter().all(told)).await;
+        // Each asks once more after it is to be told: then nothing was missed.
+        let quiet = quiet_for(&servers, WATCHED).await;
+        assert!(quiet.is_some(), "{name}: somebody asks again and again");
+        let before = grants(&servers);
+        drop(guard.release().await);
+        for task in tasks {
+            assert!(
+                tokio::time::timeout(PROMPT, task).await.unwrap_or_else(|_| panic!("{name}: nobody was told")).is_ok()
+            );
+        }
+        let asked = grants(&servers) - before;
+        // Four leases of three grants each; those who are told at the same time get in each other's way now and then.
+        assert!(asked <= 3 * 4 * 4, "{name}: {asked} grants for four leases");
+        for locker in &waiting {
+            locker.flush(PROMPT).await;
+        }
+    }
+}
+
+async fn lockers(servers: &[RedisServer], url: fn(&RedisServer) -> String, count: usize) -> Vec<Redlock> {
+    let mut lockers = Vec::new();
+    for _ in 0..count {
+        let builder =
+            Redlock::builder().urls(servers.iter().map(url)).hand_over(HandOver::Off).node_timeout(PROMPT / 2);
+        lockers.push(builder.wait_max(PROMPT * 6).connect().await.unwrap());
+    }
+    lockers
+}
+
+/// How often a server was asked for a lock: a grant is the only script that uses SET.
+fn grants(servers: &[RedisServer]) -> u64 {
+    let of = |server: &RedisServer| {
+        let stats = server.command(&["INFO", "commandstats"]);
+        let line = stats.lines().find_map(|line| line.strip_prefix("cmdstat_set:calls="));
+        line.and_then(|line| line.split(',').next()?.parse::<u64>().ok()).unwrap_or(0)
+    };
+    servers.iter().map(of).sum()
+}
+
+/// Waits until nobody has asked for `span`; `None` if that never happens.
+async fn quiet_for(servers: &[RedisServer], span: Duration) -> Option<u64> {
+    for _ in 0..4 {
+        let before = grants(servers);
+        tokio::time::sleep(span).await;
+        if grants(servers) == before {
+            return Some(before);
+        }
+    }
+    None
+}
