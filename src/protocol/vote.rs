@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::{Fault, FaultKind, View};
-use crate::NodeId;
+use crate::{NodeId, NodeSet};
 
 /// What one node said to an attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -99,12 +99,12 @@ impl Votes {
         Some((name, views().filter_map(|(_, left)| left).max()))
     }
 
-    /// How many nodes name the occupant that most of them name.
+    /// The nodes that name the occupant that most of them name.
     #[must_use]
-    pub fn held_by_occupant(&self) -> usize {
-        let Some((most, _)) = self.occupant() else { return 0 };
-        let is_theirs = |vote: &&Vote| matches!(vote, Vote::Refused(view) if view.occupant.as_deref() == Some(most));
-        self.0.iter().filter(is_theirs).count()
+    pub fn held_by_occupant(&self) -> NodeSet {
+        let Some((most, _)) = self.occupant() else { return NodeSet::EMPTY };
+        let is_theirs = |vote: &Vote| matches!(vote, Vote::Refused(view) if view.occupant.as_deref() == Some(most));
+        self.iter().filter(|(_, vote)| is_theirs(vote)).map(|(node, _)| node).collect()
     }
 
     /// Who stands in the way, in one line: the occupant that most nodes name, and how many do.

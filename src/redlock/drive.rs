@@ -24,11 +24,13 @@ pub(super) struct Ask {
     pub(super) yield_at: u32,
     /// This node before all others: where many want the same, whoever gets the first meets no rival at the rest.
     pub(super) first: Option<NodeId>,
+    /// How many notices of releases there had been before the first byte was sent: none that comes later is missed.
+    pub(super) mark: u64,
 }
 
 impl Ask {
     /// One token, of all nodes at once, minding nobody.
-    pub(super) const PLAIN: Self = Self { block: 1, yield_at: 0, first: None };
+    pub(super) const PLAIN: Self = Self { block: 1, yield_at: 0, first: None, mark: 0 };
 }
 
 /// An attempt whose grants are on their way.

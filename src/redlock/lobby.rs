@@ -6,17 +6,18 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
+use super::bell::Bell;
 use super::core::Core;
 use super::drive::Attempt;
 use super::held::Held;
 use super::settings::Settings;
 use crate::node::{Answer, Ear, Inbox};
-use crate::protocol::{FaultKind, Reply, Request, Subject, Verb};
+use crate::protocol::{Request, Subject, Verb};
 use crate::{Holder, HolderId, Moment, NodeId, NodeSet, Resource};
 
 /// Where tasks wait.
@@ -68,28 +69,6 @@ pub(super) enum Call {
     /// To have the lease that this process holds, with a token of its own.
     Section(Arc<Held>),
 }
-
-/// Hears of releases of one lock.
-#[derive(Default)]
-pub(super) struct Bell {
-    heard: Mutex<Heard>,
-    rung: Notify,
-    /// The nodes do not tell of releases.
-    deaf: AtomicBool,
-    /// There was a time without a connection.
-    missed: AtomicBool,
-}
-
-#[derive(Default)]
-struct Heard {
-    /// How many notices there were.
-    ever: u64,
-    /// The last of them: its number, the node that told it, and who released.
-    last: VecDeque<(u64, NodeId, HolderId)>,
-}
-
-/// The most notices that a bell keeps: those of a few releases by all nodes.
-const NOTICES_MAX: usize = 64;
 
 impl Lobby {
     pub(super) fn new(me: HolderId) -> Self {
@@ -203,7 +182,8 @@ impl Lobby {
         if let Some(room) = self.lock().get_mut(resource) {
             room.bell = Some(Arc::clone(&bell));
         }
-        self.send(core, resource, core.roster.ready(), &Verb::Watch, &bell);
+        // Also those that rest: they may be the first to be asked when they are awake.
+        self.send(core, resource, NodeSet::first(core.quorum.nodes()), &Verb::Watch, &bell);
         bell
     }
 
@@ -290,73 +270,5 @@ impl Seat {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Bell {
-    /// How many notices there were: a mark for [`Bell::tells`].
-    pub(super) fn mark(&self) -> u64 {
-        self.heard().ever
-    }
-
-    pub(super) fn is_deaf(&self) -> bool {
-        self.deaf.load(Ordering::SeqCst)
-    }
-
-    /// Waits until `holder`, or anybody where that is not known, has released since `mark`: as `first` says, the node
-    /// that is asked first, or two others where that one is silent. The releases of other contenders, who tried and gave
-    /// back what they got, do not count: they would wake each other for ever.
-    pub(super) async fn tells(&self, holder: Option<HolderId>, first: Option<NodeId>, mark: u64) {
-        loop {
-            if self.missed.swap(false, Ordering::SeqCst) {
-                return;
-            }
-            {
-                let heard = self.heard();
-                let new = || heard.last.iter().filter(|(number, ..)| *number > mark);
-                let of_holder = || new().filter(|(_, _, by)| holder.is_none_or(|holder| holder == *by));
-                // Where notices came faster than they were heard, that of the holder may be among those that are gone.
-                let missed = heard.ever - mark > heard.last.len() as u64;
-                if missed || of_holder().any(|(_, node, _)| Some(*node) == first) || of_holder().count() > 1 {
-                    return;
-                }
-            }
-            self.rung.notified().await;
-        }
-    }
-
-    /// Whoever waits asks again at once, for whatever reason.
-    fn missed_some(&self) {
-        self.missed.store(true, Ordering::SeqCst);
-        self.rung.notify_one();
-    }
-
-    fn hears(&self, node: NodeId, holder: HolderId) {
-        {
-            let mut heard = self.heard();
-            heard.ever += 1;
-            let number = heard.ever;
-            heard.last.push_back((number, node, holder));
-            if heard.last.len() > NOTICES_MAX {
-                heard.last.pop_front();
-            }
-        }
-        self.rung.notify_one();
-    }
-
-    fn heard(&self) -> MutexGuard<'_, Heard> {
-        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Answers to being asked to tell.
-impl Inbox for Bell {
-    fn deliver(&self, _: NodeId, verb: Verb, reply: Reply) {
-        // A server that does not tell, not one that cannot be reached just now: that one is asked again when it is.
-        if let (Verb::Watch, Reply::Failed(fault)) = (verb, &reply)
-            && matches!(fault.kind, FaultKind::NoPermission | FaultKind::Script | FaultKind::Unexpected)
-        {
-            self.deaf.store(true, Ordering::SeqCst);
-        }
     }
 }

@@ -1,5 +1,6 @@
 //! The locker: runs the machines of [`protocol`](crate::protocol) against nodes.
 
+mod bell;
 mod builder;
 pub(crate) mod chronicle;
 #[cfg(feature = "redis")]

@@ -121,9 +121,10 @@ pub(super) fn ask_for(core: &Core, resource: &Resource, settings: &Arc<Settings>
     };
     let wanted = u32::try_from(wanted).unwrap_or(u32::MAX).min(sections_max).max(1);
     let block = core.levels.block(resource.slot(), wanted, core.clock.wall());
+    let bell = core.lobby.bell(resource);
     // Those who listen themselves are one of those who wait.
-    let yield_at = u32::from(politely) * (1 + u32::from(core.lobby.bell(resource).is_some()));
-    Ask { block, yield_at, first: None }
+    let yield_at = u32::from(politely) * (1 + u32::from(bell.is_some()));
+    Ask { block, yield_at, first: None, mark: bell.map_or(0, |bell| bell.mark()) }
 }
 
 /// The node that is asked first where many want the same.

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
+use super::bell::{Awaited, Bell, Told};
 use super::core::Core;
 use super::drive::{self, Ask, Attempt};
 use super::error::AcquireError;
 use super::guard::Guard;
 use super::held::Held;
-use super::lobby::{Bell, Call, Seat, first_of};
+use super::lobby::{Call, Seat, first_of};
 use super::settings::Settings;
 use super::turns::{ask_for, has_yielded, in_order, new_subject};
 use super::{Redlock, chronicle, turns};
@@ -22,8 +23,8 @@ use crate::{Holder, Moment, Resource};
 const PAUSES: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(250));
 /// However little of the wait is left, an attempt gets this long: one round trip on a local network.
 const MIN_ROUND: Duration = Duration::from_millis(10);
-/// How long those who wait have to take what was left to them.
-const YIELD_MAX: Duration = Duration::from_millis(5);
+/// How long those of other processes have to take what was left to them.
+const YIELD: Duration = Duration::from_millis(5);
 /// A lock that ends by itself is asked for so much later, at most: not everybody at the same moment.
 const JITTER_MAX: Duration = Duration::from_millis(5);
 const JITTER_MIN: Duration = Duration::from_millis(1);
@@ -92,10 +93,11 @@ impl Turn<'_> {
         let (mut ordered, mut has_told) = (false, false);
         loop {
             core.roster.prepare(core).await;
-            let mark = bell.as_ref().map_or(0, |bell| bell.mark());
-            let polite = begun.as_ref().is_some_and(|begun| begun.ask.yield_at > 0);
-            let ask = ask_for(core, resource, settings, polite);
-            let ask = if ordered { in_order(core, resource, ask) } else { ask };
+            let ask = match &begun {
+                Some(begun) => begun.ask,
+                None if ordered => in_order(core, resource, ask_for(core, resource, settings, false)),
+                None => ask_for(core, resource, settings, false),
+            };
             let defeat = match self.attempt(begun.take(), ask, round_max, true).await {
                 Ok(guard) => return Ok(guard),
                 Err(defeat) => defeat,
@@ -112,21 +114,20 @@ impl Turn<'_> {
             // Somebody else has it, or was let before: a turn that begins after this is a new one.
             core.lobby.ends_tenure(resource);
             let yielded = has_yielded(ask, &defeat);
-            let first = in_order(core, resource, ask).first;
             let pause = pauses.next().unwrap_or(PAUSES.1).min(left);
             match &bell {
                 // Asked to be told before it asks again, so that no release is missed.
                 None if yielded || matches!(defeat, Defeat::Contended(_)) => {
-                    let new = core.lobby.watch(core, resource);
+                    (bell, ordered) = (Some(core.lobby.watch(core, resource)), true);
                     if yielded {
-                        let _ = timeout(YIELD_MAX, new.tells(None, first, 0)).await;
+                        sleep(YIELD.min(left)).await;
                     }
-                    (bell, ordered) = (Some(new), true);
                 }
-                Some(bell) if yielded => drop(timeout(YIELD_MAX, bell.tells(None, first, mark)).await),
+                // Those who are told of the release need a moment to take what is left to them.
+                Some(_) if yielded => sleep(YIELD.min(left)).await,
                 Some(bell) if matches!(defeat, Defeat::Contended(_)) => {
                     ordered = true;
-                    self.until_free(bell, mark, &defeat, pause, left).await;
+                    self.until_free(bell, ask.mark, &defeat, pause, left).await;
                 }
                 _ => sleep(pause).await,
             }
@@ -139,24 +140,30 @@ impl Turn<'_> {
     /// Waits until the holder that stands in the way has released, or its lock ends by itself.
     async fn until_free(&self, bell: &Bell, mark: u64, defeat: &Defeat, pause: Duration, left: Duration) {
         let (core, votes) = (self.core, defeat.votes());
+        let (granted, on) = (votes.granted(), votes.held_by_occupant());
+        let is_in_the_way = on.len() >= core.quorum.blocking();
+        // Contenders that split the votes give them back at once, and would meet again at once, for ever. So the one with the
+        // most votes goes away for a random while, and listens to nobody; the others wait for what it gives back.
+        if granted > 0 && !(is_in_the_way && on.len() > granted) {
+            return sleep(pause.min(left)).await;
+        }
         let jitter = JITTER_MAX.mul_f64(f64::from(core.entropy.u32()) / f64::from(u32::MAX)).max(JITTER_MIN);
         let (occupant, ends) = votes.occupant().map_or((None, None), |(occupant, ttl_left)| {
             (occupant.parse::<Holder>().ok().map(|holder| holder.id()), ttl_left.map(|ttl_left| ttl_left + jitter))
         });
-        // Contenders that split the votes give them back at once, and would meet again at once, for ever. So the one with the
-        // most votes goes away for a random while, and listens to nobody; the others wait for what it gives back.
-        let granted = votes.granted();
-        if granted > 0 && !(votes.held_by_occupant() >= core.quorum.blocking() && votes.held_by_occupant() > granted) {
-            return sleep(pause.min(left)).await;
-        }
+        let first = first_of(self.resource, core.quorum.nodes(), core.roster.ready());
+        // Whom the first node names while nobody else was asked: a holder, or a contender that gives it back soon.
+        let is_told = is_in_the_way || (on.len() == 1 && first.is_some_and(|first| on.contains(first)));
         let limit = match ends {
-            Some(ends) if !bell.is_deaf() => ends,
-            // Some servers tell nothing.
+            Some(ends) if is_told && !bell.is_deaf() => ends,
+            // Some servers tell nothing, and of some locks there will be nothing to tell.
             Some(ends) => ends.min(pause),
             None => pause,
         };
-        let first = first_of(self.resource, core.quorum.nodes(), core.roster.ready());
-        let _ = timeout(limit.min(left), bell.tells(occupant, first, mark)).await;
+        let awaited = Awaited { holder: occupant, on, first };
+        if timeout(limit.min(left), bell.tells(awaited, mark)).await == Ok(Told::Perhaps) {
+            sleep(pause.min(left)).await;
+        }
     }
 
     async fn attempt(

@@ -127,7 +127,7 @@ impl Locker {
                 let guard = redlock.acquire(resource).await?;
                 let waited = waited();
                 match guard.release().await {
-                    ReleaseOutcome::Released { .. } => Ok(waited),
+                    ReleaseOutcome::Released { .. } | ReleaseOutcome::HandedOver => Ok(waited),
                     other => Err(format!("released, but {other:?}").into()),
                 }
             }
