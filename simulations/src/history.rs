@@ -125,6 +125,8 @@ pub struct Stay {
     pub returned_us: Micros,
     /// Its time to live.
     pub ttl_us: Micros,
+    /// When its last extension was known, if there was any.
+    pub extended_us: Option<Micros>,
     /// The latest end of its validity, whether it was believed in so long or not.
     pub valid_until_us: Micros,
     /// From when on nobody believed in it.
@@ -154,8 +156,23 @@ pub enum ReadError {
     },
 }
 
+impl Record {
+    /// When it happened.
+    #[must_use]
+    pub const fn at_us(&self) -> Micros {
+        match self {
+            Self::Acquired { at_us, .. }
+            | Self::Extended { at_us, .. }
+            | Self::Ended { at_us, .. }
+            | Self::Write { at_us, .. }
+            | Self::Vanished { at_us, .. }
+            | Self::Void { at_us, .. } => *at_us,
+        }
+    }
+}
+
 impl History {
-    /// Reads one record a line; empty lines are left out.
+    /// Reads one record a line, in any order: they are sorted by their times. Empty lines are left out.
     ///
     /// # Errors
     ///
@@ -169,6 +186,7 @@ impl History {
                 records.push(serde_json::from_str(&text).map_err(|error| ReadError::NoRecord { line, error })?);
             }
         }
+        records.sort_by_key(Record::at_us);
         Ok(Self { records })
     }
 
@@ -188,43 +206,60 @@ impl History {
     /// The leases, in the order in which they were returned.
     #[must_use]
     pub fn stays(&self) -> Vec<Stay> {
-        let mut stays: Vec<Stay> = Vec::new();
-        // The last lease of a holder and token: under a wrong protocol there may be two.
-        let mut place: HashMap<(&str, &str, FencingToken), usize> = HashMap::new();
+        self.read_together().0
+    }
+
+    /// How many records tell of leases whose acquire is missing: nothing can be judged of those.
+    #[must_use]
+    pub fn without_acquire(&self) -> usize {
+        self.read_together().1
+    }
+
+    fn read_together(&self) -> (Vec<Stay>, usize) {
+        let (mut stays, mut missing) = (Vec::new(), 0);
+        // Leases by resource, holder and token: under a wrong protocol there may be two.
+        let mut places: HashMap<(&str, &str, FencingToken), Vec<usize>> = HashMap::new();
         for record in &self.records {
-            match record {
-                Record::Acquired { at_us, began_us, resource, holder, token, ttl_us, valid_until_us, latecomer } => {
-                    place.insert((resource, holder, *token), stays.len());
-                    stays.push(Stay {
-                        resource: resource.clone(),
-                        holder: holder.clone(),
-                        token: *token,
-                        began_us: *began_us,
-                        returned_us: *at_us,
-                        ttl_us: *ttl_us,
-                        valid_until_us: *valid_until_us,
-                        until_us: *valid_until_us,
-                        latecomer: *latecomer,
-                    });
+            if let Record::Acquired { at_us, began_us, resource, holder, token, ttl_us, valid_until_us, latecomer } =
+                record
+            {
+                places.entry((resource, holder, *token)).or_default().push(stays.len());
+                stays.push(Stay {
+                    resource: resource.clone(),
+                    holder: holder.clone(),
+                    token: *token,
+                    began_us: *began_us,
+                    returned_us: *at_us,
+                    ttl_us: *ttl_us,
+                    extended_us: None,
+                    valid_until_us: *valid_until_us,
+                    until_us: *valid_until_us,
+                    latecomer: *latecomer,
+                });
+            }
+        }
+        // What became of them stands behind their beginning, but for clocks that are a little apart.
+        for record in &self.records {
+            let (Record::Extended { resource, holder, token, .. } | Record::Ended { resource, holder, token, .. }) =
+                record
+            else {
+                continue;
+            };
+            let alike = places.get(&(&**resource, &**holder, *token)).map(Vec::as_slice).unwrap_or_default();
+            let began = |at: &&usize| stays.get(**at).is_some_and(|stay: &Stay| stay.returned_us < record.at_us());
+            let place = alike.iter().rev().find(began).or_else(|| alike.first());
+            match (place.and_then(|at| stays.get_mut(*at)), record) {
+                (Some(stay), Record::Extended { at_us, valid_until_us, .. }) => {
+                    stay.extended_us = stay.extended_us.max(Some(*at_us));
+                    stay.valid_until_us = stay.valid_until_us.max(*valid_until_us);
+                    stay.until_us = stay.valid_until_us;
                 }
-                Record::Extended { resource, holder, token, valid_until_us, .. } => {
-                    let stay = place.get(&(&**resource, &**holder, *token)).and_then(|at| stays.get_mut(*at));
-                    if let Some(stay) = stay {
-                        stay.valid_until_us = stay.valid_until_us.max(*valid_until_us);
-                        stay.until_us = stay.valid_until_us;
-                    }
-                }
-                Record::Ended { at_us, resource, holder, token, .. } => {
-                    let stay = place.get(&(&**resource, &**holder, *token)).and_then(|at| stays.get_mut(*at));
-                    if let Some(stay) = stay {
-                        stay.until_us = stay.until_us.min(*at_us);
-                    }
-                }
-                Record::Write { .. } | Record::Vanished { .. } | Record::Void { .. } => {}
+                (Some(stay), Record::Ended { at_us, .. }) => stay.until_us = stay.until_us.min(*at_us),
+                _ => missing += 1,
             }
         }
         stays.sort_by_key(|stay| stay.returned_us);
-        stays
+        (stays, missing)
     }
 
     /// From when on a promise is not given.

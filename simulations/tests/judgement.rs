@@ -47,7 +47,7 @@ fn number(token: u64) -> FencingToken {
 fn what_is_broken_is_named() {
     use Promise::{E, F, T1, T2, X};
     type Row = (&'static str, Vec<Vec<Record>>, &'static [Promise]);
-    let rows: [Row; 14] = [
+    let rows: [Row; 15] = [
         ("one after the other", vec![lease("a", 1, 0, 1, 9), lease("b", 2, 10, 11, 19)], &[]),
         ("at one instant", vec![lease("a", 1, 0, 1, 9), lease("b", 2, 5, 9, 19)], &[]),
         ("one token twice", vec![lease("a", 1, 0, 1, 9), lease("b", 1, 0, 10, 19)], &[T1]),
@@ -69,8 +69,13 @@ fn what_is_broken_is_named() {
         ("nobody remembered anything", vec![lease("a", 1, 0, 1, 9), void(Assumed::X, 7), lease("b", 2, 5, 8, 19)], &[]),
         (
             "extended over a newer one",
-            vec![extended_lease("a", 1, 400), vanished("a", 90), lease("b", 2, 100, 110, 111)],
+            vec![extended_lease("a", 1, 150, 400), vanished("a", 90), lease("b", 2, 100, 110, 111)],
             &[E],
+        ),
+        (
+            "extended before the newer one came, on a clock that is slow",
+            vec![extended_lease("a", 1, 109, 400), vanished("a", 90), lease("b", 2, 100, 110, 111)],
+            &[],
         ),
         ("a stale write lands", vec![write(2, true), write(1, true)], &[F]),
         ("a stale write is refused", vec![write(2, true), write(1, false), write(2, true)], &[]),
@@ -83,9 +88,9 @@ fn what_is_broken_is_named() {
 }
 
 /// A lease that is returned at 1 ms and extended later.
-fn extended_lease(who: &str, token: u64, until: u64) -> Vec<Record> {
+fn extended_lease(who: &str, token: u64, at: u64, until: u64) -> Vec<Record> {
     let mut records = lease(who, token, 0, 1, until);
-    records.splice(1..1, extended(who, token, 50, until));
+    records.splice(1..1, extended(who, token, at, until));
     records
 }
 

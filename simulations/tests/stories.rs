@@ -48,6 +48,28 @@ fn whoever_waits_is_not_woken_by_its_own_rollback() {
     }
 }
 
+/// A holder that lives on its bare quorum lost its lock where everybody asks first; and so many wait that what they give back is
+/// told more often than anybody keeps count of. Each finds out once in a time to live who stands in the way.
+#[test]
+fn a_crowd_does_not_keep_itself_awake() {
+    let mut plan = Plan::of(5).client([Turn::after(0).work(5_000)]).calm_at(6_000);
+    (plan.terms.ttl_ms, plan.terms.max_ttl_ms) = (10_000, 10_000);
+    for node in [3, 4] {
+        plan = plan.fault(10, Blow::Evict { node, resource: 0 });
+    }
+    for _ in 0..63 {
+        plan = plan.client([Turn::after(20).wait(10_000)]);
+    }
+    assert_eq!(plan.check(), Ok(()));
+    let outcome = Level::Node.run(&plan, None, true);
+    assert_eq!(outcome.violations, Vec::new());
+    let asks = |line: &&str| line.contains(" -> ") && line.contains("Grant {");
+    let at_ms = |line: &str| line.split_whitespace().next().and_then(|ms| ms.parse::<u32>().ok());
+    let asked =
+        outcome.trace.lines().filter(asks).filter(|line| at_ms(line).is_some_and(|ms| (2_000..5_000).contains(&ms)));
+    assert_eq!(asked.count(), 0, "those who wait ask nobody while they know who stands in the way");
+}
+
 /// Plans that the farm found and shrank, each named after what it broke.
 #[test]
 fn what_once_broke_a_promise_breaks_none_any_more() {

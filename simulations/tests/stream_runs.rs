@@ -20,7 +20,7 @@ fn a_seed_gives_the_same_trace_in_two_processes() {
         let traces = ["one", "two"].map(|name| {
             let file = folder.path().join(format!("{profile}-{name}"));
             let mut command = Command::new(env!("CARGO_BIN_EXE_simulations"));
-            command.args(["run", "--level", "stream", "--seeds", "0..15", "--profile", profile, "--trace"]).arg(&file);
+            command.args(["run", "--level", "stream", "--seeds", "0..50", "--profile", profile, "--trace"]).arg(&file);
             assert!(command.status().unwrap().success());
             std::fs::read(file).unwrap()
         });

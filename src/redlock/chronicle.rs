@@ -2,6 +2,7 @@
 //!
 //! Costs nothing where nobody subscribes. The layer of the module `history` writes them down.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::held::Held;
@@ -16,6 +17,7 @@ pub(super) fn acquired(held: &Held, began: Moment) {
     if !is_heard() {
         return;
     }
+    held.is_told.store(true, Ordering::Relaxed);
     let terms = held.settings.terms;
     let now = held.core.clock.now();
     let (resource, holder, token) = (&held.subject.resource, &held.subject.holder, held.token.get());
@@ -25,7 +27,7 @@ pub(super) fn acquired(held: &Held, began: Moment) {
 
 /// The lease lives longer.
 pub(super) fn extended(held: &Held) {
-    if !is_heard() {
+    if !held.is_told.load(Ordering::Relaxed) {
         return;
     }
     let valid_for_us = us(held.ends_at().since(held.core.clock.now()));
@@ -33,8 +35,11 @@ pub(super) fn extended(held: &Held) {
     tracing::debug!(target: TARGET, event = "extended", %resource, %holder, token, valid_for_us);
 }
 
-/// Nobody relies on the lease any more.
+/// Nobody relies on the lease any more. Of one that nobody was there to have nothing is told.
 pub(super) fn ended(held: &Held, cause: &LossCause) {
+    if !held.is_told.load(Ordering::Relaxed) {
+        return;
+    }
     let (resource, holder, token) = (&held.subject.resource, &held.subject.holder, held.token.get());
     tracing::debug!(target: TARGET, event = "ended", %resource, %holder, token, %cause);
 }

@@ -30,6 +30,8 @@ pub(super) struct Held {
     pub(super) asked_at: u64,
     /// Whether others of this process wait for this section to be over.
     has_room: AtomicBool,
+    /// Whether a history has its beginning.
+    pub(super) is_told: AtomicBool,
     pub(super) exchange: Arc<Exchange>,
     plan: Mutex<Plan>,
     ended: Notify,
@@ -69,6 +71,7 @@ impl Held {
             last: win.token,
             asked_at,
             has_room: AtomicBool::new(has_room),
+            is_told: AtomicBool::new(false),
             exchange,
             plan,
             ended: Notify::new(),
@@ -92,6 +95,7 @@ impl Held {
             last: self.last,
             asked_at: self.asked_at,
             has_room: AtomicBool::new(true),
+            is_told: AtomicBool::new(false),
             exchange: Arc::clone(&self.exchange),
             plan: Plan::new(&self.core, &self.settings, valid_until),
             ended: Notify::new(),

@@ -70,10 +70,16 @@ pub(crate) fn parse_seeds(text: &str) -> Result<Range<u64>, String> {
     let problem = || format!("{text:?} is no range of seeds: write FIRST..END, for instance 0..10000");
     let Some((first, end)) = text.split_once("..") else {
         let seed: u64 = text.parse().map_err(|_| problem())?;
-        return Ok(seed..seed.saturating_add(1));
+        return within(seed..seed.saturating_add(1));
     };
     let (first, end) = (first.parse().map_err(|_| problem())?, end.parse().map_err(|_| problem())?);
-    if first < end { Ok(first..end) } else { Err(format!("{text:?} is empty: END must be greater than FIRST")) }
+    if first < end { within(first..end) } else { Err(format!("{text:?} is empty: END must be greater than FIRST")) }
+}
+
+/// Threads count seeds on beyond the end before they see that it is reached.
+fn within(seeds: Range<u64>) -> Result<Range<u64>, String> {
+    const END_MAX: u64 = u64::MAX - 256;
+    if seeds.end <= END_MAX { Ok(seeds) } else { Err(format!("seeds go up to {END_MAX}")) }
 }
 
 /// How many threads, unless told.

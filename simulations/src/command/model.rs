@@ -91,10 +91,10 @@ fn holds(name: &str, setup: Setup, bounds: Bounds) -> bool {
     let asked = if found.exhausted { found.happens.len() } else { 1 };
     let missing = found.happens.iter().take(asked).find(|(_, story)| story.is_none());
     match (&found.broken, missing) {
-        (Some(story), _) => println!("{name}: {figures}\n{story}"),
-        (None, Some((what, _))) => println!("{name}: {figures}\n  never: {what}"),
-        (None, None) if found.exhausted => println!("{name}: {figures}, all of them"),
-        (None, None) => println!("{name}: {figures}, up to the bound"),
+        (Some(story), _) => say!("{name}: {figures}\n{story}"),
+        (None, Some((what, _))) => say!("{name}: {figures}\n  never: {what}"),
+        (None, None) if found.exhausted => say!("{name}: {figures}, all of them"),
+        (None, None) => say!("{name}: {figures}, up to the bound"),
     }
     found.broken.is_none() && missing.is_none()
 }
@@ -104,7 +104,7 @@ fn falls(mutant: Mutant, bounds: Bounds) -> bool {
     let Some((found, figures)) = timed(Setup::showing(mutant), bounds) else { return false };
     let name = mutant.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
     let story = found.broken.as_ref().map_or_else(|| "  nothing breaks".to_owned(), ToString::to_string);
-    println!("\n{name}: {}; {figures}\n{story}", mutant.short_cut());
+    say!("\n{name}: {}; {figures}\n{story}", mutant.short_cut());
     found.broken.is_some()
 }
 

@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use indicatif::ProgressBar;
 use simulations::invariant::{Coverage, vacuous};
 use simulations::{Fallen, Report, Timeline, shrink};
 
@@ -31,14 +32,14 @@ pub(crate) struct RunArguments {
 pub(crate) fn run(arguments: &RunArguments) -> ExitCode {
     let RunArguments { what, seeds, jobs: told, trace } = arguments;
     let campaign = what.campaign();
-    if let Some(file) = trace {
-        return match write_traces(arguments, file) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => cannot("cannot write", file, &error),
-        };
-    }
     let bar = bar(seeds.end - seeds.start);
-    let report = campaign.run(seeds.clone(), jobs(*told), &|| bar.inc(1));
+    let report = match trace {
+        None => campaign.run(seeds.clone(), jobs(*told), &|| bar.inc(1)),
+        Some(file) => match write_traces(arguments, file, &bar) {
+            Ok(report) => report,
+            Err(error) => return cannot("cannot write", file, &error),
+        },
+    };
     bar.finish_and_clear();
     let Report { seen, fallen } = &report;
     say!("{}", figures(seen, fallen.is_some()));
@@ -67,24 +68,32 @@ fn figures(seen: &Coverage, violated: bool) -> String {
 fn tell(what: &What, Fallen { seed, violation }: &Fallen) {
     let campaign = what.campaign();
     say!("seed {seed} broke {violation}");
+    say!("again: simulations replay --seed {seed} {}", what.again());
     let (plan, outcome) =
         shrink(&campaign.plan(*seed), violation.promise, &|plan| campaign.level.run(plan, campaign.mutant, false));
     say!("the smallest plan that does ({} parts):", plan.size());
     say!("{}", serde_json::to_string(&plan).unwrap_or_default());
     say!("{}", Timeline::of(&plan, &outcome));
-    say!("again: simulations replay --seed {seed} {}", what.again());
 }
 
-fn write_traces(arguments: &RunArguments, file: &Path) -> std::io::Result<()> {
+/// Goes on after a violation: whoever wants traces wants all of them.
+fn write_traces(arguments: &RunArguments, file: &Path, bar: &ProgressBar) -> std::io::Result<Report> {
     let campaign = arguments.what.campaign();
     let mut to = BufWriter::new(File::create(file)?);
+    let mut report = Report::default();
     for seed in arguments.seeds.clone() {
         let outcome = campaign.level.run(&campaign.plan(seed), campaign.mutant, true);
         writeln!(to, "seed {seed}")?;
         to.write_all(outcome.trace.as_bytes())?;
-        for violation in outcome.violations {
+        for violation in &outcome.violations {
             writeln!(to, "VIOLATED {violation}")?;
         }
+        report.seen.add(&outcome.seen);
+        if let Some(violation) = outcome.violations.into_iter().next() {
+            report.fallen.get_or_insert(Fallen { seed, violation });
+        }
+        bar.inc(1);
     }
-    to.flush()
+    to.flush()?;
+    Ok(report)
 }

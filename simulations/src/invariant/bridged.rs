@@ -4,6 +4,8 @@
 //! longer than that after a newer one was returned was extended too late. Not judged where a lock of the lease vanished
 //! before the grace of late grants was over: then somebody's whole lease may lie within it.
 
+use std::collections::HashMap;
+
 use super::{Promise, Violation, at, name};
 use crate::history::{History, Record, Stay};
 
@@ -13,25 +15,30 @@ pub(super) fn bridged(history: &History, stays: &[Stay]) -> Option<Violation> {
         // It runs from the first section of a lease that was handed over.
         let sections = stays.iter().filter(|one| one.resource == stay.resource && one.holder == stay.holder);
         let won_us = sections.map(|one| one.returned_us).min().unwrap_or(stay.returned_us);
-        let grace_ends = won_us + stay.ttl_us / 2;
+        let grace_ends = won_us.saturating_add(stay.ttl_us / 2);
         history.records.iter().any(
             |record| matches!(record, Record::Vanished { at_us, holder, .. } if *holder == stay.holder && *at_us <= grace_ends),
         )
     };
-    let newer = |lease: &Stay, other: &Stay| {
-        other.resource == lease.resource
-            // The sections of one lease that was handed over are no rivals.
-            && other.holder != lease.holder
-            && other.token > lease.token
-            && other.returned_us >= lease.returned_us
-            && lease.valid_until_us > other.returned_us + other.ttl_us.max(lease.ttl_us)
-    };
+    let mut by_resource: HashMap<&str, Vec<&Stay>> = HashMap::new();
+    for stay in stays {
+        by_resource.entry(&stay.resource).or_default().push(stay);
+    }
     stays.iter().find_map(|lease| {
-        // Only a lease that lived longer than its first validity was extended at all.
-        if lease.valid_until_us <= lease.returned_us + lease.ttl_us {
-            return None;
-        }
-        let other = stays.iter().find(|other| newer(lease, other))?;
+        let extended_us = lease.extended_us?;
+        // In the order of their return. No more than those that were returned while the lease lived are looked at.
+        let rivals = by_resource.get(&*lease.resource)?;
+        let from = rivals.partition_point(|other| other.returned_us < lease.returned_us);
+        let overtaken = |other: &&&Stay| lease.valid_until_us > other.returned_us.saturating_add(lease.ttl_us);
+        let newer = |other: &&&Stay| {
+            // The sections of one lease that was handed over are no rivals.
+            other.holder != lease.holder
+                && other.token > lease.token
+                // A holder whose clock is slow believes for longer than it should, and extended nothing for that.
+                && extended_us > other.returned_us
+                && lease.valid_until_us > other.returned_us.saturating_add(other.ttl_us)
+        };
+        let other = rivals.get(from..)?.iter().take_while(overtaken).find(newer)?;
         (!vanished_early(lease)).then(|| Violation {
             promise: Promise::E,
             at_us: other.returned_us,

@@ -28,5 +28,9 @@ pub fn unserved(who: &str, waited_ms: u32, at_us: Micros, error: &str) -> Violat
 /// So much is going on that the run will not end: somebody asks again and again, without a pause.
 #[must_use]
 pub fn endless(events: u64, at_us: Micros) -> Violation {
-    Violation { promise: Promise::L, at_us, story: format!("more than {events} events, and no end") }
+    Violation {
+        promise: Promise::L,
+        at_us,
+        story: format!("more than {events} events within one millisecond, and no end"),
+    }
 }
