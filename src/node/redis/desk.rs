@@ -96,7 +96,7 @@ impl Desk {
     fn go_on(&self, inner: &mut Inner, context: &mut Context<'_>, outbox: &mut Outbox) {
         let Inner { way, queue, .. } = inner;
         let Way::Up(line) = way else { return };
-        while line.is_idle() && !queue.is_empty() {
+        while line.takes_more() && !queue.is_empty() {
             let admits = self.admitted.load(Ordering::Relaxed) == line.session;
             if let Err(error) = line.begin(queue, admits, context, outbox) {
                 let fault = Fault::new(FaultKind::ConnectionLost, error.to_string());

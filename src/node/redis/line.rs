@@ -111,6 +111,12 @@ impl Line {
         self.calls.is_empty()
     }
 
+    /// Whether a turn may begin. A second one may follow a single request at once: mostly it is the release behind a grant
+    /// that nobody waited for, and the server does both in one go.
+    pub(super) fn takes_more(&self) -> bool {
+        self.is_idle() || (self.sent.len() == 1 && self.calls.len() == 1 && !matches!(self.pushes, Pushes::Apart(_)))
+    }
+
     /// What was sent and has no answer.
     pub(super) fn unanswered(&mut self) -> impl Iterator<Item = Envelope> + use<'_> {
         self.sent.drain(..)
