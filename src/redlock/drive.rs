@@ -71,7 +71,7 @@ pub(super) fn begin(
     let first = ask.first.filter(|node| ready.contains(*node)).map(|node| NodeSet::from_iter([node]));
     let asked = first.unwrap_or(ready);
     let exchange = Exchange::open(core, subject, Phase::Acquire, Footprint::asked(asked), until);
-    let rollback = Rollback { exchange: Arc::clone(&exchange), armed: true };
+    let mut rollback = Rollback { exchange: Arc::clone(&exchange), armed: true };
     let unasked = everybody.without(ready);
     if !unasked.is_empty() {
         let excuses = unasked.iter().map(|node| (node, core.roster.excuse(node, started)));
@@ -79,6 +79,8 @@ pub(super) fn begin(
             if let Some((earlier, outstanding)) = earlier {
                 earlier.send(outstanding, &Verb::Release);
             }
+            // Nothing was sent, so there is nothing to roll back.
+            rollback.armed = false;
             return Err(defeat);
         }
     }

@@ -98,15 +98,15 @@ impl Exchange {
     /// Sends the release of `earlier` to the nodes where its lock is `outstanding`, and to each of `nodes` the grant `verb` of this attempt,
     /// right behind it.
     pub(super) fn take_over(self: &Arc<Self>, earlier: &Arc<Self>, outstanding: NodeSet, nodes: NodeSet, verb: &Verb) {
-        let both = outstanding.iter().filter(|node| nodes.contains(*node)).count();
-        earlier.lock().awaited += both;
-        self.lock().awaited += both;
+        earlier.lock().awaited += outstanding.len();
+        self.lock().awaited += nodes.len();
         for (id, node) in self.core.nodes() {
-            match (outstanding.contains(id), nodes.contains(id)) {
-                (true, true) => node.send_both(earlier.parcel(id, Verb::Release), self.parcel(id, verb.clone())),
-                (true, false) => earlier.send(NodeSet::from_iter([id]), &Verb::Release),
-                (false, true) => self.send(NodeSet::from_iter([id]), verb),
-                (false, false) => {}
+            let release = outstanding.contains(id).then(|| earlier.parcel(id, Verb::Release));
+            let grant = nodes.contains(id).then(|| self.parcel(id, verb.clone()));
+            match (release, grant) {
+                (Some(release), Some(grant)) => node.send_both(release, grant),
+                (Some((request, answer)), None) | (None, Some((request, answer))) => node.send(request, answer),
+                (None, None) => {}
             }
         }
     }

@@ -194,8 +194,13 @@ impl Lobby {
             rooms.iter().filter_map(|(resource, room)| Some((resource.clone(), room.bell.clone()?))).collect()
         };
         for (resource, bell) in watched {
-            self.send(core, &resource, NodeSet::from_iter([node]), &Verb::Watch, &bell);
+            let nodes = NodeSet::from_iter([node]);
+            self.send(core, &resource, nodes, &Verb::Watch, &bell);
             bell.missed_some();
+            // Whoever waited may have gone meanwhile, and has said so before this.
+            if !self.bell(&resource).is_some_and(|now| Arc::ptr_eq(&now, &bell)) {
+                self.send(core, &resource, nodes, &Verb::Unwatch, &bell);
+            }
         }
     }
 

@@ -16,7 +16,7 @@ use super::lobby::{Call, Seat, first_of};
 use super::settings::Settings;
 use super::turns::{ask_for, has_yielded, in_order, new_subject};
 use super::{Redlock, chronicle, turns};
-use crate::protocol::{Backoff, Defeat, FaultKind, Vote};
+use crate::protocol::{Backoff, Defeat, FaultKind, Vote, Votes};
 use crate::{Holder, Moment, Resource};
 
 /// The first and the longest ceiling of the pause between attempts where no holder stands in the way.
@@ -40,25 +40,36 @@ impl Redlock {
         if wait_max.is_zero() {
             return turn.once().await;
         }
-        let seat = core.lobby.enter(&resource, &self.settings);
-        let mut place = Place { core, resource: &resource, seat: seat.as_ref(), has_turn: seat.is_none() };
-        let begun = match &seat {
-            None => None,
-            Some(seat) => match timeout(wait_max, seat.called()).await {
+        let (mut place, begun) = loop {
+            let seat = core.lobby.enter(&resource, &self.settings);
+            let mut place = Place { core, resource: &resource, has_turn: seat.is_none(), seat };
+            let Some(seat) = place.seat.clone() else { break (place, None) };
+            match timeout(wait_max.saturating_sub(turn.waited()), seat.called()).await {
                 Ok(Call::Section(held)) => {
                     place.is_done();
+                    if held.check().is_err() {
+                        // This task came to itself too late for it.
+                        turns::decline(&held);
+                        continue;
+                    }
                     tracing::debug!(%resource, token = ?held.token, waited = ?turn.waited(), "handed over");
                     chronicle::acquired(&held, began);
                     return Ok(Guard::new(held));
                 }
-                Ok(Call::Turn) => place.takes_turn(None),
-                Ok(Call::Attempt(attempt)) => place.takes_turn(Some(attempt)),
+                Ok(Call::Turn) => {
+                    place.takes_turn();
+                    break (place, None);
+                }
+                Ok(Call::Attempt(attempt)) => {
+                    place.takes_turn();
+                    break (place, Some(attempt));
+                }
                 // Others of this process were before it all the time: one attempt tells who holds the lock.
                 Err(_) => {
                     drop(place);
                     return turn.once().await;
                 }
-            },
+            }
         };
         let guard = turn.take(begun).await?;
         place.is_done();
@@ -87,7 +98,8 @@ impl Turn<'_> {
     /// Attempts until the lease is won or the wait is over.
     async fn take(&mut self, mut begun: Option<Box<Attempt>>) -> Result<Guard, AcquireError> {
         let Self { core, settings, resource, .. } = *self;
-        let mut pauses = Backoff::new(PAUSES.0, PAUSES.1, || core.entropy.u32());
+        let new_pauses = || Backoff::new(PAUSES.0, PAUSES.1, || core.entropy.u32());
+        let (mut pauses, mut splits) = (new_pauses(), Splits { pauses: new_pauses(), in_a_row: 0 });
         let mut bell = core.lobby.bell(resource);
         let mut round_max = settings.node_timeout;
         let (mut ordered, mut has_told) = (false, false);
@@ -114,7 +126,6 @@ impl Turn<'_> {
             // Somebody else has it, or was let before: a turn that begins after this is a new one.
             core.lobby.ends_tenure(resource);
             let yielded = has_yielded(ask, &defeat);
-            let pause = pauses.next().unwrap_or(PAUSES.1).min(left);
             match &bell {
                 // Asked to be told before it asks again, so that no release is missed.
                 None if yielded || matches!(defeat, Defeat::Contended(_)) => {
@@ -127,9 +138,12 @@ impl Turn<'_> {
                 Some(_) if yielded => sleep(YIELD.min(left)).await,
                 Some(bell) if matches!(defeat, Defeat::Contended(_)) => {
                     ordered = true;
-                    self.until_free(bell, ask.mark, &defeat, pause, left).await;
+                    match splits.after(defeat.votes(), core.quorum.blocking()) {
+                        Some(pause) => sleep(pause.min(left)).await,
+                        None => self.until_free(bell, ask.mark, &defeat, &mut pauses, left).await,
+                    }
                 }
-                _ => sleep(pause).await,
+                _ => sleep(pauses.next().unwrap_or(PAUSES.1).min(left)).await,
             }
             // The last attempt may not outlast the wait by a whole round.
             let left = self.wait_max.saturating_sub(self.waited());
@@ -138,31 +152,33 @@ impl Turn<'_> {
     }
 
     /// Waits until the holder that stands in the way has released, or its lock ends by itself.
-    async fn until_free(&self, bell: &Bell, mark: u64, defeat: &Defeat, pause: Duration, left: Duration) {
+    async fn until_free(
+        &self,
+        bell: &Bell,
+        mark: u64,
+        defeat: &Defeat,
+        pauses: &mut impl Iterator<Item = Duration>,
+        left: Duration,
+    ) {
         let (core, votes) = (self.core, defeat.votes());
-        let (granted, on) = (votes.granted(), votes.held_by_occupant());
-        let is_in_the_way = on.len() >= core.quorum.blocking();
-        // Contenders that split the votes give them back at once, and would meet again at once, for ever. So the one with the
-        // most votes goes away for a random while, and listens to nobody; the others wait for what it gives back.
-        if granted > 0 && !(is_in_the_way && on.len() > granted) {
-            return sleep(pause.min(left)).await;
-        }
+        let on = votes.held_by_occupant();
         let jitter = JITTER_MAX.mul_f64(f64::from(core.entropy.u32()) / f64::from(u32::MAX)).max(JITTER_MIN);
         let (occupant, ends) = votes.occupant().map_or((None, None), |(occupant, ttl_left)| {
             (occupant.parse::<Holder>().ok().map(|holder| holder.id()), ttl_left.map(|ttl_left| ttl_left + jitter))
         });
         let first = first_of(self.resource, core.quorum.nodes(), core.roster.ready());
-        // Whom the first node names while nobody else was asked: a holder, or a contender that gives it back soon.
-        let is_told = is_in_the_way || (on.len() == 1 && first.is_some_and(|first| on.contains(first)));
+        // Where a single node that is not the first names somebody there may be nothing to tell.
+        let is_told = on.len() > 1 || first.is_some_and(|first| on.contains(first));
+        let mut pause = || pauses.next().unwrap_or(PAUSES.1);
         let limit = match ends {
             Some(ends) if is_told && !bell.is_deaf() => ends,
             // Some servers tell nothing, and of some locks there will be nothing to tell.
-            Some(ends) => ends.min(pause),
-            None => pause,
+            Some(ends) => ends.min(pause()),
+            None => pause(),
         };
         let awaited = Awaited { holder: occupant, on, first };
         if timeout(limit.min(left), bell.tells(awaited, mark)).await == Ok(Told::Perhaps) {
-            sleep(pause.min(left)).await;
+            sleep(pause().min(left)).await;
         }
     }
 
@@ -209,29 +225,51 @@ impl Turn<'_> {
     }
 }
 
+/// What becomes of contenders who split the votes. They give them back at once, and would meet again at once, for ever: so the one with
+/// the most votes goes away for a random while and listens to nobody, and the others wait for what it gives back.
+struct Splits<Pauses> {
+    pauses: Pauses,
+    in_a_row: u32,
+}
+
+/// Who has listened so often goes away too: with votes that came too late to be counted, each may think that others have more.
+const SPLITS_MAX: u32 = 3;
+
+impl<Pauses: Iterator<Item = Duration>> Splits<Pauses> {
+    /// For how long to go away after these votes, if at all.
+    fn after(&mut self, votes: &Votes, blocking: usize) -> Option<Duration> {
+        let (granted, on) = (votes.granted(), votes.held_by_occupant().len());
+        if granted == 0 || (on >= blocking && on > granted) {
+            self.in_a_row = 0;
+            return None;
+        }
+        self.in_a_row += 1;
+        (granted >= on || self.in_a_row > SPLITS_MAX).then(|| self.pauses.next().unwrap_or(PAUSES.1))
+    }
+}
+
 /// A place among those of this process who want a resource. Dropped, it makes room for the next.
 struct Place<'a> {
     core: &'a Arc<Core>,
     resource: &'a Resource,
-    seat: Option<&'a Arc<Seat>>,
+    seat: Option<Arc<Seat>>,
     has_turn: bool,
 }
 
 impl Place<'_> {
-    const fn takes_turn(&mut self, begun: Option<Box<Attempt>>) -> Option<Box<Attempt>> {
+    fn takes_turn(&mut self) {
         (self.seat, self.has_turn) = (None, true);
-        begun
     }
 
     /// The lease has come, and makes room itself when it ends.
-    const fn is_done(&mut self) {
+    fn is_done(&mut self) {
         (self.seat, self.has_turn) = (None, false);
     }
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        let call = self.seat.and_then(|seat| self.core.lobby.withdraw(self.resource, seat));
+        let call = self.seat.as_ref().and_then(|seat| self.core.lobby.withdraw(self.resource, seat));
         match call {
             Some(Call::Section(held)) => turns::decline(&held),
             Some(call @ (Call::Turn | Call::Attempt(_))) => {

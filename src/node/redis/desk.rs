@@ -133,13 +133,14 @@ impl Desk {
                 return Poll::Ready(Some(fault));
             }
             self.go_on(&mut inner, context, &mut outbox);
+            let is_broken = matches!(inner.way, Way::Broken(..));
             let done = inner.closed && inner.queue.is_empty() && inner.line().is_none_or(Line::is_idle);
             drop(inner);
             if done {
                 self.tell(outbox);
                 return Poll::Ready(None);
             }
-            if outbox.is_empty() {
+            if outbox.is_empty() && !is_broken {
                 return Poll::Pending;
             }
             self.tell(outbox);

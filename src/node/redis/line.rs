@@ -252,7 +252,7 @@ impl Line {
             (Some(Call::TryToLoad), Value::ServerError(_)) => self.was_joined = None,
             (Some(Call::TryToLoad), _) => {}
             (Some(Call::Batch(count)), value) if decode::is_unknown_script(&value) => {
-                self.again(count, Script::Turn, queue)
+                self.again(count, Script::Turn, queue, outbox)
             }
             (Some(Call::Batch(count)), Value::Array(values)) if values.len() == count => {
                 for (envelope, value) in self.sent.drain(..count).zip(values) {
@@ -269,7 +269,7 @@ impl Line {
             (Some(Call::One), value) => {
                 let Some(Envelope { request: Request { verb, .. }, .. }) = self.sent.front() else { return Ok(()) };
                 match encode::script_of(verb) {
-                    Some(script) if decode::is_unknown_script(&value) => self.again(1, script, queue),
+                    Some(script) if decode::is_unknown_script(&value) => self.again(1, script, queue, outbox),
                     _ => {
                         let mut reply = decode::reply(&self.prefix, verb, value);
                         if let Reply::Sighted(sight) = &mut reply {
@@ -287,13 +287,19 @@ impl Line {
 
     /// The server was told to forget its scripts, so nothing ran: the requests go out again, with the text. With its
     /// scripts it forgot that the node was joined.
-    fn again(&mut self, count: usize, script: Script, queue: &mut VecDeque<Envelope>) {
+    ///
+    /// A grant with a turn behind it is not sent again: its release may be in that turn, and may run before it.
+    fn again(&mut self, count: usize, script: Script, queue: &mut VecDeque<Envelope>, outbox: &mut Outbox) {
         if let Some(known) = self.loaded.get_mut(script.index()) {
             *known = false;
         }
         self.has_left_trace = false;
+        let is_followed = !self.calls.is_empty();
         for envelope in self.sent.drain(..count).rev() {
-            queue.push_front(envelope);
+            match envelope.request.verb {
+                Verb::Grant { .. } if is_followed => outbox.fail(envelope.answer, FaultKind::Withdrawn),
+                _ => queue.push_front(envelope),
+            }
         }
     }
 

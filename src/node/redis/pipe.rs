@@ -17,6 +17,8 @@ pub(super) struct Pipe {
     /// What is to go out.
     pub(super) out: Vec<u8>,
     written: usize,
+    /// Whether the stream has passed on all that it took.
+    is_flushed: bool,
     input: Vec<u8>,
     /// So much of what came in has been taken.
     taken: usize,
@@ -27,7 +29,7 @@ const READ_MAX: usize = 16 * 1024;
 
 impl Pipe {
     pub(super) const fn over(stream: Box<dyn Stream>) -> Self {
-        Self { stream, out: Vec::new(), written: 0, input: Vec::new(), taken: 0 }
+        Self { stream, out: Vec::new(), written: 0, is_flushed: true, input: Vec::new(), taken: 0 }
     }
 
     /// Writes what there is to write, as far as the stream takes it.
@@ -42,9 +44,14 @@ impl Pipe {
         }
         if self.written > 0 {
             self.out.clear();
-            self.written = 0;
-            if let Poll::Ready(Err(error)) = Pin::new(&mut self.stream).poll_flush(context) {
-                return Err(error);
+            (self.written, self.is_flushed) = (0, false);
+        }
+        if !self.is_flushed {
+            // TLS may keep a part for itself while the socket is full.
+            match Pin::new(&mut self.stream).poll_flush(context) {
+                Poll::Pending => {}
+                Poll::Ready(Ok(())) => self.is_flushed = true,
+                Poll::Ready(Err(error)) => return Err(error),
             }
         }
         Ok(())
