@@ -6,9 +6,10 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
-use redfence::{Builder, Clock, EmbeddedNode, NodeCondition, Redlock, Resource, TokioClock};
-use support::Hands;
+use redfence::protocol::Verb;
+use redfence::{AcquireError, Builder, Clock, EmbeddedNode, NodeCondition, Redlock, Resource, TokioClock};
 use support::stage::WALL_AT_START;
+use support::{Hands, Stage};
 
 const MAX_TTL: Duration = Duration::from_secs(60);
 const HOUR_MS: i64 = 3_600_000;
@@ -41,4 +42,30 @@ async fn a_clock_that_steps_does_not_end_the_rest_of_its_node_for_those_who_saw_
     tokio::time::sleep(MAX_TTL).await;
     redlock.look().await;
     assert_eq!(condition(), NodeCondition::Ready);
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_too_many_rest_nobody_is_asked_and_nothing_is_released() {
+    let stage = Stage::of(3);
+    let redlock = stage.locker();
+    drop(redlock.acquire("r").await.unwrap().release().await);
+    for node in &stage.nodes[..2] {
+        node.set_counter("r", 0);
+    }
+    // Grants find out that the counters are gone, and their nodes rest.
+    drop(redlock.try_acquire("r").await);
+    redlock.look().await;
+    let resting = redlock.nodes().iter().filter(|node| node.condition == NodeCondition::Resting).count();
+    assert_eq!(resting, 2);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let asked = || {
+        let of_lock = |verb: &Verb| matches!(verb, Verb::Grant { .. } | Verb::Release);
+        stage.nodes.iter().map(|node| node.count_sent(of_lock)).sum::<usize>()
+    };
+    let before = asked();
+    for _ in 0..20 {
+        assert!(matches!(redlock.try_acquire("r").await, Err(AcquireError::NoQuorum { .. })));
+    }
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(asked(), before, "what was never sent is released again and again");
 }

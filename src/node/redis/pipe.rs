@@ -85,3 +85,60 @@ impl Pipe {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::io::{AsyncRead, AsyncWrite};
+
+    use super::*;
+
+    /// Takes everything, and passes it on at the second flush only.
+    struct Hesitant {
+        taken: usize,
+        flushes: usize,
+        passed_on: Arc<AtomicUsize>,
+    }
+
+    impl AsyncRead for Hesitant {
+        fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    impl AsyncWrite for Hesitant {
+        fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            self.taken += bytes.len();
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            self.flushes += 1;
+            if self.flushes == 1 {
+                return Poll::Pending;
+            }
+            self.passed_on.store(self.taken, Ordering::Relaxed);
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[test]
+    fn what_a_stream_keeps_for_itself_is_flushed_later() {
+        let passed_on = Arc::new(AtomicUsize::new(0));
+        let stream = Hesitant { taken: 0, flushes: 0, passed_on: Arc::clone(&passed_on) };
+        let mut pipe = Pipe::over(Box::new(stream));
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        pipe.out.extend_from_slice(b"PING");
+        pipe.write(&mut context).unwrap();
+        assert_eq!(passed_on.load(Ordering::Relaxed), 0);
+        // The courier is woken when the stream has room again, and nothing new is to be written.
+        pipe.write(&mut context).unwrap();
+        assert_eq!(passed_on.load(Ordering::Relaxed), 4);
+    }
+}
