@@ -98,15 +98,17 @@ impl Renewal {
     }
 
     /// A try succeeded, by renewal or by the holder's own call.
+    ///
     /// The next try comes up to a tenth earlier, by `jitter` (uniform over `u32`): leases that were acquired together are
-    /// not renewed together for ever.
+    /// not renewed together for ever. It falls on a beat that leases of like length share: those of one process that are
+    /// due about the same time travel in one message.
     pub fn extended(&mut self, valid_until: Moment, now: Moment, jitter: u32) {
         self.trying = false;
         self.failures = 0;
         self.valid_until = self.valid_until.max(valid_until);
         let pause = self.valid_until.since(now) / Self::FRACTION;
         let earlier = Duration::from_nanos(((pause.as_nanos() / 10 * u128::from(jitter)) >> u32::BITS) as u64);
-        self.next_try = self.next_try.map(|_| now.after(pause - earlier));
+        self.next_try = self.next_try.map(|_| on_a_beat(now.after(pause - earlier), pause));
     }
 
     /// A try failed without saying that the lease is gone: the next one comes after a pause that doubles, with `jitter`
@@ -125,6 +127,13 @@ impl Renewal {
     const PAUSE_MIN: Duration = Duration::from_millis(20);
 }
 
+/// The last beat up to `at`. There are between 256 and 512 in a `pause`, and their length is a power of two of nanoseconds.
+fn on_a_beat(at: Moment, pause: Duration) -> Moment {
+    const NS: fn(Duration) -> u64 = |duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+    let beat = (NS(pause) / 256).checked_ilog2().map_or(1, |power| 1 << power);
+    at.before(Duration::from_nanos(NS(at.since_origin()) % beat))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,10 +148,33 @@ mod tests {
         assert_eq!(plan.due(AT(300)), Action::Extend { budget: MS(600) });
         assert_eq!(plan.due(AT(301)), Action::Wait(AT(900)), "one try at a time");
         plan.extended(AT(1_200), AT(310), 0);
-        assert_eq!(plan.due(AT(311)), Action::Wait(AT(310).after(MS(890) / 3)));
+        let third = AT(310).after(MS(890) / 3);
+        assert_eq!(plan.due(AT(311)), Action::Wait(on_a_beat(third, MS(890) / 3)));
         plan.extended(AT(1_200), AT(310), u32::MAX);
         let Action::Wait(until) = plan.due(AT(311)) else { panic!("not waiting") };
         assert!(until < AT(580) && until > AT(575), "up to a tenth earlier: {until:?}");
+    }
+
+    #[test]
+    fn leases_that_are_due_about_the_same_time_are_renewed_at_the_same() {
+        let next = |now: Moment, ttl: Duration, jitter| {
+            let mut plan = Renewal::new(now.after(ttl), None, true, now);
+            plan.extended(now.after(ttl), now, jitter);
+            match plan.due(now) {
+                Action::Wait(until) => until,
+                other => panic!("{other:?}"),
+            }
+        };
+        let ttl = MS(30_000);
+        let mut times: Vec<_> = (0..10_000)
+            .map(|lease| next(AT(20_000 + lease / 10), ttl, (lease as u32).wrapping_mul(2_654_435_769)))
+            .collect();
+        times.sort_unstable();
+        let (first, last) = (times[0], times[times.len() - 1]);
+        assert!(AT(28_960) <= first && last < AT(31_000), "up to a tenth earlier, and a beat: {first:?}, {last:?}");
+        times.dedup();
+        assert!((30..64).contains(&times.len()), "{} beats in two seconds", times.len());
+        assert!(next(AT(0), Duration::from_nanos(5), 0) > AT(0), "also where there is no time for beats");
     }
 
     #[test]
