@@ -89,14 +89,16 @@ async fn lockers(servers: &[RedisServer], url: fn(&RedisServer) -> String, count
     lockers
 }
 
-/// How often a server was asked for a lock: a grant is the only script that uses SET.
+/// How often servers were asked for a lock: a grant is the only script that uses SET.
 fn grants(servers: &[RedisServer]) -> u64 {
-    let of = |server: &RedisServer| {
-        let stats = server.command(&["INFO", "commandstats"]);
-        let line = stats.lines().find_map(|line| line.strip_prefix("cmdstat_set:calls="));
-        line.and_then(|line| line.split(',').next()?.parse::<u64>().ok()).unwrap_or(0)
-    };
-    servers.iter().map(of).sum()
+    servers.iter().map(|server| calls(server, "set")).sum()
+}
+
+/// How often a server did a command, by whomever it was called.
+fn calls(server: &RedisServer, command: &str) -> u64 {
+    let stats = server.command(&["INFO", "commandstats"]);
+    let line = stats.lines().find_map(|line| line.strip_prefix(&format!("cmdstat_{command}:calls=")));
+    line.and_then(|line| line.split(',').next()?.parse::<u64>().ok()).unwrap_or(0)
 }
 
 /// Waits until nobody has asked for `span`; `None` if that never happens.
@@ -109,4 +111,53 @@ async fn quiet_for(servers: &[RedisServer], span: Duration) -> Option<u64> {
         }
     }
     None
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lock_that_passes_inside_a_process_is_told_to_nobody_until_the_process_is_done() {
+    const SECTIONS: usize = 90;
+    let servers = servers(3);
+    let builder = patiently_over(&servers).hand_over(HandOver::Off).turn_max(u32::MAX, PROMPT * 6);
+    let busy = builder.connect().await.unwrap();
+    let first = busy.acquire("r").await.unwrap();
+    let rival = lockers(&servers, RedisServer::url, 1).await.remove(0);
+    let waits = {
+        let rival = rival.clone();
+        tokio::spawn(async move { drop(rival.acquire("r").await.unwrap().release().await) })
+    };
+    let lock = Prefix::default().lock(&Resource::new("r").unwrap());
+    let told = |server: &RedisServer| server.command(&["PUBSUB", "NUMSUB", &lock]).ends_with('1');
+    eventually(PROMPT, "the rival is to be told", async || servers.iter().all(told)).await;
+    // All of them wait from the beginning: each passes the lock on to the next.
+    let (mut sections, mut lined_up) = (tokio::task::JoinSet::new(), Vec::new());
+    for _ in 0..SECTIONS {
+        let busy = busy.clone();
+        let (waiting, is_waiting) = tokio::sync::oneshot::channel();
+        sections.spawn(async move {
+            let mut acquire = std::pin::pin!(busy.acquire("r"));
+            // The first poll takes the place in the line.
+            assert!(futures::poll!(&mut acquire).is_pending());
+            waiting.send(()).unwrap();
+            drop(acquire.await.unwrap().release().await);
+        });
+        lined_up.push(is_waiting);
+    }
+    for one in lined_up {
+        one.await.unwrap();
+    }
+    drop(first.release().await);
+    while let Some(section) = sections.join_next().await {
+        section.unwrap();
+    }
+    waits.await.unwrap();
+    for locker in [&busy, &rival] {
+        locker.flush(PROMPT).await;
+    }
+    let publishes = |server: &RedisServer| calls(server, "publish");
+    // The last of the process, and the rival's own.
+    assert!(
+        servers.iter().all(|server| publishes(server) <= 4),
+        "{:?}",
+        servers.iter().map(publishes).collect::<Vec<_>>()
+    );
 }

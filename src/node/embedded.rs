@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use super::{Answer, Ear, Node, NodeState};
+use super::{Answer, Ear, Node, NodeState, to_tell};
 use crate::protocol::{Reply, Request, RunId};
 use crate::{Clock, NodeId, SystemClock};
 
@@ -47,21 +47,37 @@ impl EmbeddedNode {
 
     /// Does what `request` asks, now, and tells those who wait if that releases a lock.
     pub fn apply(&self, request: &Request) -> Reply {
-        let (now, resource) = (self.clock.wall(), &request.subject.resource);
-        let (reply, is_told) = self.with_state(|state| {
-            let reply = state.apply(now, request);
-            let is_told = reply == Reply::Released && state.is_watched(resource);
-            (reply, is_told)
-        });
-        if is_told {
-            let ears: Vec<_> = {
-                let mut ears = self.ears.lock().unwrap_or_else(PoisonError::into_inner);
-                ears.retain(|(_, ear)| ear.strong_count() > 0);
-                ears.iter().filter_map(|(id, ear)| Some((*id, ear.upgrade()?))).collect()
-            };
-            ears.into_iter().for_each(|(id, ear)| ear.freed(id, resource, request.subject.holder.id()));
-        }
+        let [(_, reply)] = self.apply_turn([request.clone()]);
         reply
+    }
+
+    /// Does what these requests ask, in one step, and tells those who wait of the locks that are released when it is over.
+    pub fn apply_turn<const N: usize>(&self, requests: [Request; N]) -> [(Request, Reply); N] {
+        let now = self.clock.wall();
+        let turn = self.with_state(|state| {
+            requests.map(|request| {
+                let reply = state.apply(now, &request);
+                (request, reply)
+            })
+        });
+        self.tell(&turn);
+        turn
+    }
+
+    fn tell(&self, turn: &[(Request, Reply)]) {
+        let told: Vec<_> =
+            self.with_state(|state| to_tell(turn).filter(|subject| state.is_watched(&subject.resource)).collect());
+        if told.is_empty() {
+            return;
+        }
+        let ears: Vec<_> = {
+            let mut ears = self.ears.lock().unwrap_or_else(PoisonError::into_inner);
+            ears.retain(|(_, ear)| ear.strong_count() > 0);
+            ears.iter().filter_map(|(id, ear)| Some((*id, ear.upgrade()?))).collect()
+        };
+        for subject in told {
+            ears.iter().for_each(|(id, ear)| ear.freed(*id, &subject.resource, subject.holder.id()));
+        }
     }
 
     /// Looks into the node, or changes what it knows.
@@ -79,6 +95,13 @@ impl Default for EmbeddedNode {
 impl Node for EmbeddedNode {
     fn send(&self, request: Request, answer: Answer) {
         answer.reply(self.apply(&request));
+    }
+
+    fn send_both(&self, first: (Request, Answer), second: (Request, Answer)) {
+        let ((first, one), (second, other)) = (first, second);
+        let [(_, first), (_, second)] = self.apply_turn([first, second]);
+        one.reply(first);
+        other.reply(second);
     }
 
     fn listen(&self, id: NodeId, ear: Weak<dyn Ear>) {

@@ -15,7 +15,7 @@ pub mod contract;
 pub mod redis;
 
 pub use answer::{Answer, Inbox, ask};
-pub use ear::Ear;
+pub use ear::{Ear, to_tell};
 pub use embedded::EmbeddedNode;
 pub use state::NodeState;
 pub(crate) use tasks::{Task, TokioSpawner};
@@ -37,7 +37,8 @@ pub trait Node: Send + Sync + 'static {
     /// Sends one request. `answer` is called once, now or later, from any thread.
     fn send(&self, request: Request, answer: Answer);
 
-    /// Sends two requests, in this order and, where there is a network, in one message.
+    /// Sends two requests, in this order and, where there is a network, in one message. A node that does both in one step
+    /// tells nobody of a release if the grant behind it takes the lock again ([`to_tell`]).
     fn send_both(&self, first: (Request, Answer), second: (Request, Answer)) {
         self.send(first.0, first.1);
         self.send(second.0, second.1);

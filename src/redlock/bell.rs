@@ -1,7 +1,6 @@
 //! [`Bell`]: hears of the releases of one lock, as nodes tell of them, for the one task that waits for it.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -11,14 +10,10 @@ use crate::protocol::{FaultKind, Reply, Verb};
 use crate::{HolderId, NodeId, NodeSet};
 
 /// Hears of releases of one lock.
-#[derive(Default)]
 pub(super) struct Bell {
+    quorum: usize,
     heard: Mutex<Heard>,
     rung: Notify,
-    /// The nodes do not tell of releases.
-    deaf: AtomicBool,
-    /// There was a time without a connection.
-    missed: AtomicBool,
 }
 
 #[derive(Default)]
@@ -27,10 +22,36 @@ struct Heard {
     ever: u64,
     /// The number of the last notice of which nothing is known any more.
     forgotten: u64,
-    /// Who released last, each with the number of the last notice and the nodes that told.
-    last: VecDeque<(u64, HolderId, NodeSet)>,
-    /// Who is waited for, and the nodes that told of its release.
-    awaited: Option<(HolderId, NodeSet)>,
+    /// Who released last.
+    last: VecDeque<Released>,
+    vigil: Option<Vigil>,
+    /// There was a time without a connection.
+    missed: bool,
+    /// The nodes that do not tell of releases.
+    deaf: NodeSet,
+}
+
+/// What is known of one holder's release.
+#[derive(Debug, Clone, Copy)]
+struct Released {
+    holder: HolderId,
+    /// The numbers of the first and the last notice of it.
+    first: u64,
+    last: u64,
+    /// The nodes that told.
+    by: NodeSet,
+}
+
+/// Somebody waits.
+#[derive(Debug, Clone, Copy)]
+struct Vigil {
+    awaited: Awaited,
+    mark: u64,
+    /// The nodes that told of the release that is awaited.
+    by: NodeSet,
+    /// A quorum that told of one release.
+    quorum: Option<NodeSet>,
+    is_over: bool,
 }
 
 /// What one waits for.
@@ -40,15 +61,15 @@ pub(super) struct Awaited {
     pub(super) holder: Option<HolderId>,
     /// The nodes that have its lock, as far as they were asked.
     pub(super) on: NodeSet,
-    /// The node that will be asked first.
+    /// The node that was asked first, or would have been.
     pub(super) first: Option<NodeId>,
 }
 
 /// Why the waiting is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Told {
-    /// The lock was released.
-    Released,
+    /// The lock was released. If a quorum told, these nodes did.
+    Released(Option<NodeSet>),
     /// So many others released meanwhile that it may have been among them.
     Perhaps,
 }
@@ -57,81 +78,63 @@ pub(super) enum Told {
 const HOLDERS_MAX: usize = 64;
 
 impl Bell {
+    pub(super) fn new(quorum: usize) -> Self {
+        Self { quorum, heard: Mutex::default(), rung: Notify::new() }
+    }
+
     /// How many notices there were: a mark for [`Bell::tells`].
     pub(super) fn mark(&self) -> u64 {
         self.heard().ever
     }
 
-    pub(super) fn is_deaf(&self) -> bool {
-        self.deaf.load(Ordering::SeqCst)
+    /// Whether it cannot be relied on to hear of a release, where `first` is asked first. Two nodes that tell are enough.
+    pub(super) fn is_deaf(&self, first: Option<NodeId>) -> bool {
+        let deaf = self.heard().deaf;
+        first.is_none_or(|first| deaf.contains(first)) && self.quorum < deaf.len() + 2
     }
 
-    /// Waits until what is awaited was released since `mark`. The releases of other contenders, who tried and gave
-    /// back what they got, do not count: they would wake each other for ever.
+    /// Waits until what is awaited was released since `mark`, or somebody else's lease was: inside a process a lease passes
+    /// from holder to holder, and only the release of the last is told. Of other contenders, who tried and gave back what
+    /// they got, nobody wants to hear: they would wake each other for ever.
     pub(super) async fn tells(&self, awaited: Awaited, mark: u64) -> Told {
-        let _awaiting = self.awaits(awaited.holder, mark);
+        let _keeping = self.keep_vigil(awaited, mark);
         // From here on nothing that is waited for is forgotten.
         let is_forgotten = self.heard().forgotten > mark;
         loop {
-            // After a time without a connection.
-            if self.missed.swap(false, Ordering::SeqCst) {
-                return Told::Released;
-            }
             {
-                let heard = self.heard();
-                let new = || heard.last.iter().filter(|(number, ..)| *number > mark);
-                let is_told = match (awaited.holder, heard.awaited) {
-                    (Some(_), Some((_, by))) => awaited.is_told(by),
-                    _ => new().any(|(.., by)| awaited.is_told(*by)),
-                };
-                if is_told {
-                    return Told::Released;
+                let mut heard = self.heard();
+                let missed = std::mem::take(&mut heard.missed);
+                match heard.vigil {
+                    Some(vigil) if vigil.is_over || missed => return Told::Released(vigil.quorum),
+                    _ => {}
                 }
-                if is_forgotten || (awaited.holder.is_none() && heard.forgotten > mark) {
-                    return Told::Perhaps;
-                }
+            }
+            if is_forgotten {
+                return Told::Perhaps;
             }
             self.rung.notified().await;
         }
     }
 
-    /// From now on the releases of `holder` are kept apart.
-    fn awaits(&self, holder: Option<HolderId>, mark: u64) -> Awaiting<'_> {
+    fn keep_vigil(&self, awaited: Awaited, mark: u64) -> Keeping<'_> {
         let mut heard = self.heard();
-        let known = |holder| heard.last.iter().find(|(number, other, _)| *number > mark && *other == holder);
-        heard.awaited = holder.map(|holder| (holder, known(holder).map_or(NodeSet::EMPTY, |(.., by)| *by)));
-        Awaiting(self)
+        let mut vigil = Vigil { awaited, mark, by: NodeSet::EMPTY, quorum: None, is_over: false };
+        heard.last.iter().for_each(|released| vigil.hears(*released, self.quorum));
+        heard.vigil = Some(vigil);
+        Keeping(self)
     }
 
     /// Whoever waits asks again at once, for whatever reason.
     pub(super) fn missed_some(&self) {
-        self.missed.store(true, Ordering::SeqCst);
+        self.heard().missed = true;
         self.rung.notify_one();
     }
 
     /// `holder` released on `node`.
     pub(super) fn hears(&self, node: NodeId, holder: HolderId) {
-        {
-            let mut heard = self.heard();
-            heard.ever += 1;
-            let number = heard.ever;
-            if let Some((awaited, by)) = &mut heard.awaited
-                && *awaited == holder
-            {
-                by.insert(node);
-            }
-            let known =
-                heard.last.iter().position(|(_, other, _)| *other == holder).and_then(|at| heard.last.remove(at));
-            let mut by = known.map_or(NodeSet::EMPTY, |(.., by)| by);
-            by.insert(node);
-            heard.last.push_back((number, holder, by));
-            if heard.last.len() > HOLDERS_MAX
-                && let Some((number, ..)) = heard.last.pop_front()
-            {
-                heard.forgotten = number;
-            }
+        if self.heard().hears(node, holder, self.quorum) {
+            self.rung.notify_one();
         }
-        self.rung.notify_one();
     }
 
     fn heard(&self) -> MutexGuard<'_, Heard> {
@@ -139,32 +142,74 @@ impl Bell {
     }
 }
 
-impl Awaited {
-    /// Whether it is enough that these nodes told: the one that is asked first; two, where that one is silent; and the only
-    /// one that has it.
-    fn is_told(&self, by: NodeSet) -> bool {
-        let is_all = self.on.len() == 1 && self.on.without(by).is_empty();
-        self.first.is_some_and(|first| by.contains(first)) || by.len() > 1 || is_all
+impl Heard {
+    /// Whether that ends the waiting.
+    fn hears(&mut self, node: NodeId, holder: HolderId, quorum: usize) -> bool {
+        self.ever += 1;
+        let known = self.last.iter().position(|released| released.holder == holder).and_then(|at| self.last.remove(at));
+        let mut released = known.unwrap_or(Released { holder, first: self.ever, last: 0, by: NodeSet::EMPTY });
+        released.last = self.ever;
+        released.by.insert(node);
+        self.last.push_back(released);
+        if self.last.len() > HOLDERS_MAX
+            && let Some(oldest) = self.last.pop_front()
+        {
+            self.forgotten = oldest.last;
+        }
+        let Some(vigil) = &mut self.vigil else { return false };
+        vigil.hears(released, quorum);
+        vigil.is_over
     }
 }
 
-/// As long as it lives somebody is waited for.
-struct Awaiting<'a>(&'a Bell);
+impl Vigil {
+    fn hears(&mut self, released: Released, quorum: usize) {
+        if released.last <= self.mark {
+            return;
+        }
+        let Awaited { holder, on, first } = self.awaited;
+        let mut by = released.by;
+        if holder == Some(released.holder) {
+            // Also those that told before the release was forgotten.
+            by.iter().for_each(|node| self.by.insert(node));
+            by = self.by;
+        }
+        let is_it = holder.is_none_or(|holder| holder == released.holder);
+        // One that began before the mark was heard of before this waiting began; its last notices come late.
+        let is_new = released.first > self.mark;
+        let (is_quorum, by_first) = (by.len() >= quorum, first.is_some_and(|first| by.contains(first)));
+        // Of the awaited one it is enough that these told: the node that was asked first; two, where that one is silent; and
+        // the only one that has it. Of others it is that node, if it had the lock for somebody else when it was asked.
+        self.is_over |= is_it && (by_first || by.len() > 1 || (on.len() == 1 && on.without(by).is_empty()));
+        self.is_over |= is_new && (is_quorum || (by_first && first.is_some_and(|first| on.contains(first))));
+        if is_quorum && (is_it || is_new) {
+            self.quorum = Some(by);
+        }
+    }
+}
 
-impl Drop for Awaiting<'_> {
+/// As long as it lives somebody waits.
+struct Keeping<'a>(&'a Bell);
+
+impl Drop for Keeping<'_> {
     fn drop(&mut self) {
-        self.0.heard().awaited = None;
+        self.0.heard().vigil = None;
     }
 }
 
 /// Answers to being asked to tell.
 impl Inbox for Bell {
-    fn deliver(&self, _: NodeId, verb: Verb, reply: Reply) {
-        // A server that does not tell, not one that cannot be reached just now: that one is asked again when it is.
-        if let (Verb::Watch, Reply::Failed(fault)) = (verb, &reply)
-            && matches!(fault.kind, FaultKind::NoPermission | FaultKind::Script | FaultKind::Unexpected)
-        {
-            self.deaf.store(true, Ordering::SeqCst);
+    fn deliver(&self, node: NodeId, verb: Verb, reply: Reply) {
+        let mut heard = self.heard();
+        match (verb, &reply) {
+            (Verb::Watch, Reply::Watching) => heard.deaf = heard.deaf.without(NodeSet::from_iter([node])),
+            // A server that does not tell, not one that cannot be reached just now: that one is asked again when it is.
+            (Verb::Watch, Reply::Failed(fault))
+                if matches!(fault.kind, FaultKind::NoPermission | FaultKind::Script | FaultKind::Unexpected) =>
+            {
+                heard.deaf.insert(node);
+            }
+            _ => {}
         }
     }
 }

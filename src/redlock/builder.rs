@@ -123,7 +123,7 @@ impl Builder {
     }
 
     /// For how many sections and how long the tasks of this process keep a resource to themselves while other processes
-    /// wait for it: 256 sections or 10 ms, whichever is sooner, unless set. One section is always one's own.
+    /// wait for it: 256 sections or 5 ms, whichever is sooner, unless set. One section is always one's own.
     pub const fn turn_max(mut self, sections: u32, time: Duration) -> Self {
         self.wishes.turn_max = (sections, time);
         self

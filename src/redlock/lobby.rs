@@ -25,16 +25,29 @@ pub(super) struct Lobby {
     /// Who this locker is to nodes that it asks to be told of releases.
     me: HolderId,
     /// In an order of their own: what is sent for all of them is sent in it, and the same run is the same again.
-    rooms: Mutex<BTreeMap<Resource, Room>>,
+    rooms: Mutex<Rooms>,
     /// Tells who came before what.
     comings: AtomicU64,
 }
+
+#[derive(Default)]
+struct Rooms {
+    open: BTreeMap<Resource, Room>,
+    left: Left,
+}
+
+/// What this process had in rooms that are closed, and until when. Slots share places, and the last one counts: this is about
+/// what is asked for over and over.
+#[derive(Default)]
+struct Left(Vec<Option<(Resource, Tenure, Moment)>>);
 
 /// Those who want one resource.
 #[derive(Default)]
 struct Room {
     waiting: VecDeque<Arc<Seat>>,
     tenure: Option<Tenure>,
+    /// How many sections there were here since others had their chance.
+    sections: u32,
     bell: Option<Arc<Bell>>,
 }
 
@@ -80,11 +93,12 @@ impl Lobby {
         self.comings.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Comes in; `None` where it is one's turn at once.
-    pub(super) fn enter(&self, resource: &Resource, settings: &Arc<Settings>) -> Option<Arc<Seat>> {
-        match self.lock().entry(resource.clone()) {
+    /// Comes in at `now`; `None` where it is one's turn at once.
+    pub(super) fn enter(&self, resource: &Resource, settings: &Arc<Settings>, now: Moment) -> Option<Arc<Seat>> {
+        let Rooms { open, left } = &mut *self.lock();
+        match open.entry(resource.clone()) {
             Entry::Vacant(vacant) => {
-                vacant.insert(Room::default());
+                vacant.insert(Room { tenure: left.lately(resource, settings, now), ..Room::default() });
                 None
             }
             Entry::Occupied(mut room) => {
@@ -99,7 +113,7 @@ impl Lobby {
 
     /// Goes away before being called, or with the call in hand.
     pub(super) fn withdraw(&self, resource: &Resource, seat: &Arc<Seat>) -> Option<Call> {
-        if let Some(room) = self.lock().get_mut(resource) {
+        if let Some(room) = self.lock().open.get_mut(resource) {
             room.waiting.retain(|other| !Arc::ptr_eq(other, seat));
         }
         match std::mem::replace(&mut *seat.state(), State::Gone) {
@@ -111,7 +125,7 @@ impl Lobby {
     /// The next one that waits, and for how long this process has had the resource.
     pub(super) fn next(&self, resource: &Resource) -> Option<(Arc<Seat>, Option<Tenure>)> {
         let mut rooms = self.lock();
-        let room = rooms.get_mut(resource)?;
+        let room = rooms.open.get_mut(resource)?;
         room.waiting.pop_front().map(|seat| (seat, room.tenure))
     }
 
@@ -119,24 +133,29 @@ impl Lobby {
     /// waits the room is closed. Not before: whoever comes would ask the nodes ahead of the release.
     pub(super) fn advance(&self, core: &Core, resource: &Resource) {
         loop {
-            let seat = {
+            let next = {
                 let mut rooms = self.lock();
-                let Some(room) = rooms.get_mut(resource) else { return };
+                let Some(room) = rooms.open.get_mut(resource) else { return };
                 // While it is said that nobody listens any more the room is still there: whoever comes and wants to listen
                 // says so afterwards.
                 match (room.waiting.pop_front(), room.bell.take()) {
                     (Some(seat), bell) => {
                         room.bell = bell;
-                        Some(seat)
+                        Ok(seat)
                     }
-                    (None, Some(_)) => None,
-                    (None, None) => return drop(rooms.remove(resource)),
+                    (None, Some(bell)) => Err(bell),
+                    (None, None) => {
+                        if let Some((resource, Room { tenure: Some(tenure), .. })) = rooms.open.remove_entry(resource) {
+                            rooms.left.keep(resource, tenure, core.clock.now());
+                        }
+                        return;
+                    }
                 }
             };
-            match seat {
-                Some(seat) if seat.give(Call::Turn).is_ok() => return,
-                Some(_) => {}
-                None => self.send(core, resource, NodeSet::first(core.quorum.nodes()), &Verb::Unwatch, &Arc::default()),
+            match next {
+                Ok(seat) if seat.give(Call::Turn).is_ok() => return,
+                Ok(_) => {}
+                Err(bell) => self.send(core, resource, NodeSet::first(core.quorum.nodes()), &Verb::Unwatch, &bell),
             }
         }
     }
@@ -144,42 +163,47 @@ impl Lobby {
     /// How many wait behind the one whose turn it is, with these settings.
     pub(super) fn waiting(&self, resource: &Resource, settings: &Arc<Settings>) -> usize {
         let alike = |room: &Room| room.waiting.iter().filter(|seat| Arc::ptr_eq(&seat.settings, settings)).count();
-        self.lock().get(resource).map_or(0, alike)
+        self.lock().open.get(resource).map_or(0, alike)
     }
 
     /// Whether several sections followed each other here, and nobody waits now; or nobody waits who could be served without
     /// asking the nodes, `at_the_end` of a lease's tokens.
     pub(super) fn is_busy(&self, resource: &Resource, at_the_end: bool) -> bool {
-        let busy = |room: &Room| {
-            room.tenure.is_some_and(|tenure| tenure.sections > 1) && (at_the_end || room.waiting.is_empty())
-        };
-        self.lock().get(resource).is_some_and(busy)
+        let busy = |room: &Room| room.sections > 1 && (at_the_end || room.waiting.is_empty());
+        self.lock().open.get(resource).is_some_and(busy)
     }
 
     /// A section begins: the tenure goes on, or begins at `now`.
     pub(super) fn counts_section(&self, resource: &Resource, now: Moment) {
-        if let Some(room) = self.lock().get_mut(resource) {
+        if let Some(room) = self.lock().open.get_mut(resource) {
+            room.sections += 1;
             let tenure = room.tenure.get_or_insert(Tenure { since: now, sections: 0 });
             tenure.sections += 1;
         }
     }
 
+    /// Whether this process has had the resource for so long that others should have their turn.
+    pub(super) fn is_overdue(&self, resource: &Resource, settings: &Settings, now: Moment) -> bool {
+        let over = |room: &Room| room.tenure.is_some_and(|tenure| tenure.is_over(settings, now));
+        self.lock().open.get(resource).is_some_and(over)
+    }
+
     /// Others had their chance: a tenure that begins after this is a new one.
     pub(super) fn ends_tenure(&self, resource: &Resource) {
-        if let Some(room) = self.lock().get_mut(resource) {
-            room.tenure = None;
+        if let Some(room) = self.lock().open.get_mut(resource) {
+            (room.tenure, room.sections) = (None, 0);
         }
     }
 
     /// What rings when `resource` is released, if the nodes were asked to tell.
     pub(super) fn bell(&self, resource: &Resource) -> Option<Arc<Bell>> {
-        self.lock().get(resource)?.bell.clone()
+        self.lock().open.get(resource)?.bell.clone()
     }
 
     /// Asks the nodes to tell of releases from now on.
     pub(super) fn watch(&self, core: &Core, resource: &Resource) -> Arc<Bell> {
-        let bell = Arc::new(Bell::default());
-        if let Some(room) = self.lock().get_mut(resource) {
+        let bell = Arc::new(Bell::new(core.quorum.needed()));
+        if let Some(room) = self.lock().open.get_mut(resource) {
             room.bell = Some(Arc::clone(&bell));
         }
         // Also those that rest: they may be the first to be asked when they are awake.
@@ -191,7 +215,7 @@ impl Lobby {
     pub(super) fn reconnected(&self, core: &Core, node: NodeId) {
         let watched: Vec<_> = {
             let rooms = self.lock();
-            rooms.iter().filter_map(|(resource, room)| Some((resource.clone(), room.bell.clone()?))).collect()
+            rooms.open.iter().filter_map(|(resource, room)| Some((resource.clone(), room.bell.clone()?))).collect()
         };
         for (resource, bell) in watched {
             let nodes = NodeSet::from_iter([node]);
@@ -214,8 +238,30 @@ impl Lobby {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Resource, Room>> {
+    fn lock(&self) -> MutexGuard<'_, Rooms> {
         self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Left {
+    const PLACES: usize = 64;
+
+    fn place_of(resource: &Resource) -> usize {
+        usize::from(resource.slot()) % Self::PLACES
+    }
+
+    fn keep(&mut self, resource: Resource, tenure: Tenure, until: Moment) {
+        self.0.resize(Self::PLACES, None);
+        if let Some(place) = self.0.get_mut(Self::place_of(&resource)) {
+            *place = Some((resource, tenure, until));
+        }
+    }
+
+    /// The tenure that ended a moment ago: for other processes there was no break.
+    fn lately(&mut self, resource: &Resource, settings: &Settings, now: Moment) -> Option<Tenure> {
+        let (whose, tenure, until) = self.0.get_mut(Self::place_of(resource))?.take()?;
+        let (_, time_max) = settings.turn_max;
+        (whose == *resource && now.since(until) < time_max).then_some(tenure)
     }
 }
 

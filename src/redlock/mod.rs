@@ -19,6 +19,7 @@ mod keeper;
 mod listing;
 mod lobby;
 mod operate;
+mod patience;
 mod roster;
 mod settings;
 mod station;

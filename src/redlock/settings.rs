@@ -71,7 +71,7 @@ impl Wishes {
         declared_new: false,
         durable: false,
         hand_over: HandOver::ToThoseWhoWaited,
-        turn_max: (256, Duration::from_millis(10)),
+        turn_max: (256, Duration::from_millis(5)),
     };
     /// The greatest drift that makes any sense: a tenth of the time to live.
     const DRIFT_PPM_MAX: u32 = 100_000;

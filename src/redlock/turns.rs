@@ -7,7 +7,7 @@ use super::core::Core;
 use super::drive::{self, Ask};
 use super::exchange::Phase;
 use super::held::Held;
-use super::lobby::{Call, Seat, Tenure, first_of};
+use super::lobby::{Call, Seat, Tenure};
 use super::settings::{HandOver, Settings};
 use crate::protocol::{Defeat, LossCause, Subject};
 use crate::{Holder, HolderId, NodeSet, Resource};
@@ -111,8 +111,18 @@ fn release_and_ask(held: &Arc<Held>, seat: &Arc<Seat>, politely: bool, reading: 
     Passed::Released(asked)
 }
 
+/// What one asks for that does not take over from another task: politely, if the last one of this process had it until a moment
+/// ago, and for long.
+pub(super) fn ask_anew(core: &Core, resource: &Resource, settings: &Arc<Settings>) -> Ask {
+    let politely = core.lobby.is_overdue(resource, settings, core.clock.now());
+    if politely {
+        core.lobby.ends_tenure(resource);
+    }
+    ask_for(core, resource, settings, politely)
+}
+
 /// What the one whose turn it is asks for: tokens for all who wait behind it, and, after a long turn, politely.
-pub(super) fn ask_for(core: &Core, resource: &Resource, settings: &Arc<Settings>, politely: bool) -> Ask {
+fn ask_for(core: &Core, resource: &Resource, settings: &Arc<Settings>, politely: bool) -> Ask {
     let (sections_max, _) = settings.turn_max;
     let wanted = match settings.hand_over {
         HandOver::Off => 1,
@@ -125,11 +135,6 @@ pub(super) fn ask_for(core: &Core, resource: &Resource, settings: &Arc<Settings>
     // Those who listen themselves are one of those who wait.
     let yield_at = u32::from(politely) * (1 + u32::from(bell.is_some()));
     Ask { block, yield_at, first: None, mark: bell.map_or(0, |bell| bell.mark()) }
-}
-
-/// The node that is asked first where many want the same.
-pub(super) fn in_order(core: &Core, resource: &Resource, ask: Ask) -> Ask {
-    Ask { first: first_of(resource, core.quorum.nodes(), core.roster.ready()), yield_at: 0, ..ask }
 }
 
 /// A new holder for every attempt: a late grant of an earlier one can never be taken for this one.

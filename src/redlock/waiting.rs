@@ -6,29 +6,23 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
-use super::bell::{Awaited, Bell, Told};
 use super::core::Core;
 use super::drive::{self, Ask, Attempt};
 use super::error::AcquireError;
 use super::guard::Guard;
 use super::held::Held;
-use super::lobby::{Call, Seat, first_of};
+use super::lobby::{Call, Seat};
+use super::patience::patience;
 use super::settings::Settings;
-use super::turns::{ask_for, has_yielded, in_order, new_subject};
+use super::turns::{ask_anew, has_yielded, new_subject};
 use super::{Redlock, chronicle, turns};
-use crate::protocol::{Backoff, Defeat, FaultKind, Vote, Votes};
-use crate::{Holder, Moment, Resource};
+use crate::protocol::{Defeat, FaultKind, Vote};
+use crate::{Moment, Resource};
 
-/// The first and the longest ceiling of the pause between attempts where no holder stands in the way.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(250));
 /// However little of the wait is left, an attempt gets this long: one round trip on a local network.
 const MIN_ROUND: Duration = Duration::from_millis(10);
 /// How long those of other processes have to take what was left to them.
 const YIELD: Duration = Duration::from_millis(5);
-/// A lock that ends by itself is asked for so much later, at most: not everybody at the same moment.
-const JITTER_MAX: Duration = Duration::from_millis(5);
-const JITTER_MIN: Duration = Duration::from_millis(1);
-
 impl Redlock {
     /// Attempts again and again until a lease is acquired or `wait_max` has passed; at least once.
     pub(super) async fn attempt_for(&self, resource: Resource, wait_max: Duration) -> Result<Guard, AcquireError> {
@@ -41,7 +35,7 @@ impl Redlock {
             return turn.once().await;
         }
         let (mut place, begun) = loop {
-            let seat = core.lobby.enter(&resource, &self.settings);
+            let seat = core.lobby.enter(&resource, &self.settings, core.clock.now());
             let mut place = Place { core, resource: &resource, has_turn: seat.is_none(), seat };
             let Some(seat) = place.seat.clone() else { break (place, None) };
             match timeout(wait_max.saturating_sub(turn.waited()), seat.called()).await {
@@ -98,17 +92,15 @@ impl Turn<'_> {
     /// Attempts until the lease is won or the wait is over.
     async fn take(&mut self, mut begun: Option<Box<Attempt>>) -> Result<Guard, AcquireError> {
         let Self { core, settings, resource, .. } = *self;
-        let new_pauses = || Backoff::new(PAUSES.0, PAUSES.1, || core.entropy.u32());
-        let (mut pauses, mut splits) = (new_pauses(), Splits { pauses: new_pauses(), in_a_row: 0 });
+        let mut patience = patience(core);
         let mut bell = core.lobby.bell(resource);
         let mut round_max = settings.node_timeout;
-        let (mut ordered, mut has_told) = (false, false);
+        let mut has_told = false;
         loop {
             core.roster.prepare(core).await;
             let ask = match &begun {
                 Some(begun) => begun.ask,
-                None if ordered => in_order(core, resource, ask_for(core, resource, settings, false)),
-                None => ask_for(core, resource, settings, false),
+                None => patience.next(core, resource, ask_anew(core, resource, settings)),
             };
             let defeat = match self.attempt(begun.take(), ask, round_max, true).await {
                 Ok(guard) => return Ok(guard),
@@ -126,59 +118,29 @@ impl Turn<'_> {
             // Somebody else has it, or was let before: a turn that begins after this is a new one.
             core.lobby.ends_tenure(resource);
             let yielded = has_yielded(ask, &defeat);
+            patience.sees(defeat.votes(), core.quorum.blocking());
             match &bell {
                 // Asked to be told before it asks again, so that no release is missed.
                 None if yielded || matches!(defeat, Defeat::Contended(_)) => {
-                    (bell, ordered) = (Some(core.lobby.watch(core, resource)), true);
+                    bell = Some(core.lobby.watch(core, resource));
+                    patience.begins_in_order();
                     if yielded {
                         sleep(YIELD.min(left)).await;
                     }
                 }
                 // Those who are told of the release need a moment to take what is left to them.
-                Some(_) if yielded => sleep(YIELD.min(left)).await,
-                Some(bell) if matches!(defeat, Defeat::Contended(_)) => {
-                    ordered = true;
-                    match splits.after(defeat.votes(), core.quorum.blocking()) {
-                        Some(pause) => sleep(pause.min(left)).await,
-                        None => self.until_free(bell, ask.mark, &defeat, &mut pauses, left).await,
-                    }
+                Some(_) if yielded => {
+                    patience.begins_in_order();
+                    sleep(YIELD.min(left)).await;
                 }
-                _ => sleep(pauses.next().unwrap_or(PAUSES.1).min(left)).await,
+                Some(bell) if matches!(defeat, Defeat::Contended(_)) => {
+                    patience.wait(core, resource, bell, (ask, defeat.votes()), left).await;
+                }
+                _ => sleep(patience.pause().min(left)).await,
             }
             // The last attempt may not outlast the wait by a whole round.
             let left = self.wait_max.saturating_sub(self.waited());
             round_max = settings.node_timeout.min(left).max(MIN_ROUND);
-        }
-    }
-
-    /// Waits until the holder that stands in the way has released, or its lock ends by itself.
-    async fn until_free(
-        &self,
-        bell: &Bell,
-        mark: u64,
-        defeat: &Defeat,
-        pauses: &mut impl Iterator<Item = Duration>,
-        left: Duration,
-    ) {
-        let (core, votes) = (self.core, defeat.votes());
-        let on = votes.held_by_occupant();
-        let jitter = JITTER_MAX.mul_f64(f64::from(core.entropy.u32()) / f64::from(u32::MAX)).max(JITTER_MIN);
-        let (occupant, ends) = votes.occupant().map_or((None, None), |(occupant, ttl_left)| {
-            (occupant.parse::<Holder>().ok().map(|holder| holder.id()), ttl_left.map(|ttl_left| ttl_left + jitter))
-        });
-        let first = first_of(self.resource, core.quorum.nodes(), core.roster.ready());
-        // Where a single node that is not the first names somebody there may be nothing to tell.
-        let is_told = on.len() > 1 || first.is_some_and(|first| on.contains(first));
-        let mut pause = || pauses.next().unwrap_or(PAUSES.1);
-        let limit = match ends {
-            Some(ends) if is_told && !bell.is_deaf() => ends,
-            // Some servers tell nothing, and of some locks there will be nothing to tell.
-            Some(ends) => ends.min(pause()),
-            None => pause(),
-        };
-        let awaited = Awaited { holder: occupant, on, first };
-        if timeout(limit.min(left), bell.tells(awaited, mark)).await == Ok(Told::Perhaps) {
-            sleep(pause().min(left)).await;
         }
     }
 
@@ -222,29 +184,6 @@ impl Turn<'_> {
 
     fn error(&self, defeat: Defeat) -> AcquireError {
         AcquireError::from_defeat(defeat, self.settings.terms, self.attempts, self.waited())
-    }
-}
-
-/// What becomes of contenders who split the votes. They give them back at once, and would meet again at once, for ever: so the one with
-/// the most votes goes away for a random while and listens to nobody, and the others wait for what it gives back.
-struct Splits<Pauses> {
-    pauses: Pauses,
-    in_a_row: u32,
-}
-
-/// Who has listened so often goes away too: with votes that came too late to be counted, each may think that others have more.
-const SPLITS_MAX: u32 = 3;
-
-impl<Pauses: Iterator<Item = Duration>> Splits<Pauses> {
-    /// For how long to go away after these votes, if at all.
-    fn after(&mut self, votes: &Votes, blocking: usize) -> Option<Duration> {
-        let (granted, on) = (votes.granted(), votes.held_by_occupant().len());
-        if granted == 0 || (on >= blocking && on > granted) {
-            self.in_a_row = 0;
-            return None;
-        }
-        self.in_a_row += 1;
-        (granted >= on || self.in_a_row > SPLITS_MAX).then(|| self.pauses.next().unwrap_or(PAUSES.1))
     }
 }
 

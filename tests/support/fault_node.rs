@@ -164,9 +164,14 @@ impl FaultNode {
     }
 
     fn apply(&self, request: Request) -> Reply {
-        let reply = self.0.node.apply(&request);
-        self.network().applied.push((request, reply.clone()));
+        let [reply] = self.apply_turn([request]);
         reply
+    }
+
+    fn apply_turn<const N: usize>(&self, requests: [Request; N]) -> [Reply; N] {
+        let turn = self.0.node.apply_turn(requests);
+        self.network().applied.extend(turn.iter().cloned());
+        turn.map(|(_, reply)| reply)
     }
 
     fn send_slowly(&self, request: Request, answer: Answer, there: Duration, back: Duration) {
@@ -227,6 +232,18 @@ impl Node for FaultNode {
             }
             Fate::Delayed { there, back } => self.send_slowly(request, answer, there, back),
         }
+    }
+
+    fn send_both(&self, first: (Request, Answer), second: (Request, Answer)) {
+        let gets_through = |request: &Request| (self.network().rule)(request) == Fate::Through;
+        if !gets_through(&first.0) || !gets_through(&second.0) {
+            self.send(first.0, first.1);
+            return self.send(second.0, second.1);
+        }
+        self.network().sent.extend([first.0.clone(), second.0.clone()]);
+        let [one, other] = self.apply_turn([first.0, second.0]);
+        first.1.reply(one);
+        second.1.reply(other);
     }
 
     fn listen(&self, id: NodeId, ear: Weak<dyn Ear>) {

@@ -89,6 +89,15 @@ impl Node for SwitchedNode {
         }
     }
 
+    fn send_both(&self, first: (Request, Answer), second: (Request, Answer)) {
+        if self.dead.load(Ordering::Relaxed) {
+            self.send(first.0, first.1);
+            self.send(second.0, second.1);
+        } else {
+            self.node.send_both(first, second);
+        }
+    }
+
     fn admit(&self, session: u64) {
         self.node.admit(session);
     }

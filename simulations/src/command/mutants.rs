@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use clap::ValueEnum as _;
 use redfence::{Clock as _, SystemClock};
 use simulations::model::{self, Bounds, Setup, World, search};
-use simulations::{Campaign, Fallen, Level, Mutant, Profile, Scale};
+use simulations::{Campaign, Fallen, Level, Mutant, Scale};
 
 use super::jobs;
 
@@ -130,8 +130,9 @@ impl Hunt {
                 (named(mutant), "model", fell)
             }
             Self::Seeds(mutant, level, seeds) => {
-                let (profile, scale) = (Profile::Hell, Scale::default());
-                let campaign = Campaign { level, profile, scale, mutant: Some(mutant), expected_only: true };
+                let scale = Scale::default();
+                let campaign =
+                    Campaign { level, profile: mutant.profile(), scale, mutant: Some(mutant), expected_only: true };
                 let fallen = campaign.run(0..seeds, 1, &|| ()).fallen;
                 let fell = fallen
                     .map(|Fallen { seed, violation }| (violation.promise.to_string(), format!("{} seeds", seed + 1)));

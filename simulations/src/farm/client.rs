@@ -205,6 +205,7 @@ impl ClientState {
             });
             return Ok(());
         };
+        stage.world.waited(resource, called_us);
         let guard = match acquired {
             Ok(guard) => guard,
             Err(error) => {

@@ -45,15 +45,14 @@ pub(super) struct Pending {
     answer: Answer,
 }
 
-/// A request on its way.
+/// Requests on their way in one message, each with its number.
 pub(super) struct Parcel {
     pub(super) link: usize,
     pub(super) session: u64,
-    pub(super) number: u64,
     /// The life of the node that it was sent to: what is on the way to a node that ends is lost.
     pub(super) life: u32,
     pub(super) sent_ms: u64,
-    pub(super) request: Request,
+    pub(super) turn: Vec<(u64, Request)>,
 }
 
 /// A reply on its way.

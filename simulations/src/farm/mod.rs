@@ -30,7 +30,7 @@ use redfence::Resource;
 use self::client::ClientState;
 use self::stage::Stage;
 use crate::history::History;
-use crate::invariant::{Coverage, Leftover, Violation, clean, judge, live, overlaps};
+use crate::invariant::{Coverage, Leftover, Violation, clean, judge, live, overlaps, woken};
 use crate::mutant::Mutant;
 use crate::plan::{Blow, Plan};
 
@@ -102,6 +102,7 @@ pub fn run_on(build: &Build, plan: &Plan, mutant: Option<Mutant>, traced: bool) 
     let mut violations = judge(&book.history);
     violations.extend(book.violation);
     violations.extend(clean(&leftovers, ended_us));
+    violations.extend(woken(plan, &book.waits, &stays));
     violations.extend(live(&book.history, calm_us, calm_us + u64::from(plan.heals_within_ms()) * 1_000));
     Outcome { history: book.history, seen, violations, trace: book.trace, glimpses: book.glimpses, ended_us }
 }

@@ -5,7 +5,7 @@ mod blows;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, Weak};
 
-use redfence::node::{Answer, Ear, Node};
+use redfence::node::{Answer, Ear, Node, to_tell};
 use redfence::protocol::{FaultKind, Reply, Request, Subject, Verb};
 use redfence::{HolderId, NodeId, Resource};
 
@@ -77,7 +77,8 @@ impl NodeLevel {
         })
     }
 
-    fn send(&self, at: usize, request: Request, answer: Answer) {
+    /// Sends requests in one message.
+    fn send(&self, at: usize, requests: impl IntoIterator<Item = (Request, Answer)>) {
         let now_ms = self.world.now_ms();
         let mut afterwards = Afterwards::default();
         {
@@ -86,44 +87,47 @@ impl NodeLevel {
             let Some(link) = links.get_mut(at) else { return };
             if self.world.is_over() || link.process.is_dead() {
                 drop(inner);
-                return drop(answer);
+                return requests.into_iter().for_each(drop);
             }
             let Some(server) = servers.get(usize::from(link.node)) else { return };
-            let holder = request.subject.holder.id();
-            match request.verb {
-                Verb::Grant { .. } => drop(began.entry(holder).or_insert(now_ms)),
-                Verb::Release => drop(released.insert(holder)),
-                Verb::Extend { .. } if released.contains(&holder) => {
-                    self.world.broken(quiet(&request.subject.holder.to_string(), self.world.now_us()));
-                }
-                _ => {}
-            }
-            self.world.note(|| tell(link, "->", &request.verb, &request));
             let timeout_ms = u64::from(self.terms.response_timeout_ms);
             if link.open && link.waits_since_ms().is_some_and(|since_ms| since_ms + timeout_ms <= now_ms) {
                 afterwards.hang_up(link);
             }
-            if !server.up {
-                afterwards.failed.push((answer, FaultKind::Unreachable));
-            } else {
-                if !link.open {
-                    link.dial();
+            if server.up && !link.open {
+                link.dial();
+            }
+            let mut turn = Vec::new();
+            for (request, answer) in requests {
+                let holder = request.subject.holder.id();
+                match request.verb {
+                    Verb::Grant { .. } => drop(began.entry(holder).or_insert(now_ms)),
+                    Verb::Release => drop(released.insert(holder)),
+                    Verb::Extend { .. } if released.contains(&holder) => {
+                        self.world.broken(quiet(&request.subject.holder.to_string(), self.world.now_us()));
+                    }
+                    _ => {}
                 }
+                self.world.note(|| tell(link, "->", &request.verb, &request));
                 let is_grant = matches!(request.verb, Verb::Grant { .. });
-                if is_grant && link.admitted != Some(link.session) {
+                if !server.up {
+                    afterwards.failed.push((answer, FaultKind::Unreachable));
+                } else if is_grant && link.admitted != Some(link.session) {
                     afterwards.failed.push((answer, FaultKind::NotJoined));
                 } else {
-                    let number = link.expect(answer, now_ms);
-                    let (session, life) = (link.session, server.life);
-                    let parcel = Parcel { link: at, session, number, life, sent_ms: now_ms, request };
-                    self.post(link, weather, parcel, &mut afterwards);
+                    turn.push((link.expect(answer, now_ms), request));
                 }
+            }
+            if !turn.is_empty() {
+                let (session, life) = (link.session, server.life);
+                let parcel = Parcel { link: at, session, life, sent_ms: now_ms, turn };
+                self.post(link, weather, parcel, &mut afterwards);
             }
         }
         afterwards.finish(self);
     }
 
-    /// Puts a request on its way, or not.
+    /// Puts a message on its way, or not.
     fn post(&self, link: &mut Link, weather: &Weather, parcel: Parcel, afterwards: &mut Afterwards) {
         let air = weather.between(link.process.client, link.node);
         if link.mute {
@@ -174,7 +178,7 @@ impl NodeLevel {
         self.world.at(arrives_ms, tie, move || me.arrived(parcel));
     }
 
-    /// A request is there.
+    /// A message is there.
     fn arrived(&self, parcel: Parcel) {
         let mut inner = lock(&self.inner);
         let Inner { servers, links, weather, belated, .. } = &mut *inner;
@@ -186,37 +190,37 @@ impl NodeLevel {
         if server.hung > 0 {
             return server.backlog.push(parcel);
         }
-        let Parcel { link: at, session, number, sent_ms, request, .. } = parcel;
-        let mut reply = server.apply(&request);
-        let took_ms = self.world.now_ms() - sent_ms;
-        if let Reply::Granted { .. } = reply {
-            self.world.count(|seen| seen.late_grants += u64::from(took_ms > u64::from(self.terms.node_timeout_ms)));
-            if let Some(after_ms) = server.evicts_after_ms {
-                self.evict_after(after_ms, link.node, &request.subject.resource);
+        let Parcel { link: at, session, sent_ms, turn, .. } = parcel;
+        let (took_ms, is_present) = (self.world.now_ms() - sent_ms, link.open && link.session == session);
+        let mut done = Vec::new();
+        for (number, request) in turn {
+            let mut reply = server.apply(&request);
+            if let Reply::Granted { .. } = reply {
+                self.world.count(|seen| seen.late_grants += u64::from(took_ms > u64::from(self.terms.node_timeout_ms)));
+                if let Some(after_ms) = server.evicts_after_ms {
+                    self.evict_after(after_ms, link.node, &request.subject.resource);
+                }
+                if took_ms >= u64::from(self.terms.ttl_ms) {
+                    belated.insert(request.subject.holder.id());
+                }
             }
-            if took_ms >= u64::from(self.terms.ttl_ms) {
-                belated.insert(request.subject.holder.id());
+            if let Reply::Sighted(sight) = &mut reply {
+                sight.session = session;
             }
+            match (&request.verb, &reply) {
+                (Verb::Watch, Reply::Watching) if is_present => link.watched.push(Arc::clone(&request.subject)),
+                // It came over a connection that has ended, and the server sees that.
+                (Verb::Watch, Reply::Watching) => server.unwatch(&request.subject),
+                (Verb::Unwatch, _) if is_present => link.watched.retain(|s| s.resource != request.subject.resource),
+                _ => {}
+            }
+            self.world.note(|| tell(link, "==", &reply, &request));
+            self.reply(link, weather, Letter { link: at, session, number, reply: reply.clone() });
+            done.push((request, reply));
         }
-        if let Reply::Sighted(sight) = &mut reply {
-            sight.session = session;
-        }
-        let is_present = link.open && link.session == session;
-        match (&request.verb, &reply) {
-            (Verb::Watch, Reply::Watching) if is_present => link.watched.push(Arc::clone(&request.subject)),
-            // It came over a connection that has ended, and the server sees that.
-            (Verb::Watch, Reply::Watching) => server.unwatch(&request.subject),
-            (Verb::Unwatch, _) if is_present => link.watched.retain(|s| s.resource != request.subject.resource),
-            _ => {}
-        }
-        let resource = &request.subject.resource;
-        let freed =
-            (reply == Reply::Released && server.is_watched(resource)).then(|| (link.node, request.subject.clone()));
-        self.world.note(|| tell(link, "==", &reply, &request));
-        let letter = Letter { link: at, session, number, reply };
-        self.reply(link, weather, letter);
-        if let Some((node, subject)) = freed {
-            self.tell_of_release(links, weather, node, &subject);
+        let node = link.node;
+        for subject in to_tell(&done).filter(|subject| server.is_watched(&subject.resource)) {
+            self.tell_of_release(links, weather, node, subject);
         }
     }
 
@@ -312,7 +316,12 @@ struct Road {
 
 impl Node for Road {
     fn send(&self, request: Request, answer: Answer) {
-        self.level.send(self.link, request, answer);
+        self.level.send(self.link, [(request, answer)]);
+    }
+
+    fn send_both(&self, first: (Request, Answer), second: (Request, Answer)) {
+        self.level.world.count(|seen| seen.asked_again += 1);
+        self.level.send(self.link, [first, second]);
     }
 
     fn listen(&self, id: NodeId, ear: Weak<dyn Ear>) {

@@ -107,7 +107,7 @@ impl Server {
 
     /// Whether somebody wants to be told when the lock is released.
     pub(super) fn is_watched(&self, resource: &Resource) -> bool {
-        self.state.is_watched(resource)
+        self.mutant != Some(Mutant::NobodyIsTold) && self.state.is_watched(resource)
     }
 
     /// A connection over which somebody was to be told of releases has ended.

@@ -8,12 +8,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use redfence::{Clock as _, TokioClock, WallTime};
+use redfence::{Clock as _, Resource, TokioClock, WallTime};
 
 use super::glimpse::Glimpse;
 use crate::dice::Dice;
 use crate::history::{Assumed, History, Record};
-use crate::invariant::{Coverage, Violation, endless};
+use crate::invariant::{Coverage, Violation, Wait, endless};
 
 /// 2026-01-01: every wall clock starts around here.
 pub const WALL_AT_START: WallTime = WallTime::from_unix_ms(1_767_225_600_000);
@@ -54,6 +54,8 @@ pub struct Book {
     pub history: History,
     /// How often what happened.
     pub seen: Coverage,
+    /// Who waited for what.
+    pub waits: Vec<Wait>,
     /// What shows while it happens, and not in the history.
     pub violation: Option<Violation>,
     /// Everything, line by line, where that is wanted.
@@ -189,6 +191,12 @@ impl World {
     /// From now on a promise is not given.
     pub fn void(&self, promise: Assumed, why: &str) {
         self.record(Record::Void { at_us: self.now_us(), promise, why: why.to_owned() });
+    }
+
+    /// Somebody has waited, from a time until now.
+    pub fn waited(&self, resource: &Resource, since_us: u64) {
+        let wait = Wait { resource: resource.to_string(), since_us, until_us: self.now_us() };
+        lock(&self.book).waits.push(wait);
     }
 
     /// Counts something.

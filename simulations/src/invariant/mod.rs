@@ -10,6 +10,7 @@
 //! | `quiet` | no extension is sent after the release |
 //! | `clean` | no lock of nobody stays |
 //! | `live` | L: somebody acquires when the faults have ended, and everybody who waits |
+//! | `woken` | W: where nothing goes wrong, whoever waits has the lease soon after the lock was given back |
 //! | `vanished` | no promise: whose locks vanished when, which X relies on |
 //! | `sometimes` | a range of runs in which nothing happened shows nothing |
 
@@ -23,6 +24,7 @@ mod quiet;
 mod sometimes;
 mod unique;
 mod vanished;
+mod woken;
 
 use std::fmt;
 
@@ -34,6 +36,7 @@ pub use live::{endless, live, unserved};
 pub use quiet::quiet;
 pub use sometimes::{Coverage, vacuous};
 use vanished::Vanished;
+pub use woken::{Wait, woken};
 
 /// Which promise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -54,6 +57,8 @@ pub enum Promise {
     Clean,
     /// Somebody acquires.
     L,
+    /// Nobody waits for a lock that is free.
+    W,
 }
 
 impl fmt::Display for Promise {
@@ -67,6 +72,7 @@ impl fmt::Display for Promise {
             Self::Quiet => "quiet",
             Self::Clean => "clean",
             Self::L => "L live",
+            Self::W => "W woken",
         })
     }
 }

@@ -35,6 +35,8 @@ pub struct Coverage {
     pub vanished: u64,
     /// Leases that were handed over in memory.
     pub handed_over: u64,
+    /// Locks that were given back and asked for anew in one message to a node.
+    pub asked_again: u64,
     /// Acquires that waited behind others and were cancelled.
     pub gave_up_waiting: u64,
     /// Those who waited were told that a lock was released.
@@ -46,7 +48,7 @@ impl Coverage {
     pub fn add(&mut self, other: &Self) {
         let Self { runs, acquired, failed, cancelled, lost, extended, seals, rests, wakes, .. } = other;
         let Self { late_grants, written, stale, overlaps, vanished, .. } = other;
-        let Self { handed_over, gave_up_waiting, notices, .. } = other;
+        let Self { handed_over, asked_again, gave_up_waiting, notices, .. } = other;
         self.runs += runs;
         self.acquired += acquired;
         self.failed += failed;
@@ -62,6 +64,7 @@ impl Coverage {
         self.overlaps += overlaps;
         self.vanished += vanished;
         self.handed_over += handed_over;
+        self.asked_again += asked_again;
         self.gave_up_waiting += gave_up_waiting;
         self.notices += notices;
     }
@@ -79,6 +82,7 @@ pub fn vacuous(seen: &Coverage, profile: Profile) -> Vec<&'static str> {
         ("an acquire failed", seen.failed),
         ("a seal was needed", seen.seals),
         ("a lease was handed over", seen.handed_over),
+        ("a lock was given back and asked for anew in one message", seen.asked_again),
     ];
     let wild = [
         ("an acquire was cancelled", seen.cancelled),

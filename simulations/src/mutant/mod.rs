@@ -12,6 +12,7 @@ mod server;
 pub(crate) use road::mutated;
 
 use crate::invariant::Promise;
+use crate::plan::Profile;
 
 /// A wrong protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, clap::ValueEnum)]
@@ -56,11 +57,13 @@ pub enum Mutant {
     NoticeIsGrant,
     /// A lease is handed over to tasks that came after the nodes were asked, and nothing is said about it.
     HandOverToLatecomers,
+    /// Nobody is told of a release: whoever waits finds out when the lock would have ended.
+    NobodyIsTold,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::NoSeal,
         Self::SealWithoutHolder,
         Self::EmptyCounterVotes,
@@ -81,6 +84,7 @@ impl Mutant {
         Self::BlockNotOwned,
         Self::NoticeIsGrant,
         Self::HandOverToLatecomers,
+        Self::NobodyIsTold,
     ];
 
     /// Its name on the command line.
@@ -95,6 +99,16 @@ impl Mutant {
         matches!(self, Self::ExtendReseeds | Self::SealWithoutHolder | Self::HandOverToLatecomers)
     }
 
+    /// Where it falls soon.
+    #[must_use]
+    pub const fn profile(self) -> Profile {
+        match self {
+            // What comes late is seen where nothing else goes wrong.
+            Self::NobodyIsTold => Profile::Calm,
+            _ => Profile::Hell,
+        }
+    }
+
     /// Whether it is in a shipped script, and falls there soon.
     #[must_use]
     pub const fn falls_soon_in_scripts(self) -> bool {
@@ -105,6 +119,7 @@ impl Mutant {
                 | Self::NoRest
                 | Self::NoClockStart
                 | Self::BlockNotOwned
+                | Self::NobodyIsTold
         )
     }
 
@@ -127,6 +142,7 @@ impl Mutant {
             Self::UnknownNotReleased => &[Promise::Clean],
             Self::ExtendAfterRelease => &[Promise::Quiet],
             Self::CheckThenWrite => &[Promise::F],
+            Self::NobodyIsTold => &[Promise::W],
         }
     }
 }

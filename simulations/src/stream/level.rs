@@ -271,6 +271,7 @@ impl Node for Watched {
     }
 
     fn send_both(&self, first: (Request, Answer), second: (Request, Answer)) {
+        self.level.world.count(|seen| seen.asked_again += 1);
         self.level.sent(&first.0);
         self.level.sent(&second.0);
         self.node.send_both(first, second);

@@ -7,7 +7,7 @@ const TURN: &str = include_str!("../../../src/node/redis/turn.lua");
 const JOIN: &str = include_str!("../../../src/node/redis/join.lua");
 
 /// Which mutant changes which script, and there what to what.
-const CHANGES: [(Mutant, &str, &str, &str); 9] = [
+const CHANGES: [(Mutant, &str, &str, &str); 10] = [
     // S is 83, R is 82, E is 69.
     (Mutant::SealWithoutHolder, TURN, HOLDER, "if occupant == holder or what == 83 then"),
     (Mutant::ReleaseWithoutHolder, TURN, HOLDER, "if occupant == holder or what == 82 then"),
@@ -28,6 +28,7 @@ const CHANGES: [(Mutant, &str, &str, &str); 9] = [
          answer = try('INCRBY', counter, string.sub(verb, 2))",
     ),
     (Mutant::BlockNotOwned, TURN, DRAW, "answer = try('INCRBY', counter, 1)"),
+    (Mutant::NobodyIsTold, TURN, "if next(freed) then", "if false then"),
     // Nobody finds out that it forgot, for it is awake at once with counters that start low.
     (Mutant::EmptyCounterVotes, JOIN, REST.0, REST.1),
     (Mutant::EmptyCounterVotes, JOIN, START.0, START.1),

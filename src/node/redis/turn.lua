@@ -5,11 +5,12 @@
 --   Q<n>  ttl in ms, floor   The same, where the caller is one of those who wait: not while anybody else does.
 --   S     token              If the lock is still the holder's, raises the counter to at least the token: answers 1.
 --   E     ttl in ms          If the lock is still the holder's, lets it live on: answers 1.
---   R                        If the lock is the holder's, removes it and tells those who wait for it: answers 1.
+--   R                        If the lock is the holder's, removes it: answers 1.
 -- Where the lock is not the holder's, or not to be had, the answer is {holder, ms left, counter}.
--- Whoever waits for a lock subscribes to the channel of its name.
+-- Whoever waits for a lock subscribes to the channel of its name, and is told of a release if nobody took the lock again in
+-- the same turn: a process that passes it on among its own tasks wakes nobody for nothing.
 -- There are no functions here, because a script defines them anew at every call.
-local try, answers = redis.pcall, {}
+local try, answers, freed = redis.pcall, {}, {}
 for i = 1, #KEYS, 2 do
   local lock, counter, at = KEYS[i], KEYS[i + 1], 2 * i - 1
   local verb, holder = ARGV[at], ARGV[at + 1]
@@ -28,9 +29,12 @@ for i = 1, #KEYS, 2 do
           -- There was no counter: the node lost it, or it rests. join.lua creates all counters, at the clock.
           try('DEL', lock, counter)
           answer = redis.error_reply('FORGOT there is no counter')
-        elseif answer < floor then
-          -- %.0f is exact below 2^53; tostring keeps 14 digits only.
-          answer = try('INCRBY', counter, string.format('%.0f', floor - answer))
+        else
+          freed[lock] = nil
+          if answer < floor then
+            -- %.0f is exact below 2^53; tostring keeps 14 digits only.
+            answer = try('INCRBY', counter, string.format('%.0f', floor - answer))
+          end
         end
       end
     end
@@ -52,9 +56,7 @@ for i = 1, #KEYS, 2 do
       elseif what == 69 then
         done = try('PEXPIRE', lock, ARGV[at + 2])
       else
-        done = try('DEL', lock)
-        -- Nobody may be permitted to publish, and the lock is free all the same.
-        try('PUBLISH', lock, holder)
+        done, freed[lock] = try('DEL', lock), holder
       end
       answer = type(done) == 'table' and done.err and done or 1
     elseif type(occupant) == 'table' then
@@ -66,5 +68,15 @@ for i = 1, #KEYS, 2 do
     answer = type(occupant) == 'table' and occupant or {occupant, try('PTTL', lock), type(known) ~= 'table' and known}
   end
   answers[#answers + 1] = answer
+end
+if next(freed) then
+  for i = 1, #KEYS, 2 do
+    local lock = KEYS[i]
+    if freed[lock] then
+      -- Nobody may be permitted to publish, and the lock is free all the same.
+      try('PUBLISH', lock, freed[lock])
+      freed[lock] = nil
+    end
+  end
 end
 return answers

@@ -1,0 +1,85 @@
+//! W: where nothing goes wrong, whoever waits has the lease soon after the lock was given back, not when it would have ended by
+//! itself: no wake-up is lost.
+
+use super::{Promise, Violation, at};
+use crate::history::{Micros, Stay};
+use crate::plan::{Act, Air, Founding, Plan};
+
+/// A call that waited for a lease.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wait {
+    /// For what.
+    pub resource: String,
+    /// Since when.
+    pub since_us: Micros,
+    /// Until it had the lease, or gave up.
+    pub until_us: Micros,
+}
+
+/// Judges the waits of a run; a plan with disturbances, or with so short a time to live that its end comes soon anyway,
+/// promises nothing.
+#[must_use]
+pub fn woken(plan: &Plan, waits: &[Wait], stays: &[Stay]) -> Option<Violation> {
+    let within_us = u64::from(plan.terms.ttl_ms) * 1_000 / 2;
+    if within_us < WITHIN_MIN_US || is_disturbed(plan) {
+        return None;
+    }
+    let in_vain = |wait: &&Wait| {
+        let ends = stays.iter().filter(|stay| stay.resource == wait.resource && stay.returned_us < wait.until_us);
+        let free_us = ends.map(|stay| stay.until_us).max().unwrap_or_default();
+        wait.until_us.saturating_sub(free_us.max(wait.since_us)) > within_us
+    };
+    waits.iter().find(in_vain).map(|Wait { resource, since_us, until_us }| Violation {
+        promise: Promise::W,
+        at_us: *until_us,
+        story: format!("{resource} was free, and somebody waited since {} all the same", at(*since_us)),
+    })
+}
+
+/// Attempts that meet each other pause for up to a quarter of a second.
+const WITHIN_MIN_US: Micros = 500_000;
+
+fn is_disturbed(plan: &Plan) -> bool {
+    let Air { loss_per_mille, tail_per_mille, .. } = plan.air;
+    let stalls = |act: &Act| match *act {
+        Act::Stall { .. } => true,
+        Act::Write { stall_ms, .. } => stall_ms > 0,
+        Act::Work { .. } | Act::Extend { .. } => false,
+    };
+    let mut turns = plan.clients.iter().flat_map(|client| &client.turns);
+    !plan.faults.is_empty()
+        || loss_per_mille + tail_per_mille > 0
+        || plan.founding != Founding::Done
+        || turns.any(|turn| turn.cancel_ms.is_some() || turn.acts.iter().any(stalls))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Profile, Scale};
+
+    #[test]
+    fn whoever_waits_while_the_lock_is_free_is_found() {
+        let seeds = 0..;
+        let mut plans = seeds.map(|seed| Plan::draw(seed, Profile::Calm, Scale::default()));
+        let plan = plans.find(|plan| plan.terms.ttl_ms == 2_000 && !is_disturbed(plan)).unwrap();
+        let stay = Stay {
+            resource: "r".to_owned(),
+            holder: "h".to_owned(),
+            token: redfence::FencingToken::new(1_767_225_600_000_000).unwrap(),
+            began_us: 0,
+            returned_us: 10,
+            ttl_us: 2_000_000,
+            extended_us: None,
+            valid_until_us: 1_900_000,
+            until_us: 500_000,
+            latecomer: false,
+        };
+        let wait = |until_us| [Wait { resource: "r".to_owned(), since_us: 20, until_us }];
+        assert_eq!(woken(&plan, &wait(1_400_000), std::slice::from_ref(&stay)), None);
+        let found = woken(&plan, &wait(1_600_000), std::slice::from_ref(&stay)).unwrap();
+        assert_eq!(found.promise, Promise::W);
+        let disturbed = Plan { founding: Founding::JustStarted, ..plan };
+        assert_eq!(woken(&disturbed, &wait(1_600_000), &[stay]), None, "nodes rest");
+    }
+}
