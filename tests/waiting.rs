@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use redfence::protocol::Verb;
-use redfence::{Guard, HandOver, Redlock, Resource};
-use support::fault_node::holder;
-use support::{FaultNode, Stage};
+use redfence::node::{Answer, Inbox, Node};
+use redfence::protocol::{Reply, Request, Verb};
+use redfence::{Guard, HandOver, NodeId, Redlock, Resource};
+use support::fault_node::{holder, is_grant, is_release, subject};
+use support::{Fate, FaultNode, Stage};
 use tokio::task::JoinHandle;
 
 const fn ms(ms: u64) -> Duration {
@@ -53,16 +54,22 @@ async fn waiter(locker: &Redlock) -> JoinHandle<Guard> {
 
 /// How many grants a process asked for.
 fn grants_of(stage: &Stage, label: &str) -> usize {
-    let is_its = |request: &redfence::protocol::Request| {
-        matches!(request.verb, Verb::Grant { .. }) && request.subject.holder.label().as_str() == label
-    };
+    let is_its = |request: &Request| is_grant(&request.verb) && is_by(request, label);
     stage.nodes.iter().map(|node| node.sent().iter().filter(|request| is_its(request)).count()).sum()
 }
 
-/// The node that everybody asks first, where many want the resource.
+/// The nodes in the order in which everybody asks them, where many want the resource.
+fn in_order(stage: &Stage) -> Vec<&FaultNode> {
+    let (slot, nodes) = (usize::from(Resource::new("r").unwrap().slot()), stage.nodes.len());
+    (slot..slot + nodes).map(|at| &stage.nodes[at % nodes]).collect()
+}
+
 fn first_node(stage: &Stage) -> &FaultNode {
-    let slot = usize::from(Resource::new("r").unwrap().slot());
-    &stage.nodes[slot % stage.nodes.len()]
+    in_order(stage)[0]
+}
+
+fn is_by(request: &Request, label: &str) -> bool {
+    request.subject.holder.label().as_str() == label
 }
 
 #[tokio::test(start_paused = true)]
@@ -127,15 +134,131 @@ async fn one_nodes_word_is_not_taken_for_the_whole_time_to_live() {
     let stage = Stage::of(5);
     let (one, others) = (process(&stage, "one"), [process(&stage, "a"), process(&stage, "b")]);
     let guard = one.acquire("r").await.unwrap();
-    let waiting = [waiter(&others[0]).await, waiter(&others[1]).await];
+    let mut waiting = tokio::task::JoinSet::new();
+    for other in others {
+        waiting.spawn(async move { drop(other.acquire("r").await.unwrap().release().await) });
+    }
+    tokio::time::sleep(ms(5)).await;
     let released = stage.now();
     drop(guard.release().await);
     // Before those who are told come to ask: somebody who dies at once, and leaves a lock where all others begin.
     first_node(&stage).occupy("r", &holder("dead", 1), ms(60_000));
-    for waits in waiting {
-        drop(waits.await.unwrap().release().await);
+    while let Some(waited) = waiting.join_next().await {
+        waited.unwrap();
     }
     let took = stage.now().since(released);
     assert!(took <= ms(500), "the majority was free, and yet they waited {took:?}");
     assert!(!first_node(&stage).is_free("r"), "still there: nobody removes what is not his");
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_a_minority_is_down_nobody_polls_while_the_lock_is_held() {
+    for (nodes, down) in [(3, vec![]), (3, vec![0]), (3, vec![1]), (3, vec![2]), (5, vec![0, 1]), (5, vec![2])] {
+        let stage = Stage::of(nodes);
+        down.iter().for_each(|at| in_order(&stage)[*at].fate(Fate::Unreachable));
+        let (one, other) = (process(&stage, "one"), process(&stage, "other"));
+        let guard = one.acquire("r").await.unwrap();
+        let waits = waiter(&other).await;
+        tokio::time::sleep(ms(25_000)).await;
+        assert!(grants_of(&stage, "other") <= 20, "{nodes}, {down:?}: {} grants", grants_of(&stage, "other"));
+        let released = stage.now();
+        drop(guard.release().await);
+        drop(waits.await.unwrap().release().await);
+        assert!(stage.now().since(released) <= ms(25), "{nodes} nodes, {down:?} of them down");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leftover_of_one_that_was_seen_everywhere_is_not_trusted_once_its_release_was_told() {
+    let stage = Stage::of(3);
+    let (a, b, c) = (process(&stage, "a"), process(&stage, "b"), process(&stage, "c"));
+    let guard = a.acquire("r").await.unwrap();
+    let waits = waiter(&b).await;
+    // Its release does not come to where all begin.
+    first_node(&stage).rule(|request| match is_by(request, "a") && is_release(&request.verb) {
+        true => Fate::RequestHeld,
+        false => Fate::Through,
+    });
+    drop(guard.release().await);
+    // Another one is faster, and gives back to one node a little later than to the other.
+    let guard = c.acquire("r").await.unwrap();
+    tokio::time::sleep(ms(20)).await;
+    assert!(!waits.is_finished());
+    in_order(&stage)[2].rule(|request| match is_by(request, "c") && is_release(&request.verb) {
+        true => Fate::Delayed { there: ms(2), back: ms(1) },
+        false => Fate::Through,
+    });
+    drop(guard.release().await);
+    let released = stage.now();
+    drop(waits.await.unwrap().release().await);
+    let took = stage.now().since(released);
+    assert!(took <= ms(500), "the majority was free, and yet it waited {took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_some_nodes_do_not_tell_the_others_are_relied_on_only_where_they_can_be() {
+    for (nodes, deaf, without) in [
+        (3, vec![1], 0),
+        (3, vec![1, 2], 0),
+        (3, vec![0], 2),
+        (4, vec![3], 0),
+        (5, vec![2, 3, 4], 0),
+        (5, vec![3, 4], 0),
+    ] {
+        for passes_on in [false, true] {
+            let stage = Stage::of(nodes);
+            for (at, node) in in_order(&stage).into_iter().enumerate() {
+                let (is_deaf, is_without) = (deaf.contains(&at), at == without);
+                node.rule(move |request| match request.verb {
+                    Verb::Watch if is_deaf => Fate::Forbidden,
+                    _ if is_without && is_by(request, "one") => Fate::Unreachable,
+                    _ => Fate::Through,
+                });
+            }
+            let (one, other) = (process(&stage, "one"), process(&stage, "other"));
+            let mut guard = one.acquire("r").await.unwrap();
+            let waits = waiter(&other).await;
+            tokio::time::sleep(ms(500)).await;
+            if passes_on {
+                let next = waiter(&one).await;
+                drop(guard.release().await);
+                guard = next.await.unwrap();
+                tokio::time::sleep(ms(10)).await;
+            }
+            let released = stage.now();
+            drop(guard.release().await);
+            drop(waits.await.unwrap().release().await);
+            let took = stage.now().since(released);
+            assert!(took <= ms(500), "{nodes} nodes, {deaf:?} deaf, {without} without, {passes_on}: {took:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_listens_and_never_takes_its_turn_costs_the_others_little() {
+    struct Nobody;
+    impl Inbox for Nobody {
+        fn deliver(&self, _: NodeId, _: Verb, _: Reply) {}
+    }
+    for ghosts in [1, 2, 3] {
+        let stage = Stage::of(3);
+        for (at, node) in stage.nodes.iter().take(ghosts).enumerate() {
+            let (subject, answer) = (
+                subject("r", &holder("ghost", 99)),
+                Answer::to(Arc::new(Nobody), NodeId::new(at).unwrap(), Verb::Watch),
+            );
+            node.send(Request { subject, verb: Verb::Watch }, answer);
+        }
+        let busy = stage.locker();
+        let began = stage.now();
+        for _ in 0..1_000 {
+            let guard = busy.acquire("r").await.unwrap();
+            tokio::time::sleep(ms(1)).await;
+            drop(guard.release().await);
+        }
+        let took = stage.now().since(began);
+        assert!(took <= ms(1_250), "a pause of 5 ms in 40, and not in 5: {took:?}");
+        let watches: usize = stage.nodes.iter().map(|node| node.count_sent(|verb| *verb == Verb::Watch)).sum();
+        assert!(watches <= 200, "{watches}");
+    }
 }

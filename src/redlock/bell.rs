@@ -20,6 +20,9 @@ pub(super) struct Bell {
 struct Heard {
     /// How many notices there were.
     ever: u64,
+    /// How many of them were not of what this process released itself.
+    others: u64,
+    own: Option<HolderId>,
     /// The number of the last notice of which nothing is known any more.
     forgotten: u64,
     /// Who released last.
@@ -87,10 +90,21 @@ impl Bell {
         self.heard().ever
     }
 
-    /// Whether it cannot be relied on to hear of a release, where `first` is asked first. Two nodes that tell are enough.
-    pub(super) fn is_deaf(&self, first: Option<NodeId>) -> bool {
+    /// How many notices of releases by other processes there were.
+    pub(super) fn others(&self) -> u64 {
+        self.heard().others
+    }
+
+    /// This process releases the lock of `holder`, and is told of it like everybody.
+    pub(super) fn is_own(&self, holder: HolderId) {
+        self.heard().own = Some(holder);
+    }
+
+    /// Whether it cannot be relied on to hear of the release of a lock that is `on` these nodes. Where all nodes tell it can;
+    /// else where the node tells that was asked `first` and has the lock.
+    pub(super) fn is_deaf(&self, first: Option<NodeId>, on: NodeSet) -> bool {
         let deaf = self.heard().deaf;
-        first.is_none_or(|first| deaf.contains(first)) && self.quorum < deaf.len() + 2
+        !deaf.is_empty() && first.is_none_or(|first| deaf.contains(first) || !on.contains(first))
     }
 
     /// Waits until what is awaited was released since `mark`, or somebody else's lease was: inside a process a lease passes
@@ -146,6 +160,7 @@ impl Heard {
     /// Whether that ends the waiting.
     fn hears(&mut self, node: NodeId, holder: HolderId, quorum: usize) -> bool {
         self.ever += 1;
+        self.others += u64::from(self.own != Some(holder));
         let known = self.last.iter().position(|released| released.holder == holder).and_then(|at| self.last.remove(at));
         let mut released = known.unwrap_or(Released { holder, first: self.ever, last: 0, by: NodeSet::EMPTY });
         released.last = self.ever;
@@ -175,7 +190,7 @@ impl Vigil {
             by = self.by;
         }
         let is_it = holder.is_none_or(|holder| holder == released.holder);
-        // One that began before the mark was heard of before this waiting began; its last notices come late.
+        // Of one that began before the mark the last notices come late; it may be why this one asked.
         let is_new = released.first > self.mark;
         let (is_quorum, by_first) = (by.len() >= quorum, first.is_some_and(|first| by.contains(first)));
         // Of the awaited one it is enough that these told: the node that was asked first; two, where that one is silent; and

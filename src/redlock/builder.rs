@@ -103,7 +103,7 @@ impl Builder {
     }
 
     /// The longest that a lease is held, however often it is renewed: one hour unless set. `None` means for ever, and
-    /// has to be written out.
+    /// has to be written out. It counts for each guard: whoever is handed a lease over begins anew.
     pub const fn max_hold(mut self, max_hold: Option<Duration>) -> Self {
         self.wishes.max_hold = max_hold;
         self

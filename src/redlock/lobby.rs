@@ -8,6 +8,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
@@ -56,6 +57,8 @@ struct Room {
 pub(super) struct Tenure {
     since: Moment,
     sections: u32,
+    /// How many turns it may last: more of them each time when others were to have theirs, and nobody took it.
+    turns: u32,
 }
 
 /// One that waits.
@@ -98,7 +101,7 @@ impl Lobby {
         let Rooms { open, left } = &mut *self.lock();
         match open.entry(resource.clone()) {
             Entry::Vacant(vacant) => {
-                vacant.insert(Room { tenure: left.lately(resource, settings, now), ..Room::default() });
+                vacant.insert(Room { tenure: left.lately(resource, now), ..Room::default() });
                 None
             }
             Entry::Occupied(mut room) => {
@@ -177,7 +180,7 @@ impl Lobby {
     pub(super) fn counts_section(&self, resource: &Resource, now: Moment) {
         if let Some(room) = self.lock().open.get_mut(resource) {
             room.sections += 1;
-            let tenure = room.tenure.get_or_insert(Tenure { since: now, sections: 0 });
+            let tenure = room.tenure.get_or_insert(Tenure { since: now, sections: 0, turns: 1 });
             tenure.sections += 1;
         }
     }
@@ -188,7 +191,15 @@ impl Lobby {
         self.lock().open.get(resource).is_some_and(over)
     }
 
-    /// Others had their chance: a tenure that begins after this is a new one.
+    /// Others have their chance now. If nobody takes it the tenure goes on, and for longer.
+    pub(super) fn renews_tenure(&self, resource: &Resource, now: Moment) {
+        if let Some(room) = self.lock().open.get_mut(resource) {
+            let turns = room.tenure.map_or(1, |tenure| (2 * tenure.turns).min(Tenure::TURNS_MAX));
+            (room.tenure, room.sections) = (Some(Tenure { since: now, sections: 0, turns }), 0);
+        }
+    }
+
+    /// Somebody else has it: a tenure that begins after this is a new one.
     pub(super) fn ends_tenure(&self, resource: &Resource) {
         if let Some(room) = self.lock().open.get_mut(resource) {
             (room.tenure, room.sections) = (None, 0);
@@ -245,6 +256,8 @@ impl Lobby {
 
 impl Left {
     const PLACES: usize = 64;
+    /// So soon nobody else comes to have it, mostly.
+    const MOMENT: Duration = Duration::from_millis(5);
 
     fn place_of(resource: &Resource) -> usize {
         usize::from(resource.slot()) % Self::PLACES
@@ -258,10 +271,10 @@ impl Left {
     }
 
     /// The tenure that ended a moment ago: for other processes there was no break.
-    fn lately(&mut self, resource: &Resource, settings: &Settings, now: Moment) -> Option<Tenure> {
-        let (whose, tenure, until) = self.0.get_mut(Self::place_of(resource))?.take()?;
-        let (_, time_max) = settings.turn_max;
-        (whose == *resource && now.since(until) < time_max).then_some(tenure)
+    fn lately(&mut self, resource: &Resource, now: Moment) -> Option<Tenure> {
+        let place = self.0.get_mut(Self::place_of(resource))?;
+        let (_, tenure, until) = place.take_if(|(whose, ..)| whose == resource)?;
+        (now.since(until) < Self::MOMENT).then_some(tenure)
     }
 }
 
@@ -280,10 +293,13 @@ pub(super) fn first_of(resource: &Resource, nodes: usize, ready: NodeSet) -> Opt
 }
 
 impl Tenure {
+    /// Whoever is subscribed may be a process that stands still, and never takes its turn.
+    const TURNS_MAX: u32 = 8;
+
     /// Whether others should have their turn.
     pub(super) fn is_over(self, settings: &Settings, now: Moment) -> bool {
         let (sections_max, time_max) = settings.turn_max;
-        self.sections >= sections_max || now.since(self.since) >= time_max
+        self.sections / self.turns >= sections_max || now.since(self.since) / self.turns >= time_max
     }
 }
 

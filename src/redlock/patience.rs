@@ -8,23 +8,27 @@ use super::bell::{Awaited, Bell, Told};
 use super::core::Core;
 use super::drive::Ask;
 use super::lobby::first_of;
-use crate::protocol::{Backoff, Votes};
-use crate::{Holder, HolderId, NodeSet, Resource};
+use crate::protocol::{Backoff, FaultKind, Vote, Votes};
+use crate::{Holder, NodeSet, Resource};
 
 /// The first and the longest ceiling of the pause between attempts where no holder stands in the way.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(250));
 /// A lock that ends by itself is asked for so much later, at most: not everybody at the same moment.
 const JITTER_MAX: Duration = Duration::from_millis(5);
 const JITTER_MIN: Duration = Duration::from_millis(1);
-/// For how long one node's word is taken for it that the lock is held.
+/// For how long one node's word is taken for it that the lock is held, at least.
 const ONE_WORD: Duration = Duration::from_millis(50);
+/// When to look whether a node takes part that did not: nobody tells of that.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// What one that waits goes by.
 pub(super) struct Patience<Pauses> {
+    fresh: Pauses,
     pauses: Pauses,
+    words: Pauses,
     splits: Splits<Pauses>,
-    /// Who was last seen to stand in the way of everybody, not at one node only.
-    confirmed: Option<HolderId>,
+    /// The value of the lock that was last seen to stand in the way of everybody, not at one node only.
+    confirmed: Option<Box<str>>,
     whom: Whom,
 }
 
@@ -39,8 +43,9 @@ enum Whom {
 
 /// A new one, with pauses that chance decides.
 pub(super) fn patience(core: &Core) -> Patience<impl Iterator<Item = Duration> + Clone + use<'_>> {
-    let pauses = Backoff::new(PAUSES.0, PAUSES.1, || core.entropy.u32());
-    Patience { splits: Splits::new(pauses.clone()), pauses, confirmed: None, whom: Whom::Everybody }
+    let fresh = Backoff::new(PAUSES.0, PAUSES.1, || core.entropy.u32());
+    let (pauses, words, splits) = (fresh.clone(), fresh.clone(), Splits::new(fresh.clone()));
+    Patience { fresh, pauses, words, splits, confirmed: None, whom: Whom::Everybody }
 }
 
 impl<Pauses: Iterator<Item = Duration> + Clone> Patience<Pauses> {
@@ -51,8 +56,9 @@ impl<Pauses: Iterator<Item = Duration> + Clone> Patience<Pauses> {
 
     /// These were the votes.
     pub(super) fn sees(&mut self, votes: &Votes, blocking: usize) {
-        if votes.held_by_occupant().len() >= blocking {
-            self.confirmed = holder_in_the_way(votes);
+        let failed = votes.iter().filter(|(_, vote)| matches!(vote, Vote::Failed(_))).count();
+        if votes.held_by_occupant().len() + failed >= blocking {
+            self.confirmed = votes.occupant().map(|(occupant, _)| occupant.into());
         }
     }
 
@@ -84,34 +90,48 @@ impl<Pauses: Iterator<Item = Duration> + Clone> Patience<Pauses> {
         if let Some(pause) = self.splits.after(votes, core.quorum.blocking()) {
             return sleep(pause.min(left)).await;
         }
-        let on = votes.held_by_occupant();
-        let occupant = holder_in_the_way(votes);
         let jitter = JITTER_MAX.mul_f64(f64::from(core.entropy.u32()) / f64::from(u32::MAX)).max(JITTER_MIN);
-        let ends = votes.occupant().and_then(|(_, ttl_left)| Some(ttl_left? + jitter));
+        let (occupant, ttl_left) = votes.occupant().unzip();
+        let ends = ttl_left.flatten().map(|ttl_left| ttl_left + jitter);
+        let on = votes.held_by_occupant();
         let first = ask.first.or_else(|| first_of(resource, core.quorum.nodes(), core.roster.ready()));
         // Where a single node that is not the first names somebody there may be nothing to tell.
         let is_told = on.len() > 1 || first.is_some_and(|first| on.contains(first));
-        let is_confirmed = occupant.is_some() && occupant == self.confirmed;
-        let limit = match ends {
-            Some(ends) if is_told && !bell.is_deaf(first) && is_confirmed => ends,
+        let is_confirmed = occupant.is_some() && occupant == self.confirmed.as_deref();
+        let (limit, to_the_end) = match ends {
+            Some(ends) if is_confirmed && !bell.is_deaf(first, on) => match more_may_take_part(votes) {
+                true => (ends.min(LOOK_AGAIN), false),
+                false => (ends, true),
+            },
             // One node may have what nobody holds any more, while the others are free.
-            Some(ends) if is_told && !bell.is_deaf(first) => ends.min(ONE_WORD + self.pause()),
+            Some(ends) if is_told && !bell.is_deaf(first, on) => {
+                (ends.min(ONE_WORD + self.words.next().unwrap_or(PAUSES.1)), false)
+            }
             // Some servers tell nothing, and of some locks there will be nothing to tell.
-            Some(ends) => ends.min(self.pause()),
-            None => self.pause(),
+            Some(ends) => (ends.min(self.pause()), is_confirmed),
+            None => (self.pause(), is_confirmed),
         };
-        match timeout(limit.min(left), bell.tells(Awaited { holder: occupant, on, first }, ask.mark)).await {
-            Ok(Told::Released(by)) => self.whom = Whom::First(by),
-            Ok(Told::Perhaps) => sleep(self.pause().min(left)).await,
-            Err(_) if is_confirmed => {}
+        let holder = occupant.and_then(|occupant| Some(occupant.parse::<Holder>().ok()?.id()));
+        match timeout(limit.min(left), bell.tells(Awaited { holder, on, first }, ask.mark)).await {
+            Ok(told) => {
+                // Whoever was in the way is not any more, or it is not known.
+                self.confirmed = None;
+                self.words = self.fresh.clone();
+                match told {
+                    Told::Released(by) => self.whom = Whom::First(by),
+                    Told::Perhaps => sleep(self.pause().min(left)).await,
+                }
+            }
+            Err(_) if to_the_end => {}
             Err(_) => self.whom = Whom::Everybody,
         }
     }
 }
 
-fn holder_in_the_way(votes: &Votes) -> Option<HolderId> {
-    let (occupant, _) = votes.occupant()?;
-    occupant.parse::<Holder>().ok().map(|holder| holder.id())
+/// Whether a node was not asked that may take part in a while, with the same connection.
+fn more_may_take_part(votes: &Votes) -> bool {
+    let waits = |kind| matches!(kind, FaultKind::Resting | FaultKind::NotJoined | FaultKind::Forgot);
+    votes.iter().any(|(_, vote)| matches!(vote, Vote::Failed(fault) if waits(fault.kind)))
 }
 
 /// What becomes of contenders who split the votes. They give them back at once, and would meet again at once, for ever: so the one with

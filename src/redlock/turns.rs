@@ -91,7 +91,8 @@ fn release_and_ask(held: &Arc<Held>, seat: &Arc<Seat>, politely: bool, reading: 
     let (core, resource) = (&held.core, &held.subject.resource);
     let asked = held.exchange.prepare_to_leave(reading);
     if politely {
-        core.lobby.ends_tenure(resource);
+        core.lobby.renews_tenure(resource, core.clock.now());
+        core.lobby.bell(resource).into_iter().for_each(|bell| bell.is_own(held.subject.holder.id()));
     }
     let ask = ask_for(core, resource, &seat.settings, politely);
     let call = match drive::begin(
@@ -116,7 +117,7 @@ fn release_and_ask(held: &Arc<Held>, seat: &Arc<Seat>, politely: bool, reading: 
 pub(super) fn ask_anew(core: &Core, resource: &Resource, settings: &Arc<Settings>) -> Ask {
     let politely = core.lobby.is_overdue(resource, settings, core.clock.now());
     if politely {
-        core.lobby.ends_tenure(resource);
+        core.lobby.renews_tenure(resource, core.clock.now());
     }
     ask_for(core, resource, settings, politely)
 }

@@ -115,23 +115,26 @@ impl Turn<'_> {
                 let votes = defeat.votes();
                 tracing::warn!(%resource, "waiting for nodes that may have forgotten locks; {votes}");
             }
-            // Somebody else has it, or was let before: a turn that begins after this is a new one.
-            core.lobby.ends_tenure(resource);
             let yielded = has_yielded(ask, &defeat);
+            if !yielded {
+                core.lobby.ends_tenure(resource);
+            }
             patience.sees(defeat.votes(), core.quorum.blocking());
             match &bell {
-                // Asked to be told before it asks again, so that no release is missed.
-                None if yielded || matches!(defeat, Defeat::Contended(_)) => {
-                    bell = Some(core.lobby.watch(core, resource));
+                _ if yielded => {
+                    // Those who are told of the release need a moment to take what is left to them.
+                    let bell = bell.get_or_insert_with(|| core.lobby.watch(core, resource));
                     patience.begins_in_order();
-                    if yielded {
-                        sleep(YIELD.min(left)).await;
+                    let before = bell.others();
+                    sleep(YIELD.min(left)).await;
+                    if bell.others() > before {
+                        core.lobby.ends_tenure(resource);
                     }
                 }
-                // Those who are told of the release need a moment to take what is left to them.
-                Some(_) if yielded => {
+                // Asked to be told before it asks again, so that no release is missed.
+                None if matches!(defeat, Defeat::Contended(_)) => {
+                    bell = Some(core.lobby.watch(core, resource));
                     patience.begins_in_order();
-                    sleep(YIELD.min(left)).await;
                 }
                 Some(bell) if matches!(defeat, Defeat::Contended(_)) => {
                     patience.wait(core, resource, bell, (ask, defeat.votes()), left).await;

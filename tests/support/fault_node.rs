@@ -17,6 +17,8 @@ pub enum Fate {
     Through,
     /// It is not even sent, and the caller is told so.
     Unreachable,
+    /// The node answers that the caller may not ask for that.
+    Forbidden,
     /// It does not arrive; the caller hears that the connection was lost.
     RequestLost,
     /// It arrives; the caller hears that the connection was lost.
@@ -220,6 +222,7 @@ impl Node for FaultNode {
         match fate {
             Fate::Through => answer.reply(self.apply(request)),
             Fate::Unreachable => answer.fail(FaultKind::Unreachable, "nobody listens"),
+            Fate::Forbidden => answer.fail(FaultKind::NoPermission, "not for this user"),
             Fate::RequestLost => drop(answer),
             Fate::ReplyLost => {
                 self.apply(request);

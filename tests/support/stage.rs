@@ -15,6 +15,7 @@ pub const WALL_AT_START: WallTime = WallTime::from_unix_ms(1_767_225_600_000);
 pub struct Stage {
     pub nodes: Vec<FaultNode>,
     pub clock: Arc<dyn Clock>,
+    builders: AtomicU64,
 }
 
 impl Stage {
@@ -23,13 +24,14 @@ impl Stage {
     }
 
     pub fn on(nodes: usize, clock: Arc<dyn Clock>) -> Self {
-        Self { nodes: (0..nodes).map(|_| FaultNode::on(Arc::clone(&clock))).collect(), clock }
+        let nodes = (0..nodes).map(|_| FaultNode::on(Arc::clone(&clock))).collect();
+        Self { nodes, clock, builders: AtomicU64::new(7) }
     }
 
-    /// A builder over the nodes, on the stage's clock, with a seed.
+    /// A builder over the nodes, on the stage's clock, with a seed of its own: no two processes have a holder in common.
     pub fn builder(&self) -> Builder {
-        let builder =
-            Redlock::builder().clock(Arc::clone(&self.clock)).entropy(Arc::new(Entropy::from_seed(7))).label("stage");
+        let entropy = Entropy::from_seed(self.builders.fetch_add(1, Ordering::Relaxed));
+        let builder = Redlock::builder().clock(Arc::clone(&self.clock)).entropy(Arc::new(entropy)).label("stage");
         self.nodes.iter().cloned().fold(builder, Builder::node)
     }
 

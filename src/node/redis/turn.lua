@@ -56,7 +56,8 @@ for i = 1, #KEYS, 2 do
       elseif what == 69 then
         done = try('PEXPIRE', lock, ARGV[at + 2])
       else
-        done, freed[lock] = try('DEL', lock), holder
+        done = try('DEL', lock)
+        freed[lock] = type(done) ~= 'table' and holder or nil
       end
       answer = type(done) == 'table' and done.err and done or 1
     elseif type(occupant) == 'table' then
