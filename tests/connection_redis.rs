@@ -9,9 +9,15 @@
 
 mod support;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use redfence::{Builder, ExtendError, Guard, Redlock, ReleaseOutcome};
+use redfence::node::redis::{Address, RedisNode, RedisNodeOptions};
+use redfence::node::{Answer, Inbox, Node, ask};
+use redfence::protocol::{FaultKind, Reply, Request, Verb};
+use redfence::{Builder, ExtendError, Guard, NodeId, Redlock, ReleaseOutcome};
+use support::fault_node::{holder, subject};
 use support::set::{locks, picture, proxies, through};
 use support::{Events, Proxy, RedisServer, eventually, servers};
 
@@ -178,4 +184,45 @@ fn connection(server: &RedisServer) -> Option<u64> {
     let list = server.command(&["CLIENT", "LIST"]);
     let ours = list.lines().filter(|line| line.contains("cmd=eval"));
     ours.filter_map(|line| line.split_whitespace().find_map(|word| word.strip_prefix("id="))?.parse().ok()).max()
+}
+
+/// Counts what comes back at once as overloaded.
+#[derive(Default)]
+struct Refusals(AtomicUsize);
+
+impl Inbox for Refusals {
+    fn deliver(&self, _: NodeId, _: Verb, reply: Reply) {
+        let refused = matches!(&reply, Reply::Failed(fault) if fault.kind == FaultKind::Overloaded);
+        self.0.fetch_add(usize::from(refused), Ordering::SeqCst);
+    }
+}
+
+#[tokio::test]
+async fn what_waits_for_a_server_that_hangs_is_bounded_and_a_release_is_never_refused() {
+    const HANDED_IN: usize = RedisNode::QUEUE_MAX + 1_000;
+    let server = &servers(1)[0];
+    let address = Address::parse(&server.url()).unwrap();
+    let options = RedisNodeOptions { response_timeout: PROMPT * 6, dial_timeout: PROMPT * 6, ..Default::default() };
+    let node = RedisNode::open(address, options).unwrap();
+    let subject = subject("r", &holder("somebody", 1));
+    let request = |verb| Request { subject: Arc::clone(&subject), verb };
+    assert!(matches!(ask(&node, request(Verb::Inspect)).await, Reply::Seen(_)));
+    server.pause();
+    let ttl = TTL;
+    let grant = Verb::Grant { ttl, floor: 0, block: 1, yield_at: 0 };
+    // The first ones are on their way, and what waits in turns behind them is let through up to the bound.
+    for (verb, waiting_max) in [(Verb::Extend { ttl }, RedisNode::QUEUE_MAX / 8), (grant, RedisNode::QUEUE_MAX)] {
+        let refusals = Arc::new(Refusals::default());
+        for _ in 0..HANDED_IN {
+            let inbox = Arc::clone(&refusals) as Arc<dyn Inbox>;
+            node.send(request(verb.clone()), Answer::to(inbox, NodeId::new(0).unwrap(), verb.clone()));
+        }
+        let waiting = HANDED_IN - refusals.0.load(Ordering::SeqCst);
+        assert!(waiting <= waiting_max + 256, "{verb:?}: {waiting} wait");
+        assert!(waiting >= waiting_max / 2, "{verb:?}: {waiting} wait");
+    }
+    let refusals = Arc::new(Refusals::default());
+    let inbox = Arc::clone(&refusals) as Arc<dyn Inbox>;
+    node.send(request(Verb::Release), Answer::to(inbox, NodeId::new(0).unwrap(), Verb::Release));
+    assert_eq!(refusals.0.load(Ordering::SeqCst), 0, "a release waits, however many others do");
 }

@@ -44,8 +44,20 @@ enum Way {
     Down(Fault),
 }
 
-/// The most requests that wait for one server before further grants and extensions are refused as overloaded.
+/// The most requests that wait for one server before further grants are refused as overloaded.
 pub(super) const QUEUE_MAX: usize = 65_536;
+/// The same for extensions: the other nodes decide long before so many have waited, and those who hold very many leases would keep
+/// them all in memory while one server hangs.
+const EXTENSIONS_MAX: usize = QUEUE_MAX / 8;
+
+/// How many may wait already when one like this is handed in. A release is never refused: one that cannot wait would leave a lock behind.
+const fn most_before(verb: &Verb) -> usize {
+    match verb {
+        Verb::Grant { .. } => QUEUE_MAX,
+        Verb::Extend { .. } => EXTENSIONS_MAX,
+        _ => usize::MAX,
+    }
+}
 
 impl Desk {
     pub(super) fn new(prefix: Prefix) -> Self {
@@ -67,12 +79,7 @@ impl Desk {
             for (request, answer) in requests {
                 let refusal = match &inner.way {
                     Way::Down(fault) => Some(unsent(fault)),
-                    // A release is never refused: one that cannot wait would leave a lock behind.
-                    _ if inner.queue.len() >= QUEUE_MAX
-                        && matches!(request.verb, Verb::Grant { .. } | Verb::Extend { .. }) =>
-                    {
-                        Some(Fault::new(FaultKind::Overloaded, ""))
-                    }
+                    _ if inner.queue.len() >= most_before(&request.verb) => Some(Fault::new(FaultKind::Overloaded, "")),
                     _ => None,
                 };
                 match refusal {

@@ -105,7 +105,8 @@ impl fmt::Debug for RedisNodeOptions {
 }
 
 impl RedisNode {
-    /// The most requests that wait for one server before further grants and extensions are refused as overloaded.
+    /// The most requests that wait for one server before further grants are refused as overloaded; an eighth of that for
+    /// extensions.
     pub const QUEUE_MAX: usize = desk::QUEUE_MAX;
 
     /// Starts to dial `address`. Returns at once; see [`RedisNode::dialled`].
