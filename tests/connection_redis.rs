@@ -208,10 +208,9 @@ async fn what_waits_for_a_server_that_hangs_is_bounded_and_a_release_is_never_re
     let request = |verb| Request { subject: Arc::clone(&subject), verb };
     assert!(matches!(ask(&node, request(Verb::Inspect)).await, Reply::Seen(_)));
     server.pause();
-    let ttl = TTL;
-    let grant = Verb::Grant { ttl, floor: 0, block: 1, yield_at: 0 };
+    let grant = Verb::Grant { ttl: TTL, floor: 0, block: 1, yield_at: 0 };
     // The first ones are on their way, and what waits in turns behind them is let through up to the bound.
-    for (verb, waiting_max) in [(Verb::Extend { ttl }, RedisNode::QUEUE_MAX / 8), (grant, RedisNode::QUEUE_MAX)] {
+    for (verb, waiting_max) in [(Verb::Extend { ttl: TTL }, RedisNode::QUEUE_MAX / 8), (grant, RedisNode::QUEUE_MAX)] {
         let refusals = Arc::new(Refusals::default());
         for _ in 0..HANDED_IN {
             let inbox = Arc::clone(&refusals) as Arc<dyn Inbox>;

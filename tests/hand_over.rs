@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use redfence::protocol::Verb;
-use redfence::{FencingToken, Guard, HandOver, LossCause, Redlock, ReleaseOutcome};
+use redfence::{FencingToken, HandOver, LossCause, Redlock, ReleaseOutcome};
 use support::Stage;
-use tokio::task::JoinHandle;
+use support::stage::waiter;
 
 const fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
@@ -17,15 +17,6 @@ const fn ms(ms: u64) -> Duration {
 
 fn locker(stage: &Stage, hand_over: HandOver) -> Redlock {
     stage.builder().hand_over(hand_over).build().unwrap()
-}
-
-/// A task that acquires, and is known to wait by the time this returns.
-async fn waiter(locker: &Redlock) -> JoinHandle<Guard> {
-    let locker = locker.clone();
-    let task = tokio::spawn(async move { locker.acquire("r").await.unwrap() });
-    tokio::time::sleep(ms(1)).await;
-    assert!(!task.is_finished());
-    task
 }
 
 /// Blocks of tokens are drawn where counters are behind the clock; they start at it.

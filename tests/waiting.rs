@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use redfence::node::{Answer, Inbox, Node};
 use redfence::protocol::{Reply, Request, Verb};
-use redfence::{Guard, HandOver, NodeId, Redlock, Resource};
+use redfence::{HandOver, NodeId, Redlock, Resource};
 use support::fault_node::{holder, is_grant, is_release, subject};
+use support::stage::waiter;
 use support::{Fate, FaultNode, Stage};
 use tokio::task::JoinHandle;
 
@@ -41,15 +42,6 @@ fn chain(locker: &Redlock, tasks: usize, length: Duration) -> (Arc<AtomicBool>, 
     };
     let tasks = (0..tasks).map(task).collect();
     (stop, tasks)
-}
-
-/// A task that acquires, and is known to wait by the time this returns.
-async fn waiter(locker: &Redlock) -> JoinHandle<Guard> {
-    let locker = locker.clone();
-    let task = tokio::spawn(async move { locker.acquire("r").await.unwrap() });
-    tokio::time::sleep(ms(1)).await;
-    assert!(!task.is_finished());
-    task
 }
 
 /// How many grants a process asked for.

@@ -20,6 +20,9 @@ pub(crate) struct Arguments {
     /// How long one turn takes
     #[arg(long, default_value_t = 2, value_name = "S", value_parser = clap::value_parser!(u16).range(1..=600))]
     round_seconds: u16,
+    /// How many processes want one resource in `processes`; the targets are for 4
+    #[arg(long, default_value_t = 4, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    processes: u16,
     /// How many leases are held and renewed
     #[arg(long, default_value_t = 100_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     leases: u32,
@@ -58,6 +61,7 @@ impl Arguments {
         Plan {
             rounds: self.rounds.into(),
             round: Duration::from_secs(self.round_seconds.into()),
+            processes: self.processes.into(),
             leases: usize::try_from(self.leases).unwrap_or(usize::MAX),
             lease_time: Duration::from_secs(self.lease_seconds.into()),
             redfence,

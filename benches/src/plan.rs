@@ -18,6 +18,8 @@ pub(crate) struct Plan {
     pub(crate) crowds: &'static [usize],
     /// The loads of `growth`, in tasks.
     pub(crate) growth: &'static [usize],
+    /// How many processes want one resource in `processes`.
+    pub(crate) processes: usize,
     pub(crate) leases: usize,
     pub(crate) lease_ttl: Duration,
     pub(crate) lease_time: Duration,
@@ -34,6 +36,7 @@ impl Plan {
         warm_up: Duration::from_millis(300),
         crowds: &[1, 64, 1_024],
         growth: &[1, 4, 16, 64, 256, 1_024, 4_096, 10_000],
+        processes: 4,
         leases: 100_000,
         lease_ttl: Duration::from_secs(30),
         lease_time: Duration::from_secs(60),

@@ -8,7 +8,6 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use tokio::sync::Notify;
 
@@ -17,6 +16,7 @@ use super::core::Core;
 use super::drive::Attempt;
 use super::held::Held;
 use super::settings::Settings;
+use super::tenure::{Left, Tenure};
 use crate::node::{Answer, Ear, Inbox};
 use crate::protocol::{Request, Subject, Verb};
 use crate::{Holder, HolderId, Moment, NodeId, NodeSet, Resource};
@@ -37,11 +37,6 @@ struct Rooms {
     left: Left,
 }
 
-/// What this process had in rooms that are closed, and until when. Slots share places, and the last one counts: this is about
-/// what is asked for over and over.
-#[derive(Default)]
-struct Left(Vec<Option<(Resource, Tenure, Moment)>>);
-
 /// Those who want one resource.
 #[derive(Default)]
 struct Room {
@@ -50,15 +45,6 @@ struct Room {
     /// How many sections there were here since others had their chance.
     sections: u32,
     bell: Option<Arc<Bell>>,
-}
-
-/// For how long this process has had the resource without a break.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Tenure {
-    since: Moment,
-    sections: u32,
-    /// How many turns it may last: more of them each time when others were to have theirs, and nobody took it.
-    turns: u32,
 }
 
 /// One that waits.
@@ -180,8 +166,7 @@ impl Lobby {
     pub(super) fn counts_section(&self, resource: &Resource, now: Moment) {
         if let Some(room) = self.lock().open.get_mut(resource) {
             room.sections += 1;
-            let tenure = room.tenure.get_or_insert(Tenure { since: now, sections: 0, turns: 1 });
-            tenure.sections += 1;
+            room.tenure.get_or_insert(Tenure::begin(now)).counts_section();
         }
     }
 
@@ -194,8 +179,7 @@ impl Lobby {
     /// Others have their chance now. If nobody takes it the tenure goes on, and for longer.
     pub(super) fn renews_tenure(&self, resource: &Resource, now: Moment) {
         if let Some(room) = self.lock().open.get_mut(resource) {
-            let turns = room.tenure.map_or(1, |tenure| (2 * tenure.turns).min(Tenure::TURNS_MAX));
-            (room.tenure, room.sections) = (Some(Tenure { since: now, sections: 0, turns }), 0);
+            (room.tenure, room.sections) = (room.tenure.map(|tenure| tenure.goes_on(now)), 0);
         }
     }
 
@@ -254,30 +238,6 @@ impl Lobby {
     }
 }
 
-impl Left {
-    const PLACES: usize = 64;
-    /// So soon nobody else comes to have it, mostly.
-    const MOMENT: Duration = Duration::from_millis(5);
-
-    fn place_of(resource: &Resource) -> usize {
-        usize::from(resource.slot()) % Self::PLACES
-    }
-
-    fn keep(&mut self, resource: Resource, tenure: Tenure, until: Moment) {
-        self.0.resize(Self::PLACES, None);
-        if let Some(place) = self.0.get_mut(Self::place_of(&resource)) {
-            *place = Some((resource, tenure, until));
-        }
-    }
-
-    /// The tenure that ended a moment ago: for other processes there was no break.
-    fn lately(&mut self, resource: &Resource, now: Moment) -> Option<Tenure> {
-        let place = self.0.get_mut(Self::place_of(resource))?;
-        let (_, tenure, until) = place.take_if(|(whose, ..)| whose == resource)?;
-        (now.since(until) < Self::MOMENT).then_some(tenure)
-    }
-}
-
 impl Ear for Lobby {
     fn freed(&self, node: NodeId, resource: &Resource, holder: HolderId) {
         if let Some(bell) = self.bell(resource) {
@@ -290,17 +250,6 @@ impl Ear for Lobby {
 pub(super) fn first_of(resource: &Resource, nodes: usize, ready: NodeSet) -> Option<NodeId> {
     let start = usize::from(resource.slot()).checked_rem(nodes)?;
     (start..start + nodes).filter_map(|at| NodeId::new(at % nodes)).find(|node| ready.contains(*node))
-}
-
-impl Tenure {
-    /// Whoever is subscribed may be a process that stands still, and never takes its turn.
-    const TURNS_MAX: u32 = 8;
-
-    /// Whether others should have their turn.
-    pub(super) fn is_over(self, settings: &Settings, now: Moment) -> bool {
-        let (sections_max, time_max) = settings.turn_max;
-        self.sections / self.turns >= sections_max || now.since(self.since) / self.turns >= time_max
-    }
 }
 
 impl Seat {

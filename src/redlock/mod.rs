@@ -24,6 +24,7 @@ mod roster;
 mod settings;
 mod station;
 mod sweeper;
+mod tenure;
 mod timer;
 mod turns;
 mod waiting;

@@ -7,8 +7,9 @@ use super::core::Core;
 use super::drive::{self, Ask};
 use super::exchange::Phase;
 use super::held::Held;
-use super::lobby::{Call, Seat, Tenure};
+use super::lobby::{Call, Seat};
 use super::settings::{HandOver, Settings};
+use super::tenure::Tenure;
 use crate::protocol::{Defeat, LossCause, Subject};
 use crate::{Holder, HolderId, NodeSet, Resource};
 

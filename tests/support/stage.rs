@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
-use redfence::{Builder, Clock, Entropy, Moment, Redlock, SystemClock, TokioClock, WallTime};
+use redfence::{Builder, Clock, Entropy, Guard, Moment, Redlock, SystemClock, TokioClock, WallTime};
+use tokio::task::JoinHandle;
 
 use super::fault_node::FaultNode;
 
@@ -57,6 +58,15 @@ impl Stage {
     pub fn picture(&self, resource: &str) -> String {
         self.nodes.iter().map(|node| if node.is_free(resource) { '.' } else { 'x' }).collect()
     }
+}
+
+/// A task that acquires `r`, and is known to wait by the time this returns.
+pub async fn waiter(locker: &Redlock) -> JoinHandle<Guard> {
+    let locker = locker.clone();
+    let task = tokio::spawn(async move { locker.acquire("r").await.unwrap() });
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert!(!task.is_finished());
+    task
 }
 
 /// A clock whose hands a test moves, over the machine's.

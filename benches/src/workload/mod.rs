@@ -30,7 +30,7 @@ pub(crate) enum Workload {
     Pairs,
     /// 16 tasks of one process that want one resource
     Contended,
-    /// 4 processes of 4 tasks each that want one resource
+    /// Processes of 4 tasks each that want one resource
     Processes,
     /// One task, while one node of five hangs or is gone
     Faults,

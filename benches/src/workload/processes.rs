@@ -1,4 +1,4 @@
-//! 4 processes of 4 tasks each that want one resource.
+//! Processes of 4 tasks each that want one resource.
 
 use std::time::Duration;
 
@@ -16,7 +16,8 @@ use crate::stage::Stage;
 use crate::target::Target;
 use crate::worker::{Order, Setup, Worker};
 
-const PROCESSES: usize = 4;
+/// The targets are for so many processes.
+const AIMED_AT: usize = 4;
 const TASKS: usize = 4;
 
 pub(super) async fn run(plan: &Plan) -> Outcome<Report> {
@@ -24,12 +25,12 @@ pub(super) async fn run(plan: &Plan) -> Outcome<Report> {
     let contestants = Contestant::contending();
     let mut teams = Vec::new();
     for contestant in &contestants {
-        teams.push(Team::start(*contestant, &stage).await?);
+        teams.push(Team::start(*contestant, &stage, plan.processes).await?);
     }
     let samples = plan.interleave(&mut teams, async |team, time| team.round(&stage, time).await).await?;
     let limit = rows::of(Contestant::Limit, &contestants, &samples);
     let mut targets = Vec::new();
-    for (contestant, sample) in contestants.iter().zip(&samples) {
+    for (contestant, sample) in contestants.iter().zip(&samples).filter(|_| plan.processes == AIMED_AT) {
         let Contestant::Redfence(form) = contestant else { continue };
         let rate = if form.hands_over() { 10.0 } else { 1.0 };
         let of = |what: &str| format!("{}: {what}", contestant.name());
@@ -37,7 +38,7 @@ pub(super) async fn run(plan: &Plan) -> Outcome<Report> {
         targets.push(Target::at_most(of("longest wait, ms"), 250.0, sample.longest_wait_ms));
         targets.push(Target::at_least(of("least share of a process"), 0.5, sample.least_share));
     }
-    let title = format!("{PROCESSES} processes × {TASKS} tasks, one resource, {NODES} nodes");
+    let title = format!("{} processes × {TASKS} tasks, one resource, {NODES} nodes", plan.processes);
     Ok(Report { title, tables: vec![rows::contended(&contestants, &samples)], targets, ..Report::default() })
 }
 
@@ -50,9 +51,9 @@ struct Team {
 }
 
 impl Team {
-    async fn start(contestant: Contestant, stage: &Stage) -> Outcome<Self> {
+    async fn start(contestant: Contestant, stage: &Stage, processes: usize) -> Outcome<Self> {
         let setup = Setup { contestant, urls: stage.urls() };
-        let started = try_join_all((0..PROCESSES).map(|_| Worker::start(&setup))).await?;
+        let started = try_join_all((0..processes).map(|_| Worker::start(&setup))).await?;
         let cpu = started.iter().map(|(_, answer)| answer.cpu).sum();
         Ok(Self { contestant, workers: started.into_iter().map(|(worker, _)| worker).collect(), cpu })
     }
