@@ -97,6 +97,24 @@ fn status_tells_how_each_node_stands() {
 }
 
 #[test]
+fn status_tells_how_many_processes_wait() {
+    let nodes = servers(3);
+    assert_eq!(call(&nodes, &["acquire", "r", "--ttl", "30s"]).code, 0);
+    let waiting = [(); 2].map(|()| Running::start(&mut with_nodes(&nodes), &["acquire", "r"]));
+    let all_told = |many: u64| {
+        let status = json(&nodes, &["status", "r"]).json();
+        let of_nodes = status["nodes"].as_array().unwrap().iter().map(|node| node["waiting"].as_u64().unwrap());
+        of_nodes.clone().all(|told| told == many).then_some(()).ok_or_else(|| of_nodes.collect::<Vec<_>>())
+    };
+    poll_until(LIMIT, || all_told(2).ok()).unwrap_or_else(|_| panic!("not 2: {:?}", all_told(2)));
+    for mut one in waiting {
+        one.signal(Signal::TERM);
+        assert_eq!(one.code(), 128 + 15);
+    }
+    poll_until(LIMIT, || all_told(0).ok()).unwrap_or_else(|_| panic!("not 0: {:?}", all_told(0)));
+}
+
+#[test]
 fn dev_starts_servers_that_take_part_and_end_with_it() {
     let mut dev = Running::start(redfence().arg("--json"), &["dev", "--count", "3"]);
     let mut events = dev.events();

@@ -41,6 +41,7 @@ pub async fn check(node: &dyn Node, fresh: &str) -> Result<(), Broken> {
     suite.a_lock_ends_by_itself().await?;
     suite.an_extension_puts_off_the_end().await?;
     suite.requests_take_effect_in_order().await?;
+    suite.a_polite_grant_minds_those_who_wait().await?;
     suite.force_takes_from_the_expected_holder_only_and_always_moves_the_counter().await?;
     suite.a_scan_tells_every_lock().await
 }
@@ -216,6 +217,23 @@ impl Suite<'_> {
             }
         }
         Ok(())
+    }
+
+    async fn a_polite_grant_minds_those_who_wait(&self) -> Result<(), Broken> {
+        let rule = "a polite grant is refused while so many wait, and a refusal tells how many";
+        let (one, other) = (self.party("polite", 150)?, self.party("polite", 151)?);
+        let grant = |yield_at| Verb::Grant { ttl: TTL, floor: 0, block: 1, yield_at };
+        one.expect(rule, Verb::Watch, &Reply::Watching).await?;
+        let view = other.refused(rule, grant(1)).await?;
+        ensure(rule, view.occupant.is_none() && view.waiting == 1, &view)?;
+        ensure(rule, matches!(other.ask(grant(2)).await, Reply::Granted { .. }), &"one waits, and two are minded")?;
+        let view = one.refused(rule, grant(0)).await?;
+        ensure(rule, view.occupant.is_some() && view.waiting == 1, &view)?;
+        other.expect(rule, Verb::Release, &Reply::Released).await?;
+        // It has no answer that anybody needs; whoever asks after it finds that nobody waits.
+        one.ask(Verb::Unwatch).await;
+        ensure(rule, matches!(other.ask(grant(1)).await, Reply::Granted { .. }), &"nobody waits any more")?;
+        other.expect(rule, Verb::Release, &Reply::Released).await
     }
 
     async fn requests_take_effect_in_order(&self) -> Result<(), Broken> {

@@ -318,6 +318,7 @@ impl NodeState {
             occupant: lock.map(|lock| lock.value.clone()),
             ttl_left: lock.map(|lock| Duration::from_millis(left(lock))),
             counter: self.counter(subject.resource.slot()),
+            waiting: self.waiting_for(&subject.resource),
         }
     }
 }

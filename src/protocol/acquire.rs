@@ -260,7 +260,7 @@ mod tests {
     }
 
     fn held() -> Reply {
-        Reply::Refused(View { occupant: Some("other".into()), ttl_left: Some(MS(70)), counter: 9 })
+        Reply::Refused(View { occupant: Some("other".into()), ttl_left: Some(MS(70)), counter: 9, ..View::default() })
     }
 
     fn failed(kind: FaultKind) -> Reply {

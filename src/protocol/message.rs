@@ -157,6 +157,8 @@ pub struct View {
     pub ttl_left: Option<Duration>,
     /// The slot's counter; 0 when there is none.
     pub counter: u64,
+    /// How many processes asked this node to tell them of the lock's release.
+    pub waiting: u32,
 }
 
 /// One lock that a step through all locks found.

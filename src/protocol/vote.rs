@@ -169,7 +169,12 @@ mod tests {
     #[test]
     fn the_dominant_cause_is_said_in_one_line() {
         let held = |name: &str, ms| {
-            Vote::Refused(View { occupant: Some(name.into()), ttl_left: Some(Duration::from_millis(ms)), counter: 0 })
+            Vote::Refused(View {
+                occupant: Some(name.into()),
+                ttl_left: Some(Duration::from_millis(ms)),
+                counter: 0,
+                ..View::default()
+            })
         };
         let down = || Vote::Failed(Fault::new(FaultKind::Unreachable, "connection refused"));
         for (votes, line) in [
@@ -184,7 +189,7 @@ mod tests {
 
     #[test]
     fn a_contended_lock_names_its_holder_also_where_more_nodes_are_down() {
-        let held = Vote::Refused(View { occupant: Some("app".into()), ttl_left: None, counter: 0 });
+        let held = Vote::Refused(View { occupant: Some("app".into()), ttl_left: None, counter: 0, ..View::default() });
         let down = || Vote::Failed(Fault::new(FaultKind::Unreachable, ""));
         let votes = Votes::new(vec![down(), held, down(), Vote::Granted, Vote::Granted]);
         assert_eq!(votes.contention(), "1 of 5 nodes: held by \"app\" for ever");
@@ -192,7 +197,7 @@ mod tests {
 
     #[test]
     fn contention_is_not_an_outage() {
-        let held = || Vote::Refused(View { occupant: Some("x".into()), ttl_left: None, counter: 0 });
+        let held = || Vote::Refused(View { occupant: Some("x".into()), ttl_left: None, counter: 0, ..View::default() });
         for (votes, blocking, contended) in [
             (vec![held(), held(), Vote::Granted], 2, true),
             (vec![held(), Vote::Silent, Vote::Granted], 2, true),

@@ -23,6 +23,8 @@ struct Heard {
     /// How many of them were not of what this process released itself.
     others: u64,
     own: Option<HolderId>,
+    /// How many releases by other processes a quorum told of.
+    releases: u64,
     /// The number of the last notice of which nothing is known any more.
     forgotten: u64,
     /// Who released last.
@@ -95,6 +97,11 @@ impl Bell {
         self.heard().others
     }
 
+    /// How many releases by other processes a quorum told of.
+    pub(super) fn releases(&self) -> u64 {
+        self.heard().releases
+    }
+
     /// This process releases the lock of `holder`, and is told of it like everybody.
     pub(super) fn is_own(&self, holder: HolderId) {
         self.heard().own = Some(holder);
@@ -160,11 +167,14 @@ impl Heard {
     /// Whether that ends the waiting.
     fn hears(&mut self, node: NodeId, holder: HolderId, quorum: usize) -> bool {
         self.ever += 1;
-        self.others += u64::from(self.own != Some(holder));
+        let is_own = self.own == Some(holder);
+        self.others += u64::from(!is_own);
         let known = self.last.iter().position(|released| released.holder == holder).and_then(|at| self.last.remove(at));
         let mut released = known.unwrap_or(Released { holder, first: self.ever, last: 0, by: NodeSet::EMPTY });
         released.last = self.ever;
+        let told = released.by.len();
         released.by.insert(node);
+        self.releases += u64::from(!is_own && told < quorum && released.by.len() >= quorum);
         self.last.push_back(released);
         if self.last.len() > HOLDERS_MAX
             && let Some(oldest) = self.last.pop_front()
@@ -172,7 +182,9 @@ impl Heard {
             self.forgotten = oldest.last;
         }
         let Some(vigil) = &mut self.vigil else { return false };
-        vigil.hears(released, quorum);
+        if !is_own || vigil.awaited.holder == self.own {
+            vigil.hears(released, quorum);
+        }
         vigil.is_over
     }
 }

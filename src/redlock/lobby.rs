@@ -77,6 +77,11 @@ impl Lobby {
         Self { me, rooms: Mutex::default(), comings: AtomicU64::new(1) }
     }
 
+    /// Who this locker is to nodes: no lock is ever held by this name.
+    pub(super) const fn me(&self) -> HolderId {
+        self.me
+    }
+
     /// A number above those of all who came so far.
     pub(super) fn number(&self) -> u64 {
         self.comings.fetch_add(1, Ordering::Relaxed)

@@ -20,6 +20,7 @@ mod listing;
 mod lobby;
 mod operate;
 mod patience;
+mod rank;
 mod roster;
 mod settings;
 mod station;

@@ -8,6 +8,7 @@ use super::bell::{Awaited, Bell, Told};
 use super::core::Core;
 use super::drive::Ask;
 use super::lobby::first_of;
+use super::rank::Rank;
 use crate::protocol::{Backoff, FaultKind, Vote, Votes};
 use crate::{Holder, NodeSet, Resource};
 
@@ -30,6 +31,7 @@ pub(super) struct Patience<Pauses> {
     /// The value of the lock that was last seen to stand in the way of everybody, not at one node only.
     confirmed: Option<Box<str>>,
     whom: Whom,
+    pub(super) rank: Rank,
 }
 
 /// Whom to ask next.
@@ -45,7 +47,7 @@ enum Whom {
 pub(super) fn patience(core: &Core) -> Patience<impl Iterator<Item = Duration> + Clone + use<'_>> {
     let fresh = Backoff::new(PAUSES.0, PAUSES.1, || core.entropy.u32());
     let (pauses, words, splits) = (fresh.clone(), fresh.clone(), Splits::new(fresh.clone()));
-    Patience { fresh, pauses, words, splits, confirmed: None, whom: Whom::Everybody }
+    Patience { fresh, pauses, words, splits, confirmed: None, whom: Whom::Everybody, rank: Rank::default() }
 }
 
 impl<Pauses: Iterator<Item = Duration> + Clone> Patience<Pauses> {
@@ -60,6 +62,12 @@ impl<Pauses: Iterator<Item = Duration> + Clone> Patience<Pauses> {
         if votes.held_by_occupant().len() + failed >= blocking {
             self.confirmed = votes.occupant().map(|(occupant, _)| occupant.into());
         }
+    }
+
+    /// The lock is left to so many others.
+    pub(super) async fn yields(&mut self, core: &Core, bell: &Bell, others: u32) {
+        self.whom = Whom::First(None);
+        self.whom = Whom::First(self.rank.goes_to_the_end(core, bell, others).await);
     }
 
     /// What to ask for next, of whom.
@@ -118,7 +126,12 @@ impl<Pauses: Iterator<Item = Duration> + Clone> Patience<Pauses> {
                 self.confirmed = None;
                 self.words = self.fresh.clone();
                 match told {
-                    Told::Released(by) => self.whom = Whom::First(by),
+                    Told::Released(by) => {
+                        self.whom = Whom::First(by);
+                        if let Ok(by) = timeout(left, self.rank.lets_others_ask(core, bell, by)).await {
+                            self.whom = Whom::First(by);
+                        }
+                    }
                     Told::Perhaps => sleep(self.pause().min(left)).await,
                 }
             }

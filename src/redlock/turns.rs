@@ -10,7 +10,7 @@ use super::held::Held;
 use super::lobby::{Call, Seat};
 use super::settings::{HandOver, Settings};
 use super::tenure::Tenure;
-use crate::protocol::{Defeat, LossCause, Subject};
+use crate::protocol::{Defeat, LossCause, Subject, Vote};
 use crate::{Holder, HolderId, NodeSet, Resource};
 
 /// What became of a lease whose section is over.
@@ -149,4 +149,14 @@ pub(super) fn new_subject(core: &Core, resource: &Resource, settings: &Settings)
 /// Whether an attempt that was polite met others that wait.
 pub(super) fn has_yielded(ask: Ask, defeat: &Defeat) -> bool {
     ask.yield_at > 0 && defeat.votes().occupant().is_none() && defeat.votes().granted() == 0
+}
+
+/// How many others waited when an attempt was refused; this process may have been `counted`, for it listens itself.
+pub(super) fn others_waiting(defeat: &Defeat, counted: bool) -> u32 {
+    let waiting = |vote: &Vote| match vote {
+        Vote::Refused(view) => view.waiting,
+        _ => 0,
+    };
+    let most = defeat.votes().iter().map(|(_, vote)| waiting(vote)).max().unwrap_or_default();
+    most.saturating_sub(u32::from(counted))
 }

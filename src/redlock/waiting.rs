@@ -14,15 +14,14 @@ use super::held::Held;
 use super::lobby::{Call, Seat};
 use super::patience::patience;
 use super::settings::Settings;
-use super::turns::{ask_anew, has_yielded, new_subject};
+use super::turns::{ask_anew, has_yielded, new_subject, others_waiting};
 use super::{Redlock, chronicle, turns};
 use crate::protocol::{Defeat, FaultKind, Vote};
 use crate::{Moment, Resource};
 
 /// However little of the wait is left, an attempt gets this long: one round trip on a local network.
 const MIN_ROUND: Duration = Duration::from_millis(10);
-/// How long those of other processes have to take what was left to them.
-const YIELD: Duration = Duration::from_millis(5);
+
 impl Redlock {
     /// Attempts again and again until a lease is acquired or `wait_max` has passed; at least once.
     pub(super) async fn attempt_for(&self, resource: Resource, wait_max: Duration) -> Result<Guard, AcquireError> {
@@ -30,7 +29,15 @@ impl Redlock {
         core.keeper.start(core);
         core.sweeper.start(&*core.spawner);
         let began = core.clock.now();
-        let mut turn = Turn { core, settings: &self.settings, resource: &resource, wait_max, began, attempts: 0 };
+        let mut turn = Turn {
+            core,
+            settings: &self.settings,
+            resource: &resource,
+            wait_max,
+            began,
+            attempts: 0,
+            left_to_others: None,
+        };
         if wait_max.is_zero() {
             return turn.once().await;
         }
@@ -79,6 +86,8 @@ struct Turn<'a> {
     wait_max: Duration,
     began: Moment,
     attempts: u32,
+    /// How many notices of others' releases there had been when it was left to them.
+    left_to_others: Option<u64>,
 }
 
 impl Turn<'_> {
@@ -124,19 +133,17 @@ impl Turn<'_> {
                 _ if yielded => {
                     // Those who are told of the release need a moment to take what is left to them.
                     let bell = bell.get_or_insert_with(|| core.lobby.watch(core, resource));
-                    patience.begins_in_order();
-                    let before = bell.others();
-                    sleep(YIELD.min(left)).await;
-                    if bell.others() > before {
-                        core.lobby.ends_tenure(resource);
-                    }
+                    self.left_to_others = Some(bell.others());
+                    drop(timeout(left, patience.yields(core, bell, others_waiting(&defeat, ask.yield_at > 1))).await);
                 }
                 // Asked to be told before it asks again, so that no release is missed.
                 None if matches!(defeat, Defeat::Contended(_)) => {
-                    bell = Some(core.lobby.watch(core, resource));
+                    let bell = bell.insert(core.lobby.watch(core, resource));
+                    patience.rank.takes(others_waiting(&defeat, false), bell);
                     patience.begins_in_order();
                 }
                 Some(bell) if matches!(defeat, Defeat::Contended(_)) => {
+                    patience.rank.takes(others_waiting(&defeat, true), bell);
                     patience.wait(core, resource, bell, (ask, defeat.votes()), left).await;
                 }
                 _ => sleep(patience.pause().min(left)).await,
@@ -166,6 +173,9 @@ impl Turn<'_> {
                 let (token, apart, attempts, waited) = (win.first, win.sealed_apart, self.attempts, self.waited());
                 tracing::debug!(%resource, holder = ?subject.holder, ?token, apart, attempts, ?waited, "acquired");
                 if has_turn {
+                    if self.was_taken() {
+                        core.lobby.ends_tenure(resource);
+                    }
                     core.lobby.counts_section(resource, core.clock.now());
                 }
                 let held =
@@ -179,6 +189,12 @@ impl Turn<'_> {
                 Err(defeat)
             }
         }
+    }
+
+    /// Whether somebody took, and released, what was left to others.
+    fn was_taken(&self) -> bool {
+        let released = |before| self.core.lobby.bell(self.resource).is_some_and(|bell| bell.others() > before);
+        self.left_to_others.is_some_and(released)
     }
 
     fn waited(&self) -> Duration {
