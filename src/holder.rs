@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-/// The random identity of one attempt: 128 random bits, never used twice.
+/// The random identity of one attempt: 128 random bits, never used twice. All attempts of one locker end with the same 32 bits.
 ///
 /// Randomness is an argument, so a seed decides it where a seed should.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -18,7 +18,20 @@ impl HolderId {
     pub const fn from_random(bits: u128) -> Self {
         Self(Uuid::from_u128(bits))
     }
+
+    /// The same, as one of `locker`'s.
+    pub(crate) const fn of(self, locker: Self) -> Self {
+        Self(Uuid::from_u128(self.0.as_u128() & !LOCKER | locker.0.as_u128() & LOCKER))
+    }
+
+    /// Whether one locker made both, nearly surely: it is for fairness, and nothing that is promised may rest on it.
+    pub(crate) const fn is_kin(self, other: Self) -> bool {
+        (self.0.as_u128() ^ other.0.as_u128()) & LOCKER == 0
+    }
 }
+
+/// The bits that tell the locker.
+const LOCKER: u128 = 0xffff_ffff;
 
 /// All 32 hexadecimal digits: what a node stores.
 impl fmt::Display for HolderId {

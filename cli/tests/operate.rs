@@ -97,13 +97,13 @@ fn status_tells_how_each_node_stands() {
 }
 
 #[test]
-fn status_tells_how_many_processes_wait() {
+fn status_tells_how_many_processes_listen() {
     let nodes = servers(3);
     assert_eq!(call(&nodes, &["acquire", "r", "--ttl", "30s"]).code, 0);
     let waiting = [(); 2].map(|()| Running::start(&mut with_nodes(&nodes), &["acquire", "r"]));
     let all_told = |many: u64| {
         let status = json(&nodes, &["status", "r"]).json();
-        let of_nodes = status["nodes"].as_array().unwrap().iter().map(|node| node["waiting"].as_u64().unwrap());
+        let of_nodes = status["nodes"].as_array().unwrap().iter().map(|node| node["listening"].as_u64().unwrap());
         of_nodes.clone().all(|told| told == many).then_some(()).ok_or_else(|| of_nodes.collect::<Vec<_>>())
     };
     poll_until(LIMIT, || all_told(2).ok()).unwrap_or_else(|_| panic!("not 2: {:?}", all_told(2)));

@@ -16,6 +16,11 @@ pub(super) fn check(case: &Case) -> Vec<Finding> {
                    rest for max_ttl, and one who is permitted more takes flushed nodes for new ones",
             mend: "+script|load and +script|exists for this user",
         },
+        Ok(forbidden) if forbidden.iter().all(|command| FOR_WAITING.contains(&&**command)) => Outcome::Bad {
+            what: format!("not permitted: {}", forbidden.join(", ")),
+            risk: "who waits is not told of a release and asks after pauses, or has no turn; leases are as safe as ever",
+            mend: "the rule that `redfence doctor --acl USER` prints",
+        },
         Ok(forbidden) => Outcome::Bad {
             what: format!("not permitted: {}", forbidden.join(", ")),
             risk: "its vote is an error",
@@ -24,6 +29,9 @@ pub(super) fn check(case: &Case) -> Vec<Finding> {
         Err(because) => unknown(because.clone()),
     })
 }
+
+/// What only those need who wait.
+const FOR_WAITING: [&str; 4] = ["publish", "subscribe", "unsubscribe", "pubsub|numsub"];
 
 /// The line that makes `user` able to do all that a locker with keys under `prefix` needs, and nothing else.
 #[must_use]

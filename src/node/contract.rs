@@ -225,10 +225,10 @@ impl Suite<'_> {
         let grant = |yield_at| Verb::Grant { ttl: TTL, floor: 0, block: 1, yield_at };
         one.expect(rule, Verb::Watch, &Reply::Watching).await?;
         let view = other.refused(rule, grant(1)).await?;
-        ensure(rule, view.occupant.is_none() && view.waiting == 1, &view)?;
+        ensure(rule, view.occupant.is_none() && view.listening == 1, &view)?;
         ensure(rule, matches!(other.ask(grant(2)).await, Reply::Granted { .. }), &"one waits, and two are minded")?;
         let view = one.refused(rule, grant(0)).await?;
-        ensure(rule, view.occupant.is_some() && view.waiting == 1, &view)?;
+        ensure(rule, view.occupant.is_some() && view.listening == 1, &view)?;
         other.expect(rule, Verb::Release, &Reply::Released).await?;
         // It has no answer that anybody needs; whoever asks after it finds that nobody waits.
         one.ask(Verb::Unwatch).await;

@@ -81,7 +81,7 @@ impl NodeState {
             _ => self.expire(&subject.resource, now),
         }
         match request.verb {
-            Verb::Grant { yield_at: least @ 1.., .. } if self.waiting_for(&subject.resource) >= least => {
+            Verb::Grant { yield_at: least @ 1.., .. } if self.listening_to(&subject.resource) >= least => {
                 Reply::Refused(self.view(now, subject))
             }
             Verb::Grant { .. } if self.locks.contains_key(&subject.resource) => Reply::Refused(self.view(now, subject)),
@@ -131,7 +131,7 @@ impl NodeState {
         self.watchers.contains_key(resource)
     }
 
-    fn waiting_for(&self, resource: &Resource) -> u32 {
+    fn listening_to(&self, resource: &Resource) -> u32 {
         self.watchers.get(resource).map_or(0, |watchers| u32::try_from(watchers.len()).unwrap_or(u32::MAX))
     }
 
@@ -318,7 +318,7 @@ impl NodeState {
             occupant: lock.map(|lock| lock.value.clone()),
             ttl_left: lock.map(|lock| Duration::from_millis(left(lock))),
             counter: self.counter(subject.resource.slot()),
-            waiting: self.waiting_for(&subject.resource),
+            listening: self.listening_to(&subject.resource),
         }
     }
 }

@@ -157,8 +157,9 @@ pub struct View {
     pub ttl_left: Option<Duration>,
     /// The slot's counter; 0 when there is none.
     pub counter: u64,
-    /// How many processes asked this node to tell them of the lock's release.
-    pub waiting: u32,
+    /// How many connections this node would tell of the lock's release: of processes that wait, or had to before they got it.
+    /// 0 where the user may not ask.
+    pub listening: u32,
 }
 
 /// One lock that a step through all locks found.

@@ -12,6 +12,7 @@ use crate::{HolderId, NodeId, NodeSet};
 /// Hears of releases of one lock.
 pub(super) struct Bell {
     quorum: usize,
+    me: HolderId,
     heard: Mutex<Heard>,
     rung: Notify,
 }
@@ -20,15 +21,17 @@ pub(super) struct Bell {
 struct Heard {
     /// How many notices there were.
     ever: u64,
-    /// How many of them were not of what this process released itself.
+    /// How many of them were not of what this process released itself: as soon as one node tells.
     others: u64,
-    own: Option<HolderId>,
-    /// How many releases by other processes a quorum told of.
-    releases: u64,
+    /// How many turns of other processes are over, and who released last: as far as a quorum told. What fewer tell of
+    /// is mostly what a contender gave back.
+    turns: u64,
+    last: Option<HolderId>,
+    /// How many listen and never ask, and until which turn that is believed.
+    absent: (u64, u64),
     /// The number of the last notice of which nothing is known any more.
     forgotten: u64,
-    /// Who released last.
-    last: VecDeque<Released>,
+    recent: VecDeque<Released>,
     vigil: Option<Vigil>,
     /// There was a time without a connection.
     missed: bool,
@@ -62,12 +65,22 @@ struct Vigil {
 /// What one waits for.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Awaited {
-    /// Whose release; anybody's where that is not known.
-    pub(super) holder: Option<HolderId>,
+    pub(super) whose: Whose,
     /// The nodes that have its lock, as far as they were asked.
     pub(super) on: NodeSet,
     /// The node that was asked first, or would have been.
     pub(super) first: Option<NodeId>,
+}
+
+/// Whose release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// This holder's, or one of a quorum's word.
+    Holder(HolderId),
+    /// It is not known who stands in the way.
+    Anybody,
+    /// Another process has had the lock, by a quorum's word.
+    Others,
 }
 
 /// Why the waiting is over.
@@ -79,12 +92,14 @@ pub(super) enum Told {
     Perhaps,
 }
 
+/// For so many turns of others it is believed that somebody never asks.
+const ABSENT_FOR: u64 = 64;
 /// The most holders whose releases are kept: more than try within one round to the nodes, mostly.
 const HOLDERS_MAX: usize = 64;
 
 impl Bell {
-    pub(super) fn new(quorum: usize) -> Self {
-        Self { quorum, heard: Mutex::default(), rung: Notify::new() }
+    pub(super) fn new(quorum: usize, me: HolderId) -> Self {
+        Self { quorum, me, heard: Mutex::default(), rung: Notify::new() }
     }
 
     /// How many notices there were: a mark for [`Bell::tells`].
@@ -97,14 +112,30 @@ impl Bell {
         self.heard().others
     }
 
-    /// How many releases by other processes a quorum told of.
-    pub(super) fn releases(&self) -> u64 {
-        self.heard().releases
+    /// How many turns of other processes are over, as far as a quorum told: releases of the same process one after another
+    /// are one turn.
+    pub(super) fn turns(&self) -> u64 {
+        self.heard().turns
     }
 
-    /// This process releases the lock of `holder`, and is told of it like everybody.
-    pub(super) fn is_own(&self, holder: HolderId) {
-        self.heard().own = Some(holder);
+    /// How many listen and never ask when it is their turn: they stand still, or have gone.
+    pub(super) fn absent(&self) -> u64 {
+        let heard = self.heard();
+        let (absent, until) = heard.absent;
+        if heard.turns < until { absent } else { 0 }
+    }
+
+    /// The lock was free, and nobody of those who come first asked for it.
+    pub(super) fn misses_one(&self) {
+        let absent = self.absent() + 1;
+        let mut heard = self.heard();
+        heard.absent = (absent, heard.turns + ABSENT_FOR);
+    }
+
+    /// Somebody else asked where it was this one's turn.
+    pub(super) fn meets_one(&self) {
+        let mut heard = self.heard();
+        heard.absent.0 = heard.absent.0.saturating_sub(1);
     }
 
     /// Whether it cannot be relied on to hear of the release of a lock that is `on` these nodes. Where all nodes tell it can;
@@ -140,7 +171,7 @@ impl Bell {
     fn keep_vigil(&self, awaited: Awaited, mark: u64) -> Keeping<'_> {
         let mut heard = self.heard();
         let mut vigil = Vigil { awaited, mark, by: NodeSet::EMPTY, quorum: None, is_over: false };
-        heard.last.iter().for_each(|released| vigil.hears(*released, self.quorum));
+        heard.recent.iter().for_each(|released| vigil.hears(*released, self.quorum));
         heard.vigil = Some(vigil);
         Keeping(self)
     }
@@ -153,7 +184,7 @@ impl Bell {
 
     /// `holder` released on `node`.
     pub(super) fn hears(&self, node: NodeId, holder: HolderId) {
-        if self.heard().hears(node, holder, self.quorum) {
+        if self.heard().hears(node, holder, (self.quorum, self.me)) {
             self.rung.notify_one();
         }
     }
@@ -165,24 +196,28 @@ impl Bell {
 
 impl Heard {
     /// Whether that ends the waiting.
-    fn hears(&mut self, node: NodeId, holder: HolderId, quorum: usize) -> bool {
+    fn hears(&mut self, node: NodeId, holder: HolderId, (quorum, me): (usize, HolderId)) -> bool {
         self.ever += 1;
-        let is_own = self.own == Some(holder);
+        let is_own = holder.is_kin(me);
         self.others += u64::from(!is_own);
-        let known = self.last.iter().position(|released| released.holder == holder).and_then(|at| self.last.remove(at));
+        let known =
+            self.recent.iter().position(|released| released.holder == holder).and_then(|at| self.recent.remove(at));
         let mut released = known.unwrap_or(Released { holder, first: self.ever, last: 0, by: NodeSet::EMPTY });
         released.last = self.ever;
         let told = released.by.len();
         released.by.insert(node);
-        self.releases += u64::from(!is_own && told < quorum && released.by.len() >= quorum);
-        self.last.push_back(released);
-        if self.last.len() > HOLDERS_MAX
-            && let Some(oldest) = self.last.pop_front()
+        if told < quorum && released.by.len() >= quorum {
+            let goes_on = self.last.replace(holder).is_some_and(|last| last.is_kin(holder));
+            self.turns += u64::from(!is_own && !goes_on);
+        }
+        self.recent.push_back(released);
+        if self.recent.len() > HOLDERS_MAX
+            && let Some(oldest) = self.recent.pop_front()
         {
             self.forgotten = oldest.last;
         }
         let Some(vigil) = &mut self.vigil else { return false };
-        if !is_own || vigil.awaited.holder == self.own {
+        if !is_own || vigil.awaited.whose != Whose::Others {
             vigil.hears(released, quorum);
         }
         vigil.is_over
@@ -194,14 +229,14 @@ impl Vigil {
         if released.last <= self.mark {
             return;
         }
-        let Awaited { holder, on, first } = self.awaited;
+        let Awaited { whose, on, first } = self.awaited;
         let mut by = released.by;
-        if holder == Some(released.holder) {
+        if whose == Whose::Holder(released.holder) {
             // Also those that told before the release was forgotten.
             by.iter().for_each(|node| self.by.insert(node));
             by = self.by;
         }
-        let is_it = holder.is_none_or(|holder| holder == released.holder);
+        let is_it = matches!(whose, Whose::Anybody) || whose == Whose::Holder(released.holder);
         // Of one that began before the mark the last notices come late; it may be why this one asked.
         let is_new = released.first > self.mark;
         let (is_quorum, by_first) = (by.len() >= quorum, first.is_some_and(|first| by.contains(first)));

@@ -202,7 +202,7 @@ impl Lobby {
 
     /// Asks the nodes to tell of releases from now on.
     pub(super) fn watch(&self, core: &Core, resource: &Resource) -> Arc<Bell> {
-        let bell = Arc::new(Bell::new(core.quorum.needed()));
+        let bell = Arc::new(Bell::new(core.quorum.needed(), self.me));
         if let Some(room) = self.lock().open.get_mut(resource) {
             room.bell = Some(Arc::clone(&bell));
         }

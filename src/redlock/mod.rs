@@ -23,6 +23,7 @@ mod patience;
 mod rank;
 mod roster;
 mod settings;
+mod splits;
 mod station;
 mod sweeper;
 mod tenure;

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
-use super::bell::{Awaited, Bell, Told};
+use super::bell::{Awaited, Bell, Told, Whose};
 use super::core::Core;
 use super::drive::Ask;
 use super::lobby::first_of;
-use super::rank::Rank;
+use super::rank::{Rank, Way};
+use super::splits::Splits;
 use crate::protocol::{Backoff, FaultKind, Vote, Votes};
 use crate::{Holder, NodeSet, Resource};
 
@@ -32,6 +33,9 @@ pub(super) struct Patience<Pauses> {
     confirmed: Option<Box<str>>,
     whom: Whom,
     pub(super) rank: Rank,
+    /// What the next attempt is for, and what the last one was for.
+    aim: Aim,
+    last_aim: Aim,
 }
 
 /// Whom to ask next.
@@ -43,11 +47,32 @@ enum Whom {
     First(Option<NodeSet>),
 }
 
+/// What an attempt is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Aim {
+    /// A lease.
+    Lease,
+    /// The same, and it is this one's turn.
+    Turn,
+    /// To find out whether the lock is free, though others come first.
+    Sight,
+}
+
 /// A new one, with pauses that chance decides.
 pub(super) fn patience(core: &Core) -> Patience<impl Iterator<Item = Duration> + Clone + use<'_>> {
     let fresh = Backoff::new(PAUSES.0, PAUSES.1, || core.entropy.u32());
     let (pauses, words, splits) = (fresh.clone(), fresh.clone(), Splits::new(fresh.clone()));
-    Patience { fresh, pauses, words, splits, confirmed: None, whom: Whom::Everybody, rank: Rank::default() }
+    Patience {
+        fresh,
+        pauses,
+        words,
+        splits,
+        confirmed: None,
+        whom: Whom::Everybody,
+        rank: Rank::default(),
+        aim: Aim::Lease,
+        last_aim: Aim::Lease,
+    }
 }
 
 impl<Pauses: Iterator<Item = Duration> + Clone> Patience<Pauses> {
@@ -65,19 +90,48 @@ impl<Pauses: Iterator<Item = Duration> + Clone> Patience<Pauses> {
     }
 
     /// The lock is left to so many others.
-    pub(super) async fn yields(&mut self, core: &Core, bell: &Bell, others: u32) {
-        self.whom = Whom::First(None);
-        self.whom = Whom::First(self.rank.goes_to_the_end(core, bell, others).await);
+    pub(super) async fn yields(&mut self, bell: &Bell, others: u32) {
+        self.begins_in_order();
+        let way = self.rank.goes_to_the_end(bell, others).await;
+        self.follows(way);
+    }
+
+    /// Whether the last attempt was to find out only whether the lock is free.
+    pub(super) fn has_looked(&self) -> bool {
+        self.last_aim == Aim::Sight
+    }
+
+    /// The lock was free, though others wait and come first. `heard` is how many
+    /// notices there had been before it was asked for.
+    pub(super) async fn finds_it_free(&mut self, bell: &Bell, heard: u64) {
+        self.begins_in_order();
+        if bell.others() > heard {
+            // Released just now: those who come first are on their way.
+            let way = self.rank.gives_way(bell, None).await;
+            self.follows(way);
+        } else {
+            bell.misses_one();
+        }
+    }
+
+    const fn follows(&mut self, way: Way) {
+        match way {
+            Way::Turn(by) => (self.whom, self.aim) = (Whom::First(by), Aim::Turn),
+            Way::Unknown => self.aim = Aim::Sight,
+        }
     }
 
     /// What to ask for next, of whom.
     pub(super) fn next(&mut self, core: &Core, resource: &Resource, ask: Ask) -> Ask {
+        self.last_aim = std::mem::replace(&mut self.aim, Aim::Lease);
         let Whom::First(told_by) = self.whom else { return ask };
         self.begins_in_order();
         // Where nodes told that it is free, another one may still have what somebody left there.
         let ready = core.roster.ready();
         let among = told_by.map_or(ready, |told_by| told_by.iter().filter(|node| ready.contains(*node)).collect());
-        Ask { first: first_of(resource, core.quorum.nodes(), among), yield_at: 0, ..ask }
+        // Those who listen themselves are one of those who wait.
+        let yield_at = if self.has_looked() { 2 } else { 0 };
+        Ask { first: first_of(resource, core.quorum.nodes(), among), yield_at, ..ask }
     }
 
     /// How long to pause where no holder stands in the way.
@@ -94,7 +148,11 @@ impl<Pauses: Iterator<Item = Duration> + Clone> Patience<Pauses> {
         (ask, votes): (Ask, &Votes),
         left: Duration,
     ) {
+        let until = core.clock.now().after(left);
         self.begins_in_order();
+        if self.last_aim == Aim::Turn {
+            bell.meets_one();
+        }
         if let Some(pause) = self.splits.after(votes, core.quorum.blocking()) {
             return sleep(pause.min(left)).await;
         }
@@ -120,7 +178,8 @@ impl<Pauses: Iterator<Item = Duration> + Clone> Patience<Pauses> {
             None => (self.pause(), is_confirmed),
         };
         let holder = occupant.and_then(|occupant| Some(occupant.parse::<Holder>().ok()?.id()));
-        match timeout(limit.min(left), bell.tells(Awaited { holder, on, first }, ask.mark)).await {
+        let whose = holder.map_or(Whose::Anybody, Whose::Holder);
+        match timeout(limit.min(left), bell.tells(Awaited { whose, on, first }, ask.mark)).await {
             Ok(told) => {
                 // Whoever was in the way is not any more, or it is not known.
                 self.confirmed = None;
@@ -128,11 +187,12 @@ impl<Pauses: Iterator<Item = Duration> + Clone> Patience<Pauses> {
                 match told {
                     Told::Released(by) => {
                         self.whom = Whom::First(by);
-                        if let Ok(by) = timeout(left, self.rank.lets_others_ask(core, bell, by)).await {
-                            self.whom = Whom::First(by);
+                        let left = until.since(core.clock.now());
+                        if let Ok(way) = timeout(left, self.rank.lets_others_ask(bell, by)).await {
+                            self.follows(way);
                         }
                     }
-                    Told::Perhaps => sleep(self.pause().min(left)).await,
+                    Told::Perhaps => sleep(self.pause().min(until.since(core.clock.now()))).await,
                 }
             }
             Err(_) if to_the_end => {}
@@ -145,32 +205,4 @@ impl<Pauses: Iterator<Item = Duration> + Clone> Patience<Pauses> {
 fn more_may_take_part(votes: &Votes) -> bool {
     let waits = |kind| matches!(kind, FaultKind::Resting | FaultKind::NotJoined | FaultKind::Forgot);
     votes.iter().any(|(_, vote)| matches!(vote, Vote::Failed(fault) if waits(fault.kind)))
-}
-
-/// What becomes of contenders who split the votes. They give them back at once, and would meet again at once, for ever: so the one with
-/// the most votes goes away for a random while and listens to nobody, and the others wait for what it gives back.
-struct Splits<Pauses> {
-    fresh: Pauses,
-    pauses: Pauses,
-    in_a_row: u32,
-}
-
-/// Who has listened so often goes away too: with votes that came too late to be counted, each may think that others have more.
-const SPLITS_MAX: u32 = 3;
-
-impl<Pauses: Iterator<Item = Duration> + Clone> Splits<Pauses> {
-    fn new(fresh: Pauses) -> Self {
-        Self { pauses: fresh.clone(), fresh, in_a_row: 0 }
-    }
-
-    /// For how long to go away after these votes, if at all.
-    fn after(&mut self, votes: &Votes, blocking: usize) -> Option<Duration> {
-        let (granted, on) = (votes.granted(), votes.held_by_occupant().len());
-        if granted == 0 || (on >= blocking && on > granted) {
-            (self.pauses, self.in_a_row) = (self.fresh.clone(), 0);
-            return None;
-        }
-        self.in_a_row += 1;
-        (granted >= on || self.in_a_row > SPLITS_MAX).then(|| self.pauses.next().unwrap_or(PAUSES.1))
-    }
 }

@@ -93,7 +93,6 @@ fn release_and_ask(held: &Arc<Held>, seat: &Arc<Seat>, politely: bool, reading: 
     let asked = held.exchange.prepare_to_leave(reading);
     if politely {
         core.lobby.renews_tenure(resource, core.clock.now());
-        core.lobby.bell(resource).into_iter().for_each(|bell| bell.is_own(held.subject.holder.id()));
     }
     let ask = ask_for(core, resource, &seat.settings, politely);
     let call = match drive::begin(
@@ -141,22 +140,30 @@ fn ask_for(core: &Core, resource: &Resource, settings: &Arc<Settings>, politely:
 
 /// A new holder for every attempt: a late grant of an earlier one can never be taken for this one.
 pub(super) fn new_subject(core: &Core, resource: &Resource, settings: &Settings) -> Arc<Subject> {
-    let id = HolderId::from_random(core.entropy.u128());
+    let id = HolderId::from_random(core.entropy.u128()).of(core.lobby.me());
     let holder = Holder::new(id, settings.label.clone());
     Arc::new(Subject { resource: resource.clone(), holder })
 }
 
 /// Whether an attempt that was polite met others that wait.
 pub(super) fn has_yielded(ask: Ask, defeat: &Defeat) -> bool {
-    ask.yield_at > 0 && defeat.votes().occupant().is_none() && defeat.votes().granted() == 0
+    ask.yield_at > 0 && is_free(defeat) && defeat.votes().granted() == 0
 }
 
-/// How many others waited when an attempt was refused; this process may have been `counted`, for it listens itself.
-pub(super) fn others_waiting(defeat: &Defeat, counted: bool) -> u32 {
-    let waiting = |vote: &Vote| match vote {
-        Vote::Refused(view) => view.waiting,
-        _ => 0,
+/// Whether nodes refused, and none because somebody has the lock.
+pub(super) fn is_free(defeat: &Defeat) -> bool {
+    let votes = defeat.votes();
+    votes.occupant().is_none() && votes.iter().any(|(_, vote)| matches!(vote, Vote::Refused(_)))
+}
+
+/// How many others listened when an attempt was refused; this process may have been `counted`, for it listens itself.
+pub(super) fn others_listening(defeat: &Defeat, counted: bool) -> u32 {
+    let listening = |vote: &Vote| match vote {
+        Vote::Refused(view) => Some(view.listening),
+        _ => None,
     };
-    let most = defeat.votes().iter().map(|(_, vote)| waiting(vote)).max().unwrap_or_default();
-    most.saturating_sub(u32::from(counted))
+    let mut told: Vec<_> = defeat.votes().iter().filter_map(|(_, vote)| listening(vote)).collect();
+    // Whoever listens at a few nodes only is not one of ours.
+    told.sort_unstable();
+    told.get(told.len() / 2).map_or(0, |most| most.saturating_sub(u32::from(counted)))
 }

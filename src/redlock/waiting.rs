@@ -14,7 +14,7 @@ use super::held::Held;
 use super::lobby::{Call, Seat};
 use super::patience::patience;
 use super::settings::Settings;
-use super::turns::{ask_anew, has_yielded, new_subject, others_waiting};
+use super::turns::{ask_anew, has_yielded, is_free, new_subject, others_listening};
 use super::{Redlock, chronicle, turns};
 use crate::protocol::{Defeat, FaultKind, Vote};
 use crate::{Moment, Resource};
@@ -111,6 +111,7 @@ impl Turn<'_> {
                 Some(begun) => begun.ask,
                 None => patience.next(core, resource, ask_anew(core, resource, settings)),
             };
+            let heard = bell.as_ref().map_or(0, |bell| bell.others());
             let defeat = match self.attempt(begun.take(), ask, round_max, true).await {
                 Ok(guard) => return Ok(guard),
                 Err(defeat) => defeat,
@@ -125,25 +126,29 @@ impl Turn<'_> {
                 tracing::warn!(%resource, "waiting for nodes that may have forgotten locks; {votes}");
             }
             let yielded = has_yielded(ask, &defeat);
-            if !yielded {
+            let is_free = patience.has_looked() && is_free(&defeat);
+            if !yielded && !is_free {
                 core.lobby.ends_tenure(resource);
             }
             patience.sees(defeat.votes(), core.quorum.blocking());
             match &bell {
+                Some(bell) if is_free => {
+                    drop(timeout(left, patience.finds_it_free(bell, heard)).await);
+                }
                 _ if yielded => {
                     // Those who are told of the release need a moment to take what is left to them.
                     let bell = bell.get_or_insert_with(|| core.lobby.watch(core, resource));
                     self.left_to_others = Some(bell.others());
-                    drop(timeout(left, patience.yields(core, bell, others_waiting(&defeat, ask.yield_at > 1))).await);
+                    drop(timeout(left, patience.yields(bell, others_listening(&defeat, ask.yield_at > 1))).await);
                 }
                 // Asked to be told before it asks again, so that no release is missed.
                 None if matches!(defeat, Defeat::Contended(_)) => {
                     let bell = bell.insert(core.lobby.watch(core, resource));
-                    patience.rank.takes(others_waiting(&defeat, false), bell);
+                    patience.rank.takes(others_listening(&defeat, false), bell);
                     patience.begins_in_order();
                 }
                 Some(bell) if matches!(defeat, Defeat::Contended(_)) => {
-                    patience.rank.takes(others_waiting(&defeat, true), bell);
+                    patience.rank.takes(others_listening(&defeat, true), bell);
                     patience.wait(core, resource, bell, (ask, defeat.votes()), left).await;
                 }
                 _ => sleep(patience.pause().min(left)).await,

@@ -32,7 +32,7 @@ struct Node<'a> {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Said<'a> {
-    Seen { holder: Option<&'a str>, label: Option<String>, ttl_left_ms: Option<u64>, waiting: u32, counter: String },
+    Seen { holder: Option<&'a str>, label: Option<String>, ttl_left_ms: Option<u64>, listening: u32, counter: String },
     Failed { error: String },
 }
 
@@ -80,7 +80,7 @@ fn machine<'a>(resource: &'a Resource, inspection: &'a Inspection, nodes: &[Node
             holder: view.occupant.as_deref(),
             label: view.occupant.as_deref().and_then(parsed).map(|holder| holder.label().to_string()),
             ttl_left_ms: view.ttl_left.map(ms),
-            waiting: view.waiting,
+            listening: view.listening,
             counter: view.counter.to_string(),
         },
         Err(fault) => Said::Failed { error: fault.to_string() },
@@ -95,7 +95,7 @@ fn machine<'a>(resource: &'a Resource, inspection: &'a Inspection, nodes: &[Node
 }
 
 fn human(inspection: &Inspection, nodes: &[NodeStatus]) -> String {
-    let heading = ["node", "stands", "holder", "label", "time left", "waiting", "counter", "round trip", "clock"];
+    let heading = ["node", "stands", "holder", "label", "time left", "listening", "counter", "round trip", "clock"];
     let heading = heading.map(str::to_owned).to_vec();
     let rows = std::iter::once(heading).chain(inspection.rows.iter().zip(nodes).map(row));
     let rows = table(&rows.collect::<Vec<_>>());
@@ -129,8 +129,18 @@ fn row((row, status): (&Row, &NodeStatus)) -> Vec<String> {
         (Some(_), Some(left)) => node::seconds(left),
         (Some(_), None) => "for ever".to_owned(),
     };
-    let (standing, waiting, counter) = (node::standing(status), view.waiting.to_string(), view.counter.to_string());
-    vec![address, standing, holder, label, left, waiting, counter, node::round_trip(status), node::clock_offset(status)]
+    let (standing, listening, counter) = (node::standing(status), view.listening.to_string(), view.counter.to_string());
+    vec![
+        address,
+        standing,
+        holder,
+        label,
+        left,
+        listening,
+        counter,
+        node::round_trip(status),
+        node::clock_offset(status),
+    ]
 }
 
 /// `held by … on 3 of 5 nodes` and the like.

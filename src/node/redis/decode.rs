@@ -68,9 +68,9 @@ pub(super) fn reply(prefix: &Prefix, verb: &Verb, value: Value) -> Reply {
     }
 }
 
-/// Reads `{holder, ms left, counter, how many wait}`.
+/// Reads `{holder, ms left, counter, how many listen}`.
 fn view(parts: &[Value]) -> Option<View> {
-    let [occupant, ttl_left, counter, Value::Int(waiting)] = parts else { return None };
+    let [occupant, ttl_left, counter, Value::Int(listening)] = parts else { return None };
     let occupant = match occupant {
         Value::Nil => None,
         Value::BulkString(bytes) => Some(String::from_utf8_lossy(bytes).into()),
@@ -86,8 +86,8 @@ fn view(parts: &[Value]) -> Option<View> {
         Value::BulkString(digits) => str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok()).unwrap_or(0),
         _ => return None,
     };
-    let waiting = u32::try_from(*waiting).unwrap_or_default();
-    Some(View { occupant, ttl_left, counter, waiting })
+    let listening = u32::try_from(*listening).unwrap_or_default();
+    Some(View { occupant, ttl_left, counter, listening })
 }
 
 /// Reads what `scan.lua` answers. What is no lock of ours is left out.

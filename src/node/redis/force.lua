@@ -1,6 +1,6 @@
 -- If the lock is the holder's, removes it; in any case lets the next grant draw a greater number.
 -- KEYS: lock, counter.  ARGV: holder.
--- Answers 1, or {holder, ms left, counter, how many wait for it} when the lock is not the holder's.
+-- Answers 1, or {holder, ms left, counter, how many listen to it} when the lock is not the holder's.
 local occupant, left = redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[1])
 local counter = tonumber(redis.call('GET', KEYS[2]))
 -- A lower number is none: join.lua creates all counters, at the clock.

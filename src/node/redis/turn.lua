@@ -6,7 +6,7 @@
 --   S     token              If the lock is still the holder's, raises the counter to at least the token: answers 1.
 --   E     ttl in ms          If the lock is still the holder's, lets it live on: answers 1.
 --   R                        If the lock is the holder's, removes it: answers 1.
--- Where the lock is not the holder's, or not to be had, the answer is {holder, ms left, counter, how many wait for it}.
+-- Where the lock is not the holder's, or not to be had, the answer is {holder, ms left, counter, how many listen to it}.
 -- Whoever waits for a lock subscribes to the channel of its name, and is told of a release if nobody took the lock again in
 -- the same turn: a process that passes it on among its own tasks wakes nobody for nothing.
 -- There are no functions here, because a script defines them anew at every call.
