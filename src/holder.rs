@@ -18,20 +18,23 @@ impl HolderId {
     pub const fn from_random(bits: u128) -> Self {
         Self(Uuid::from_u128(bits))
     }
+}
+
+#[cfg(feature = "redlock")]
+impl HolderId {
+    /// The bits that tell the locker.
+    const LOCKER: u128 = 0xffff_ffff;
 
     /// The same, as one of `locker`'s.
     pub(crate) const fn of(self, locker: Self) -> Self {
-        Self(Uuid::from_u128(self.0.as_u128() & !LOCKER | locker.0.as_u128() & LOCKER))
+        Self(Uuid::from_u128(self.0.as_u128() & !Self::LOCKER | locker.0.as_u128() & Self::LOCKER))
     }
 
     /// Whether one locker made both, nearly surely: it is for fairness, and nothing that is promised may rest on it.
     pub(crate) const fn is_kin(self, other: Self) -> bool {
-        (self.0.as_u128() ^ other.0.as_u128()) & LOCKER == 0
+        (self.0.as_u128() ^ other.0.as_u128()) & Self::LOCKER == 0
     }
 }
-
-/// The bits that tell the locker.
-const LOCKER: u128 = 0xffff_ffff;
 
 /// All 32 hexadecimal digits: what a node stores.
 impl fmt::Display for HolderId {
