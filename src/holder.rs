@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-/// The random identity of one attempt: 128 random bits, never used twice. All attempts of one locker end with the same 32 bits.
+/// The random identity of one attempt, never used twice: 96 random bits, and 32 that all attempts of one locker share.
 ///
 /// Randomness is an argument, so a seed decides it where a seed should.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -83,12 +83,7 @@ async fn busy_processes_take_turns_one_after_the_other() {
 async fn subscribers_that_never_ask_do_not_stop_the_turns() {
     for (ghosts, processes, length) in [(1, 2, 1), (1, 4, 1), (2, 4, 4), (2, 9, 1), (2, 4, 20)] {
         let stage = Stage::of(5);
-        for ghost in 0..ghosts {
-            for (at, node) in stage.nodes.iter().enumerate() {
-                let answer = Answer::to(Arc::new(Nobody), NodeId::new(at).unwrap(), Verb::Watch);
-                node.send(Request { subject: subject("r", &holder("ghost", 99 + ghost)), verb: Verb::Watch }, answer);
-            }
-        }
+        ghosts_on(&stage, ghosts);
         let all = busy(&stage, (processes, 2), HandOver::Off, ms(length)).await;
         let found = format!("{processes}, {length} ms, {ghosts} that never ask: {all:?}");
         let sections = || all.iter().map(|(sections, _)| *sections);
@@ -99,6 +94,49 @@ async fn subscribers_that_never_ask_do_not_stop_the_turns() {
         assert!(sections().min().unwrap() >= sections().max().unwrap() / 8, "somebody starves: {found}");
         let longest = all.iter().map(|(_, longest)| *longest).max().unwrap();
         assert!(longest <= ms(20).max(2 * ms(length)) * u32::try_from(2 * processes).unwrap(), "{found}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_never_gives_way_does_not_keep_those_waiting_who_come_behind_one_that_never_asks() {
+    for ghosts in [1, 3] {
+        let stage = Stage::of(5);
+        ghosts_on(&stage, ghosts);
+        stage.nodes.iter().for_each(|node| {
+            node.rule(|request| match request.subject.holder.label().as_str() {
+                "greedy" => Fate::Delayed { there: ms(1), back: ms(1) },
+                _ => Fate::Through,
+            });
+        });
+        let greedy = stage
+            .builder()
+            .label("greedy")
+            .hand_over(HandOver::Off)
+            .turn_max(1_000_000, ms(3_600_000))
+            .build()
+            .unwrap();
+        let chain = tokio::spawn(async move {
+            loop {
+                let guard = greedy.acquire("r").await.unwrap();
+                tokio::time::sleep(ms(2)).await;
+                drop(guard.release().await);
+            }
+        });
+        tokio::time::sleep(ms(20)).await;
+        let began = stage.now();
+        drop(stage.locker().acquire("r").await.unwrap().release().await);
+        let took = stage.now().since(began);
+        assert!(took <= ms(300), "{ghosts} that never ask: {took:?}");
+        chain.abort();
+    }
+}
+
+fn ghosts_on(stage: &Stage, ghosts: u128) {
+    for ghost in 0..ghosts {
+        for (at, node) in stage.nodes.iter().enumerate() {
+            let answer = Answer::to(Arc::new(Nobody), NodeId::new(at).unwrap(), Verb::Watch);
+            node.send(Request { subject: subject("r", &holder("ghost", 99 + ghost)), verb: Verb::Watch }, answer);
+        }
     }
 }
 

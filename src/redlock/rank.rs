@@ -75,12 +75,15 @@ impl Rank {
     /// The lock was released, and a quorum may have told. Those who come first may ask first.
     pub(super) async fn gives_way(&self, bell: &Bell, mut by: Option<NodeSet>) -> Way {
         loop {
-            match self.behind(bell, bell.turns()) {
-                0 => return Way::Turn(by),
-                behind => match one_more(bell, behind).await {
-                    None => return Way::Unknown,
-                    more => by = more,
-                },
+            let turns = bell.turns();
+            let behind = self.behind(bell, turns);
+            if behind == 0 {
+                return Way::Turn(by);
+            }
+            // One that takes turn after turn is not waited for again and again.
+            match timeout(MOMENT_MAX * 2, one_more_turn(bell, turns, behind)).await {
+                Ok(Some(told)) => by = Some(told),
+                Ok(None) | Err(_) => return Way::Unknown,
             }
         }
     }
@@ -88,6 +91,16 @@ impl Rank {
     /// How many come first, after so many turns.
     fn behind(&self, bell: &Bell, turns: u64) -> u64 {
         self.0.as_ref().map_or(0, |place| place.turn.saturating_sub(turns + bell.absent()))
+    }
+}
+
+/// A quorum's word that one more turn is over.
+async fn one_more_turn(bell: &Bell, turns: u64, behind: u64) -> Option<NodeSet> {
+    loop {
+        let by = one_more(bell, behind).await?;
+        if bell.turns() > turns {
+            return Some(by);
+        }
     }
 }
 
