@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use mlua::{Lua, Table, Value};
 
+use super::double;
 use super::resp::Reply;
 
 /// A word of a command, from what a script passed.
@@ -10,8 +11,8 @@ pub(super) fn argument(value: &Value) -> Option<Bytes> {
     match value {
         Value::String(text) => Some(Bytes::copy_from_slice(&text.as_bytes())),
         #[expect(clippy::cast_precision_loss, reason = "it was a double in Lua")]
-        Value::Integer(number) => Some(seventeen_digits(*number as f64).into()),
-        Value::Number(number) => Some(seventeen_digits(*number).into()),
+        Value::Integer(number) => Some(double::print(*number as f64).into()),
+        Value::Number(number) => Some(double::print(*number).into()),
         _ => None,
     }
 }
@@ -28,9 +29,12 @@ pub(super) fn from_reply(lua: &Lua, reply: Reply) -> mlua::Result<Value> {
         Reply::Error(text) => with_field("err", &text),
         Reply::Int(number) => Ok(Value::Integer(number)),
         Reply::Bulk(text) | Reply::Verbatim(text) => Ok(Value::String(lua.create_string(&text)?)),
+        Reply::Double(number) => Ok(Value::String(lua.create_string(double::print(number))?)),
         Reply::Null => Ok(Value::Boolean(false)),
         Reply::Array(parts) | Reply::Push(parts) | Reply::Several(parts) => sequence(lua, parts),
-        Reply::Map(pairs) => sequence(lua, pairs.into_iter().flat_map(|(key, value)| [key, value]).collect()),
+        Reply::Map(pairs) | Reply::Pairs(pairs) => {
+            sequence(lua, pairs.into_iter().flat_map(|(key, value)| [key, value]).collect())
+        }
     }
 }
 
@@ -77,58 +81,5 @@ pub(super) fn field(table: &Table, name: &str) -> Option<Bytes> {
     match table.raw_get(name) {
         Ok(Value::String(text)) => Some(Bytes::copy_from_slice(&text.as_bytes())),
         _ => None,
-    }
-}
-
-/// As C prints a double with `%.17g`.
-fn seventeen_digits(number: f64) -> String {
-    if number.fract() == 0.0 && number.abs() < 1e17 {
-        return format!("{number:.0}");
-    }
-    if !number.is_finite() {
-        let sign = if number.is_sign_negative() { "-" } else { "" };
-        return format!("{sign}{}", if number.is_nan() { "nan" } else { "inf" });
-    }
-    let scientific = format!("{number:.16e}");
-    let Some((mantissa, exponent)) = scientific.split_once('e') else { return scientific };
-    let without_zeros = |text: &str| match text.contains('.') {
-        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
-        false => text.to_owned(),
-    };
-    match exponent.parse::<i32>() {
-        Ok(exponent @ -4..=16) => {
-            let decimals = usize::try_from(16 - exponent).unwrap_or(0);
-            without_zeros(&format!("{number:.decimals$}"))
-        }
-        Ok(exponent) => {
-            let sign = if exponent < 0 { '-' } else { '+' };
-            format!("{}e{sign}{:02}", without_zeros(mantissa), exponent.unsigned_abs())
-        }
-        Err(_) => scientific,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_printed_as_c_prints_them() {
-        for (number, text) in [
-            (0.0, "0"),
-            (-1.0, "-1"),
-            (0.1, "0.10000000000000001"),
-            (1e15, "1000000000000000"),
-            (9_007_199_254_740_992.0, "9007199254740992"),
-            (1e16, "10000000000000000"),
-            (1e17, "1e+17"),
-            (1.5e300, "1.5000000000000001e+300"),
-            (0.000_012_5, "1.2500000000000001e-05"),
-            (f64::from(2_u8).powi(-20), "9.5367431640625e-07"),
-            (0.0001, "0.0001"),
-            (f64::INFINITY, "inf"),
-        ] {
-            assert_eq!(seventeen_digits(number), text);
-        }
     }
 }

@@ -11,10 +11,12 @@
 
 mod command;
 mod core;
+mod double;
 mod lua;
 mod lua_error;
 mod lua_value;
 mod resp;
+mod sorted_set;
 mod store;
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -233,7 +235,7 @@ impl Server {
     pub fn text(&self, key: &Bytes) -> Option<Bytes> {
         self.value(key, |value| match value {
             Value::Text(text) => Some(text.clone()),
-            Value::Hash(_) => None,
+            _ => None,
         })
     }
 
@@ -241,8 +243,8 @@ impl Server {
     #[must_use]
     pub fn field(&self, key: &Bytes, name: &str) -> Option<Bytes> {
         self.value(key, |value| match value {
-            Value::Text(_) => None,
             Value::Hash(fields) => fields.iter().find(|(field, _)| field == name).map(|(_, value)| value.clone()),
+            _ => None,
         })
     }
 

@@ -2,6 +2,8 @@
 
 use bytes::{Bytes, BytesMut};
 
+use super::double;
+
 /// The version of the protocol that a connection speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Protocol {
@@ -20,12 +22,16 @@ pub(super) enum Reply {
     Error(Bytes),
     Int(i64),
     Bulk(Bytes),
+    /// In RESP2 a text.
+    Double(f64),
     Null,
     /// A text that RESP3 marks as such.
     Verbatim(Bytes),
     Array(Vec<Reply>),
     /// Pairs; in RESP2 an array of twice the length.
     Map(Vec<(Reply, Reply)>),
+    /// Arrays of two in RESP3; in RESP2 one of twice the length.
+    Pairs(Vec<(Reply, Reply)>),
     /// Out of band in RESP3; an array in RESP2.
     Push(Vec<Reply>),
     /// Several replies to one request.
@@ -47,6 +53,10 @@ impl Reply {
         Self::Int(i64::from(holds))
     }
 
+    pub(super) fn counted(count: usize) -> Self {
+        Self::Int(i64::try_from(count).unwrap_or(i64::MAX))
+    }
+
     pub(super) fn or_null(text: Option<Bytes>) -> Self {
         text.map_or(Self::Null, Self::Bulk)
     }
@@ -64,12 +74,22 @@ impl Reply {
             }
             Self::Int(number) => count(out, b':', *number),
             Self::Bulk(text) => bulk(out, b'$', &[text]),
+            Self::Double(number) if three => line(out, b',', double::print(*number).as_bytes()),
+            Self::Double(number) => bulk(out, b'$', &[double::print(*number).as_bytes()]),
             Self::Null => out.extend_from_slice(if three { b"_\r\n" } else { b"$-1\r\n" }),
             Self::Verbatim(text) if three => bulk(out, b'=', &[b"txt:", text]),
             Self::Verbatim(text) => bulk(out, b'$', &[text]),
             Self::Array(parts) => all(out, b'*', parts, protocol),
             Self::Push(parts) => all(out, if three { b'>' } else { b'*' }, parts, protocol),
-            Self::Map(pairs) => {
+            Self::Pairs(pairs) if three => {
+                header(out, b'*', pairs.len());
+                for (first, second) in pairs {
+                    header(out, b'*', 2);
+                    first.encode(protocol, out);
+                    second.encode(protocol, out);
+                }
+            }
+            Self::Map(pairs) | Self::Pairs(pairs) => {
                 let (kind, length) = if three { (b'%', pairs.len()) } else { (b'*', 2 * pairs.len()) };
                 header(out, kind, length);
                 for (key, value) in pairs {

@@ -7,12 +7,16 @@ use std::ops::Bound;
 
 use bytes::Bytes;
 
+use super::sorted_set::SortedSet;
+
 /// What a key holds.
 #[derive(Debug, Clone)]
 pub(super) enum Value {
     Text(Bytes),
     /// In the order in which the fields came: servers keep it for hashes as small as ours.
     Hash(Vec<(Bytes, Bytes)>),
+    /// Never empty between requests.
+    SortedSet(SortedSet),
 }
 
 /// A value and its end.

@@ -67,7 +67,7 @@ fn fields<'a>(call: &'a mut Call<'_>) -> Result<&'a [(Bytes, Bytes)], Reply> {
     match keys.get(key, now).map(|entry| &entry.value) {
         None => Ok(&[]),
         Some(Value::Hash(fields)) => Ok(fields),
-        Some(Value::Text(_)) => Err(Reply::error(WRONG_TYPE)),
+        Some(_) => Err(Reply::error(WRONG_TYPE)),
     }
 }
 

@@ -7,6 +7,7 @@ mod pubsub;
 mod scan;
 mod scripting;
 mod session;
+mod sorted_sets;
 mod strings;
 
 use std::collections::HashMap;
@@ -65,6 +66,7 @@ static COMMANDS: LazyLock<HashMap<&'static str, Command>> = LazyLock::new(|| {
         scan::commands(),
         scripting::commands(),
         session::commands(),
+        sorted_sets::commands(),
         strings::commands(),
     ];
     families.into_iter().flatten().map(|command| (command.name, command)).collect()
@@ -104,6 +106,10 @@ pub(super) fn find_for_script(words: &[Bytes]) -> Result<&'static Command, &'sta
         }
         Err(_) => Err("Unknown Redis command called from script"),
     }
+}
+
+fn syntax_error() -> Reply {
+    Reply::error("ERR syntax error")
 }
 
 fn wrong_number(name: &str) -> Reply {

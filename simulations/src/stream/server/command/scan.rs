@@ -1,11 +1,12 @@
-//! Steps through the keys: SCAN with MATCH and COUNT.
+//! Which keys there are: SCAN with MATCH and COUNT, KEYS, TYPE.
 
-use super::Command;
+use super::{Command, syntax_error};
 use crate::stream::server::core::Call;
 use crate::stream::server::resp::Reply;
+use crate::stream::server::store::Value;
 
 pub(super) fn commands() -> Vec<Command> {
-    vec![Command::new("scan", -2, scan)]
+    vec![Command::new("scan", -2, scan), Command::new("keys", 2, keys), Command::new("type", 2, type_of)]
 }
 
 /// How many keys one step looks at, unless it is told.
@@ -18,9 +19,9 @@ fn scan(call: &mut Call<'_>) -> Result<Reply, Reply> {
         match (call.option(at).as_deref(), at + 1 < call.words.len()) {
             (Some("MATCH"), true) => pattern = Some(call.word(at + 1)?.clone()),
             (Some("COUNT"), true) => {
-                count = Some(call.number(at + 1)?).filter(|count| *count > 0).ok_or_else(syntax)?;
+                count = Some(call.number(at + 1)?).filter(|count| *count > 0).ok_or_else(syntax_error)?;
             }
-            _ => return Err(syntax()),
+            _ => return Err(syntax_error()),
         }
     }
     let count = usize::try_from(count).unwrap_or(usize::MAX);
@@ -29,6 +30,26 @@ fn scan(call: &mut Call<'_>) -> Result<Reply, Reply> {
     found.retain(|key| pattern.as_ref().is_none_or(|pattern| matches(pattern, key)));
     let found = found.into_iter().map(Reply::Bulk).collect();
     Ok(Reply::Array(vec![Reply::Bulk(next.to_string().into()), Reply::Array(found)]))
+}
+
+fn keys(call: &mut Call<'_>) -> Result<Reply, Reply> {
+    let pattern = call.word(1)?;
+    let (keys, now) = call.keys()?;
+    let (_, mut found) = keys.scan(0, usize::MAX, now);
+    found.retain(|key| matches(pattern, key));
+    Ok(Reply::Array(found.into_iter().map(Reply::Bulk).collect()))
+}
+
+fn type_of(call: &mut Call<'_>) -> Result<Reply, Reply> {
+    let key = call.word(1)?;
+    let (keys, now) = call.keys()?;
+    let name = match keys.get(key, now).map(|entry| &entry.value) {
+        None => "none",
+        Some(Value::Text(_)) => "string",
+        Some(Value::Hash(_)) => "hash",
+        Some(Value::SortedSet(_)) => "zset",
+    };
+    Ok(Reply::Status(name.into()))
 }
 
 /// As C reads an unsigned number: nothing at all is 0, and a negative one counts from the far end.
@@ -40,10 +61,6 @@ fn cursor(text: &[u8]) -> Option<u64> {
             None => text.parse().ok(),
         },
     }
-}
-
-fn syntax() -> Reply {
-    Reply::error("ERR syntax error")
 }
 
 /// Whether `text` is what the glob-style `pattern` describes.

@@ -126,22 +126,18 @@ fn add(call: &mut Call<'_>, by: i64) -> Result<Reply, Reply> {
 fn del(call: &mut Call<'_>) -> Result<Reply, Reply> {
     let names = call.words.get(1..).unwrap_or_default();
     let (keys, now) = call.keys()?;
-    Ok(counted(names.iter().filter(|name| keys.remove(name, now)).count()))
+    Ok(Reply::counted(names.iter().filter(|name| keys.remove(name, now)).count()))
 }
 
 fn exists(call: &mut Call<'_>) -> Result<Reply, Reply> {
     let names = call.words.get(1..).unwrap_or_default();
     let (keys, now) = call.keys()?;
-    Ok(counted(names.iter().filter(|name| keys.get(name, now).is_some()).count()))
+    Ok(Reply::counted(names.iter().filter(|name| keys.get(name, now).is_some()).count()))
 }
 
 fn text(entry: &Entry) -> Result<Bytes, Reply> {
     match &entry.value {
         Value::Text(text) => Ok(text.clone()),
-        Value::Hash(_) => Err(Reply::error(WRONG_TYPE)),
+        _ => Err(Reply::error(WRONG_TYPE)),
     }
-}
-
-fn counted(count: usize) -> Reply {
-    Reply::Int(i64::try_from(count).unwrap_or(i64::MAX))
 }
