@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-/// The random identity of one attempt, never used twice: 96 random bits, and 32 that all attempts of one locker share.
+/// The random identity of one attempt, never used twice: 128 random bits.
 ///
 /// Randomness is an argument, so a seed decides it where a seed should.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -17,22 +17,6 @@ impl HolderId {
     #[must_use]
     pub const fn from_random(bits: u128) -> Self {
         Self(Uuid::from_u128(bits))
-    }
-}
-
-#[cfg(feature = "redlock")]
-impl HolderId {
-    /// The bits that tell the locker.
-    const LOCKER: u128 = 0xffff_ffff;
-
-    /// The same, as one of `locker`'s.
-    pub(crate) const fn of(self, locker: Self) -> Self {
-        Self(Uuid::from_u128(self.0.as_u128() & !Self::LOCKER | locker.0.as_u128() & Self::LOCKER))
-    }
-
-    /// Whether one locker made both, nearly surely: it is for fairness, and nothing that is promised may rest on it.
-    pub(crate) const fn is_kin(self, other: Self) -> bool {
-        (self.0.as_u128() ^ other.0.as_u128()) & Self::LOCKER == 0
     }
 }
 

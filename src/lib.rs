@@ -15,6 +15,7 @@ mod resource;
 #[cfg(feature = "redlock")]
 mod spawner;
 mod token;
+mod waiter;
 
 #[cfg(feature = "redlock")]
 pub mod node;
@@ -35,6 +36,7 @@ pub use resource::{Resource, ResourceError};
 #[cfg(feature = "redlock")]
 pub use spawner::{BackgroundTask, Spawner};
 pub use token::{FencingToken, TokenError};
+pub use waiter::{LockerId, Waiter};
 
 #[cfg(feature = "redlock")]
 pub use node::{EmbeddedNode, Node};

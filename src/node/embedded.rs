@@ -4,9 +4,9 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use super::{Answer, Ear, Node, NodeState, to_tell};
+use super::{Answer, Node, NodeState, WakeListener};
 use crate::protocol::{Reply, Request, RunId};
-use crate::{Clock, NodeId, SystemClock};
+use crate::{Clock, LockerId, NodeId, SystemClock};
 
 /// A node in this process: for tests, demonstrations and simulations. It answers before [`Node::send`] returns.
 ///
@@ -15,10 +15,10 @@ use crate::{Clock, NodeId, SystemClock};
 pub struct EmbeddedNode {
     state: Arc<Mutex<NodeState>>,
     clock: Arc<dyn Clock>,
-    ears: Ears,
+    listeners: Arc<Mutex<Vec<Listener>>>,
 }
 
-type Ears = Arc<Mutex<Vec<(NodeId, Weak<dyn Ear>)>>>;
+type Listener = (NodeId, LockerId, Weak<dyn WakeListener>);
 
 impl EmbeddedNode {
     /// A new node on the machine's clock.
@@ -42,41 +42,44 @@ impl EmbeddedNode {
     /// A node that goes on from `state`: one that was not joined yet, for instance, or another run of one that was.
     #[must_use]
     pub fn with(state: NodeState, clock: Arc<dyn Clock>) -> Self {
-        Self { state: Arc::new(Mutex::new(state)), clock, ears: Ears::default() }
+        Self { state: Arc::new(Mutex::new(state)), clock, listeners: Arc::default() }
     }
 
-    /// Does what `request` asks, now, and tells those who wait if that releases a lock.
+    /// Does what `request` asks, now, and wakes those who are to be woken.
     pub fn apply(&self, request: &Request) -> Reply {
-        let [(_, reply)] = self.apply_turn([request.clone()]);
+        let now = self.clock.wall();
+        let reply = self.with_state(|state| state.apply(now, request));
+        self.wake();
         reply
     }
 
-    /// Does what these requests ask, in one step, and tells those who wait of the locks that are released when it is over.
-    pub fn apply_turn<const N: usize>(&self, requests: [Request; N]) -> [(Request, Reply); N] {
+    /// Does what these requests ask, in one step, and wakes those who are to be woken when it is over.
+    pub fn apply_batch(&self, requests: &[Request]) -> Vec<Reply> {
         let now = self.clock.wall();
-        let turn = self.with_state(|state| {
-            requests.map(|request| {
-                let reply = state.apply(now, &request);
-                (request, reply)
-            })
-        });
-        self.tell(&turn);
-        turn
+        let replies = self.with_state(|state| state.apply_batch(now, requests));
+        self.wake();
+        replies
     }
 
-    fn tell(&self, turn: &[(Request, Reply)]) {
-        let told: Vec<_> =
-            self.with_state(|state| to_tell(turn).filter(|subject| state.is_watched(&subject.resource)).collect());
-        if told.is_empty() {
-            return;
+    fn wake(&self) {
+        for wake in self.with_state(NodeState::take_wakes) {
+            let listener = {
+                let listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+                let its = listeners.iter().find(|(_, locker, _)| *locker == wake.locker);
+                its.and_then(|(id, _, listener)| Some((*id, listener.upgrade()?)))
+            };
+            if let Some((id, listener)) = listener {
+                listener.woken(id, &wake.resource, wake.after);
+            }
         }
-        let ears: Vec<_> = {
-            let mut ears = self.ears.lock().unwrap_or_else(PoisonError::into_inner);
-            ears.retain(|(_, ear)| ear.strong_count() > 0);
-            ears.iter().filter_map(|(id, ear)| Some((*id, ear.upgrade()?))).collect()
-        };
-        for subject in told {
-            ears.iter().for_each(|(id, ear)| ear.freed(*id, &subject.resource, subject.holder.id()));
+    }
+
+    /// A locker that is gone is one whose connection has ended.
+    fn disconnect_the_gone(&self) {
+        let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_gone = |(_, _, listener): &mut Listener| listener.strong_count() == 0;
+        for (_, locker, _) in listeners.extract_if(.., is_gone) {
+            self.with_state(|state| state.disconnect(locker));
         }
     }
 
@@ -94,18 +97,18 @@ impl Default for EmbeddedNode {
 
 impl Node for EmbeddedNode {
     fn send(&self, request: Request, answer: Answer) {
+        self.disconnect_the_gone();
         answer.reply(self.apply(&request));
     }
 
     fn send_both(&self, first: (Request, Answer), second: (Request, Answer)) {
-        let ((first, one), (second, other)) = (first, second);
-        let [(_, first), (_, second)] = self.apply_turn([first, second]);
-        one.reply(first);
-        other.reply(second);
+        self.disconnect_the_gone();
+        let replies = self.apply_batch(&[first.0, second.0]);
+        [first.1, second.1].into_iter().zip(replies).for_each(|(answer, reply)| answer.reply(reply));
     }
 
-    fn listen(&self, id: NodeId, ear: Weak<dyn Ear>) {
-        self.ears.lock().unwrap_or_else(PoisonError::into_inner).push((id, ear));
+    fn listen(&self, id: NodeId, locker: LockerId, listener: Weak<dyn WakeListener>) {
+        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).push((id, locker, listener));
     }
 
     fn admit(&self, _: u64) {}

@@ -4,8 +4,9 @@
 //! node is a [`Node`] that wraps a [`Node`]; every node passes the same contract suite (feature `testing`).
 
 mod answer;
-mod ear;
 mod embedded;
+mod listener;
+mod queue;
 mod state;
 mod tasks;
 
@@ -15,15 +16,16 @@ pub mod contract;
 pub mod redis;
 
 pub use answer::{Answer, Inbox, ask};
-pub use ear::{Ear, to_tell};
 pub use embedded::EmbeddedNode;
+pub use listener::WakeListener;
+pub use queue::Wake;
 pub use state::NodeState;
 pub(crate) use tasks::{Task, TokioSpawner};
 
 use std::sync::Weak;
 
-use crate::NodeId;
 use crate::protocol::Request;
+use crate::{LockerId, NodeId};
 
 /// One independent node.
 ///
@@ -37,16 +39,16 @@ pub trait Node: Send + Sync + 'static {
     /// Sends one request. `answer` is called once, now or later, from any thread.
     fn send(&self, request: Request, answer: Answer);
 
-    /// Sends two requests, in this order and, where there is a network, in one message. A node that does both in one step
-    /// tells nobody of a release if the grant behind it takes the lock again ([`to_tell`]).
+    /// Sends two requests, in this order and, where there is a network, in one message: a lock that the first one keeps
+    /// for the second ([`Next::Grant`](crate::protocol::Next::Grant)) is nobody else's in between.
     fn send_both(&self, first: (Request, Answer), second: (Request, Answer)) {
         self.send(first.0, first.1);
         self.send(second.0, second.1);
     }
 
-    /// Tells `ear` from now on when a lock is released that [`Verb::Watch`](crate::protocol::Verb::Watch) asked to be told
-    /// of; as the node calls itself: `id`. A node that wraps a node passes this on. Notices may get lost.
-    fn listen(&self, id: NodeId, ear: Weak<dyn Ear>);
+    /// From now on passes what `locker` is told to `listener`, as from the node called `id`. A node that wraps a node
+    /// passes this on. Wakes may get lost.
+    fn listen(&self, id: NodeId, locker: LockerId, listener: Weak<dyn WakeListener>);
 
     /// Lets grants through over the connection that a [`Sight`](crate::protocol::Sight) named as its session, and over
     /// no other: one that is dialled later has to be joined first. A node that wraps a node passes this on.

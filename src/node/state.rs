@@ -5,11 +5,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::queue::{Queue, Wake};
 use crate::protocol::{
-    COUNTER_MAX, COUNTER_MIN, Fault, FaultKind, Record, Reply, Request, RunId, Settlement, Sight, Sighting, Subject,
-    Verb, View, clock_start,
+    COUNTER_MAX, COUNTER_MIN, Fault, FaultKind, Next, Record, Reply, Request, RunId, Settlement, Sight, Sighting,
+    Subject, Verb, View, Waits, clock_start,
 };
-use crate::{HolderId, Moment, Resource, WallTime};
+use crate::{LockerId, Moment, Resource, Waiter, WallTime};
 
 /// The locks, the counters and the record of one node.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -26,8 +27,11 @@ pub struct NodeState {
     was_joined: bool,
     /// What the first look at it left, while there is no record.
     mark: Option<u64>,
-    /// Who wants to be told of which releases.
-    watchers: BTreeMap<Resource, BTreeSet<HolderId>>,
+    queues: BTreeMap<Resource, Queue>,
+    /// The lockers that a wake reaches.
+    subscribers: BTreeSet<LockerId>,
+    /// Who is to be woken.
+    wakes: Vec<Wake>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -50,7 +54,9 @@ impl NodeState {
             base: 0,
             was_joined: false,
             mark: None,
-            watchers: BTreeMap::new(),
+            queues: BTreeMap::new(),
+            subscribers: BTreeSet::new(),
+            wakes: Vec::new(),
         }
     }
 
@@ -63,8 +69,33 @@ impl NodeState {
         state
     }
 
-    /// Does what `request` asks, at `now` on the node's wall clock.
+    /// Does what `request` asks, at `now` on the node's wall clock. [`NodeState::take_wakes`] has who is to be woken.
     pub fn apply(&mut self, now: WallTime, request: &Request) -> Reply {
+        let mut kept = Vec::new();
+        let reply = self.apply_one(now, request, &mut kept);
+        self.serve_kept(now, kept);
+        reply
+    }
+
+    /// Does what these requests ask, in this order and in one step.
+    pub fn apply_batch<'a>(&mut self, now: WallTime, requests: impl IntoIterator<Item = &'a Request>) -> Vec<Reply> {
+        let mut kept = Vec::new();
+        let replies = requests.into_iter().map(|request| self.apply_one(now, request, &mut kept)).collect();
+        self.serve_kept(now, kept);
+        replies
+    }
+
+    /// Who is to be woken by what was done since this was last called.
+    pub fn take_wakes(&mut self) -> Vec<Wake> {
+        std::mem::take(&mut self.wakes)
+    }
+
+    /// Wakes reach `locker` no longer: the connection over which it waited has ended.
+    pub fn disconnect(&mut self, locker: LockerId) {
+        self.subscribers.remove(&locker);
+    }
+
+    fn apply_one(&mut self, now: WallTime, request: &Request, kept: &mut Vec<Resource>) -> Reply {
         let subject = &*request.subject;
         match request.verb {
             Verb::Look { .. } | Verb::Settle(_) | Verb::Wake { .. } => {
@@ -81,23 +112,32 @@ impl NodeState {
             _ => self.expire(&subject.resource, now),
         }
         match request.verb {
-            Verb::Grant { yield_at: least @ 1.., .. } if self.listening_to(&subject.resource) >= least => {
-                Reply::Refused(self.view(now, subject))
-            }
-            Verb::Grant { .. } if self.locks.contains_key(&subject.resource) => Reply::Refused(self.view(now, subject)),
-            Verb::Grant { ttl, floor, block, .. } => self.grant(now, subject, ttl, floor, block),
-            Verb::Watch => {
-                self.watchers.entry(subject.resource.clone()).or_default().insert(subject.holder.id());
-                Reply::Watching
-            }
-            Verb::Unwatch => {
-                if let Some(watchers) = self.watchers.get_mut(&subject.resource) {
-                    watchers.remove(&subject.holder.id());
+            Verb::Grant { ttl, floor, block, waits } => {
+                if let Some(waits) = waits {
+                    self.subscribers.insert(subject.waiter.locker);
+                    if !self.may_take(subject, waits) {
+                        return self.enqueue(now, subject, waits);
+                    }
+                } else if self.locks.contains_key(&subject.resource) {
+                    return Reply::Refused(self.view(now, subject));
                 }
-                self.watchers.retain(|_, watchers| !watchers.is_empty());
-                Reply::Unwatched
+                let reply = self.grant(now, subject, ttl, floor, block);
+                if let Reply::Granted { .. } = reply {
+                    kept.retain(|resource| *resource != subject.resource);
+                    if waits.is_some_and(|waits| !waits.waited.is_zero()) {
+                        self.dequeue(subject);
+                    }
+                }
+                reply
             }
-            Verb::Inspect => Reply::Seen(self.view(now, subject)),
+            Verb::Leave => {
+                self.dequeue(subject);
+                if self.is_reserved_for(subject) {
+                    self.serve(now, &subject.resource, false);
+                }
+                Reply::Left
+            }
+            Verb::Inspect => Reply::Seen(self.inspected(now, subject)),
             Verb::Force => self.force(now, subject),
             _ if !self.is_held_by(subject) => Reply::Refused(self.view(now, subject)),
             Verb::Seal { token } => match self.counter(subject.resource.slot()) {
@@ -113,9 +153,12 @@ impl NodeState {
                 }
                 Reply::Extended
             }
-            _ => {
-                self.locks.remove(&subject.resource);
+            Verb::Release { next } => {
+                self.release(now, subject, next, kept);
                 Reply::Released
+            }
+            Verb::Look { .. } | Verb::Settle(_) | Verb::Wake { .. } | Verb::Scan { .. } => {
+                Reply::Failed(Fault::new(FaultKind::Unexpected, ""))
             }
         }
     }
@@ -127,12 +170,8 @@ impl NodeState {
 
     /// Whether somebody waits for the lock of `resource`.
     #[must_use]
-    pub fn is_watched(&self, resource: &Resource) -> bool {
-        self.watchers.contains_key(resource)
-    }
-
-    fn listening_to(&self, resource: &Resource) -> u32 {
-        self.watchers.get(resource).map_or(0, |watchers| u32::try_from(watchers.len()).unwrap_or(u32::MAX))
+    pub fn is_waited_for(&self, resource: &Resource) -> bool {
+        self.queues.contains_key(resource)
     }
 
     /// The counter of `slot` as it is; 0 when there is none.
@@ -150,7 +189,7 @@ impl NodeState {
     pub fn restart(&mut self, run_id: RunId, now: WallTime, remembers: bool) {
         if remembers {
             (self.run_id, self.started, self.was_joined) = (run_id, now, false);
-            self.watchers.clear();
+            self.subscribers.clear();
         } else {
             *self = Self::started(run_id, now);
         }
@@ -158,8 +197,8 @@ impl NodeState {
 
     /// Forgets everything under a live connection, as FLUSHALL makes it.
     pub fn flush(&mut self) {
-        let (was_joined, watchers) = (self.was_joined, std::mem::take(&mut self.watchers));
-        *self = Self { was_joined, watchers, ..Self::started(self.run_id, self.started) };
+        let (was_joined, subscribers) = (self.was_joined, std::mem::take(&mut self.subscribers));
+        *self = Self { was_joined, subscribers, ..Self::started(self.run_id, self.started) };
     }
 
     fn grant(&mut self, now: WallTime, subject: &Subject, ttl: Duration, floor: u64, block: u32) -> Reply {
@@ -184,8 +223,98 @@ impl NodeState {
         if !self.is_held_by(subject) {
             return Reply::Refused(self.view(now, subject));
         }
-        self.locks.remove(&subject.resource);
+        self.serve(now, &subject.resource, false);
         Reply::Released
+    }
+
+    fn release(&mut self, now: WallTime, subject: &Subject, next: Next, kept: &mut Vec<Resource>) {
+        match next {
+            Next::Queue { stand_by } => self.serve(now, &subject.resource, stand_by),
+            Next::Grant => {
+                self.locks.remove(&subject.resource);
+                kept.push(subject.resource.clone());
+            }
+            Next::Rejoin { waited } => {
+                self.subscribers.insert(subject.waiter.locker);
+                self.put_in_queue(now, subject, waited);
+                self.serve(now, &subject.resource, false);
+            }
+            Next::Nobody => drop(self.locks.remove(&subject.resource)),
+        }
+    }
+
+    /// Nobody took these again in the step that released them.
+    fn serve_kept(&mut self, now: WallTime, kept: Vec<Resource>) {
+        kept.iter().for_each(|resource| self.serve(now, resource, false));
+    }
+
+    /// Reserves the lock for the first in the queue that can be woken, and wakes it; where nobody waits it is free.
+    fn serve(&mut self, now: WallTime, resource: &Resource, stand_by: bool) {
+        self.locks.remove(resource);
+        let Some(queue) = self.queues.get_mut(resource) else { return };
+        if queue.is_over(now) {
+            self.queues.remove(resource);
+            return;
+        }
+        let mut wake = |Waiter { locker, .. }: Waiter, after| {
+            let reaches = self.subscribers.contains(&locker);
+            if reaches {
+                self.wakes.push(Wake { locker, resource: resource.clone(), after });
+            }
+            reaches
+        };
+        while let Some((waiter, entry)) = queue.pop() {
+            if wake(waiter, Duration::ZERO) {
+                let value = format!("{}{entry}", Waiter::RESERVED).into();
+                let lock = Lock { value, expires_at: whole_ms(now).after(waiter.grace()) };
+                self.locks.insert(resource.clone(), lock);
+                if let Some((second, _)) = queue.first().filter(|_| stand_by).and_then(Waiter::of_entry) {
+                    wake(second, waiter.grace());
+                }
+                break;
+            }
+        }
+        if queue.is_over(now) {
+            self.queues.remove(resource);
+        }
+    }
+
+    /// Whether a grant that waits takes the lock: where it is free, or reserved for it, or it overrides reservations.
+    fn may_take(&self, subject: &Subject, waits: Waits) -> bool {
+        match self.locks.get(&subject.resource).map(|lock| Waiter::reserved(&lock.value)) {
+            None => true,
+            Some(None) => false,
+            Some(Some((waiter, _))) => waits.overrides || waiter.locker == subject.waiter.locker,
+        }
+    }
+
+    fn is_reserved_for(&self, subject: &Subject) -> bool {
+        let lock = self.locks.get(&subject.resource);
+        lock.and_then(|lock| lock.value.strip_prefix(Waiter::RESERVED)).is_some_and(|text| text == entry(subject))
+    }
+
+    fn enqueue(&mut self, now: WallTime, subject: &Subject, waits: Waits) -> Reply {
+        let place = self.put_in_queue(now, subject, waits.waited);
+        Reply::Refused(View { place, ..self.view(now, subject) })
+    }
+
+    fn put_in_queue(&mut self, now: WallTime, subject: &Subject, waited: Duration) -> Option<u32> {
+        let queue = self.queues.entry(subject.resource.clone()).or_default();
+        if queue.is_over(now) {
+            *queue = Queue::default();
+        }
+        let us = |us: u128| i64::try_from(us).unwrap_or(i64::MAX);
+        let score = us(now.unix_us().into()).saturating_sub(us(waited.as_micros()));
+        queue.join(score, &entry(subject), now)
+    }
+
+    fn dequeue(&mut self, subject: &Subject) {
+        if let Some(queue) = self.queues.get_mut(&subject.resource) {
+            queue.remove(&entry(subject));
+            if queue.len() == 0 {
+                self.queues.remove(&subject.resource);
+            }
+        }
     }
 
     /// The cursor is the first slot that was not looked at yet: whole slots are told at once, so none is missed.
@@ -318,9 +447,20 @@ impl NodeState {
             occupant: lock.map(|lock| lock.value.clone()),
             ttl_left: lock.map(|lock| Duration::from_millis(left(lock))),
             counter: self.counter(subject.resource.slot()),
-            listening: self.listening_to(&subject.resource),
+            ..View::default()
         }
     }
+
+    fn inspected(&self, now: WallTime, subject: &Subject) -> View {
+        let queue = self.queues.get(&subject.resource).filter(|queue| !queue.is_over(now));
+        let (waiting, first) = (queue.map_or(0, Queue::len), queue.and_then(Queue::first).map(Into::into));
+        View { waiting, first, ..self.view(now, subject) }
+    }
+}
+
+/// What a queue stores of the one that waits.
+fn entry(subject: &Subject) -> String {
+    subject.waiter.entry(subject.holder.label().as_str())
 }
 
 /// What tells one record from another: all but the longest time to live, which grows in place.

@@ -110,13 +110,6 @@ impl Acquire {
         self
     }
 
-    /// Stops before all nodes were asked, because one that was asked first refused: nobody may be waited for any more.
-    #[must_use]
-    pub fn give_up(&mut self) -> Defeat {
-        self.done = true;
-        Defeat::Contended(Votes::new(std::mem::take(&mut self.votes)))
-    }
-
     /// Takes in one reply to a grant or a seal. After the end every further reply returns [`Step::Wait`].
     pub fn reply(&mut self, node: NodeId, reply: Reply, now: Moment) -> Step {
         if self.done || node.index() >= self.quorum.nodes() {
@@ -136,8 +129,7 @@ impl Acquire {
             Reply::Extended
             | Reply::Released
             | Reply::Seen(_)
-            | Reply::Watching
-            | Reply::Unwatched
+            | Reply::Left
             | Reply::Scanned { .. }
             | Reply::Sighted(_) => {
                 return Step::Wait;

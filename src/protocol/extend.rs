@@ -85,8 +85,7 @@ impl Extend {
             | Reply::Sealed
             | Reply::Released
             | Reply::Seen(_)
-            | Reply::Watching
-            | Reply::Unwatched
+            | Reply::Left
             | Reply::Scanned { .. }
             | Reply::Sighted(_) => {
                 return ExtendStep::Wait;

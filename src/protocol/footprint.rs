@@ -20,11 +20,6 @@ impl Footprint {
         Self { present: NodeSet::EMPTY, maybe: asked }
     }
 
-    /// Further nodes are asked for grants.
-    pub fn ask(&mut self, nodes: NodeSet) {
-        nodes.iter().for_each(|node| self.maybe.insert(node));
-    }
-
     /// The locks are, or were, at `granted`.
     #[must_use]
     pub const fn granted(granted: NodeSet) -> Self {
@@ -61,6 +56,12 @@ impl Footprint {
     #[must_use]
     pub fn outstanding(&self) -> NodeSet {
         self.present.iter().chain(self.maybe.iter()).collect()
+    }
+
+    /// The nodes of whose grants nothing was heard.
+    #[must_use]
+    pub const fn unanswered(&self) -> NodeSet {
+        self.maybe
     }
 
     fn forget(&mut self, node: NodeId) {

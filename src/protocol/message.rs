@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Record, Sight};
-use crate::{Holder, Resource, WallTime};
+use crate::{Holder, Resource, Waiter, WallTime};
 
 /// Whom a request is about: shared by all requests of one attempt, so that a fan-out copies a pointer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -14,6 +14,16 @@ pub struct Subject {
     pub resource: Resource,
     /// Who is to hold it.
     pub holder: Holder,
+    /// Who waits for it, where the request waits.
+    pub waiter: Waiter,
+}
+
+impl Subject {
+    /// A subject of requests that never wait.
+    #[must_use]
+    pub fn new(resource: Resource, holder: Holder) -> Self {
+        Self { resource, holder, waiter: Waiter::default() }
+    }
 }
 
 /// One request to one node.
@@ -36,9 +46,8 @@ pub enum Verb {
         floor: u64,
         /// How many numbers to draw, at least one: the grant stands for the last of them and owns those before.
         block: u32,
-        /// Not while at least so many wait for the lock, as the node knows by [`Verb::Watch`]: whoever had it for long lets
-        /// others have their turn. 0 minds nobody; at most 2.
-        yield_at: u32,
+        /// Whether the caller waits where it is refused, and as whom; `None` for one that gives up at once.
+        waits: Option<Waits>,
     },
     /// If the lock is still the holder's, raise the counter to at least `token`; else refuse.
     Seal {
@@ -51,12 +60,12 @@ pub enum Verb {
         ttl: Duration,
     },
     /// If the lock is the holder's, remove it; else refuse.
-    Release,
-    /// From now on, tell when the lock is released. Over and over again, until [`Verb::Unwatch`] or the end of the
-    /// connection; the holder of the subject names who wants to know.
-    Watch,
-    /// Tell no more.
-    Unwatch,
+    Release {
+        /// Who is next.
+        next: Next,
+    },
+    /// The waiter waits no longer: its entry leaves the queue, and a lock that is reserved for it goes to the next.
+    Leave,
     /// Tell who holds the lock. Changes nothing.
     Inspect,
     /// If the lock is the holder's, remove it, else refuse; in any case let the next grant draw a greater number. What
@@ -87,6 +96,46 @@ pub enum Verb {
         /// The caller's wall clock, for counters that start anew.
         wall: WallTime,
     },
+}
+
+/// A grant that waits where it is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Waits {
+    /// For how long it has waited. The node's clock minus this is its place in the queue, so no client's clock decides.
+    pub waited: Duration,
+    /// Whether it takes a lock that is reserved for another, too. Never one that is held.
+    pub overrides: bool,
+}
+
+/// What becomes of a lock that was released.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Next {
+    /// The first in the queue is woken, and the lock is reserved for it for its grace; where nobody waits it is free.
+    Queue {
+        /// Whether the second in the queue learns when the reservation ends, so that a first one that stands still
+        /// costs its grace once and no more.
+        stand_by: bool,
+    },
+    /// A grant of the same locker behind it in the same batch takes it; without one, as `Queue`.
+    Grant,
+    /// As `Queue`, with the caller in the queue again: it gave back what was too little to win, and waits on.
+    Rejoin {
+        /// For how long the caller has waited.
+        waited: Duration,
+    },
+    /// It is free, and nobody is woken: somebody else has the lock on so many nodes that waking would be in vain.
+    Nobody,
+}
+
+impl Verb {
+    /// A plain release: the first in the queue is next.
+    pub const RELEASE: Self = Self::Release { next: Next::Queue { stand_by: false } };
+
+    /// Whether it is a release, whoever is next.
+    #[must_use]
+    pub const fn is_release(&self) -> bool {
+        matches!(self, Self::Release { .. })
+    }
 }
 
 /// What a node is to remember of being joined.
@@ -127,10 +176,8 @@ pub enum Reply {
     Extended,
     /// The lock was the holder's and is gone now.
     Released,
-    /// Releases of the lock are told from now on.
-    Watching,
-    /// They are told no more.
-    Unwatched,
+    /// The waiter is in the queue no longer.
+    Left,
     /// The node answered no: the lock is not the caller's.
     Refused(View),
     /// What [`Verb::Inspect`] found.
@@ -157,9 +204,20 @@ pub struct View {
     pub ttl_left: Option<Duration>,
     /// The slot's counter; 0 when there is none.
     pub counter: u64,
-    /// How many connections this node would tell of the lock's release: of processes that wait, or had to before they got it.
-    /// 0 where the user may not ask.
-    pub listening: u32,
+    /// How many wait before the caller in this node's queue; `None` for one that is not in it.
+    pub place: Option<u32>,
+    /// How many wait: after [`Verb::Inspect`] only.
+    pub waiting: u32,
+    /// The entry of the first that waits: after [`Verb::Inspect`] only.
+    pub first: Option<Box<str>>,
+}
+
+impl View {
+    /// The value of the one that holds the lock, if it is held: a lock that is reserved is nobody's yet.
+    #[must_use]
+    pub fn held_by(&self) -> Option<&str> {
+        self.occupant.as_deref().filter(|value| Waiter::reserved(value).is_none())
+    }
 }
 
 /// One lock that a step through all locks found.

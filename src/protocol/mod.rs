@@ -20,6 +20,7 @@
 
 mod acquire;
 mod backoff;
+mod contention;
 mod continuity;
 mod extend;
 mod fencing;
@@ -35,12 +36,13 @@ mod vote;
 
 pub use acquire::{Acquire, Defeat, Step, Win};
 pub use backoff::Backoff;
+pub use contention::{Contender, rollback};
 pub use continuity::Continuity;
 pub use extend::{Extend, ExtendDefeat, ExtendStep};
 pub use fencing::{COUNTER_MAX, COUNTER_MIN, Counters, clock_start};
 pub use footprint::Footprint;
 pub use join::{Census, Reason, Record, RunId, Sight, Standing, judge, rest};
-pub use message::{Fault, FaultKind, Reply, Request, Settlement, Sighting, Subject, Verb, View};
+pub use message::{Fault, FaultKind, Next, Reply, Request, Settlement, Sighting, Subject, Verb, View, Waits};
 pub use quorum::Quorum;
 pub use release::{Release, ReleaseOutcome};
 pub use renewal::{Action, LossCause, Renewal};

@@ -72,8 +72,7 @@ impl Release {
             | Reply::Sealed
             | Reply::Extended
             | Reply::Seen(_)
-            | Reply::Watching
-            | Reply::Unwatched
+            | Reply::Left
             | Reply::Scanned { .. }
             | Reply::Sighted(_) => {
                 return None;

@@ -28,7 +28,8 @@ impl Vote {
             Self::Pending => "no answer yet".to_owned(),
             Self::Granted => "granted".to_owned(),
             Self::Refused(View { occupant: None, .. }) => "refused: the lock was gone".to_owned(),
-            Self::Refused(View { occupant: Some(_), .. }) => "held by another".to_owned(),
+            Self::Refused(view) if view.held_by().is_none() => "reserved for one that waits".to_owned(),
+            Self::Refused(_) => "held by another".to_owned(),
             Self::Failed(fault) => fault.kind.to_string(),
             Self::Silent => FaultKind::TimedOut.to_string(),
         }
@@ -44,7 +45,10 @@ impl fmt::Display for Vote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused(View { occupant: Some(occupant), ttl_left, .. }) => {
-                write!(f, "held by {}", shortened(occupant))?;
+                match crate::Waiter::reserved(occupant) {
+                    Some((_, label)) => write!(f, "reserved for {label:?}, which waits,")?,
+                    None => write!(f, "held by {}", shortened(occupant))?,
+                }
                 match ttl_left {
                     Some(left) => write!(f, " for {left:?}"),
                     None => f.write_str(" for ever"),

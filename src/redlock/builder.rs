@@ -7,13 +7,13 @@ use super::Redlock;
 use super::core::{Core, Levels};
 use super::error::ConfigError;
 use super::keeper::Keeper;
-use super::lobby::Lobby;
+use super::local_queue::LocalQueues;
 use super::roster::Roster;
 use super::settings::{HandOver, Wishes};
 use super::sweeper::Sweeper;
 use crate::node::{Node, TokioSpawner};
 use crate::protocol::Quorum;
-use crate::{Clock, Entropy, HolderId, Spawner, SystemClock};
+use crate::{Clock, Entropy, LockerId, Spawner, SystemClock};
 
 /// The whole configuration of a [`Redlock`]. Contradictions are refused in one place, with a sentence.
 #[derive(Clone)]
@@ -165,7 +165,7 @@ impl Builder {
             return Err(ConfigError::NoNodes);
         }
         let quorum = Quorum::of(self.nodes.len()).ok_or(ConfigError::TooManyNodes { count: self.nodes.len() })?;
-        let me = HolderId::from_random(self.entropy.u128());
+        let locker = LockerId::from_random(u64::from(self.entropy.u32()) << 32 | u64::from(self.entropy.u32()));
         let core = Arc::new(Core {
             nodes: self.nodes.into(),
             quorum,
@@ -176,11 +176,11 @@ impl Builder {
             roster: Roster::new(quorum.nodes(), settings.policy),
             keeper: Keeper::new(),
             sweeper: Sweeper::new(),
-            lobby: Arc::new(Lobby::new(me)),
+            queues: LocalQueues::new(locker),
         });
         for (id, node) in core.nodes() {
-            let lobby = Arc::downgrade(&core.lobby);
-            node.listen(id, lobby);
+            let listener = Arc::downgrade(&core);
+            node.listen(id, locker, listener);
         }
         Ok(Redlock { core, settings, wishes: Arc::new(self.wishes) })
     }

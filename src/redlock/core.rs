@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::keeper::Keeper;
-use super::lobby::Lobby;
+use super::local_queue::LocalQueues;
 use super::roster::Roster;
 use super::sweeper::Sweeper;
 use crate::node::Node;
@@ -22,7 +22,7 @@ pub(super) struct Core {
     pub(super) roster: Roster,
     pub(super) keeper: Keeper,
     pub(super) sweeper: Sweeper,
-    pub(super) lobby: Arc<Lobby>,
+    pub(super) queues: LocalQueues,
 }
 
 impl Core {

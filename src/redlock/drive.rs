@@ -4,14 +4,14 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use super::core::Core;
 use super::exchange::{Exchange, Phase};
 use super::settings::Settings;
 use crate::protocol::{
-    Acquire, Defeat, Extend, ExtendDefeat, ExtendStep, Footprint, Release, ReleaseOutcome, Reply, Step, Subject, Terms,
-    Verb, View, Win,
+    self, Acquire, Defeat, Extend, ExtendDefeat, ExtendStep, Footprint, Next, Release, ReleaseOutcome, Reply, Step,
+    Subject, Terms, Verb, View, Waits, Win,
 };
 use crate::{Moment, NodeId, NodeSet};
 
@@ -20,17 +20,13 @@ use crate::{Moment, NodeId, NodeSet};
 pub(super) struct Ask {
     /// So many tokens, for as many sections one after another.
     pub(super) block: u32,
-    /// Not while at least so many wait; 0 minds nobody.
-    pub(super) yield_at: u32,
-    /// This node before all others: where many want the same, whoever gets the first meets no rival at the rest.
-    pub(super) first: Option<NodeId>,
-    /// How many notices of releases there had been before the first byte was sent: none that comes later is missed.
-    pub(super) mark: u64,
+    /// Whether it waits where it is refused.
+    pub(super) waits: Option<Waits>,
 }
 
 impl Ask {
-    /// One token, of all nodes at once, minding nobody.
-    pub(super) const PLAIN: Self = Self { block: 1, yield_at: 0, first: None, mark: 0 };
+    /// One token, without waiting.
+    pub(super) const ONCE: Self = Self { block: 1, waits: None };
 }
 
 /// An attempt whose grants are on their way.
@@ -38,12 +34,9 @@ pub(super) struct Attempt {
     core: Arc<Core>,
     machine: Acquire,
     rollback: Rollback,
-    grant: Verb,
-    /// Nodes that are asked when the first one has granted.
-    rest: NodeSet,
-    /// After all who had come by then, before the grants were sent.
+    ask: Ask,
+    /// The arrival number taken just before the grants were sent; tasks with a smaller one arrived earlier.
     pub(super) asked_at: u64,
-    pub(super) ask: Ask,
     /// Before the first byte was sent.
     pub(super) began: Moment,
 }
@@ -56,28 +49,25 @@ pub(super) fn begin(
     settings: &Settings,
     subject: Arc<Subject>,
     ask: Ask,
-    earlier: Option<(&Arc<Exchange>, NodeSet)>,
+    earlier: Option<(&Arc<Exchange>, NodeSet, Next)>,
 ) -> Result<Attempt, Defeat> {
     let Terms { ttl, .. } = settings.terms;
     let slot = subject.resource.slot();
-    let everybody = NodeSet::first(core.quorum.nodes());
     // Before the first byte is sent: everything later counts against the validity.
     let started = core.clock.now();
     let until = started.after(ttl).after(settings.terms.drift()).after(settings.node_timeout);
-    let asked_at = core.lobby.number();
+    let asked_at = core.queues.arrival();
     let mut machine = Acquire::new(core.quorum, settings.terms, started).for_block(ask.block);
     // A node that rests, or was never joined, is not asked; it counts in N all the same.
     let ready = core.roster.ready();
-    let first = ask.first.filter(|node| ready.contains(*node)).map(|node| NodeSet::from_iter([node]));
-    let asked = first.unwrap_or(ready);
-    let exchange = Exchange::open(core, subject, Phase::Acquire, Footprint::asked(asked), until);
+    let exchange = Exchange::open(core, subject, Phase::Acquire, Footprint::asked(ready), until);
     let mut rollback = Rollback { exchange: Arc::clone(&exchange), armed: true };
-    let unasked = everybody.without(ready);
+    let unasked = NodeSet::first(core.quorum.nodes()).without(ready);
     if !unasked.is_empty() {
         let excuses = unasked.iter().map(|node| (node, core.roster.excuse(node, started)));
         if let Step::Lost(defeat) = machine.without(excuses, started) {
-            if let Some((earlier, outstanding)) = earlier {
-                earlier.send(outstanding, &Verb::Release);
+            if let Some((earlier, outstanding, _)) = earlier {
+                earlier.send(outstanding, &Verb::RELEASE);
             }
             // Nothing was sent, so there is nothing to roll back.
             rollback.armed = false;
@@ -85,21 +75,19 @@ pub(super) fn begin(
         }
     }
     let floor = core.levels.floor(slot, ask.block);
-    let grant = Verb::Grant { ttl, floor, block: ask.block, yield_at: ask.yield_at };
+    let grant = Verb::Grant { ttl, floor, block: ask.block, waits: ask.waits };
     match earlier {
-        Some((earlier, outstanding)) => exchange.take_over(earlier, outstanding, asked, &grant),
-        None => exchange.send(asked, &grant),
+        Some(earlier) => exchange.take_over(earlier, ready, &grant),
+        None => exchange.send(ready, &grant),
     }
-    Ok(Attempt {
-        core: Arc::clone(core),
-        machine,
-        rollback,
-        grant,
-        rest: ready.without(asked),
-        asked_at,
-        ask,
-        began: started,
-    })
+    Ok(Attempt { core: Arc::clone(core), machine, rollback, ask, asked_at, began: started })
+}
+
+/// What became of an attempt that was lost: its last answers may be still to come.
+pub(super) struct Lost {
+    pub(super) defeat: Defeat,
+    /// Dropped, it waits for them no longer.
+    pub(super) retreat: Option<Retreat>,
 }
 
 impl Attempt {
@@ -113,15 +101,8 @@ impl Attempt {
     /// # Cancel safety
     ///
     /// Dropping the future at any await point rolls the attempt back.
-    pub(super) async fn finish(
-        mut self,
-        settings: &Settings,
-        round_max: Duration,
-    ) -> Result<(Win, Arc<Exchange>), Defeat> {
-        if !self.rest.is_empty() {
-            self.ask_the_rest(round_max).await?;
-        }
-        let Self { core, mut machine, rollback, .. } = self;
+    pub(super) async fn finish(self, settings: &Settings, round_max: Duration) -> Result<(Win, Arc<Exchange>), Lost> {
+        let Self { core, mut machine, rollback, ask, began, .. } = self;
         let exchange = Arc::clone(&rollback.exchange);
         let mut round = pin!(sleep(round_max));
         loop {
@@ -131,6 +112,9 @@ impl Attempt {
                 () = &mut round => None,
             };
             let in_time = replies.is_some();
+            if !in_time {
+                catch_up().await;
+            }
             let mut step = Step::Wait;
             for (node, reply) in replies.unwrap_or_else(|| exchange.take()) {
                 tracing::trace!(%node, ?reply, "vote");
@@ -154,31 +138,23 @@ impl Attempt {
             match step {
                 Step::Wait | Step::Seal(..) => {}
                 Step::Won(win) => return Ok((win, rollback.disarm(&win, settings.node_timeout))),
-                Step::Lost(defeat) => return Err(defeat),
+                Step::Lost(defeat) => {
+                    // As old as the attempt: its own entry comes before those of whoever arrived since.
+                    let waited = ask.waits.map(|waits| waits.waited + core.clock.now().since(began));
+                    let retreat = Some(rollback.retreat(protocol::rollback(&defeat, core.quorum, waited)));
+                    return Err(Lost { defeat, retreat });
+                }
             }
         }
-    }
-
-    /// Waits for the node that was asked first, and asks the others if it granted or says nothing.
-    async fn ask_the_rest(&mut self, round_max: Duration) -> Result<(), Defeat> {
-        let exchange = Arc::clone(&self.rollback.exchange);
-        let _ = timeout(FIRST_MAX.min(round_max), exchange.filled(1)).await;
-        for (node, reply) in exchange.take() {
-            tracing::trace!(%node, ?reply, "first vote");
-            let refused = matches!(reply, Reply::Refused(_));
-            match self.machine.reply(node, reply, self.core.clock.now()) {
-                Step::Lost(defeat) => return Err(defeat),
-                _ if refused => return Err(self.machine.give_up()),
-                _ => {}
-            }
-        }
-        exchange.ask(std::mem::take(&mut self.rest), &self.grant);
-        Ok(())
     }
 }
 
-/// How long a node that is asked first may keep silent before the others are asked as well.
-const FIRST_MAX: Duration = Duration::from_millis(20);
+/// A process that stood still finds its timers and its answers at the same time: the answers are read first.
+async fn catch_up() {
+    for _ in 0..2 {
+        tokio::task::yield_now().await;
+    }
+}
 
 /// Lets the locks of `subject` live on; `send` is called to put the requests on their way.
 pub(super) async fn extend(
@@ -274,7 +250,7 @@ pub(super) async fn inspect(
     everybody.iter().map(|node| (node, reply_of(node))).collect()
 }
 
-/// Rolls an attempt back when it is dropped: after a defeat, and when the caller's future is dropped.
+/// Rolls an attempt back when it is dropped: when the caller's future is dropped.
 struct Rollback {
     exchange: Arc<Exchange>,
     armed: bool,
@@ -287,6 +263,13 @@ impl Rollback {
         self.exchange.win(win, grace);
         Arc::clone(&self.exchange)
     }
+
+    /// The attempt was lost.
+    fn retreat(mut self, next: Next) -> Retreat {
+        self.armed = false;
+        self.exchange.retreat(next);
+        Retreat(Arc::clone(&self.exchange))
+    }
 }
 
 impl Drop for Rollback {
@@ -294,5 +277,14 @@ impl Drop for Rollback {
         if self.armed {
             self.exchange.leave(None);
         }
+    }
+}
+
+/// A lost attempt some of whose answers are still to come.
+pub(super) struct Retreat(Arc<Exchange>);
+
+impl Drop for Retreat {
+    fn drop(&mut self) {
+        self.0.give_up();
     }
 }

@@ -4,18 +4,22 @@
 //! nothing: whoever leaves sends the releases behind the grants, on the spot, and what comes in later is still noted.
 
 use std::future::poll_fn;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use super::core::Core;
+use super::leave::leave;
 use super::sweeper::Leftover;
 use crate::node::{Answer, Inbox};
-use crate::protocol::{COUNTER_MAX, Continuity, Fault, FaultKind, Footprint, Reply, Request, Subject, Verb, View, Win};
+use crate::protocol::{
+    COUNTER_MAX, Continuity, Fault, FaultKind, Footprint, Next, Reply, Request, Subject, Verb, View, Win,
+};
 use crate::{Moment, NodeId, NodeSet};
 
 /// The replies of one attempt, from its grants to its releases; or of one extension.
 pub(super) struct Exchange {
+    me: Weak<Self>,
     core: Arc<Core>,
     subject: Arc<Subject>,
     inner: Mutex<Inner>,
@@ -26,8 +30,9 @@ struct Inner {
     footprint: Footprint,
     /// When the last lock of this attempt has expired at the latest.
     until: Moment,
-    /// The nodes that granted before the attempt was won.
+    /// The nodes that granted before the attempt was won, and those that refused and may have put this process in their queues.
     granted: NodeSet,
+    refused: NodeSet,
     /// Once the attempt is won: the nodes whose locks count in extensions.
     continuity: Option<Continuity>,
     /// What a reader waits for; replies to other verbs are noted and not queued.
@@ -37,7 +42,10 @@ struct Inner {
     wake_at: usize,
     /// Answers that are still to come.
     awaited: usize,
-    leaving: bool,
+    /// Once the attempt is over: who is next where the lock is, or comes to be.
+    leaving: Option<Next>,
+    /// Whether nodes that have not answered get the release only when they grant.
+    is_patient: bool,
 }
 
 /// What the reader of an exchange is doing.
@@ -56,9 +64,9 @@ impl Phase {
         match verb {
             Verb::Grant { .. } | Verb::Seal { .. } => matches!(self, Self::Acquire),
             Verb::Extend { .. } => matches!(self, Self::Extend),
-            Verb::Release => matches!(self, Self::Release),
+            Verb::Release { .. } => matches!(self, Self::Release),
             Verb::Inspect => matches!(self, Self::Inspect),
-            Verb::Watch | Verb::Unwatch => false,
+            Verb::Leave => false,
             Verb::Force | Verb::Scan { .. } => matches!(self, Self::Operate),
             Verb::Look { .. } | Verb::Settle(_) | Verb::Wake { .. } => matches!(self, Self::Join),
         }
@@ -75,7 +83,7 @@ impl Exchange {
         until: Moment,
     ) -> Arc<Self> {
         let inner = Inner { footprint, until, reading: Some(phase), ..Inner::default() };
-        Arc::new(Self { core: Arc::clone(core), subject, inner: Mutex::new(inner) })
+        Arc::new_cyclic(|me| Self { me: Weak::clone(me), core: Arc::clone(core), subject, inner: Mutex::new(inner) })
     }
 
     /// Whom it is about.
@@ -89,19 +97,18 @@ impl Exchange {
         inner.until = inner.until.max(until);
     }
 
-    /// Further nodes are asked for grants.
-    pub(super) fn ask(self: &Arc<Self>, nodes: NodeSet, verb: &Verb) {
-        self.lock().footprint.ask(nodes);
-        self.send(nodes, verb);
-    }
-
-    /// Sends the release of `earlier` to the nodes where its lock is `outstanding`, and to each of `nodes` the grant `verb` of this attempt,
-    /// right behind it.
-    pub(super) fn take_over(self: &Arc<Self>, earlier: &Arc<Self>, outstanding: NodeSet, nodes: NodeSet, verb: &Verb) {
+    /// Sends the release of `earlier` to the nodes where its lock is `outstanding`, and the grant `verb` of this attempt to each of
+    /// `nodes`, right behind it.
+    pub(super) fn take_over(
+        self: &Arc<Self>,
+        (earlier, outstanding, next): (&Arc<Self>, NodeSet, Next),
+        nodes: NodeSet,
+        verb: &Verb,
+    ) {
         earlier.lock().awaited += outstanding.len();
         self.lock().awaited += nodes.len();
         for (id, node) in self.core.nodes() {
-            let release = outstanding.contains(id).then(|| earlier.parcel(id, Verb::Release));
+            let release = outstanding.contains(id).then(|| earlier.parcel(id, release(next, outstanding, id)));
             let grant = nodes.contains(id).then(|| self.parcel(id, verb.clone()));
             match (release, grant) {
                 (Some(release), Some(grant)) => node.send_both(release, grant),
@@ -171,15 +178,27 @@ impl Exchange {
         std::mem::take(&mut self.lock().queue)
     }
 
-    /// The attempt was won: stops reading. Replies that come later are noted.
+    /// The attempt was won: stops reading. Replies that come later are noted. Nodes that refused may have put this process in their
+    /// queues: it waits there no longer.
     pub(super) fn win(&self, win: &Win, grace: Duration) {
         let mut continuity = Continuity::begin(win, self.core.clock.now(), grace);
-        let mut inner = self.lock();
-        continuity.heard_before(inner.granted);
-        inner.continuity = Some(continuity);
-        inner.queue = Vec::new();
-        inner.reading = None;
-        inner.reader = None;
+        let refused = {
+            let mut inner = self.lock();
+            continuity.heard_before(inner.granted);
+            inner.continuity = Some(continuity);
+            inner.queue = Vec::new();
+            inner.reading = None;
+            inner.reader = None;
+            inner.refused
+        };
+        self.leave_queues(refused);
+    }
+
+    fn leave_queues(&self, nodes: NodeSet) {
+        if !nodes.is_empty() {
+            let Subject { resource, holder, waiter } = &*self.subject;
+            leave(&self.core, resource, (*waiter, holder.label()), nodes);
+        }
     }
 
     /// The nodes whose locks count in an extension of the lease that this attempt won.
@@ -187,21 +206,45 @@ impl Exchange {
         self.lock().continuity.map_or(NodeSet::EMPTY, |continuity| continuity.voters())
     }
 
-    /// Sends the release to every node where the lock may be, and returns these nodes. From now on whatever stays
-    /// unproved when the last answer is in goes to the sweeper.
+    /// The lease is over: sends the release to every node where the lock may be, and returns these nodes. From now on a release that
+    /// stays unacknowledged when the last answer is in goes to the sweeper.
     pub(super) fn leave(self: &Arc<Self>, reading: Option<Phase>) -> NodeSet {
-        let outstanding = self.prepare_to_leave(reading);
-        self.send(outstanding, &Verb::Release);
+        let next = Next::Queue { stand_by: true };
+        let outstanding = self.prepare_to_leave(reading, next);
+        self.send_each(outstanding, &|node| release(next, outstanding, node));
         outstanding
     }
 
-    /// From now on what stays unproved goes to the sweeper; returns where the release has to be sent.
-    pub(super) fn prepare_to_leave(&self, reading: Option<Phase>) -> NodeSet {
+    /// From now on what stays unacknowledged goes to the sweeper; returns where the release has to be sent.
+    pub(super) fn prepare_to_leave(&self, reading: Option<Phase>, next: Next) -> NodeSet {
         let mut inner = self.lock();
-        inner.leaving = true;
+        inner.leaving = Some(next);
         inner.reading = reading;
         inner.queue.clear();
         inner.footprint.outstanding()
+    }
+
+    /// The attempt was lost: sends the release to the nodes that granted. Those that have not answered yet mostly refuse, so they get
+    /// it when they grant, or with [`Exchange::give_up`].
+    pub(super) fn retreat(self: &Arc<Self>, next: Next) {
+        let outstanding = self.prepare_to_leave(None, next);
+        let granted = {
+            let mut inner = self.lock();
+            inner.is_patient = true;
+            outstanding.iter().filter(|node| inner.granted.contains(*node)).collect()
+        };
+        self.send(granted, &Verb::Release { next });
+    }
+
+    /// Waits for no more answers: sends the release to the nodes that have not answered, behind their grants.
+    pub(super) fn give_up(self: &Arc<Self>) {
+        let (silent, next) = {
+            let mut inner = self.lock();
+            let is_patient = std::mem::replace(&mut inner.is_patient, false);
+            let Some(next) = inner.leaving.filter(|_| is_patient) else { return };
+            (inner.footprint.unanswered(), next)
+        };
+        self.send(silent, &Verb::Release { next });
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -219,36 +262,80 @@ impl Inbox for Exchange {
         if let Reply::Failed(fault) = &reply {
             self.core.roster.met(node, fault.kind);
         }
-        let (woken, leftover) = {
+        let (woken, then) = {
             let mut inner = self.lock();
-            inner.awaited = inner.awaited.saturating_sub(1);
-            match verb {
-                Verb::Grant { .. } => {
-                    inner.footprint.on_grant(node, &reply);
-                    match &mut inner.continuity {
-                        Some(continuity) => continuity.late_grant(node, &reply, self.core.clock.now()),
-                        None if matches!(reply, Reply::Granted { .. }) => inner.granted.insert(node),
-                        None => {}
-                    }
-                }
-                Verb::Release => inner.footprint.on_release(node, &reply),
-                _ => {}
-            }
+            let then = inner.note(node, &verb, &reply, &self.core);
             if inner.reading.is_some_and(|phase| phase.reads(&verb)) {
                 inner.queue.push((node, reply));
             }
-            let woken = if inner.queue.len() >= inner.wake_at { inner.reader.take() } else { None };
-            let unproved = inner.leaving && inner.awaited == 0 && !inner.footprint.outstanding().is_empty();
-            (woken, unproved.then_some((inner.footprint, inner.until)))
+            (if inner.queue.len() >= inner.wake_at { inner.reader.take() } else { None }, then)
         };
         if let Some(waker) = woken {
             waker.wake();
         }
-        if let Some((footprint, until)) = leftover {
-            let (core, subject) = (Arc::clone(&self.core), Arc::clone(&self.subject));
-            self.core.sweeper.push(Leftover { core, subject, footprint, until });
+        match then {
+            Then::Nothing => {}
+            Then::Release(next) => {
+                if let Some(me) = self.me.upgrade() {
+                    me.send(NodeSet::from_iter([node]), &Verb::Release { next });
+                }
+            }
+            Then::LeaveQueue => self.leave_queues(NodeSet::from_iter([node])),
+            Then::Sweep(footprint, until) => {
+                let (core, subject) = (Arc::clone(&self.core), Arc::clone(&self.subject));
+                self.core.sweeper.push(Leftover { core, subject, footprint, until });
+            }
         }
     }
+}
+
+/// What a reply leads to, once nothing is locked.
+enum Then {
+    Nothing,
+    Release(Next),
+    LeaveQueue,
+    Sweep(Footprint, Moment),
+}
+
+impl Inner {
+    /// Takes in what a reply says about where the lock is.
+    fn note(&mut self, node: NodeId, verb: &Verb, reply: &Reply, core: &Core) -> Then {
+        self.awaited = self.awaited.saturating_sub(1);
+        match verb {
+            Verb::Grant { .. } => {
+                self.footprint.on_grant(node, reply);
+                let is_queued = matches!(reply, Reply::Refused(View { place: Some(_), .. }));
+                match (&mut self.continuity, reply) {
+                    (Some(_), _) if is_queued => return Then::LeaveQueue,
+                    (Some(continuity), _) => continuity.late_grant(node, reply, core.clock.now()),
+                    (None, Reply::Granted { .. }) => self.granted.insert(node),
+                    (None, _) if is_queued => self.refused.insert(node),
+                    (None, _) => {}
+                }
+                if let (Some(next), true, Reply::Granted { .. }) = (self.leaving, self.is_patient, reply) {
+                    return Then::Release(next);
+                }
+            }
+            Verb::Release { .. } => self.footprint.on_release(node, reply),
+            _ => {}
+        }
+        match self.leaving {
+            Some(_) if self.awaited == 0 && !self.footprint.outstanding().is_empty() => {
+                Then::Sweep(self.footprint, self.until)
+            }
+            _ => Then::Nothing,
+        }
+    }
+}
+
+/// The release for one of the nodes that are `asked`. Two of them tell the second in the queue when the reservation ends: one of two
+/// is there, mostly, and five would be three messages too many.
+fn release(next: Next, asked: NodeSet, node: NodeId) -> Verb {
+    let next = match next {
+        Next::Queue { stand_by: true } => Next::Queue { stand_by: asked.iter().take(2).any(|first| first == node) },
+        next => next,
+    };
+    Verb::Release { next }
 }
 
 /// The reply, unless its counter is above what any clock leads to: then it is a fault. Such a counter would be carried to

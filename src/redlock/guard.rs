@@ -9,7 +9,7 @@ use super::drive;
 use super::error::{ExtendError, Lost};
 use super::exchange::Phase;
 use super::held::Held;
-use super::turns::{self, Passed};
+use super::hand_over::{self, Passed};
 use crate::protocol::{LossCause, ReleaseOutcome};
 use crate::{FencingToken, Holder, Lease, Resource};
 
@@ -51,12 +51,12 @@ impl Guard {
         // The clock decides, also when no task has had the time to notice, and the nodes may still have the lock.
         let overrun = held.check().is_err();
         held.end(LossCause::Released);
-        if turns::more_may_come(&held) {
+        if hand_over::more_may_come(&held) {
             // Those who had a section a moment ago may be about to ask for the next: all of them share one round to the nodes.
             tokio::task::yield_now().await;
         }
         self.released = true;
-        let outcome = match turns::pass_on(&held, Some(Phase::Release)) {
+        let outcome = match hand_over::pass_on(&held, Some(Phase::Release)) {
             Passed::On => return ReleaseOutcome::HandedOver,
             Passed::Released(asked) => {
                 drive::released(&held.core, Arc::clone(&held.exchange), asked, held.settings.node_timeout).await
@@ -77,7 +77,7 @@ impl Guard {
         let lease = self.handle.lease();
         self.released = true;
         self.handle.0.end(LossCause::Released);
-        self.handle.0.makes_room();
+        drop(self.handle.0.take_permit());
         lease
     }
 }
@@ -101,7 +101,7 @@ impl Drop for Guard {
                 token = ?held.token,
                 "dropped without release; releasing in the background"
             );
-            turns::pass_on(held, None);
+            hand_over::pass_on(held, None);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! [`Held`]: what guard, handles and keeper share about one lease.
 
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use super::drive;
 use super::error::{ExtendError, Lost};
 use super::exchange::Exchange;
 use super::keeper::Entry;
+use super::local_queue::Permit;
 use super::settings::Settings;
 use super::timer::sleep_until;
 use crate::protocol::{Action, ExtendDefeat, LossCause, Renewal, Subject, Win};
@@ -28,8 +29,8 @@ pub(super) struct Held {
     last: FencingToken,
     /// After all who had come before its nodes were asked.
     pub(super) asked_at: u64,
-    /// Whether others of this process wait for this section to be over.
-    has_room: AtomicBool,
+    /// The right to contend for the resource, which the next task of this process gets when this section is over.
+    permit: Mutex<Option<Permit>>,
     /// Whether a history has its beginning.
     pub(super) is_told: AtomicBool,
     pub(super) exchange: Arc<Exchange>,
@@ -60,7 +61,7 @@ impl Held {
         win: Win,
         exchange: Arc<Exchange>,
         asked_at: u64,
-        has_room: bool,
+        permit: Option<Permit>,
     ) -> Arc<Self> {
         let plan = Plan::new(&core, &settings, win.valid_until);
         Arc::new(Self {
@@ -70,7 +71,7 @@ impl Held {
             token: win.first,
             last: win.token,
             asked_at,
-            has_room: AtomicBool::new(has_room),
+            permit: Mutex::new(permit),
             is_told: AtomicBool::new(false),
             exchange,
             plan,
@@ -94,7 +95,7 @@ impl Held {
             token,
             last: self.last,
             asked_at: self.asked_at,
-            has_room: AtomicBool::new(true),
+            permit: Mutex::default(),
             is_told: AtomicBool::new(false),
             exchange: Arc::clone(&self.exchange),
             plan: Plan::new(&self.core, &self.settings, valid_until),
@@ -103,27 +104,29 @@ impl Held {
         }))
     }
 
-    /// Whether the lease has no token left for a further section.
-    pub(super) fn is_last(&self) -> bool {
-        self.token >= self.last
+    /// Whether tasks of this process contend for the resource, and too few of them wait just now to go on in memory.
+    pub(super) fn is_busy(&self) -> bool {
+        let is_last = self.token >= self.last;
+        self.permit().as_ref().is_some_and(|permit| permit.queue.is_busy(is_last))
     }
 
-    /// Nobody was there to have this section.
+    /// No task was there to have this section.
     pub(super) fn never_began(&self) {
-        self.has_room.store(false, Ordering::SeqCst);
         self.end(LossCause::Released);
     }
 
-    /// Whether it is this section's business, and from now on nobody's, to let the next one of this process have its turn.
-    pub(super) fn leaves_room(&self) -> bool {
-        self.has_room.swap(false, Ordering::SeqCst)
+    /// Gives the permit to a section that is about to begin.
+    pub(super) fn put_permit(&self, permit: Permit) {
+        *self.permit() = Some(permit);
     }
 
-    /// The next one of this process may ask the nodes, whatever becomes of this lease.
-    pub(super) fn makes_room(&self) {
-        if self.leaves_room() {
-            self.core.lobby.advance(&self.core, &self.subject.resource);
-        }
+    /// Takes the permit: whoever has it lets the next task of this process have its turn.
+    pub(super) fn take_permit(&self) -> Option<Permit> {
+        self.permit().take()
+    }
+
+    fn permit(&self) -> MutexGuard<'_, Option<Permit>> {
+        self.permit.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// When the lease ends, as things stand.
@@ -179,8 +182,8 @@ impl Held {
             LossCause::Released => tracing::debug!(%resource, ?holder, ?token, "released"),
             _ => {
                 tracing::warn!(%resource, ?holder, ?token, %cause, "lease lost");
-                // Whoever waits need not wait for this holder to notice.
-                self.makes_room();
+                // The next task need not wait for this holder to notice.
+                drop(self.take_permit());
             }
         }
         cause

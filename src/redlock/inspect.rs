@@ -34,7 +34,7 @@ pub struct Row {
 pub enum Agreement {
     /// A majority has the lock for this holder.
     HeldBy(Box<str>),
-    /// A majority has no lock: the resource was free, at least at that moment.
+    /// On a majority nobody holds the lock: the resource was free, at least at that moment, or reserved for one that waits.
     Free,
     /// Neither: views are split or too few nodes answered.
     Indeterminate,
@@ -44,10 +44,10 @@ impl Inspection {
     /// What a majority agrees on.
     #[must_use]
     pub fn agreement(&self) -> Agreement {
-        let occupants = || self.rows.iter().filter_map(|row| row.view.as_ref().ok().map(|view| &view.occupant));
-        let majority = occupants().find(|one| occupants().filter(|other| other == one).count() >= self.needed);
+        let holders = || self.rows.iter().filter_map(|row| row.view.as_ref().ok().map(View::held_by));
+        let majority = holders().find(|one| holders().filter(|other| other == one).count() >= self.needed);
         match majority {
-            Some(Some(holder)) => Agreement::HeldBy(holder.clone()),
+            Some(Some(holder)) => Agreement::HeldBy(holder.into()),
             Some(None) => Agreement::Free,
             None => Agreement::Indeterminate,
         }
@@ -160,5 +160,5 @@ impl Redlock {
 }
 
 fn subject(resource: Resource, holder: Holder) -> Arc<Subject> {
-    Arc::new(Subject { resource, holder })
+    Arc::new(Subject::new(resource, holder))
 }

@@ -10,7 +10,7 @@ use super::core::Core;
 use super::exchange::{Exchange, Phase};
 use super::roster::nobody;
 use crate::protocol::{Fault, FaultKind, Footprint, Reply, Sighting, Subject, Verb};
-use crate::{Moment, NodeId, NodeSet, Resource};
+use crate::{Moment, NodeId, NodeSet, Resource, Waiter};
 
 /// The locks that a walk over the nodes found. Advisory: it takes its time, and locks come and go meanwhile.
 #[derive(Debug, Clone)]
@@ -93,6 +93,9 @@ impl Redlock {
                 End::TooFar => partial.unfinished.push(address),
             }
             for Sighting { resource, occupant, ttl_left } in walk.found.into_values() {
+                if Waiter::reserved(&occupant).is_some() {
+                    continue;
+                }
                 let fresh = || Listed { resource: resource.clone(), occupant: occupant.clone(), ttl_left, nodes: 0 };
                 let listed = merged.entry((resource.clone(), occupant.clone())).or_insert_with(fresh);
                 listed.nodes += 1;

@@ -1,6 +1,6 @@
 //! The locker: runs the machines of [`protocol`](crate::protocol) against nodes.
 
-mod bell;
+mod acquire;
 mod builder;
 pub(crate) mod chronicle;
 #[cfg(feature = "redis")]
@@ -13,23 +13,20 @@ mod error;
 mod exchange;
 mod found;
 mod guard;
+mod hand_over;
 mod held;
 mod inspect;
 mod keeper;
+mod leave;
 mod listing;
-mod lobby;
+mod local_queue;
 mod operate;
-mod patience;
-mod rank;
 mod roster;
 mod settings;
-mod splits;
 mod station;
 mod sweeper;
-mod tenure;
 mod timer;
-mod turns;
-mod waiting;
+mod turn;
 
 use std::fmt;
 use std::sync::Arc;

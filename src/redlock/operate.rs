@@ -139,14 +139,14 @@ impl Redlock {
     where
         ResourceError: From<R::Error>,
     {
-        let subject = Arc::new(Subject { resource: resource.try_into()?, holder: expected.clone() });
+        let subject = Arc::new(Subject::new(resource.try_into()?, expected.clone()));
         tracing::warn!(resource = %subject.resource, holder = %subject.holder, reason, "taking the lock away from its holder");
         let everybody = NodeSet::first(self.core.quorum.nodes());
         let replies = operate(&self.core, subject, everybody, &|_| Verb::Force, self.settings.node_timeout).await;
         let rows = replies.into_iter().zip(self.addresses()).map(|((node, reply), address)| {
             let outcome = match reply {
                 Reply::Released => Ok(ForcedAt::Released),
-                Reply::Refused(view) => Ok(view.occupant.map_or(ForcedAt::Free, ForcedAt::HeldBy)),
+                Reply::Refused(view) => Ok(view.held_by().map_or(ForcedAt::Free, |holder| ForcedAt::HeldBy(holder.into()))),
                 Reply::Failed(fault) => Err(fault),
                 other => Err(Fault::new(FaultKind::Unexpected, format!("{other:?}"))),
             };

@@ -41,6 +41,8 @@ pub(super) enum Patience {
 pub(super) struct Roster {
     policy: Policy,
     ready: AtomicU32,
+    /// How long a round trip to a quorum takes, in microseconds, as of the last look.
+    round_trip_us: AtomicU32,
     stations: Mutex<Vec<Station>>,
     /// Only one round at a time; whoever waits for one finds its work done.
     round: tokio::sync::Mutex<()>,
@@ -65,6 +67,7 @@ impl Roster {
         Self {
             policy,
             ready: AtomicU32::new(0),
+            round_trip_us: AtomicU32::new(0),
             stations: Mutex::new((0..nodes).map(|_| Station::unknown()).collect()),
             round: tokio::sync::Mutex::new(()),
             poked: Arc::default(),
@@ -75,6 +78,11 @@ impl Roster {
     /// The nodes that may be asked for grants.
     pub(super) fn ready(&self) -> NodeSet {
         NodeSet::from_bits(self.ready.load(Ordering::Relaxed))
+    }
+
+    /// How long a round trip to a quorum takes, as of the last look.
+    pub(super) fn round_trip(&self) -> Duration {
+        Duration::from_micros(self.round_trip_us.load(Ordering::Relaxed).into())
     }
 
     /// Why a node is not asked.
@@ -128,7 +136,10 @@ impl Roster {
                 while sessions.changed().await.is_ok() {
                     poked.notify_one();
                     if let Some(core) = weak.upgrade() {
-                        core.lobby.reconnected(&core, id);
+                        for queue in core.queues.all() {
+                            let (now, chance) = (core.clock.now(), core.entropy.u32());
+                            queue.update(|contender| contender.reconnected(id, now, chance));
+                        }
                     }
                 }
                 // The node is gone, and so is the locker; this task must not be the first to end.
@@ -357,6 +368,12 @@ impl Roster {
             }
         }
         self.ready.store(ready.bits(), Ordering::Relaxed);
+        let mut round_trips: Vec<_> = stations.iter().filter_map(Station::round_trip).collect();
+        round_trips.sort_unstable();
+        if let Some(round_trip) = round_trips.get(core.quorum.needed() - 1) {
+            let us = u32::try_from(round_trip.as_micros()).unwrap_or(u32::MAX);
+            self.round_trip_us.store(us, Ordering::Relaxed);
+        }
     }
 
     /// The longest time to live that anybody is known to ask for.
@@ -384,5 +401,5 @@ async fn a_quorum_is_awake(core: &Core, exchange: &Exchange, asked: usize) -> bo
 pub(super) fn nobody() -> Option<Arc<Subject>> {
     let resource = Resource::new("node").ok()?;
     let holder = Holder::new(HolderId::from_random(0), Label::new("").ok()?);
-    Some(Arc::new(Subject { resource, holder }))
+    Some(Arc::new(Subject::new(resource, holder)))
 }

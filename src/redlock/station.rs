@@ -115,6 +115,11 @@ impl Station {
         self.run_id
     }
 
+    /// The time from the last look to its answer.
+    pub(super) fn round_trip(&self) -> Option<Duration> {
+        self.sample.map(|sample| sample.round_trip)
+    }
+
     pub(super) const fn max_ttl(&self) -> Duration {
         self.max_ttl
     }
@@ -246,7 +251,7 @@ impl Station {
             fails_for: self.fails_since.map(|since| now.since(since)),
             last_fault: self.last_fault.clone(),
             run_id: self.run_id,
-            round_trip: self.sample.map(|sample| sample.round_trip),
+            round_trip: self.round_trip(),
             clock: self.sample.map(|sample| sample.node.after(now.since(sample.taken))),
         }
     }

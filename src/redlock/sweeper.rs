@@ -85,7 +85,7 @@ async fn sweep(leftover: Leftover) {
         }
         let exchange = Exchange::open(&core, Arc::clone(&subject), Phase::Release, footprint, until);
         let asked = footprint.outstanding();
-        exchange.send(asked, &crate::protocol::Verb::Release);
+        exchange.send(asked, &crate::protocol::Verb::RELEASE);
         // Whoever does not answer within the pause is asked again after the next one.
         let _ = tokio::time::timeout(PAUSES.1, exchange.filled(asked.len())).await;
         for (node, reply) in exchange.take() {

@@ -1,6 +1,7 @@
 //! `redfence status`: what each node believes, side by side.
 
-use redfence::{Agreement, ConnectError, Holder, Inspection, NodeStatus, Redlock, Resource, Row};
+use redfence::protocol::View;
+use redfence::{Agreement, ConnectError, Holder, Inspection, NodeStatus, Redlock, Resource, Row, Waiter};
 use serde::Serialize;
 
 use super::ms;
@@ -32,7 +33,17 @@ struct Node<'a> {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Said<'a> {
-    Seen { holder: Option<&'a str>, label: Option<String>, ttl_left_ms: Option<u64>, listening: u32, counter: String },
+    Seen {
+        holder: Option<&'a str>,
+        /// For whom the lock is reserved, where nobody holds it.
+        reserved_for: Option<&'a str>,
+        label: Option<String>,
+        ttl_left_ms: Option<u64>,
+        /// How many processes wait, and the label of the next.
+        waiting: u32,
+        next: Option<&'a str>,
+        counter: String,
+    },
     Failed { error: String },
 }
 
@@ -77,10 +88,12 @@ fn machine<'a>(resource: &'a Resource, inspection: &'a Inspection, nodes: &[Node
     };
     let said = |row: &'a Row| match &row.view {
         Ok(view) => Said::Seen {
-            holder: view.occupant.as_deref(),
-            label: view.occupant.as_deref().and_then(parsed).map(|holder| holder.label().to_string()),
+            holder: view.held_by(),
+            reserved_for: reserved(view),
+            label: view.held_by().and_then(parsed).map(|holder| holder.label().to_string()),
             ttl_left_ms: view.ttl_left.map(ms),
-            listening: view.listening,
+            waiting: view.waiting,
+            next: next(view),
             counter: view.counter.to_string(),
         },
         Err(fault) => Said::Failed { error: fault.to_string() },
@@ -95,7 +108,7 @@ fn machine<'a>(resource: &'a Resource, inspection: &'a Inspection, nodes: &[Node
 }
 
 fn human(inspection: &Inspection, nodes: &[NodeStatus]) -> String {
-    let heading = ["node", "stands", "holder", "label", "time left", "listening", "counter", "round trip", "clock"];
+    let heading = ["node", "stands", "holder", "label", "time left", "waiting", "next", "counter", "round trip", "clock"];
     let heading = heading.map(str::to_owned).to_vec();
     let rows = std::iter::once(heading).chain(inspection.rows.iter().zip(nodes).map(row));
     let rows = table(&rows.collect::<Vec<_>>());
@@ -117,11 +130,12 @@ fn row((row, status): (&Row, &NodeStatus)) -> Vec<String> {
         Err(fault) => return vec![address, fault.to_string()],
         Ok(view) => view,
     };
-    let (holder, label) = match view.occupant.as_deref() {
-        None => ("-".to_owned(), "-".to_owned()),
-        Some(occupant) => match parsed(occupant) {
+    let (holder, label) = match (view.held_by(), reserved(view)) {
+        (None, None) => ("-".to_owned(), "-".to_owned()),
+        (None, Some(waiter)) => ("reserved".to_owned(), waiter.to_owned()),
+        (Some(holder), _) => match parsed(holder) {
             Some(holder) => (format!("{:?}", holder.id()), holder.label().to_string()),
-            None => (foreign(occupant), "another program's".to_owned()),
+            None => (foreign(holder), "another program's".to_owned()),
         },
     };
     let left = match (&view.occupant, view.ttl_left) {
@@ -129,14 +143,16 @@ fn row((row, status): (&Row, &NodeStatus)) -> Vec<String> {
         (Some(_), Some(left)) => node::seconds(left),
         (Some(_), None) => "for ever".to_owned(),
     };
-    let (standing, listening, counter) = (node::standing(status), view.listening.to_string(), view.counter.to_string());
+    let (standing, waiting, counter) = (node::standing(status), view.waiting.to_string(), view.counter.to_string());
+    let next = next(view).unwrap_or("-").to_owned();
     vec![
         address,
         standing,
         holder,
         label,
         left,
-        listening,
+        waiting,
+        next,
         counter,
         node::round_trip(status),
         node::clock_offset(status),
@@ -147,7 +163,7 @@ fn row((row, status): (&Row, &NodeStatus)) -> Vec<String> {
 pub(super) fn agreement(inspection: &Inspection) -> String {
     let nodes = inspection.rows.len();
     let views = || inspection.rows.iter().filter_map(|row| row.view.as_ref().ok());
-    let with = |occupant: Option<&str>| views().filter(|view| view.occupant.as_deref() == occupant).count();
+    let with = |occupant: Option<&str>| views().filter(|view| view.held_by() == occupant).count();
     match inspection.agreement() {
         Agreement::HeldBy(holder) => {
             let name = parsed(&holder).map_or_else(|| foreign(&holder), |holder| format!("{holder:?}"));
@@ -166,7 +182,17 @@ pub(super) fn agreement(inspection: &Inspection) -> String {
 }
 
 fn occupants(inspection: &Inspection) -> impl Iterator<Item = &str> {
-    inspection.rows.iter().filter_map(|row| row.view.as_ref().ok()?.occupant.as_deref())
+    inspection.rows.iter().filter_map(|row| row.view.as_ref().ok()?.held_by())
+}
+
+/// The label of the one for which the lock is reserved.
+fn reserved(view: &View) -> Option<&str> {
+    Waiter::reserved(view.occupant.as_deref()?).map(|(_, label)| label)
+}
+
+/// The label of the one that waits longest.
+fn next(view: &View) -> Option<&str> {
+    Waiter::of_entry(view.first.as_deref()?).map(|(_, label)| label)
 }
 
 pub(super) fn parsed(occupant: &str) -> Option<Holder> {

@@ -39,7 +39,7 @@ pub(crate) async fn who(args: &WhoArgs, global: &Global, output: Output) -> Resu
         _ => None,
     };
     let views = || inspection.rows.iter().filter_map(|row| row.view.as_ref().ok());
-    let of_holder = || views().filter(|view| view.occupant.is_some() && view.occupant == holder);
+    let of_holder = || views().filter(|view| view.held_by().is_some() && view.held_by() == holder.as_deref());
     let left = of_holder().filter_map(|view| view.ttl_left).max();
     let mut human = status::agreement(&inspection);
     if let Some(left) = left {
@@ -64,6 +64,6 @@ pub(crate) async fn who(args: &WhoArgs, global: &Global, output: Output) -> Resu
 fn may_be_held(inspection: &Inspection) -> bool {
     let silent = inspection.rows.len() - status::answered(inspection);
     let views = || inspection.rows.iter().filter_map(|row| row.view.as_ref().ok());
-    let with = |occupant: &_| views().filter(|view| view.occupant == *occupant).count();
-    silent >= inspection.needed || views().any(|view| with(&view.occupant) + silent >= inspection.needed)
+    let with = |holder| views().filter(|view| view.held_by() == holder).count();
+    silent >= inspection.needed || views().any(|view| with(view.held_by()) + silent >= inspection.needed)
 }

@@ -3,9 +3,9 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
-use redfence::node::{Answer, Ear};
+use redfence::node::{Answer, WakeListener};
 use redfence::protocol::{FaultKind, Quorum, Request};
-use redfence::{Builder, EmbeddedNode, Node, NodeId};
+use redfence::{Builder, EmbeddedNode, LockerId, Node, NodeId};
 
 use crate::args::Global;
 use crate::connect;
@@ -102,8 +102,8 @@ impl Node for SwitchedNode {
         self.node.admit(session);
     }
 
-    fn listen(&self, id: NodeId, ear: Weak<dyn Ear>) {
-        self.node.listen(id, ear);
+    fn listen(&self, id: NodeId, locker: LockerId, listener: Weak<dyn WakeListener>) {
+        self.node.listen(id, locker, listener);
     }
 
     fn address(&self) -> String {

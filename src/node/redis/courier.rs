@@ -26,8 +26,11 @@ pub(super) struct Courier {
 
 /// The first and the longest pause between failed dials.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
-/// How often within the response time-out it is looked whether the same turn is still on the way.
+/// How often within the response time-out it is looked whether anything has come in.
 const GLANCES: u32 = 4;
+
+/// How many times as long as the response time-out a server may be silent that did not answer at all last time.
+const LIMIT_GROWTH_MAX: u32 = 8;
 
 /// Also when the runtime ends: nobody waits for an answer that cannot come.
 impl Drop for Courier {
@@ -42,26 +45,34 @@ impl Courier {
         let entropy = Arc::clone(&self.route.options.entropy);
         let pauses = || Backoff::new(PAUSES.0, PAUSES.1, || entropy.u32());
         let mut pause = pauses();
+        let mut limit = self.route.options.response_timeout;
         let marker = Arc::new(Marker::new(&self.route.options.prefix, self.route.login.db()));
         while !self.desk.is_done() {
             match self.route.connect().await {
                 Ok((main, pushes)) => {
                     tracing::debug!(node = self.name, ?pushes, "connected");
-                    pause = pauses();
                     self.session.send_modify(|session| *session += 1);
                     let session = *self.session.borrow();
                     let line =
                         Line::new((main, pushes), self.route.options.prefix.clone(), Arc::clone(&marker), session);
                     self.desk.open(line);
                     self.link.send_replace(Link::Up);
-                    let Some(fault) = self.serve().await else { return };
+                    let Some(fault) = self.serve(limit).await else { return };
                     if fault.kind == FaultKind::TimedOut || fault.kind == FaultKind::Unexpected {
                         tracing::warn!(node = self.name, %fault, "connection dropped");
                     } else {
                         tracing::debug!(node = self.name, %fault, "connection lost");
                     }
                     self.link.send_replace(Link::Dialing);
-                    self.desk.dial(&fault);
+                    let was_of_use = self.desk.dial(&fault);
+                    let timeout = self.route.options.response_timeout;
+                    limit = if was_of_use { timeout } else { (limit * 2).min(timeout * LIMIT_GROWTH_MAX) };
+                    if was_of_use {
+                        pause = pauses();
+                    } else {
+                        // A login that works proves nothing: without a pause this would be a storm of dials.
+                        sleep(pause.next().unwrap_or(PAUSES.1)).await;
+                    }
                 }
                 Err(fault) => {
                     self.desk.give_up(&fault);
@@ -76,22 +87,23 @@ impl Courier {
     }
 
     /// Until the connection is of no use any more, and why; `None` when nobody needs it.
-    async fn serve(&self) -> Option<Fault> {
+    async fn serve(&self, limit: Duration) -> Option<Fault> {
         tokio::select! {
             biased;
             end = poll_fn(|context| self.desk.poll(context)) => end,
-            fault = self.watch() => Some(fault),
+            fault = self.watch(limit) => Some(fault),
         }
     }
 
-    /// Until one turn has been on the way for the response time-out.
-    async fn watch(&self) -> Fault {
-        let limit = self.route.options.response_timeout;
+    /// Until nothing has come in for `limit` though something is unanswered. A server that has much to do answers late, and a
+    /// connection that is dropped would give it more to do.
+    async fn watch(&self, limit: Duration) -> Fault {
         let mut on_the_way = (None, 0);
         loop {
             sleep(limit / GLANCES).await;
-            let turn = self.desk.turn_on_the_way();
-            on_the_way = if turn.is_some() && turn == on_the_way.0 { (turn, on_the_way.1 + 1) } else { (turn, 0) };
+            let progress = self.desk.progress_on_the_way();
+            let stands = progress.is_some() && progress == on_the_way.0;
+            on_the_way = if stands { (progress, on_the_way.1 + 1) } else { (progress, 0) };
             if on_the_way.1 >= GLANCES {
                 return Fault::new(FaultKind::TimedOut, format!("no answer within {limit:?}"));
             }

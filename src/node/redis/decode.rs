@@ -55,7 +55,8 @@ pub(super) fn reply(prefix: &Prefix, verb: &Verb, value: Value) -> Reply {
         },
         (Verb::Seal { .. }, Value::Int(1)) => Reply::Sealed,
         (Verb::Extend { .. }, Value::Int(1)) => Reply::Extended,
-        (Verb::Release | Verb::Force, Value::Int(1)) => Reply::Released,
+        (Verb::Release { .. } | Verb::Force, Value::Int(1)) => Reply::Released,
+        (Verb::Leave, Value::Int(1)) => Reply::Left,
         (Verb::Scan { .. }, Value::Array(parts)) => {
             scanned(prefix, &parts).unwrap_or_else(|| unexpected(&Value::Array(parts)))
         }
@@ -68,13 +69,16 @@ pub(super) fn reply(prefix: &Prefix, verb: &Verb, value: Value) -> Reply {
     }
 }
 
-/// Reads `{holder, ms left, counter, how many listen}`.
+/// Reads `{holder, ms left, counter, place}`, and behind it what only an inspection tells: `how many wait, the first of them`.
 fn view(parts: &[Value]) -> Option<View> {
-    let [occupant, ttl_left, counter, Value::Int(listening)] = parts else { return None };
+    let [occupant, ttl_left, counter, Value::Int(place), queue @ ..] = parts else { return None };
+    let text = |value: &Value| match value {
+        Value::BulkString(bytes) => Some(String::from_utf8_lossy(bytes).into()),
+        _ => None,
+    };
     let occupant = match occupant {
         Value::Nil => None,
-        Value::BulkString(bytes) => Some(String::from_utf8_lossy(bytes).into()),
-        _ => return None,
+        value => Some(text(value)?),
     };
     let ttl_left = match ttl_left {
         Value::Int(ms) => u64::try_from(*ms).ok().map(Duration::from_millis),
@@ -86,8 +90,12 @@ fn view(parts: &[Value]) -> Option<View> {
         Value::BulkString(digits) => str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok()).unwrap_or(0),
         _ => return None,
     };
-    let listening = u32::try_from(*listening).unwrap_or_default();
-    Some(View { occupant, ttl_left, counter, listening })
+    let place = u32::try_from(*place).ok();
+    let (waiting, first) = match queue {
+        [Value::Int(waiting), first] => (u32::try_from(*waiting).unwrap_or_default(), text(first)),
+        _ => (0, None),
+    };
+    Some(View { occupant, ttl_left, counter, place, waiting, first })
 }
 
 /// Reads what `scan.lua` answers. What is no lock of ours is left out.

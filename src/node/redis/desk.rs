@@ -11,9 +11,9 @@ use std::task::{Context, Poll, Waker};
 use super::encode::Wire;
 use super::keys::Prefix;
 use super::line::{Envelope, Line, Outbox};
-use crate::NodeId;
-use crate::node::{Answer, Ear};
-use crate::protocol::{Fault, FaultKind, Reply, Request, Verb};
+use crate::node::{Answer, WakeListener};
+use crate::protocol::{Fault, FaultKind, Reply, Request, Verb, View};
+use crate::{HolderId, LockerId, NodeId};
 
 /// What senders and the courier of one server share.
 pub(super) struct Desk {
@@ -29,7 +29,7 @@ struct Inner {
     courier: Waker,
     /// Nobody will hand in anything any more.
     closed: bool,
-    ears: Vec<(NodeId, Weak<dyn Ear>)>,
+    listeners: Vec<(NodeId, LockerId, Weak<dyn WakeListener>)>,
 }
 
 /// The way to the server.
@@ -38,8 +38,8 @@ enum Way {
     Dialing,
     /// In use.
     Up(Box<Line>),
-    /// Writing failed; the courier is told.
-    Broken(Fault, Vec<Envelope>),
+    /// Writing failed; the courier is told. Whether anything was answered before.
+    Broken(Fault, Vec<Envelope>, bool),
     /// The last dial failed, so requests fail as well.
     Down(Fault),
 }
@@ -66,7 +66,7 @@ impl Desk {
             queue: VecDeque::new(),
             courier: Waker::noop().clone(),
             closed: false,
-            ears: Vec::new(),
+            listeners: Vec::new(),
         };
         Self { prefix, admitted: AtomicU64::new(0), inner: Mutex::new(inner) }
     }
@@ -77,6 +77,10 @@ impl Desk {
         {
             let mut inner = self.lock();
             for (request, answer) in requests {
+                if request.verb.is_release() && withdraw(&mut inner.queue, request.subject.holder.id(), &mut outbox) {
+                    outbox.answers.push((answer, Reply::Refused(View::default())));
+                    continue;
+                }
                 let refusal = match &inner.way {
                     Way::Down(fault) => Some(unsent(fault)),
                     _ if inner.queue.len() >= most_before(&request.verb) => Some(Fault::new(FaultKind::Overloaded, "")),
@@ -107,7 +111,8 @@ impl Desk {
             let admits = self.admitted.load(Ordering::Relaxed) == line.session;
             if let Err(error) = line.begin(queue, admits, context, outbox) {
                 let fault = Fault::new(FaultKind::ConnectionLost, error.to_string());
-                *way = Way::Broken(fault, line.unanswered().collect());
+                let was_of_use = line.answers > 0;
+                *way = Way::Broken(fault, line.unanswered().collect(), was_of_use);
                 return;
             }
         }
@@ -130,7 +135,7 @@ impl Desk {
                         let written = written.map_err(|error| Fault::new(FaultKind::ConnectionLost, error.to_string()));
                         written.and_then(|()| line.read(context, queue, &mut outbox)).err()
                     }
-                    Way::Broken(fault, _) => Some(fault.clone()),
+                    Way::Broken(fault, ..) => Some(fault.clone()),
                     Way::Dialing | Way::Down(_) => Some(Fault::new(FaultKind::Unreachable, "")),
                 }
             };
@@ -160,14 +165,16 @@ impl Desk {
         self.hand_in([]);
     }
 
-    /// The connection is gone, and another one is dialled: what was sent fails with `fault`, what was not waits.
-    pub(super) fn dial(&self, fault: &Fault) {
-        let unanswered: Vec<Envelope> = match std::mem::replace(&mut self.lock().way, Way::Dialing) {
-            Way::Up(mut line) => line.unanswered().collect(),
-            Way::Broken(_, unanswered) => unanswered,
-            Way::Dialing | Way::Down(_) => Vec::new(),
+    /// The connection is gone, and another one is dialled: what was sent fails with `fault`, what was not waits. Tells
+    /// whether the server answered anything over it.
+    pub(super) fn dial(&self, fault: &Fault) -> bool {
+        let (unanswered, was_of_use) = match std::mem::replace(&mut self.lock().way, Way::Dialing) {
+            Way::Up(mut line) => (line.unanswered().collect(), line.answers > 0),
+            Way::Broken(_, unanswered, was_of_use) => (unanswered, was_of_use),
+            Way::Dialing | Way::Down(_) => (Vec::new(), true),
         };
         self.refuse(unanswered, fault);
+        was_of_use
     }
 
     /// There is no connection: what waits and what will be handed in fails at once, nothing is kept for a connection that
@@ -203,9 +210,9 @@ impl Desk {
         inner.closed && inner.queue.is_empty()
     }
 
-    /// The turn that is on the way, by its number, if one is.
-    pub(super) fn turn_on_the_way(&self) -> Option<u64> {
-        self.lock().line().filter(|line| !line.is_idle()).map(|line| line.turns)
+    /// While something is unanswered: a number that grows with every turn and every answer.
+    pub(super) fn progress_on_the_way(&self) -> Option<u64> {
+        self.lock().line().filter(|line| !line.is_idle()).map(|line| line.progress)
     }
 
     /// Lets grants through over this session, and over no other.
@@ -213,9 +220,9 @@ impl Desk {
         self.admitted.store(session, Ordering::Relaxed);
     }
 
-    /// `ear` is told from now on which locks were released.
-    pub(super) fn listen(&self, node: NodeId, ear: Weak<dyn Ear>) {
-        self.lock().ears.push((node, ear));
+    /// `listener` takes in what `locker` is told from now on.
+    pub(super) fn listen(&self, node: NodeId, locker: LockerId, listener: Weak<dyn WakeListener>) {
+        self.lock().listeners.push((node, locker, listener));
     }
 
     fn refuse(&self, envelopes: impl IntoIterator<Item = Envelope>, fault: &Fault) {
@@ -228,11 +235,19 @@ impl Desk {
         for (answer, reply) in outbox.answers {
             answer.reply(reply);
         }
-        if !outbox.freed.is_empty() {
-            let ears: Vec<_> =
-                self.lock().ears.iter().filter_map(|(node, ear)| Some((*node, ear.upgrade()?))).collect();
-            for (resource, holder) in &outbox.freed {
-                ears.iter().for_each(|(node, ear)| ear.freed(*node, resource, *holder));
+        if outbox.wakes.is_empty() && !outbox.is_deaf {
+            return;
+        }
+        let alive = |(node, locker, listener): &(NodeId, LockerId, Weak<dyn WakeListener>)| {
+            Some((*node, *locker, listener.upgrade()?))
+        };
+        let listeners: Vec<_> = self.lock().listeners.iter().filter_map(alive).collect();
+        for (node, locker, listener) in listeners {
+            for (_, resource, after) in outbox.wakes.iter().filter(|(whom, ..)| *whom == locker) {
+                listener.woken(node, resource, *after);
+            }
+            if outbox.is_deaf {
+                listener.hears(node, false);
             }
         }
     }
@@ -255,4 +270,18 @@ impl Inner {
 fn unsent(fault: &Fault) -> Fault {
     let kind = if fault.kind.never_sent() { fault.kind } else { FaultKind::Unreachable };
     Fault { kind, detail: fault.detail.clone() }
+}
+
+/// Takes a grant that was not sent yet out of the queue, because its release comes: nobody waits for it any more. Mostly it
+/// is one of the last.
+fn withdraw(queue: &mut VecDeque<Envelope>, holder: HolderId, outbox: &mut Outbox) -> bool {
+    const LOOK_AT: usize = 64;
+    let is_its = |envelope: &Envelope| {
+        matches!(envelope.request.verb, Verb::Grant { .. }) && envelope.request.subject.holder.id() == holder
+    };
+    let Some(back) = queue.iter().rev().take(LOOK_AT).position(is_its) else { return false };
+    if let Some(grant) = queue.remove(queue.len() - 1 - back) {
+        outbox.fail(grant.answer, FaultKind::Withdrawn);
+    }
+    true
 }

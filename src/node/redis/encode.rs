@@ -7,14 +7,16 @@ use std::time::Duration;
 use super::keys::Prefix;
 use super::script::Script;
 use crate::WallTime;
-use crate::protocol::{Record, Settlement, Subject, Verb};
+use crate::protocol::{Next, Record, Settlement, Subject, Verb};
 
 /// What every request about a subject says, encoded once for all nodes.
 #[derive(Debug)]
 pub(super) struct Wire {
-    /// Lock and counter.
+    /// Lock, counter and queue.
     keys: Vec<u8>,
     holder: Vec<u8>,
+    /// What a queue stores.
+    entry: Vec<u8>,
 }
 
 impl Wire {
@@ -27,11 +29,14 @@ impl Wire {
         LAST.with_borrow_mut(|last| match last {
             Some((whose, its_prefix, wire)) if Arc::ptr_eq(whose, subject) && its_prefix == prefix => Arc::clone(wire),
             _ => {
-                let (mut keys, mut holder) = (Vec::with_capacity(96), Vec::with_capacity(64));
+                let (mut keys, mut holder, mut entry) =
+                    (Vec::with_capacity(160), Vec::with_capacity(64), Vec::with_capacity(64));
                 keys.bulk(prefix.lock(&subject.resource).as_bytes());
                 keys.bulk(prefix.counter(&subject.resource).as_bytes());
+                keys.bulk(prefix.queue(&subject.resource).as_bytes());
                 holder.bulk(subject.holder.to_string().as_bytes());
-                let wire = Arc::new(Self { keys, holder });
+                entry.bulk(subject.waiter.entry(subject.holder.label().as_str()).as_bytes());
+                let wire = Arc::new(Self { keys, holder, entry });
                 *last = Some((Arc::clone(subject), prefix.clone(), Arc::clone(&wire)));
                 wire
             }
@@ -41,44 +46,84 @@ impl Wire {
 
 /// Whether requests of this kind share a script call with others.
 pub(super) const fn is_batched(verb: &Verb) -> bool {
-    matches!(verb, Verb::Grant { .. } | Verb::Seal { .. } | Verb::Extend { .. } | Verb::Release)
+    matches!(
+        verb,
+        Verb::Grant { .. } | Verb::Seal { .. } | Verb::Extend { .. } | Verb::Release { .. } | Verb::Leave | Verb::Force
+    )
 }
 
-/// One script call for several requests that [`is_batched`] lets through.
-pub(super) fn turn<'a>(
+/// One script call for several requests that [`is_batched`] lets through. `waits` says whether a grant may wait.
+pub(super) fn batch<'a>(
     out: &mut Vec<u8>,
     loaded: bool,
+    waits: bool,
     requests: impl ExactSizeIterator<Item = (&'a Wire, &'a Verb)> + Clone,
 ) {
     let count = requests.len();
-    out.array(3 + 6 * count);
-    call(out, Script::Turn, loaded);
-    out.number(2 * count as u64);
+    let words: usize = requests.clone().map(|(_, verb)| words(verb, waits)).sum();
+    out.array(3 + 3 * count + words);
+    call(out, Script::Batch, loaded);
+    out.number(3 * count as u64);
     for (wire, _) in requests.clone() {
         out.extend_from_slice(&wire.keys);
     }
     for (wire, verb) in requests {
-        let mut word = [0; 12];
-        let (letter, count, one, other) = match *verb {
-            Verb::Grant { ttl, floor, block, yield_at } => {
-                let letter = match yield_at {
-                    0 => b'G',
-                    1 => b'P',
-                    _ => b'Q',
-                };
-                (letter, block, whole_ms(ttl), floor)
-            }
-            Verb::Seal { token } => (b'S', 0, token, 0),
-            Verb::Extend { ttl } => (b'E', 0, whole_ms(ttl), 0),
-            _ => (b'R', 0, 0, 0),
-        };
-        let mut digits = itoa::Buffer::new();
-        let digits = if count > 0 { digits.format(count) } else { "" };
-        let word = letter_and(&mut word, letter, digits);
-        out.bulk(word);
+        request(out, wire, verb, waits);
+    }
+}
+
+/// How many words [`request`] writes.
+const fn words(verb: &Verb, waits: bool) -> usize {
+    match verb {
+        Verb::Grant { waits: Some(_), .. } if waits => 6,
+        Verb::Grant { .. } | Verb::Release { next: Next::Rejoin { .. } } => 4,
+        Verb::Release { next: Next::Grant | Next::Nobody } | Verb::Force => 2,
+        _ => 3,
+    }
+}
+
+fn request(out: &mut Vec<u8>, wire: &Wire, verb: &Verb, may_wait: bool) {
+    let mut letter = |letter: &[u8]| {
+        out.bulk(letter);
         out.extend_from_slice(&wire.holder);
-        out.number(one);
-        out.number(other);
+    };
+    match *verb {
+        Verb::Grant { ttl, floor, block, waits } => {
+            let waits = waits.filter(|_| may_wait);
+            let mut word = [0; 12];
+            let what = waits.map_or(b'G', |waits| if waits.overrides { b'O' } else { b'W' });
+            letter(letter_and(&mut word, what, itoa::Buffer::new().format(block)));
+            out.number(whole_ms(ttl));
+            out.number(floor);
+            if let Some(waits) = waits {
+                out.number(whole_us(waits.waited));
+                out.extend_from_slice(&wire.entry);
+            }
+        }
+        Verb::Seal { token } => {
+            letter(b"S");
+            out.number(token);
+        }
+        Verb::Extend { ttl } => {
+            letter(b"E");
+            out.number(whole_ms(ttl));
+        }
+        Verb::Release { next: Next::Queue { stand_by } } => {
+            letter(b"R");
+            out.bulk(if stand_by { b"1" } else { b"0" });
+        }
+        Verb::Release { next: Next::Grant } => letter(b"K"),
+        Verb::Release { next: Next::Nobody } => letter(b"N"),
+        Verb::Release { next: Next::Rejoin { waited } } => {
+            letter(b"B");
+            out.number(whole_us(waited));
+            out.extend_from_slice(&wire.entry);
+        }
+        Verb::Leave => {
+            letter(b"L");
+            out.extend_from_slice(&wire.entry);
+        }
+        _ => letter(b"F"),
     }
 }
 
@@ -89,26 +134,26 @@ fn letter_and<'a>(word: &'a mut [u8; 12], letter: u8, digits: &str) -> &'a [u8] 
     word.get(..=digits.len()).unwrap_or_default()
 }
 
+/// Lets the server send what `locker` is told, and tries whether it may be told anything.
+pub(super) fn subscribe(out: &mut Vec<u8>, channel: &str) {
+    out.array(2);
+    [&b"SUBSCRIBE"[..], channel.as_bytes()].into_iter().for_each(|word| out.bulk(word));
+}
+
+/// Publishes nothing over a channel: tells whether that is permitted, and how many receive it.
+pub(super) fn publish_nothing(out: &mut Vec<u8>, channel: &str) {
+    out.array(3);
+    [&b"PUBLISH"[..], channel.as_bytes(), b""].into_iter().for_each(|word| out.bulk(word));
+}
+
 /// One request by itself.
-pub(super) fn single(out: &mut Vec<u8>, prefix: &Prefix, loaded: bool, subject: &Subject, wire: &Wire, verb: &Verb) {
+pub(super) fn single(out: &mut Vec<u8>, prefix: &Prefix, loaded: bool, wire: &Wire, verb: &Verb) {
     match *verb {
-        Verb::Watch | Verb::Unwatch => {
-            out.array(2);
-            out.bulk(if *verb == Verb::Watch { b"SUBSCRIBE" } else { b"UNSUBSCRIBE" });
-            out.bulk(prefix.lock(&subject.resource).as_bytes());
-        }
         Verb::Inspect => {
-            out.array(5);
-            call(out, Script::Inspect, loaded);
-            out.number(2);
-            out.extend_from_slice(&wire.keys);
-        }
-        Verb::Force => {
             out.array(6);
-            call(out, Script::Force, loaded);
-            out.number(2);
+            call(out, Script::Inspect, loaded);
+            out.number(3);
             out.extend_from_slice(&wire.keys);
-            out.extend_from_slice(&wire.holder);
         }
         Verb::Scan { cursor, count, remove } => {
             out.array(8);
@@ -165,15 +210,13 @@ pub(super) fn is_loaded(out: &mut Vec<u8>, sha: &str) {
     [&b"SCRIPT"[..], b"EXISTS", sha.as_bytes()].into_iter().for_each(|word| out.bulk(word));
 }
 
-/// The script of a request that is made by itself, if it is made by one.
-pub(super) const fn script_of(verb: &Verb) -> Option<Script> {
+/// The script of a request.
+pub(super) const fn script_of(verb: &Verb) -> Script {
     match verb {
-        Verb::Inspect => Some(Script::Inspect),
-        Verb::Force => Some(Script::Force),
-        Verb::Scan { .. } => Some(Script::Scan),
-        Verb::Look { .. } | Verb::Settle(_) | Verb::Wake { .. } => Some(Script::Join),
-        Verb::Watch | Verb::Unwatch => None,
-        Verb::Grant { .. } | Verb::Seal { .. } | Verb::Extend { .. } | Verb::Release => Some(Script::Turn),
+        Verb::Inspect => Script::Inspect,
+        Verb::Scan { .. } => Script::Scan,
+        Verb::Look { .. } | Verb::Settle(_) | Verb::Wake { .. } => Script::Join,
+        _ => Script::Batch,
     }
 }
 
@@ -213,6 +256,10 @@ impl Words for Vec<u8> {
     fn number(&mut self, number: u64) {
         self.bulk(itoa::Buffer::new().format(number).as_bytes());
     }
+}
+
+fn whole_us(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 fn whole_ms(duration: Duration) -> u64 {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::Resource;
+use crate::{LockerId, Resource};
 
 /// The first part of every key: `redfence` unless configured.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +29,24 @@ impl Prefix {
         let (_, name) = rest.split_once("}:lock:")?;
         // Another prefix may begin like this one, and anybody may write a key that looks like a lock's.
         Resource::new(name).ok().filter(|resource| self.lock(resource) == lock)
+    }
+
+    /// The queue of those who wait for a resource.
+    #[must_use]
+    pub fn queue(&self, resource: &Resource) -> String {
+        format!("{{{}:{}}}:queue:{resource}", self.0, resource.slot())
+    }
+
+    /// The channel over which a locker is told that a lock is reserved for it.
+    #[must_use]
+    pub fn wake(&self, locker: LockerId) -> String {
+        format!("{}:wake:{locker}", self.0)
+    }
+
+    /// The locker that is told over this channel; `None` for every other channel.
+    #[must_use]
+    pub fn locker_of(&self, channel: &str) -> Option<LockerId> {
+        channel.strip_prefix(&*self.0)?.strip_prefix(":wake:")?.parse().ok()
     }
 
     /// The record of having been joined.

@@ -3,10 +3,11 @@
 //! A turn is written by whoever has something to send while nothing is on the way; what comes up meanwhile waits and goes
 //! out together, as the next turn, when the last answer is in.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::task::Context;
+use std::time::Duration;
 
 use redis::{PushKind, Value};
 
@@ -16,9 +17,10 @@ use super::encode::{self, Wire};
 use super::keys::Prefix;
 use super::pipe::Pipe;
 use super::script::{Marker, Script};
+use super::subscription::Subscription;
 use crate::node::Answer;
 use crate::protocol::{Fault, FaultKind, Reply, Request, Verb};
-use crate::{Holder, HolderId, Resource};
+use crate::{LockerId, Resource};
 
 /// A request on its way.
 pub(super) struct Envelope {
@@ -31,17 +33,19 @@ pub(super) struct Envelope {
 #[derive(Default)]
 pub(super) struct Outbox {
     pub(super) answers: Vec<(Answer, Reply)>,
-    /// Locks that were released, as others told the server.
-    pub(super) freed: Vec<(Resource, HolderId)>,
+    /// Who is woken, for which lock, and in what time it is to be had.
+    pub(super) wakes: Vec<(LockerId, Resource, Duration)>,
+    /// Wakes do not come in.
+    pub(super) is_deaf: bool,
 }
 
 impl Outbox {
-    fn fail(&mut self, answer: Answer, kind: FaultKind) {
+    pub(super) fn fail(&mut self, answer: Answer, kind: FaultKind) {
         self.answers.push((answer, Reply::Failed(Fault::new(kind, ""))));
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.answers.is_empty() && self.freed.is_empty()
+        self.answers.is_empty() && self.wakes.is_empty() && !self.is_deaf
     }
 }
 
@@ -55,12 +59,15 @@ pub(super) struct Line {
     calls: VecDeque<Call>,
     /// Their requests.
     sent: VecDeque<Envelope>,
-    /// How many turns were sent over it.
-    pub(super) turns: u64,
+    /// How many turns were sent over it, and how many answers and messages came in.
+    pub(super) progress: u64,
+    /// How many requests were answered.
+    pub(super) answers: u64,
     /// Which scripts the server was told over this connection.
     loaded: [bool; Script::COUNT],
     marker: Arc<Marker>,
     pushes: Pushes,
+    subscription: Subscription,
     /// Whether the server has to be told that its node was joined.
     owes_trace: bool,
     has_left_trace: bool,
@@ -81,6 +88,10 @@ enum Call {
     AskForTrace,
     /// It is tried whether that can be told at all.
     TryToLoad,
+    /// What a locker is told is to come in over this connection.
+    Subscribe,
+    /// It is tried whether a locker can be told anything.
+    TryToPublish,
 }
 
 /// The most requests of one turn: a server works them off in about a millisecond.
@@ -96,10 +107,12 @@ impl Line {
             session,
             calls: VecDeque::new(),
             sent: VecDeque::new(),
-            turns: 0,
+            progress: 0,
+            answers: 0,
             loaded: [false; Script::COUNT],
             marker,
             pushes,
+            subscription: Subscription::default(),
             owes_trace: false,
             has_left_trace: false,
             was_joined: None,
@@ -114,7 +127,7 @@ impl Line {
     /// Whether a turn may begin. A second one may follow a single request at once: mostly it is the release behind a grant
     /// that nobody waited for, and the server does both in one go.
     pub(super) fn takes_more(&self) -> bool {
-        self.is_idle() || (self.sent.len() == 1 && self.calls.len() == 1 && !matches!(self.pushes, Pushes::Apart(_)))
+        self.is_idle() || (self.sent.len() == 1 && self.calls.len() == 1)
     }
 
     /// What was sent and has no answer.
@@ -130,12 +143,11 @@ impl Line {
         context: &mut Context<'_>,
         outbox: &mut Outbox,
     ) -> io::Result<()> {
-        let share = self.share(queue);
+        let share = queue.len().min(TURN_MAX);
         let mut turn: Vec<Envelope> = queue.drain(..share).collect();
         if turn.len() > 1 {
-            withdraw_released(&mut turn, outbox);
             // The same lock can be taken again in the turn that gives it back.
-            turn.sort_by_key(|envelope| envelope.request.verb != Verb::Release);
+            turn.sort_by_key(|envelope| !envelope.request.verb.is_release());
         }
         if !admits {
             // Behind a connection that was not joined may be a server that forgot everything.
@@ -143,33 +155,16 @@ impl Line {
                 outbox.fail(envelope.answer, FaultKind::NotJoined);
             }
         }
-        if matches!(self.pushes, Pushes::None) {
-            for envelope in turn.extract_if(.., |envelope| is_about_pushes(envelope)) {
-                outbox.fail(envelope.answer, FaultKind::Unexpected);
-            }
-        }
         if turn.is_empty() {
             return Ok(());
         }
-        self.encode(&turn);
+        self.encode(&turn, outbox);
         self.sent.extend(turn);
-        self.turns += 1;
+        self.progress += 1;
         self.write(context)
     }
 
-    /// How many of those that wait go out as one turn. What goes over a connection of its own is a turn of its own, so that
-    /// requests still take effect in their order.
-    fn share(&self, queue: &VecDeque<Envelope>) -> usize {
-        let most = queue.len().min(TURN_MAX);
-        match (&self.pushes, queue.front().map(is_about_pushes)) {
-            (Pushes::Apart(_), Some(first)) => {
-                queue.iter().take(most).take_while(|envelope| is_about_pushes(envelope) == first).count()
-            }
-            _ => most,
-        }
-    }
-
-    fn encode(&mut self, turn: &[Envelope]) {
+    fn encode(&mut self, turn: &[Envelope], outbox: &mut Outbox) {
         const fn verb(envelope: &Envelope) -> &Verb {
             &envelope.request.verb
         }
@@ -179,29 +174,45 @@ impl Line {
             encode::load(&mut self.main.out, &self.marker.code);
             self.calls.push_back(Call::LeaveTrace);
         }
+        for envelope in turn {
+            if matches!(verb(envelope), Verb::Grant { waits: Some(_), .. }) {
+                self.subscribe(envelope.request.subject.waiter.locker, outbox);
+            }
+        }
+        let may_wait = self.subscription.may_wait(matches!(self.pushes, Pushes::Apart(_)));
         for run in turn.chunk_by(|one, next| encode::is_batched(verb(one)) && encode::is_batched(verb(next))) {
             if run.first().is_some_and(|first| encode::is_batched(verb(first))) {
                 for batch in run.chunks(BATCH_MAX) {
-                    let loaded = self.knows(Script::Turn);
-                    encode::turn(&mut self.main.out, loaded, batch.iter().map(|e| (&*e.wire, verb(e))));
+                    let loaded = self.knows(Script::Batch);
+                    encode::batch(&mut self.main.out, loaded, may_wait, batch.iter().map(|e| (&*e.wire, verb(e))));
                     self.calls.push_back(Call::Batch(batch.len()));
                 }
                 continue;
             }
-            for envelope @ Envelope { request, wire, .. } in run {
+            for Envelope { request, wire, .. } in run {
                 if matches!(request.verb, Verb::Look { .. } | Verb::Settle(_) | Verb::Wake { .. }) {
                     encode::is_loaded(&mut self.main.out, &self.marker.sha);
                     encode::load(&mut self.main.out, Marker::TRIAL);
                     self.calls.extend([Call::AskForTrace, Call::TryToLoad]);
                 }
-                let loaded = encode::script_of(&request.verb).is_none_or(|script| self.knows(script));
-                let out = match &mut self.pushes {
-                    Pushes::Apart(ear) if is_about_pushes(envelope) => &mut ear.out,
-                    _ => &mut self.main.out,
-                };
-                encode::single(out, &self.prefix, loaded, &request.subject, wire, &request.verb);
+                let loaded = self.knows(encode::script_of(&request.verb));
+                encode::single(&mut self.main.out, &self.prefix, loaded, wire, &request.verb);
                 self.calls.push_back(Call::One);
             }
+        }
+    }
+
+    /// Lets what `locker` is told come in, once a connection, before it waits for the first time.
+    fn subscribe(&mut self, locker: LockerId, outbox: &mut Outbox) {
+        let Some(channel) = self.subscription.begin(&self.prefix, locker) else { return };
+        match &mut self.pushes {
+            Pushes::Inline => {
+                encode::subscribe(&mut self.main.out, &channel);
+                encode::publish_nothing(&mut self.main.out, &channel);
+                self.calls.extend([Call::Subscribe, Call::TryToPublish]);
+            }
+            Pushes::Apart(apart) => encode::subscribe(&mut apart.out, &channel),
+            Pushes::None => outbox.is_deaf |= self.subscription.refuse(),
         }
     }
 
@@ -213,7 +224,7 @@ impl Line {
     /// Writes what there is to write, as far as the streams take it.
     pub(super) fn write(&mut self, context: &mut Context<'_>) -> io::Result<()> {
         self.main.write(context)?;
-        if let Pushes::Apart(ear) = &mut self.pushes { ear.write(context) } else { Ok(()) }
+        if let Pushes::Apart(apart) = &mut self.pushes { apart.write(context) } else { Ok(()) }
     }
 
     /// Reads what has come in. What could not be done, because nothing ran, goes back to the front of `queue`.
@@ -226,25 +237,27 @@ impl Line {
         while let Some(value) = self.main.read(context)? {
             self.take(value, queue, outbox)?;
         }
-        while let Pushes::Apart(ear) = &mut self.pushes {
-            let Some(value) = ear.read(context)? else { break };
-            self.take(decode::as_push(value), queue, outbox)?;
+        while let Pushes::Apart(apart) = &mut self.pushes {
+            let Some(value) = apart.read(context)? else { break };
+            match decode::as_push(value) {
+                Value::Push { kind, data } => self.take_push(&kind, &data, outbox),
+                _ => outbox.is_deaf |= self.subscription.refuse(),
+            }
         }
         Ok(())
     }
 
     /// One reply has come in.
     fn take(&mut self, value: Value, queue: &mut VecDeque<Envelope>, outbox: &mut Outbox) -> Result<(), Fault> {
+        self.progress += 1;
         if let Value::Push { kind, data } = value {
-            match kind {
-                PushKind::Message => outbox.freed.extend(self.freed(&data)),
-                PushKind::Subscribe => self.answer_to(Verb::Watch, Reply::Watching, outbox),
-                PushKind::Unsubscribe => self.answer_to(Verb::Unwatch, Reply::Unwatched, outbox),
-                _ => {}
-            }
+            self.take_push(&kind, &data, outbox);
             return Ok(());
         }
         match (self.calls.pop_front(), value) {
+            (Some(Call::Subscribe), _) => outbox.is_deaf |= self.subscription.refuse(),
+            (Some(Call::TryToPublish), Value::Int(1..)) => {}
+            (Some(Call::TryToPublish), _) => outbox.is_deaf |= self.subscription.refuse(),
             (None, _) => return Err(Fault::new(FaultKind::Unexpected, "an answer to nothing")),
             (Some(Call::LeaveTrace), _) => {}
             (Some(Call::AskForTrace), value) => self.was_joined = decode::is_loaded(&value),
@@ -252,7 +265,7 @@ impl Line {
             (Some(Call::TryToLoad), Value::ServerError(_)) => self.was_joined = None,
             (Some(Call::TryToLoad), _) => {}
             (Some(Call::Batch(count)), value) if decode::is_unknown_script(&value) => {
-                self.again(count, Script::Turn, queue, outbox)
+                self.again(count, Script::Batch, queue, outbox)
             }
             (Some(Call::Batch(count)), Value::Array(values)) if values.len() == count => {
                 for (envelope, value) in self.sent.drain(..count).zip(values) {
@@ -269,7 +282,7 @@ impl Line {
             (Some(Call::One), value) => {
                 let Some(Envelope { request: Request { verb, .. }, .. }) = self.sent.front() else { return Ok(()) };
                 match encode::script_of(verb) {
-                    Some(script) if decode::is_unknown_script(&value) => self.again(1, script, queue, outbox),
+                    script if decode::is_unknown_script(&value) => self.again(1, script, queue, outbox),
                     _ => {
                         let mut reply = decode::reply(&self.prefix, verb, value);
                         if let Reply::Sighted(sight) = &mut reply {
@@ -303,38 +316,27 @@ impl Line {
         }
     }
 
-    /// A push is the answer to the request that is first, if it is that one: servers push for reasons of their own, too.
-    fn answer_to(&mut self, verb: Verb, reply: Reply, outbox: &mut Outbox) {
-        let is_it = self.sent.front().is_some_and(|envelope| envelope.request.verb == verb);
-        if is_it && self.calls.front() == Some(&Call::One) {
-            self.calls.pop_front();
-            outbox.answers.extend(self.sent.pop_front().map(|envelope| (envelope.answer, reply)));
+    /// The server says something that it was not asked for, or confirms a subscription.
+    fn take_push(&mut self, kind: &PushKind, data: &[Value], outbox: &mut Outbox) {
+        match kind {
+            PushKind::Message => outbox.wakes.extend(self.wake(data)),
+            PushKind::Subscribe => {
+                self.subscription.confirm();
+                if self.calls.front() == Some(&Call::Subscribe) {
+                    self.calls.pop_front();
+                } else if let (Pushes::Apart(_), Some(channel)) = (&self.pushes, self.subscription.last(&self.prefix)) {
+                    encode::publish_nothing(&mut self.main.out, &channel);
+                    self.calls.push_back(Call::TryToPublish);
+                }
+            }
+            _ => {}
         }
     }
 
-    fn freed(&self, data: &[Value]) -> Option<(Resource, HolderId)> {
-        let [Value::BulkString(channel), Value::BulkString(holder)] = data else { return None };
-        let holder: Holder = str::from_utf8(holder).ok()?.parse().ok()?;
-        Some((self.prefix.resource_of(str::from_utf8(channel).ok()?)?, holder.id()))
-    }
-}
-
-const fn is_about_pushes(envelope: &Envelope) -> bool {
-    matches!(envelope.request.verb, Verb::Watch | Verb::Unwatch)
-}
-
-/// A grant whose release waits in the same turn is not sent at all: its caller has given up.
-fn withdraw_released(turn: &mut Vec<Envelope>, outbox: &mut Outbox) {
-    if !turn.iter().any(|envelope| matches!(envelope.request.verb, Verb::Grant { .. })) {
-        return;
-    }
-    let id = |envelope: &Envelope| envelope.request.subject.holder.id();
-    let released: HashSet<_> = turn.iter().filter(|e| e.request.verb == Verb::Release).map(id).collect();
-    if released.is_empty() {
-        return;
-    }
-    let withdrawn = |e: &mut Envelope| matches!(e.request.verb, Verb::Grant { .. }) && released.contains(&id(e));
-    for envelope in turn.extract_if(.., withdrawn) {
-        outbox.fail(envelope.answer, FaultKind::Withdrawn);
+    fn wake(&self, data: &[Value]) -> Option<(LockerId, Resource, Duration)> {
+        let [Value::BulkString(channel), Value::BulkString(message)] = data else { return None };
+        let locker = self.prefix.locker_of(str::from_utf8(channel).ok()?)?;
+        let (after, lock) = str::from_utf8(message).ok()?.split_once(' ')?;
+        Some((locker, self.prefix.resource_of(lock)?, Duration::from_millis(after.parse().ok()?)))
     }
 }

@@ -14,6 +14,7 @@ mod line;
 mod loan;
 mod pipe;
 mod script;
+mod subscription;
 #[cfg(feature = "tls")]
 mod tls;
 
@@ -31,14 +32,14 @@ pub use keys::Prefix;
 use self::connection::Route;
 use self::courier::Courier;
 use self::desk::Desk;
-use super::{Answer, Ear, Node};
+use super::{Answer, Node, WakeListener};
 use crate::node::TokioSpawner;
 use crate::protocol::{Fault, FaultKind, Request};
-use crate::{Entropy, NodeId, Spawner};
+use crate::{Entropy, LockerId, NodeId, Spawner};
 
 /// A Redis or Valkey server as a node.
 ///
-/// One connection, and a second one for notices of releases where the server speaks only RESP2. What is sent while nothing is on the way goes out at once, and what is sent meanwhile goes out together,
+/// One connection, and a second one for wakes where the server speaks only RESP2. What is sent while nothing is on the way goes out at once, and what is sent meanwhile goes out together,
 /// in order, when the last answer is in. A task of the node's own reads and dials; it drops a connection whose answer stays
 /// out too long and dials anew, with growing pauses. While there is none, requests fail at once and are never kept for later.
 ///
@@ -228,8 +229,8 @@ impl Node for RedisNode {
         self.desk.hand_in([first, second]);
     }
 
-    fn listen(&self, id: NodeId, ear: Weak<dyn Ear>) {
-        self.desk.listen(id, ear);
+    fn listen(&self, id: NodeId, locker: LockerId, listener: Weak<dyn WakeListener>) {
+        self.desk.listen(id, locker, listener);
     }
 
     fn admit(&self, session: u64) {

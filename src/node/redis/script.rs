@@ -9,15 +9,14 @@ use super::keys::Prefix;
 /// One of the scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Script {
-    Turn,
+    Batch,
     Inspect,
-    Force,
     Scan,
     Join,
 }
 
 impl Script {
-    pub(super) const COUNT: usize = 5;
+    pub(super) const COUNT: usize = 4;
 
     /// A place of its own in an array of [`Script::COUNT`].
     pub(super) const fn index(self) -> usize {
@@ -27,9 +26,8 @@ impl Script {
     /// The whole text.
     pub(super) const fn code(self) -> &'static str {
         match self {
-            Self::Turn => include_str!("turn.lua"),
+            Self::Batch => include_str!("batch.lua"),
             Self::Inspect => include_str!("inspect.lua"),
-            Self::Force => include_str!("force.lua"),
             Self::Scan => include_str!("scan.lua"),
             Self::Join => include_str!("join.lua"),
         }
@@ -38,7 +36,7 @@ impl Script {
     /// Its hash, by which a server knows a script that it was told before.
     pub(super) fn sha(self) -> &'static str {
         static SHAS: LazyLock<[String; Script::COUNT]> = LazyLock::new(|| {
-            [Script::Turn, Script::Inspect, Script::Force, Script::Scan, Script::Join]
+            [Script::Batch, Script::Inspect, Script::Scan, Script::Join]
                 .map(|script| Hashed::new(script.code()).get_hash().to_owned())
         });
         SHAS.get(self.index()).map_or("", String::as_str)

@@ -1,5 +1,7 @@
 //! The suite that every [`Node`] must pass, in process or on a network.
 
+mod queue;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,7 +43,7 @@ pub async fn check(node: &dyn Node, fresh: &str) -> Result<(), Broken> {
     suite.a_lock_ends_by_itself().await?;
     suite.an_extension_puts_off_the_end().await?;
     suite.requests_take_effect_in_order().await?;
-    suite.a_polite_grant_minds_those_who_wait().await?;
+    queue::check(&suite).await?;
     suite.force_takes_from_the_expected_holder_only_and_always_moves_the_counter().await?;
     suite.a_scan_tells_every_lock().await
 }
@@ -67,7 +69,7 @@ impl Suite<'_> {
             Resource::new(format!("{}:{resource}", self.fresh)).map_err(|error| unusable(error.to_string()))?;
         let label = Label::new("contract suite").map_err(|error| unusable(error.to_string()))?;
         let holder = Holder::new(HolderId::from_random(holder), label);
-        Ok(Party { node: self.node, subject: Arc::new(Subject { resource, holder }) })
+        Ok(Party { node: self.node, subject: Arc::new(Subject::new(resource, holder)) })
     }
 
     async fn joining_comes_first(&self) -> Result<(), Broken> {
@@ -103,11 +105,11 @@ impl Suite<'_> {
         let (one, other) = (self.party("exclude", 1)?, self.party("exclude", 2)?);
         one.expect_free(rule).await?;
         let counter = one.granted(rule, TTL, 0).await?;
-        let view = other.refused(rule, Verb::Grant { ttl: TTL, floor: 0, block: 1, yield_at: 0 }).await?;
+        let view = other.refused(rule, Verb::Grant { ttl: TTL, floor: 0, block: 1, waits: None }).await?;
         let named = view.occupant.as_deref() == Some(&*one.subject.holder.to_string());
         let timed = view.ttl_left.is_some_and(|left| left <= TTL && left > TTL / 2);
         ensure(rule, named && timed && view.counter >= counter, &view)?;
-        let again = one.refused(rule, Verb::Grant { ttl: TTL, floor: 0, block: 1, yield_at: 0 }).await?;
+        let again = one.refused(rule, Verb::Grant { ttl: TTL, floor: 0, block: 1, waits: None }).await?;
         ensure("a grant is not repeated for its own holder", again.occupant == view.occupant, &again)
     }
 
@@ -119,7 +121,7 @@ impl Suite<'_> {
             let drawn = party.granted(rule, TTL, 0).await?;
             ensure(rule, drawn > last, &(last, drawn))?;
             ensure("a counter starts at the clock", drawn > 1_000_000_000_000_000, &drawn)?;
-            party.expect(rule, Verb::Release, &Reply::Released).await?;
+            party.expect(rule, Verb::RELEASE, &Reply::Released).await?;
             last = drawn;
         }
         let floored = self.party("counters", 20)?.granted("a grant reaches its floor", TTL, last + 1_000).await?;
@@ -154,10 +156,10 @@ impl Suite<'_> {
         let rule = "a release is for the lock's own holder";
         let (one, other) = (self.party("release", 50)?, self.party("release", 51)?);
         one.granted(rule, TTL, 0).await?;
-        other.refused(rule, Verb::Release).await?;
-        one.expect(rule, Verb::Release, &Reply::Released).await?;
+        other.refused(rule, Verb::RELEASE).await?;
+        one.expect(rule, Verb::RELEASE, &Reply::Released).await?;
         one.expect_free(rule).await?;
-        let view = one.refused("a second release finds nothing", Verb::Release).await?;
+        let view = one.refused("a second release finds nothing", Verb::RELEASE).await?;
         ensure("a second release finds nothing", view.occupant.is_none(), &view)
     }
 
@@ -179,7 +181,7 @@ impl Suite<'_> {
         one.expect(rule, Verb::Extend { ttl: TTL }, &Reply::Extended).await?;
         marker.granted(rule, SHORT, 0).await?;
         marker.wait_until_free(rule).await?;
-        one.expect(rule, Verb::Release, &Reply::Released).await
+        one.expect(rule, Verb::RELEASE, &Reply::Released).await
     }
 
     async fn force_takes_from_the_expected_holder_only_and_always_moves_the_counter(&self) -> Result<(), Broken> {
@@ -219,30 +221,13 @@ impl Suite<'_> {
         Ok(())
     }
 
-    async fn a_polite_grant_minds_those_who_wait(&self) -> Result<(), Broken> {
-        let rule = "a polite grant is refused while so many wait, and a refusal tells how many";
-        let (one, other) = (self.party("polite", 150)?, self.party("polite", 151)?);
-        let grant = |yield_at| Verb::Grant { ttl: TTL, floor: 0, block: 1, yield_at };
-        one.expect(rule, Verb::Watch, &Reply::Watching).await?;
-        let view = other.refused(rule, grant(1)).await?;
-        ensure(rule, view.occupant.is_none() && view.listening == 1, &view)?;
-        ensure(rule, matches!(other.ask(grant(2)).await, Reply::Granted { .. }), &"one waits, and two are minded")?;
-        let view = one.refused(rule, grant(0)).await?;
-        ensure(rule, view.occupant.is_some() && view.listening == 1, &view)?;
-        other.expect(rule, Verb::Release, &Reply::Released).await?;
-        // It has no answer that anybody needs; whoever asks after it finds that nobody waits.
-        one.ask(Verb::Unwatch).await;
-        ensure(rule, matches!(other.ask(grant(1)).await, Reply::Granted { .. }), &"nobody waits any more")?;
-        other.expect(rule, Verb::Release, &Reply::Released).await
-    }
-
     async fn requests_take_effect_in_order(&self) -> Result<(), Broken> {
         let rule = "requests take effect in the order in which they were sent";
         for round in 0..20 {
             let party = self.party("order", 100 + round)?;
-            let grant = Verb::Grant { ttl: TTL, floor: 0, block: 1, yield_at: 0 };
+            let grant = Verb::Grant { ttl: TTL, floor: 0, block: 1, waits: None };
             // Nobody waits for the grant: its release is sent right behind it.
-            for verb in [grant, Verb::Release] {
+            for verb in [grant, Verb::RELEASE] {
                 let request = Request { subject: Arc::clone(&party.subject), verb: verb.clone() };
                 if let Some(id) = NodeId::new(0) {
                     self.node.send(request, Answer::to(Arc::new(Nobody), id, verb));
@@ -260,7 +245,7 @@ impl Party<'_> {
     }
 
     async fn granted(&self, rule: &'static str, ttl: Duration, floor: u64) -> Result<u64, Broken> {
-        match self.ask(Verb::Grant { ttl, floor, block: 1, yield_at: 0 }).await {
+        match self.ask(Verb::Grant { ttl, floor, block: 1, waits: None }).await {
             Reply::Granted { counter } => Ok(counter),
             other => Err(Broken { rule, detail: format!("{other:?} instead of a grant") }),
         }

@@ -1,0 +1,74 @@
+//! [`Queue`]: who waits for one lock on one node, in order.
+
+use std::time::Duration;
+
+use crate::{LockerId, Resource, Waiter, WallTime};
+
+/// Those who wait for one lock, the first one first.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub(super) struct Queue {
+    /// In the order of their scores, and of their texts where those are equal, as a sorted set has them.
+    entries: Vec<(i64, Box<str>)>,
+    expires_at: WallTime,
+}
+
+/// A locker that a node wakes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Wake {
+    /// Whom.
+    pub locker: LockerId,
+    /// For which lock.
+    pub resource: Resource,
+    /// In what time the lock is to be had; zero where it is reserved for this locker now.
+    pub after: Duration,
+}
+
+impl Queue {
+    /// The most entries: who comes later asks after pauses.
+    pub(super) const LEN_MAX: usize = 4_096;
+    /// For so long a queue is kept that nobody joins.
+    pub(super) const TTL: Duration = Duration::from_secs(60);
+
+    /// Puts an entry in, or moves it forward; returns how many are before it, or `None` where there is no room.
+    pub(super) fn join(&mut self, score: i64, entry: &str, now: WallTime) -> Option<u32> {
+        let score = self.remove(entry).map_or(score, |earlier| earlier.min(score));
+        let at = self.entries.partition_point(|(other, text)| (*other, &**text) < (score, entry));
+        if at >= Self::LEN_MAX {
+            return None;
+        }
+        self.entries.insert(at, (score, entry.into()));
+        self.expires_at = WallTime::from_unix_ms(now.unix_ms()).after(Self::TTL);
+        u32::try_from(at).ok()
+    }
+
+    /// Takes an entry out; returns its score.
+    pub(super) fn remove(&mut self, entry: &str) -> Option<i64> {
+        let at = self.entries.iter().position(|(_, text)| &**text == entry)?;
+        Some(self.entries.remove(at).0)
+    }
+
+    /// Takes the first entry out.
+    pub(super) fn pop(&mut self) -> Option<(Waiter, Box<str>)> {
+        while !self.entries.is_empty() {
+            let (_, entry) = self.entries.remove(0);
+            if let Some((waiter, _)) = Waiter::of_entry(&entry) {
+                return Some((waiter, entry));
+            }
+        }
+        None
+    }
+
+    /// The first entry.
+    pub(super) fn first(&self) -> Option<&str> {
+        self.entries.first().map(|(_, entry)| &**entry)
+    }
+
+    pub(super) fn len(&self) -> u32 {
+        u32::try_from(self.entries.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Whether nothing of it is left at `now`.
+    pub(super) fn is_over(&self, now: WallTime) -> bool {
+        self.entries.is_empty() || self.expires_at < WallTime::from_unix_ms(now.unix_ms())
+    }
+}

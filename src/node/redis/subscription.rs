@@ -1,0 +1,45 @@
+//! [`Subscription`]: whether what the lockers of one connection are told comes in.
+
+use super::keys::Prefix;
+use crate::LockerId;
+
+/// What is known of the subscriptions of one connection.
+#[derive(Debug, Default)]
+pub(super) struct Subscription {
+    lockers: Vec<LockerId>,
+    /// How many of them the server has confirmed.
+    confirmed: usize,
+    /// The server refused to subscribe, or to publish.
+    is_deaf: bool,
+}
+
+impl Subscription {
+    /// The channel that has to be subscribed to before a request of `locker` waits; `None` where that was done.
+    pub(super) fn begin(&mut self, prefix: &Prefix, locker: LockerId) -> Option<String> {
+        if self.lockers.contains(&locker) {
+            return None;
+        }
+        self.lockers.push(locker);
+        Some(prefix.wake(locker))
+    }
+
+    /// The channel of the locker that asked last.
+    pub(super) fn last(&self, prefix: &Prefix) -> Option<String> {
+        self.lockers.last().map(|locker| prefix.wake(*locker))
+    }
+
+    pub(super) const fn confirm(&mut self) {
+        self.confirmed += 1;
+    }
+
+    /// Nobody is told anything over this connection; true where that is news.
+    pub(super) const fn refuse(&mut self) -> bool {
+        !std::mem::replace(&mut self.is_deaf, true)
+    }
+
+    /// Whether a request may wait to be told. Where messages come over another connection than the requests go, the
+    /// subscription has to stand first.
+    pub(super) const fn may_wait(&self, apart: bool) -> bool {
+        !self.is_deaf && (!apart || self.confirmed == self.lockers.len())
+    }
+}

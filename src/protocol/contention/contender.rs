@@ -1,0 +1,255 @@
+//! [`Contender`]: what one process that waits for one lock does next.
+
+use std::time::Duration;
+
+use super::super::{Backoff, Defeat, FaultKind, Quorum, Vote, Votes, Waits};
+use crate::{Moment, NodeId, NodeSet, Waiter};
+
+/// One process that waits for one lock. Wakes, votes, time and chance go in; when to ask, and how, comes out.
+///
+/// ```text
+///            ask                 defeated
+///  asking at ───▶ on its way ───────────────▶ asleep until `asks_at`
+///     ▲                                          │  woken by a quorum: at once
+///     │                                          │  woken by fewer: a fifth of its grace later
+///     └──────────────────────────────────────────┘  alarm: the locks that it met would have ended
+/// ```
+///
+/// Chance is uniform over `u32`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Contender {
+    quorum: Quorum,
+    waiter: Waiter,
+    since: Moment,
+    /// The nodes that woke it since it last asked.
+    woken_by: NodeSet,
+    /// When it asks though too few nodes have woken it.
+    hopes_until: Option<Moment>,
+    /// When it asks though nobody wakes it.
+    alarm: Moment,
+    /// Whether the reservation of the one before it has ended when the alarm rings.
+    stands_by: bool,
+    /// The nodes in whose queue it is, as far as it knows.
+    queued: NodeSet,
+    /// The nodes that do not pass wakes on.
+    deaf: NodeSet,
+    /// Whether too few nodes had woken it when it last asked.
+    hoped: bool,
+    /// How many attempts in a row were in vain after too few nodes had woken it; after pauses; after time-outs.
+    hopes: u32,
+    pauses: u32,
+    timeouts: u32,
+}
+
+/// What one that waits asks later for each that waits before it: not all ask when a lock ends by itself.
+const STEP: Duration = Duration::from_millis(1);
+/// A reservation that does not turn into a lock is the business of the one that stands by; others look later.
+const RESERVED_SLACK: Duration = Duration::from_millis(100);
+/// The longest sleep: half of the time for which a node keeps a queue that nobody joins.
+const ALARM_MAX: Duration = Duration::from_secs(30);
+/// The first and the longest ceiling of the pause where nothing wakes it.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(250));
+/// The same where nodes did not answer in time: they have too much to do already.
+const OVERLOAD: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(4));
+/// The longest time that few wakes are left alone, however often they were in vain.
+const HOPE_MAX: Duration = Duration::from_secs(1);
+/// Within this time those ask again whose queues are gone.
+const REJOIN_WITHIN: Duration = Duration::from_millis(250);
+
+impl Contender {
+    /// One that begins to wait at `now`.
+    #[must_use]
+    pub const fn new(quorum: Quorum, waiter: Waiter, now: Moment) -> Self {
+        Self {
+            quorum,
+            waiter,
+            since: now,
+            woken_by: NodeSet::EMPTY,
+            hopes_until: None,
+            alarm: now,
+            stands_by: false,
+            queued: NodeSet::EMPTY,
+            deaf: NodeSet::EMPTY,
+            hoped: false,
+            hopes: 0,
+            pauses: 0,
+            timeouts: 0,
+        }
+    }
+
+    /// The name by which it waits.
+    #[must_use]
+    pub const fn waiter(&self) -> Waiter {
+        self.waiter
+    }
+
+    /// For how long it has waited.
+    #[must_use]
+    pub const fn waited(&self, now: Moment) -> Duration {
+        now.since(self.since)
+    }
+
+    /// How many attempts in a row timed out.
+    #[must_use]
+    pub const fn timeouts(&self) -> u32 {
+        self.timeouts
+    }
+
+    /// It is about to ask: every wake from here on counts for the next time.
+    pub fn ask(&mut self, now: Moment) -> Waits {
+        let overrides = !self.woken_by.is_empty() || self.stands_by;
+        self.hoped = !self.woken_by.is_empty() && self.woken_by.len() < self.quorum.needed();
+        (self.woken_by, self.hopes_until, self.stands_by) = (NodeSet::EMPTY, None, false);
+        Waits { waited: self.waited(now), overrides }
+    }
+
+    /// The lock of the queue of `node` is, or in `after` will be, to be had.
+    pub fn woken(&mut self, node: NodeId, after: Duration, now: Moment, chance: u32) {
+        if after.is_zero() {
+            self.woken_by.insert(node);
+            if self.hopes_until.is_none() {
+                let patience = self.waiter.grace() / 5 * 2_u32.saturating_pow(self.hopes);
+                self.hopes_until = Some(now.after(share(patience.min(HOPE_MAX), chance)));
+            }
+        } else {
+            self.stands_by = true;
+            self.ring(now.after(after).after(share(STEP, chance)));
+        }
+    }
+
+    /// `node` has a new connection, so it does not pass on what it would have.
+    pub fn reconnected(&mut self, node: NodeId, now: Moment, chance: u32) {
+        self.queued = self.queued.without(NodeSet::from_iter([node]));
+        self.deaf = self.deaf.without(NodeSet::from_iter([node]));
+        if self.listening() < self.quorum.needed() {
+            self.ring(now.after(share(REJOIN_WITHIN, chance)));
+        }
+    }
+
+    /// Whether `node` passes on wakes at all.
+    pub fn hears(&mut self, node: NodeId, hears: bool, now: Moment, chance: u32) {
+        let one = NodeSet::from_iter([node]);
+        self.deaf = if hears { self.deaf.without(one) } else { self.deaf.iter().chain([node]).collect() };
+        if self.listening() < self.quorum.needed() {
+            self.ring(now.after(share(PAUSES.1, chance)));
+        }
+    }
+
+    /// An attempt was lost, and it waits on.
+    pub fn defeated(&mut self, lost: &Defeat, now: Moment, chance: u32) {
+        let votes = lost.votes();
+        self.hopes = if self.hoped { self.hopes.saturating_add(1) } else { 0 };
+        let queued = |(node, vote): (NodeId, &Vote)| match vote {
+            Vote::Refused(view) => view.place.is_some().then_some(node),
+            _ => None,
+        };
+        self.queued = votes.iter().filter_map(queued).collect();
+        self.alarm = now.after(match lost {
+            Defeat::Contended(_) => self.until_free(votes, chance),
+            Defeat::NoQuorum(_) | Defeat::TooSlow { .. } => self.until_reachable(votes, chance),
+        });
+    }
+
+    /// When it asks next, as things stand.
+    #[must_use]
+    pub fn asks_at(&self) -> Moment {
+        match self.hopes_until {
+            _ if self.woken_by.len() >= self.quorum.needed() => Moment::default(),
+            Some(hopes_until) => self.alarm.min(hopes_until),
+            None => self.alarm,
+        }
+    }
+
+    /// Until a quorum of the locks that were met will have ended.
+    fn until_free(&mut self, votes: &Votes, chance: u32) -> Duration {
+        self.timeouts = 0;
+        let place = place(votes);
+        let mut left = locks_end(votes, self.quorum.needed());
+        if reserved(votes) && place > 0 {
+            left += RESERVED_SLACK;
+        }
+        let alarm = left.min(ALARM_MAX) + STEP * place + STEP + share(STEP, chance);
+        // What it gave back it waits for as well.
+        if self.listening() + votes.granted() >= self.quorum.needed() {
+            self.pauses = 0;
+            return alarm;
+        }
+        self.pauses = self.pauses.saturating_add(1);
+        alarm.min(nth_pause(PAUSES, self.pauses, chance))
+    }
+
+    /// Until nodes that gave no answer may give one.
+    fn until_reachable(&mut self, votes: &Votes, chance: u32) -> Duration {
+        let is_late = |vote: &Vote| match vote {
+            Vote::Silent => true,
+            Vote::Failed(fault) => {
+                matches!(fault.kind, FaultKind::TimedOut | FaultKind::ConnectionLost | FaultKind::Overloaded)
+            }
+            _ => false,
+        };
+        if votes.iter().any(|(_, vote)| is_late(vote)) {
+            self.timeouts = self.timeouts.saturating_add(1);
+            return nth_pause(OVERLOAD, self.timeouts, chance | 1 << 31);
+        }
+        self.pauses = self.pauses.saturating_add(1);
+        nth_pause(PAUSES, self.pauses, chance)
+    }
+
+    /// How many nodes would wake it.
+    const fn listening(&self) -> usize {
+        self.queued.without(self.deaf).len()
+    }
+
+    fn ring(&mut self, at: Moment) {
+        self.alarm = self.alarm.min(at);
+    }
+}
+
+/// When the locks that were met will have ended on a quorum. Of nodes that were not heard the same is assumed; one that
+/// never ends is looked at again now and then.
+fn locks_end(votes: &Votes, needed: usize) -> Duration {
+    let mut ends: Vec<_> = votes
+        .iter()
+        .filter_map(|(_, vote)| match vote {
+            Vote::Granted => Some(Duration::ZERO),
+            Vote::Refused(view) if view.occupant.is_none() => Some(Duration::ZERO),
+            Vote::Refused(view) => Some(view.ttl_left.unwrap_or(ALARM_MAX)),
+            _ => None,
+        })
+        .collect();
+    ends.sort_unstable();
+    ends.get(needed - 1).or(ends.last()).copied().unwrap_or_default()
+}
+
+/// Whether what stands in the way is a reservation.
+fn reserved(votes: &Votes) -> bool {
+    votes.occupant().is_some_and(|(occupant, _)| Waiter::reserved(occupant).is_some())
+}
+
+/// How many wait before it, as most nodes see it.
+fn place(votes: &Votes) -> u32 {
+    let mut places: Vec<_> = votes
+        .iter()
+        .filter_map(|(_, vote)| match vote {
+            Vote::Refused(view) => view.place,
+            _ => None,
+        })
+        .collect();
+    places.sort_unstable();
+    places.get(places.len() / 2).copied().unwrap_or_default()
+}
+
+/// A part of `most` that chance decides, from a half to the whole.
+fn share(most: Duration, chance: u32) -> Duration {
+    let half = most / 2;
+    half + half.mul_f64(f64::from(chance) / f64::from(u32::MAX))
+}
+
+/// The pause after so many in a row.
+fn nth_pause((first, longest): (Duration, Duration), count: u32, chance: u32) -> Duration {
+    let before = usize::try_from(count.saturating_sub(1).min(16)).unwrap_or_default();
+    Backoff::new(first, longest, || chance).nth(before).unwrap_or(longest)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,66 @@
+//! Who is next on the nodes that granted to an attempt that was lost.
+
+use std::time::Duration;
+
+use super::super::{Defeat, Next, Quorum, Vote};
+
+/// Who is next where an attempt was granted that was `lost`; `waited` is for how long its contender has waited, if it waits on.
+///
+/// Where somebody else has more nodes, and nobody can win before it lets go, waking would be in vain: all who are woken
+/// would ask, lose and wake the next. Its release wakes the first in the queue everywhere. Of attempts that split the
+/// nodes the one with the most always wakes, so somebody is woken.
+#[must_use]
+pub fn rollback(lost: &Defeat, quorum: Quorum, waited: Option<Duration>) -> Next {
+    let votes = lost.votes();
+    let failed = votes.iter().filter(|(_, vote)| matches!(vote, Vote::Failed(_) | Vote::Silent)).count();
+    let unsent = votes.iter().filter(|(_, vote)| matches!(vote, Vote::Failed(fault) if fault.kind.never_sent())).count();
+    let rivals = votes.held_by_occupant().len();
+    let in_vain = match lost {
+        Defeat::Contended(_) => rivals > votes.granted() && rivals + failed >= quorum.blocking(),
+        // Nobody can reach a quorum either.
+        Defeat::NoQuorum(_) => unsent >= quorum.blocking(),
+        Defeat::TooSlow { .. } => false,
+    };
+    match (lost, waited) {
+        _ if in_vain => Next::Nobody,
+        (Defeat::Contended(_), Some(waited)) => Next::Rejoin { waited },
+        // After time-outs the next in the queue tries, not the same one again.
+        _ => Next::Queue { stand_by: false },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::{Fault, FaultKind, View, Votes};
+    use super::*;
+
+    #[test]
+    fn a_lost_attempt_wakes_the_queue_unless_that_would_be_in_vain() {
+        let waited = Duration::from_millis(7);
+        let vote = |letter| match letter {
+            'g' => Vote::Granted,
+            's' => Vote::Silent,
+            'u' => Vote::Failed(Fault::new(FaultKind::Unreachable, "")),
+            '-' => Vote::Pending,
+            name => Vote::Refused(View { occupant: Some(String::from(name).into()), ..View::default() }),
+        };
+        let (rejoin, queue) = (Next::Rejoin { waited }, Next::Queue { stand_by: false });
+        for (votes, contended, waits, expected, story) in [
+            ("AAA--", true, true, Next::Nobody, "a holder on a quorum"),
+            ("AAAgg", true, true, Next::Nobody, "the same, and it left two nodes"),
+            ("ggAAB", true, true, rejoin, "a split: nobody has more"),
+            ("gAABB", true, true, rejoin, "a split: too few for anybody to block"),
+            ("gAABB", true, false, queue, "the same, by one that does not wait"),
+            ("ggAA", true, true, rejoin, "an even split"),
+            ("gAAB", true, true, Next::Nobody, "a rival with more, which can block"),
+            ("gAAuB", true, true, Next::Nobody, "the same with a node that is down"),
+            ("gguuu", false, true, Next::Nobody, "no quorum is there"),
+            ("ggsss", false, true, queue, "nobody answers in time"),
+        ] {
+            let votes = Votes::new(votes.chars().map(vote).collect());
+            let quorum = Quorum::of(votes.iter().count()).unwrap();
+            let lost = if contended { Defeat::Contended(votes) } else { Defeat::NoQuorum(votes) };
+            assert_eq!(rollback(&lost, quorum, waits.then_some(waited)), expected, "{story}");
+        }
+    }
+}

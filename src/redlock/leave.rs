@@ -1,0 +1,26 @@
+//! Telling nodes that this process waits no longer.
+
+use std::sync::Arc;
+
+use super::core::Core;
+use crate::node::{Answer, Inbox};
+use crate::protocol::{Reply, Request, Subject, Verb};
+use crate::{Holder, HolderId, Label, NodeId, NodeSet, Resource, Waiter};
+
+/// Takes `waiter` out of the queues of `nodes`. Best effort: an entry that stays costs others its grace, once.
+pub(super) fn leave(core: &Core, resource: &Resource, (waiter, label): (Waiter, &Label), nodes: NodeSet) {
+    let holder = Holder::new(HolderId::from_random(0), label.clone());
+    let subject = Arc::new(Subject { resource: resource.clone(), holder, waiter });
+    let unread: Arc<dyn Inbox> = Arc::new(Unread);
+    for (id, node) in core.nodes().filter(|(id, _)| nodes.contains(*id)) {
+        let answer = Answer::to(Arc::clone(&unread), id, Verb::Leave);
+        node.send(Request { subject: Arc::clone(&subject), verb: Verb::Leave }, answer);
+    }
+}
+
+/// Takes in answers that nothing depends on.
+struct Unread;
+
+impl Inbox for Unread {
+    fn deliver(&self, _: NodeId, _: Verb, _: Reply) {}
+}

@@ -1,0 +1,130 @@
+//! [`Waiter`]: who waits in the queue of a lock, as a node stores it.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// The random identity of one locker, for as long as it lives: it names the locker in queues, never in locks.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct LockerId(u64);
+
+impl LockerId {
+    /// An id from 64 random bits.
+    #[must_use]
+    pub const fn from_random(bits: u64) -> Self {
+        Self(bits)
+    }
+}
+
+/// All 16 hexadecimal digits.
+impl fmt::Display for LockerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl fmt::Debug for LockerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:08x}…", self.0 >> 32)
+    }
+}
+
+impl FromStr for LockerId {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        u64::from_str_radix(text, 16).map(Self)
+    }
+}
+
+/// One wait of one locker, and how long the locker needs to come when it is woken.
+///
+/// A node stores it as `<locker>:<number>:<grace in ms> <label>`. A lock that is reserved for it has the value `next:` and
+/// this.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Waiter {
+    /// Who waits.
+    pub locker: LockerId,
+    /// Which of its waits: what is said of one that is over does not touch a later one.
+    pub number: u32,
+    /// How long a lock is reserved for it, in milliseconds: a few round trips.
+    pub grace_ms: u16,
+}
+
+impl Waiter {
+    /// What the value of a reserved lock begins with. No holder begins so: a holder's id is 32 hexadecimal digits.
+    pub const RESERVED: &'static str = "next:";
+    /// The shortest and the longest time for which a lock is reserved.
+    pub const GRACE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+
+    /// A waiter whose round trips take so long. Three of them are enough to be woken and to ask.
+    #[must_use]
+    pub fn new(locker: LockerId, number: u32, round_trip: Duration) -> Self {
+        let grace = round_trip.saturating_mul(3).clamp(Self::GRACE.0, Self::GRACE.1);
+        Self { locker, number, grace_ms: u16::try_from(grace.as_millis()).unwrap_or(u16::MAX) }
+    }
+
+    /// How long a lock is reserved for it.
+    #[must_use]
+    pub const fn grace(self) -> Duration {
+        Duration::from_millis(self.grace_ms as u64)
+    }
+
+    /// What a queue stores.
+    #[must_use]
+    pub fn entry(self, label: &str) -> String {
+        format!("{}:{}:{} {label}", self.locker, self.number, self.grace_ms)
+    }
+
+    /// The waiter and the label of a queue's entry.
+    #[must_use]
+    pub fn of_entry(entry: &str) -> Option<(Self, &str)> {
+        let (words, label) = entry.split_once(' ')?;
+        let mut words = words.split(':');
+        let mut word = || words.next();
+        let (locker, number, grace_ms) = (word()?.parse().ok()?, word()?.parse().ok()?, word()?.parse().ok()?);
+        word().is_none().then_some((Self { locker, number, grace_ms }, label))
+    }
+
+    /// For whom a lock with this value is reserved, and the label; `None` where it is not reserved.
+    #[must_use]
+    pub fn reserved(value: &str) -> Option<(Self, &str)> {
+        Self::of_entry(value.strip_prefix(Self::RESERVED)?)
+    }
+}
+
+/// Nobody's: for requests that never wait.
+impl Default for Waiter {
+    fn default() -> Self {
+        Self::new(LockerId::default(), 0, Duration::ZERO)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_and_a_reservation_are_read_back() {
+        let waiter = Waiter::new(LockerId::from_random(0xab), 7, Duration::from_millis(50));
+        assert_eq!(waiter.entry("db-7 worker"), "00000000000000ab:7:150 db-7 worker");
+        assert_eq!(Waiter::of_entry(&waiter.entry("db-7 worker")), Some((waiter, "db-7 worker")));
+        assert_eq!(Waiter::reserved("next:00000000000000ab:7:150 x"), Some((waiter, "x")));
+        for value in ["ab", "next:", "next:x:1 y", "next:0:1:y z", "next:0:1:2:3 z", "00000000000000ab:7:150 x"] {
+            assert_eq!(Waiter::reserved(value), None, "{value}");
+        }
+        assert!(value_is_no_holder());
+    }
+
+    fn value_is_no_holder() -> bool {
+        format!("{}{}", Waiter::RESERVED, Waiter::default().entry("x")).parse::<crate::Holder>().is_err()
+    }
+
+    #[test]
+    fn a_far_waiter_has_more_time_to_come_and_none_has_for_ever() {
+        for (round_trip_ms, grace_ms) in [(0, 20), (5, 20), (50, 150), (2_000, 1_000)] {
+            let waiter = Waiter::new(LockerId::default(), 0, Duration::from_millis(round_trip_ms));
+            assert_eq!(waiter.grace(), Duration::from_millis(grace_ms));
+        }
+    }
+}
