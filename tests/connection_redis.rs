@@ -208,7 +208,7 @@ async fn what_waits_for_a_server_that_hangs_is_bounded_and_a_release_is_never_re
     let request = |verb| Request { subject: Arc::clone(&subject), verb };
     assert!(matches!(ask(&node, request(Verb::Inspect)).await, Reply::Seen(_)));
     server.pause();
-    let grant = Verb::Grant { ttl: TTL, floor: 0, block: 1, yield_at: 0 };
+    let grant = Verb::Grant { ttl: TTL, floor: 0, block: 1, waits: None };
     // The first ones are on their way, and what waits in turns behind them is let through up to the bound.
     for (verb, waiting_max) in [(Verb::Extend { ttl: TTL }, RedisNode::QUEUE_MAX / 8), (grant, RedisNode::QUEUE_MAX)] {
         let refusals = Arc::new(Refusals::default());
@@ -222,6 +222,6 @@ async fn what_waits_for_a_server_that_hangs_is_bounded_and_a_release_is_never_re
     }
     let refusals = Arc::new(Refusals::default());
     let inbox = Arc::clone(&refusals) as Arc<dyn Inbox>;
-    node.send(request(Verb::Release), Answer::to(inbox, NodeId::new(0).unwrap(), Verb::Release));
+    node.send(request(Verb::RELEASE), Answer::to(inbox, NodeId::new(0).unwrap(), Verb::RELEASE));
     assert_eq!(refusals.0.load(Ordering::SeqCst), 0, "a release waits, however many others do");
 }

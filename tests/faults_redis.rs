@@ -48,7 +48,7 @@ async fn a_server_that_takes_no_writes_extends_seals_and_releases_nothing() {
     let redlock = one(&server).await;
     let guard = redlock.acquire("r").await.unwrap();
     let node = RedisNode::open(Address::parse(&server.url()).unwrap(), RedisNodeOptions::default()).unwrap();
-    let subject = Arc::new(Subject { resource: guard.resource().clone(), holder: guard.holder().clone() });
+    let subject = Arc::new(Subject::new(guard.resource().clone(), guard.holder().clone()));
     let fault_of =
         async |verb: &Verb| match ask(&node, Request { subject: Arc::clone(&subject), verb: verb.clone() }).await {
             Reply::Failed(fault) => fault.kind,
@@ -61,7 +61,7 @@ async fn a_server_that_takes_no_writes_extends_seals_and_releases_nothing() {
     // It follows nobody who is there: it has what it had, and takes no writes.
     server.command(&["REPLICAOF", "127.0.0.1", "1"]);
     let ttl = Duration::from_secs(30);
-    for verb in [Verb::Seal { token }, Verb::Extend { ttl }, Verb::Release] {
+    for verb in [Verb::Seal { token }, Verb::Extend { ttl }, Verb::RELEASE] {
         assert_eq!(fault_of(&verb).await, FaultKind::ReadOnly, "{verb:?}");
     }
     let outcome = guard.extend().await;

@@ -59,7 +59,7 @@ async fn where_too_many_rest_nobody_is_asked_and_nothing_is_released() {
     assert_eq!(resting, 2);
     tokio::time::sleep(Duration::from_secs(1)).await;
     let asked = || {
-        let of_lock = |verb: &Verb| matches!(verb, Verb::Grant { .. } | Verb::Release);
+        let of_lock = |verb: &Verb| matches!(verb, Verb::Grant { .. } | Verb::Release { .. });
         stage.nodes.iter().map(|node| node.count_sent(of_lock)).sum::<usize>()
     };
     let before = asked();

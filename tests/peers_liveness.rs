@@ -54,7 +54,7 @@ async fn l2_l6_what_a_lost_attempt_got_is_given_back_and_the_next_one_is_somebod
 
     // The third node was free all along: every attempt got it, and gave it back before the next.
     let applied = stage.nodes[2].applied();
-    let of_locks = |verb: &Verb| matches!(verb, Verb::Grant { .. } | Verb::Seal { .. } | Verb::Release);
+    let of_locks = |verb: &Verb| matches!(verb, Verb::Grant { .. } | Verb::Seal { .. } | Verb::Release { .. });
     let replies: Vec<_> = applied.iter().filter(|(request, _)| of_locks(&request.verb)).collect();
     assert!(replies.len() >= 3, "there was a first attempt and a last: {replies:?}");
     for pair in replies.chunks(2) {

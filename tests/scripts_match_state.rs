@@ -16,8 +16,10 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 use redfence::node::redis::{Address, Prefix, RedisNode, RedisNodeOptions};
 use redfence::node::{Node as _, NodeState, ask};
-use redfence::protocol::{Record, Reply, Request, RunId, Settlement, Sight, Sighting, Subject, Verb, View};
-use redfence::{Clock as _, FencingToken, Holder, Resource, SystemClock, WallTime};
+use redfence::protocol::{
+    Next, Record, Reply, Request, RunId, Settlement, Sight, Sighting, Subject, Verb, View, Waits,
+};
+use redfence::{Clock as _, FencingToken, Holder, LockerId, Resource, SystemClock, Waiter, WallTime};
 use support::RedisServer;
 use support::fault_node::holder;
 use tokio::runtime::Runtime;
@@ -69,12 +71,17 @@ fn the_scripts_answer_as_the_state_does() {
 #[test]
 fn the_comparison_meets_every_kind_of_reply() {
     let pair = Pair::new();
-    let grant = |floor| Act::Ask(Verb::Grant { ttl: Duration::from_secs(30), floor, block: 1, yield_at: 0 });
+    let grant = |floor| Act::Ask(Verb::Grant { ttl: Duration::from_secs(30), floor, block: 1, waits: None });
     let settle = |rest_s, stale| Act::Settle { rest: Duration::from_secs(rest_s), stale };
     let wake = || Act::Ask(Verb::Wake { max_ttl: Duration::ZERO, wall: WallTime::from_unix_us(WALL_US + 500) });
     let seal = |token| Act::Ask(Verb::Seal { token });
     let scan = |remove| Act::Ask(Verb::Scan { cursor: 0, count: SCAN_ALL, remove });
-    let story: [(usize, Act, &str); 38] = [
+    let waits = |overrides| {
+        let waits = Some(Waits { waited: Duration::ZERO, overrides });
+        Act::Ask(Verb::Grant { ttl: Duration::from_secs(30), floor: 0, block: 1, waits })
+    };
+    let release = |next| Act::Ask(Verb::Release { next });
+    let story: Vec<(usize, Act, &str)> = vec![
         (0, Act::Ask(Verb::Inspect), "Seen"),
         (0, seal(9), "Refused"),
         (0, grant(0), "Granted"),
@@ -83,12 +90,12 @@ fn the_comparison_meets_every_kind_of_reply() {
         (0, Act::Ask(Verb::Extend { ttl: Duration::from_secs(40) }), "Extended"),
         (0, seal(WALL_US + 77), "Sealed"),
         (0, seal(5), "Sealed"),
-        (1, Act::Ask(Verb::Release), "Refused"),
+        (1, Act::Ask(Verb::RELEASE), "Refused"),
         (0, Act::CounterVanishes, ""),
         (0, seal(WALL_US + 99), "Failed"),
         (0, Act::CounterIsSet(12), ""),
         (0, seal(WALL_US + 99), "Failed"),
-        (0, Act::Ask(Verb::Release), "Released"),
+        (0, Act::Ask(Verb::RELEASE), "Released"),
         (1, grant(0), "Failed"), // and undone
         (1, Act::Ask(Verb::Inspect), "Seen"),
         (0, settle(0, true), "Sighted"),
@@ -103,7 +110,7 @@ fn the_comparison_meets_every_kind_of_reply() {
         (0, settle(0, false), "Sighted"),
         (0, Act::Ask(Verb::Look { max_ttl: Duration::from_secs(90) }), "Sighted"),
         (1, Act::LockVanishes, ""),
-        (1, Act::Ask(Verb::Release), "Refused"),
+        (1, Act::Ask(Verb::RELEASE), "Refused"),
         (1, grant(COUNTER_MAX - 9), "Granted"),
         (0, scan(false), "Scanned { cursor: 0, locks: [Sighting"),
         (0, Act::Ask(Verb::Force), "Refused"),
@@ -112,7 +119,23 @@ fn the_comparison_meets_every_kind_of_reply() {
         (0, scan(false), "Scanned { cursor: 0, locks: [] }"),
         (2, grant(COUNTER_MAX), "Granted"),
         (0, scan(true), "Scanned { cursor: 0, locks: [Sighting"),
-        (2, Act::Ask(Verb::Release), "Refused"),
+        (2, Act::Ask(Verb::RELEASE), "Refused"),
+        (0, waits(false), "Granted"),
+        (1, waits(false), "Refused(View { occupant: Some"),
+        (2, waits(false), "Refused"),
+        (3, Act::Ask(Verb::Inspect), "Seen"),
+        (0, release(Next::Rejoin { waited: Duration::ZERO }), "Released"), // the one that waited longest is first
+        (3, grant(0), "Refused(View { occupant: Some(\"next:"),
+        (1, waits(false), "Refused"), // it is not the one that it is reserved for
+        (2, waits(false), "Granted"),
+        (2, release(Next::Nobody), "Released"),
+        (3, Act::Ask(Verb::Inspect), "Seen"),
+        (2, waits(false), "Granted"),
+        (2, release(Next::Grant), "Released"),
+        (1, Act::Ask(Verb::Leave), "Left"),
+        (3, Act::Ask(Verb::Inspect), "Seen"),
+        (3, waits(true), "Granted"), // though it is reserved
+        (0, Act::Ask(Verb::Leave), "Left"),
     ];
     let mut state = pair.anew();
     for (holder, act, expected) in story {
@@ -134,7 +157,16 @@ fn step() -> impl Strategy<Value = Step> {
             COUNTER_MAX - 50..COUNTER_MAX,
         ]
     };
-    let grant = (ttl(), number()).prop_map(|(ttl, floor)| Verb::Grant { ttl, floor, block: 1, yield_at: 0 });
+    // Whole seconds, and other ones for everybody: server and state look at the clock one after the other.
+    let waits = prop_oneof![1 => Just(None), 2 => any::<bool>().prop_map(|overrides| Some(Waits { waited: Duration::ZERO, overrides }))];
+    let grant =
+        (ttl(), number(), waits).prop_map(|(ttl, floor, waits)| Verb::Grant { ttl, floor, block: 1, waits });
+    let next = prop_oneof![
+        any::<bool>().prop_map(|stand_by| Next::Queue { stand_by }),
+        Just(Next::Grant),
+        Just(Next::Rejoin { waited: Duration::ZERO }),
+        Just(Next::Nobody),
+    ];
     let of_a_clock = (0..3_u64).prop_map(|later| WALL_US + later * 1_000_003);
     let wall =
         prop_oneof![4 => of_a_clock, 1 => Just(i64::MAX.unsigned_abs() / 1_000)].prop_map(WallTime::from_unix_us);
@@ -143,7 +175,8 @@ fn step() -> impl Strategy<Value = Step> {
         6 => grant.prop_map(Act::Ask),
         3 => number().prop_map(|token| Act::Ask(Verb::Seal { token })),
         3 => ttl().prop_map(|ttl| Act::Ask(Verb::Extend { ttl })),
-        3 => Just(Act::Ask(Verb::Release)),
+        4 => next.prop_map(|next| Act::Ask(Verb::Release { next })),
+        1 => Just(Act::Ask(Verb::Leave)),
         2 => Just(Act::Ask(Verb::Inspect)),
         1 => Just(Act::Ask(Verb::Force)),
         1 => any::<bool>().prop_map(|remove| Act::Ask(Verb::Scan { cursor: 0, count: SCAN_ALL, remove })),
@@ -193,6 +226,21 @@ impl Pair {
         let founding = Act::Settle { rest: Duration::ZERO, stale: false };
         let replies = self.take(&Step { resource: 0, holder: 0, act: founding }, &mut state);
         assert!(agree(replies.as_ref()), "{replies:?}");
+        // The connection stays subscribed from case to case.
+        for holder in 0..self.holders.len() {
+            for act in [
+                Verb::Grant {
+                    ttl: Duration::from_secs(30),
+                    floor: 0,
+                    block: 1,
+                    waits: Some(Waits { waited: Duration::ZERO, overrides: false }),
+                },
+                Verb::Release { next: Next::Nobody },
+            ] {
+                let replies = self.take(&Step { resource: 0, holder, act: Act::Ask(act) }, &mut state);
+                assert!(agree(replies.as_ref()), "{replies:?}");
+            }
+        }
         state
     }
 
@@ -259,8 +307,12 @@ impl Pair {
 
     fn ask_both(&self, step: &Step, server: &Verb, of_state: &Verb, state: &mut NodeState) -> (Reply, Reply) {
         let (resource, holder) = (self.resources[step.resource].clone(), self.holders[step.holder].clone());
-        let subject = Arc::new(Subject { resource, holder });
-        let request = |verb: &Verb| Request { subject: Arc::clone(&subject), verb: verb.clone() };
+        // A grace that is longer than a case takes.
+        let number = u64::try_from(step.holder).unwrap();
+        let waiter = Waiter::new(LockerId::from_random(number + 1), 1, Duration::from_secs(1));
+        let subject = Arc::new(Subject { waiter, ..Subject::new(resource, holder) });
+        let waited = Duration::from_secs(100 * (number + 1));
+        let request = |verb: &Verb| Request { subject: Arc::clone(&subject), verb: after(waited, verb) };
         let of_state = state.apply(SystemClock.wall(), &request(of_state));
         let of_server = self.runtime.block_on(ask(&self.node, request(server)));
         if let Reply::Sighted(sight) = &of_server {
@@ -270,12 +322,24 @@ impl Pair {
     }
 }
 
+/// The same request of one that has waited for so long.
+fn after(waited: Duration, verb: &Verb) -> Verb {
+    match *verb {
+        Verb::Grant { ttl, floor, block, waits: Some(waits) } => {
+            Verb::Grant { ttl, floor, block, waits: Some(Waits { waited, ..waits }) }
+        }
+        Verb::Release { next: Next::Rejoin { .. } } => Verb::Release { next: Next::Rejoin { waited } },
+        _ => verb.clone(),
+    }
+}
+
 /// The same reply, but for the time that passed between the two and the wording of faults.
 fn agree(replies: Option<&(Reply, Reply)>) -> bool {
     match replies {
         None => true,
         Some((Reply::Refused(one), Reply::Refused(other)) | (Reply::Seen(one), Reply::Seen(other))) => {
-            let same = |view: &View| (view.occupant.clone(), view.counter, view.ttl_left.is_some());
+            let queue = |view: &View| (view.place, view.waiting, view.first.clone());
+            let same = |view: &View| (view.occupant.clone(), view.counter, view.ttl_left.is_some(), queue(view));
             let apart = one.ttl_left.unwrap_or_default().abs_diff(other.ttl_left.unwrap_or_default());
             same(one) == same(other) && apart <= TTL_LEFT_APART
         }

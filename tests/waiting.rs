@@ -7,10 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use redfence::node::{Answer, Inbox, Node};
-use redfence::protocol::{Reply, Request, Verb};
-use redfence::{HandOver, NodeId, Redlock, Resource};
-use support::fault_node::{holder, is_grant, is_release, subject};
+use redfence::protocol::{Request, Verb};
+use redfence::{AcquireError, HandOver, Redlock};
+use support::fault_node::{holder, is_grant, is_release};
 use support::stage::waiter;
 use support::{Fate, FaultNode, Stage};
 use tokio::task::JoinHandle;
@@ -50,18 +49,15 @@ fn grants_of(stage: &Stage, label: &str) -> usize {
     stage.nodes.iter().map(|node| node.sent().iter().filter(|request| is_its(request)).count()).sum()
 }
 
-/// The nodes in the order in which everybody asks them, where many want the resource.
-fn in_order(stage: &Stage) -> Vec<&FaultNode> {
-    let (slot, nodes) = (usize::from(Resource::new("r").unwrap().slot()), stage.nodes.len());
-    (slot..slot + nodes).map(|at| &stage.nodes[at % nodes]).collect()
-}
-
-fn first_node(stage: &Stage) -> &FaultNode {
-    in_order(stage)[0]
-}
-
 fn is_by(request: &Request, label: &str) -> bool {
     request.subject.holder.label().as_str() == label
+}
+
+/// How long `task` still waits for its lease after now; it gives the lease back.
+async fn waits_on(stage: &Stage, task: JoinHandle<redfence::Guard>) -> Duration {
+    let began = stage.now();
+    drop(task.await.unwrap().release().await);
+    stage.now().since(began)
 }
 
 #[tokio::test(start_paused = true)]
@@ -72,17 +68,14 @@ async fn a_lock_that_passes_inside_a_process_wakes_nobody_outside() {
     tokio::time::sleep(ms(10)).await;
     let waits = waiter(&rival).await;
     tokio::time::sleep(ms(300)).await;
-    // One attempt at all nodes; one at the first, once it is to be told; and one more at all, for that was one word only.
-    assert!(grants_of(&stage, "rival") <= 5 + 1 + 5, "{} grants", grants_of(&stage, "rival"));
+    assert_eq!(grants_of(&stage, "rival"), 5, "one attempt puts it in the queue");
     stop.store(true, Ordering::SeqCst);
     let mut sections = 0;
     for task in tasks {
         sections += task.await.unwrap();
     }
-    let ended = stage.now();
     assert!(sections > 250, "{sections}");
-    drop(waits.await.unwrap().release().await);
-    assert!(stage.now().since(ended) <= ms(1), "told of the last release at once, though it waited for another holder");
+    assert_eq!(waits_on(&stage, waits).await, ms(0), "woken by the last release");
 }
 
 #[tokio::test(start_paused = true)]
@@ -96,7 +89,7 @@ async fn a_process_whose_tasks_come_one_at_a_time_lets_others_have_their_turn_as
             let began = stage.now();
             let guard = rival.acquire("r").await.unwrap();
             let waited = stage.now().since(began);
-            assert!(waited <= ms(25), "waited {waited:?} for a turn of 5 ms");
+            assert!(waited <= ms(10), "waited {waited:?} for a turn of 5 ms");
             drop(guard.release().await);
         }
         stop.store(true, Ordering::SeqCst);
@@ -107,150 +100,192 @@ async fn a_process_whose_tasks_come_one_at_a_time_lets_others_have_their_turn_as
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_a_quorum_tells_of_the_release_another_node_is_asked_first_than_one_that_keeps_a_dead_ones_lock() {
-    let stage = Stage::of(5);
-    first_node(&stage).occupy("r", &holder("dead", 1), ms(60_000));
-    let (one, other) = (process(&stage, "one"), process(&stage, "other"));
-    let guard = one.acquire("r").await.unwrap();
-    let waits = waiter(&other).await;
-    // One that waits for longer has asked in order before, and met the dead one's lock.
-    tokio::time::sleep(ms(500)).await;
-    let released = stage.now();
-    drop(guard.release().await);
-    drop(waits.await.unwrap().release().await);
-    assert_eq!(stage.now(), released, "at once");
-}
-
-#[tokio::test(start_paused = true)]
-async fn one_nodes_word_is_not_taken_for_the_whole_time_to_live() {
-    let stage = Stage::of(5);
-    let (one, others) = (process(&stage, "one"), [process(&stage, "a"), process(&stage, "b")]);
-    let guard = one.acquire("r").await.unwrap();
-    let mut waiting = tokio::task::JoinSet::new();
-    for other in others {
-        waiting.spawn(async move { drop(other.acquire("r").await.unwrap().release().await) });
+async fn a_dead_ones_lock_on_any_minority_of_nodes_delays_nobody() {
+    for dead_on in 0..5 {
+        let stage = Stage::of(5);
+        stage.nodes[dead_on].occupy("r", &holder("dead", 1), ms(60_000));
+        let (one, other) = (process(&stage, "one"), process(&stage, "other"));
+        let guard = one.acquire("r").await.unwrap();
+        let waits = waiter(&other).await;
+        tokio::time::sleep(ms(500)).await;
+        drop(guard.release().await);
+        assert_eq!(waits_on(&stage, waits).await, ms(0), "on node {dead_on}");
+        assert!(!stage.nodes[dead_on].is_free("r"), "still there: nobody removes what is not his");
     }
-    tokio::time::sleep(ms(5)).await;
-    let released = stage.now();
-    drop(guard.release().await);
-    // Before those who are told come to ask: somebody who dies at once, and leaves a lock where all others begin.
-    first_node(&stage).occupy("r", &holder("dead", 1), ms(60_000));
-    while let Some(waited) = waiting.join_next().await {
-        waited.unwrap();
-    }
-    let took = stage.now().since(released);
-    assert!(took <= ms(500), "the majority was free, and yet they waited {took:?}");
-    assert!(!first_node(&stage).is_free("r"), "still there: nobody removes what is not his");
 }
 
 #[tokio::test(start_paused = true)]
 async fn where_a_minority_is_down_nobody_polls_while_the_lock_is_held() {
     for (nodes, down) in [(3, vec![]), (3, vec![0]), (3, vec![1]), (3, vec![2]), (5, vec![0, 1]), (5, vec![2])] {
+        for fate in [Fate::Unreachable, Fate::RequestHeld] {
+            let stage = Stage::of(nodes);
+            down.iter().for_each(|at| stage.nodes[*at].fate(fate));
+            let (one, other) = (process(&stage, "one"), process(&stage, "other"));
+            let guard = one.acquire("r").await.unwrap();
+            let waits = waiter(&other).await;
+            tokio::time::sleep(ms(25_000)).await;
+            let asked = grants_of(&stage, "other");
+            // When the lock that it met would have ended, it asks again: three times in 25 s, for renewals come every third of 10 s.
+            assert!(asked <= nodes * 4, "{nodes}, {down:?} {fate:?}: {asked} grants");
+            drop(guard.release().await);
+            let took = waits_on(&stage, waits).await;
+            assert!(took <= ms(25), "{nodes} nodes, {down:?} {fate:?}: {took:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_nodes_pass_on_no_wakes_processes_ask_after_pauses() {
+    for (nodes, deaf) in [(3, 1), (3, 2), (3, 3), (5, 3), (5, 5)] {
         let stage = Stage::of(nodes);
-        down.iter().for_each(|at| in_order(&stage)[*at].fate(Fate::Unreachable));
+        for node in stage.nodes.iter().take(deaf) {
+            node.make_deaf();
+        }
         let (one, other) = (process(&stage, "one"), process(&stage, "other"));
         let guard = one.acquire("r").await.unwrap();
         let waits = waiter(&other).await;
-        tokio::time::sleep(ms(25_000)).await;
-        assert!(grants_of(&stage, "other") <= 20, "{nodes}, {down:?}: {} grants", grants_of(&stage, "other"));
-        let released = stage.now();
+        tokio::time::sleep(ms(500)).await;
         drop(guard.release().await);
-        drop(waits.await.unwrap().release().await);
-        assert!(stage.now().since(released) <= ms(25), "{nodes} nodes, {down:?} of them down");
+        let took = waits_on(&stage, waits).await;
+        assert!(took <= ms(260), "{nodes} nodes, {deaf} deaf: {took:?}");
+        assert!(grants_of(&stage, "other") <= nodes * 20, "{} grants", grants_of(&stage, "other"));
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_leftover_of_one_that_was_seen_everywhere_is_not_trusted_once_its_release_was_told() {
-    let stage = Stage::of(3);
-    let (a, b, c) = (process(&stage, "a"), process(&stage, "b"), process(&stage, "c"));
-    let guard = a.acquire("r").await.unwrap();
-    let waits = waiter(&b).await;
-    // Its release does not come to where all begin.
-    first_node(&stage).rule(|request| match is_by(request, "a") && is_release(&request.verb) {
-        true => Fate::RequestHeld,
-        false => Fate::Through,
+async fn one_that_stands_still_when_it_is_next_costs_its_grace() {
+    let stage = Stage::of(5);
+    let (one, still, other) = (process(&stage, "one"), process(&stage, "still"), process(&stage, "other"));
+    let guard = one.acquire("r").await.unwrap();
+    let stands_still = waiter(&still).await;
+    let waits = waiter(&other).await;
+    // From here on nothing of it arrives: it is a process that was stopped.
+    stage.nodes.iter().for_each(|node| {
+        node.rule(|request| if is_by(request, "still") { Fate::RequestHeld } else { Fate::Through });
     });
     drop(guard.release().await);
-    // Another one is faster, and gives back to one node a little later than to the other.
-    let guard = c.acquire("r").await.unwrap();
-    tokio::time::sleep(ms(20)).await;
-    assert!(!waits.is_finished());
-    in_order(&stage)[2].rule(|request| match is_by(request, "c") && is_release(&request.verb) {
-        true => Fate::Delayed { there: ms(2), back: ms(1) },
-        false => Fate::Through,
-    });
-    drop(guard.release().await);
-    let released = stage.now();
-    drop(waits.await.unwrap().release().await);
-    let took = stage.now().since(released);
-    assert!(took <= ms(500), "the majority was free, and yet it waited {took:?}");
+    let took = waits_on(&stage, waits).await;
+    assert!(took >= ms(20) && took <= ms(25), "{took:?}");
+    stands_still.abort();
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_some_nodes_do_not_tell_the_others_are_relied_on_only_where_they_can_be() {
-    for (nodes, deaf, without) in [
-        (3, vec![1], 0),
-        (3, vec![1, 2], 0),
-        (3, vec![0], 2),
-        (4, vec![3], 0),
-        (5, vec![2, 3, 4], 0),
-        (5, vec![3, 4], 0),
-    ] {
-        for passes_on in [false, true] {
-            let stage = Stage::of(nodes);
-            for (at, node) in in_order(&stage).into_iter().enumerate() {
-                let (is_deaf, is_without) = (deaf.contains(&at), at == without);
-                node.rule(move |request| match request.verb {
-                    Verb::Watch if is_deaf => Fate::Forbidden,
-                    _ if is_without && is_by(request, "one") => Fate::Unreachable,
-                    _ => Fate::Through,
-                });
-            }
-            let (one, other) = (process(&stage, "one"), process(&stage, "other"));
-            let mut guard = one.acquire("r").await.unwrap();
-            let waits = waiter(&other).await;
-            tokio::time::sleep(ms(500)).await;
-            if passes_on {
-                let next = waiter(&one).await;
-                drop(guard.release().await);
-                guard = next.await.unwrap();
-                tokio::time::sleep(ms(10)).await;
-            }
-            let released = stage.now();
+async fn processes_that_are_gone_cost_nothing() {
+    let stage = Stage::of(5);
+    let one = process(&stage, "one");
+    let guard = one.acquire("r").await.unwrap();
+    let mut gone = Vec::new();
+    for _ in 0..40 {
+        let locker = process(&stage, "gone");
+        gone.push((waiter(&locker).await, locker));
+    }
+    let waits = waiter(&process(&stage, "other")).await;
+    for (task, locker) in gone {
+        // Killed: nothing leaves it any more, and its connections end.
+        stage.nodes.iter().for_each(|node| {
+            node.rule(|request| if is_by(request, "gone") { Fate::RequestHeld } else { Fate::Through });
+        });
+        task.abort();
+        let _ = task.await;
+        drop(locker);
+        stage.nodes.iter().for_each(FaultNode::lose_held);
+    }
+    drop(guard.release().await);
+    assert_eq!(waits_on(&stage, waits).await, ms(0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_gives_up_leaves_the_queue_and_passes_on_what_is_reserved_for_it() {
+    for at_the_release in [false, true] {
+        let stage = Stage::of(5);
+        let one = process(&stage, "one");
+        let guard = one.acquire("r").await.unwrap();
+        let leaves = waiter(&process(&stage, "leaves")).await;
+        let waits = waiter(&process(&stage, "other")).await;
+        if at_the_release {
+            // It is woken, and gone before it could ask: nothing here waits for anybody.
             drop(guard.release().await);
-            drop(waits.await.unwrap().release().await);
-            let took = stage.now().since(released);
-            assert!(took <= ms(500), "{nodes} nodes, {deaf:?} deaf, {without} without, {passes_on}: {took:?}");
-        }
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn one_that_listens_and_never_takes_its_turn_costs_the_others_little() {
-    struct Nobody;
-    impl Inbox for Nobody {
-        fn deliver(&self, _: NodeId, _: Verb, _: Reply) {}
-    }
-    for ghosts in [1, 2, 3] {
-        let stage = Stage::of(3);
-        for (at, node) in stage.nodes.iter().take(ghosts).enumerate() {
-            let (subject, answer) = (
-                subject("r", &holder("ghost", 99)),
-                Answer::to(Arc::new(Nobody), NodeId::new(at).unwrap(), Verb::Watch),
-            );
-            node.send(Request { subject, verb: Verb::Watch }, answer);
-        }
-        let busy = stage.locker();
-        let began = stage.now();
-        for _ in 0..1_000 {
-            let guard = busy.acquire("r").await.unwrap();
+            leaves.abort();
+        } else {
+            leaves.abort();
             tokio::time::sleep(ms(1)).await;
             drop(guard.release().await);
         }
-        let took = stage.now().since(began);
-        assert!(took <= ms(1_250), "a pause of 5 ms in 40, and not in 5: {took:?}");
-        let watches: usize = stage.nodes.iter().map(|node| node.count_sent(|verb| *verb == Verb::Watch)).sum();
-        assert!(watches <= 200, "{watches}");
+        assert_eq!(waits_on(&stage, waits).await, ms(0), "{at_the_release}");
+        stage.until(ms(100), "all is given back", || stage.picture("r") == ".....").await;
+        assert!(stage.nodes.iter().all(|node| node.view("r").waiting == 0));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_wait_that_was_asked_for_is_not_exceeded() {
+    let stage = Stage::of(5);
+    let mut waiting = tokio::task::JoinSet::new();
+    for _ in 0..40 {
+        let locker = stage.builder().wait_max(ms(60_000)).build().unwrap();
+        waiting.spawn(async move {
+            loop {
+                let guard = locker.acquire("r").await.unwrap();
+                tokio::time::sleep(ms(4)).await;
+                drop(guard.release().await);
+            }
+        });
+    }
+    tokio::time::sleep(ms(50)).await;
+    for wait_max in [100, 101, 102, 103, 104, 105, 250] {
+        let began = stage.now();
+        let outcome = stage.builder().wait_max(ms(wait_max)).build().unwrap().acquire("r").await;
+        let took = stage.now().since(began);
+        assert!(took <= ms(wait_max + 10), "{wait_max} ms were asked for: {took:?}, {:?}", outcome.is_ok());
+    }
+    waiting.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn attempts_that_time_out_back_off_and_a_release_wakes_them_all_the_same() {
+    let stage = Stage::of(3);
+    let (one, other) = (process(&stage, "one"), process(&stage, "other"));
+    let guard = one.acquire("r").await.unwrap();
+    let waits = waiter(&other).await;
+    // Its answers come after it has lost patience; what it asks arrives.
+    stage.nodes.iter().for_each(|node| {
+        node.rule(|request| match is_by(request, "other") && is_grant(&request.verb) {
+            true => Fate::Delayed { there: ms(1), back: ms(2_400) },
+            false => Fate::Through,
+        });
+    });
+    let held = tokio::time::timeout(ms(20_000), guard.lost()).await;
+    assert!(held.is_err(), "renewed all the time");
+    let asked = grants_of(&stage, "other");
+    assert!(asked <= 3 * 8, "{asked} grants in 20 s");
+    stage.nodes.iter().for_each(|node| node.fate(Fate::Through));
+    drop(guard.release().await);
+    let took = waits_on(&stage, waits).await;
+    assert!(took <= ms(3_000), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_ends_without_a_lease_says_how_many_wait_before_it() {
+    let stage = Stage::of(3);
+    let guard = stage.locker().acquire("r").await.unwrap();
+    let before = [waiter(&stage.locker()).await, waiter(&stage.locker()).await];
+    let error = stage.builder().wait_max(ms(50)).build().unwrap().acquire("r").await.unwrap_err();
+    let AcquireError::Contended { .. } = &error else { panic!("{error:?}") };
+    assert!(error.to_string().contains("2 wait before it"), "{error}");
+    drop(guard.release().await);
+    for task in before {
+        drop(task.await.unwrap().release().await);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_attempt_is_released_where_it_was_granted_and_nowhere_else() {
+    let stage = Stage::of(5);
+    stage.nodes.iter().take(3).for_each(|node| node.occupy("r", &holder("somebody", 1), ms(60_000)));
+    let error = process(&stage, "other").try_acquire("r").await.unwrap_err();
+    assert!(matches!(error, AcquireError::Contended { .. }));
+    stage.until(ms(10), "what it got is given back", || stage.picture("r") == "xxx..").await;
+    let released: Vec<_> = stage.nodes.iter().map(|node| node.count_sent(is_release)).collect();
+    assert_eq!(released[..3], [0, 0, 0], "nodes that refused have nothing to release");
+    assert!(stage.nodes.iter().all(|node| node.count_sent(|verb| matches!(verb, Verb::Leave)) == 0));
 }

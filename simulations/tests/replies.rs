@@ -1,7 +1,7 @@
 //! The virtual server answers what a real redis-server answers, byte for byte: `replies/*.txt` have the requests.
 //!
-//! A line is a request; words are apart by spaces, and in quotes where they hold any. `@turn` is EVAL with that shipped
-//! script, `#turn` EVALSHA. An empty line begins a new connection to a server without keys and scripts. Behind `~`
+//! A line is a request; words are apart by spaces, and in quotes where they hold any. `@batch` is EVAL with that shipped
+//! script, `#batch` EVALSHA. An empty line begins a new connection to a server without keys and scripts. Behind `~`
 //! the digits of the reply are not compared: clocks, and what is counted from the start of the process.
 //!
 //! The virtual server is a Redis 7.0. Beside a server of another version only replies of success are compared: errors are
@@ -23,10 +23,9 @@ use redfence::protocol::RunId;
 use redfence::{Clock, SystemClock};
 use simulations::stream::server::{ClientId, Output, Server};
 
-const SCRIPTS: [(&str, &str); 6] = [
-    ("turn", include_str!("../../src/node/redis/turn.lua")),
+const SCRIPTS: [(&str, &str); 5] = [
+    ("batch", include_str!("../../src/node/redis/batch.lua")),
     ("inspect", include_str!("../../src/node/redis/inspect.lua")),
-    ("force", include_str!("../../src/node/redis/force.lua")),
     ("scan", include_str!("../../src/node/redis/scan.lua")),
     ("join", include_str!("../../src/node/redis/join.lua")),
     ("admit", include_str!("../../src/verifier/redis/admit.lua")),
@@ -184,6 +183,12 @@ impl Pair {
             operator.exchange(&[request(words), request(&["PING"])].concat(), end);
             assert_eq!(self.server.execute(words), b"+OK\r\n");
         }
+    }
+}
+
+impl Drop for VirtualConnection<'_> {
+    fn drop(&mut self) {
+        self.server.disconnect(self.client);
     }
 }
 

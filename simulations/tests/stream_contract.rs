@@ -17,8 +17,8 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 use redfence::node::redis::{Link, Prefix, RedisNode, RedisNodeOptions};
 use redfence::node::{Node as _, NodeState, ask, contract};
-use redfence::protocol::{Record, Reply, Request, Settlement, Subject, Verb};
-use redfence::{Clock as _, Entropy, FencingToken, Holder, HolderId, Label, Resource, WallTime};
+use redfence::protocol::{Next, Record, Reply, Request, Settlement, Subject, Verb, Waits};
+use redfence::{Clock as _, Entropy, FencingToken, Holder, HolderId, Label, LockerId, Resource, Waiter, WallTime};
 use redis::{ProtocolVersion, RedisConnectionInfo};
 use simulations::farm::{MachineClock, Process, TasksOf, World};
 use simulations::plan::{Air, Machine};
@@ -185,14 +185,13 @@ fn the_scripts_on_it_answer_as_the_state_does_down_to_the_millisecond() {
         "Extended",
         "Failed",
         "Granted",
+        "Left",
         "Refused",
         "Released",
         "Scanned",
         "Sealed",
         "Seen",
         "Sighted",
-        "Unwatched",
-        "Watching",
     ];
     assert_eq!(kinds, all, "a kind of reply was never compared");
 }
@@ -208,11 +207,6 @@ async fn agree(steps: &[Step], kinds: &RefCell<BTreeSet<String>>) -> Result<(), 
     both(&stage, &mut state, &look, Verb::Look { max_ttl: Duration::ZERO }).await;
     for (at, step) in steps.iter().enumerate() {
         let (of_server, of_state) = match &step.act {
-            // A server counts connections, and there is one: so one holder waits here.
-            Act::Ask(verb @ (Verb::Watch | Verb::Unwatch)) => {
-                let step = Step { holder: 0, ..step.clone() };
-                both(&stage, &mut state, &step, verb.clone()).await
-            }
             Act::Ask(verb) => both(&stage, &mut state, step, verb.clone()).await,
             Act::Settle { rest, stale } => {
                 let (seen, _) = both(&stage, &mut state, step, Verb::Look { max_ttl: Duration::ZERO }).await;
@@ -311,14 +305,13 @@ fn step() -> impl Strategy<Value = Step> {
     let wake = (ttl(), wall..wall + 60_000_000)
         .prop_map(|(max_ttl, wall)| Verb::Wake { max_ttl, wall: WallTime::from_unix_us(wall) });
     let act = prop_oneof![
-        6 => (ttl(), number(), 1_u32..4, 0_u32..3).prop_map(|(ttl, floor, block, yield_at)| {
-            Act::Ask(Verb::Grant { ttl, floor, block, yield_at })
+        8 => (ttl(), number(), 1_u32..4, waits()).prop_map(|(ttl, floor, block, waits)| {
+            Act::Ask(Verb::Grant { ttl, floor, block, waits })
         }),
-        2 => Just(Act::Ask(Verb::Watch)),
-        1 => Just(Act::Ask(Verb::Unwatch)),
+        2 => Just(Act::Ask(Verb::Leave)),
         3 => number().prop_map(|token| Act::Ask(Verb::Seal { token })),
         3 => ttl().prop_map(|ttl| Act::Ask(Verb::Extend { ttl })),
-        3 => Just(Act::Ask(Verb::Release)),
+        4 => next().prop_map(|next| Act::Ask(Verb::Release { next })),
         2 => Just(Act::Ask(Verb::Inspect)),
         1 => Just(Act::Ask(Verb::Force)),
         1 => any::<bool>().prop_map(|remove| Act::Ask(Verb::Scan { cursor: 0, count: SCAN_ALL, remove })),
@@ -334,10 +327,27 @@ fn step() -> impl Strategy<Value = Step> {
     (0..3_u8, 0..4_u8, act).prop_map(|(resource, holder, act)| Step { resource, holder, act })
 }
 
+/// A third does not wait.
+fn waits() -> impl Strategy<Value = Option<Waits>> {
+    let some = (0..5_u64, any::<bool>())
+        .prop_map(|(waited_s, overrides)| Some(Waits { waited: Duration::from_secs(waited_s), overrides }));
+    prop_oneof![1 => Just(None), 2 => some]
+}
+
+fn next() -> impl Strategy<Value = Next> {
+    prop_oneof![
+        any::<bool>().prop_map(|stand_by| Next::Queue { stand_by }),
+        Just(Next::Grant),
+        (0..5_u64).prop_map(|waited_s| Next::Rejoin { waited: Duration::from_secs(waited_s) }),
+        Just(Next::Nobody),
+    ]
+}
+
 fn request(resource_number: u8, holder: u8, verb: Verb) -> Request {
     let label = Label::new(["app", "app", "app and more", ""][usize::from(holder)]).unwrap();
+    let waiter = Waiter::new(LockerId::from_random(u64::from(holder) + 1), 1, Duration::from_millis(40));
     let holder = Holder::new(HolderId::from_random(u128::from(holder) + 1), label);
-    Request { subject: Arc::new(Subject { resource: resource(resource_number), holder }), verb }
+    Request { subject: Arc::new(Subject { waiter, ..Subject::new(resource(resource_number), holder) }), verb }
 }
 
 fn resource(number: u8) -> Resource {

@@ -8,7 +8,7 @@ use redis::{Value, cmd};
 use crate::Clock;
 use crate::node::redis::{Inquiry, Prefix, RedisNode};
 use crate::protocol::{Fault, FaultKind, RunId};
-use crate::{Moment, Resource, WallTime};
+use crate::{LockerId, Moment, Resource, WallTime};
 
 /// What one server says of itself. Everything but being there is best effort: managed servers refuse a good deal.
 #[derive(Debug, Clone)]
@@ -35,7 +35,7 @@ pub(super) struct Sample {
 }
 
 /// What locks need, as ACL DRYRUN is asked.
-const NEEDED: [&[&str]; 24] = [
+const NEEDED: [&[&str]; 28] = [
     &["set", LOCK, "1"],
     &["get", LOCK],
     &["mset", LOCK, "1"],
@@ -56,14 +56,20 @@ const NEEDED: [&[&str]; 24] = [
     &["ping"],
     &["select", "0"],
     &["scan", "0"],
-    &["publish", LOCK, ""],
-    &["subscribe", LOCK],
-    &["unsubscribe", LOCK],
-    &["pubsub", "numsub", LOCK],
+    &["zadd", QUEUE, "1", "w"],
+    &["zrem", QUEUE, "w"],
+    &["zrank", QUEUE, "w"],
+    &["zcard", QUEUE],
+    &["zpopmin", QUEUE],
+    &["zrange", QUEUE, "0", "0"],
+    &["publish", WAKE, ""],
+    &["subscribe", WAKE],
 ];
 /// Places of keys in the table above.
 const LOCK: &str = "a lock";
 const RECORD: &str = "the record";
+const QUEUE: &str = "a queue";
+const WAKE: &str = "a channel";
 /// How often and how long apart the clock is looked at.
 const CLOCK_LOOKS: usize = 4;
 const CLOCK_PAUSE: Duration = Duration::from_millis(500);
@@ -132,7 +138,8 @@ async fn forbidden(inquiry: &mut Inquiry, prefix: &Prefix) -> Result<Vec<String>
     let user = inquiry.ask(cmd("ACL").arg("WHOAMI")).await.map_err(|fault| format!("ACL WHOAMI: {fault}"))?;
     let user = text(&user).ok_or("ACL WHOAMI answered something else")?;
     let canary = Resource::new(super::CANARY).map_err(|error| error.to_string())?;
-    let (lock, record) = (prefix.lock(&canary), prefix.record());
+    let (lock, record, queue) = (prefix.lock(&canary), prefix.record(), prefix.queue(&canary));
+    let wake = prefix.wake(LockerId::default());
     let mut forbidden = Vec::new();
     for words in NEEDED {
         let words: Vec<&str> = words
@@ -140,6 +147,8 @@ async fn forbidden(inquiry: &mut Inquiry, prefix: &Prefix) -> Result<Vec<String>
             .map(|word| match *word {
                 LOCK => lock.as_str(),
                 RECORD => record.as_str(),
+                QUEUE => queue.as_str(),
+                WAKE => wake.as_str(),
                 word => word,
             })
             .collect();
@@ -147,7 +156,7 @@ async fn forbidden(inquiry: &mut Inquiry, prefix: &Prefix) -> Result<Vec<String>
         match answer.map_err(|fault| format!("ACL DRYRUN: {fault}"))? {
             Value::Okay => {}
             _ => forbidden.push(match words[..] {
-                [container @ ("script" | "pubsub"), sub, ..] => format!("{container}|{sub}"),
+                [container @ "script", sub, ..] => format!("{container}|{sub}"),
                 [word, ..] => word.to_owned(),
                 [] => String::new(),
             }),

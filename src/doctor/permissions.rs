@@ -18,7 +18,7 @@ pub(super) fn check(case: &Case) -> Vec<Finding> {
         },
         Ok(forbidden) if forbidden.iter().all(|command| FOR_WAITING.contains(&&**command)) => Outcome::Bad {
             what: format!("not permitted: {}", forbidden.join(", ")),
-            risk: "who waits is not told of a release and asks after pauses, or has no turn; leases are as safe as ever",
+            risk: "processes that wait are not woken, ask after pauses, and have no order; leases are as safe as ever",
             mend: "the rule that `redfence doctor --acl USER` prints",
         },
         Ok(forbidden) => Outcome::Bad {
@@ -30,14 +30,14 @@ pub(super) fn check(case: &Case) -> Vec<Finding> {
     })
 }
 
-/// What only those need who wait.
-const FOR_WAITING: [&str; 4] = ["publish", "subscribe", "unsubscribe", "pubsub|numsub"];
+/// What only waiting needs.
+const FOR_WAITING: [&str; 8] = ["publish", "subscribe", "zadd", "zrem", "zrank", "zcard", "zpopmin", "zrange"];
 
 /// The line that makes `user` able to do all that a locker with keys under `prefix` needs, and nothing else.
 #[must_use]
 pub fn minimal_rule(user: &str, prefix: &str) -> String {
     let commands = "+eval +evalsha +script|load +script|exists +set +get +mset +mget +del +incr +incrby +pexpire +pttl +hset +hmget \
-                    +time +info +ping +hello +select +scan +publish +subscribe +unsubscribe +pubsub|numsub";
-    let keys = format!("resetkeys ~{prefix}:node ~{{{prefix}:*}}:* resetchannels &{{{prefix}:*}}:lock:*");
+                    +zadd +zrem +zrank +zcard +zpopmin +zrange +time +info +ping +hello +select +scan +publish +subscribe";
+    let keys = format!("resetkeys ~{prefix}:node ~{{{prefix}:*}}:* resetchannels &{prefix}:wake:*");
     format!("ACL SETUSER {user} on >PASSWORD {keys} -@all {commands}")
 }

@@ -235,7 +235,6 @@ impl NodeState {
                 kept.push(subject.resource.clone());
             }
             Next::Rejoin { waited } => {
-                self.subscribers.insert(subject.waiter.locker);
                 self.put_in_queue(now, subject, waited);
                 self.serve(now, &subject.resource, false);
             }

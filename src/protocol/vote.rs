@@ -111,6 +111,18 @@ impl Votes {
         self.iter().filter(|(_, vote)| is_theirs(vote)).map(|(node, _)| node).collect()
     }
 
+    /// How many wait before the caller, as most nodes know that have it in their queues.
+    #[must_use]
+    pub fn place(&self) -> Option<u32> {
+        let place = |vote: &Vote| match vote {
+            Vote::Refused(view) => view.place,
+            _ => None,
+        };
+        let mut places: Vec<_> = self.0.iter().filter_map(place).collect();
+        places.sort_unstable();
+        places.get(places.len() / 2).copied()
+    }
+
     /// Who stands in the way, in one line: the occupant that most nodes name, and how many do.
     #[must_use]
     pub fn contention(&self) -> String {

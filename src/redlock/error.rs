@@ -163,7 +163,7 @@ pub enum AcquireError {
     #[error(transparent)]
     Resource(#[from] ResourceError),
     /// Somebody else holds the resource, or contenders split the votes. The nodes are well: try later.
-    #[error("held by another after {attempts} attempt(s) in {waited:.1?}: {}", .votes.contention())]
+    #[error("held by another after {attempts} attempt(s) in {waited:.1?}: {}{}", .votes.contention(), before(.votes))]
     Contended {
         /// Every node's vote at the last attempt.
         votes: Votes,
@@ -202,6 +202,14 @@ pub enum AcquireError {
         /// From the call to the end of the last attempt.
         waited: Duration,
     },
+}
+
+/// How many wait before the call that ends, as most nodes know.
+fn before(votes: &Votes) -> String {
+    match votes.place() {
+        Some(place @ 1..) => format!("; {place} wait before it"),
+        _ => String::new(),
+    }
 }
 
 impl AcquireError {

@@ -9,9 +9,9 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use redfence::node::redis::{Address, RedisNode, RedisNodeOptions};
-use redfence::node::{Answer, Ear, Node, ask};
+use redfence::node::{Answer, Node, WakeListener, ask};
 use redfence::protocol::{Reply, Request, Verb};
-use redfence::{Builder, ConnectError, Entropy, Guard, HandOver, Moment, NodeCondition, NodeId, Redlock};
+use redfence::{Builder, ConnectError, Entropy, Guard, HandOver, Moment, NodeCondition, LockerId, NodeId, Redlock};
 use tokio::sync::RwLock;
 use tokio::task::{JoinSet, block_in_place};
 
@@ -331,8 +331,8 @@ impl Node for Credulous {
         self.0.admit(session);
     }
 
-    fn listen(&self, id: NodeId, ear: Weak<dyn Ear>) {
-        self.0.listen(id, ear);
+    fn listen(&self, id: NodeId, locker: LockerId, listener: Weak<dyn WakeListener>) {
+        self.0.listen(id, locker, listener);
     }
 
     fn sessions(&self) -> Option<tokio::sync::watch::Receiver<u64>> {

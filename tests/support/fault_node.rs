@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use redfence::node::{Answer, Ear, Node};
+use redfence::node::{Answer, Node, WakeListener};
 use redfence::protocol::{FaultKind, Reply, Request, Subject, Verb, View};
-use redfence::{Clock, EmbeddedNode, Holder, NodeId, Resource};
+use redfence::{Clock, EmbeddedNode, Holder, LockerId, NodeId, Resource};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -48,6 +48,7 @@ struct Network {
     sent: Vec<Request>,
     applied: Vec<(Request, Reply)>,
     slow_line: Option<mpsc::UnboundedSender<Parcel>>,
+    is_deaf: bool,
 }
 
 /// A request that is on its way for a while.
@@ -67,6 +68,7 @@ impl FaultNode {
             sent: Vec::new(),
             applied: Vec::new(),
             slow_line: None,
+            is_deaf: false,
         };
         Self(Arc::new(Inside { node: EmbeddedNode::on(Arc::clone(&clock)), clock, network: Mutex::new(network) }))
     }
@@ -84,6 +86,11 @@ impl FaultNode {
     /// A fate for the requests of one kind; the others get through.
     pub fn fate_of(&self, kind: fn(&Verb) -> bool, fate: Fate) {
         self.rule(move |request| if kind(&request.verb) { fate } else { Fate::Through });
+    }
+
+    /// The node passes no wakes on from now on, and says so to those who listen, as one that forbids to subscribe.
+    pub fn make_deaf(&self) {
+        self.network().is_deaf = true;
     }
 
     /// Held requests arrive now, in their order, and are answered. Returns how many.
@@ -140,7 +147,7 @@ impl FaultNode {
     /// Another holder's lock, without any locker.
     pub fn occupy(&self, resource: &str, holder: &Holder, ttl: Duration) {
         let subject = subject(resource, holder);
-        let reply = self.do_at_once(&subject, Verb::Grant { ttl, floor: 0, block: 1, yield_at: 0 });
+        let reply = self.do_at_once(&subject, Verb::Grant { ttl, floor: 0, block: 1, waits: None });
         assert!(matches!(reply, Reply::Granted { .. }), "{resource} was not free: {reply:?}");
     }
 
@@ -165,15 +172,13 @@ impl FaultNode {
         self.0.node.with_state(|state| state.set_counter(Resource::new(resource).unwrap().slot(), counter));
     }
 
-    fn apply(&self, request: Request) -> Reply {
-        let [reply] = self.apply_turn([request]);
+    fn apply(&self, mut request: Request) -> Reply {
+        if let (true, Verb::Grant { waits, .. }) = (self.network().is_deaf, &mut request.verb) {
+            *waits = None;
+        }
+        let reply = self.0.node.apply(&request);
+        self.network().applied.push((request, reply.clone()));
         reply
-    }
-
-    fn apply_turn<const N: usize>(&self, requests: [Request; N]) -> [Reply; N] {
-        let turn = self.0.node.apply_turn(requests);
-        self.network().applied.extend(turn.iter().cloned());
-        turn.map(|(_, reply)| reply)
     }
 
     fn send_slowly(&self, request: Request, answer: Answer, there: Duration, back: Duration) {
@@ -244,13 +249,14 @@ impl Node for FaultNode {
             return self.send(second.0, second.1);
         }
         self.network().sent.extend([first.0.clone(), second.0.clone()]);
-        let [one, other] = self.apply_turn([first.0, second.0]);
-        first.1.reply(one);
-        second.1.reply(other);
+        let requests = [first.0, second.0];
+        let replies = self.0.node.apply_batch(&requests);
+        self.network().applied.extend(requests.into_iter().zip(replies.iter().cloned()));
+        [first.1, second.1].into_iter().zip(replies).for_each(|(answer, reply)| answer.reply(reply));
     }
 
-    fn listen(&self, id: NodeId, ear: Weak<dyn Ear>) {
-        self.0.node.listen(id, ear);
+    fn listen(&self, id: NodeId, locker: LockerId, listener: Weak<dyn WakeListener>) {
+        self.0.node.listen(id, locker, listener);
     }
 
     fn admit(&self, _: u64) {}
@@ -266,7 +272,7 @@ pub fn holder(label: &str, id: u128) -> Holder {
 }
 
 pub fn subject(resource: &str, holder: &Holder) -> Arc<Subject> {
-    Arc::new(Subject { resource: Resource::new(resource).unwrap(), holder: holder.clone() })
+    Arc::new(Subject::new(Resource::new(resource).unwrap(), holder.clone()))
 }
 
 pub fn is_grant(verb: &Verb) -> bool {
@@ -278,7 +284,7 @@ pub fn is_extend(verb: &Verb) -> bool {
 }
 
 pub fn is_release(verb: &Verb) -> bool {
-    *verb == Verb::Release
+    verb.is_release()
 }
 
 #[expect(clippy::disallowed_methods, reason = "the delay of a network, on whatever time the test runs")]

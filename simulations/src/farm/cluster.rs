@@ -4,9 +4,9 @@
 
 use std::sync::{Arc, Weak};
 
-use redfence::node::{Answer, Ear, Node};
+use redfence::node::{Answer, Node, WakeListener};
 use redfence::protocol::Request;
-use redfence::{HolderId, NodeId};
+use redfence::{HolderId, LockerId, NodeId};
 
 use super::process::Process;
 use crate::invariant::Leftover;
@@ -54,8 +54,8 @@ impl Node for Opened {
         self.0.send_both(first, second);
     }
 
-    fn listen(&self, id: NodeId, ear: Weak<dyn Ear>) {
-        self.0.listen(id, ear);
+    fn listen(&self, id: NodeId, locker: LockerId, listener: Weak<dyn WakeListener>) {
+        self.0.listen(id, locker, listener);
     }
 
     fn admit(&self, session: u64) {

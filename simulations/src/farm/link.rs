@@ -3,12 +3,12 @@
 //! Like the courier's: ordered while it lives, requests taken effect at most once, and after a break nothing orders what
 //! still sits in the old socket. A grant goes only over a connection that was admitted.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Weak};
 
-use redfence::NodeId;
-use redfence::node::{Answer, Ear};
-use redfence::protocol::{Reply, Request, Subject};
+use redfence::node::{Answer, WakeListener};
+use redfence::protocol::{Reply, Request};
+use redfence::{LockerId, NodeId};
 use tokio::sync::watch;
 
 use super::process::Process;
@@ -25,10 +25,10 @@ pub(super) struct Link {
     pub(super) admitted: Option<u64>,
     pub(super) sessions: watch::Sender<u64>,
     pub(super) pending: VecDeque<Pending>,
-    /// Who is told of releases, and as which node.
-    pub(super) ears: Vec<(NodeId, Weak<dyn Ear>)>,
-    /// What it asked to be told of over the present connection.
-    pub(super) watched: Vec<Arc<Subject>>,
+    /// Who takes in wakes, and as which node.
+    pub(super) listeners: Vec<(NodeId, LockerId, Weak<dyn WakeListener>)>,
+    /// The lockers that are woken over the present connection.
+    pub(super) subscribed: BTreeSet<LockerId>,
     /// When the last request arrives, and when the last reply does: what comes behind is not faster.
     pub(super) last_there_ms: u64,
     pub(super) last_back_ms: u64,
@@ -74,8 +74,8 @@ impl Link {
             admitted: None,
             sessions: watch::Sender::new(0),
             pending: VecDeque::new(),
-            ears: Vec::new(),
-            watched: Vec::new(),
+            listeners: Vec::new(),
+            subscribed: BTreeSet::new(),
             last_there_ms: 0,
             last_back_ms: 0,
             held_there: Vec::new(),

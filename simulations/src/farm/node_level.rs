@@ -5,9 +5,9 @@ mod blows;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, Weak};
 
-use redfence::node::{Answer, Ear, Node, to_tell};
-use redfence::protocol::{FaultKind, Reply, Request, Subject, Verb};
-use redfence::{HolderId, NodeId, Resource};
+use redfence::node::{Answer, Node, Wake, WakeListener};
+use redfence::protocol::{FaultKind, Reply, Request, Verb};
+use redfence::{HolderId, LockerId, NodeId, Resource};
 
 use super::clocks::MachineClock;
 use super::link::{Letter, Link, Parcel};
@@ -47,8 +47,8 @@ const CALM_DELAY_MAX_MS: u64 = 10;
 #[derive(Default)]
 struct Afterwards {
     failed: Vec<(Answer, FaultKind)>,
-    /// What connections that ended had asked to be told of.
-    unwatched: Vec<(u8, Arc<Subject>)>,
+    /// Whom connections that ended had woken.
+    unsubscribed: Vec<(u8, LockerId)>,
 }
 
 impl NodeLevel {
@@ -102,7 +102,7 @@ impl NodeLevel {
                 let holder = request.subject.holder.id();
                 match request.verb {
                     Verb::Grant { .. } => drop(began.entry(holder).or_insert(now_ms)),
-                    Verb::Release => drop(released.insert(holder)),
+                    Verb::Release { .. } => drop(released.insert(holder)),
                     Verb::Extend { .. } if released.contains(&holder) => {
                         self.world.broken(quiet(&request.subject.holder.to_string(), self.world.now_us()));
                     }
@@ -192,9 +192,8 @@ impl NodeLevel {
         }
         let Parcel { link: at, session, sent_ms, turn, .. } = parcel;
         let (took_ms, is_present) = (self.world.now_ms() - sent_ms, link.open && link.session == session);
-        let mut done = Vec::new();
-        for (number, request) in turn {
-            let mut reply = server.apply(&request);
+        let requests: Vec<_> = turn.iter().map(|(_, request)| request.clone()).collect();
+        for ((number, request), mut reply) in turn.into_iter().zip(server.apply_batch(&requests)) {
             if let Reply::Granted { .. } = reply {
                 self.world.count(|seen| seen.late_grants += u64::from(took_ms > u64::from(self.terms.node_timeout_ms)));
                 if let Some(after_ms) = server.evicts_after_ms {
@@ -207,52 +206,50 @@ impl NodeLevel {
             if let Reply::Sighted(sight) = &mut reply {
                 sight.session = session;
             }
-            match (&request.verb, &reply) {
-                (Verb::Watch, Reply::Watching) if is_present => link.watched.push(Arc::clone(&request.subject)),
-                // It came over a connection that has ended, and the server sees that.
-                (Verb::Watch, Reply::Watching) => server.unwatch(&request.subject),
-                (Verb::Unwatch, _) if is_present => link.watched.retain(|s| s.resource != request.subject.resource),
-                _ => {}
+            if let Verb::Grant { waits: Some(_), .. } = request.verb {
+                let locker = request.subject.waiter.locker;
+                if is_present {
+                    link.subscribed.insert(locker);
+                } else if !link.open || !link.subscribed.contains(&locker) {
+                    // It came over a connection that has ended, and the server sees that.
+                    server.disconnect(locker);
+                }
             }
             self.world.note(|| tell(link, "==", &reply, &request));
-            self.reply(link, weather, Letter { link: at, session, number, reply: reply.clone() });
-            done.push((request, reply));
+            self.reply(link, weather, Letter { link: at, session, number, reply });
         }
         let node = link.node;
-        for subject in to_tell(&done).filter(|subject| server.is_watched(&subject.resource)) {
-            self.tell_of_release(links, weather, node, subject);
+        for wake in server.take_wakes() {
+            self.pass_on(links, weather, node, &wake);
         }
     }
 
-    /// Everybody who asked for it over a connection that stands is told, behind the replies that are on their way; or is not.
-    fn tell_of_release(&self, links: &mut [Link], weather: &Weather, node: u8, subject: &Arc<Subject>) {
-        for (at, link) in links.iter_mut().enumerate().filter(|(_, link)| link.node == node && link.open && !link.mute)
-        {
-            let (client, session) = (link.process.client, link.session);
-            let watches = link.watched.iter().any(|watched| watched.resource == subject.resource);
-            if !watches || weather.cut(client, node, Way::Back).is_some() {
-                continue;
-            }
-            let air = weather.between(client, node);
-            if self.world.throw(|dice| dice.per_mille(air.loss_per_mille)) {
-                continue;
-            }
-            let arrives_ms = self.arrival(link.last_back_ms, air);
-            link.last_back_ms = arrives_ms;
-            let (Some(me), subject) = (self.me.upgrade(), Arc::clone(subject)) else { return };
-            self.world.at(arrives_ms, tie(at, arrives_ms), move || me.freed(at, session, &subject));
+    /// The locker is told over the connection that stands, behind the replies that are on their way; or is not.
+    fn pass_on(&self, links: &mut [Link], weather: &Weather, node: u8, wake: &Wake) {
+        let mut links = links.iter_mut().enumerate();
+        let its = links.find(|(_, link)| link.node == node && link.open && link.subscribed.contains(&wake.locker));
+        let Some((at, link)) = its.filter(|(_, link)| !link.mute) else { return };
+        let (client, session) = (link.process.client, link.session);
+        let air = weather.between(client, node);
+        if weather.cut(client, node, Way::Back).is_some() || self.world.throw(|dice| dice.per_mille(air.loss_per_mille)) {
+            return;
         }
+        let arrives_ms = self.arrival(link.last_back_ms, air);
+        link.last_back_ms = arrives_ms;
+        let (Some(me), wake) = (self.me.upgrade(), wake.clone()) else { return };
+        self.world.at(arrives_ms, tie(at, arrives_ms), move || me.woken(at, session, &wake));
     }
 
-    fn freed(&self, at: usize, session: u64, subject: &Subject) {
-        let ears: Vec<_> = match lock(&self.inner).links.get(at) {
+    fn woken(&self, at: usize, session: u64, wake: &Wake) {
+        let listeners: Vec<_> = match lock(&self.inner).links.get(at) {
             Some(link) if link.open && link.session == session => {
-                link.ears.iter().filter_map(|(id, ear)| Some((*id, ear.upgrade()?))).collect()
+                let its = link.listeners.iter().filter(|(_, locker, _)| *locker == wake.locker);
+                its.filter_map(|(id, _, listener)| Some((*id, listener.upgrade()?))).collect()
             }
             _ => return,
         };
-        self.world.count(|seen| seen.notices += ears.len() as u64);
-        ears.into_iter().for_each(|(id, ear)| ear.freed(id, &subject.resource, subject.holder.id()));
+        self.world.count(|seen| seen.notices += listeners.len() as u64);
+        listeners.into_iter().for_each(|(id, listener)| listener.woken(id, &wake.resource, wake.after));
     }
 
     /// Puts a reply on its way back, or not.
@@ -324,9 +321,9 @@ impl Node for Road {
         self.level.send(self.link, [first, second]);
     }
 
-    fn listen(&self, id: NodeId, ear: Weak<dyn Ear>) {
+    fn listen(&self, id: NodeId, locker: LockerId, listener: Weak<dyn WakeListener>) {
         if let Some(link) = lock(&self.level.inner).links.get_mut(self.link) {
-            link.ears.push((id, ear));
+            link.listeners.push((id, locker, listener));
         }
     }
 
@@ -348,14 +345,14 @@ impl Node for Road {
 impl Afterwards {
     fn hang_up(&mut self, link: &mut Link) {
         let node = link.node;
-        self.unwatched.extend(link.watched.drain(..).map(|subject| (node, subject)));
+        self.unsubscribed.extend(std::mem::take(&mut link.subscribed).into_iter().map(|locker| (node, locker)));
         self.failed.extend(link.hang_up().into_iter().map(|answer| (answer, FaultKind::ConnectionLost)));
     }
 
     fn finish(self, level: &NodeLevel) {
-        for (node, subject) in self.unwatched {
+        for (node, locker) in self.unsubscribed {
             if let Some(server) = lock(&level.inner).servers.get_mut(usize::from(node)) {
-                server.unwatch(&subject);
+                server.disconnect(locker);
             }
         }
         for (answer, kind) in self.failed {

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use redfence::node::NodeState;
+use redfence::node::{NodeState, Wake};
 use redfence::protocol::{Reply, Request, RunId, Subject, Verb, View};
-use redfence::{Clock as _, Holder, HolderId, Label, Resource};
+use redfence::{Clock as _, Holder, HolderId, Label, LockerId, Resource};
 
 use super::clocks::MachineClock;
 use super::glimpse::Glimpse;
@@ -88,32 +88,37 @@ impl Server {
         }
     }
 
-    /// Does what a request asks, and notes what promises rely on.
-    pub(super) fn apply(&mut self, request: &Request) -> Reply {
-        let reply = Mutant::apply(self.mutant, &mut self.state, self.clock.wall(), request);
-        match (&request.verb, &reply) {
-            (Verb::Seal { .. }, _) => self.world.count(|seen| seen.seals += 1),
-            (Verb::Settle(settlement), Reply::Sighted(_)) => {
-                self.flushed = false;
-                self.world.count(|seen| seen.rests += u64::from(!settlement.rest.is_zero()));
+    /// Does what requests ask, in one step, and notes what promises rely on.
+    pub(super) fn apply_batch(&mut self, requests: &[Request]) -> Vec<Reply> {
+        let node = self.number;
+        let replies = Mutant::apply_batch(self.mutant, node, &mut self.state, self.clock.wall(), requests);
+        for (request, reply) in requests.iter().zip(&replies) {
+            match (&request.verb, reply) {
+                (Verb::Seal { .. }, _) => self.world.count(|seen| seen.seals += 1),
+                (Verb::Settle(settlement), Reply::Sighted(_)) => {
+                    self.flushed = false;
+                    self.world.count(|seen| seen.rests += u64::from(!settlement.rest.is_zero()));
+                }
+                (Verb::Wake { .. }, _) => self.world.count(|seen| seen.wakes += 1),
+                _ => {}
             }
-            (Verb::Wake { .. }, _) => self.world.count(|seen| seen.wakes += 1),
-            _ => {}
+            self.watch_counters(&request.verb);
         }
-        self.watch_counters(&request.verb);
         self.draw();
-        reply
+        replies
     }
 
-    /// Whether somebody wants to be told when the lock is released.
-    pub(super) fn is_watched(&self, resource: &Resource) -> bool {
-        self.mutant != Some(Mutant::NobodyIsTold) && self.state.is_watched(resource)
+    /// Whom the node wakes.
+    pub(super) fn take_wakes(&mut self) -> Vec<Wake> {
+        let wakes = self.state.take_wakes();
+        if self.mutant == Some(Mutant::WakeIsLost) { Vec::new() } else { wakes }
     }
 
-    /// A connection over which somebody was to be told of releases has ended.
-    pub(super) fn unwatch(&mut self, subject: &Arc<Subject>) {
-        let request = Request { subject: Arc::clone(subject), verb: Verb::Unwatch };
-        self.state.apply(self.clock.wall(), &request);
+    /// A connection over which a locker was to be woken has ended.
+    pub(super) fn disconnect(&mut self, locker: LockerId) {
+        if self.mutant != Some(Mutant::DeadHeadIsNext) {
+            self.state.disconnect(locker);
+        }
     }
 
     /// Tokens rely on counters that do not go back. One that was lost starts at the later of two clocks; if both are
@@ -184,7 +189,7 @@ impl Server {
     fn view(&mut self, resource: usize) -> Option<View> {
         let resource = self.resources.get(resource)?.clone();
         let holder = Holder::new(HolderId::from_random(0), Label::new("").ok()?);
-        let request = Request { subject: Arc::new(Subject { resource, holder }), verb: Verb::Inspect };
+        let request = Request { subject: Arc::new(Subject::new(resource, holder)), verb: Verb::Inspect };
         match self.state.apply(self.clock.wall(), &request) {
             Reply::Seen(view) => Some(view),
             _ => None,
@@ -195,7 +200,7 @@ impl Server {
     pub(super) fn standing(&mut self) -> (bool, bool) {
         let Ok(label) = Label::new("") else { return (false, false) };
         let Some(resource) = self.resources.first().cloned() else { return (false, false) };
-        let subject = Arc::new(Subject { resource, holder: Holder::new(HolderId::from_random(0), label) });
+        let subject = Arc::new(Subject::new(resource, Holder::new(HolderId::from_random(0), label)));
         let look = Request { subject, verb: Verb::Look { max_ttl: std::time::Duration::ZERO } };
         match self.state.apply(self.clock.wall(), &look) {
             Reply::Sighted(sight) => (sight.record.is_some(), sight.record.is_some_and(|record| record.awake)),

@@ -97,7 +97,7 @@ impl Attempt {
     pub(super) fn leave(&mut self, world: &World) {
         self.phase = Phase::Over(self.phase.token());
         if world.setup.releases {
-            self.send(self.footprint.outstanding(), 0, &Verb::Release);
+            self.send(self.footprint.outstanding(), 0, &Verb::RELEASE);
         }
     }
 

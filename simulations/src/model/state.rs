@@ -60,7 +60,7 @@ impl World {
         let label = Label::new("").ok()?;
         let subject = |id: usize| {
             let holder = Holder::new(HolderId::from_random(id as u128 + 1), label.clone());
-            Arc::new(Subject { resource: resource.clone(), holder })
+            Arc::new(Subject::new(resource.clone(), holder))
         };
         let subjects: Vec<_> = (0..setup.attempts).map(subject).collect();
         let holders = subjects.iter().map(|subject| subject.holder.to_string()).collect();

@@ -59,7 +59,7 @@ impl World {
             heard: NodeSet::EMPTY,
             phase: Phase::Acquiring(Box::new(machine), Aside(Oracle::new(quorum))),
         };
-        attempt.send(reach, 0, &Verb::Grant { ttl: TERMS.ttl, floor, block: self.setup.block, yield_at: 0 });
+        attempt.send(reach, 0, &Verb::Grant { ttl: TERMS.ttl, floor, block: self.setup.block, waits: None });
         state.attempts.push(Arc::new(attempt));
         Some(())
     }

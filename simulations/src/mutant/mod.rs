@@ -57,13 +57,21 @@ pub enum Mutant {
     NoticeIsGrant,
     /// A lease is handed over to tasks that came after the nodes were asked, and nothing is said about it.
     HandOverToLatecomers,
-    /// Nobody is told of a release: whoever waits finds out when the lock would have ended.
-    NobodyIsTold,
+    /// Whoever is next is not woken, and finds out when the lock would have ended.
+    WakeIsLost,
+    /// A lock is reserved for the first in the queue, though its process is gone.
+    DeadHeadIsNext,
+    /// A reservation does not end.
+    ReservationWithoutEnd,
+    /// Nodes do not agree who waits longest.
+    OrdersDiffer,
+    /// One that goes away stays in the queue, and what is reserved for it is not passed on.
+    LeaveWakesNobody,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 25] = [
         Self::NoSeal,
         Self::SealWithoutHolder,
         Self::EmptyCounterVotes,
@@ -84,7 +92,11 @@ impl Mutant {
         Self::BlockNotOwned,
         Self::NoticeIsGrant,
         Self::HandOverToLatecomers,
-        Self::NobodyIsTold,
+        Self::WakeIsLost,
+        Self::DeadHeadIsNext,
+        Self::ReservationWithoutEnd,
+        Self::OrdersDiffer,
+        Self::LeaveWakesNobody,
     ];
 
     /// Its name on the command line.
@@ -104,7 +116,11 @@ impl Mutant {
     pub const fn profile(self) -> Profile {
         match self {
             // What comes late is seen where nothing else goes wrong.
-            Self::NobodyIsTold => Profile::Calm,
+            Self::WakeIsLost
+            | Self::DeadHeadIsNext
+            | Self::ReservationWithoutEnd
+            | Self::OrdersDiffer
+            | Self::LeaveWakesNobody => Profile::Calm,
             _ => Profile::Hell,
         }
     }
@@ -119,7 +135,10 @@ impl Mutant {
                 | Self::NoRest
                 | Self::NoClockStart
                 | Self::BlockNotOwned
-                | Self::NobodyIsTold
+                | Self::WakeIsLost
+                | Self::DeadHeadIsNext
+                | Self::ReservationWithoutEnd
+                | Self::LeaveWakesNobody
         )
     }
 
@@ -142,7 +161,11 @@ impl Mutant {
             Self::UnknownNotReleased => &[Promise::Clean],
             Self::ExtendAfterRelease => &[Promise::Quiet],
             Self::CheckThenWrite => &[Promise::F],
-            Self::NobodyIsTold => &[Promise::W],
+            Self::WakeIsLost
+            | Self::DeadHeadIsNext
+            | Self::ReservationWithoutEnd
+            | Self::OrdersDiffer
+            | Self::LeaveWakesNobody => &[Promise::W, Promise::L],
         }
     }
 }

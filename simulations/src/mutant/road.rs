@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
 
-use redfence::node::{Answer, Ear, Inbox, Node};
+use redfence::node::{Answer, Inbox, Node, WakeListener};
 use redfence::protocol::{Reply, Request, Verb};
-use redfence::{HolderId, NodeId, Resource};
+use redfence::{HolderId, LockerId, NodeId, Resource};
 
 use super::Mutant;
 use crate::farm::{World, lock};
@@ -24,7 +25,7 @@ pub(crate) fn mutated(mutant: Option<Mutant>, world: &Arc<World>, terms: Terms, 
             | Mutant::NoticeIsGrant),
         ) => {
             let world = Arc::clone(world);
-            Arc::new(Road { mutant, world, terms, node, known: Arc::default(), ears: Mutex::default() })
+            Arc::new(Road { mutant, world, terms, node, known: Arc::default(), listeners: Mutex::default() })
         }
         _ => node,
     }
@@ -36,8 +37,8 @@ struct Road {
     terms: Terms,
     node: Arc<dyn Node>,
     known: Arc<Mutex<Known>>,
-    /// Who listens in on notices; nodes know them weakly.
-    ears: Mutex<Vec<Arc<dyn Ear>>>,
+    /// Who listens in on wakes; nodes know them weakly.
+    listeners: Mutex<Vec<Arc<dyn WakeListener>>>,
 }
 
 /// What the client has heard from this node.
@@ -47,8 +48,8 @@ struct Known {
     counter: u64,
     /// Holders whose grant it confirmed.
     granted: HashMap<HolderId, bool>,
-    /// What was released, and not asked for since.
-    freed: BTreeSet<Resource>,
+    /// What it was woken for, and has not asked for since.
+    woken: BTreeSet<Resource>,
 }
 
 impl Node for Road {
@@ -63,7 +64,7 @@ impl Node for Road {
                 self.node.send(request.clone(), answer);
                 let (node, again) = (
                     Arc::clone(&self.node),
-                    Request { verb: Verb::Grant { ttl, floor: 0, block, yield_at: 0 }, ..request },
+                    Request { verb: Verb::Grant { ttl, floor: 0, block, waits: None }, ..request },
                 );
                 self.world.after(late_ms, move || node.send(again, nowhere(id)));
             }
@@ -81,15 +82,15 @@ impl Node for Road {
                 self.node.send(request, Answer::to(inbox, id, verb));
             }
             (Mutant::NoticeIsGrant, verb @ Verb::Grant { .. })
-                if lock(&self.known).freed.remove(&request.subject.resource) =>
+                if lock(&self.known).woken.remove(&request.subject.resource) =>
             {
                 let inbox = Arc::new(Presumed(Mutex::new(Some(answer))));
                 self.node.send(request, Answer::to(inbox, id, verb));
             }
-            (Mutant::UnknownNotReleased, Verb::Release) if !lock(&self.known).granted.contains_key(&holder) => {
+            (Mutant::UnknownNotReleased, Verb::Release { .. }) if !lock(&self.known).granted.contains_key(&holder) => {
                 answer.reply(Reply::Released);
             }
-            (Mutant::ExtendAfterRelease, Verb::Release) => {
+            (Mutant::ExtendAfterRelease, Verb::Release { .. }) => {
                 self.node.send(request.clone(), answer);
                 let ttl = std::time::Duration::from_millis(u64::from(self.terms.ttl_ms));
                 self.node.send(Request { verb: Verb::Extend { ttl }, ..request }, nowhere(id));
@@ -98,13 +99,13 @@ impl Node for Road {
         }
     }
 
-    fn listen(&self, id: NodeId, ear: Weak<dyn Ear>) {
+    fn listen(&self, id: NodeId, locker: LockerId, listener: Weak<dyn WakeListener>) {
         if self.mutant != Mutant::NoticeIsGrant {
-            return self.node.listen(id, ear);
+            return self.node.listen(id, locker, listener);
         }
-        let mine: Arc<dyn Ear> = Arc::new(Eager { known: Arc::clone(&self.known), ear });
-        self.node.listen(id, Arc::downgrade(&mine));
-        lock(&self.ears).push(mine);
+        let mine: Arc<dyn WakeListener> = Arc::new(Eager { known: Arc::clone(&self.known), listener });
+        self.node.listen(id, locker, Arc::downgrade(&mine));
+        lock(&self.listeners).push(mine);
     }
 
     fn admit(&self, session: u64) {
@@ -126,7 +127,7 @@ fn nowhere(id: NodeId) -> Answer {
     impl Inbox for Nobody {
         fn deliver(&self, _: NodeId, _: Verb, _: Reply) {}
     }
-    Answer::to(Arc::new(Nobody), id, Verb::Release)
+    Answer::to(Arc::new(Nobody), id, Verb::RELEASE)
 }
 
 /// Takes no answer for a yes.
@@ -179,17 +180,23 @@ impl Inbox for Confirmed {
     }
 }
 
-/// Notes what was released.
+/// Notes what it was woken for.
 struct Eager {
     known: Arc<Mutex<Known>>,
-    ear: Weak<dyn Ear>,
+    listener: Weak<dyn WakeListener>,
 }
 
-impl Ear for Eager {
-    fn freed(&self, node: NodeId, resource: &Resource, holder: HolderId) {
-        lock(&self.known).freed.insert(resource.clone());
-        if let Some(ear) = self.ear.upgrade() {
-            ear.freed(node, resource, holder);
+impl WakeListener for Eager {
+    fn woken(&self, node: NodeId, resource: &Resource, after: Duration) {
+        lock(&self.known).woken.insert(resource.clone());
+        if let Some(listener) = self.listener.upgrade() {
+            listener.woken(node, resource, after);
+        }
+    }
+
+    fn hears(&self, node: NodeId, hears: bool) {
+        if let Some(listener) = self.listener.upgrade() {
+            listener.hears(node, hears);
         }
     }
 }

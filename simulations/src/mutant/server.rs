@@ -2,13 +2,33 @@
 
 use redfence::WallTime;
 use redfence::node::NodeState;
-use redfence::protocol::{COUNTER_MIN, Reply, Request, Settlement, Verb};
+use redfence::protocol::{COUNTER_MIN, Reply, Request, Settlement, Verb, Waits};
 use std::time::Duration;
 
 use super::Mutant;
 
 impl Mutant {
-    /// What a node does with a request, under a mutant or under none.
+    /// What a node does with requests in one step, under a mutant or under none.
+    pub(crate) fn apply_batch(
+        mutant: Option<Self>,
+        number: u8,
+        node: &mut NodeState,
+        now: WallTime,
+        requests: &[Request],
+    ) -> Vec<Reply> {
+        match mutant {
+            None => node.apply_batch(now, requests),
+            // Every other node has its own idea of who waits longest.
+            Some(Self::OrdersDiffer) if number % 2 == 1 => {
+                let turned: Vec<_> = requests.iter().map(turned).collect();
+                node.apply_batch(now, &turned)
+            }
+            Some(Self::OrdersDiffer) => node.apply_batch(now, requests),
+            Some(_) => requests.iter().map(|request| Self::apply(mutant, node, now, request)).collect(),
+        }
+    }
+
+    /// What it does with one request.
     pub(crate) fn apply(mutant: Option<Self>, node: &mut NodeState, now: WallTime, request: &Request) -> Reply {
         let slot = request.subject.resource.slot();
         match (mutant, &request.verb) {
@@ -18,7 +38,7 @@ impl Mutant {
             }
             (Some(Self::ExtendReseeds), &Verb::Extend { ttl }) => match node.apply(now, request) {
                 Reply::Refused(view) if view.occupant.is_none() => {
-                    let verb = Verb::Grant { ttl, floor: 0, block: 1, yield_at: 0 };
+                    let verb = Verb::Grant { ttl, floor: 0, block: 1, waits: None };
                     node.apply(now, &Request { verb, ..request.clone() });
                     Reply::Extended
                 }
@@ -39,14 +59,15 @@ impl Mutant {
                 }
                 reply
             }
-            (Some(Self::BlockNotOwned), &Verb::Grant { ttl, floor, yield_at, .. }) => {
-                let verb = Verb::Grant { ttl, floor, block: 1, yield_at };
+            (Some(Self::BlockNotOwned), &Verb::Grant { ttl, floor, waits, .. }) => {
+                let verb = Verb::Grant { ttl, floor, block: 1, waits };
                 node.apply(now, &Request { verb, ..request.clone() })
             }
-            (Some(Self::ReleaseWithoutHolder), Verb::Release) => {
+            (Some(Self::ReleaseWithoutHolder), Verb::Release { .. }) => {
                 node.drop_lock(&request.subject.resource);
                 Reply::Released
             }
+            (Some(Self::LeaveWakesNobody), Verb::Leave) => Reply::Left,
             (Some(Self::NoRest), Verb::Settle(settlement)) => at_once(node, now, request, settlement),
             (Some(Self::NoClockStart), Verb::Settle(_) | Verb::Wake { .. }) => {
                 let before = node.counter(slot);
@@ -59,6 +80,13 @@ impl Mutant {
             _ => node.apply(now, request),
         }
     }
+}
+
+/// The same request of one that seems to have waited for longer the later it came.
+fn turned(request: &Request) -> Request {
+    let Verb::Grant { ttl, floor, block, waits: Some(waits) } = request.verb else { return request.clone() };
+    let waited = Duration::from_secs(3_600).saturating_sub(waits.waited);
+    Request { verb: Verb::Grant { ttl, floor, block, waits: Some(Waits { waited, ..waits }) }, ..request.clone() }
 }
 
 /// A settlement that lets the node vote again at once.

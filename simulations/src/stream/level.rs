@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use redfence::node::redis::{RedisNode, RedisNodeOptions};
-use redfence::node::{Answer, Ear, Node};
+use redfence::node::{Answer, Node, WakeListener};
 use redfence::protocol::{Request, Verb};
-use redfence::{Entropy, HolderId, NodeId, Resource};
+use redfence::{Entropy, HolderId, LockerId, NodeId, Resource};
 use redis::{ProtocolVersion, RedisConnectionInfo};
 
 use super::machine::Machine;
@@ -100,7 +100,7 @@ impl StreamLevel {
         let mut holders = lock(&self.holders);
         match &request.verb {
             Verb::Grant { .. } => drop(holders.began.entry(holder).or_insert_with(|| self.world.now_ms())),
-            Verb::Release => drop(holders.released.insert(holder)),
+            Verb::Release { .. } => drop(holders.released.insert(holder)),
             Verb::Extend { .. } if holders.released.contains(&holder) => {
                 self.world.broken(quiet(&request.subject.holder.to_string(), self.world.now_us()));
             }
@@ -172,7 +172,7 @@ impl StreamLevel {
             if (process.client + node).is_multiple_of(2) { ProtocolVersion::RESP3 } else { ProtocolVersion::RESP2 };
         let login = RedisConnectionInfo::default().set_protocol(version);
         let node = RedisNode::over(Arc::new(road), format!("n{node}"), login, options).ok()?;
-        Some(Arc::new(Watched { level: Arc::clone(self), node, ears: Mutex::default() }))
+        Some(Arc::new(Watched { level: Arc::clone(self), node, listeners: Mutex::default() }))
     }
 }
 
@@ -246,20 +246,26 @@ fn id_of(holder: &str) -> Option<HolderId> {
 struct Watched {
     level: Arc<StreamLevel>,
     node: RedisNode,
-    ears: Mutex<Vec<Arc<dyn Ear>>>,
+    listeners: Mutex<Vec<Arc<dyn WakeListener>>>,
 }
 
 /// Counts what it passes on.
 struct Counting {
     world: Arc<World>,
-    ear: Weak<dyn Ear>,
+    listener: Weak<dyn WakeListener>,
 }
 
-impl Ear for Counting {
-    fn freed(&self, node: NodeId, resource: &Resource, holder: HolderId) {
-        if let Some(ear) = self.ear.upgrade() {
+impl WakeListener for Counting {
+    fn woken(&self, node: NodeId, resource: &Resource, after: Duration) {
+        if let Some(listener) = self.listener.upgrade() {
             self.world.count(|seen| seen.notices += 1);
-            ear.freed(node, resource, holder);
+            listener.woken(node, resource, after);
+        }
+    }
+
+    fn hears(&self, node: NodeId, hears: bool) {
+        if let Some(listener) = self.listener.upgrade() {
+            listener.hears(node, hears);
         }
     }
 }
@@ -277,10 +283,10 @@ impl Node for Watched {
         self.node.send_both(first, second);
     }
 
-    fn listen(&self, id: NodeId, ear: Weak<dyn Ear>) {
-        let counting: Arc<dyn Ear> = Arc::new(Counting { world: Arc::clone(&self.level.world), ear });
-        self.node.listen(id, Arc::downgrade(&counting));
-        lock(&self.ears).push(counting);
+    fn listen(&self, id: NodeId, locker: LockerId, listener: Weak<dyn WakeListener>) {
+        let counting: Arc<dyn WakeListener> = Arc::new(Counting { world: Arc::clone(&self.level.world), listener });
+        self.node.listen(id, locker, Arc::downgrade(&counting));
+        lock(&self.listeners).push(counting);
     }
 
     fn admit(&self, session: u64) {

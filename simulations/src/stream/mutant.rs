@@ -3,17 +3,17 @@
 use super::server::Server;
 use crate::mutant::Mutant;
 
-const TURN: &str = include_str!("../../../src/node/redis/turn.lua");
+const BATCH: &str = include_str!("../../../src/node/redis/batch.lua");
 const JOIN: &str = include_str!("../../../src/node/redis/join.lua");
 
 /// Which mutant changes which script, and there what to what.
-const CHANGES: [(Mutant, &str, &str, &str); 10] = [
+const CHANGES: [(Mutant, &str, &str, &str); 13] = [
     // S is 83, R is 82, E is 69.
-    (Mutant::SealWithoutHolder, TURN, HOLDER, "if occupant == holder or what == 83 then"),
-    (Mutant::ReleaseWithoutHolder, TURN, HOLDER, "if occupant == holder or what == 82 then"),
+    (Mutant::SealWithoutHolder, BATCH, HOLDER, "if occupant == holder or what == 83 then"),
+    (Mutant::ReleaseWithoutHolder, BATCH, HOLDER, "if occupant == holder or what == 82 then"),
     (
         Mutant::ExtendReseeds,
-        TURN,
+        BATCH,
         HOLDER,
         "if not occupant and what == 69 then\n\
            try('SET', lock, holder, 'PX', ARGV[at + 2])\n\
@@ -22,27 +22,31 @@ const CHANGES: [(Mutant, &str, &str, &str); 10] = [
     ),
     (
         Mutant::EmptyCounterVotes,
-        TURN,
+        BATCH,
         DRAW,
         "if tonumber(redis.call('GET', counter) or 0) < 1e15 then redis.call('SET', counter, '1000000000000000') end\n\
-         answer = try('INCRBY', counter, string.sub(verb, 2))",
+         answer = try('INCRBY', counter, sub(verb, 2))",
     ),
-    (Mutant::BlockNotOwned, TURN, DRAW, "answer = try('INCRBY', counter, 1)"),
-    (Mutant::NobodyIsTold, TURN, "if next(freed) then", "if false then"),
+    (Mutant::BlockNotOwned, BATCH, DRAW, "answer = try('INCRBY', counter, 1)"),
+    (Mutant::WakeIsLost, BATCH, PUBLISH, "local received = 1"),
+    (Mutant::DeadHeadIsNext, BATCH, "type(received) == 'number' and received > 0", "true"),
+    (Mutant::ReservationWithoutEnd, BATCH, "'next:' .. entry, 'PX', grace)", "'next:' .. entry)"),
+    (Mutant::LeaveWakesNobody, BATCH, "if occupant == 'next:' .. entry then", "if false then"),
     // Nobody finds out that it forgot, for it is awake at once with counters that start low.
     (Mutant::EmptyCounterVotes, JOIN, REST.0, REST.1),
     (Mutant::EmptyCounterVotes, JOIN, START.0, START.1),
     (Mutant::NoRest, JOIN, REST.0, REST.1),
     (Mutant::NoClockStart, JOIN, START.0, START.1),
 ];
+const PUBLISH: &str = "local received = try('PUBLISH', (match(lock, '^{([^}]*):%d+}') or '') .. ':wake:' .. sub(entry, 1, 16), after .. ' ' .. lock)";
 const HOLDER: &str = "if occupant == holder then";
-const DRAW: &str = "answer = try('INCRBY', counter, string.sub(verb, 2))";
+const DRAW: &str = "answer = try('INCRBY', counter, sub(verb, 2))";
 const REST: (&str, &str) = ("tonumber(ARGV[6])", "ARGV[6] and 0");
 const START: (&str, &str) = ("local keys, first, low =", "start = 1e15\n  local keys, first, low =");
 
 /// Lets a server run the scripts of a mutant in place of the shipped ones.
 pub(super) fn alter(server: &Server, mutant: Mutant) {
-    for shipped in [TURN, JOIN] {
+    for shipped in [BATCH, JOIN] {
         let altered = altered(shipped, mutant);
         if altered != shipped {
             server.alter(shipped, &altered);

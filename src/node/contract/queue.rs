@@ -165,8 +165,16 @@ impl<'a> Suite<'a> {
 }
 
 impl Waiting<'_> {
+    /// Asks; again while it is refused and not in the queue: until wakes can come in, a node puts nobody in.
     async fn asks(&self, waited_s: u64, overrides: bool) -> Reply {
-        self.party.ask(grant(Some(Waits { waited: Duration::from_secs(waited_s), overrides }))).await
+        let grant = || grant(Some(Waits { waited: Duration::from_secs(waited_s), overrides }));
+        let mut reply = self.party.ask(grant()).await;
+        for _ in 0..WITHIN.as_millis() / 5 {
+            let Reply::Refused(View { place: None, .. }) = reply else { break };
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            reply = self.party.ask(grant()).await;
+        }
+        reply
     }
 
     async fn is_queued(&self, rule: &'static str, waited_s: u64, place: u32) -> Result<(), Broken> {

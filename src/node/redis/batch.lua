@@ -35,7 +35,7 @@ local function join(queue, waited, entry)
 end
 
 local function wake(lock, entry, after)
-  local received = try('PUBLISH', match(lock, '^{([^}]*):%d+}') .. ':wake:' .. sub(entry, 1, 16), after .. ' ' .. lock)
+  local received = try('PUBLISH', (match(lock, '^{([^}]*):%d+}') or '') .. ':wake:' .. sub(entry, 1, 16), after .. ' ' .. lock)
   return type(received) == 'number' and received > 0
 end
 

@@ -141,6 +141,8 @@ impl Contender {
         self.hopes = if self.hoped { self.hopes.saturating_add(1) } else { 0 };
         let queued = |(node, vote): (NodeId, &Vote)| match vote {
             Vote::Refused(view) => view.place.is_some().then_some(node),
+            // It refuses, too, mostly; or it grants, and then this one is in its queue again when it gives back.
+            Vote::Pending => Some(node),
             _ => None,
         };
         self.queued = votes.iter().filter_map(queued).collect();
@@ -163,7 +165,7 @@ impl Contender {
     /// Until a quorum of the locks that were met will have ended.
     fn until_free(&mut self, votes: &Votes, chance: u32) -> Duration {
         self.timeouts = 0;
-        let place = place(votes);
+        let place = votes.place().unwrap_or_default();
         let mut left = locks_end(votes, self.quorum.needed());
         if reserved(votes) && place > 0 {
             left += RESERVED_SLACK;
@@ -224,19 +226,6 @@ fn locks_end(votes: &Votes, needed: usize) -> Duration {
 /// Whether what stands in the way is a reservation.
 fn reserved(votes: &Votes) -> bool {
     votes.occupant().is_some_and(|(occupant, _)| Waiter::reserved(occupant).is_some())
-}
-
-/// How many wait before it, as most nodes see it.
-fn place(votes: &Votes) -> u32 {
-    let mut places: Vec<_> = votes
-        .iter()
-        .filter_map(|(_, vote)| match vote {
-            Vote::Refused(view) => view.place,
-            _ => None,
-        })
-        .collect();
-    places.sort_unstable();
-    places.get(places.len() / 2).copied().unwrap_or_default()
 }
 
 /// A part of `most` that chance decides, from a half to the whole.

@@ -14,9 +14,11 @@ pub fn rollback(lost: &Defeat, quorum: Quorum, waited: Option<Duration>) -> Next
     let votes = lost.votes();
     let failed = votes.iter().filter(|(_, vote)| matches!(vote, Vote::Failed(_) | Vote::Silent)).count();
     let unsent = votes.iter().filter(|(_, vote)| matches!(vote, Vote::Failed(fault) if fault.kind.never_sent())).count();
+    // What was not heard yet may be a yes, and the rival may know no more than this one does.
+    let pending = votes.iter().filter(|(_, vote)| matches!(vote, Vote::Pending)).count();
     let rivals = votes.held_by_occupant().len();
     let in_vain = match lost {
-        Defeat::Contended(_) => rivals > votes.granted() && rivals + failed >= quorum.blocking(),
+        Defeat::Contended(_) => rivals > votes.granted() + pending && rivals + failed >= quorum.blocking(),
         // Nobody can reach a quorum either.
         Defeat::NoQuorum(_) => unsent >= quorum.blocking(),
         Defeat::TooSlow { .. } => false,
@@ -52,6 +54,7 @@ mod tests {
             ("gAABB", true, true, rejoin, "a split: too few for anybody to block"),
             ("gAABB", true, false, queue, "the same, by one that does not wait"),
             ("ggAA", true, true, rejoin, "an even split"),
+            ("AA--", true, true, rejoin, "perhaps an even split: the rival may see the same"),
             ("gAAB", true, true, Next::Nobody, "a rival with more, which can block"),
             ("gAAuB", true, true, Next::Nobody, "the same with a node that is down"),
             ("gguuu", false, true, Next::Nobody, "no quorum is there"),

@@ -1,0 +1,168 @@
+//! What a contender does next, as tables.
+
+use super::super::super::{Fault, View};
+use super::*;
+use crate::LockerId;
+
+const MS: fn(u64) -> Duration = Duration::from_millis;
+const AT: fn(u64) -> Moment = |ms| Moment::from_origin(MS(ms));
+/// A part that is the whole, and one that is the half.
+const MOST: u32 = u32::MAX;
+
+fn contender(nodes: usize) -> Contender {
+    Contender::new(Quorum::of(nodes).unwrap(), Waiter::new(LockerId::from_random(7), 1, MS(0)), AT(0))
+}
+
+fn node(position: usize) -> NodeId {
+    NodeId::new(position).unwrap()
+}
+
+/// A letter a node: held for 1 s, the same and not in the queue, reserved for another for 20 ms, granted, silent, out of reach,
+/// not heard yet. In place `place` of all queues.
+fn votes(letters: &str, place: u32) -> Votes {
+    let refused = |occupant: &str, left_ms, place| {
+        Vote::Refused(View { occupant: Some(occupant.into()), ttl_left: Some(MS(left_ms)), place, ..View::default() })
+    };
+    let vote = |letter| match letter {
+        'h' => refused("holder", 1_000, Some(place)),
+        'd' => refused("holder", 1_000, None),
+        'r' => refused("next:0:1:20 other", 20, Some(place)),
+        'g' => Vote::Granted,
+        's' => Vote::Silent,
+        'u' => Vote::Failed(Fault::new(FaultKind::Unreachable, "")),
+        _ => Vote::Pending,
+    };
+    Votes::new(letters.chars().map(vote).collect())
+}
+
+fn defeat(letters: &str, place: u32) -> Defeat {
+    let votes = votes(letters, place);
+    let blocking = Quorum::of(letters.len()).unwrap().blocking();
+    if votes.is_contention(blocking) { Defeat::Contended(votes) } else { Defeat::NoQuorum(votes) }
+}
+
+#[test]
+fn it_sleeps_until_a_quorum_of_the_locks_that_it_met_would_have_ended() {
+    for (letters, place, expected_ms, story) in [
+        ("hhhhh", 0, 1_002, "held everywhere"),
+        ("hhh--", 0, 1_002, "two nodes not heard yet"),
+        ("hhhhh", 40, 1_042, "those before it ask first"),
+        ("rrrrr", 0, 22, "the first one looks whether the reservation has ended"),
+        ("rrrrr", 3, 125, "the others leave that to it"),
+        ("ggrhh", 0, 22, "two nodes were free"),
+        ("hhhuu", 0, 1_002, "two nodes are down"),
+        ("ddddd", 0, 5, "in no queue: it asks after pauses"),
+        ("hhddd", 0, 5, "in too few"),
+        ("uuuhh", 0, 5, "no quorum is there"),
+        ("sssgg", 0, 50, "no answer in time: they have much to do"),
+    ] {
+        let mut contender = contender(5);
+        contender.ask(AT(0));
+        contender.defeated(&defeat(letters, place), AT(0), MOST);
+        assert_eq!(rounded(contender.asks_at()), expected_ms, "{story}");
+    }
+}
+
+/// Chance is a fraction, so that a whole may lack a nanosecond.
+fn rounded(at: Moment) -> u64 {
+    u64::try_from((at.since_origin() + Duration::from_nanos(1)).as_millis()).unwrap()
+}
+
+#[test]
+fn wakes_of_a_quorum_count_at_once_and_fewer_a_moment_later() {
+    for (nodes, woken, asks_at_ms, story) in [
+        (5, &[0, 3, 4][..], 0, "a quorum"),
+        (5, &[0, 3], 14, "fewer"),
+        (5, &[0, 0, 0], 14, "one node, thrice"),
+        (5, &[], 1_002, "none"),
+        (1, &[0], 0, "the only node"),
+    ] {
+        let mut contender = contender(nodes);
+        contender.ask(AT(0));
+        contender.defeated(&defeat(&"h".repeat(nodes), 0), AT(0), MOST);
+        woken.iter().for_each(|at| contender.woken(node(*at), MS(0), AT(10), MOST));
+        assert_eq!(contender.asks_at(), AT(asks_at_ms), "{story}");
+        assert_eq!(contender.ask(AT(20)).overrides, !woken.is_empty(), "{story}");
+    }
+}
+
+#[test]
+fn wakes_that_come_while_an_attempt_is_on_its_way_count_for_the_next() {
+    let mut contender = contender(3);
+    contender.ask(AT(0));
+    contender.woken(node(0), MS(0), AT(1), MOST);
+    contender.woken(node(1), MS(0), AT(1), MOST);
+    contender.defeated(&defeat("hhh", 5), AT(2), MOST);
+    assert_eq!(contender.asks_at(), Moment::default());
+    contender.ask(AT(2));
+    contender.defeated(&defeat("hhh", 5), AT(3), MOST);
+    assert!(contender.asks_at() > AT(1_000), "they count once");
+}
+
+#[test]
+fn one_that_stands_by_asks_when_the_reservation_of_the_one_before_it_has_ended() {
+    let mut contender = contender(3);
+    contender.ask(AT(0));
+    contender.defeated(&defeat("hhh", 1), AT(0), MOST);
+    contender.woken(node(0), MS(20), AT(100), MOST);
+    assert_eq!(contender.asks_at(), AT(121));
+    assert!(contender.ask(AT(121)).overrides);
+}
+
+#[test]
+fn few_wakes_that_are_in_vain_again_and_again_wait_longer_each_time() {
+    let mut contender = contender(5);
+    let mut hopes = Vec::new();
+    contender.ask(AT(0));
+    for _ in 0..10 {
+        contender.defeated(&defeat("hhhhh", 0), AT(0), MOST);
+        contender.woken(node(0), MS(0), AT(0), MOST);
+        hopes.push(rounded(contender.asks_at()));
+        contender.ask(AT(0));
+    }
+    assert_eq!(hopes, [4, 8, 16, 32, 64, 128, 256, 512, 1_000, 1_000]);
+}
+
+#[test]
+fn time_outs_back_off_up_to_seconds_and_a_wake_ends_that() {
+    let mut contender = contender(3);
+    let mut pauses = Vec::new();
+    for _ in 0..9 {
+        contender.ask(AT(0));
+        contender.defeated(&defeat("sss", 0), AT(0), MOST);
+        pauses.push(rounded(contender.asks_at()));
+    }
+    assert_eq!(pauses, [50, 100, 200, 400, 800, 1_600, 3_200, 4_000, 4_000]);
+    assert_eq!(contender.timeouts(), 9);
+    contender.woken(node(0), MS(0), AT(1), MOST);
+    contender.woken(node(1), MS(0), AT(1), MOST);
+    assert_eq!(contender.asks_at(), Moment::default());
+    contender.ask(AT(1));
+    contender.defeated(&defeat("hhh", 0), AT(1), MOST);
+    assert_eq!(contender.timeouts(), 0);
+}
+
+#[test]
+fn one_whose_queues_are_gone_joins_them_again() {
+    for (reconnected, deaf, asks_by_ms, story) in [
+        (&[0][..], &[][..], 1_002, "the others would wake it"),
+        (&[0, 1, 2], &[], 250, "too few would"),
+        (&[0, 1], &[2], 250, "too few would: one passes nothing on"),
+        (&[], &[2], 1_002, "one passes nothing on"),
+    ] {
+        let mut contender = contender(5);
+        contender.ask(AT(0));
+        contender.defeated(&defeat("hhhhh", 0), AT(0), MOST);
+        deaf.iter().for_each(|at| contender.hears(node(*at), false, AT(0), MOST));
+        reconnected.iter().for_each(|at| contender.reconnected(node(*at), AT(0), MOST));
+        assert_eq!(contender.asks_at(), AT(asks_by_ms), "{story}");
+    }
+}
+
+#[test]
+fn the_time_waited_is_from_the_beginning() {
+    let mut contender = contender(3);
+    assert_eq!(contender.ask(AT(0)).waited, MS(0));
+    contender.defeated(&defeat("hhh", 0), AT(7), MOST);
+    assert_eq!(contender.ask(AT(70)), Waits { waited: MS(70), overrides: false });
+}
