@@ -159,8 +159,7 @@ fn step() -> impl Strategy<Value = Step> {
     };
     // Whole seconds, and other ones for everybody: server and state look at the clock one after the other.
     let waits = prop_oneof![1 => Just(None), 2 => any::<bool>().prop_map(|overrides| Some(Waits { waited: Duration::ZERO, overrides }))];
-    let grant =
-        (ttl(), number(), waits).prop_map(|(ttl, floor, waits)| Verb::Grant { ttl, floor, block: 1, waits });
+    let grant = (ttl(), number(), waits).prop_map(|(ttl, floor, waits)| Verb::Grant { ttl, floor, block: 1, waits });
     let next = prop_oneof![
         any::<bool>().prop_map(|stand_by| Next::Queue { stand_by }),
         Just(Next::Grant),

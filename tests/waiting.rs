@@ -11,7 +11,7 @@ use redfence::protocol::{Request, Verb};
 use redfence::{AcquireError, HandOver, Redlock};
 use support::fault_node::{holder, is_grant, is_release};
 use support::stage::waiter;
-use support::{Fate, FaultNode, Stage};
+use support::{Fate, Stage};
 use tokio::task::JoinHandle;
 
 const fn ms(ms: u64) -> Duration {
@@ -188,7 +188,7 @@ async fn processes_that_are_gone_cost_nothing() {
         task.abort();
         let _ = task.await;
         drop(locker);
-        stage.nodes.iter().for_each(FaultNode::lose_held);
+        stage.nodes.iter().for_each(|node| node.disconnect("gone"));
     }
     drop(guard.release().await);
     assert_eq!(waits_on(&stage, waits).await, ms(0));

@@ -57,7 +57,8 @@ async fn waiting_costs_no_commands_and_a_release_wakes_the_first() {
                 })
             })
             .collect();
-        eventually(PROMPT, &format!("all are in the queue, {name}"), async || servers.iter().all(|s| queued(s) == 4)).await;
+        eventually(PROMPT, &format!("all are in the queue, {name}"), async || servers.iter().all(|s| queued(s) == 4))
+            .await;
         let quiet = quiet_for(&servers, WATCHED).await;
         assert!(quiet.is_some(), "{name}: somebody asks again and again");
         let before = grants(&servers);

@@ -8,8 +8,8 @@ use std::time::Duration;
 use super::drive;
 use super::error::{ExtendError, Lost};
 use super::exchange::Phase;
-use super::held::Held;
 use super::hand_over::{self, Passed};
+use super::held::Held;
 use crate::protocol::{LossCause, ReleaseOutcome};
 use crate::{FencingToken, Holder, Lease, Resource};
 

@@ -184,9 +184,9 @@ impl LocalQueue {
     /// An attempt is about to be sent, for a task that waits where it is refused.
     pub(super) fn ask(&self, core: &Core, label: &Label, now: Moment) -> (Waiter, Waits) {
         let mut state = self.state();
-        let contender = state.contender.get_or_insert_with(|| {
-            Contender::new(core.quorum, core.queues.waiter(core.roster.round_trip()), now)
-        });
+        let contender = state
+            .contender
+            .get_or_insert_with(|| Contender::new(core.quorum, core.queues.waiter(core.roster.round_trip()), now));
         let asked = (contender.waiter(), contender.ask(now));
         // Also where this task goes away before an answer has come.
         state.queued_as = Some((asked.0, label.clone()));

@@ -146,7 +146,9 @@ impl Redlock {
         let rows = replies.into_iter().zip(self.addresses()).map(|((node, reply), address)| {
             let outcome = match reply {
                 Reply::Released => Ok(ForcedAt::Released),
-                Reply::Refused(view) => Ok(view.held_by().map_or(ForcedAt::Free, |holder| ForcedAt::HeldBy(holder.into()))),
+                Reply::Refused(view) => {
+                    Ok(view.held_by().map_or(ForcedAt::Free, |holder| ForcedAt::HeldBy(holder.into())))
+                }
                 Reply::Failed(fault) => Err(fault),
                 other => Err(Fault::new(FaultKind::Unexpected, format!("{other:?}"))),
             };

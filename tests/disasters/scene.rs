@@ -11,7 +11,7 @@ use std::time::Duration;
 use redfence::node::redis::{Address, RedisNode, RedisNodeOptions};
 use redfence::node::{Answer, Node, WakeListener, ask};
 use redfence::protocol::{Reply, Request, Verb};
-use redfence::{Builder, ConnectError, Entropy, Guard, HandOver, Moment, NodeCondition, LockerId, NodeId, Redlock};
+use redfence::{Builder, ConnectError, Entropy, Guard, HandOver, LockerId, Moment, NodeCondition, NodeId, Redlock};
 use tokio::sync::RwLock;
 use tokio::task::{JoinSet, block_in_place};
 

@@ -93,6 +93,13 @@ impl FaultNode {
         self.network().is_deaf = true;
     }
 
+    /// The connections of the lockers with this label have ended.
+    pub fn disconnect(&self, label: &str) {
+        let sent = self.sent();
+        let its = sent.iter().filter(|request| request.subject.holder.label().as_str() == label);
+        self.0.node.with_state(|state| its.for_each(|request| state.disconnect(request.subject.waiter.locker)));
+    }
+
     /// Held requests arrive now, in their order, and are answered. Returns how many.
     pub fn deliver_held(&self) -> usize {
         let held = std::mem::take(&mut self.network().held_requests);

@@ -44,7 +44,9 @@ enum Said<'a> {
         next: Option<&'a str>,
         counter: String,
     },
-    Failed { error: String },
+    Failed {
+        error: String,
+    },
 }
 
 /// Asks every node and shows what it said.
@@ -108,7 +110,8 @@ fn machine<'a>(resource: &'a Resource, inspection: &'a Inspection, nodes: &[Node
 }
 
 fn human(inspection: &Inspection, nodes: &[NodeStatus]) -> String {
-    let heading = ["node", "stands", "holder", "label", "time left", "waiting", "next", "counter", "round trip", "clock"];
+    let heading =
+        ["node", "stands", "holder", "label", "time left", "waiting", "next", "counter", "round trip", "clock"];
     let heading = heading.map(str::to_owned).to_vec();
     let rows = std::iter::once(heading).chain(inspection.rows.iter().zip(nodes).map(row));
     let rows = table(&rows.collect::<Vec<_>>());

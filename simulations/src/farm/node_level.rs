@@ -231,7 +231,8 @@ impl NodeLevel {
         let Some((at, link)) = its.filter(|(_, link)| !link.mute) else { return };
         let (client, session) = (link.process.client, link.session);
         let air = weather.between(client, node);
-        if weather.cut(client, node, Way::Back).is_some() || self.world.throw(|dice| dice.per_mille(air.loss_per_mille)) {
+        if weather.cut(client, node, Way::Back).is_some() || self.world.throw(|dice| dice.per_mille(air.loss_per_mille))
+        {
             return;
         }
         let arrives_ms = self.arrival(link.last_back_ms, air);

@@ -13,7 +13,8 @@ use super::super::{Defeat, Next, Quorum, Vote};
 pub fn rollback(lost: &Defeat, quorum: Quorum, waited: Option<Duration>) -> Next {
     let votes = lost.votes();
     let failed = votes.iter().filter(|(_, vote)| matches!(vote, Vote::Failed(_) | Vote::Silent)).count();
-    let unsent = votes.iter().filter(|(_, vote)| matches!(vote, Vote::Failed(fault) if fault.kind.never_sent())).count();
+    let unsent =
+        votes.iter().filter(|(_, vote)| matches!(vote, Vote::Failed(fault) if fault.kind.never_sent())).count();
     // What was not heard yet may be a yes, and the rival may know no more than this one does.
     let pending = votes.iter().filter(|(_, vote)| matches!(vote, Vote::Pending)).count();
     let rivals = votes.held_by_occupant().len();
