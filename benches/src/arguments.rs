@@ -1,6 +1,6 @@
 //! What the command line says.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum as _};
@@ -23,6 +23,9 @@ pub(crate) struct Arguments {
     /// How many processes want one resource in `processes`; the targets are for 4
     #[arg(long, default_value_t = 4, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     processes: u16,
+    /// How many processes want one resource in `herd` [default: 4,10,30,100,200,300]
+    #[arg(long, value_name = "N", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    herd: Vec<u16>,
     /// How many leases are held and renewed
     #[arg(long, default_value_t = 100_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     leases: u32,
@@ -34,7 +37,10 @@ pub(crate) struct Arguments {
     redfence: Option<PathBuf>,
     /// Draws pairs a second over tasks into this file; comes with the workload `growth`
     #[arg(long, value_name = "FILE")]
-    pub(crate) svg: Option<PathBuf>,
+    svg: Option<PathBuf>,
+    /// Draws sections a second and the longest wait over processes into this file; comes with the workload `herd`
+    #[arg(long, value_name = "FILE")]
+    herd_svg: Option<PathBuf>,
     /// Everything once and shortly: shows that the bench runs, and no figure of it means anything
     #[arg(long)]
     quick: bool,
@@ -52,11 +58,19 @@ impl Arguments {
         all.filter(|workload| self.workloads.is_empty() || self.workloads.contains(workload)).collect()
     }
 
+    /// The file that the charts of `workload` are drawn into.
+    pub(crate) fn drawing(&self, workload: Workload) -> Option<&Path> {
+        let file = if workload == Workload::Herd { &self.herd_svg } else { &self.svg };
+        file.as_deref()
+    }
+
     /// How it is measured.
     pub(crate) fn plan(&self) -> Plan {
         let redfence = self.redfence.clone();
+        let herds = self.herd.iter().copied().map(usize::from).collect();
+        let herds = (!self.herd.is_empty()).then_some(herds);
         if self.quick {
-            return Plan { redfence, ..Plan::QUICK };
+            return Plan { redfence, herds, ..Plan::QUICK };
         }
         Plan {
             rounds: self.rounds.into(),
@@ -65,6 +79,7 @@ impl Arguments {
             leases: usize::try_from(self.leases).unwrap_or(usize::MAX),
             lease_time: Duration::from_secs(self.lease_seconds.into()),
             redfence,
+            herds,
             ..Plan::FULL
         }
     }
@@ -85,5 +100,7 @@ mod tests {
         let read = |words: &[&str]| Arguments::try_parse_from([&["benches"], words].concat()).unwrap();
         assert_eq!(read(&[]).workloads(), Workload::value_variants());
         assert_eq!(read(&["sizes", "pairs"]).workloads(), [Workload::Pairs, Workload::Sizes]);
+        assert_eq!(read(&["herd", "--herd", "4,30"]).plan().herds(), [4, 30]);
+        assert_eq!(read(&["herd"]).plan().herds(), Plan::FULL.herds());
     }
 }

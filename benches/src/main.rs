@@ -4,6 +4,7 @@
 
 mod arguments;
 mod contestants;
+mod limits;
 mod load;
 mod meter;
 mod plan;
@@ -11,9 +12,11 @@ mod plot;
 mod report;
 mod sample;
 mod stage;
+mod stint;
 mod support;
 mod table;
 mod target;
+mod team;
 mod worker;
 mod workload;
 
@@ -40,14 +43,15 @@ fn main() -> ExitCode {
 
 /// Every workload that was asked for; each prints its tables as soon as it has them.
 fn measure(arguments: &Arguments) -> Outcome {
+    limits::raise_open_files()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let plan = arguments.plan();
     println!("{}", report::heading(&plan));
     for workload in arguments.workloads() {
         let report = runtime.block_on(workload.run(&plan))?;
         println!("{report}");
-        if let (Some(file), false) = (&arguments.svg, report.series.is_empty()) {
-            std::fs::write(file, plot::svg(&report.series))?;
+        if let (Some(file), false) = (arguments.drawing(workload), report.charts.is_empty()) {
+            std::fs::write(file, plot::svg(&report.charts))?;
             eprintln!("benches: {} written", file.display());
         }
     }

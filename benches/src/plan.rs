@@ -20,6 +20,20 @@ pub(crate) struct Plan {
     pub(crate) growth: &'static [usize],
     /// How many processes want one resource in `processes`.
     pub(crate) processes: usize,
+    /// The loads of `herd`, in processes, if they were named.
+    pub(crate) herds: Option<Vec<usize>>,
+    /// The loads of `herd` unless they were.
+    pub(crate) herds_unnamed: &'static [usize],
+    /// How many processes want one resource in `herd-faults`.
+    pub(crate) fault_herd: usize,
+    /// How many processes wait for one whose holder is stopped.
+    pub(crate) waiters: usize,
+    /// How many processes are near where one is far.
+    pub(crate) near: usize,
+    /// What the times of `herd-faults` are counted in.
+    pub(crate) beat: Duration,
+    /// How many commands start at one moment in `herd-start`.
+    pub(crate) herd_starts: usize,
     pub(crate) leases: usize,
     pub(crate) lease_ttl: Duration,
     pub(crate) lease_time: Duration,
@@ -37,6 +51,13 @@ impl Plan {
         crowds: &[1, 64, 1_024],
         growth: &[1, 4, 16, 64, 256, 1_024, 4_096, 10_000],
         processes: 4,
+        herds: None,
+        herds_unnamed: &[4, 10, 30, 100, 200, 300],
+        fault_herd: 200,
+        waiters: 50,
+        near: 20,
+        beat: Duration::from_secs(1),
+        herd_starts: 300,
         leases: 100_000,
         lease_ttl: Duration::from_secs(30),
         lease_time: Duration::from_secs(60),
@@ -51,12 +72,23 @@ impl Plan {
         warm_up: Duration::from_millis(10),
         crowds: &[1, 64],
         growth: &[1, 64],
+        herds_unnamed: &[2, 4],
+        fault_herd: 8,
+        waiters: 4,
+        near: 4,
+        beat: Duration::from_millis(200),
+        herd_starts: 10,
         leases: 200,
         lease_ttl: Duration::from_secs(1),
         lease_time: Duration::from_secs(1),
         starts: 2,
         ..Self::FULL
     };
+
+    /// The loads of `herd`, in processes.
+    pub(crate) fn herds(&self) -> &[usize] {
+        self.herds.as_deref().unwrap_or(self.herds_unnamed)
+    }
 
     /// Measures `entrants` by turns: first each for the warm-up, then every round each of them once. So what else the
     /// machine does meets all of them alike.

@@ -1,11 +1,20 @@
-//! Draws pairs a second over tasks, both axes logarithmic, as SVG text.
+//! Draws figures over tasks or processes, both axes logarithmic, as SVG text.
 
 /// One line of a plot: what it shows, and its points.
 #[derive(Debug, Clone)]
 pub(crate) struct Series {
     pub(crate) name: &'static str,
-    /// Tasks, and pairs a second.
+    /// How many there were, and the figure.
     pub(crate) points: Vec<(f64, f64)>,
+}
+
+/// One panel of a drawing.
+#[derive(Debug, Clone)]
+pub(crate) struct Chart {
+    pub(crate) heading: &'static str,
+    /// What the figures are drawn over: the name of the lower axis.
+    pub(crate) over: &'static str,
+    pub(crate) series: Vec<Series>,
 }
 
 const WIDTH: f64 = 760.0;
@@ -49,19 +58,31 @@ impl Axis {
     }
 }
 
-/// The whole drawing. What is not above zero has no place on a logarithmic axis and is left out.
-pub(crate) fn svg(series: &[Series]) -> String {
+/// The whole drawing, a panel below the other.
+pub(crate) fn svg(charts: &[Chart]) -> String {
+    let height = HEIGHT * charts.len() as f64;
+    let mut lines = vec![
+        format!(
+            r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-family="sans-serif" font-size="12" fill="#333">"##
+        ),
+        format!(r##"<rect width="{WIDTH}" height="{height}" fill="#fff"/>"##),
+    ];
+    for (index, chart) in charts.iter().enumerate() {
+        lines.push(format!(r#"<g transform="translate(0 {})">"#, HEIGHT * index as f64));
+        lines.extend(panel(chart));
+        lines.push("</g>".to_owned());
+    }
+    lines.push("</svg>\n".to_owned());
+    lines.join("\n")
+}
+
+/// One panel. What is not above zero has no place on a logarithmic axis and is left out.
+fn panel(Chart { heading, over, series }: &Chart) -> Vec<String> {
     let drawn = |(x, y): &(f64, f64)| *x > 0.0 && *y > 0.0;
     let points = || series.iter().flat_map(|line| line.points.iter().copied().filter(drawn));
     let x_axis = Axis::over(points().map(|(x, _)| x), (LEFT, RIGHT));
     let y_axis = Axis::over(points().map(|(_, y)| y), (BOTTOM, TOP));
-    let mut lines = vec![
-        format!(
-            r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" font-size="12" fill="#333">"##
-        ),
-        format!(r##"<rect width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>"##),
-        text((LEFT, 22.0), "start", "acquire + release on distinct resources, 5 nodes: pairs a second over tasks"),
-    ];
+    let mut lines = vec![text((LEFT, 22.0), "start", heading)];
     for (value, x) in x_axis.marks() {
         lines.push(rule((x, TOP), (x, BOTTOM)));
         lines.push(text(
@@ -75,7 +96,7 @@ pub(crate) fn svg(series: &[Series]) -> String {
         let name = crate::table::number(value).replace(".00", "").replace(".0", "");
         lines.push(text((LEFT - 8.0, y + 4.0), "end", &name));
     }
-    lines.push(text((f64::midpoint(LEFT, RIGHT), BOTTOM + 40.0), "middle", "tasks"));
+    lines.push(text((f64::midpoint(LEFT, RIGHT), BOTTOM + 40.0), "middle", over));
     let mut names = Vec::new();
     for (line, colour) in series.iter().zip(COLOURS.iter().cycle()) {
         let places: Vec<_> = line.points.iter().filter(|point| drawn(point)).collect();
@@ -91,8 +112,7 @@ pub(crate) fn svg(series: &[Series]) -> String {
         }
     }
     lines.extend(labels(names));
-    lines.push("</svg>\n".to_owned());
-    lines.join("\n")
+    lines
 }
 
 /// The names at the ends of the lines, far enough apart to be read.
@@ -126,12 +146,16 @@ mod tests {
             Series { name: "one", points: vec![(1.0, 2_500.0), (100.0, 40_000.0), (10_000.0, 0.0)] },
             Series { name: "two", points: vec![(1.0, 2_000.0)] },
         ];
-        let drawing = svg(&series);
+        let chart = Chart { heading: "figures", over: "tasks", series: series.into() };
+        let drawing = svg(std::slice::from_ref(&chart));
         let circles: Vec<_> = drawing.lines().filter(|line| line.starts_with("<circle")).collect();
         assert_eq!(circles.len(), 3);
         assert!(circles.iter().any(|circle| circle.contains(&format!(r#"cx="{LEFT:.1}""#))), "{circles:?}");
         assert!(!drawing.contains("NaN") && !drawing.contains("inf"), "{drawing}");
         assert!(drawing.contains(">one<") && drawing.contains(">two<") && drawing.ends_with("</svg>\n"));
+        let both = svg(&[chart.clone(), chart]);
+        assert!(both.contains("0 0 760 880") && both.contains("translate(0 440)"), "{both}");
+        assert_eq!(both.lines().filter(|line| line.starts_with("<circle")).count(), 6);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::fmt;
 use std::process::Command;
 
 use crate::plan::Plan;
-use crate::plot::Series;
+use crate::plot::Chart;
 use crate::table::Table;
 use crate::target::{self, Target};
 
@@ -15,7 +15,7 @@ pub(crate) struct Report {
     pub(crate) tables: Vec<Table>,
     pub(crate) targets: Vec<Target>,
     /// What can be drawn.
-    pub(crate) series: Vec<Series>,
+    pub(crate) charts: Vec<Chart>,
 }
 
 impl fmt::Display for Report {

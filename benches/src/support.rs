@@ -17,9 +17,12 @@
 
 #[path = "../../tests/support/deadline.rs"]
 pub mod deadline;
+#[path = "../../tests/support/proxy.rs"]
+pub mod proxy;
 #[path = "../../tests/support/server.rs"]
 pub mod server;
 #[path = "../../tests/support/tls.rs"]
 pub mod tls;
 
+pub(crate) use proxy::Proxy;
 pub(crate) use server::{RedisServer, servers};

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures::{StreamExt as _, TryStreamExt as _};
 use redfence::Guard;
+use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
@@ -14,6 +15,7 @@ use crate::Outcome;
 use crate::contestants::{Contestant, Locker};
 use crate::load::{Load, Tally};
 use crate::meter;
+use crate::stint::{Record, Stint};
 
 /// The first word of a worker's command line.
 const WORD: &str = "worker";
@@ -23,6 +25,20 @@ const WORD: &str = "worker";
 pub(crate) struct Setup {
     pub(crate) contestant: Contestant,
     pub(crate) urls: Vec<String>,
+    /// Threads of its runtime; as many as there are cores unless told.
+    threads: Option<usize>,
+}
+
+impl Setup {
+    /// A worker that may use the whole machine.
+    pub(crate) const fn new(contestant: Contestant, urls: Vec<String>) -> Self {
+        Self { contestant, urls, threads: None }
+    }
+
+    /// One of very many: its runtime has one thread.
+    pub(crate) const fn small(contestant: Contestant, urls: Vec<String>) -> Self {
+        Self { contestant, urls, threads: Some(1) }
+    }
 }
 
 /// What a worker is told.
@@ -30,6 +46,8 @@ pub(crate) struct Setup {
 pub(crate) enum Order {
     /// Run a load.
     Run(Load),
+    /// Want one resource, beside other processes.
+    Work(Stint),
     /// Let go of what is held; acquire so many leases for so long each and keep them.
     Hold { leases: usize, ttl: Duration },
     /// Tell how it stands.
@@ -41,6 +59,8 @@ pub(crate) enum Order {
 pub(crate) struct Answer {
     /// What came of a load.
     pub(crate) tally: Tally,
+    /// What came of a stint.
+    pub(crate) record: Record,
     /// CPU that the process has spent so far.
     pub(crate) cpu: Duration,
     pub(crate) resident_bytes: u64,
@@ -60,14 +80,18 @@ pub(crate) fn order() -> Option<String> {
 /// Obeys orders until there are no more.
 pub(crate) fn serve(setup: &str) -> Outcome {
     let setup: Setup = serde_json::from_str(setup)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    end_with_the_bench();
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    setup.threads.map(|threads| runtime.worker_threads(threads));
+    let runtime = runtime.enable_all().build()?;
     let locker = runtime.block_on(setup.contestant.connect(&setup.urls))?;
     let mut guards = Vec::new();
-    answer(Tally::default(), &guards)?;
+    answer(Tally::default(), Record::default(), &guards)?;
     for line in std::io::stdin().lock().lines() {
-        let mut tally = Tally::default();
+        let (mut tally, mut record) = (Tally::default(), Record::default());
         match serde_json::from_str(&line?)? {
             Order::Run(load) => tally = runtime.block_on(load.run(&locker))?,
+            Order::Work(stint) => record = runtime.block_on(stint.run(&locker))?,
             Order::Hold { leases, ttl } => {
                 // What was held before is let go first: it may be the same.
                 guards.clear();
@@ -75,14 +99,21 @@ pub(crate) fn serve(setup: &str) -> Outcome {
             }
             Order::Tell => {}
         }
-        answer(tally, &guards)?;
+        answer(tally, record, &guards)?;
     }
     Ok(())
 }
 
-fn answer(tally: Tally, guards: &[Guard]) -> Outcome {
+/// Also if the bench ends without having ended its workers. Only Linux has this; elsewhere they end with their orders.
+fn end_with_the_bench() {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
+}
+
+fn answer(tally: Tally, record: Record, guards: &[Guard]) -> Outcome {
     let held = guards.iter().filter(|guard| guard.check().is_ok()).count();
-    let answer = Answer { tally, cpu: meter::cpu_time(), resident_bytes: meter::resident_bytes()?, held };
+    let (cpu, resident_bytes) = (meter::cpu_time(), meter::resident_bytes()?);
+    let answer = Answer { tally, record, cpu, resident_bytes, held };
     let mut out = std::io::stdout().lock();
     writeln!(out, "{}", serde_json::to_string(&answer)?)?;
     Ok(out.flush()?)
@@ -101,10 +132,15 @@ async fn hold(locker: &Locker, leases: usize, ttl: Duration) -> Outcome<Vec<Guar
     Ok(guards)
 }
 
+/// How long a worker may take to end once it has no more orders.
+const END_LIMIT: Duration = Duration::from_secs(10);
+
 /// A worker process, from outside. It ends when this is dropped.
 pub(crate) struct Worker {
+    contestant: Contestant,
     /// Ends the process with it.
-    _process: Child,
+    process: Child,
+    id: u32,
     orders: ChildStdin,
     answers: Lines<BufReader<ChildStdout>>,
 }
@@ -121,7 +157,9 @@ impl Worker {
         let (Some(orders), Some(answers)) = (process.stdin.take(), process.stdout.take()) else {
             return Err("a worker has no pipes".into());
         };
-        let mut worker = Self { _process: process, orders, answers: BufReader::new(answers).lines() };
+        let id = process.id().ok_or("a worker has no process")?;
+        let answers = BufReader::new(answers).lines();
+        let mut worker = Self { contestant: setup.contestant, process, id, orders, answers };
         let answer = worker.answer().await?;
         Ok((worker, answer))
     }
@@ -134,7 +172,8 @@ impl Worker {
 
     /// The answer to the oldest order that has none yet.
     pub(crate) async fn answer(&mut self) -> Outcome<Answer> {
-        let line = self.answers.next_line().await?.ok_or("a worker ended; it says why above")?;
+        let line =
+            self.answers.next_line().await?.ok_or_else(|| format!("{} ended; it says why above", self.name()))?;
         Ok(serde_json::from_str(&line)?)
     }
 
@@ -142,5 +181,53 @@ impl Worker {
     pub(crate) async fn ask(&mut self, order: &Order) -> Outcome<Answer> {
         self.order(order).await?;
         self.answer().await
+    }
+
+    /// The same; it is an error if there is none within `limit`.
+    pub(crate) async fn answer_within(&mut self, limit: Duration) -> Outcome<Answer> {
+        let late = format!("{} did not answer within {limit:?}", self.name());
+        tokio::time::timeout(limit, self.answer()).await.map_err(|_| late)?
+    }
+
+    /// As people find it among the processes.
+    fn name(&self) -> String {
+        format!("a worker of {} (process {})", self.contestant.name(), self.id)
+    }
+
+    /// The id of its process.
+    pub(crate) const fn process(&self) -> u32 {
+        self.id
+    }
+
+    /// Stops the process: its connections stay open, and it does nothing.
+    pub(crate) fn stop(&self) -> Outcome {
+        self.signal(Signal::STOP)
+    }
+
+    /// Lets it go on.
+    pub(crate) fn go_on(&self) -> Outcome {
+        self.signal(Signal::CONT)
+    }
+
+    /// A process that has not been waited for keeps its id, so the signal meets nobody else.
+    fn signal(&self, signal: Signal) -> Outcome {
+        let id = self.process.id().and_then(|id| Pid::from_raw(id.cast_signed()));
+        let id = id.ok_or_else(|| format!("{} has ended", self.name()))?;
+        Ok(kill_process(id, signal)?)
+    }
+
+    /// Ends the process as a crash does, and returns when it has ended.
+    pub(crate) async fn kill(mut self) -> Outcome {
+        Ok(self.process.kill().await?)
+    }
+
+    /// Gives no more orders, and returns when the process has ended; it is killed if it does not end by itself.
+    pub(crate) async fn end(self) {
+        let Self { mut process, orders, .. } = self;
+        drop(orders);
+        if tokio::time::timeout(END_LIMIT, process.wait()).await.is_err() {
+            eprintln!("benches: process {} of a worker did not end within {END_LIMIT:?} and is killed", self.id);
+            let _ = process.kill().await;
+        }
     }
 }

@@ -33,8 +33,8 @@ impl State {
     fn befall(self, stage: &mut Stage) {
         match self {
             Self::Well => {}
-            Self::Hung => stage.hang(),
-            Self::Dead => stage.kill(),
+            Self::Hung => stage.hang(0),
+            Self::Dead => stage.kill(0),
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::Outcome;
 use crate::contestants::Contestant;
 use crate::load::{Load, Wanted};
 use crate::plan::Plan;
-use crate::plot::Series;
+use crate::plot::{Chart, Series};
 use crate::report::Report;
 use crate::stage::Stage;
 
@@ -23,5 +23,11 @@ pub(super) async fn run(plan: &Plan) -> Outcome<Report> {
         }
     }
     let title = format!("Growth: distinct resources, {NODES} nodes");
-    Ok(Report { title, tables: vec![table], series, ..Report::default() })
+    let heading = "acquire + release on distinct resources, 5 nodes: pairs a second over tasks";
+    Ok(Report {
+        title,
+        tables: vec![table],
+        charts: vec![Chart { heading, over: "tasks", series }],
+        ..Report::default()
+    })
 }

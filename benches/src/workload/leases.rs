@@ -17,7 +17,7 @@ use crate::worker::{Answer, Order, Setup, Worker};
 
 pub(super) async fn run(plan: &Plan) -> Outcome<Report> {
     let mut stage = Stage::of(NODES);
-    let setup = Setup { contestant: Contestant::REDFENCE, urls: stage.urls() };
+    let setup = Setup::new(Contestant::REDFENCE, stage.urls());
     // A process that has never held anything: memory that others gave back would hide what leases take.
     let (mut worker, _) = Worker::start(&setup).await?;
     let ttl = plan.lease_ttl;
@@ -27,7 +27,7 @@ pub(super) async fn run(plan: &Plan) -> Outcome<Report> {
     let acquired = SystemClock.now().since(began);
 
     let well = Held::watch(&mut worker, &stage, plan, full).await?;
-    stage.hang();
+    stage.hang(0);
     let hung = Held::watch(&mut worker, &stage, plan, well.after.clone()).await?;
 
     let mut table = Table::new(&["state", "renewals/s", "client CPU µs/renewal", "servers' CPU", "commands/s", "lost"]);
@@ -76,7 +76,7 @@ impl Held {
         let mut spent = reading.spent(stage)?;
         let after = worker.ask(&Order::Tell).await?;
         spent.client = after.cpu.saturating_sub(began);
-        let renewals = spent.expiries as f64 / stage.speaking().len() as f64;
+        let renewals = spent.expiries as f64 / stage.speaking().count() as f64;
         let commands = spent.commands_of(Contestant::REDFENCE) as f64;
         let lost = plan.leases.saturating_sub(after.held);
         Ok(Self { before, after, spent, renewals, commands, lost })

@@ -3,6 +3,9 @@
 mod contended;
 mod faults;
 mod growth;
+mod herd;
+mod herd_faults;
+mod herd_start;
 mod leases;
 mod pairs;
 mod processes;
@@ -22,6 +25,7 @@ use crate::plan::Plan;
 use crate::report::Report;
 use crate::sample::Sample;
 use crate::stage::Stage;
+use crate::stint::Record;
 
 /// What can be measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -42,6 +46,12 @@ pub(crate) enum Workload {
     Leases,
     /// The start of `redfence run -- true`
     Start,
+    /// 4 to 300 processes of one task each that want one resource
+    Herd,
+    /// 200 such processes, while nodes hang or are gone, or some of the processes
+    HerdFaults,
+    /// 300 times `redfence run` of one resource at one moment
+    HerdStart,
 }
 
 impl Workload {
@@ -56,6 +66,9 @@ impl Workload {
             Self::Growth => growth::run(plan).await,
             Self::Leases => leases::run(plan).await,
             Self::Start => start::run(plan),
+            Self::Herd => herd::run(plan).await,
+            Self::HerdFaults => herd_faults::run(plan).await,
+            Self::HerdStart => herd_start::run(plan).await,
         }
     }
 }
@@ -96,4 +109,9 @@ fn complain(contestant: Contestant, tally: &Tally) {
             tally.failed
         );
     }
+}
+
+/// The same, of processes that tell more than a tally.
+fn complain_of(contestant: Contestant, records: &[Record]) {
+    complain(contestant, &Record::tally(records, Duration::ZERO));
 }

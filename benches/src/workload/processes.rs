@@ -52,7 +52,7 @@ struct Team {
 
 impl Team {
     async fn start(contestant: Contestant, stage: &Stage, processes: usize) -> Outcome<Self> {
-        let setup = Setup { contestant, urls: stage.urls() };
+        let setup = Setup::new(contestant, stage.urls());
         let started = try_join_all((0..processes).map(|_| Worker::start(&setup))).await?;
         let cpu = started.iter().map(|(_, answer)| answer.cpu).sum();
         Ok(Self { contestant, workers: started.into_iter().map(|(worker, _)| worker).collect(), cpu })

@@ -15,10 +15,7 @@ use crate::target::Target;
 
 pub(super) fn run(plan: &Plan) -> Outcome<Report> {
     let stage = Stage::of(NODES);
-    let redfence = match &plan.redfence {
-        Some(path) => path.clone(),
-        None => beside_this_one()?,
-    };
+    let redfence = binary(plan)?;
     let nodes = stage.urls().join(",");
     let mut plain = Command::new("true");
     let mut locked = Command::new(redfence);
@@ -55,6 +52,11 @@ fn median_and_longest(times: &mut [f64]) -> (f64, f64) {
     times.sort_by(f64::total_cmp);
     let at = |index: usize| times.get(index).copied().unwrap_or(f64::NAN);
     (at(times.len() / 2), at(times.len().saturating_sub(1)))
+}
+
+/// The binary `redfence` that was named, or the one beside this program.
+pub(super) fn binary(plan: &Plan) -> Outcome<PathBuf> {
+    plan.redfence.clone().map_or_else(beside_this_one, Ok)
 }
 
 /// Both binaries of the workspace are built into one folder.

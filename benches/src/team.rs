@@ -1,0 +1,108 @@
+//! [`Team`]: many worker processes that want one resource, from outside. Nothing here waits without an end: a worker that
+//! does not answer is named, and all are ended.
+
+use std::time::Duration;
+
+use futures::future::{join_all, try_join_all};
+use redfence::{Clock as _, SystemClock};
+
+use crate::Outcome;
+use crate::limits;
+use crate::stage::Stage;
+use crate::stint::{PATIENCE, Record, Stint};
+use crate::worker::{Order, Setup, Worker};
+
+/// How many workers are started at a time.
+const BATCH: usize = 25;
+/// How long one of a batch may take until it is connected.
+const START_LIMIT: Duration = Duration::from_secs(60);
+/// How long after the last lease may come a worker may take to answer.
+const ANSWER_LIMIT: Duration = Duration::from_secs(20);
+/// How long it may take until all have been told to begin: for all, and for each.
+const TELLING: Duration = Duration::from_millis(200);
+const TELLING_EACH: Duration = Duration::from_millis(2);
+/// So many looks in a row must find that nobody who was stopped holds the lock, of so many at the most.
+const CLEAN_LOOKS: usize = 10;
+const LOOKS_MAX: usize = 400;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(3);
+
+/// Processes that are told the same. They are ended when this is dropped.
+pub(crate) struct Team {
+    workers: Vec<Worker>,
+}
+
+impl Team {
+    /// Starts a worker for each setup, some at a time; returns when all are connected.
+    pub(crate) async fn start(setups: &[Setup]) -> Outcome<Self> {
+        limits::check_room_for(setups.len())?;
+        let mut workers = Vec::new();
+        for batch in setups.chunks(BATCH) {
+            let starts = batch.iter().map(|setup| async {
+                let start = tokio::time::timeout(START_LIMIT, Worker::start(setup)).await;
+                let late =
+                    || format!("a worker of {} was not connected within {START_LIMIT:?}", setup.contestant.name());
+                start.map_err(|_| late())?
+            });
+            workers.extend(try_join_all(starts).await?.into_iter().map(|(worker, _)| worker));
+        }
+        Ok(Self { workers })
+    }
+
+    /// Tells all of them to want `resource` for `time`, from a moment on that has not come yet.
+    pub(crate) async fn begin(&mut self, resource: &str, time: Duration) -> Outcome<Stint> {
+        let telling = TELLING + TELLING_EACH * u32::try_from(self.workers.len())?;
+        let stint = Stint::new(resource, SystemClock.now().after(telling), time);
+        for worker in &mut self.workers {
+            worker.order(&Order::Work(stint.clone())).await?;
+        }
+        if SystemClock.now() > stint.begins() {
+            eprintln!("benches: to tell {} workers took longer than {telling:?}: they began late", self.workers.len());
+        }
+        Ok(stint)
+    }
+
+    /// What each of them did, in the order in which they were started.
+    pub(crate) async fn records(&mut self, stint: &Stint) -> Outcome<Vec<Record>> {
+        let limit = stint.ends().after(PATIENCE + ANSWER_LIMIT).since(SystemClock.now());
+        let answers = self.workers.iter_mut().map(|worker| worker.answer_within(limit));
+        Ok(try_join_all(answers).await?.into_iter().map(|answer| answer.record).collect())
+    }
+
+    /// All of them for `time`, unmeasured.
+    pub(crate) async fn warm_up(&mut self, resource: &str, time: Duration) -> Outcome {
+        let stint = self.begin(resource, time).await?;
+        self.records(&stint).await?;
+        Ok(())
+    }
+
+    /// Stops half of them in the midst of what they do, and none that holds a lock of `resource` on any node: who does goes on,
+    /// and another is stopped in its place. Those that are stopped are no longer of the team.
+    pub(crate) async fn stop_half(&mut self, stage: &Stage, resource: &str) -> Outcome<Vec<Worker>> {
+        let mut stopped = self.workers.split_off(self.workers.len().div_ceil(2));
+        stopped.iter().try_for_each(Worker::stop)?;
+        // What was under way when they were stopped may be granted yet, so one look is not enough.
+        let mut clean = 0;
+        for _ in 0..LOOKS_MAX {
+            tokio::time::sleep(BETWEEN_LOOKS).await;
+            let holders = stage.holders(resource)?;
+            clean += 1;
+            for worker in stopped.iter_mut().filter(|worker| holders.contains(&worker.process())) {
+                clean = 0;
+                let other = self.workers.pop().ok_or("nobody is left to be stopped")?;
+                other.stop()?;
+                let holder = std::mem::replace(worker, other);
+                holder.go_on()?;
+                self.workers.insert(0, holder);
+            }
+            if clean == CLEAN_LOOKS {
+                return Ok(stopped);
+            }
+        }
+        Err(format!("of those that were stopped one held the lock, in {LOOKS_MAX} looks").into())
+    }
+
+    /// Ends all of them, and returns when they have ended.
+    pub(crate) async fn end(self) {
+        join_all(self.workers.into_iter().map(Worker::end)).await;
+    }
+}
