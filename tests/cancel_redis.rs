@@ -59,10 +59,10 @@ async fn l4_acquire_dropped_while_it_waits_for_another_holder_leaves_that_one_al
         let gave_up = tokio::time::timeout(WHILE, polled(rival.acquire("r"), polls)).await;
         assert!(gave_up.ok().flatten().is_none());
     }
-    rival.flush(PROMPT).await;
+    rival.drain(PROMPT).await;
     guard.extend().await.unwrap();
     assert!(matches!(guard.release().await, ReleaseOutcome::Released { .. }));
-    redlock.flush(PROMPT).await;
+    redlock.drain(PROMPT).await;
     assert_eq!(picture(&servers), "...");
 }
 
@@ -81,7 +81,7 @@ async fn l5_a_release_never_overtakes_the_grant_it_undoes() {
         for given_up_after in [5, 20, 35].map(Duration::from_millis) {
             drop(tokio::time::timeout(given_up_after, redlock.acquire("r")).await);
         }
-        redlock.flush(PROMPT).await;
+        redlock.drain(PROMPT).await;
         assert_eq!(picture(&servers), "...", "{there:?} there and {back:?} back");
     }
 }
@@ -114,7 +114,7 @@ async fn a_grant_that_reaches_a_server_after_its_connection_was_given_up_is_roll
 
 /// Waits until all that was sent has been worked off: then there must be no lock, without any further wait.
 async fn nothing_is_left(redlock: &Redlock, servers: &[RedisServer], count: usize) {
-    redlock.flush(PROMPT).await;
+    redlock.drain(PROMPT).await;
     assert_eq!(picture(servers), "...", "dropped after {count}");
 }
 

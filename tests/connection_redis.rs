@@ -49,7 +49,7 @@ async fn a_connection_that_goes_silent_is_dropped_and_not_kept() {
     let proxies = proxies(&servers);
     let redlock = prompt(&proxies).connect().await.unwrap();
     drop(redlock.acquire("r").await.unwrap().release().await);
-    redlock.flush(PROMPT).await;
+    redlock.drain(PROMPT).await;
     let before = connection(&servers[0]).expect("a connection in use");
 
     proxies[0].blackhole(true);
@@ -58,13 +58,13 @@ async fn a_connection_that_goes_silent_is_dropped_and_not_kept() {
     proxies[0].blackhole(false);
     eventually(PROMPT, "the node votes again, over another connection", async || {
         let guard = redlock.acquire("r").await.unwrap();
-        redlock.flush(PROMPT).await;
+        redlock.drain(PROMPT).await;
         let voted = picture(&servers) == "xxx";
         drop(guard.release().await);
         voted && connection(&servers[0]) > Some(before)
     })
     .await;
-    redlock.flush(PROMPT).await;
+    redlock.drain(PROMPT).await;
     eventually(PROMPT, "and nothing is left", async || picture(&servers) == "...").await;
 }
 
@@ -155,7 +155,7 @@ async fn a_late_grant_of_a_slow_server_is_rolled_back() {
         assert_eq!(locks(&servers[2]), [""; 0]);
         // The grants arrive now; their releases are behind them, on the same connection or repeated on the next.
         proxies[2].blackhole(false);
-        redlock.flush(PROMPT).await;
+        redlock.drain(PROMPT).await;
         eventually(PROMPT, "nothing is left", async || picture(&servers) == "...").await;
     }
 }
@@ -166,7 +166,7 @@ async fn held_everywhere(redlock: &Redlock, servers: &[RedisServer]) -> Guard {
     eventually(PROMPT, "every server grants", async || {
         drop(guard.take());
         guard = redlock.acquire("r").await.ok();
-        redlock.flush(PROMPT).await;
+        redlock.drain(PROMPT).await;
         picture(servers) == "xxx"
     })
     .await;

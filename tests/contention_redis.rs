@@ -28,7 +28,7 @@ async fn sixty_four_tasks_of_one_locker_take_turns() {
     let room = Arc::new(Room::default());
     take_turns(&room, (0..TASKS).map(|_| locker.clone()).collect(), 1).await;
     room.saw(TASKS);
-    locker.flush(PROMPT).await;
+    locker.drain(PROMPT).await;
     assert_eq!(picture(&servers), ".....");
 }
 
@@ -43,7 +43,7 @@ async fn sixty_four_tasks_of_four_lockers_take_turns() {
     take_turns(&room, (0..TASKS).map(|task| lockers[task % 4].clone()).collect(), 1).await;
     room.saw(TASKS);
     for locker in &lockers {
-        locker.flush(PROMPT).await;
+        locker.drain(PROMPT).await;
     }
     assert_eq!(picture(&servers), "...");
 }

@@ -38,7 +38,7 @@ async fn scripts_that_the_server_was_told_to_forget_are_sent_anew() {
     let guard = redlock.acquire("r").await.unwrap();
     forget_scripts(&servers);
     drop(guard);
-    redlock.flush(PROMPT).await;
+    redlock.drain(PROMPT).await;
     assert_eq!(picture(&servers), "...", "a release heals, too");
 }
 
@@ -88,7 +88,7 @@ async fn a_counter_of_another_type_is_said_so_and_leaves_no_lock() {
     server.command(&["SADD", &key, "not a counter"]);
     let message = refusal(&redlock, FaultKind::WrongType).await;
     assert!(message.contains("wrong type of key"), "{message}");
-    redlock.flush(PROMPT).await;
+    redlock.drain(PROMPT).await;
     assert_eq!(locks(&server), [""; 0], "the script had taken the lock before it came to the counter");
 }
 
@@ -100,7 +100,7 @@ async fn a_counter_that_is_no_number_is_said_so_and_leaves_no_lock() {
     for (value, kind) in [("a word", FaultKind::WrongType), ("9007199254740991", FaultKind::Unexpected)] {
         server.command(&["SET", &key, value]);
         refusal(&redlock, kind).await;
-        redlock.flush(PROMPT).await;
+        redlock.drain(PROMPT).await;
         assert_eq!(locks(&server), [""; 0], "{value}");
     }
 }
@@ -125,7 +125,7 @@ async fn a_lease_on_servers_that_have_filled_up_can_still_be_released() {
         server.command(&["CONFIG", "SET", "maxmemory", "1"]);
     }
     assert!(matches!(guard.release().await, ReleaseOutcome::Released { .. }));
-    redlock.flush(PROMPT).await;
+    redlock.drain(PROMPT).await;
     assert_eq!(picture(&servers), "...");
 }
 
@@ -241,10 +241,10 @@ async fn refusal(redlock: &Redlock, kind: FaultKind) -> String {
 /// The name of the lock key of `r`, which is free afterwards.
 async fn key_of_a_lock(redlock: &Redlock, server: &RedisServer) -> String {
     let guard = redlock.acquire("r").await.unwrap();
-    redlock.flush(PROMPT).await;
+    redlock.drain(PROMPT).await;
     let key = locks(server).pop().unwrap();
     drop(guard.release().await);
-    redlock.flush(PROMPT).await;
+    redlock.drain(PROMPT).await;
     key
 }
 

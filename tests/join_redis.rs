@@ -304,9 +304,9 @@ async fn a_node_that_restarts_empty_rests_and_comes_back_by_itself() {
 async fn a_resting_node_extends_and_releases_what_it_holds() {
     let servers = servers(3);
     let redlock = over(&servers).max_ttl(LONG).connect().await.unwrap();
-    redlock.flush(PROMPT).await;
+    redlock.drain(PROMPT).await;
     let guard = redlock.acquire("r").await.unwrap();
-    redlock.flush(PROMPT).await;
+    redlock.drain(PROMPT).await;
     // Another resource meets the missing counter; the lock of this one is still there.
     assert_eq!(servers[2].command(&["DEL", &counter_of("other")]), "1");
     drop(redlock.acquire("other").await.unwrap().release().await);
@@ -409,7 +409,7 @@ async fn one_counter_written_by_hand_is_outvoted_and_not_carried_to_the_others()
     for _ in 0..120 {
         pair(&redlock).await;
     }
-    redlock.flush(PROMPT).await;
+    redlock.drain(PROMPT).await;
     for server in [0, 1, 2, 4] {
         assert!(&*servers[server].command(&["GET", &counter]) < "2000000000000000", "carried to {server}");
     }

@@ -58,7 +58,7 @@ async fn s17_a_renewal_that_finds_the_lock_gone_tells_the_holder() {
     let servers = servers(3);
     let redlock = over(&servers).ttl(TTL * 10).connect().await.unwrap();
     let guard = redlock.acquire("r").await.unwrap();
-    redlock.flush(PROMPT).await;
+    redlock.drain(PROMPT).await;
     servers[..2].iter().for_each(delete_locks);
     assert_eq!(guard.lost().await, LossCause::Taken);
     let left = guard.lease().valid_until.checked_since(SystemClock.now());
@@ -84,7 +84,7 @@ async fn a_lease_that_the_nodes_forgot_is_lost_and_never_comes_back() {
     assert!(matches!(&outcome, Err(ExtendError::Lost(lost)) if lost.cause == LossCause::Taken), "{outcome:?}");
     assert_eq!(picture(&servers), "x..", "an extension creates nothing");
     assert_eq!(guard.release().await, ReleaseOutcome::AlreadyExpired);
-    redlock.flush(PROMPT).await;
+    redlock.drain(PROMPT).await;
     assert_eq!(picture(&servers), "...");
 }
 

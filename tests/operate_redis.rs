@@ -14,7 +14,7 @@ const PROMPT: Duration = Duration::from_secs(10);
 
 async fn connected(servers: &[RedisServer]) -> Redlock {
     let redlock = patiently_over(servers).connect().await.unwrap();
-    redlock.flush(PROMPT).await;
+    redlock.drain(PROMPT).await;
     redlock
 }
 
@@ -30,7 +30,7 @@ async fn a_listing_tells_what_is_held_whatever_it_is_called() {
     for name in ["plain", "glob*", "glob[a]", "brace}:lock:x", "Köln"] {
         guards.push(redlock.acquire(name).await.unwrap());
     }
-    redlock.flush(PROMPT).await;
+    redlock.drain(PROMPT).await;
     // Of another prefix that begins alike, of no slot, and of another type.
     let foreign = Prefix::new("redfence:9").unwrap().lock(&Resource::new("foreign").unwrap());
     servers[0].command(&["SET", &foreign, "somebody"]);
@@ -53,12 +53,12 @@ async fn a_listing_tells_what_is_held_whatever_it_is_called() {
 async fn a_listing_walks_over_more_keys_than_one_step_looks_at_and_says_who_did_not_answer() {
     let mut servers = servers(3);
     let redlock = over(&servers).connect().await.unwrap();
-    redlock.flush(PROMPT).await;
+    redlock.drain(PROMPT).await;
     for server in &servers {
         server.command(&["EVAL", "for n = 1, 5000 do redis.call('SET', 'other:' .. n, n) end", "0"]);
     }
     let guard = redlock.acquire("r").await.unwrap();
-    redlock.flush(PROMPT).await;
+    redlock.drain(PROMPT).await;
     assert_eq!(names(&redlock.list("", 10).await), [("r", 3)]);
     servers[2].kill();
     let listing = redlock.list("", 10).await;
@@ -73,7 +73,7 @@ async fn who_is_forced_out_loses_the_lease_and_is_fenced() {
     let servers = servers(3);
     let redlock = connected(&servers).await;
     let victim = redlock.acquire("r").await.unwrap();
-    redlock.flush(PROMPT).await;
+    redlock.drain(PROMPT).await;
     // Here it has expired already; the counter has to move all the same.
     delete_locks(&servers[0]);
     let before: Vec<u64> = servers.iter().map(|s| s.command(&["GET", &counter_of("r")]).parse().unwrap()).collect();
@@ -94,7 +94,7 @@ async fn who_is_forced_out_loses_the_lease_and_is_fenced() {
     assert!(next.extend().await.is_ok());
     let holder: Holder = next.holder().clone();
     drop(next.release().await);
-    redlock.flush(PROMPT).await;
+    redlock.drain(PROMPT).await;
     assert_eq!(redlock.force_release("r", &holder, "a test").await.unwrap().outcome(), ForceOutcome::NotHeld);
 }
 
@@ -114,7 +114,7 @@ async fn a_reset_leaves_no_lock_and_no_rest() {
     let mut servers = servers(3);
     let redlock = over(&servers).connect().await.unwrap();
     let before = redlock.acquire("held over the disaster").await.unwrap();
-    redlock.flush(PROMPT).await;
+    redlock.drain(PROMPT).await;
     servers[0].restart();
     servers[1].restart();
     let token = before.token();
@@ -154,7 +154,7 @@ async fn a_reset_does_nothing_while_a_node_cannot_be_asked() {
     let mut servers = servers(3);
     let redlock = over(&servers).connect().await.unwrap();
     let guard = redlock.acquire("r").await.unwrap();
-    redlock.flush(PROMPT).await;
+    redlock.drain(PROMPT).await;
     servers[2].kill();
     let refused = redlock.reset().await.unwrap_err();
     assert!(matches!(refused, ResetError::Unseen { .. }), "{refused}");

@@ -29,14 +29,14 @@ async fn s4_a_client_whose_wall_clock_is_a_day_off_gets_a_lock_that_lives_as_lon
         let redlock = patiently_over(&servers).clock(hands).connect().await.unwrap();
         let guard = redlock.acquire("r").await.unwrap();
         guard.extend().await.unwrap();
-        redlock.flush(PROMPT).await;
+        redlock.drain(PROMPT).await;
         for server in &servers {
             let left = lock_left(server).expect("a lock");
             assert!(left > TTL / 2 && left <= TTL, "{left:?} with a clock {ahead_ms} ms ahead");
         }
         assert!(guard.valid_for().is_some_and(|left| left > TTL / 2 && left < TTL));
         assert!(matches!(guard.release().await, ReleaseOutcome::Released { .. }));
-        redlock.flush(PROMPT).await;
+        redlock.drain(PROMPT).await;
     }
 }
 
@@ -45,17 +45,17 @@ async fn s6_an_extension_never_takes_a_lock_again_that_is_gone() {
     let servers = servers(3);
     let redlock = patiently_over(&servers).renewed(false).connect().await.unwrap();
     let guard = redlock.acquire("r").await.unwrap();
-    redlock.flush(PROMPT).await;
+    redlock.drain(PROMPT).await;
     servers[1..].iter().for_each(delete_locks);
     // Somebody may have come and gone in between: that the lock is free now proves nothing.
     let rival = redlock.try_acquire("r").await.unwrap();
     assert!(rival.token() > guard.token());
     drop(rival.release().await);
-    redlock.flush(PROMPT).await;
+    redlock.drain(PROMPT).await;
 
     let outcome = guard.extend().await;
     assert!(matches!(outcome, Err(ExtendError::Lost(Lost { cause: LossCause::Taken, .. }))), "{outcome:?}");
-    redlock.flush(PROMPT).await;
+    redlock.drain(PROMPT).await;
     assert_eq!(picture(&servers), "x..", "and nothing was created");
     assert!(guard.check().is_err());
 }
@@ -82,7 +82,7 @@ async fn s12_counters_have_no_end_survive_the_release_and_grow_after_a_restart()
         let guard = redlock.acquire("r").await.unwrap();
         let token = guard.token();
         assert!(matches!(guard.release().await, ReleaseOutcome::Released { .. }));
-        redlock.flush(PROMPT).await;
+        redlock.drain(PROMPT).await;
         token
     };
     for server in &servers {
@@ -117,7 +117,7 @@ async fn s20_a_holder_that_begins_like_another_is_not_the_holder() {
     let servers = servers(3);
     let redlock = patiently_over(&servers).label("foobar").connect().await.unwrap();
     let guard = redlock.acquire("r").await.unwrap();
-    redlock.flush(PROMPT).await;
+    redlock.drain(PROMPT).await;
     let id = guard.holder().id();
     for label in ["foo", "foobarbaz", "", "Foobar"] {
         let alike = Holder::new(id, Label::new(label).unwrap());
@@ -140,10 +140,10 @@ async fn s21_a_stale_holder_releases_nobody_elses_lock() {
     let stale = redlock.acquire("r").await.unwrap();
     eventually(PROMPT, "its locks have ended", async || picture(&servers) == "...").await;
     let other = redlock.with_ttl(TTL).unwrap().acquire("r").await.unwrap();
-    redlock.flush(PROMPT).await;
+    redlock.drain(PROMPT).await;
     let outcome = stale.release().await;
     assert!(matches!(&outcome, ReleaseOutcome::TakenByOther { holder } if **holder == *other.holder().to_string()));
-    redlock.flush(PROMPT).await;
+    redlock.drain(PROMPT).await;
     assert_eq!(picture(&servers), "xxx");
     assert!(matches!(other.release().await, ReleaseOutcome::Released { .. }));
 }
@@ -160,7 +160,7 @@ async fn l14_a_lock_and_its_counter_lie_in_one_slot_of_a_redis_cluster() {
         let tag = hash_tag(&lock);
         assert!(keys.iter().any(|key| key.ends_with(":token") && hash_tag(key) == tag), "{name}: {keys:?}");
         drop(guard.release().await);
-        redlock.flush(PROMPT).await;
+        redlock.drain(PROMPT).await;
     }
 }
 

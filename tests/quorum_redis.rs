@@ -23,7 +23,7 @@ async fn with_two_of_five_killed_acquires_go_on() {
     let mut servers = servers(5);
     let redlock = levelled(patiently_over(&servers), "r").await;
     let before = redlock.acquire("r").await.unwrap();
-    redlock.flush(PROMPT).await;
+    redlock.drain(PROMPT).await;
     servers[..2].iter_mut().for_each(RedisServer::kill);
     before.extend().await.unwrap();
     assert!(matches!(before.release().await, ReleaseOutcome::Released { nodes } if nodes.len() == 3));
@@ -56,7 +56,7 @@ async fn with_three_of_five_killed_there_is_no_quorum_and_every_node_says_why() 
     assert_eq!(dead, [1, 2, 3]);
     assert!(error.to_string().contains("3 of 5 nodes: unreachable (Connection refused"), "{error}");
     assert!(format!("{votes:?}").contains("n2: unreachable (Connection refused"), "{votes:?}");
-    redlock.flush(PROMPT).await;
+    redlock.drain(PROMPT).await;
     assert_eq!((picture(&servers[..1]), picture(&servers[4..])), (".".into(), ".".into()), "nothing is left behind");
 }
 
@@ -74,7 +74,7 @@ async fn one_of_five_stopped_costs_acquire_extend_and_release_nothing() {
         assert!(stopped <= bound, "{verb}: {healthy:?} with five, {stopped:?} with one of them stopped");
     }
     servers[3].resume();
-    redlock.flush(PROMPT).await;
+    redlock.drain(PROMPT).await;
     eventually(PROMPT, "the stopped node lets go of what it was late to grant", async || picture(&servers) == ".....")
         .await;
 }
@@ -90,7 +90,7 @@ async fn nodes_that_were_down_at_the_start_are_taken_in_when_they_come_up() {
     proxies[0].refuse(false);
     eventually(PROMPT, "the third node has votes", async || {
         let guard = redlock.acquire("r").await.unwrap();
-        redlock.flush(PROMPT).await;
+        redlock.drain(PROMPT).await;
         let voted = picture(&servers) == "xxx";
         drop(guard.release().await);
         voted
@@ -132,7 +132,7 @@ async fn s1_a_quorum_behind_a_slow_network_is_too_late_and_leaves_nothing() {
         other => panic!("{other}"),
     }
     proxies.iter().for_each(|proxy| proxy.set_delay_to_client(Duration::ZERO));
-    redlock.flush(PROMPT).await;
+    redlock.drain(PROMPT).await;
     assert_eq!(picture(&servers), "...");
 }
 

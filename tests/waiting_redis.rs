@@ -72,7 +72,7 @@ async fn waiting_costs_no_commands_and_a_release_wakes_the_first() {
         // Four leases of three grants each; one that a quorum has woken may ask before the last node is free.
         assert!(asked <= 3 * 4 * 4, "{name}: {asked} grants for four leases");
         for locker in &waiting {
-            locker.flush(PROMPT).await;
+            locker.drain(PROMPT).await;
         }
     }
 }
@@ -153,7 +153,7 @@ async fn a_lock_that_passes_inside_a_process_wakes_nobody_until_the_process_is_d
     }
     waits.await.unwrap();
     for locker in [&busy, &rival] {
-        locker.flush(PROMPT).await;
+        locker.drain(PROMPT).await;
     }
     let publishes = |server: &RedisServer| calls(server, "publish");
     // The last of the process, and what each of the two tried before it waited for the first time.

@@ -11,7 +11,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 
 /// How long the last requests have to reach the nodes that no quorum waited for.
-pub(crate) const FLUSH_MAX: Duration = Duration::from_millis(250);
+pub(crate) const DRAIN_MAX: Duration = Duration::from_millis(250);
 
 const NO_NODES: &str = "no nodes: pass --nodes redis://host:6379,... or set REDFENCE_NODES";
 

@@ -250,6 +250,22 @@ pub(super) async fn inspect(
     everybody.iter().map(|node| (node, reply_of(node))).collect()
 }
 
+/// Waits until every node has answered what comes behind all that was sent to it; for nodes that are much slower than a quorum, or hang,
+/// only a moment.
+pub(super) async fn drain(core: &Arc<Core>, subject: Arc<Subject>, within: Duration) {
+    /// The moment, and how many times as long as a quorum took it is at least.
+    const STRAGGLERS: (Duration, u32) = (Duration::from_millis(20), 4);
+    let exchange = Exchange::open(core, subject, Phase::Inspect, Footprint::default(), Moment::default());
+    let (everybody, began) = (core.quorum.nodes(), core.clock.now());
+    exchange.send(NodeSet::first(everybody), &Verb::Inspect);
+    let answers = async {
+        exchange.filled(core.quorum.needed()).await;
+        let moment = STRAGGLERS.0.max(core.clock.now().since(began) * STRAGGLERS.1);
+        let _ = tokio::time::timeout(moment, exchange.filled(everybody)).await;
+    };
+    let _ = tokio::time::timeout(within, answers).await;
+}
+
 /// Rolls an attempt back when it is dropped: when the caller's future is dropped.
 struct Rollback {
     exchange: Arc<Exchange>,

@@ -144,18 +144,17 @@ impl Redlock {
         }
     }
 
-    /// Waits until the nodes have worked off all that was sent to them, or `within` has passed: call it before a
-    /// program ends, so that the last releases reach the nodes that no quorum waited for.
+    /// Waits until the nodes have done all that was sent to them, `within` at most: call it before a program ends, so that the last
+    /// releases reach the nodes that no quorum waited for. A node that is silent for much longer than the others is not waited for:
+    /// it hangs, and what was written to it arrives when it goes on.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future changes nothing.
-    pub async fn flush(&self, within: Duration) {
-        let label = self.settings.label.clone();
-        if let Ok(resource) = Resource::new("flush") {
-            let subject = subject(resource, Holder::new(HolderId::from_random(0), label));
-            drop(drive::inspect(&self.core, subject, within).await);
-        }
+    pub async fn drain(&self, within: Duration) {
+        let Ok(resource) = Resource::new("drain") else { return };
+        let subject = subject(resource, Holder::new(HolderId::from_random(0), self.settings.label.clone()));
+        drive::drain(&self.core, subject, within).await;
     }
 }
 

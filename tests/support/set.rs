@@ -29,11 +29,11 @@ pub fn through(proxies: &[Proxy]) -> Builder {
 /// The first lease of a slot starts its counters, each at its own time.
 pub async fn levelled(builder: Builder, resource: &str) -> Redlock {
     let redlock = builder.connect().await.unwrap();
-    redlock.flush(PROMPT).await;
+    redlock.drain(PROMPT).await;
     let guard = redlock.acquire(resource).await.unwrap();
-    redlock.flush(PROMPT).await;
+    redlock.drain(PROMPT).await;
     drop(guard.release().await);
-    redlock.flush(PROMPT).await;
+    redlock.drain(PROMPT).await;
     redlock
 }
 

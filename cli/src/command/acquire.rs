@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{hold, ms};
 use crate::args::{AcquireArgs, Global};
-use crate::connect::{self, FLUSH_MAX};
+use crate::connect::{self, DRAIN_MAX};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{DIM, Output};
@@ -29,7 +29,7 @@ pub(crate) async fn acquire(args: &AcquireArgs, global: &Global, output: Output)
     let mut signals = Signals::listen()?;
     let (redlock, guard) = hold::hold(&args.resource, &args.lease, builder, &mut signals).await?;
     // The nodes that no quorum waited for are to have the lock as well before the connections end.
-    redlock.flush(FLUSH_MAX).await;
+    redlock.drain(DRAIN_MAX).await;
     match print(&redlock, &guard, output) {
         Ok(()) => {
             drop(guard.into_lease());
@@ -38,7 +38,7 @@ pub(crate) async fn acquire(args: &AcquireArgs, global: &Global, output: Output)
         Err(error) => {
             // Nobody knows the holder, so nobody could release it.
             drop(guard.release().await);
-            redlock.flush(FLUSH_MAX).await;
+            redlock.drain(DRAIN_MAX).await;
             Err(Failure::new(Exit::Failed, format!("the lease was released again, it could not be printed: {error}")))
         }
     }

@@ -49,7 +49,7 @@ pub(crate) async fn doctor(args: &DoctorArgs, global: &Global, output: Output) -
     }
     let redlock = builder.build()?;
     let report = redlock.doctor().await;
-    redlock.flush(connect::FLUSH_MAX).await;
+    redlock.drain(connect::DRAIN_MAX).await;
     let machine = Diagnosis {
         healthy: report.is_healthy(),
         quorum: report.has_quorum,

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::{holder, ms};
 use crate::args::{ExtendArgs, Global};
-use crate::connect::{self, FLUSH_MAX};
+use crate::connect::{self, DRAIN_MAX};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{DIM, Output};
@@ -23,7 +23,7 @@ pub(crate) async fn extend(args: &ExtendArgs, global: &Global, output: Output) -
     let redlock = connect::to_servers(global)?.ttl(args.ttl).max_hold(None).connect().await?;
     let holder = holder::whole(&args.holder, resource, &redlock).await?;
     let extended = redlock.extend_as(resource.clone(), &holder).await;
-    redlock.flush(FLUSH_MAX).await;
+    redlock.drain(DRAIN_MAX).await;
     let valid_for = extended.map_err(|error| Failure::extend(&error, &redlock))?;
     let valid_for_ms = ms(valid_for);
     let human = format!("{DIM}valid for{DIM:#}  {valid_for_ms} ms");

@@ -3,7 +3,7 @@
 use redfence::{Builder, Guard, Redlock, Resource};
 
 use crate::args::LeaseArgs;
-use crate::connect::FLUSH_MAX;
+use crate::connect::DRAIN_MAX;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::signals::Signals;
@@ -32,11 +32,11 @@ pub(super) async fn hold(
     match acquired {
         Ok(Ok(guard)) => Ok((redlock, guard)),
         Ok(Err(error)) => {
-            redlock.flush(FLUSH_MAX).await;
+            redlock.drain(DRAIN_MAX).await;
             Err(Failure::acquire(&error, &redlock))
         }
         Err(interrupted) => {
-            redlock.flush(FLUSH_MAX).await;
+            redlock.drain(DRAIN_MAX).await;
             Err(interrupted)
         }
     }

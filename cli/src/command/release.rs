@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::holder;
 use crate::args::{Global, ReleaseArgs};
-use crate::connect::{self, FLUSH_MAX};
+use crate::connect::{self, DRAIN_MAX};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{GOOD, Output};
@@ -23,7 +23,7 @@ pub(crate) async fn release(args: &ReleaseArgs, global: &Global, output: Output)
     let redlock = connect::to_servers(global)?.connect().await?;
     let holder = holder::whole(&args.holder, resource, &redlock).await?;
     let outcome = redlock.release_as(resource, &holder).await?;
-    redlock.flush(FLUSH_MAX).await;
+    redlock.drain(DRAIN_MAX).await;
     if let Some(failure) = failure(&outcome) {
         return Err(failure);
     }

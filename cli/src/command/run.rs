@@ -9,7 +9,7 @@ use super::group::Group;
 use super::supervise::{Ended, supervise};
 use super::{hold, ms, release};
 use crate::args::{Global, RunArgs};
-use crate::connect::{self, FLUSH_MAX};
+use crate::connect::{self, DRAIN_MAX};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
@@ -43,7 +43,7 @@ pub(crate) async fn run(args: &RunArgs, global: &Global, output: Output) -> Resu
         Ok(ended) => finish(args, &redlock, guard, ended, held_for, output).await,
         Err(error) => {
             drop(guard.release().await);
-            redlock.flush(FLUSH_MAX).await;
+            redlock.drain(DRAIN_MAX).await;
             Err(Failure::new(Exit::NotExecutable, format!("the command cannot be run: {error}")))
         }
     }
@@ -64,7 +64,7 @@ async fn finish(
     // The command may have ended by itself after the lease, while this program could not look.
     let mut lost = ended.stopped.or(guard.check().err().map(|lost| lost.cause.to_string()));
     let outcome = guard.release().await;
-    redlock.flush(FLUSH_MAX).await;
+    redlock.drain(DRAIN_MAX).await;
     let overrun = release::failure(&outcome).filter(|failure| failure.exit == Exit::Lost);
     lost = lost.or(overrun.map(|failure| failure.message));
     if let Some(mut reason) = lost {

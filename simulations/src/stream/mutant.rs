@@ -9,16 +9,16 @@ const JOIN: &str = include_str!("../../../src/node/redis/join.lua");
 /// Which mutant changes which script, and there what to what.
 const CHANGES: [(Mutant, &str, &str, &str); 13] = [
     // S is 83, R is 82, E is 69.
-    (Mutant::SealWithoutHolder, BATCH, HOLDER, "if occupant == holder or what == 83 then"),
-    (Mutant::ReleaseWithoutHolder, BATCH, HOLDER, "if occupant == holder or what == 82 then"),
+    (Mutant::SealWithoutHolder, BATCH, HOLDER, "if taken == holder or what == 83 then"),
+    (Mutant::ReleaseWithoutHolder, BATCH, HOLDER, "if taken == holder or what == 82 then"),
     (
         Mutant::ExtendReseeds,
         BATCH,
         HOLDER,
-        "if not occupant and what == 69 then\n\
+        "if not taken and what == 69 then\n\
            try('SET', lock, holder, 'PX', ARGV[at + 2])\n\
            answer = 1\n\
-         elseif occupant == holder then",
+         elseif taken == holder then",
     ),
     (
         Mutant::EmptyCounterVotes,
@@ -29,17 +29,17 @@ const CHANGES: [(Mutant, &str, &str, &str); 13] = [
     ),
     (Mutant::BlockNotOwned, BATCH, DRAW, "answer = try('INCRBY', counter, 1)"),
     (Mutant::WakeIsLost, BATCH, PUBLISH, "local received = 1"),
-    (Mutant::DeadHeadIsNext, BATCH, "type(received) == 'number' and received > 0", "true"),
-    (Mutant::ReservationWithoutEnd, BATCH, "'next:' .. entry, 'PX', grace)", "'next:' .. entry)"),
-    (Mutant::LeaveWakesNobody, BATCH, "if occupant == 'next:' .. entry then", "if false then"),
+    (Mutant::DeadHeadIsNext, BATCH, "type(received) == 'number' and received > 0", "grace"),
+    (Mutant::ReservationWithoutEnd, BATCH, "'next:' .. first, 'PX', grace)", "'next:' .. first)"),
+    (Mutant::LeaveWakesNobody, BATCH, "try('GET', lock) == 'next:' .. left, 1", "false, 1"),
     // Nobody finds out that it forgot, for it is awake at once with counters that start low.
     (Mutant::EmptyCounterVotes, JOIN, REST.0, REST.1),
     (Mutant::EmptyCounterVotes, JOIN, START.0, START.1),
     (Mutant::NoRest, JOIN, REST.0, REST.1),
     (Mutant::NoClockStart, JOIN, START.0, START.1),
 ];
-const PUBLISH: &str = "local received = try('PUBLISH', (match(lock, '^{([^}]*):%d+}') or '') .. ':wake:' .. sub(entry, 1, 16), after .. ' ' .. lock)";
-const HOLDER: &str = "if occupant == holder then";
+const PUBLISH: &str = "local received = grace and try('PUBLISH', wakes .. sub(first, 1, 16), '0 ' .. lock)";
+const HOLDER: &str = "if taken == holder then";
 const DRAW: &str = "answer = try('INCRBY', counter, sub(verb, 2))";
 const REST: (&str, &str) = ("tonumber(ARGV[6])", "ARGV[6] and 0");
 const START: (&str, &str) = ("local keys, first, low =", "start = 1e15\n  local keys, first, low =");
