@@ -76,6 +76,16 @@ impl Holder {
     }
 }
 
+impl Holder {
+    /// Appends what a node stores, without the machinery of formatting: every attempt needs it.
+    #[cfg(feature = "redis")]
+    pub(crate) fn write(&self, to: &mut String) {
+        to.push_str(self.id.0.simple().encode_lower(&mut [0; uuid::fmt::Simple::LENGTH]));
+        to.push(' ');
+        to.push_str(&self.label.0);
+    }
+}
+
 /// What a node stores: id, a space, label.
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -73,7 +73,16 @@ impl Waiter {
     /// What a queue stores.
     #[must_use]
     pub fn entry(self, label: &str) -> String {
-        format!("{}:{}:{} {label}", self.locker, self.number, self.grace_ms)
+        let mut entry = String::new();
+        self.write(&mut entry, label);
+        entry
+    }
+
+    /// Appends what a queue stores.
+    pub(crate) fn write(self, to: &mut String, label: &str) {
+        use fmt::Write as _;
+        // A string takes all that is written to it.
+        let _ = write!(to, "{}:{}:{} {label}", self.locker, self.number, self.grace_ms);
     }
 
     /// The waiter and the label of a queue's entry.

@@ -139,6 +139,9 @@ impl NodeState {
             }
             Verb::Inspect => Reply::Seen(self.inspected(now, subject)),
             Verb::Force => self.force(now, subject),
+            Verb::Release { .. } if !self.is_held_by(subject) => {
+                Reply::Refused(View { counter: 0, ..self.view(now, subject) })
+            }
             _ if !self.is_held_by(subject) => Reply::Refused(self.view(now, subject)),
             Verb::Seal { token } => match self.counter(subject.resource.slot()) {
                 COUNTER_MIN.. => {

@@ -1,18 +1,20 @@
 -- One batch of a locker: several requests, in order, each on its own; an error of one leaves the others alone.
--- KEYS: for each: lock, counter, queue.  ARGV: for each: verb, holder, and what the verb takes:
+-- KEYS: for each: lock, and counter for G, S and E, queue for R, K, B, N and L, both for W, O and F.
+-- ARGV: for each: verb, holder, and what the verb takes:
 --   G<n>  ttl in ms, floor                    Takes the lock if it is free, and draws n numbers from the slot's counter: answers the last.
 --   W<n>  ttl in ms, floor, waited us, entry  The same, also if the lock is reserved for the caller; refused, it waits in the queue.
 --   O<n>  ttl in ms, floor, waited us, entry  The same, also if the lock is reserved for another.
 --   S     token                               If the lock is still the holder's, raises the counter to at least the token: answers 1.
 --   E     ttl in ms                           If the lock is still the holder's, lets it live on: answers 1.
---   R     stand by: 0 or 1                    If the lock is the holder's, it goes to the first in the queue: answers 1.
+--   R                                         If the lock is the holder's, it goes to the first in the queue: answers 1.
+--   T                                         The same, and the second learns when the reservation of the first ends.
 --   K                                         The same, unless a grant behind it in this call takes the lock.
 --   B     waited us, entry                    The same, and the caller is in the queue again.
 --   N                                         The same, but nobody is woken, and the lock is free.
 --   F                                         Lets the next grant draw a greater number, whoever has the lock; then as R.
 --   L     entry                               The caller waits no longer; a lock that is reserved for it goes to the next: answers 1.
--- Where the lock is not the holder's, or not to be had, the answer is {holder, ms left, counter, how many wait before the caller;
--- -1 if it is not in the queue}.
+-- Where the lock is not the holder's, or not to be had, the answer is {holder, ms left, counter if it is a key, how many wait before
+-- the caller; -1 if it is not in the queue}.
 -- A queue is a sorted set of entries "<locker>:<number>:<grace in ms> <label>". Its scores are this server's clock minus the time
 -- waited. The lock is reserved for the first by the value "next:<entry>", for its grace; and it is told so over the channel
 -- "<prefix>:wake:<locker>", in the words "<in so many ms> <lock>". A locker that PUBLISH does not reach is gone, and skipped.
@@ -21,10 +23,19 @@
 local try, sub = redis.pcall, string.sub
 local answers, kept, key, at, last = {}, false, 1, 1, #ARGV
 while at <= last or kept do
-  local lock, counter, queue, verb, holder = KEYS[key], KEYS[key + 1], KEYS[key + 2], ARGV[at], ARGV[at + 1]
+  local lock, counter, queue, verb, holder = KEYS[key], KEYS[key + 1], false, ARGV[at], ARGV[at + 1]
   -- A refusal stays an answer of false until the end.
   local answer, place, entry, waited, serves, stands_by = false, -1, false, false, false, false
   local what = verb and string.byte(verb)
+  -- In front of a verb that has three keys, and of one whose second key is not the counter.
+  if what == 87 or what == 79 or what == 70 then
+    queue, key = KEYS[key + 2], key + 3
+  elseif what then
+    key = key + 2
+    if what ~= 71 and what ~= 83 and what ~= 69 then
+      counter, queue = false, counter
+    end
+  end
   -- W is 87, O is 79, G is 71.
   if what == 87 or what == 79 or what == 71 then
     local ttl = ARGV[at + 2]
@@ -82,10 +93,10 @@ while at <= last or kept do
     end
     if taken == holder then
       -- What a server that takes no writes answers is the answer: a yes is said only of what was done.
-      -- R is 82, S is 83, E is 69, B is 66, K is 75; the last one is N.
+      -- R is 82, T is 84, S is 83, E is 69, B is 66, K is 75; the last one is N.
       answer = 1
-      if what == 82 or what == 70 then
-        serves, stands_by = true, what == 82 and ARGV[at + 2] == '1'
+      if what == 82 or what == 84 or what == 70 then
+        serves, stands_by = true, what == 84
       elseif what == 83 then
         local text = try('GET', counter)
         local known = type(text) == 'string' and tonumber(text)
@@ -111,7 +122,7 @@ while at <= last or kept do
     elseif type(taken) == 'table' then
       answer = taken
     end
-    at = at + (what == 66 and 4 or (what == 75 or what == 78 or what == 70) and 2 or 3)
+    at = at + (what == 66 and 4 or (what == 83 or what == 69) and 3 or 2)
   else
     lock = next(kept)
     queue, answer, serves, kept[lock or 0] = lock and kept[lock], 1, lock, nil
@@ -157,12 +168,12 @@ while at <= last or kept do
     end
   end
   if not answer then
-    local occupant, known = try('GET', lock), try('GET', counter)
+    local occupant, known = try('GET', lock), counter and try('GET', counter)
     answer = type(occupant) == 'table' and occupant
       or {occupant, try('PTTL', lock), type(known) ~= 'table' and known, place}
   end
   if verb then
-    answers[#answers + 1], key = answer, key + 3
+    answers[#answers + 1] = answer
   end
 end
 return answers

@@ -9,14 +9,27 @@ use super::script::Script;
 use crate::WallTime;
 use crate::protocol::{Next, Record, Settlement, Subject, Verb};
 
-/// What every request about a subject says, encoded once for all nodes.
+/// What requests about a subject say, encoded once for all nodes.
 #[derive(Debug)]
 pub(super) struct Wire {
-    /// Lock, counter and queue.
-    keys: Vec<u8>,
-    holder: Vec<u8>,
+    bytes: Vec<u8>,
+    /// Where each part but the last one ends.
+    ends: [usize; Part::COUNT - 1],
+}
+
+/// The parts of a wire, in their order.
+#[derive(Debug, Clone, Copy)]
+enum Part {
+    Lock,
+    Counter,
+    Queue,
+    Holder,
     /// What a queue stores.
-    entry: Vec<u8>,
+    Entry,
+}
+
+impl Part {
+    const COUNT: usize = 5;
 }
 
 impl Wire {
@@ -29,18 +42,53 @@ impl Wire {
         LAST.with_borrow_mut(|last| match last {
             Some((whose, its_prefix, wire)) if Arc::ptr_eq(whose, subject) && its_prefix == prefix => Arc::clone(wire),
             _ => {
-                let (mut keys, mut holder, mut entry) =
-                    (Vec::with_capacity(160), Vec::with_capacity(64), Vec::with_capacity(64));
-                keys.bulk(prefix.lock(&subject.resource).as_bytes());
-                keys.bulk(prefix.counter(&subject.resource).as_bytes());
-                keys.bulk(prefix.queue(&subject.resource).as_bytes());
-                holder.bulk(subject.holder.to_string().as_bytes());
-                entry.bulk(subject.waiter.entry(subject.holder.label().as_str()).as_bytes());
-                let wire = Arc::new(Self { keys, holder, entry });
+                let wire = Arc::new(Self::new(prefix, subject));
                 *last = Some((Arc::clone(subject), prefix.clone(), Arc::clone(&wire)));
                 wire
             }
         })
+    }
+
+    fn new(prefix: &Prefix, subject: &Subject) -> Self {
+        let Subject { resource, holder, waiter } = subject;
+        let mut wire = Self { bytes: Vec::with_capacity(320), ends: [0; Part::COUNT - 1] };
+        let mut text = String::with_capacity(128);
+        let mut add = |part: Option<Part>, text: &mut String| {
+            wire.bytes.bulk(text.as_bytes());
+            text.clear();
+            if let Some(end) = part.and_then(|part| wire.ends.get_mut(part as usize)) {
+                *end = wire.bytes.len();
+            }
+        };
+        prefix.write_key(&mut text, "lock", resource);
+        add(Some(Part::Lock), &mut text);
+        prefix.write_counter(&mut text, resource);
+        add(Some(Part::Counter), &mut text);
+        prefix.write_key(&mut text, "queue", resource);
+        add(Some(Part::Queue), &mut text);
+        holder.write(&mut text);
+        add(Some(Part::Holder), &mut text);
+        waiter.write(&mut text, holder.label().as_str());
+        add(None, &mut text);
+        wire
+    }
+
+    fn part(&self, part: Part) -> &[u8] {
+        let at = part as usize;
+        let begin = at.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
+        let end = self.ends.get(at).copied().unwrap_or(self.bytes.len());
+        self.bytes.get(begin..end).unwrap_or_default()
+    }
+
+    /// The keys that `verb` needs.
+    fn keys(&self, verb: &Verb, waits: bool) -> [&[u8]; 2] {
+        let both = [self.part(Part::Counter), self.part(Part::Queue)];
+        match verb {
+            Verb::Grant { waits: Some(_), .. } if waits => both,
+            Verb::Force | Verb::Inspect => both,
+            Verb::Release { .. } | Verb::Leave => [both[1], &[]],
+            _ => [both[0], &[]],
+        }
     }
 }
 
@@ -59,13 +107,14 @@ pub(super) fn batch<'a>(
     waits: bool,
     requests: impl ExactSizeIterator<Item = (&'a Wire, &'a Verb)> + Clone,
 ) {
-    let count = requests.len();
     let words: usize = requests.clone().map(|(_, verb)| words(verb, waits)).sum();
-    out.array(3 + 3 * count + words);
+    let keys: usize = requests.clone().map(|(_, verb)| keys(verb, waits)).sum();
+    out.array(3 + keys + words);
     call(out, Script::Batch, loaded);
-    out.number(3 * count as u64);
-    for (wire, _) in requests.clone() {
-        out.extend_from_slice(&wire.keys);
+    out.number(keys as u64);
+    for (wire, verb) in requests.clone() {
+        out.extend_from_slice(wire.part(Part::Lock));
+        wire.keys(verb, waits).into_iter().for_each(|key| out.extend_from_slice(key));
     }
     for (wire, verb) in requests {
         request(out, wire, verb, waits);
@@ -77,15 +126,24 @@ const fn words(verb: &Verb, waits: bool) -> usize {
     match verb {
         Verb::Grant { waits: Some(_), .. } if waits => 6,
         Verb::Grant { .. } | Verb::Release { next: Next::Rejoin { .. } } => 4,
-        Verb::Release { next: Next::Grant | Next::Nobody } | Verb::Force => 2,
-        _ => 3,
+        Verb::Seal { .. } | Verb::Extend { .. } | Verb::Leave => 3,
+        _ => 2,
+    }
+}
+
+/// How many keys it has.
+const fn keys(verb: &Verb, waits: bool) -> usize {
+    match verb {
+        Verb::Grant { waits: Some(_), .. } if waits => 3,
+        Verb::Force => 3,
+        _ => 2,
     }
 }
 
 fn request(out: &mut Vec<u8>, wire: &Wire, verb: &Verb, may_wait: bool) {
     let mut letter = |letter: &[u8]| {
         out.bulk(letter);
-        out.extend_from_slice(&wire.holder);
+        out.extend_from_slice(wire.part(Part::Holder));
     };
     match *verb {
         Verb::Grant { ttl, floor, block, waits } => {
@@ -97,7 +155,7 @@ fn request(out: &mut Vec<u8>, wire: &Wire, verb: &Verb, may_wait: bool) {
             out.number(floor);
             if let Some(waits) = waits {
                 out.number(whole_us(waits.waited));
-                out.extend_from_slice(&wire.entry);
+                out.extend_from_slice(wire.part(Part::Entry));
             }
         }
         Verb::Seal { token } => {
@@ -108,20 +166,17 @@ fn request(out: &mut Vec<u8>, wire: &Wire, verb: &Verb, may_wait: bool) {
             letter(b"E");
             out.number(whole_ms(ttl));
         }
-        Verb::Release { next: Next::Queue { stand_by } } => {
-            letter(b"R");
-            out.bulk(if stand_by { b"1" } else { b"0" });
-        }
+        Verb::Release { next: Next::Queue { stand_by } } => letter(if stand_by { b"T" } else { b"R" }),
         Verb::Release { next: Next::Grant } => letter(b"K"),
         Verb::Release { next: Next::Nobody } => letter(b"N"),
         Verb::Release { next: Next::Rejoin { waited } } => {
             letter(b"B");
             out.number(whole_us(waited));
-            out.extend_from_slice(&wire.entry);
+            out.extend_from_slice(wire.part(Part::Entry));
         }
         Verb::Leave => {
             letter(b"L");
-            out.extend_from_slice(&wire.entry);
+            out.extend_from_slice(wire.part(Part::Entry));
         }
         _ => letter(b"F"),
     }
@@ -153,7 +208,8 @@ pub(super) fn single(out: &mut Vec<u8>, prefix: &Prefix, loaded: bool, wire: &Wi
             out.array(6);
             call(out, Script::Inspect, loaded);
             out.number(3);
-            out.extend_from_slice(&wire.keys);
+            out.extend_from_slice(wire.part(Part::Lock));
+            wire.keys(verb, false).into_iter().for_each(|key| out.extend_from_slice(key));
         }
         Verb::Scan { cursor, count, remove } => {
             out.array(8);

@@ -19,7 +19,30 @@ impl Prefix {
     /// The lock of a resource. The braces keep it in one Redis Cluster slot with its counter.
     #[must_use]
     pub fn lock(&self, resource: &Resource) -> String {
-        format!("{{{}:{}}}:lock:{resource}", self.0, resource.slot())
+        self.key("lock", resource)
+    }
+
+    fn key(&self, kind: &str, resource: &Resource) -> String {
+        let mut key = String::new();
+        self.write_key(&mut key, kind, resource);
+        key
+    }
+
+    /// Appends a key of one kind, without the machinery of formatting: every request has some.
+    pub(super) fn write_key(&self, to: &mut String, kind: &str, resource: &Resource) {
+        self.write_slot(to, resource);
+        [":", kind, ":", resource.as_str()].into_iter().for_each(|part| to.push_str(part));
+    }
+
+    /// Appends the key of the counter.
+    pub(super) fn write_counter(&self, to: &mut String, resource: &Resource) {
+        self.write_slot(to, resource);
+        to.push_str(":token");
+    }
+
+    fn write_slot(&self, to: &mut String, resource: &Resource) {
+        let mut digits = itoa::Buffer::new();
+        ["{", &self.0, ":", digits.format(resource.slot()), "}"].into_iter().for_each(|part| to.push_str(part));
     }
 
     /// The resource whose lock this key is; `None` for every other key.
@@ -34,7 +57,7 @@ impl Prefix {
     /// The queue of those who wait for a resource.
     #[must_use]
     pub fn queue(&self, resource: &Resource) -> String {
-        format!("{{{}:{}}}:queue:{resource}", self.0, resource.slot())
+        self.key("queue", resource)
     }
 
     /// The channel over which a locker is told that a lock is reserved for it.
@@ -64,7 +87,9 @@ impl Prefix {
     /// The counter of the resource's slot.
     #[must_use]
     pub fn counter(&self, resource: &Resource) -> String {
-        format!("{{{}:{}}}:token", self.0, resource.slot())
+        let mut key = String::new();
+        self.write_counter(&mut key, resource);
+        key
     }
 }
 
