@@ -115,7 +115,7 @@ impl Call<'_> {
                 let votes = defeat.votes();
                 tracing::warn!(resource = %self.resource, "waiting for nodes that may have forgotten locks; {votes}");
             }
-            queue.defeated(&defeat, core.clock.now(), core.entropy.u32());
+            queue.defeated(core, &defeat);
             let timeouts = self.sleep(&queue).await;
             drop(retreat);
             // The last attempt may not outlast the wait by a whole round.
@@ -155,11 +155,11 @@ impl Call<'_> {
         let (subject, asked_at, began) = (Arc::clone(attempt.subject()), attempt.asked_at, attempt.began);
         match attempt.finish(settings, round_max).await {
             Ok((win, exchange)) => {
-                let (token, apart, attempts, waited) = (win.first, win.sealed_apart, self.attempts, self.waited());
-                tracing::debug!(%resource, holder = ?subject.holder, ?token, apart, attempts, ?waited, "acquired");
+                let (token, apart, attempts) = (win.first, win.sealed_apart, self.attempts);
+                tracing::debug!(%resource, holder = ?subject.holder, ?token, apart, attempts, waited = ?self.waited(), "acquired");
                 let permit = permit.take();
                 if let Some(permit) = &permit {
-                    permit.queue.won(core.clock.now());
+                    permit.queue.won(core, attempts == 1, core.clock.now());
                 }
                 let held = Held::new(Arc::clone(core), Arc::clone(settings), subject, win, exchange, asked_at, permit);
                 chronicle::acquired(&held, began);

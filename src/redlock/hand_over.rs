@@ -121,7 +121,7 @@ pub(super) fn ask_anew(core: &Core, queue: &LocalQueue, settings: &Arc<Settings>
     let wanted = u32::try_from(wanted).unwrap_or(u32::MAX).min(sections_max).max(1);
     let block = core.levels.block(queue.resource.slot(), wanted, core.clock.wall());
     let (waiter, waits) = queue.ask(core, &settings.label, core.clock.now());
-    (new_subject(core, &queue.resource, settings, waiter), Ask { block, waits: Some(waits) })
+    (new_subject(core, &queue.resource, settings, waiter), Ask { block, waits })
 }
 
 /// A new holder for every attempt: a late grant of an earlier one can never be taken for this one.

@@ -31,7 +31,11 @@ pub(super) struct LocalQueues {
     arrivals: AtomicU64,
     /// Tells the waits of this locker apart.
     waits: AtomicU32,
+    /// A bit a slot: whether another process had a lock of the slot when this one last asked.
+    contended: [AtomicU64; WORDS],
 }
+
+const WORDS: usize = Resource::SLOTS as usize / 64;
 
 /// The tasks that want one resource.
 pub(super) struct LocalQueue {
@@ -92,7 +96,8 @@ pub(super) struct Permit {
 impl LocalQueues {
     pub(super) fn new(locker: LockerId) -> Self {
         let queues = Mutex::default();
-        Self { locker, queues, arrivals: AtomicU64::new(1), waits: AtomicU32::new(0) }
+        let contended = std::array::from_fn(|_| AtomicU64::new(0));
+        Self { locker, queues, arrivals: AtomicU64::new(1), waits: AtomicU32::new(0), contended }
     }
 
     /// A number above those of all who arrived so far.
@@ -103,6 +108,21 @@ impl LocalQueues {
     /// A name for one wait at the nodes.
     pub(super) fn waiter(&self, round_trip: Duration) -> Waiter {
         Waiter::new(self.locker, self.waits.fetch_add(1, Ordering::Relaxed), round_trip)
+    }
+
+    /// Whether other processes are expected to want a lock of the slot, as the last one did that was asked for.
+    fn is_contended(&self, slot: u16) -> bool {
+        let (word, bit) = (usize::from(slot / 64), 1 << (slot % 64));
+        self.contended.get(word).is_some_and(|word| word.load(Ordering::Relaxed) & bit != 0)
+    }
+
+    fn note_contended(&self, slot: u16, contended: bool) {
+        let (word, bit) = (usize::from(slot / 64), 1 << (slot % 64));
+        match self.contended.get(word) {
+            Some(word) if contended => drop(word.fetch_or(bit, Ordering::Relaxed)),
+            Some(word) => drop(word.fetch_and(!bit, Ordering::Relaxed)),
+            None => {}
+        }
     }
 
     /// The queue of `resource`, if a task of this process wants it.
@@ -182,22 +202,27 @@ impl Drop for Permit {
 
 impl LocalQueue {
     /// An attempt is about to be sent, for a task that waits where it is refused.
-    pub(super) fn ask(&self, core: &Core, label: &Label, now: Moment) -> (Waiter, Waits) {
+    pub(super) fn ask(&self, core: &Core, label: &Label, now: Moment) -> (Waiter, Option<Waits>) {
         let mut state = self.state();
-        let contender = state
-            .contender
-            .get_or_insert_with(|| Contender::new(core.quorum, core.queues.waiter(core.roster.round_trip()), now));
-        let asked = (contender.waiter(), contender.ask(now));
-        // Also where this task goes away before an answer has come.
-        state.queued_as = Some((asked.0, label.clone()));
-        asked
+        let contender = state.contender.get_or_insert_with(|| {
+            let expected = core.queues.is_contended(self.resource.slot());
+            Contender::new(core.quorum, core.queues.waiter(core.roster.round_trip()), expected, now)
+        });
+        let (waiter, waits) = (contender.waiter(), contender.ask(now));
+        if waits.is_some() {
+            // Also where this task goes away before an answer has come.
+            state.queued_as = Some((waiter, label.clone()));
+        }
+        (waiter, waits)
     }
 
     /// An attempt was lost to other processes, or to faults.
-    pub(super) fn defeated(&self, lost: &Defeat, now: Moment, chance: u32) {
+    pub(super) fn defeated(&self, core: &Core, lost: &Defeat) {
+        let (now, chance) = (core.clock.now(), core.entropy.u32());
         let mut state = self.state();
         if let Defeat::Contended(_) = lost {
             state.turn = None;
+            core.queues.note_contended(self.resource.slot(), true);
         }
         if let Some(contender) = &mut state.contender {
             contender.defeated(lost, now, chance);
@@ -205,8 +230,11 @@ impl LocalQueue {
     }
 
     /// An attempt was won: a section begins. Where this process was not in the queue of a node it need not leave it.
-    pub(super) fn won(&self, now: Moment) {
+    pub(super) fn won(&self, core: &Core, at_once: bool, now: Moment) {
         let mut state = self.state();
+        if at_once && core.queues.is_contended(self.resource.slot()) {
+            core.queues.note_contended(self.resource.slot(), false);
+        }
         (state.contender, state.queued_as) = (None, None);
         state.turn.get_or_insert(Turn::begin(now)).sections += 1;
     }

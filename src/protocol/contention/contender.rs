@@ -33,6 +33,10 @@ pub struct Contender {
     queued: NodeSet,
     /// The nodes that do not pass wakes on.
     deaf: NodeSet,
+    /// Whether it waits where it is refused, or has yet to find out whether there is anybody to wait for.
+    waits: bool,
+    /// Whether it was in the queues, if it was refused, when it last asked.
+    waited: bool,
     /// Whether too few nodes had woken it when it last asked.
     hoped: bool,
     /// How many attempts in a row were in vain after too few nodes had woken it; after pauses; after time-outs.
@@ -57,9 +61,10 @@ const HOPE_MAX: Duration = Duration::from_secs(1);
 const REJOIN_WITHIN: Duration = Duration::from_millis(250);
 
 impl Contender {
-    /// One that begins to wait at `now`.
+    /// One that begins at `now`. Unless others are `expected` it asks once without waiting: mostly nobody has the lock, and then nodes
+    /// need to know nothing of it.
     #[must_use]
-    pub const fn new(quorum: Quorum, waiter: Waiter, now: Moment) -> Self {
+    pub const fn new(quorum: Quorum, waiter: Waiter, expected: bool, now: Moment) -> Self {
         Self {
             quorum,
             waiter,
@@ -70,6 +75,8 @@ impl Contender {
             stands_by: false,
             queued: NodeSet::EMPTY,
             deaf: NodeSet::EMPTY,
+            waits: expected,
+            waited: false,
             hoped: false,
             hopes: 0,
             pauses: 0,
@@ -95,12 +102,13 @@ impl Contender {
         self.timeouts
     }
 
-    /// It is about to ask: every wake from here on counts for the next time.
-    pub fn ask(&mut self, now: Moment) -> Waits {
+    /// It is about to ask, and waits where it is refused, if anything is returned. Every wake from here on counts for the next time.
+    pub fn ask(&mut self, now: Moment) -> Option<Waits> {
         let overrides = !self.woken_by.is_empty() || self.stands_by;
         self.hoped = !self.woken_by.is_empty() && self.woken_by.len() < self.quorum.needed();
         (self.woken_by, self.hopes_until, self.stands_by) = (NodeSet::EMPTY, None, false);
-        Waits { waited: self.waited(now), overrides }
+        self.waited = std::mem::replace(&mut self.waits, true);
+        self.waited.then(|| Waits { waited: self.waited(now), overrides })
     }
 
     /// The lock of the queue of `node` is, or in `after` will be, to be had.
@@ -165,6 +173,9 @@ impl Contender {
     /// Until a quorum of the locks that were met will have ended.
     fn until_free(&mut self, votes: &Votes, chance: u32) -> Duration {
         self.timeouts = 0;
+        if !self.waited {
+            return Duration::ZERO;
+        }
         let place = votes.place().unwrap_or_default();
         let mut left = locks_end(votes, self.quorum.needed());
         if reserved(votes) && place > 0 {

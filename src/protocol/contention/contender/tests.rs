@@ -10,7 +10,7 @@ const AT: fn(u64) -> Moment = |ms| Moment::from_origin(MS(ms));
 const MOST: u32 = u32::MAX;
 
 fn contender(nodes: usize) -> Contender {
-    Contender::new(Quorum::of(nodes).unwrap(), Waiter::new(LockerId::from_random(7), 1, MS(0)), AT(0))
+    Contender::new(Quorum::of(nodes).unwrap(), Waiter::new(LockerId::from_random(7), 1, MS(0)), true, AT(0))
 }
 
 fn node(position: usize) -> NodeId {
@@ -82,7 +82,7 @@ fn wakes_of_a_quorum_count_at_once_and_fewer_a_moment_later() {
         contender.defeated(&defeat(&"h".repeat(nodes), 0), AT(0), MOST);
         woken.iter().for_each(|at| contender.woken(node(*at), MS(0), AT(10), MOST));
         assert_eq!(contender.asks_at(), AT(asks_at_ms), "{story}");
-        assert_eq!(contender.ask(AT(20)).overrides, !woken.is_empty(), "{story}");
+        assert_eq!(contender.ask(AT(20)).unwrap().overrides, !woken.is_empty(), "{story}");
     }
 }
 
@@ -106,7 +106,7 @@ fn one_that_stands_by_asks_when_the_reservation_of_the_one_before_it_has_ended()
     contender.defeated(&defeat("hhh", 1), AT(0), MOST);
     contender.woken(node(0), MS(20), AT(100), MOST);
     assert_eq!(contender.asks_at(), AT(121));
-    assert!(contender.ask(AT(121)).overrides);
+    assert!(contender.ask(AT(121)).unwrap().overrides);
 }
 
 #[test]
@@ -162,7 +162,17 @@ fn one_whose_queues_are_gone_joins_them_again() {
 #[test]
 fn the_time_waited_is_from_the_beginning() {
     let mut contender = contender(3);
-    assert_eq!(contender.ask(AT(0)).waited, MS(0));
+    assert_eq!(contender.ask(AT(0)).unwrap().waited, MS(0));
     contender.defeated(&defeat("hhh", 0), AT(7), MOST);
-    assert_eq!(contender.ask(AT(70)), Waits { waited: MS(70), overrides: false });
+    assert_eq!(contender.ask(AT(70)), Some(Waits { waited: MS(70), overrides: false }));
+}
+
+#[test]
+fn where_nobody_is_expected_it_asks_once_without_waiting() {
+    let quorum = Quorum::of(3).unwrap();
+    let mut contender = Contender::new(quorum, Waiter::new(LockerId::from_random(7), 1, MS(0)), false, AT(0));
+    assert_eq!(contender.ask(AT(0)), None);
+    contender.defeated(&defeat("ddd", 0), AT(3), MOST);
+    assert_eq!(contender.asks_at(), AT(3), "there is somebody: it waits, at once");
+    assert_eq!(contender.ask(AT(3)), Some(Waits { waited: MS(3), overrides: false }));
 }
