@@ -265,6 +265,31 @@ async fn attempts_that_time_out_back_off_and_a_release_wakes_them_all_the_same()
 }
 
 #[tokio::test(start_paused = true)]
+async fn nodes_that_answer_too_late_are_overloaded_and_not_out_of_reach() {
+    for (slow, expected) in [(2, "held by"), (3, "overloaded: 3 of 5 nodes answer after 4"), (5, "overloaded: 5 of 5")]
+    {
+        let stage = Stage::of(5);
+        let guard = stage.locker().acquire("r").await.unwrap();
+        stage.nodes.iter().take(slow).for_each(|node| node.fate(Fate::Delayed { there: ms(200), back: ms(200) }));
+        let error = stage.builder().wait_max(ms(3_000)).build().unwrap().acquire("r").await.unwrap_err();
+        // With a longer round the answers count, and tell that the lock is held: what is said is what the last attempt met.
+        let text = error.to_string();
+        assert!(text.starts_with(expected) || text.starts_with("held by"), "{slow} slow: {text}");
+        drop(guard);
+    }
+    let stage = Stage::of(5);
+    stage.nodes.iter().take(3).for_each(|node| node.fate(Fate::Delayed { there: ms(2_000), back: ms(2_400) }));
+    let error = stage.builder().wait_max(ms(9_000)).build().unwrap().acquire("r").await.unwrap_err();
+    assert!(
+        error.to_string().starts_with("overloaded: 3 of 5 nodes answer after 4.4s, and 250.0ms are allowed"),
+        "{error}"
+    );
+    stage.nodes.iter().take(3).for_each(|node| node.fate(Fate::RequestHeld));
+    let error = stage.builder().wait_max(ms(1_000)).build().unwrap().acquire("r").await.unwrap_err();
+    assert!(error.to_string().starts_with("no quorum"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_call_that_ends_without_a_lease_says_how_many_wait_before_it() {
     let stage = Stage::of(3);
     let guard = stage.locker().acquire("r").await.unwrap();

@@ -97,21 +97,33 @@ fn status_tells_how_each_node_stands() {
 }
 
 #[test]
-fn status_tells_how_many_processes_listen() {
+fn status_tells_how_many_processes_wait_and_who_is_next() {
     let nodes = servers(3);
     assert_eq!(call(&nodes, &["acquire", "r", "--ttl", "30s"]).code, 0);
-    let waiting = [(); 2].map(|()| Running::start(&mut with_nodes(&nodes), &["acquire", "r"]));
-    let all_told = |many: u64| {
+    let queue = || {
         let status = json(&nodes, &["status", "r"]).json();
-        let of_nodes = status["nodes"].as_array().unwrap().iter().map(|node| node["listening"].as_u64().unwrap());
-        of_nodes.clone().all(|told| told == many).then_some(()).ok_or_else(|| of_nodes.collect::<Vec<_>>())
+        let of_node = |node: &serde_json::Value| {
+            (node["waiting"].as_u64().unwrap(), node["next"].as_str().map(str::to_owned))
+        };
+        status["nodes"].as_array().unwrap().iter().map(of_node).collect::<Vec<_>>()
     };
-    poll_until(LIMIT, || all_told(2).ok()).unwrap_or_else(|_| panic!("not 2: {:?}", all_told(2)));
-    for mut one in waiting {
+    let until = |expected: (u64, Option<&str>)| {
+        let expected = vec![(expected.0, expected.1.map(str::to_owned)); 3];
+        poll_until(LIMIT, || (queue() == expected).then_some(())).unwrap_or_else(|_| panic!("{:?}", queue()));
+    };
+    let mut waiting = Vec::new();
+    for (count, label) in (1..).zip(["the first", "the second"]) {
+        waiting.push(Running::start(&mut with_nodes(&nodes), &["acquire", "r", "--label", label]));
+        until((count, Some("the first")));
+    }
+    let table = call(&nodes, &["status", "r"]).stdout;
+    assert!(table.contains("waiting") && table.contains("the first"), "{table}");
+    // Each leaves the queue when it goes.
+    for (mut one, left) in waiting.into_iter().zip([(1, Some("the second")), (0, None)]) {
         one.signal(Signal::TERM);
         assert_eq!(one.code(), 128 + 15);
+        until(left);
     }
-    poll_until(LIMIT, || all_told(0).ok()).unwrap_or_else(|_| panic!("not 0: {:?}", all_told(0)));
 }
 
 #[test]

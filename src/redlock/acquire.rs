@@ -183,6 +183,23 @@ impl Call<'_> {
     }
 
     fn error(&self, defeat: Defeat) -> AcquireError {
+        let Self { core, settings, attempts, .. } = *self;
+        if let Defeat::NoQuorum(votes) = &defeat {
+            let is_silent = |vote: &Vote| match vote {
+                Vote::Silent => true,
+                Vote::Failed(fault) => matches!(fault.kind, FaultKind::TimedOut | FaultKind::Overloaded),
+                _ => false,
+            };
+            let silent = votes.iter().filter(|(_, vote)| is_silent(vote)).map(|(node, _)| node);
+            let late: Vec<_> = silent.filter_map(|node| core.late.took(node, self.began)).collect();
+            let out_of_reach = votes.iter().filter(|(_, vote)| matches!(vote, Vote::Failed(_) | Vote::Silent)).count();
+            // Without those that answer late there would be a quorum.
+            if let (Some(took), true) = (late.iter().max(), out_of_reach - late.len() < core.quorum.blocking()) {
+                let (votes, waited) = (votes.clone(), self.waited());
+                let (late, took, allowed) = (late.len(), *took, settings.node_timeout);
+                return AcquireError::Overloaded { late, took, allowed, votes, attempts, waited };
+            }
+        }
         AcquireError::from_defeat(defeat, self.settings.terms, self.attempts, self.waited())
     }
 }

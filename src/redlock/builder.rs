@@ -7,6 +7,7 @@ use super::Redlock;
 use super::core::{Core, Levels};
 use super::error::ConfigError;
 use super::keeper::Keeper;
+use super::late::LateAnswers;
 use super::local_queue::LocalQueues;
 use super::roster::Roster;
 use super::settings::{HandOver, Wishes};
@@ -177,6 +178,7 @@ impl Builder {
             keeper: Keeper::new(),
             sweeper: Sweeper::new(),
             queues: LocalQueues::new(locker),
+            late: LateAnswers::new(),
         });
         for (id, node) in core.nodes() {
             let listener = Arc::downgrade(&core);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::keeper::Keeper;
+use super::late::LateAnswers;
 use super::local_queue::LocalQueues;
 use super::roster::Roster;
 use super::sweeper::Sweeper;
@@ -23,6 +24,7 @@ pub(super) struct Core {
     pub(super) keeper: Keeper,
     pub(super) sweeper: Sweeper,
     pub(super) queues: LocalQueues,
+    pub(super) late: LateAnswers,
 }
 
 impl Core {

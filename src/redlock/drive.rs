@@ -180,6 +180,9 @@ pub(super) async fn extend(
             () = &mut round => None,
         };
         let in_time = replies.is_some();
+        if !in_time {
+            catch_up().await;
+        }
         let mut step = ExtendStep::Wait;
         for (node, reply) in replies.unwrap_or_else(|| exchange.take()) {
             step = match attempt.reply(node, reply, core.clock.now()) {
@@ -222,7 +225,10 @@ pub(super) async fn released(
         let (replies, in_time) = tokio::select! {
             biased;
             replies = exchange.next(release.replies_missing()) => (replies, true),
-            () = &mut round => (exchange.take(), false),
+            () = &mut round => {
+                catch_up().await;
+                (exchange.take(), false)
+            }
         };
         for (node, reply) in replies {
             if let Some(outcome) = release.reply(node, reply) {

@@ -182,6 +182,25 @@ pub enum AcquireError {
         /// From the call to the end of the last attempt.
         waited: Duration,
     },
+    /// Too many nodes answered too late to count: they have too much to do. Ask less often, or give them more to work with.
+    #[error(
+        "overloaded: {late} of {nodes} nodes answer after {took:.1?}, and {allowed:.1?} are allowed; {attempts} attempt(s) in {waited:.1?}",
+        nodes = .votes.iter().count()
+    )]
+    Overloaded {
+        /// How many nodes answered too late.
+        late: usize,
+        /// How long the slowest of their last answers took.
+        took: Duration,
+        /// How long nodes may take: the node timeout.
+        allowed: Duration,
+        /// Every node's vote at the last attempt.
+        votes: Votes,
+        /// How many attempts were made.
+        attempts: u32,
+        /// From the call to the end of the last attempt.
+        waited: Duration,
+    },
     /// A quorum granted, too late to rely on it.
     #[error(
         "quorum reached but too late: took {took:.1?} of {ttl:?}, {left:.1?} of validity were left and {min_validity:.1?} are required"
@@ -229,7 +248,10 @@ impl AcquireError {
     pub const fn votes(&self) -> Option<&Votes> {
         match self {
             Self::Resource(_) => None,
-            Self::Contended { votes, .. } | Self::NoQuorum { votes, .. } | Self::TooSlow { votes, .. } => Some(votes),
+            Self::Contended { votes, .. }
+            | Self::NoQuorum { votes, .. }
+            | Self::Overloaded { votes, .. }
+            | Self::TooSlow { votes, .. } => Some(votes),
         }
     }
 }

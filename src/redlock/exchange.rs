@@ -28,6 +28,8 @@ pub(super) struct Exchange {
 #[derive(Default)]
 struct Inner {
     footprint: Footprint,
+    /// When it was opened, before anything was sent.
+    began: Moment,
     /// When the last lock of this attempt has expired at the latest.
     until: Moment,
     /// The nodes that granted before the attempt was won, and those that refused and may have put this process in their queues.
@@ -82,7 +84,7 @@ impl Exchange {
         footprint: Footprint,
         until: Moment,
     ) -> Arc<Self> {
-        let inner = Inner { footprint, until, reading: Some(phase), ..Inner::default() };
+        let inner = Inner { footprint, began: core.clock.now(), until, reading: Some(phase), ..Inner::default() };
         Arc::new_cyclic(|me| Self { me: Weak::clone(me), core: Arc::clone(core), subject, inner: Mutex::new(inner) })
     }
 
@@ -311,6 +313,9 @@ impl Inner {
                     (None, Reply::Granted { .. }) => self.granted.insert(node),
                     (None, _) if is_queued => self.refused.insert(node),
                     (None, _) => {}
+                }
+                if self.leaving.is_some() && matches!(reply, Reply::Granted { .. } | Reply::Refused(_)) {
+                    core.late.note(node, self.began, core.clock.now());
                 }
                 if let (Some(next), true, Reply::Granted { .. }) = (self.leaving, self.is_patient, reply) {
                     return Then::Release(next);

@@ -17,6 +17,7 @@ mod hand_over;
 mod held;
 mod inspect;
 mod keeper;
+mod late;
 mod leave;
 mod listing;
 mod local_queue;

@@ -61,6 +61,8 @@ const FOUNDING_PAUSE: Duration = Duration::from_millis(50);
 const LOOK_EVERY_MAX: Duration = Duration::from_secs(3);
 /// The time between two looks while some node is out of reach or rests.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
+/// The same after a while in which nothing changed.
+const LOOK_AGAIN_MAX: Duration = Duration::from_secs(1);
 
 impl Roster {
     pub(super) fn new(nodes: usize, policy: Policy) -> Self {
@@ -148,22 +150,25 @@ impl Roster {
         }
         let (weak, poked) = (Arc::downgrade(core), Arc::clone(&self.poked));
         tasks.push(Task::start(&*core.spawner, async move {
+            let mut again = LOOK_AGAIN;
             loop {
                 let Some(core) = weak.upgrade() else { return };
                 core.roster.look(&core, Patience::All).await;
-                let pause = core.roster.pause(core.clock.now());
+                let pause = core.roster.pause(again, core.clock.now());
                 drop(core);
-                let _ = tokio::time::timeout(pause, poked.notified()).await;
+                // What does not change is looked at less and less often; a new connection and the end of a rest are not waited for.
+                let is_news = tokio::time::timeout(pause, poked.notified()).await.is_ok();
+                again = if is_news { LOOK_AGAIN } else { (again * 2).min(LOOK_AGAIN_MAX) };
             }
         }));
     }
 
-    fn pause(&self, now: Moment) -> Duration {
+    fn pause(&self, again: Duration, now: Moment) -> Duration {
         let calm = LOOK_EVERY_MAX.min(self.policy.max_ttl / 10).max(Duration::from_millis(100));
         let stations = self.stations();
         let restless = stations.iter().any(|station| !station.is_ready());
         let rest_ends = stations.iter().filter_map(|station| station.rests_until()).min();
-        let pause = if restless { LOOK_AGAIN } else { calm };
+        let pause = if restless { again.min(calm) } else { calm };
         rest_ends.map_or(pause, |at| at.since(now).min(pause)).max(Duration::from_millis(5))
     }
 

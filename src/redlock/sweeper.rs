@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 use super::core::Core;
 use super::exchange::{Exchange, Phase};
@@ -28,8 +28,11 @@ pub(super) struct Sweeper {
 
 /// The most leftovers that are looked after; beyond that the time to live has to do.
 const LEFTOVERS_MAX: usize = 65_536;
-/// The first and the longest pause before a release is repeated.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+/// The most releases that are repeated at one time: nodes that do not answer have too much to do already, perhaps.
+const AT_A_TIME: usize = 256;
+/// The first and the longest pause before a release is repeated, and how long its answers are waited for.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
+const ANSWERS_WITHIN: Duration = Duration::from_secs(1);
 
 impl Sweeper {
     pub(super) const fn new() -> Self {
@@ -60,6 +63,7 @@ impl Sweeper {
 }
 
 async fn run(mut leftovers: mpsc::UnboundedReceiver<Leftover>) {
+    let under_way = Semaphore::new(AT_A_TIME);
     let mut swept = FuturesUnordered::new();
     loop {
         tokio::select! {
@@ -67,7 +71,7 @@ async fn run(mut leftovers: mpsc::UnboundedReceiver<Leftover>) {
             next = leftovers.recv() => match next {
                 None => break,
                 Some(leftover) if swept.len() >= LEFTOVERS_MAX => abandoned(&leftover, "too many are left over"),
-                Some(leftover) => swept.push(sweep(leftover)),
+                Some(leftover) => swept.push(sweep(leftover, &under_way)),
             },
             Some(()) = swept.next() => {}
         }
@@ -76,10 +80,11 @@ async fn run(mut leftovers: mpsc::UnboundedReceiver<Leftover>) {
 }
 
 /// Repeats the release until every node has proved that the lock is gone, or it has expired there anyway.
-async fn sweep(leftover: Leftover) {
+async fn sweep(leftover: Leftover, under_way: &Semaphore) {
     let Leftover { core, subject, mut footprint, until } = leftover;
     for pause in Backoff::new(PAUSES.0, PAUSES.1, || core.entropy.u32() | 1 << 31) {
         tokio::time::sleep(pause).await;
+        let _one_of_some = under_way.acquire().await;
         if core.clock.now() >= until {
             return;
         }
@@ -87,7 +92,7 @@ async fn sweep(leftover: Leftover) {
         let asked = footprint.outstanding();
         exchange.send(asked, &crate::protocol::Verb::RELEASE);
         // Whoever does not answer within the pause is asked again after the next one.
-        let _ = tokio::time::timeout(PAUSES.1, exchange.filled(asked.len())).await;
+        let _ = tokio::time::timeout(ANSWERS_WITHIN, exchange.filled(asked.len())).await;
         for (node, reply) in exchange.take() {
             footprint.on_release(node, &reply);
         }

@@ -1,6 +1,9 @@
 //! Waiting for a lease, as long as no signal says otherwise.
 
-use redfence::{Builder, Guard, Redlock, Resource};
+use std::time::Duration;
+
+use redfence::protocol::Backoff;
+use redfence::{Builder, Clock as _, ConnectError, Entropy, Guard, Redlock, Resource, SystemClock};
 
 use crate::args::LeaseArgs;
 use crate::connect::DRAIN_MAX;
@@ -21,7 +24,7 @@ pub(super) async fn hold(
         None => builder,
     };
     let redlock = tokio::select! {
-        redlock = builder.connect() => redlock?,
+        redlock = connect(builder, lease.wait) => redlock?,
         signal = signals.ending() => return Err(interrupted(resource, signal)),
     };
     let acquired = tokio::select! {
@@ -41,6 +44,30 @@ pub(super) async fn hold(
         }
     }
 }
+
+/// Connects. Where servers are too slow to be dialled in time, because many processes start at once, again until the wait is over.
+async fn connect(builder: Builder, wait: Duration) -> Result<Redlock, ConnectError> {
+    let began = SystemClock.now();
+    let entropy = Entropy::from_system();
+    let mut pauses = Backoff::new(PAUSES.0, PAUSES.1, || entropy.u32());
+    loop {
+        let tried = SystemClock.now();
+        let outcome = builder.clone().connect().await;
+        let now = SystemClock.now();
+        let is_slow = now.since(tried) >= DIAL_TIMEOUT;
+        match (&outcome, pauses.next()) {
+            (Err(ConnectError::NoQuorum { .. }), Some(pause)) if is_slow && now.since(began) + pause < wait => {
+                tokio::time::sleep(pause).await;
+            }
+            _ => return outcome,
+        }
+    }
+}
+
+/// What the library allows for dialling and login unless it is told otherwise.
+const DIAL_TIMEOUT: Duration = Duration::from_secs(1);
+/// The first and the longest pause between two tries to connect.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
 fn interrupted(resource: &Resource, signal: rustix::process::Signal) -> Failure {
     Failure::new(Exit::from(signal), format!("ended by a signal while waiting for {:?}", resource.as_str()))

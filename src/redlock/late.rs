@@ -1,0 +1,54 @@
+//! [`LateAnswers`]: which nodes answer, but too late: they have too much to do, and are not out of reach.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::{Moment, NodeId};
+
+/// When each node last gave an answer that came too late to count, and how late.
+pub(super) struct LateAnswers([AtomicU64; NodeId::COUNT_MAX]);
+
+/// The lower bits are how long the answer took, the upper ones when it came; both in milliseconds.
+const TOOK_BITS: u32 = 20;
+const TOOK_MAX: u64 = (1 << TOOK_BITS) - 1;
+
+impl LateAnswers {
+    pub(super) fn new() -> Self {
+        Self(std::array::from_fn(|_| AtomicU64::new(0)))
+    }
+
+    /// An answer of `node` came at `now`, to what was sent at `sent`.
+    pub(super) fn note(&self, node: NodeId, sent: Moment, now: Moment) {
+        let took = ms(now.since(sent)).clamp(1, TOOK_MAX);
+        if let Some(place) = self.0.get(node.index()) {
+            place.store(ms(now.since_origin()) << TOOK_BITS | took, Ordering::Relaxed);
+        }
+    }
+
+    /// How long its last late answer took, if one came since `since`.
+    pub(super) fn took(&self, node: NodeId, since: Moment) -> Option<Duration> {
+        let noted = self.0.get(node.index())?.load(Ordering::Relaxed);
+        let came = noted >> TOOK_BITS;
+        (noted > 0 && came >= ms(since.since_origin())).then(|| Duration::from_millis(noted & TOOK_MAX))
+    }
+}
+
+fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_late_answer_counts_for_those_who_asked_before_it_came() {
+        let at = |ms| Moment::from_origin(Duration::from_millis(ms));
+        let (late, node) = (LateAnswers::new(), NodeId::new(2).unwrap());
+        assert_eq!(late.took(node, at(0)), None);
+        late.note(node, at(5_000), at(5_400));
+        assert_eq!(late.took(node, at(4_000)), Some(Duration::from_millis(400)));
+        assert_eq!(late.took(node, at(5_401)), None);
+        assert_eq!(late.took(NodeId::new(1).unwrap(), at(0)), None);
+    }
+}
