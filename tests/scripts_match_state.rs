@@ -17,7 +17,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRu
 use redfence::node::redis::{Address, Prefix, RedisNode, RedisNodeOptions};
 use redfence::node::{Node as _, NodeState, ask};
 use redfence::protocol::{
-    Next, Record, Reply, Request, RunId, Settlement, Sight, Sighting, Subject, Verb, View, Waits,
+    Next, Record, Reply, Request, RunId, Settlement, Sight, Sighting, Subject, Tells, Verb, View, Waits,
 };
 use redfence::{Clock as _, FencingToken, Holder, LockerId, Resource, SystemClock, Waiter, WallTime};
 use support::RedisServer;
@@ -161,7 +161,7 @@ fn step() -> impl Strategy<Value = Step> {
     let waits = prop_oneof![1 => Just(None), 2 => any::<bool>().prop_map(|overrides| Some(Waits { waited: Duration::ZERO, overrides }))];
     let grant = (ttl(), number(), waits).prop_map(|(ttl, floor, waits)| Verb::Grant { ttl, floor, block: 1, waits });
     let next = prop_oneof![
-        any::<bool>().prop_map(|stand_by| Next::Queue { stand_by }),
+        prop_oneof![Just(Tells::Nobody), Just(Tells::First), Just(Tells::Both)].prop_map(Next::Queue),
         Just(Next::Grant),
         Just(Next::Rejoin { waited: Duration::ZERO }),
         Just(Next::Nobody),

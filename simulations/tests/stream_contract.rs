@@ -17,7 +17,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 use redfence::node::redis::{Link, Prefix, RedisNode, RedisNodeOptions};
 use redfence::node::{Node as _, NodeState, ask, contract};
-use redfence::protocol::{Next, Record, Reply, Request, Settlement, Subject, Verb, Waits};
+use redfence::protocol::{Next, Record, Reply, Request, Settlement, Subject, Tells, Verb, Waits};
 use redfence::{Clock as _, Entropy, FencingToken, Holder, HolderId, Label, LockerId, Resource, Waiter, WallTime};
 use redis::{ProtocolVersion, RedisConnectionInfo};
 use simulations::farm::{MachineClock, Process, TasksOf, World};
@@ -325,7 +325,7 @@ fn waits() -> impl Strategy<Value = Option<Waits>> {
 
 fn next() -> impl Strategy<Value = Next> {
     prop_oneof![
-        any::<bool>().prop_map(|stand_by| Next::Queue { stand_by }),
+        prop_oneof![Just(Tells::Nobody), Just(Tells::First), Just(Tells::Both)].prop_map(Next::Queue),
         Just(Next::Grant),
         (0..5_u64).prop_map(|waited_s| Next::Rejoin { waited: Duration::from_secs(waited_s) }),
         Just(Next::Nobody),

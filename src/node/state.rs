@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::queue::{Queue, Wake};
 use crate::protocol::{
     COUNTER_MAX, COUNTER_MIN, Fault, FaultKind, Next, Record, Reply, Request, RunId, Settlement, Sight, Sighting,
-    Subject, Verb, View, Waits, clock_start,
+    Subject, Tells, Verb, View, Waits, clock_start,
 };
 use crate::{LockerId, Moment, Resource, Waiter, WallTime};
 
@@ -133,7 +133,7 @@ impl NodeState {
             Verb::Leave => {
                 self.dequeue(subject);
                 if self.is_reserved_for(subject) {
-                    self.serve(now, &subject.resource, false);
+                    self.serve(now, &subject.resource, Tells::First);
                 }
                 Reply::Left
             }
@@ -226,20 +226,20 @@ impl NodeState {
         if !self.is_held_by(subject) {
             return Reply::Refused(self.view(now, subject));
         }
-        self.serve(now, &subject.resource, false);
+        self.serve(now, &subject.resource, Tells::First);
         Reply::Released
     }
 
     fn release(&mut self, now: WallTime, subject: &Subject, next: Next, kept: &mut Vec<Resource>) {
         match next {
-            Next::Queue { stand_by } => self.serve(now, &subject.resource, stand_by),
+            Next::Queue(tells) => self.serve(now, &subject.resource, tells),
             Next::Grant => {
                 self.locks.remove(&subject.resource);
                 kept.push(subject.resource.clone());
             }
             Next::Rejoin { waited } => {
                 self.put_in_queue(now, subject, waited);
-                self.serve(now, &subject.resource, false);
+                self.serve(now, &subject.resource, Tells::First);
             }
             Next::Nobody => drop(self.locks.remove(&subject.resource)),
         }
@@ -247,11 +247,11 @@ impl NodeState {
 
     /// Nobody took these again in the step that released them.
     fn serve_kept(&mut self, now: WallTime, kept: Vec<Resource>) {
-        kept.iter().for_each(|resource| self.serve(now, resource, false));
+        kept.iter().for_each(|resource| self.serve(now, resource, Tells::First));
     }
 
-    /// Reserves the lock for the first in the queue that can be woken, and wakes it; where nobody waits it is free.
-    fn serve(&mut self, now: WallTime, resource: &Resource, stand_by: bool) {
+    /// Reserves the lock for the first in the queue, and wakes it, or the first that a wake reaches; where nobody waits it is free.
+    fn serve(&mut self, now: WallTime, resource: &Resource, tells: Tells) {
         self.locks.remove(resource);
         let Some(queue) = self.queues.get_mut(resource) else { return };
         if queue.is_over(now) {
@@ -266,11 +266,12 @@ impl NodeState {
             reaches
         };
         while let Some((waiter, entry)) = queue.pop() {
-            if wake(waiter, Duration::ZERO) {
+            // Whoever tells nobody does not learn who is gone, either.
+            if tells == Tells::Nobody || wake(waiter, Duration::ZERO) {
                 let value = format!("{}{entry}", Waiter::RESERVED).into();
                 let lock = Lock { value, expires_at: whole_ms(now).after(waiter.grace()) };
                 self.locks.insert(resource.clone(), lock);
-                if let Some((second, _)) = queue.first().filter(|_| stand_by).and_then(Waiter::of_entry) {
+                if let (Tells::Both, Some((second, _))) = (tells, queue.first().and_then(Waiter::of_entry)) {
                     wake(second, waiter.grace());
                 }
                 break;

@@ -110,12 +110,8 @@ pub struct Waits {
 /// What becomes of a lock that was released.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Next {
-    /// The first in the queue is woken, and the lock is reserved for it for its grace; where nobody waits it is free.
-    Queue {
-        /// Whether the second in the queue learns when the reservation ends, so that a first one that stands still
-        /// costs its grace once and no more.
-        stand_by: bool,
-    },
+    /// The lock is reserved for the first in the queue for its grace; where nobody waits it is free.
+    Queue(Tells),
     /// A grant of the same locker behind it in the same batch takes it; without one, as `Queue`.
     Grant,
     /// As `Queue`, with the caller in the queue again: it gave back what was too little to win, and waits on.
@@ -127,9 +123,21 @@ pub enum Next {
     Nobody,
 }
 
+/// Whom a node tells that the lock is reserved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Tells {
+    /// Nobody: other nodes do.
+    Nobody,
+    /// The one that it is reserved for.
+    First,
+    /// The one that it is reserved for; and the second in the queue, when the reservation ends, so that a first one that
+    /// stands still costs its grace once and no more.
+    Both,
+}
+
 impl Verb {
     /// A plain release: the first in the queue is next.
-    pub const RELEASE: Self = Self::Release { next: Next::Queue { stand_by: false } };
+    pub const RELEASE: Self = Self::Release { next: Next::Queue(Tells::First) };
 
     /// Whether it is a release, whoever is next.
     #[must_use]

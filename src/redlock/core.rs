@@ -10,7 +10,7 @@ use super::roster::Roster;
 use super::sweeper::Sweeper;
 use crate::node::Node;
 use crate::protocol::{Quorum, Reply};
-use crate::{Clock, Entropy, FencingToken, NodeId, Resource, Spawner, WallTime};
+use crate::{Clock, Entropy, FencingToken, NodeId, NodeSet, Resource, Spawner, WallTime};
 
 /// Nodes, clock, chance and the background tasks.
 pub(super) struct Core {
@@ -31,6 +31,12 @@ impl Core {
     /// Every node with its id.
     pub(super) fn nodes(&self) -> impl Iterator<Item = (NodeId, &Arc<dyn Node>)> {
         NodeId::all(self.nodes.len()).zip(self.nodes.iter())
+    }
+
+    /// A quorum among `nodes` of those that are `known` to answer, as far as there are so many; else all of `nodes`.
+    pub(super) fn quorum_of(&self, known: NodeSet, nodes: NodeSet) -> NodeSet {
+        let quorum: NodeSet = nodes.iter().filter(|node| known.contains(*node)).take(self.quorum.needed()).collect();
+        if quorum.len() < self.quorum.needed() { nodes } else { quorum }
     }
 }
 

@@ -13,7 +13,7 @@ use super::leave::leave;
 use super::sweeper::Leftover;
 use crate::node::{Answer, Inbox};
 use crate::protocol::{
-    COUNTER_MAX, Continuity, Fault, FaultKind, Footprint, Next, Reply, Request, Subject, Verb, View, Win,
+    COUNTER_MAX, Continuity, Fault, FaultKind, Footprint, Next, Reply, Request, Subject, Tells, Verb, View, Win,
 };
 use crate::{Moment, NodeId, NodeSet};
 
@@ -107,10 +107,14 @@ impl Exchange {
         nodes: NodeSet,
         verb: &Verb,
     ) {
-        earlier.lock().awaited += outstanding.len();
+        let tellers = {
+            let mut earlier = earlier.lock();
+            earlier.awaited += outstanding.len();
+            self.core.quorum_of(earlier.granted, outstanding)
+        };
         self.lock().awaited += nodes.len();
         for (id, node) in self.core.nodes() {
-            let release = outstanding.contains(id).then(|| earlier.parcel(id, release(next, outstanding, id)));
+            let release = outstanding.contains(id).then(|| earlier.parcel(id, release(next, tellers, id)));
             let grant = nodes.contains(id).then(|| self.parcel(id, verb.clone()));
             match (release, grant) {
                 (Some(release), Some(grant)) => node.send_both(release, grant),
@@ -211,9 +215,10 @@ impl Exchange {
     /// The lease is over: sends the release to every node where the lock may be, and returns these nodes. From now on a release that
     /// stays unacknowledged when the last answer is in goes to the sweeper.
     pub(super) fn leave(self: &Arc<Self>, reading: Option<Phase>) -> NodeSet {
-        let next = Next::Queue { stand_by: true };
+        let next = Next::Queue(Tells::Both);
         let outstanding = self.prepare_to_leave(reading, next);
-        self.send_each(outstanding, &|node| release(next, outstanding, node));
+        let tellers = self.core.quorum_of(self.lock().granted, outstanding);
+        self.send_each(outstanding, &|node| release(next, tellers, node));
         outstanding
     }
 
@@ -333,14 +338,15 @@ impl Inner {
     }
 }
 
-/// The release for one of the nodes that are `asked`. Two of them tell the second in the queue when the reservation ends: one of two
-/// is there, mostly, and five would be three messages too many.
-fn release(next: Next, asked: NodeSet, node: NodeId) -> Verb {
-    let next = match next {
-        Next::Queue { stand_by: true } => Next::Queue { stand_by: asked.iter().take(2).any(|first| first == node) },
-        next => next,
+/// The release for one node, where `tellers` tell who is next: a quorum wakes it, and more would be messages too many. One of them
+/// tells the second in the queue as well.
+fn release(next: Next, tellers: NodeSet, node: NodeId) -> Verb {
+    let tells = match next {
+        Next::Queue(_) if !tellers.contains(node) => Tells::Nobody,
+        Next::Queue(Tells::Both) if tellers.iter().next() != Some(node) => Tells::First,
+        _ => return Verb::Release { next },
     };
-    Verb::Release { next }
+    Verb::Release { next: Next::Queue(tells) }
 }
 
 /// The reply, unless its counter is above what any clock leads to: then it is a fault. Such a counter would be carried to

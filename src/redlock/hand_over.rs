@@ -10,7 +10,7 @@ use super::held::Held;
 use super::local_queue::{LocalQueue, LocalWaiter, Permit, Wakeup};
 use super::settings::{HandOver, Settings};
 use super::turn::Turn;
-use crate::protocol::{LossCause, Next, Subject};
+use crate::protocol::{LossCause, Next, Subject, Tells};
 use crate::{Holder, HolderId, NodeSet, Resource, Waiter};
 
 /// What became of a lease whose section is over.
@@ -91,7 +91,7 @@ fn release_and_ask(
     reading: Option<Phase>,
 ) -> Passed {
     let core = &held.core;
-    let next = if is_over { Next::Queue { stand_by: true } } else { Next::Grant };
+    let next = if is_over { Next::Queue(Tells::Both) } else { Next::Grant };
     let asked = held.exchange.prepare_to_leave(reading, next);
     if is_over {
         permit.queue.ends_turn();

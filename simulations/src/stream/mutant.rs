@@ -29,7 +29,7 @@ const CHANGES: [(Mutant, &str, &str, &str); 13] = [
     ),
     (Mutant::BlockNotOwned, BATCH, DRAW, "answer = try('INCRBY', counter, 1)"),
     (Mutant::WakeIsLost, BATCH, PUBLISH, "local received = 1"),
-    (Mutant::DeadHeadIsNext, BATCH, "type(received) == 'number' and received > 0", "grace"),
+    (Mutant::DeadHeadIsNext, BATCH, "received == true or type(received) == 'number' and received > 0", "grace"),
     (Mutant::ReservationWithoutEnd, BATCH, "'next:' .. first, 'PX', grace)", "'next:' .. first)"),
     (Mutant::LeaveWakesNobody, BATCH, "try('GET', lock) == 'next:' .. left, 1", "false, 1"),
     // Nobody finds out that it forgot, for it is awake at once with counters that start low.
@@ -38,7 +38,8 @@ const CHANGES: [(Mutant, &str, &str, &str); 13] = [
     (Mutant::NoRest, JOIN, REST.0, REST.1),
     (Mutant::NoClockStart, JOIN, START.0, START.1),
 ];
-const PUBLISH: &str = "local received = grace and try('PUBLISH', wakes .. sub(first, 1, 16), '0 ' .. lock)";
+const PUBLISH: &str =
+    "local received = grace and (what == 81 or try('PUBLISH', wakes .. sub(first, 1, 16), '0 ' .. lock))";
 const HOLDER: &str = "if taken == holder then";
 const DRAW: &str = "answer = try('INCRBY', counter, sub(verb, 2))";
 const REST: (&str, &str) = ("tonumber(ARGV[6])", "ARGV[6] and 0");

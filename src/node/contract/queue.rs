@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use super::{Broken, Nobody, Party, Suite, TTL, ensure};
 use crate::node::{Answer, WakeListener};
-use crate::protocol::{Next, Reply, Request, Subject, Verb, View, Waits};
+use crate::protocol::{Next, Reply, Request, Subject, Tells, Verb, View, Waits};
 use crate::{LockerId, NodeId, Resource, Waiter};
 
 pub(super) async fn check(suite: &Suite<'_>) -> Result<(), Broken> {
     suite.one_that_waits_longer_comes_first().await?;
     suite.a_release_reserves_the_lock_for_the_first_and_wakes_it().await?;
     suite.one_that_stands_still_costs_its_grace().await?;
+    suite.a_node_that_tells_nobody_reserves_all_the_same().await?;
     suite.a_lock_that_is_taken_again_at_once_wakes_nobody().await?;
     suite.one_that_leaves_passes_its_reservation_on().await?;
     suite.one_that_gives_back_goes_on_waiting().await
@@ -77,7 +78,7 @@ impl<'a> Suite<'a> {
     async fn a_release_reserves_the_lock_for_the_first_and_wakes_it(&self) -> Result<(), Broken> {
         let rule = "a release reserves the lock for the first in the queue, and wakes it";
         let (holder, [one, other]) = self.holder_and_two("reserve", 410, LONG_GRACE).await?;
-        holder.expect(rule, Verb::Release { next: Next::Queue { stand_by: true } }, &Reply::Released).await?;
+        holder.expect(rule, Verb::Release { next: Next::Queue(Tells::Both) }, &Reply::Released).await?;
         one.is_woken(rule, Duration::ZERO).await?;
         other.is_woken("the second is told when the reservation ends", LONG_GRACE).await?;
         let view = self.party("reserve", 419)?.refused("a reserved lock is not free", grant(None)).await?;
@@ -101,6 +102,15 @@ impl<'a> Suite<'a> {
         one.is_woken(rule, Duration::ZERO).await?;
         holder.wait_until_free(rule).await?;
         ensure(rule, matches!(other.asks(1, false).await, Reply::Granted { .. }), &"the next")
+    }
+
+    async fn a_node_that_tells_nobody_reserves_all_the_same(&self) -> Result<(), Broken> {
+        let rule = "a release that tells nobody reserves the lock all the same";
+        let (holder, [one, other]) = self.holder_and_two("quiet", 460, LONG_GRACE).await?;
+        holder.expect(rule, Verb::Release { next: Next::Queue(Tells::Nobody) }, &Reply::Released).await?;
+        other.is_queued(rule, 1, 0).await?;
+        ensure(rule, matches!(one.asks(5, false).await, Reply::Granted { .. }), &"the one that it is reserved for")?;
+        ensure(rule, one.is_asleep() && other.is_asleep(), &"nobody was told")
     }
 
     async fn a_lock_that_is_taken_again_at_once_wakes_nobody(&self) -> Result<(), Broken> {

@@ -1,13 +1,14 @@
 -- One batch of a locker: several requests, in order, each on its own; an error of one leaves the others alone.
--- KEYS: for each: lock, and counter for G, S and E, queue for R, K, B, N and L, both for W, O and F.
+-- KEYS: for each: lock, and counter for G, S and E, queue for R, T, Q, K, B, N and L, both for W, O and F.
 -- ARGV: for each: verb, holder, and what the verb takes:
 --   G<n>  ttl in ms, floor                    Takes the lock if it is free, and draws n numbers from the slot's counter: answers the last.
 --   W<n>  ttl in ms, floor, waited us, entry  The same, also if the lock is reserved for the caller; refused, it waits in the queue.
 --   O<n>  ttl in ms, floor, waited us, entry  The same, also if the lock is reserved for another.
 --   S     token                               If the lock is still the holder's, raises the counter to at least the token: answers 1.
 --   E     ttl in ms                           If the lock is still the holder's, lets it live on: answers 1.
---   R                                         If the lock is the holder's, it goes to the first in the queue: answers 1.
---   T                                         The same, and the second learns when the reservation of the first ends.
+--   R                                         If the lock is the holder's, it is reserved for the first in the queue, which is told: answers 1.
+--   T                                         The same, and the second is told when the reservation ends.
+--   Q                                         The same, and nobody is told: other nodes do that.
 --   K                                         The same, unless a grant behind it in this call takes the lock.
 --   B     waited us, entry                    The same, and the caller is in the queue again.
 --   N                                         The same, but nobody is woken, and the lock is free.
@@ -25,7 +26,7 @@ local answers, kept, key, at, last = {}, false, 1, 1, #ARGV
 while at <= last or kept do
   local lock, counter, queue, verb, holder = KEYS[key], KEYS[key + 1], false, ARGV[at], ARGV[at + 1]
   -- A refusal stays an answer of false until the end.
-  local answer, place, entry, waited, serves, stands_by = false, -1, false, false, false, false
+  local answer, place, entry, waited, serves = false, -1, false, false, false
   local what = verb and string.byte(verb)
   -- In front of a verb that has three keys, and of one whose second key is not the counter.
   if what == 87 or what == 79 or what == 70 then
@@ -93,10 +94,10 @@ while at <= last or kept do
     end
     if taken == holder then
       -- What a server that takes no writes answers is the answer: a yes is said only of what was done.
-      -- R is 82, T is 84, S is 83, E is 69, B is 66, K is 75; the last one is N.
+      -- R is 82, Q is 81, T is 84, S is 83, E is 69, B is 66, K is 75; the last one is N.
       answer = 1
-      if what == 82 or what == 84 or what == 70 then
-        serves, stands_by = true, what == 84
+      if what == 82 or what == 81 or what == 84 or what == 70 then
+        serves = true
       elseif what == 83 then
         local text = try('GET', counter)
         local known = type(text) == 'string' and tonumber(text)
@@ -148,10 +149,11 @@ while at <= last or kept do
     while first and not done do
       local grace = string.match(first, '^%x+:%d+:(%d+) ')
       local wakes = (string.match(lock, '^{([^}]*):%d+}') or '') .. ':wake:'
-      local received = grace and try('PUBLISH', wakes .. sub(first, 1, 16), '0 ' .. lock)
-      if type(received) == 'number' and received > 0 then
+      -- Where nobody is told it is not known who is gone, either.
+      local received = grace and (what == 81 or try('PUBLISH', wakes .. sub(first, 1, 16), '0 ' .. lock))
+      if received == true or type(received) == 'number' and received > 0 then
         done = try('SET', lock, 'next:' .. first, 'PX', grace)
-        local second = stands_by and try('ZRANGE', queue, 0, 0)[1]
+        local second = what == 84 and try('ZRANGE', queue, 0, 0)[1]
         if second then
           try('PUBLISH', wakes .. sub(second, 1, 16), grace .. ' ' .. lock)
         end

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::keys::Prefix;
 use super::script::Script;
 use crate::WallTime;
-use crate::protocol::{Next, Record, Settlement, Subject, Verb};
+use crate::protocol::{Next, Record, Settlement, Subject, Tells, Verb};
 
 /// What requests about a subject say, encoded once for all nodes.
 #[derive(Debug)]
@@ -166,7 +166,9 @@ fn request(out: &mut Vec<u8>, wire: &Wire, verb: &Verb, may_wait: bool) {
             letter(b"E");
             out.number(whole_ms(ttl));
         }
-        Verb::Release { next: Next::Queue { stand_by } } => letter(if stand_by { b"T" } else { b"R" }),
+        Verb::Release { next: Next::Queue(Tells::Nobody) } => letter(b"Q"),
+        Verb::Release { next: Next::Queue(Tells::First) } => letter(b"R"),
+        Verb::Release { next: Next::Queue(Tells::Both) } => letter(b"T"),
         Verb::Release { next: Next::Grant } => letter(b"K"),
         Verb::Release { next: Next::Nobody } => letter(b"N"),
         Verb::Release { next: Next::Rejoin { waited } } => {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::{Defeat, Next, Quorum, Vote};
+use super::super::{Defeat, Next, Quorum, Tells, Vote};
 
 /// Who is next where an attempt was granted that was `lost`; `waited` is for how long its contender has waited, if it waits on.
 ///
@@ -28,7 +28,7 @@ pub fn rollback(lost: &Defeat, quorum: Quorum, waited: Option<Duration>) -> Next
         _ if in_vain => Next::Nobody,
         (Defeat::Contended(_), Some(waited)) => Next::Rejoin { waited },
         // After time-outs the next in the queue tries, not the same one again.
-        _ => Next::Queue { stand_by: false },
+        _ => Next::Queue(Tells::First),
     }
 }
 
@@ -47,7 +47,7 @@ mod tests {
             '-' => Vote::Pending,
             name => Vote::Refused(View { occupant: Some(String::from(name).into()), ..View::default() }),
         };
-        let (rejoin, queue) = (Next::Rejoin { waited }, Next::Queue { stand_by: false });
+        let (rejoin, queue) = (Next::Rejoin { waited }, Next::Queue(Tells::First));
         for (votes, contended, waits, expected, story) in [
             ("AAA--", true, true, Next::Nobody, "a holder on a quorum"),
             ("AAAgg", true, true, Next::Nobody, "the same, and it left two nodes"),
