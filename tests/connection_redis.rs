@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use redfence::node::redis::{Address, RedisNode, RedisNodeOptions};
 use redfence::node::{Answer, Inbox, Node, ask};
-use redfence::protocol::{FaultKind, Reply, Request, Verb};
+use redfence::protocol::{FaultKind, Reply, Request, Verb, VerbKind};
 use redfence::{Builder, ExtendError, Guard, NodeId, Redlock, ReleaseOutcome};
 use support::fault_node::{holder, subject};
 use support::set::{locks, picture, proxies, through};
@@ -191,7 +191,7 @@ fn connection(server: &RedisServer) -> Option<u64> {
 struct Refusals(AtomicUsize);
 
 impl Inbox for Refusals {
-    fn deliver(&self, _: NodeId, _: Verb, reply: Reply) {
+    fn deliver(&self, _: NodeId, _: VerbKind, reply: Reply) {
         let refused = matches!(&reply, Reply::Failed(fault) if fault.kind == FaultKind::Overloaded);
         self.0.fetch_add(usize::from(refused), Ordering::SeqCst);
     }
@@ -214,7 +214,7 @@ async fn what_waits_for_a_server_that_hangs_is_bounded_and_a_release_is_never_re
         let refusals = Arc::new(Refusals::default());
         for _ in 0..HANDED_IN {
             let inbox = Arc::clone(&refusals) as Arc<dyn Inbox>;
-            node.send(request(verb.clone()), Answer::to(inbox, NodeId::new(0).unwrap(), verb.clone()));
+            node.send(request(verb.clone()), Answer::to(inbox, NodeId::new(0).unwrap(), verb.kind()));
         }
         let waiting = HANDED_IN - refusals.0.load(Ordering::SeqCst);
         assert!(waiting <= waiting_max + 256, "{verb:?}: {waiting} wait");
@@ -222,6 +222,6 @@ async fn what_waits_for_a_server_that_hangs_is_bounded_and_a_release_is_never_re
     }
     let refusals = Arc::new(Refusals::default());
     let inbox = Arc::clone(&refusals) as Arc<dyn Inbox>;
-    node.send(request(Verb::RELEASE), Answer::to(inbox, NodeId::new(0).unwrap(), Verb::RELEASE));
+    node.send(request(Verb::RELEASE), Answer::to(inbox, NodeId::new(0).unwrap(), Verb::RELEASE.kind()));
     assert_eq!(refusals.0.load(Ordering::SeqCst), 0, "a release waits, however many others do");
 }

@@ -7,12 +7,12 @@ use futures::channel::oneshot;
 
 use super::Node;
 use crate::NodeId;
-use crate::protocol::{Fault, FaultKind, Reply, Request, Verb};
+use crate::protocol::{Fault, FaultKind, Reply, Request, VerbKind};
 
 /// Takes in replies. Called from whatever thread a node answers on, and must not block.
 pub trait Inbox: Send + Sync {
     /// `node` replied to a request of this kind.
-    fn deliver(&self, node: NodeId, verb: Verb, reply: Reply);
+    fn deliver(&self, node: NodeId, verb: VerbKind, reply: Reply);
 }
 
 /// The right and the duty to answer one request. Dropping it answers that the connection was lost.
@@ -21,13 +21,13 @@ pub struct Answer(Option<Place>);
 struct Place {
     inbox: Arc<dyn Inbox>,
     node: NodeId,
-    verb: Verb,
+    verb: VerbKind,
 }
 
 impl Answer {
     /// An answer to `verb` that reaches `inbox` as coming from `node`.
     #[must_use]
-    pub fn to(inbox: Arc<dyn Inbox>, node: NodeId, verb: Verb) -> Self {
+    pub const fn to(inbox: Arc<dyn Inbox>, node: NodeId, verb: VerbKind) -> Self {
         Self(Some(Place { inbox, node, verb }))
     }
 
@@ -58,7 +58,7 @@ impl Drop for Answer {
 
 impl fmt::Debug for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let place = self.0.as_ref().map(|place| (place.node, &place.verb));
+        let place = self.0.as_ref().map(|place| (place.node, place.verb));
         f.debug_tuple("Answer").field(&place).finish()
     }
 }
@@ -71,7 +71,7 @@ impl fmt::Debug for Answer {
 pub async fn ask(node: &dyn Node, request: Request) -> Reply {
     let (sender, receiver) = oneshot::channel();
     let inbox = Arc::new(Once(std::sync::Mutex::new(Some(sender))));
-    let verb = request.verb.clone();
+    let verb = request.verb.kind();
     match NodeId::new(0) {
         Some(id) => node.send(request, Answer::to(inbox, id, verb)),
         None => drop(inbox),
@@ -82,7 +82,7 @@ pub async fn ask(node: &dyn Node, request: Request) -> Reply {
 struct Once(std::sync::Mutex<Option<oneshot::Sender<Reply>>>);
 
 impl Inbox for Once {
-    fn deliver(&self, _: NodeId, _: Verb, reply: Reply) {
+    fn deliver(&self, _: NodeId, _: VerbKind, reply: Reply) {
         let sender = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
         // Nobody may be waiting any more: then the reply is of no use to anyone.
         if let Some(sender) = sender {

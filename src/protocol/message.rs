@@ -135,7 +135,43 @@ pub enum Tells {
     Both,
 }
 
+/// What kind of verb a request has: all that matters about it when its reply comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum VerbKind {
+    /// [`Verb::Grant`].
+    Grant,
+    /// [`Verb::Seal`].
+    Seal,
+    /// [`Verb::Extend`].
+    Extend,
+    /// [`Verb::Release`].
+    Release,
+    /// [`Verb::Leave`].
+    Leave,
+    /// [`Verb::Inspect`].
+    Inspect,
+    /// What operators ask: [`Verb::Force`] and [`Verb::Scan`].
+    Operate,
+    /// What is about the node itself: [`Verb::Look`], [`Verb::Settle`] and [`Verb::Wake`].
+    Join,
+}
+
 impl Verb {
+    /// What kind of verb it is.
+    #[must_use]
+    pub const fn kind(&self) -> VerbKind {
+        match self {
+            Self::Grant { .. } => VerbKind::Grant,
+            Self::Seal { .. } => VerbKind::Seal,
+            Self::Extend { .. } => VerbKind::Extend,
+            Self::Release { .. } => VerbKind::Release,
+            Self::Leave => VerbKind::Leave,
+            Self::Inspect => VerbKind::Inspect,
+            Self::Force | Self::Scan { .. } => VerbKind::Operate,
+            Self::Look { .. } | Self::Settle(_) | Self::Wake { .. } => VerbKind::Join,
+        }
+    }
+
     /// A plain release: the first in the queue is next.
     pub const RELEASE: Self = Self::Release { next: Next::Queue(Tells::First) };
 

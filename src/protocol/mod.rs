@@ -42,7 +42,9 @@ pub use extend::{Extend, ExtendDefeat, ExtendStep};
 pub use fencing::{COUNTER_MAX, COUNTER_MIN, Counters, clock_start};
 pub use footprint::Footprint;
 pub use join::{Census, Reason, Record, RunId, Sight, Standing, judge, rest};
-pub use message::{Fault, FaultKind, Next, Reply, Request, Settlement, Sighting, Subject, Tells, Verb, View, Waits};
+pub use message::{
+    Fault, FaultKind, Next, Reply, Request, Settlement, Sighting, Subject, Tells, Verb, VerbKind, View, Waits,
+};
 pub use quorum::Quorum;
 pub use release::{Release, ReleaseOutcome};
 pub use renewal::{Action, LossCause, Renewal};

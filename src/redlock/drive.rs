@@ -115,10 +115,12 @@ impl Attempt {
             if !in_time {
                 catch_up().await;
             }
-            let mut step = Step::Wait;
-            for (node, reply) in replies.unwrap_or_else(|| exchange.take()) {
+            let replies = replies.unwrap_or_else(|| exchange.take());
+            // After the last of them has come in: what is left of the validity is counted from here.
+            let (mut step, now) = (Step::Wait, core.clock.now());
+            for (node, reply) in replies {
                 tracing::trace!(%node, ?reply, "vote");
-                match machine.reply(node, reply, core.clock.now()) {
+                match machine.reply(node, reply, now) {
                     Step::Wait => {}
                     Step::Seal(nodes, token) => {
                         tracing::debug!(%nodes, ?token, "counters disagree, sealing");

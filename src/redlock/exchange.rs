@@ -13,7 +13,8 @@ use super::leave::leave;
 use super::sweeper::Leftover;
 use crate::node::{Answer, Inbox};
 use crate::protocol::{
-    COUNTER_MAX, Continuity, Fault, FaultKind, Footprint, Next, Reply, Request, Subject, Tells, Verb, View, Win,
+    COUNTER_MAX, Continuity, Fault, FaultKind, Footprint, Next, Reply, Request, Subject, Tells, Verb, VerbKind, View,
+    Win,
 };
 use crate::{Moment, NodeId, NodeSet};
 
@@ -62,15 +63,15 @@ pub(super) enum Phase {
 }
 
 impl Phase {
-    const fn reads(self, verb: &Verb) -> bool {
+    const fn reads(self, verb: VerbKind) -> bool {
         match verb {
-            Verb::Grant { .. } | Verb::Seal { .. } => matches!(self, Self::Acquire),
-            Verb::Extend { .. } => matches!(self, Self::Extend),
-            Verb::Release { .. } => matches!(self, Self::Release),
-            Verb::Inspect => matches!(self, Self::Inspect),
-            Verb::Leave => false,
-            Verb::Force | Verb::Scan { .. } => matches!(self, Self::Operate),
-            Verb::Look { .. } | Verb::Settle(_) | Verb::Wake { .. } => matches!(self, Self::Join),
+            VerbKind::Grant | VerbKind::Seal => matches!(self, Self::Acquire),
+            VerbKind::Extend => matches!(self, Self::Extend),
+            VerbKind::Release => matches!(self, Self::Release),
+            VerbKind::Leave => false,
+            VerbKind::Inspect => matches!(self, Self::Inspect),
+            VerbKind::Operate => matches!(self, Self::Operate),
+            VerbKind::Join => matches!(self, Self::Join),
         }
     }
 }
@@ -126,7 +127,7 @@ impl Exchange {
 
     fn parcel(self: &Arc<Self>, node: NodeId, verb: Verb) -> (Request, Answer) {
         let inbox = Arc::clone(self) as Arc<dyn Inbox>;
-        let answer = Answer::to(inbox, node, verb.clone());
+        let answer = Answer::to(inbox, node, verb.kind());
         (Request { subject: Arc::clone(&self.subject), verb }, answer)
     }
 
@@ -260,7 +261,7 @@ impl Exchange {
 }
 
 impl Inbox for Exchange {
-    fn deliver(&self, node: NodeId, verb: Verb, reply: Reply) {
+    fn deliver(&self, node: NodeId, verb: VerbKind, reply: Reply) {
         let mut reply = plausible(reply);
         if let Reply::Sighted(sight) = &mut reply {
             sight.arrived = self.core.clock.now();
@@ -271,8 +272,8 @@ impl Inbox for Exchange {
         }
         let (woken, then) = {
             let mut inner = self.lock();
-            let then = inner.note(node, &verb, &reply, &self.core);
-            if inner.reading.is_some_and(|phase| phase.reads(&verb)) {
+            let then = inner.note(node, verb, &reply, &self.core);
+            if inner.reading.is_some_and(|phase| phase.reads(verb)) {
                 inner.queue.push((node, reply));
             }
             (if inner.queue.len() >= inner.wake_at { inner.reader.take() } else { None }, then)
@@ -306,10 +307,10 @@ enum Then {
 
 impl Inner {
     /// Takes in what a reply says about where the lock is.
-    fn note(&mut self, node: NodeId, verb: &Verb, reply: &Reply, core: &Core) -> Then {
+    fn note(&mut self, node: NodeId, verb: VerbKind, reply: &Reply, core: &Core) -> Then {
         self.awaited = self.awaited.saturating_sub(1);
         match verb {
-            Verb::Grant { .. } => {
+            VerbKind::Grant => {
                 self.footprint.on_grant(node, reply);
                 let is_queued = matches!(reply, Reply::Refused(View { place: Some(_), .. }));
                 match (&mut self.continuity, reply) {
@@ -326,7 +327,7 @@ impl Inner {
                     return Then::Release(next);
                 }
             }
-            Verb::Release { .. } => self.footprint.on_release(node, reply),
+            VerbKind::Release => self.footprint.on_release(node, reply),
             _ => {}
         }
         match self.leaving {

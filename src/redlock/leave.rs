@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::core::Core;
 use crate::node::{Answer, Inbox};
-use crate::protocol::{Reply, Request, Subject, Verb};
+use crate::protocol::{Reply, Request, Subject, Verb, VerbKind};
 use crate::{Holder, HolderId, Label, NodeId, NodeSet, Resource, Waiter};
 
 /// Takes `waiter` out of the queues of `nodes`. Best effort: an entry that stays costs others its grace, once.
@@ -13,7 +13,7 @@ pub(super) fn leave(core: &Core, resource: &Resource, (waiter, label): (Waiter, 
     let subject = Arc::new(Subject { resource: resource.clone(), holder, waiter });
     let unread: Arc<dyn Inbox> = Arc::new(Unread);
     for (id, node) in core.nodes().filter(|(id, _)| nodes.contains(*id)) {
-        let answer = Answer::to(Arc::clone(&unread), id, Verb::Leave);
+        let answer = Answer::to(Arc::clone(&unread), id, VerbKind::Leave);
         node.send(Request { subject: Arc::clone(&subject), verb: Verb::Leave }, answer);
     }
 }
@@ -22,5 +22,5 @@ pub(super) fn leave(core: &Core, resource: &Resource, (waiter, label): (Waiter, 
 struct Unread;
 
 impl Inbox for Unread {
-    fn deliver(&self, _: NodeId, _: Verb, _: Reply) {}
+    fn deliver(&self, _: NodeId, _: VerbKind, _: Reply) {}
 }

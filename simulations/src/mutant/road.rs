@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use redfence::node::{Answer, Inbox, Node, WakeListener};
-use redfence::protocol::{Reply, Request, Verb};
+use redfence::protocol::{Reply, Request, Verb, VerbKind};
 use redfence::{HolderId, LockerId, NodeId, Resource};
 
 use super::Mutant;
@@ -74,18 +74,18 @@ impl Node for Road {
                 let patience_ms = self.terms.node_timeout_ms * 3 / 4;
                 let hopeful = Arc::clone(&inbox);
                 self.world.after(patience_ms, move || hopeful.assume());
-                self.node.send(request, Answer::to(inbox, id, verb));
+                self.node.send(request, Answer::to(inbox, id, verb.kind()));
             }
             (Mutant::UnknownNotReleased, verb @ Verb::Grant { .. }) => {
                 let inbox =
                     Arc::new(Confirmed { holder, known: Arc::clone(&self.known), answer: Mutex::new(Some(answer)) });
-                self.node.send(request, Answer::to(inbox, id, verb));
+                self.node.send(request, Answer::to(inbox, id, verb.kind()));
             }
             (Mutant::NoticeIsGrant, verb @ Verb::Grant { .. })
                 if lock(&self.known).woken.remove(&request.subject.resource) =>
             {
                 let inbox = Arc::new(Presumed(Mutex::new(Some(answer))));
-                self.node.send(request, Answer::to(inbox, id, verb));
+                self.node.send(request, Answer::to(inbox, id, verb.kind()));
             }
             (Mutant::UnknownNotReleased, Verb::Release { .. }) if !lock(&self.known).granted.contains_key(&holder) => {
                 answer.reply(Reply::Released);
@@ -125,9 +125,9 @@ impl Node for Road {
 fn nowhere(id: NodeId) -> Answer {
     struct Nobody;
     impl Inbox for Nobody {
-        fn deliver(&self, _: NodeId, _: Verb, _: Reply) {}
+        fn deliver(&self, _: NodeId, _: VerbKind, _: Reply) {}
     }
-    Answer::to(Arc::new(Nobody), id, Verb::RELEASE)
+    Answer::to(Arc::new(Nobody), id, VerbKind::Release)
 }
 
 /// Takes no answer for a yes.
@@ -146,7 +146,7 @@ impl Hopeful {
 }
 
 impl Inbox for Hopeful {
-    fn deliver(&self, _: NodeId, _: Verb, reply: Reply) {
+    fn deliver(&self, _: NodeId, _: VerbKind, reply: Reply) {
         if let Reply::Granted { counter } = &reply {
             let mut known = lock(&self.known);
             known.counter = known.counter.max(*counter);
@@ -169,7 +169,7 @@ struct Confirmed {
 }
 
 impl Inbox for Confirmed {
-    fn deliver(&self, _: NodeId, _: Verb, reply: Reply) {
+    fn deliver(&self, _: NodeId, _: VerbKind, reply: Reply) {
         if matches!(reply, Reply::Granted { .. }) {
             lock(&self.known).granted.insert(self.holder, true);
         }
@@ -205,7 +205,7 @@ impl WakeListener for Eager {
 struct Presumed(Mutex<Option<Answer>>);
 
 impl Inbox for Presumed {
-    fn deliver(&self, _: NodeId, _: Verb, reply: Reply) {
+    fn deliver(&self, _: NodeId, _: VerbKind, reply: Reply) {
         let Some(answer) = lock(&self.0).take() else { return };
         match reply {
             Reply::Refused(view) => answer.reply(Reply::Granted { counter: view.counter + 1 }),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Answer, Inbox, Node, ask};
-use crate::protocol::{FaultKind, Reply, Request, Settlement, Sight, Subject, Verb, View};
+use crate::protocol::{FaultKind, Reply, Request, Settlement, Sight, Subject, Verb, VerbKind, View};
 use crate::{Holder, HolderId, Label, NodeId, Resource, WallTime};
 
 /// What a node did wrong.
@@ -230,7 +230,7 @@ impl Suite<'_> {
             for verb in [grant, Verb::RELEASE] {
                 let request = Request { subject: Arc::clone(&party.subject), verb: verb.clone() };
                 if let Some(id) = NodeId::new(0) {
-                    self.node.send(request, Answer::to(Arc::new(Nobody), id, verb));
+                    self.node.send(request, Answer::to(Arc::new(Nobody), id, verb.kind()));
                 }
             }
             party.expect_free(rule).await?;
@@ -321,5 +321,5 @@ fn ensure(rule: &'static str, holds: bool, seen: &dyn std::fmt::Debug) -> Result
 struct Nobody;
 
 impl Inbox for Nobody {
-    fn deliver(&self, _: NodeId, _: Verb, _: Reply) {}
+    fn deliver(&self, _: NodeId, _: VerbKind, _: Reply) {}
 }

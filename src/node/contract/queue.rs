@@ -121,7 +121,7 @@ impl<'a> Suite<'a> {
         if let Some(id) = NodeId::new(0) {
             let parcel = |subject: &Arc<Subject>, verb: Verb| {
                 let request = Request { subject: Arc::clone(subject), verb: verb.clone() };
-                (request, Answer::to(Arc::new(Nobody), id, verb))
+                (request, Answer::to(Arc::new(Nobody), id, verb.kind()))
             };
             self.node.send_both(parcel(&holder.subject, release.clone()), parcel(&next.subject, grant(None)));
         }
