@@ -102,9 +102,8 @@ fn status_tells_how_many_processes_wait_and_who_is_next() {
     assert_eq!(call(&nodes, &["acquire", "r", "--ttl", "30s"]).code, 0);
     let queue = || {
         let status = json(&nodes, &["status", "r"]).json();
-        let of_node = |node: &serde_json::Value| {
-            (node["waiting"].as_u64().unwrap(), node["next"].as_str().map(str::to_owned))
-        };
+        let of_node =
+            |node: &serde_json::Value| (node["waiting"].as_u64().unwrap(), node["next"].as_str().map(str::to_owned));
         status["nodes"].as_array().unwrap().iter().map(of_node).collect::<Vec<_>>()
     };
     let until = |expected: (u64, Option<&str>)| {
