@@ -8,8 +8,10 @@ fn campaign(profile: Profile, mutant: Option<Mutant>) -> Campaign {
 }
 
 #[test]
-fn every_promise_holds_in_calm_rough_and_hell() {
-    for (profile, seeds) in [(Profile::Calm, 0..300), (Profile::Rough, 0..300), (Profile::Hell, 0..600)] {
+fn every_promise_holds_in_calm_rough_hell_and_crowds() {
+    let profiles =
+        [(Profile::Calm, 0..300), (Profile::Rough, 0..300), (Profile::Hell, 0..600), (Profile::Crowd, 0..300)];
+    for (profile, seeds) in profiles {
         let report = campaign(profile, None).run(seeds, 2, &|| ());
         let fallen = report.fallen.map(|fallen| (fallen.seed, fallen.violation.to_string()));
         assert_eq!(fallen, None, "{profile:?}");
@@ -33,10 +35,15 @@ fn wrong_protocols_fall() {
         Mutant::NoClockStart,
         Mutant::CheckThenWrite,
         Mutant::LossByReplyOnly,
+        Mutant::WakeIsLost,
+        Mutant::DeadHeadIsNext,
+        Mutant::ReservationWithoutEnd,
+        Mutant::OrdersDiffer,
+        Mutant::LeaveWakesNobody,
     ];
     let survivors: Vec<String> = quick
         .into_iter()
-        .filter(|mutant| campaign(Profile::Hell, Some(*mutant)).run(0..3_000, 2, &|| ()).fallen.is_none())
+        .filter(|mutant| campaign(mutant.profile(), Some(*mutant)).run(0..3_000, 2, &|| ()).fallen.is_none())
         .map(Mutant::name)
         .collect();
     assert_eq!(survivors, Vec::<String>::new());

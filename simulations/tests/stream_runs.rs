@@ -55,12 +55,30 @@ fn nothing_breaks_and_everything_happens() {
     assert!(counts.iter().all(|count| *count > 0), "{seen:?}");
 }
 
+/// Over RESP2 a node once sent nothing more until the courier looked around, where its subscription was confirmed late: seed 51.
+#[test]
+fn in_a_crowd_everybody_is_served_in_turn() {
+    for seed in 0..60 {
+        let outcome = Level::Stream.run(&Plan::draw(seed, Profile::Crowd, Scale::default()), None, false);
+        assert_eq!(outcome.violation(), None, "seed {seed}");
+    }
+}
+
 /// The scripts of a wrong server are run, and the judges see what comes of it.
 #[test]
 fn wrong_scripts_fall() {
-    for mutant in [Mutant::NoRest, Mutant::NoClockStart, Mutant::ReleaseWithoutHolder, Mutant::EmptyCounterVotes] {
+    for mutant in [
+        Mutant::NoRest,
+        Mutant::NoClockStart,
+        Mutant::ReleaseWithoutHolder,
+        Mutant::EmptyCounterVotes,
+        Mutant::WakeIsLost,
+        Mutant::DeadHeadIsNext,
+        Mutant::ReservationWithoutEnd,
+        Mutant::LeaveWakesNobody,
+    ] {
         let falls = |seed| {
-            let plan = Plan::draw(seed, Profile::Hell, Scale::default());
+            let plan = Plan::draw(seed, mutant.profile(), Scale::default());
             let violation = Level::Stream.run(&plan, Some(mutant), false).violation().cloned();
             violation.is_some_and(|violation| mutant.breaks().contains(&violation.promise))
         };

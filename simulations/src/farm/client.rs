@@ -70,11 +70,12 @@ impl ClientState {
         }
     }
 
-    /// Its process dies, and believes no more. Returns whether there was one.
-    pub(super) fn kill(&self) -> bool {
+    /// Its process dies, and believes no more. Returns it, if there was one.
+    pub(super) fn kill(&self) -> Option<Arc<Process>> {
         self.give_up("died");
-        let process = lock(&self.process).take();
-        process.map(|process| process.kill()).is_some()
+        let process = lock(&self.process).take()?;
+        process.kill();
+        Some(process)
     }
 
     /// How its locks are labelled, if it lives.
@@ -205,7 +206,7 @@ impl ClientState {
             });
             return Ok(());
         };
-        stage.world.waited(resource, called_us);
+        stage.world.waited(self.number, resource, called_us, acquired.is_ok());
         let guard = match acquired {
             Ok(guard) => guard,
             Err(error) => {

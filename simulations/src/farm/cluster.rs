@@ -21,6 +21,9 @@ pub trait Cluster: Send + Sync {
     /// How a process sees each node: connections of its own. Called once for every process.
     fn open(&self, process: &Arc<Process>) -> Vec<Arc<dyn Node>>;
 
+    /// A process has died, and its machine goes on: it ends the connections, and nodes learn of that behind what was sent.
+    fn died(&self, process: &Arc<Process>);
+
     /// Strikes nodes or network, now. What lasts for a while ends by itself, at [`Cluster::heal`] at the latest. Blows
     /// at clients do not come here.
     fn strike(&self, blow: &Blow);

@@ -30,7 +30,7 @@ use redfence::Resource;
 use self::client::ClientState;
 use self::stage::Stage;
 use crate::history::History;
-use crate::invariant::{Coverage, Leftover, Violation, clean, judge, live, overlaps, woken};
+use crate::invariant::{Coverage, Leftover, Violation, clean, in_turn, judge, live, overlaps, served, woken};
 use crate::mutant::Mutant;
 use crate::plan::{Blow, Plan};
 
@@ -103,6 +103,8 @@ pub fn run_on(build: &Build, plan: &Plan, mutant: Option<Mutant>, traced: bool) 
     violations.extend(book.violation);
     violations.extend(clean(&leftovers, ended_us));
     violations.extend(woken(plan, &book.waits, &stays));
+    violations.extend(served(plan, &book.waits, &stays, &book.disturbances));
+    violations.extend(in_turn(plan, &book.waits));
     violations.extend(live(&book.history, calm_us, calm_us + u64::from(plan.heals_within_ms()) * 1_000));
     Outcome { history: book.history, seen, violations, trace: book.trace, glimpses: book.glimpses, ended_us }
 }
@@ -146,6 +148,9 @@ struct Played {
     ended_us: u64,
 }
 
+/// So many processes in a thousand die while their machine goes on, which ends their connections.
+const DIES_ALONE_PER_MILLE: u32 = 700;
+
 /// A fault strikes; none lasts longer than to the calm.
 fn strike(stage: &Arc<Stage>, clients: &[Arc<ClientState>], blow: Blow) {
     stage.world.note(|| format!("** {blow:?}"));
@@ -163,7 +168,12 @@ fn strike(stage: &Arc<Stage>, clients: &[Arc<ClientState>], blow: Blow) {
             }
         }
         Blow::Reboot { client: number, down_ms } => {
-            if let Some(client) = client(number).filter(|client| stage.is_busy(number) && client.kill()) {
+            let client = client(number).filter(|_| stage.is_busy(number));
+            if let Some((client, process)) = client.and_then(|client| Some((client, client.kill()?))) {
+                // Where its machine died with it, no node ever learns of it.
+                if stage.world.throw(|dice| dice.per_mille(DIES_ALONE_PER_MILLE)) {
+                    stage.cluster.died(&process);
+                }
                 let (stage, client) = (Arc::clone(stage), Arc::clone(client));
                 Arc::clone(&stage.world).after(down_ms.min(left_ms), move || client.start(&stage));
             }

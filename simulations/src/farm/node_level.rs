@@ -15,7 +15,7 @@ use super::process::Process;
 use super::server::Server;
 use super::weather::Weather;
 use super::world::{World, lock};
-use crate::invariant::quiet;
+use crate::invariant::{quiet, reserved_for_the_gone, reserved_for_too_long};
 use crate::mutant::Mutant;
 use crate::plan::{Plan, Terms, Way};
 
@@ -219,6 +219,12 @@ impl NodeLevel {
             self.reply(link, weather, Letter { link: at, session, number, reply });
         }
         let node = link.node;
+        if let Some(resource) = server.reserves_for_too_long(&requests) {
+            self.world.broken(reserved_for_too_long(node, resource, self.world.now_us()));
+        }
+        if let Some(resource) = server.reserves_for_one_that_left(&requests) {
+            self.world.broken(reserved_for_the_gone(node, resource, self.world.now_us()));
+        }
         for wake in server.take_wakes() {
             self.pass_on(links, weather, node, &wake);
         }
@@ -228,6 +234,9 @@ impl NodeLevel {
     fn pass_on(&self, links: &mut [Link], weather: &Weather, node: u8, wake: &Wake) {
         let mut links = links.iter_mut().enumerate();
         let its = links.find(|(_, link)| link.node == node && link.open && link.subscribed.contains(&wake.locker));
+        if its.is_none() {
+            self.world.broken(reserved_for_the_gone(node, &wake.resource, self.world.now_us()));
+        }
         let Some((at, link)) = its.filter(|(_, link)| !link.mute) else { return };
         let (client, session) = (link.process.client, link.session);
         let air = weather.between(client, node);

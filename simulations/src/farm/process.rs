@@ -46,12 +46,15 @@ impl Process {
         let (client, from_us) = (self.client, self.world.now_us());
         let to_us = from_us + u64::from(for_ms) * 1_000;
         self.world.glimpse(|| Glimpse::Stands { client, from_us, to_us });
+        self.world.disturbed(client, Some(for_ms));
         let process = Arc::clone(self);
         self.world.after(for_ms, move || process.resume());
     }
 
     /// Dies: it never does anything again, and nothing that it sends gets out.
     pub fn kill(&self) {
+        self.world.disturbed(self.client, None);
+        self.world.count(|seen| seen.died += 1);
         self.dead.store(true, Ordering::Relaxed);
         self.standing.fetch_add(1, Ordering::Relaxed);
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use redfence::node::{NodeState, Wake};
 use redfence::protocol::{Reply, Request, RunId, Subject, Verb, View};
-use redfence::{Clock as _, Holder, HolderId, Label, LockerId, Resource};
+use redfence::{Clock as _, Holder, HolderId, Label, LockerId, Resource, Waiter};
 
 use super::clocks::MachineClock;
 use super::glimpse::Glimpse;
@@ -112,6 +112,31 @@ impl Server {
     pub(super) fn take_wakes(&mut self) -> Vec<Wake> {
         let wakes = self.state.take_wakes();
         if self.mutant == Some(Mutant::WakeIsLost) { Vec::new() } else { wakes }
+    }
+
+    /// The resource that is reserved for longer than anybody may have it reserved, among those of `requests`.
+    pub(super) fn reserves_for_too_long<'a>(&mut self, requests: &'a [Request]) -> Option<&'a Resource> {
+        // A clock that was set back prolongs what was reserved before.
+        let serves = requests.iter().filter(|request| matches!(request.verb, Verb::Release { .. } | Verb::Leave));
+        serves.map(|request| &request.subject.resource).find(|resource| {
+            let at = self.resources.iter().position(|one| one == *resource);
+            let view = at.and_then(|at| self.view(at)).filter(|_| !self.lingers);
+            view.is_some_and(|view| {
+                let is_reserved = view.occupant.as_deref().and_then(Waiter::reserved).is_some();
+                is_reserved && view.ttl_left.is_none_or(|left| left > Waiter::GRACE.1)
+            })
+        })
+    }
+
+    /// The resource that is still reserved for a waiter that has left with one of `requests`.
+    pub(super) fn reserves_for_one_that_left<'a>(&mut self, requests: &'a [Request]) -> Option<&'a Resource> {
+        let left = requests.iter().filter(|request| matches!(request.verb, Verb::Leave));
+        let still = left.map(|request| &*request.subject).find(|subject| {
+            let at = self.resources.iter().position(|one| *one == subject.resource);
+            let occupant = at.and_then(|at| self.holder_of(at));
+            occupant.as_deref().and_then(Waiter::reserved).is_some_and(|(waiter, _)| waiter == subject.waiter)
+        });
+        still.map(|subject| &subject.resource)
     }
 
     /// A connection over which a locker was to be woken has ended.

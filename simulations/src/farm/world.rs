@@ -13,7 +13,7 @@ use redfence::{Clock as _, Resource, TokioClock, WallTime};
 use super::glimpse::Glimpse;
 use crate::dice::Dice;
 use crate::history::{Assumed, History, Record};
-use crate::invariant::{Coverage, Violation, Wait, endless};
+use crate::invariant::{Coverage, Disturbance, Violation, Wait, endless};
 
 /// 2026-01-01: every wall clock starts around here.
 pub const WALL_AT_START: WallTime = WallTime::from_unix_ms(1_767_225_600_000);
@@ -56,6 +56,8 @@ pub struct Book {
     pub seen: Coverage,
     /// Who waited for what.
     pub waits: Vec<Wait>,
+    /// Which clients stood still or died when.
+    pub disturbances: Vec<Disturbance>,
     /// What shows while it happens, and not in the history.
     pub violation: Option<Violation>,
     /// Everything, line by line, where that is wanted.
@@ -193,10 +195,17 @@ impl World {
         self.record(Record::Void { at_us: self.now_us(), promise, why: why.to_owned() });
     }
 
-    /// Somebody has waited, from a time until now.
-    pub fn waited(&self, resource: &Resource, since_us: u64) {
-        let wait = Wait { resource: resource.to_string(), since_us, until_us: self.now_us() };
+    /// A client has waited, from a time until now, and was served, or not.
+    pub fn waited(&self, client: u8, resource: &Resource, since_us: u64, served: bool) {
+        let wait = Wait { client, resource: resource.to_string(), since_us, until_us: self.now_us(), served };
         lock(&self.book).waits.push(wait);
+    }
+
+    /// A client stands still from now on, for a while; or, without an end, has died.
+    pub fn disturbed(&self, client: u8, for_ms: Option<u32>) {
+        let from_us = self.now_us();
+        let until_us = for_ms.map(|ms| from_us + u64::from(ms) * 1_000);
+        lock(&self.book).disturbances.push(Disturbance { client, from_us, until_us });
     }
 
     /// Counts something.

@@ -48,7 +48,7 @@ function tell(thing) {
     case 'lease': return where + ' believes in its lease of ' + what.resource + ', token ' + what.token + ',' + lasts;
     case 'fault': return 'Fault: ' + what.long + ',' + lasts;
     case 'stands': return where + ' stands still, with all its tasks,' + lasts;
-    case 'lock': return where + ' has the lock of ' + what.resource + ' for client ' + what.holder.slice(1) + lasts;
+    case 'lock': return where + (what.reserved ? ' keeps ' : ' has the lock of ') + what.resource + ' for client ' + what.holder.slice(1) + (what.reserved ? ' to come' : '') + lasts;
     case 'rests': return where + ' rests, and gives no votes,' + lasts;
     case 'mark sent': return where + ' sends a write with token ' + what.token + at + '; it arrives at ' + ms(what.arrives_us);
     case 'mark written': return where + ' lets the write with token ' + what.token + ' through' + at;
@@ -216,7 +216,7 @@ class Picture {
     svg('rect', shape, group);
     const labels = {
       lease: () => 'lease ' + (this.several() ? what.resource + ' ' : '') + this.tokens.short(what.token), fault: () => what.name, stands: () => 'stands still',
-      lock: () => what.holder + (this.several() ? ' ' + what.resource : ''), rests: () => 'rests',
+      lock: () => what.holder + (what.reserved ? '?' : '') + (this.several() ? ' ' + what.resource : ''), rests: () => 'rests',
     };
     const from = Math.max(x1, this.left), label = fitting(labels[what.kind](), Math.min(x2, this.width) - from, what.kind === 'lease' ? 7.6 : 6.6);
     if (!label) return;

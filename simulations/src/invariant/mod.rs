@@ -11,6 +11,9 @@
 //! | `clean` | no lock of nobody stays |
 //! | `live` | L: somebody acquires when the faults have ended, and everybody who waits |
 //! | `woken` | W: where nothing goes wrong, whoever waits has the lease soon after the lock was given back |
+//! | `served` | W: where clients die and stand still, a waiter has it soon after the lock was free by itself |
+//! | `reserved` | no lock is reserved for a locker that is gone, nor for long |
+//! | `in_turn` | where nothing goes wrong, a client that waits is not overtaken again and again |
 //! | `vanished` | no promise: whose locks vanished when, which X relies on |
 //! | `sometimes` | a range of runs in which nothing happened shows nothing |
 
@@ -18,9 +21,12 @@ mod bridged;
 mod clean;
 mod exclusive;
 mod fenced;
+mod in_turn;
 mod live;
 mod ordered;
 mod quiet;
+mod reserved;
+mod served;
 mod sometimes;
 mod unique;
 mod vanished;
@@ -32,8 +38,11 @@ use crate::history::{History, Micros, Stay};
 
 pub use clean::{Leftover, clean};
 pub use exclusive::{Overlap, overlaps};
+pub use in_turn::in_turn;
 pub use live::{endless, live, unserved};
 pub use quiet::quiet;
+pub use reserved::{reserved_for_the_gone, reserved_for_too_long};
+pub use served::{Disturbance, served};
 pub use sometimes::{Coverage, vacuous};
 use vanished::Vanished;
 pub use woken::{Wait, woken};
@@ -59,6 +68,10 @@ pub enum Promise {
     L,
     /// Nobody waits for a lock that is free.
     W,
+    /// Locks are reserved for lockers that live, and for moments.
+    Reserved,
+    /// Clients that wait are served in the order in which they came, more or less.
+    InTurn,
 }
 
 impl fmt::Display for Promise {
@@ -73,6 +86,8 @@ impl fmt::Display for Promise {
             Self::Clean => "clean",
             Self::L => "L live",
             Self::W => "W woken",
+            Self::Reserved => "reserved",
+            Self::InTurn => "in turn",
         })
     }
 }

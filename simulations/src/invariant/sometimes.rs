@@ -41,6 +41,8 @@ pub struct Coverage {
     pub gave_up_waiting: u64,
     /// Those who waited were told that a lock was released.
     pub notices: u64,
+    /// Processes that died.
+    pub died: u64,
 }
 
 impl Coverage {
@@ -48,7 +50,7 @@ impl Coverage {
     pub fn add(&mut self, other: &Self) {
         let Self { runs, acquired, failed, cancelled, lost, extended, seals, rests, wakes, .. } = other;
         let Self { late_grants, written, stale, overlaps, vanished, .. } = other;
-        let Self { handed_over, asked_again, gave_up_waiting, notices, .. } = other;
+        let Self { handed_over, asked_again, gave_up_waiting, notices, died, .. } = other;
         self.runs += runs;
         self.acquired += acquired;
         self.failed += failed;
@@ -67,6 +69,7 @@ impl Coverage {
         self.asked_again += asked_again;
         self.gave_up_waiting += gave_up_waiting;
         self.notices += notices;
+        self.died += died;
     }
 }
 
@@ -96,7 +99,15 @@ pub fn vacuous(seen: &Coverage, profile: Profile) -> Vec<&'static str> {
     ];
     let hellish = [("a lock vanished", seen.vanished), ("two believed at one time, excused", seen.overlaps)];
     let mut due: Vec<_> = always.to_vec();
-    if seen.runs >= ENOUGH_RUNS {
+    let crowded = [
+        ("an acquire was cancelled", seen.cancelled),
+        ("somebody was told that the lock is to be had", seen.notices),
+        ("a process died", seen.died),
+        ("a lease was lost", seen.lost),
+    ];
+    if seen.runs >= ENOUGH_RUNS && profile == Profile::Crowd {
+        due.extend(crowded);
+    } else if seen.runs >= ENOUGH_RUNS {
         due.extend(often);
         if profile != Profile::Calm {
             due.extend(wild);

@@ -8,12 +8,16 @@ use crate::plan::{Act, Air, Founding, Plan};
 /// A call that waited for a lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wait {
+    /// Whose.
+    pub client: u8,
     /// For what.
     pub resource: String,
     /// Since when.
     pub since_us: Micros,
     /// Until it had the lease, or gave up.
     pub until_us: Micros,
+    /// Whether it had the lease.
+    pub served: bool,
 }
 
 /// Judges the waits of a run; a plan with disturbances, or with so short a time to live that its end comes soon anyway,
@@ -29,7 +33,7 @@ pub fn woken(plan: &Plan, waits: &[Wait], stays: &[Stay]) -> Option<Violation> {
         let free_us = ends.map(|stay| stay.until_us).max().unwrap_or_default();
         wait.until_us.saturating_sub(free_us.max(wait.since_us)) > within_us
     };
-    waits.iter().find(in_vain).map(|Wait { resource, since_us, until_us }| Violation {
+    waits.iter().find(in_vain).map(|Wait { resource, since_us, until_us, .. }| Violation {
         promise: Promise::W,
         at_us: *until_us,
         story: format!("{resource} was free, and somebody waited since {} all the same", at(*since_us)),
@@ -39,7 +43,8 @@ pub fn woken(plan: &Plan, waits: &[Wait], stays: &[Stay]) -> Option<Violation> {
 /// Attempts that meet each other pause for up to a quarter of a second.
 const WITHIN_MIN_US: Micros = 500_000;
 
-fn is_disturbed(plan: &Plan) -> bool {
+/// Whether something goes wrong, or a call is dropped.
+pub(super) fn is_disturbed(plan: &Plan) -> bool {
     let Air { loss_per_mille, tail_per_mille, .. } = plan.air;
     let stalls = |act: &Act| match *act {
         Act::Stall { .. } => true,
@@ -75,7 +80,7 @@ mod tests {
             until_us: 500_000,
             latecomer: false,
         };
-        let wait = |until_us| [Wait { resource: "r".to_owned(), since_us: 20, until_us }];
+        let wait = |until_us| [Wait { client: 1, resource: "r".to_owned(), since_us: 20, until_us, served: true }];
         assert_eq!(woken(&plan, &wait(1_400_000), std::slice::from_ref(&stay)), None);
         let found = woken(&plan, &wait(1_600_000), std::slice::from_ref(&stay)).unwrap();
         assert_eq!(found.promise, Promise::W);

@@ -115,12 +115,12 @@ impl Mutant {
     #[must_use]
     pub const fn profile(self) -> Profile {
         match self {
-            // What comes late is seen where nothing else goes wrong.
+            // What comes late is seen where nodes and network are well, and many wait.
             Self::WakeIsLost
             | Self::DeadHeadIsNext
             | Self::ReservationWithoutEnd
             | Self::OrdersDiffer
-            | Self::LeaveWakesNobody => Profile::Calm,
+            | Self::LeaveWakesNobody => Profile::Crowd,
             _ => Profile::Hell,
         }
     }
@@ -161,11 +161,11 @@ impl Mutant {
             Self::UnknownNotReleased => &[Promise::Clean],
             Self::ExtendAfterRelease => &[Promise::Quiet],
             Self::CheckThenWrite => &[Promise::F],
-            Self::WakeIsLost
-            | Self::DeadHeadIsNext
-            | Self::ReservationWithoutEnd
-            | Self::OrdersDiffer
-            | Self::LeaveWakesNobody => &[Promise::W, Promise::L],
+            Self::WakeIsLost => &[Promise::W, Promise::L],
+            Self::DeadHeadIsNext | Self::ReservationWithoutEnd | Self::LeaveWakesNobody => {
+                &[Promise::Reserved, Promise::W, Promise::L]
+            }
+            Self::OrdersDiffer => &[Promise::InTurn, Promise::W, Promise::L],
         }
     }
 }

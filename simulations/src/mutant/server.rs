@@ -1,9 +1,12 @@
 //! Mutants in what a node does.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::Arc;
+use std::time::Duration;
+
 use redfence::WallTime;
 use redfence::node::NodeState;
-use redfence::protocol::{COUNTER_MIN, Reply, Request, Settlement, Verb, Waits};
-use std::time::Duration;
+use redfence::protocol::{COUNTER_MIN, Reply, Request, Settlement, Subject, Verb, Waits};
 
 use super::Mutant;
 
@@ -18,12 +21,15 @@ impl Mutant {
     ) -> Vec<Reply> {
         match mutant {
             None => node.apply_batch(now, requests),
-            // Every other node has its own idea of who waits longest.
-            Some(Self::OrdersDiffer) if number % 2 == 1 => {
-                let turned: Vec<_> = requests.iter().map(turned).collect();
-                node.apply_batch(now, &turned)
+            // Each node has its own idea of who waits longest.
+            Some(Self::OrdersDiffer) => {
+                let shuffled: Vec<_> = requests.iter().map(|request| shuffled(request, number)).collect();
+                node.apply_batch(now, &shuffled)
             }
-            Some(Self::OrdersDiffer) => node.apply_batch(now, requests),
+            Some(Self::ReservationWithoutEnd) => {
+                let patient: Vec<_> = requests.iter().map(patient).collect();
+                node.apply_batch(now, &patient)
+            }
             Some(_) => requests.iter().map(|request| Self::apply(mutant, node, now, request)).collect(),
         }
     }
@@ -82,11 +88,20 @@ impl Mutant {
     }
 }
 
-/// The same request of one that seems to have waited for longer the later it came.
-fn turned(request: &Request) -> Request {
+/// The same request of one that seems to have waited for a time that its name and the node decide.
+fn shuffled(request: &Request, node: u8) -> Request {
     let Verb::Grant { ttl, floor, block, waits: Some(waits) } = request.verb else { return request.clone() };
-    let waited = Duration::from_secs(3_600).saturating_sub(waits.waited);
+    let mut hasher = DefaultHasher::new();
+    (request.subject.waiter.locker, node).hash(&mut hasher);
+    let waited = Duration::from_secs(3_600 + hasher.finish() % 3_600);
     Request { verb: Verb::Grant { ttl, floor, block, waits: Some(Waits { waited, ..waits }) }, ..request.clone() }
+}
+
+/// The same request of one for whom locks are reserved for more than a minute: longer than any run lasts behind it.
+fn patient(request: &Request) -> Request {
+    let mut subject = Subject::clone(&request.subject);
+    subject.waiter.grace_ms = u16::MAX;
+    Request { subject: Arc::new(subject), ..request.clone() }
 }
 
 /// A settlement that lets the node vote again at once.

@@ -11,6 +11,9 @@ impl Plan {
     /// The plan of a seed.
     #[must_use]
     pub fn draw(seed: u64, profile: Profile, scale: Scale) -> Self {
+        if profile == Profile::Crowd {
+            return super::crowd::draw(seed, scale);
+        }
         let mut dice = Dice::of(seed);
         let dice = &mut dice;
         let terms = terms(dice);

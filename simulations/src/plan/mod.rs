@@ -3,6 +3,7 @@
 //! A plan is drawn from a seed and a profile, or written by hand. It is what is replayed and what is shrunk: the same plan
 //! gives the same run. All times are milliseconds since the run began.
 
+mod crowd;
 mod draw;
 mod fault;
 mod profile;

@@ -9,6 +9,8 @@ pub enum Profile {
     Rough,
     /// Everything that can go wrong goes wrong, at once.
     Hell,
+    /// Nodes and network are good, and many clients want one lock: they give up, die or stand still while they wait.
+    Crowd,
 }
 
 /// How many there are of what; as the seed decides where nothing is said.
@@ -24,7 +26,7 @@ impl Profile {
     /// The most faults in one run.
     pub(super) const fn faults_max(self) -> u32 {
         match self {
-            Self::Calm => 0,
+            Self::Calm | Self::Crowd => 0,
             Self::Rough => 4,
             Self::Hell => 14,
         }
@@ -37,6 +39,7 @@ impl Profile {
             Self::Calm => "calm",
             Self::Rough => "rough",
             Self::Hell => "hell",
+            Self::Crowd => "crowd",
         }
     }
 }

@@ -8,10 +8,12 @@ mod clock_step_one_node;
 mod counter_rolled_back;
 mod delayed_write;
 mod double_fault;
+mod herd;
 mod holder_clock_step;
 mod late_grant;
 mod network_split;
 mod one_way_partition;
+mod overload;
 mod paused_holder;
 mod played;
 mod renewal_racing_release;
@@ -62,7 +64,7 @@ struct ShortCut {
 
 impl Scenario {
     /// All of them, in the order in which they are best read.
-    pub const ALL: [&'static Self; 19] = [
+    pub const ALL: [&'static Self; 21] = [
         &paused_holder::SCENARIO,
         &delayed_write::SCENARIO,
         &reply_read_late::SCENARIO,
@@ -75,6 +77,8 @@ impl Scenario {
         &network_split::SCENARIO,
         &split_votes::SCENARIO,
         &retry_storm::SCENARIO,
+        &herd::SCENARIO,
+        &overload::SCENARIO,
         &amnesiac_node::SCENARIO,
         &replaced_node::SCENARIO,
         &counter_rolled_back::SCENARIO,

@@ -150,6 +150,14 @@ impl Played {
 
     /// How many requests of a kind were sent to the nodes, by the trace.
     pub(super) fn requests(&self, kind: &str) -> usize {
-        self.outcome.trace.lines().filter(|line| line.contains(" -> n") && line.contains(kind)).count()
+        self.requests_between(kind, 0, u64::MAX)
+    }
+
+    /// The same between two times, in milliseconds.
+    pub(super) fn requests_between(&self, kind: &str, from_ms: u64, to_ms: u64) -> usize {
+        let is_sent = |line: &&str| line.contains(" -> n") && line.contains(kind);
+        let at_ms = |line: &str| line.split_whitespace().next().and_then(|ms| ms.parse::<u64>().ok());
+        let sent = self.outcome.trace.lines().filter(is_sent).filter_map(at_ms);
+        sent.filter(|at_ms| (from_ms..to_ms).contains(at_ms)).count()
     }
 }

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use redfence::node::redis::{RedisNode, RedisNodeOptions};
-use redfence::node::{Answer, Node, WakeListener};
-use redfence::protocol::{Request, Verb};
-use redfence::{Entropy, HolderId, LockerId, NodeId, Resource};
+use redfence::node::{Answer, Inbox, Node, WakeListener};
+use redfence::protocol::{Reply, Request, Subject, Verb};
+use redfence::{Entropy, HolderId, LockerId, NodeId, Resource, Waiter};
 use redis::{ProtocolVersion, RedisConnectionInfo};
 
 use super::machine::Machine;
@@ -17,7 +17,7 @@ use super::socket::Road;
 use super::wire::Wire;
 use crate::farm::{Cluster, MachineClock, Process, TasksOf, World, lock};
 use crate::history::Assumed;
-use crate::invariant::{Leftover, quiet};
+use crate::invariant::{Leftover, quiet, reserved_for_the_gone, reserved_for_too_long};
 use crate::mutant::Mutant;
 use crate::plan::{Blow, Memory, Plan, Terms};
 
@@ -29,6 +29,7 @@ pub struct StreamLevel {
     calm_at_ms: u64,
     wire: Arc<Wire>,
     machines: Mutex<Vec<Machine>>,
+    resources: Vec<Resource>,
     holders: Mutex<Holders>,
 }
 
@@ -59,7 +60,12 @@ impl StreamLevel {
         }
         Arc::new_cyclic(|me: &Weak<Self>| {
             let level = me.clone();
-            let after_work = move |node| level.upgrade().into_iter().for_each(|level| level.look(node));
+            let after_work = move |node| {
+                if let Some(level) = level.upgrade() {
+                    let granted = level.look(node);
+                    level.look_at_reservations(node, &granted);
+                }
+            };
             Self {
                 me: me.clone(),
                 world: Arc::clone(world),
@@ -67,13 +73,14 @@ impl StreamLevel {
                 calm_at_ms: u64::from(plan.calm_at_ms),
                 wire: Wire::new(world, servers, (plan.air, u64::from(plan.calm_at_ms)), after_work),
                 machines: Mutex::new(machines),
+                resources: resources.to_vec(),
                 holders: Mutex::default(),
             }
         })
     }
 
-    /// A server has worked something off.
-    fn look(&self, node: u8) {
+    /// A server has worked something off. Returns which resources it has given to whom.
+    fn look(&self, node: u8) -> Vec<(u8, String)> {
         let looked = self.with_machine(node, |machine| (machine.look(), machine.evicts_after_ms));
         let (granted, evicts_after_ms) = looked.unwrap_or_default();
         for ((resource, _), after_ms) in granted.iter().filter_map(|lock| Some((lock, evicts_after_ms?))) {
@@ -90,6 +97,23 @@ impl StreamLevel {
             self.world.count(|seen| seen.late_grants += u64::from(took_ms > u64::from(self.terms.node_timeout_ms)));
             if took_ms >= u64::from(self.terms.ttl_ms) {
                 holders.belated.insert(holder);
+            }
+        }
+        granted
+    }
+
+    /// A server has worked off one message, so whom it woke it still knows.
+    fn look_at_reservations(&self, node: u8, granted: &[(u8, String)]) {
+        for (number, value) in granted {
+            let Some((waiter, _)) = Waiter::reserved(value) else { continue };
+            let Some(resource) = self.resources.get(usize::from(*number)) else { continue };
+            let (is_there, lasts) =
+                self.with_machine(node, |machine| machine.reservation(*number, waiter)).unwrap_or((true, false));
+            if !is_there {
+                self.world.broken(reserved_for_the_gone(node, resource, self.world.now_us()));
+            }
+            if lasts {
+                self.world.broken(reserved_for_too_long(node, resource, self.world.now_us()));
             }
         }
     }
@@ -133,7 +157,8 @@ impl StreamLevel {
                 if machine.hung == 0 { machine.server.go_on() } else { Vec::new() }
             });
             me.wire.carry(node, outputs.unwrap_or_default());
-            me.look(node);
+            // Lockers that it woke may be gone already.
+            drop(me.look(node));
         });
     }
 
@@ -171,8 +196,9 @@ impl StreamLevel {
         let version =
             if (process.client + node).is_multiple_of(2) { ProtocolVersion::RESP3 } else { ProtocolVersion::RESP2 };
         let login = RedisConnectionInfo::default().set_protocol(version);
-        let node = RedisNode::over(Arc::new(road), format!("n{node}"), login, options).ok()?;
-        Some(Arc::new(Watched { level: Arc::clone(self), node, listeners: Mutex::default() }))
+        let number = node;
+        let node = RedisNode::over(Arc::new(road), format!("n{number}"), login, options).ok()?;
+        Some(Arc::new(Watched { level: Arc::clone(self), number, node, listeners: Mutex::default() }))
     }
 }
 
@@ -181,6 +207,10 @@ impl Cluster for StreamLevel {
         let Some(me) = self.me.upgrade() else { return Vec::new() };
         let nodes = u8::try_from(lock(&self.machines).len()).unwrap_or(u8::MAX);
         (0..nodes).filter_map(|node| me.open_one(process, node)).collect()
+    }
+
+    fn died(&self, process: &Arc<Process>) {
+        self.wire.died(process);
     }
 
     fn reaches(&self, client: u8, node: u8) -> bool {
@@ -245,8 +275,33 @@ fn id_of(holder: &str) -> Option<HolderId> {
 /// The real node, with an eye on what is sent.
 struct Watched {
     level: Arc<StreamLevel>,
+    number: u8,
     node: RedisNode,
     listeners: Mutex<Vec<Arc<dyn WakeListener>>>,
+}
+
+/// Takes in the answer to a waiter that leaves, and looks whether the lock is still reserved for it.
+struct Leaving {
+    level: Arc<StreamLevel>,
+    node: u8,
+    subject: Arc<Subject>,
+    answer: Mutex<Option<Answer>>,
+}
+
+impl Inbox for Leaving {
+    fn deliver(&self, _: NodeId, _: Verb, reply: Reply) {
+        let resource = &self.subject.resource;
+        let at = self.level.resources.iter().position(|one| one == resource);
+        let its = |value: &String| Waiter::reserved(value).is_some_and(|(waiter, _)| waiter == self.subject.waiter);
+        if let (Reply::Left, Some(at)) = (&reply, at)
+            && self.level.with_machine(self.node, |machine| machine.holder_of(at)).flatten().is_some_and(|it| its(&it))
+        {
+            self.level.world.broken(reserved_for_the_gone(self.node, resource, self.level.world.now_us()));
+        }
+        if let Some(answer) = lock(&self.answer).take() {
+            answer.reply(reply);
+        }
+    }
 }
 
 /// Counts what it passes on.
@@ -273,6 +328,14 @@ impl WakeListener for Counting {
 impl Node for Watched {
     fn send(&self, request: Request, answer: Answer) {
         self.level.sent(&request);
+        let answer = match (request.verb.clone(), NodeId::new(usize::from(self.number))) {
+            (Verb::Leave, Some(id)) => {
+                let (level, subject) = (Arc::clone(&self.level), Arc::clone(&request.subject));
+                let leaving = Leaving { level, node: self.number, subject, answer: Mutex::new(Some(answer)) };
+                Answer::to(Arc::new(leaving), id, Verb::Leave)
+            }
+            _ => answer,
+        };
         self.node.send(request, answer);
     }
 

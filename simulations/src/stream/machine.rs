@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use redfence::node::redis::Prefix;
 use redfence::protocol::RunId;
-use redfence::{Clock as _, Resource, WallTime};
+use redfence::{Clock as _, Resource, Waiter, WallTime};
 
 use super::server::{Memory, Server, Snapshot};
 use crate::farm::{MachineClock, World};
@@ -131,9 +131,27 @@ impl Machine {
         granted
     }
 
+    /// Of a lock that was reserved just now: whether the waiter is connected, and whether the reservation lasts longer than any
+    /// waiter needs to come.
+    pub(super) fn reservation(&self, resource: u8, waiter: Waiter) -> (bool, bool) {
+        let channel = format!("{}:wake:{}", Prefix::default().as_str(), waiter.locker);
+        let listening = number(&self.server.execute(&["PUBSUB", "NUMSUB", &channel]));
+        let lock = self.keys.get(usize::from(resource)).map(|(lock, _)| String::from_utf8_lossy(lock).into_owned());
+        // Negative where it never ends, and where it has ended.
+        let left_ms = lock.and_then(|lock| number(&self.server.execute(&["PTTL", &lock])));
+        let longest_ms = i64::try_from(Waiter::GRACE.1.as_millis()).unwrap_or(i64::MAX);
+        let lasts = left_ms.is_some_and(|left_ms| left_ms == -1 || left_ms > longest_ms);
+        (listening.is_none_or(|count| count > 0), lasts)
+    }
+
     /// The holders of the locks that it has.
     pub(super) fn holders(&self) -> Vec<String> {
         self.keys.iter().filter_map(|(lock, _)| self.text_at(lock)).collect()
+    }
+
+    /// What the lock of a resource holds.
+    pub(super) fn holder_of(&self, resource: usize) -> Option<String> {
+        self.keys.get(resource).and_then(|(lock, _)| self.text_at(lock))
     }
 
     /// Whether anybody has joined it, and whether it is awake.
@@ -227,6 +245,11 @@ impl Machine {
     fn number_at(&self, key: &Bytes) -> u64 {
         self.server.text(key).and_then(|text| str::from_utf8(&text).ok()?.parse().ok()).unwrap_or(0)
     }
+}
+
+/// The number at the end of a reply.
+fn number(reply: &[u8]) -> Option<i64> {
+    str::from_utf8(reply).ok()?.trim_end().rsplit(':').next()?.parse().ok()
 }
 
 /// The identity of the how-manieth run of a server.

@@ -178,6 +178,17 @@ impl Wire {
         forget_if_over(&mut inner, id);
     }
 
+    /// A process has died: its connections end behind what it has sent.
+    pub fn died(&self, process: &Arc<Process>) {
+        let mut inner = lock(&self.inner);
+        let Inner { connections, weather, .. } = &mut *inner;
+        for (id, connection) in connections {
+            if Arc::ptr_eq(&connection.process, process) && connection.end.is_none() {
+                self.post(*id, connection, Way::There, weather, Segment::End);
+            }
+        }
+    }
+
     /// A server does something: bytes on their way back, or the end of a connection.
     pub fn carry(&self, node: u8, outputs: Vec<(ClientId, Output)>) {
         let mut inner = lock(&self.inner);

@@ -5,6 +5,7 @@ mod words;
 
 use std::collections::BTreeMap;
 
+use redfence::Waiter;
 use serde::Serialize;
 
 use crate::farm::{Glimpse, Outcome};
@@ -82,6 +83,8 @@ pub enum SpanKind {
         resource: String,
         /// For whom.
         holder: String,
+        /// Whether that client has yet to take it.
+        reserved: bool,
     },
     /// A node gave no votes, for it may have forgotten something.
     Rests,
@@ -277,6 +280,7 @@ impl Timeline {
                     let what = holder.as_deref().map(|holder| SpanKind::Lock {
                         resource: format!("r{resource}"),
                         holder: client_of(holder).to_owned(),
+                        reserved: Waiter::reserved(holder).is_some(),
                     });
                     let next = what.map(|what| Span {
                         lane: Lane::Node(*node),

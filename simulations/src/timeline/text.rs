@@ -14,7 +14,10 @@ impl fmt::Display for Timeline {
                 SpanKind::Lease { resource, token } => format!("holds {resource} with token {token} {until}"),
                 SpanKind::Fault { long, .. } => format!("{long}, {until}"),
                 SpanKind::Stands => format!("stands still {until}"),
-                SpanKind::Lock { resource, holder } => format!("has the lock of {resource} for {holder} {until}"),
+                SpanKind::Lock { resource, holder, reserved } => match reserved {
+                    true => format!("keeps {resource} for {holder} to come {until}"),
+                    false => format!("has the lock of {resource} for {holder} {until}"),
+                },
                 SpanKind::Rests => format!("rests {until}"),
             };
             lines.push((*from_us, *lane, story));

@@ -4,6 +4,7 @@
 //! courier reads, dials and watches. Both hold one short lock. Answers are given when nobody holds it.
 
 use std::collections::VecDeque;
+use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
@@ -131,9 +132,11 @@ impl Desk {
                 let Inner { way, queue, .. } = &mut *inner;
                 match way {
                     Way::Up(line) => {
-                        let written = line.write(context);
-                        let written = written.map_err(|error| Fault::new(FaultKind::ConnectionLost, error.to_string()));
-                        written.and_then(|()| line.read(context, queue, &mut outbox)).err()
+                        let lost = |error: io::Error| Fault::new(FaultKind::ConnectionLost, error.to_string());
+                        let written = line.write(context).map_err(lost);
+                        let read = written.and_then(|()| line.read(context, queue, &mut outbox));
+                        // What came in may ask for more to be written, and nothing need come in behind it.
+                        read.and_then(|()| line.write(context).map_err(lost)).err()
                     }
                     Way::Broken(fault, ..) => Some(fault.clone()),
                     Way::Dialing | Way::Down(_) => Some(Fault::new(FaultKind::Unreachable, "")),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use redfence::node::Node;
 use redfence::{HolderId, Resource};
 
-use super::{Afterwards, Inner, NodeLevel, Road};
+use super::{Afterwards, Inner, NodeLevel, Road, tie};
 use crate::farm::cluster::Cluster;
 use crate::farm::link::Link;
 use crate::farm::lock;
@@ -27,6 +27,19 @@ impl Cluster for NodeLevel {
                 Arc::new(Road { level: Arc::clone(&me), link, node }) as Arc<dyn Node>
             })
             .collect()
+    }
+
+    fn died(&self, process: &Arc<Process>) {
+        let mut inner = lock(&self.inner);
+        let Inner { links, weather, .. } = &mut *inner;
+        let its = links.iter().enumerate().filter(|(_, link)| Arc::ptr_eq(&link.process, process));
+        for (at, link) in its.filter(|(_, link)| link.open && !link.mute) {
+            if weather.cut(process.client, link.node, Way::There).is_none() {
+                let ends_ms = self.arrival(link.last_there_ms, weather.between(process.client, link.node));
+                let Some(me) = self.me.upgrade() else { return };
+                self.world.at(ends_ms, tie(at, ends_ms), move || me.ended(at));
+            }
+        }
     }
 
     fn strike(&self, blow: &Blow) {
@@ -113,6 +126,15 @@ impl NodeLevel {
             });
         }
         afterwards.finish(self);
+    }
+
+    /// A node learns that the connection of a process that died has ended.
+    fn ended(&self, at: usize) {
+        let mut inner = lock(&self.inner);
+        let Inner { links, servers, .. } = &mut *inner;
+        let Some(link) = links.get_mut(at) else { return };
+        let Some(server) = servers.get_mut(usize::from(link.node)) else { return };
+        std::mem::take(&mut link.subscribed).into_iter().for_each(|locker| server.disconnect(locker));
     }
 
     /// A lock that was just taken vanishes soon.

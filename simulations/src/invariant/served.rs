@@ -1,0 +1,82 @@
+//! W where clients stand still, die, cancel and leave, and nodes and network are well: a client that waits has the lease
+//! soon after the lock was free by itself.
+//!
+//! What a process that died has taken ends with its time to live; what one that stands still has taken ends so too, or is given
+//! back when it goes on. By then at the latest the lock is free by itself. A waiter that was woken in vain, because the one
+//! woken before it died, looks again when the lock that it met would have ended: one time to live later.
+
+use super::{Promise, Violation, Wait, at};
+use crate::history::{Micros, Stay};
+use crate::plan::{Air, Blow, Founding, Plan};
+
+/// A client that stood still or died.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Disturbance {
+    /// Which.
+    pub client: u8,
+    /// From when on.
+    pub from_us: Micros,
+    /// Until when; `None` where it died.
+    pub until_us: Option<Micros>,
+}
+
+/// The ends of reservations, pauses after meetings, and steps between waiters that look at one time.
+const SLACK_US: Micros = 1_000_000;
+
+/// Judges the waits of a run in which only clients were disturbed.
+#[must_use]
+pub fn served(plan: &Plan, waits: &[Wait], stays: &[Stay], disturbances: &[Disturbance]) -> Option<Violation> {
+    if !only_clients_are_disturbed(plan) {
+        return None;
+    }
+    let ttl_us = u64::from(plan.terms.ttl_ms) * 1_000;
+    let in_vain = |wait: &&Wait| {
+        let ends = stays.iter().filter(|stay| stay.resource == wait.resource && stay.returned_us < wait.until_us);
+        let disturbed = disturbances.iter().filter(|one| one.from_us < wait.until_us);
+        let freed = disturbed.map(|one| match one.until_us {
+            Some(until_us) if one.client == wait.client => until_us,
+            Some(until_us) => until_us.min(one.from_us + ttl_us),
+            None => one.from_us + ttl_us,
+        });
+        let free_us = ends.map(|stay| stay.until_us).chain(freed).max().unwrap_or_default();
+        wait.until_us.saturating_sub(free_us.max(wait.since_us)) > ttl_us + SLACK_US
+    };
+    waits.iter().find(in_vain).map(|Wait { resource, since_us, until_us, .. }| Violation {
+        promise: Promise::W,
+        at_us: *until_us,
+        story: format!("{resource} was free by itself, and somebody waited since {} all the same", at(*since_us)),
+    })
+}
+
+fn only_clients_are_disturbed(plan: &Plan) -> bool {
+    let Air { loss_per_mille, tail_per_mille, .. } = plan.air;
+    let is_of_a_client = |blow: &Blow| {
+        matches!(blow, Blow::Pause { .. } | Blow::Reboot { .. } | Blow::ClientClock { .. } | Blow::SlowStore { .. })
+    };
+    loss_per_mille + tail_per_mille == 0
+        && plan.founding == Founding::Done
+        && plan.faults.iter().all(|fault| is_of_a_client(&fault.blow))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Turn;
+
+    #[test]
+    fn what_the_dead_and_the_still_have_taken_is_waited_for_and_no_longer() {
+        let plan = Plan::of(3).client([Turn::after(0)]).fault(0, Blow::Reboot { client: 1, down_ms: 10 });
+        let wait = |until_us| [Wait { client: 0, resource: "r".to_owned(), since_us: 20, until_us, served: true }];
+        let died = Disturbance { client: 1, from_us: 100_000, until_us: None };
+        let still = Disturbance { until_us: Some(300_000), ..died };
+        let itself = Disturbance { client: 0, until_us: Some(900_000), ..died };
+        // A time to live is 500 ms.
+        for (disturbance, late_us) in [(died, 2_100_000), (still, 1_800_000), (itself, 2_400_000)] {
+            assert_eq!(served(&plan, &wait(late_us), &[], &[disturbance]), None, "{disturbance:?}");
+            let found = served(&plan, &wait(late_us + 1), &[], &[disturbance]).unwrap();
+            assert_eq!(found.promise, Promise::W, "{disturbance:?}");
+        }
+        let at_a_node = plan.fault(1, Blow::Flush { node: 0 });
+        assert_eq!(served(&at_a_node, &wait(9_000_000), &[], &[died]), None, "a node was disturbed");
+    }
+}
