@@ -124,7 +124,7 @@ fn the_comparison_meets_every_kind_of_reply() {
         (1, waits(false), "Refused(View { occupant: Some"),
         (2, waits(false), "Refused"),
         (3, Act::Ask(Verb::Inspect), "Seen"),
-        (0, release(Next::Rejoin { waited: Duration::ZERO }), "Released"), // the one that waited longest is first
+        (0, release(Next::Rejoin { waited: Duration::ZERO, wakes: true }), "Released"), // the one that waited longest is first
         (3, grant(0), "Refused(View { occupant: Some(\"next:"),
         (1, waits(false), "Refused"), // it is not the one that it is reserved for
         (2, waits(false), "Granted"),
@@ -163,7 +163,7 @@ fn step() -> impl Strategy<Value = Step> {
     let next = prop_oneof![
         prop_oneof![Just(Tells::Nobody), Just(Tells::First), Just(Tells::Both)].prop_map(Next::Queue),
         Just(Next::Grant),
-        Just(Next::Rejoin { waited: Duration::ZERO }),
+        any::<bool>().prop_map(|wakes| Next::Rejoin { waited: Duration::ZERO, wakes }),
         Just(Next::Nobody),
     ];
     let of_a_clock = (0..3_u64).prop_map(|later| WALL_US + later * 1_000_003);
@@ -327,7 +327,7 @@ fn after(waited: Duration, verb: &Verb) -> Verb {
         Verb::Grant { ttl, floor, block, waits: Some(waits) } => {
             Verb::Grant { ttl, floor, block, waits: Some(Waits { waited, ..waits }) }
         }
-        Verb::Release { next: Next::Rejoin { .. } } => Verb::Release { next: Next::Rejoin { waited } },
+        Verb::Release { next: Next::Rejoin { wakes, .. } } => Verb::Release { next: Next::Rejoin { waited, wakes } },
         _ => verb.clone(),
     }
 }

@@ -327,7 +327,8 @@ fn next() -> impl Strategy<Value = Next> {
     prop_oneof![
         prop_oneof![Just(Tells::Nobody), Just(Tells::First), Just(Tells::Both)].prop_map(Next::Queue),
         Just(Next::Grant),
-        (0..5_u64).prop_map(|waited_s| Next::Rejoin { waited: Duration::from_secs(waited_s) }),
+        (0..5_u64, any::<bool>())
+            .prop_map(|(waited_s, wakes)| Next::Rejoin { waited: Duration::from_secs(waited_s), wakes }),
         Just(Next::Nobody),
     ]
 }

@@ -209,6 +209,8 @@ impl NodeState {
         let drawn = self.counter(slot).saturating_add(u64::from(block));
         if drawn < COUNTER_MIN {
             self.set_counter(slot, 0);
+            // It may have been reserved.
+            self.locks.remove(&subject.resource);
             return Reply::Failed(Fault::new(FaultKind::Forgot, "there is no counter"));
         }
         let value = subject.holder.to_string().into();
@@ -237,9 +239,13 @@ impl NodeState {
                 self.locks.remove(&subject.resource);
                 kept.push(subject.resource.clone());
             }
-            Next::Rejoin { waited } => {
+            Next::Rejoin { waited, wakes } => {
                 self.put_in_queue(now, subject, waited);
-                self.serve(now, &subject.resource, Tells::First);
+                if wakes {
+                    self.serve(now, &subject.resource, Tells::First);
+                } else {
+                    self.locks.remove(&subject.resource);
+                }
             }
             Next::Nobody => drop(self.locks.remove(&subject.resource)),
         }
@@ -265,12 +271,20 @@ impl NodeState {
             }
             reaches
         };
+        let mut reserve = |waiter: Waiter, entry: &str| {
+            let value = format!("{}{entry}", Waiter::RESERVED).into();
+            self.locks.insert(resource.clone(), Lock { value, expires_at: whole_ms(now).after(waiter.grace()) });
+        };
+        if tells == Tells::Nobody {
+            // It stays in the queue: this node may be wrong about who is first, and nobody would know.
+            if let Some((entry, waiter)) = queue.first().and_then(|entry| Some((entry, Waiter::of_entry(entry)?.0))) {
+                reserve(waiter, entry);
+            }
+            return;
+        }
         while let Some((waiter, entry)) = queue.pop() {
-            // Whoever tells nobody does not learn who is gone, either.
-            if tells == Tells::Nobody || wake(waiter, Duration::ZERO) {
-                let value = format!("{}{entry}", Waiter::RESERVED).into();
-                let lock = Lock { value, expires_at: whole_ms(now).after(waiter.grace()) };
-                self.locks.insert(resource.clone(), lock);
+            if wake(waiter, Duration::ZERO) {
+                reserve(waiter, &entry);
                 if let (Tells::Both, Some((second, _))) = (tells, queue.first().and_then(Waiter::of_entry)) {
                     wake(second, waiter.grace());
                 }

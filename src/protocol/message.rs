@@ -114,10 +114,12 @@ pub enum Next {
     Queue(Tells),
     /// A grant of the same locker behind it in the same batch takes it; without one, as `Queue`.
     Grant,
-    /// As `Queue`, with the caller in the queue again: it gave back what was too little to win, and waits on.
+    /// The caller, which gave back what was too little to win, is in the queue again, and waits on.
     Rejoin {
-        /// For how long the caller has waited.
+        /// For how long it has waited.
         waited: Duration,
+        /// Whether the lock goes to the first in the queue then, as with `Queue`; else it is free, and nobody is woken.
+        wakes: bool,
     },
     /// It is free, and nobody is woken: somebody else has the lock on so many nodes that waking would be in vain.
     Nobody,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use redfence::node::redis::{RedisNode, RedisNodeOptions};
 use redfence::node::{Answer, Inbox, Node, WakeListener};
-use redfence::protocol::{Reply, Request, Subject, Verb};
+use redfence::protocol::{Reply, Request, Subject, Verb, VerbKind};
 use redfence::{Entropy, HolderId, LockerId, NodeId, Resource, Waiter};
 use redis::{ProtocolVersion, RedisConnectionInfo};
 
@@ -289,7 +289,7 @@ struct Leaving {
 }
 
 impl Inbox for Leaving {
-    fn deliver(&self, _: NodeId, _: Verb, reply: Reply) {
+    fn deliver(&self, _: NodeId, _: VerbKind, reply: Reply) {
         let resource = &self.subject.resource;
         let at = self.level.resources.iter().position(|one| one == resource);
         let its = |value: &String| Waiter::reserved(value).is_some_and(|(waiter, _)| waiter == self.subject.waiter);
@@ -332,7 +332,7 @@ impl Node for Watched {
             (Verb::Leave, Some(id)) => {
                 let (level, subject) = (Arc::clone(&self.level), Arc::clone(&request.subject));
                 let leaving = Leaving { level, node: self.number, subject, answer: Mutex::new(Some(answer)) };
-                Answer::to(Arc::new(leaving), id, Verb::Leave)
+                Answer::to(Arc::new(leaving), id, VerbKind::Leave)
             }
             _ => answer,
         };

@@ -108,7 +108,7 @@ impl<'a> Suite<'a> {
         let rule = "a release that tells nobody reserves the lock all the same";
         let (holder, [one, other]) = self.holder_and_two("quiet", 460, LONG_GRACE).await?;
         holder.expect(rule, Verb::Release { next: Next::Queue(Tells::Nobody) }, &Reply::Released).await?;
-        other.is_queued(rule, 1, 0).await?;
+        other.is_queued("it stays in the queue until it asks", 1, 1).await?;
         ensure(rule, matches!(one.asks(5, false).await, Reply::Granted { .. }), &"the one that it is reserved for")?;
         ensure(rule, one.is_asleep() && other.is_asleep(), &"nobody was told")
     }
@@ -151,10 +151,17 @@ impl<'a> Suite<'a> {
         ensure(rule, matches!(one.asks(9, false).await, Reply::Granted { .. }), &"it was free")?;
         let other = self.waiting("rejoin", 451, LONG_GRACE)?;
         other.is_queued(rule, 1, 0).await?;
-        let rejoin = Verb::Release { next: Next::Rejoin { waited: Duration::from_secs(9) } };
+        let rejoin = Verb::Release { next: Next::Rejoin { waited: Duration::from_secs(9), wakes: true } };
         one.party.expect(rule, rejoin, &Reply::Released).await?;
         one.is_woken("it has waited for longer", Duration::ZERO).await?;
-        ensure(rule, other.is_asleep(), &"it has waited for less")
+        ensure(rule, other.is_asleep(), &"it has waited for less")?;
+        let rule = "one that gives back and wakes nobody is in the queue again, and the lock is free";
+        let alone = self.waiting("rejoin quietly", 452, LONG_GRACE)?;
+        ensure(rule, matches!(alone.asks(9, false).await, Reply::Granted { .. }), &"it was free")?;
+        let rejoin = Verb::Release { next: Next::Rejoin { waited: Duration::from_secs(9), wakes: false } };
+        alone.party.expect(rule, rejoin, &Reply::Released).await?;
+        let view = alone.party.view(rule).await?;
+        ensure(rule, view.occupant.is_none() && view.waiting == 1 && alone.is_asleep(), &view)
     }
 
     /// A holder, and two that wait for it, the first one first.

@@ -1,5 +1,5 @@
 -- One batch of a locker: several requests, in order, each on its own; an error of one leaves the others alone.
--- KEYS: for each: lock, and counter for G, S and E, queue for R, T, Q, K, B, N and L, both for W, O and F.
+-- KEYS: for each: lock, and counter for G, S and E, queue for R, T, Q, K, B, M, N and L, both for W, O and F.
 -- ARGV: for each: verb, holder, and what the verb takes:
 --   G<n>  ttl in ms, floor                    Takes the lock if it is free, and draws n numbers from the slot's counter: answers the last.
 --   W<n>  ttl in ms, floor, waited us, entry  The same, also if the lock is reserved for the caller; refused, it waits in the queue.
@@ -8,10 +8,11 @@
 --   E     ttl in ms                           If the lock is still the holder's, lets it live on: answers 1.
 --   R                                         If the lock is the holder's, it is reserved for the first in the queue, which is told: answers 1.
 --   T                                         The same, and the second is told when the reservation ends.
---   Q                                         The same, and nobody is told: other nodes do that.
---   K                                         The same, unless a grant behind it in this call takes the lock.
---   B     waited us, entry                    The same, and the caller is in the queue again.
---   N                                         The same, but nobody is woken, and the lock is free.
+--   Q                                         The same, but nobody is told, for other nodes do that, and the first stays in the queue.
+--   K                                         As R, unless a grant behind it in this call takes the lock.
+--   B     waited us, entry                    As R, with the caller in the queue again.
+--   M     waited us, entry                    As N, with the caller in the queue again.
+--   N                                         If the lock is the holder's, it is free, and nobody is told: answers 1.
 --   F                                         Lets the next grant draw a greater number, whoever has the lock; then as R.
 --   L     entry                               The caller waits no longer; a lock that is reserved for it goes to the next: answers 1.
 -- Where the lock is not the holder's, or not to be had, the answer is {holder, ms left, counter if it is a key, how many wait before
@@ -94,7 +95,7 @@ while at <= last or kept do
     end
     if taken == holder then
       -- What a server that takes no writes answers is the answer: a yes is said only of what was done.
-      -- R is 82, Q is 81, T is 84, S is 83, E is 69, B is 66, K is 75; the last one is N.
+      -- R is 82, Q is 81, T is 84, S is 83, E is 69, B is 66, M is 77, K is 75; the last one is N.
       answer = 1
       if what == 82 or what == 81 or what == 84 or what == 70 then
         serves = true
@@ -110,8 +111,11 @@ while at <= last or kept do
         end
       elseif what == 69 then
         answer = try('PEXPIRE', lock, ARGV[at + 2])
-      elseif what == 66 then
-        serves, waited, entry = true, ARGV[at + 2], ARGV[at + 3]
+      elseif what == 66 or what == 77 then
+        serves, waited, entry = what == 66, ARGV[at + 2], ARGV[at + 3]
+        if not serves then
+          answer = try('DEL', lock)
+        end
       else
         answer = try('DEL', lock)
         if what == 75 and type(answer) ~= 'table' then
@@ -123,7 +127,7 @@ while at <= last or kept do
     elseif type(taken) == 'table' then
       answer = taken
     end
-    at = at + (what == 66 and 4 or (what == 83 or what == 69) and 3 or 2)
+    at = at + ((what == 66 or what == 77) and 4 or (what == 83 or what == 69) and 3 or 2)
   else
     lock = next(kept)
     queue, answer, serves, kept[lock or 0] = lock and kept[lock], 1, lock, nil
@@ -145,11 +149,11 @@ while at <= last or kept do
     end
   end
   if serves then
-    local first, done = try('ZPOPMIN', queue)[1], false
+    -- Where nobody is told the first stays: this server may be wrong about who that is, and nobody would know.
+    local first, done = (what == 81 and try('ZRANGE', queue, 0, 0) or try('ZPOPMIN', queue))[1], false
     while first and not done do
       local grace = string.match(first, '^%x+:%d+:(%d+) ')
       local wakes = (string.match(lock, '^{([^}]*):%d+}') or '') .. ':wake:'
-      -- Where nobody is told it is not known who is gone, either.
       local received = grace and (what == 81 or try('PUBLISH', wakes .. sub(first, 1, 16), '0 ' .. lock))
       if received == true or type(received) == 'number' and received > 0 then
         done = try('SET', lock, 'next:' .. first, 'PX', grace)
@@ -157,6 +161,8 @@ while at <= last or kept do
         if second then
           try('PUBLISH', wakes .. sub(second, 1, 16), grace .. ' ' .. lock)
         end
+      elseif what == 81 then
+        break
       else
         first = try('ZPOPMIN', queue)[1]
       end

@@ -171,8 +171,8 @@ fn request(out: &mut Vec<u8>, wire: &Wire, verb: &Verb, may_wait: bool) {
         Verb::Release { next: Next::Queue(Tells::Both) } => letter(b"T"),
         Verb::Release { next: Next::Grant } => letter(b"K"),
         Verb::Release { next: Next::Nobody } => letter(b"N"),
-        Verb::Release { next: Next::Rejoin { waited } } => {
-            letter(b"B");
+        Verb::Release { next: Next::Rejoin { waited, wakes } } => {
+            letter(if wakes { b"B" } else { b"M" });
             out.number(whole_us(waited));
             out.extend_from_slice(wire.part(Part::Entry));
         }

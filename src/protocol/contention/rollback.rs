@@ -25,8 +25,8 @@ pub fn rollback(lost: &Defeat, quorum: Quorum, waited: Option<Duration>) -> Next
         Defeat::TooSlow { .. } => false,
     };
     match (lost, waited) {
+        (Defeat::Contended(_), Some(waited)) => Next::Rejoin { waited, wakes: !in_vain },
         _ if in_vain => Next::Nobody,
-        (Defeat::Contended(_), Some(waited)) => Next::Rejoin { waited },
         // After time-outs the next in the queue tries, not the same one again.
         _ => Next::Queue(Tells::First),
     }
@@ -47,17 +47,19 @@ mod tests {
             '-' => Vote::Pending,
             name => Vote::Refused(View { occupant: Some(String::from(name).into()), ..View::default() }),
         };
-        let (rejoin, queue) = (Next::Rejoin { waited }, Next::Queue(Tells::First));
+        let rejoins = |wakes| Next::Rejoin { waited, wakes };
+        let (rejoin, in_vain, queue) = (rejoins(true), rejoins(false), Next::Queue(Tells::First));
         for (votes, contended, waits, expected, story) in [
-            ("AAA--", true, true, Next::Nobody, "a holder on a quorum"),
-            ("AAAgg", true, true, Next::Nobody, "the same, and it left two nodes"),
+            ("AAA--", true, true, in_vain, "a holder on a quorum"),
+            ("AAAgg", true, true, in_vain, "the same, and it left two nodes"),
+            ("AAAgg", true, false, Next::Nobody, "the same, by one that does not wait"),
             ("ggAAB", true, true, rejoin, "a split: nobody has more"),
             ("gAABB", true, true, rejoin, "a split: too few for anybody to block"),
             ("gAABB", true, false, queue, "the same, by one that does not wait"),
             ("ggAA", true, true, rejoin, "an even split"),
             ("AA--", true, true, rejoin, "perhaps an even split: the rival may see the same"),
-            ("gAAB", true, true, Next::Nobody, "a rival with more, which can block"),
-            ("gAAuB", true, true, Next::Nobody, "the same with a node that is down"),
+            ("gAAB", true, true, in_vain, "a rival with more, which can block"),
+            ("gAAuB", true, true, in_vain, "the same with a node that is down"),
             ("gguuu", false, true, Next::Nobody, "no quorum is there"),
             ("ggsss", false, true, queue, "nobody answers in time"),
         ] {
