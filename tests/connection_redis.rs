@@ -225,3 +225,38 @@ async fn what_waits_for_a_server_that_hangs_is_bounded_and_a_release_is_never_re
     node.send(request(Verb::RELEASE), Answer::to(inbox, NodeId::new(0).unwrap(), Verb::RELEASE.kind()));
     assert_eq!(refusals.0.load(Ordering::SeqCst), 0, "a release waits, however many others do");
 }
+
+/// A server that lets everybody log in and hangs up at the first script.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_login_that_works_is_no_reason_to_dial_without_a_pause() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let dials = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counted = Arc::clone(&dials);
+    let server = tokio::spawn(async move {
+        loop {
+            let (mut client, _) = listener.accept().await.unwrap();
+            counted.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            tokio::spawn(async move {
+                let mut bytes = [0; 4096];
+                while let Ok(count @ 1..) = client.read(&mut bytes).await {
+                    let said = String::from_utf8_lossy(&bytes[..count]).into_owned();
+                    if said.contains("SCRIPT") || said.contains("EVAL") {
+                        return;
+                    }
+                    // An answer to each command of the login.
+                    let answers = if said.contains("HELLO") { "%1\r\n+proto\r\n:3\r\n" } else { "" };
+                    let others = said.matches("CLIENT").count();
+                    let _ = client.write_all(format!("{answers}{}", "+OK\r\n".repeat(others)).as_bytes()).await;
+                }
+            });
+        }
+    });
+    let url = format!("redis://127.0.0.1:{port}");
+    let outcome = redfence::Redlock::builder().urls([url]).connect().await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let dials = dials.load(std::sync::atomic::Ordering::SeqCst);
+    assert!((2..=40).contains(&dials), "{dials} dials in 2 s, {:?}", outcome.is_ok());
+    server.abort();
+}

@@ -105,10 +105,11 @@ impl StreamLevel {
     /// A server has worked off one message, so whom it woke it still knows.
     fn look_at_reservations(&self, node: u8, granted: &[(u8, String)]) {
         for (number, value) in granted {
-            let Some((waiter, _)) = Waiter::reserved(value) else { continue };
+            let Some(entry) = value.strip_prefix(Waiter::RESERVED) else { continue };
             let Some(resource) = self.resources.get(usize::from(*number)) else { continue };
-            let (is_there, lasts) =
-                self.with_machine(node, |machine| machine.reservation(*number, waiter)).unwrap_or((true, false));
+            let (is_there, lasts) = self
+                .with_machine(node, |machine| machine.reservation(resource, *number, entry))
+                .unwrap_or((true, false));
             if !is_there {
                 self.world.broken(reserved_for_the_gone(node, resource, self.world.now_us()));
             }

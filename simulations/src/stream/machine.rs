@@ -131,17 +131,20 @@ impl Machine {
         granted
     }
 
-    /// Of a lock that was reserved just now: whether the waiter is connected, and whether the reservation lasts longer than any
-    /// waiter needs to come.
-    pub(super) fn reservation(&self, resource: u8, waiter: Waiter) -> (bool, bool) {
+    /// Of a lock that was reserved just now: whether the waiter is connected, as far as the server had to find out, and whether the
+    /// reservation lasts longer than any waiter needs to come. A server that tells nobody keeps the entry in its queue.
+    pub(super) fn reservation(&self, resource: &Resource, number_of: u8, entry: &str) -> (bool, bool) {
+        let Some((waiter, _)) = Waiter::of_entry(entry) else { return (true, false) };
+        let queue = Prefix::default().queue(resource);
+        let told_nobody = number(&self.server.execute(&["ZRANK", &queue, entry])).is_some();
         let channel = format!("{}:wake:{}", Prefix::default().as_str(), waiter.locker);
         let listening = number(&self.server.execute(&["PUBSUB", "NUMSUB", &channel]));
-        let lock = self.keys.get(usize::from(resource)).map(|(lock, _)| String::from_utf8_lossy(lock).into_owned());
+        let lock = self.keys.get(usize::from(number_of)).map(|(lock, _)| String::from_utf8_lossy(lock).into_owned());
         // Negative where it never ends, and where it has ended.
         let left_ms = lock.and_then(|lock| number(&self.server.execute(&["PTTL", &lock])));
         let longest_ms = i64::try_from(Waiter::GRACE.1.as_millis()).unwrap_or(i64::MAX);
         let lasts = left_ms.is_some_and(|left_ms| left_ms == -1 || left_ms > longest_ms);
-        (listening.is_none_or(|count| count > 0), lasts)
+        (told_nobody || listening.is_none_or(|count| count > 0), lasts)
     }
 
     /// The holders of the locks that it has.

@@ -29,9 +29,6 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_
 /// How often within the response time-out it is looked whether anything has come in.
 const GLANCES: u32 = 4;
 
-/// How many times as long as the response time-out a server may be silent that did not answer at all last time.
-const LIMIT_GROWTH_MAX: u32 = 8;
-
 /// Also when the runtime ends: nobody waits for an answer that cannot come.
 impl Drop for Courier {
     fn drop(&mut self) {
@@ -45,7 +42,6 @@ impl Courier {
         let entropy = Arc::clone(&self.route.options.entropy);
         let pauses = || Backoff::new(PAUSES.0, PAUSES.1, || entropy.u32());
         let mut pause = pauses();
-        let mut limit = self.route.options.response_timeout;
         let marker = Arc::new(Marker::new(&self.route.options.prefix, self.route.login.db()));
         while !self.desk.is_done() {
             match self.route.connect().await {
@@ -57,7 +53,7 @@ impl Courier {
                         Line::new((main, pushes), self.route.options.prefix.clone(), Arc::clone(&marker), session);
                     self.desk.open(line);
                     self.link.send_replace(Link::Up);
-                    let Some(fault) = self.serve(limit).await else { return };
+                    let Some(fault) = self.serve().await else { return };
                     if fault.kind == FaultKind::TimedOut || fault.kind == FaultKind::Unexpected {
                         tracing::warn!(node = self.name, %fault, "connection dropped");
                     } else {
@@ -65,8 +61,6 @@ impl Courier {
                     }
                     self.link.send_replace(Link::Dialing);
                     let was_of_use = self.desk.dial(&fault);
-                    let timeout = self.route.options.response_timeout;
-                    limit = if was_of_use { timeout } else { (limit * 2).min(timeout * LIMIT_GROWTH_MAX) };
                     if was_of_use {
                         pause = pauses();
                     } else {
@@ -87,17 +81,18 @@ impl Courier {
     }
 
     /// Until the connection is of no use any more, and why; `None` when nobody needs it.
-    async fn serve(&self, limit: Duration) -> Option<Fault> {
+    async fn serve(&self) -> Option<Fault> {
         tokio::select! {
             biased;
             end = poll_fn(|context| self.desk.poll(context)) => end,
-            fault = self.watch(limit) => Some(fault),
+            fault = self.watch() => Some(fault),
         }
     }
 
-    /// Until nothing has come in for `limit` though something is unanswered. A server that has much to do answers late, and a
+    /// Until nothing has come in for the response time-out though something is unanswered. A server that has much to do answers late, and a
     /// connection that is dropped would give it more to do.
-    async fn watch(&self, limit: Duration) -> Fault {
+    async fn watch(&self) -> Fault {
+        let limit = self.route.options.response_timeout;
         let mut on_the_way = (None, 0);
         loop {
             sleep(limit / GLANCES).await;

@@ -61,7 +61,7 @@ pub(super) struct Line {
     sent: VecDeque<Envelope>,
     /// How many turns were sent over it, and how many answers and messages came in.
     pub(super) progress: u64,
-    /// How many requests were answered.
+    /// How many answers were of use: no errors.
     pub(super) answers: u64,
     /// Which scripts the server was told over this connection.
     loaded: [bool; Script::COUNT],
@@ -254,7 +254,11 @@ impl Line {
             self.take_push(&kind, &data, outbox);
             return Ok(());
         }
-        match (self.calls.pop_front(), value) {
+        let call = self.calls.pop_front();
+        if matches!(call, Some(Call::Batch(_) | Call::One)) && !matches!(value, Value::ServerError(_)) {
+            self.answers += 1;
+        }
+        match (call, value) {
             (Some(Call::Subscribe), _) => outbox.is_deaf |= self.subscription.refuse(),
             (Some(Call::TryToPublish), Value::Int(1..)) => {}
             (Some(Call::TryToPublish), _) => outbox.is_deaf |= self.subscription.refuse(),
