@@ -65,9 +65,8 @@ fn living() -> impl Iterator<Item = u8> {
 
 /// From the end of each lease to the next, while the herd is there.
 fn gaps_us(run: &Played) -> impl Iterator<Item = u64> {
-    let herd = run.leases().windows(2).filter_map(|pair| match pair {
+    run.leases().windows(2).filter_map(|pair| match pair {
         [one, next] if next.returned_us < 400_000 => Some(next.returned_us.saturating_sub(one.until_us)),
         _ => None,
-    });
-    herd
+    })
 }
