@@ -4,7 +4,8 @@
 //!   seed ──▶ Plan ──▶ farm::run ──▶ History ──▶ invariant::judge ──▶ Violation ──▶ shrink
 //! ```
 //!
-//! [`model`] searches small worlds to their end, with the shipped machines and the shipped node state.
+//! [`model`] searches small worlds to their end, with the shipped machines and the shipped node state; [`waiting`] does so with those
+//! of waiting.
 //!
 //! A [`Plan`] is data: who wants what when, and what goes wrong. A [`Mutant`] takes one of the tempting short cuts, to
 //! show that the checks see what goes wrong.
@@ -17,6 +18,7 @@ pub mod model;
 pub mod plan;
 pub mod scenario;
 pub mod stream;
+pub mod waiting;
 
 mod campaign;
 mod dice;

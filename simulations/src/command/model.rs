@@ -4,10 +4,12 @@ use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, ValueEnum as _};
 use redfence::{Clock as _, SystemClock};
 
 use simulations::model::{Bounds, Found, Mutant, Setup, World, search};
+use simulations::waiting;
 
 /// Visits every state of small worlds, breadth first. Without a mutant: nothing may break; with --full also in the larger
 /// ones, and every short cut must.
@@ -20,8 +22,8 @@ pub(crate) struct ModelArguments {
     #[arg(long)]
     full: bool,
     /// One wrong protocol, to see how it falls.
-    #[arg(long)]
-    mutant: Option<Mutant>,
+    #[arg(long, value_parser = PossibleValuesParser::new(Wrong::all().filter_map(Wrong::value)).map(|name| Wrong::named(&name)))]
+    mutant: Option<Wrong>,
     /// The most steps from a beginning.
     #[arg(long)]
     max_steps: Option<NonZeroUsize>,
@@ -45,8 +47,12 @@ pub(crate) fn run(arguments: &ModelArguments) -> ExitCode {
         None => {
             let setups = if full { Setup::searched(attempts) } else { Setup::searched_quickly(attempts) };
             searches.extend(setups.into_iter().map(|(name, setup)| Search::Right(name, setup)));
+            if attempts == 2 {
+                let setups = if full { waiting::Setup::searched() } else { waiting::Setup::searched_quickly() };
+                searches.extend(setups.into_iter().map(|(name, setup)| Search::Waiting(name, setup)));
+            }
             if arguments.full && attempts == 2 {
-                searches.extend(Mutant::ALL.map(Search::Wrong));
+                searches.extend(Wrong::all().map(Search::Wrong));
             }
         }
     }
@@ -64,19 +70,77 @@ pub(crate) fn run(arguments: &ModelArguments) -> ExitCode {
     if good.into_inner() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
+/// A wrong protocol, or a wrong way to wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wrong {
+    Protocol(Mutant),
+    Waiting(waiting::Mutant),
+}
+
+impl Wrong {
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        Mutant::ALL.into_iter().map(Self::Protocol).chain(waiting::Mutant::ALL.into_iter().map(Self::Waiting))
+    }
+
+    fn value(self) -> Option<PossibleValue> {
+        match self {
+            Self::Protocol(mutant) => mutant.to_possible_value(),
+            Self::Waiting(mutant) => mutant.to_possible_value(),
+        }
+    }
+
+    /// Its name on the command line.
+    pub(crate) fn name(self) -> String {
+        self.value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+
+    /// The one of this name, which is one of theirs.
+    fn named(name: &str) -> Self {
+        Self::all().find(|wrong| wrong.name() == name).unwrap_or(Self::Protocol(Mutant::NoSeal))
+    }
+
+    const fn short_cut(self) -> &'static str {
+        match self {
+            Self::Protocol(mutant) => mutant.short_cut(),
+            Self::Waiting(mutant) => mutant.short_cut(),
+        }
+    }
+
+    /// The shortest story in which something breaks: what, after how many steps, and the story.
+    pub(crate) fn story(self, bounds: Bounds) -> (String, Option<(String, usize, String)>) {
+        let told = |lines: &[String], steps, story: String| {
+            let promise = lines.last().and_then(|line| line.split(" broken").next()).unwrap_or_default();
+            (promise.to_owned(), steps, story)
+        };
+        match self {
+            Self::Protocol(mutant) => {
+                let Some((found, figures)) = timed(Setup::showing(mutant), bounds) else { return Default::default() };
+                (figures, found.broken.map(|story| told(story.lines(), story.steps(), story.to_string())))
+            }
+            Self::Waiting(mutant) => {
+                let Some((found, figures)) = waited(waiting::Setup::showing(mutant)) else { return Default::default() };
+                (figures, found.broken.map(|story| told(story.lines(), story.steps(), story.to_string())))
+            }
+        }
+    }
+}
+
 /// One search.
 enum Search {
     /// The right protocol, in a world that has a name.
     Right(&'static str, Setup),
+    /// The right way to wait, in a world that has a name.
+    Waiting(&'static str, waiting::Setup),
     /// A wrong one.
-    Wrong(Mutant),
+    Wrong(Wrong),
 }
 
 impl Search {
     fn is_right(&self, bounds: Bounds) -> bool {
         match *self {
             Self::Right(name, setup) => holds(name, setup, bounds),
-            Self::Wrong(mutant) => falls(mutant, bounds),
+            Self::Waiting(name, setup) => all_are_served(name, setup),
+            Self::Wrong(wrong) => falls(wrong, bounds),
         }
     }
 }
@@ -99,13 +163,31 @@ fn holds(name: &str, setup: Setup, bounds: Bounds) -> bool {
     found.broken.is_none() && missing.is_none()
 }
 
+/// Searches the right way to wait.
+fn all_are_served(name: &str, setup: waiting::Setup) -> bool {
+    let Some((found, figures)) = waited(setup) else { return false };
+    let missing = found.happens.iter().find(|(_, seen)| !seen);
+    match (&found.broken, missing) {
+        (Some(story), _) => say!("{name}: {figures}\n{story}"),
+        (None, Some((what, _))) => say!("{name}: {figures}\n  never: {what}"),
+        (None, None) => say!("{name}: {figures}, all of them"),
+    }
+    found.broken.is_none() && missing.is_none()
+}
+
 /// Searches a wrong protocol.
-fn falls(mutant: Mutant, bounds: Bounds) -> bool {
-    let Some((found, figures)) = timed(Setup::showing(mutant), bounds) else { return false };
-    let name = mutant.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
-    let story = found.broken.as_ref().map_or_else(|| "  nothing breaks".to_owned(), ToString::to_string);
-    say!("\n{name}: {}; {figures}\n{story}", mutant.short_cut());
-    found.broken.is_some()
+fn falls(wrong: Wrong, bounds: Bounds) -> bool {
+    let (figures, broken) = wrong.story(bounds);
+    let story = broken.as_ref().map_or("  nothing breaks", |(_, _, story)| story);
+    say!("\n{}: {}; {figures}\n{story}", wrong.name(), wrong.short_cut());
+    broken.is_some()
+}
+
+fn waited(setup: waiting::Setup) -> Option<(waiting::Found, String)> {
+    let began = SystemClock.now();
+    let found = waiting::search(&waiting::World::new(setup)?);
+    let figures = figures((found.states, found.reached, found.steps), SystemClock.now().since(began));
+    Some((found, figures))
 }
 
 fn timed(setup: Setup, bounds: Bounds) -> Option<(Found, String)> {
@@ -113,6 +195,10 @@ fn timed(setup: Setup, bounds: Bounds) -> Option<(Found, String)> {
     let found = search(&World::new(setup)?, bounds);
     let took = SystemClock.now().since(began);
     let Found { states, reached, steps, .. } = found;
-    let figures = format!("{states} states ({reached} reached), {steps} steps deep, {:.1} s", took.as_secs_f64());
+    let figures = figures((states, reached, steps), took);
     Some((found, figures))
+}
+
+fn figures((states, reached, steps): (usize, usize, usize), took: std::time::Duration) -> String {
+    format!("{states} states ({reached} reached), {steps} steps deep, {:.1} s", took.as_secs_f64())
 }

@@ -4,12 +4,12 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use clap::ValueEnum as _;
 use redfence::{Clock as _, SystemClock};
-use simulations::model::{self, Bounds, Setup, World, search};
+use simulations::model::Bounds;
 use simulations::{Campaign, Fallen, Level, Mutant, Scale};
 
 use super::jobs;
+use super::model::Wrong;
 
 /// What `mutants` is told.
 #[derive(Debug, clap::Args)]
@@ -43,7 +43,7 @@ enum Where {
 /// One line of the table, before it is known how it ends.
 #[derive(Debug, Clone, Copy)]
 enum Hunt {
-    Model(model::Mutant),
+    Model(Wrong),
     Seeds(Mutant, Level, u64),
 }
 
@@ -101,8 +101,7 @@ fn hunts(arguments: &MutantsArguments) -> Vec<Hunt> {
     let MutantsArguments { level, mutant, seeds, .. } = arguments;
     let asked = |one: Where| level.is_none_or(|level| level == one);
     let is_meant = |name: String| mutant.is_none_or(|mutant| mutant.name() == name);
-    let of_model =
-        model::Mutant::ALL.into_iter().filter(|it| asked(Where::Model) && is_meant(named(*it))).map(Hunt::Model);
+    let of_model = Wrong::all().filter(|it| asked(Where::Model) && is_meant(it.name())).map(Hunt::Model);
     let of_node = Mutant::ALL
         .into_iter()
         .filter(|it| asked(Where::Node) && is_meant(it.name()))
@@ -120,14 +119,9 @@ impl Hunt {
     fn run(self) -> Row {
         let began = SystemClock.now();
         let (name, level, fell) = match self {
-            Self::Model(mutant) => {
-                let world = World::new(Setup::showing(mutant));
-                let broken = world.and_then(|world| search(&world, Bounds::default()).broken);
-                let fell = broken.map(|story| {
-                    let promise = story.lines().last().and_then(|line| line.split(' ').next()).unwrap_or_default();
-                    (promise.to_owned(), format!("{} steps", story.steps()))
-                });
-                (named(mutant), "model", fell)
+            Self::Model(wrong) => {
+                let fell = wrong.story(Bounds::default()).1;
+                (wrong.name(), "model", fell.map(|(promise, steps, _)| (promise, format!("{steps} steps"))))
             }
             Self::Seeds(mutant, level, seeds) => {
                 let scale = Scale::default();
@@ -141,10 +135,6 @@ impl Hunt {
         };
         Row { name, level, fell, seconds: SystemClock.now().since(began).as_secs_f64() }
     }
-}
-
-fn named(mutant: model::Mutant) -> String {
-    mutant.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
 }
 
 fn unpoisoned<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

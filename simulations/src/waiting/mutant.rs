@@ -1,0 +1,43 @@
+//! [`Mutant`]: wrong ways to wait.
+
+/// A wrong way to wait. Each differs from the right one in a single place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Mutant {
+    /// Nodes wake nobody.
+    WakeIsLost,
+    /// A node reserves the lock for the first in its queue, though its process is gone.
+    DeadHeadIsNext,
+    /// A reservation does not end.
+    ReservationWithoutEnd,
+    /// Every other node has the queue the wrong way round.
+    OrdersDiffer,
+    /// A node does not mind a process that leaves.
+    LeaveWakesNobody,
+    /// Whoever lost to another gives back, and nobody is woken.
+    QuietRivals,
+}
+
+impl Mutant {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::WakeIsLost,
+        Self::DeadHeadIsNext,
+        Self::ReservationWithoutEnd,
+        Self::OrdersDiffer,
+        Self::LeaveWakesNobody,
+        Self::QuietRivals,
+    ];
+
+    /// What is wrong with it, in a few words.
+    #[must_use]
+    pub const fn short_cut(self) -> &'static str {
+        match self {
+            Self::WakeIsLost => "nodes wake nobody",
+            Self::DeadHeadIsNext => "the lock is reserved for the first in the queue, though its process is gone",
+            Self::ReservationWithoutEnd => "a reservation does not end",
+            Self::OrdersDiffer => "every other node has the queue the wrong way round",
+            Self::LeaveWakesNobody => "a node does not mind a process that leaves",
+            Self::QuietRivals => "an attempt that lost gives back, and no node wakes anybody",
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! [`Round`]: one attempt and what it sends when, as the shipped exchange does.
+
+use redfence::protocol::{Acquire, Footprint, Next, Reply, Step, View};
+use redfence::{NodeId, NodeSet};
+
+use super::process::{Mail, Process};
+use super::state::{NOW, World};
+
+/// One attempt: its machine while it is undecided, and where its locks are.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Round {
+    pub(super) name: usize,
+    pub(super) machine: Option<Acquire>,
+    footprint: Footprint,
+    granted: NodeSet,
+    refused: NodeSet,
+    is_won: bool,
+    /// Who is next where the lock comes to be after the attempt was lost, while it waits for answers.
+    patient: Option<Next>,
+    /// Names of other attempts that refusals named, as bits: these must not be used anew.
+    pub(super) met: u32,
+}
+
+impl Round {
+    pub(super) fn begin(name: usize, machine: Acquire, asked: NodeSet) -> Self {
+        Self {
+            name,
+            machine: Some(machine),
+            footprint: Footprint::asked(asked),
+            granted: NodeSet::EMPTY,
+            refused: NodeSet::EMPTY,
+            is_won: false,
+            patient: None,
+            met: 0,
+        }
+    }
+
+    /// A reply to its grant. Returns what its machine makes of it, and what has to be sent to the node on the spot.
+    pub(super) fn hear(&mut self, node: NodeId, reply: Reply) -> (Step, Option<Mail>) {
+        self.footprint.on_grant(node, &reply);
+        let is_queued = matches!(reply, Reply::Refused(View { place: Some(_), .. }));
+        let is_granted = matches!(reply, Reply::Granted { .. });
+        if !self.is_won && is_granted {
+            self.granted.insert(node);
+        } else if !self.is_won && is_queued {
+            self.refused.insert(node);
+        }
+        let mail = match self.patient {
+            _ if self.is_won && is_queued => Some(Mail::Leave),
+            Some(next) if is_granted => Some(Mail::Release(self.name, next)),
+            _ => None,
+        };
+        let step = self.machine.as_mut().map_or(Step::Wait, |machine| machine.reply(node, reply, NOW));
+        (step, mail)
+    }
+
+    /// It was won: nodes that refused may have the process in their queues.
+    pub(super) fn win(&mut self) -> Vec<(NodeId, Mail)> {
+        (self.machine, self.is_won) = (None, true);
+        self.refused.iter().map(|node| (node, Mail::Leave)).collect()
+    }
+
+    /// It was lost: nodes that granted get the release at once, others when they grant.
+    pub(super) fn retreat(&mut self, next: Next) -> Vec<(NodeId, Mail)> {
+        (self.machine, self.patient) = (None, Some(next));
+        let granted = self.granted;
+        let outstanding = self.footprint.outstanding();
+        outstanding.iter().filter(|node| granted.contains(*node)).map(|node| (node, self.release(next))).collect()
+    }
+
+    /// It waits for answers no longer.
+    pub(super) fn give_up(&mut self) -> Vec<(NodeId, Mail)> {
+        let Some(next) = self.patient.take() else { return Vec::new() };
+        self.footprint.unanswered().iter().map(|node| (node, self.release(next))).collect()
+    }
+
+    /// The lease is given back, or the attempt dropped.
+    pub(super) fn leave(&mut self) -> Vec<(NodeId, Mail)> {
+        self.machine = None;
+        let outstanding = self.footprint.outstanding();
+        let stands_by = |node| outstanding.iter().take(2).any(|first| first == node);
+        let mail = |node| (node, self.release(Next::Queue { stand_by: stands_by(node) }));
+        outstanding.iter().map(mail).collect()
+    }
+
+    const fn release(&self, next: Next) -> Mail {
+        Mail::Release(self.name, next)
+    }
+}
+
+impl Process {
+    pub(super) fn send(&mut self, mail: impl IntoIterator<Item = (NodeId, Mail)>) {
+        for (node, mail) in mail {
+            if let Some(line) = self.lines.get_mut(node.index()) {
+                line.there.push_back(mail);
+            }
+        }
+    }
+}
+
+impl World {
+    /// A name for the next attempt of a process: one that is on no node, in no mail and in nobody's mind.
+    pub(super) fn free_name(&self, state: &super::State, process: usize) -> usize {
+        let on_nodes = |name| self.ids().any(|node| self.taken_by(state, node) == Some((process, name)));
+        let of_process = |name| {
+            let Some(is) = state.processes.get(process) else { return false };
+            let sent = |mail: &Mail| matches!(mail, Mail::Grant(one, _) | Mail::Release(one, _) if *one == name);
+            let replied = |back: &super::process::Back| matches!(back, super::process::Back::Reply(one, _) if *one == name);
+            is.lines.iter().any(|line| line.there.iter().any(sent) || line.back.iter().any(replied))
+                || is.round().is_some_and(|round| round.name == name)
+        };
+        let met = |name: usize| {
+            let bit = self.bit(process, name);
+            state.processes.iter().any(|other| other.round().is_some_and(|round| round.met & bit != 0))
+        };
+        let told = |name| {
+            let names_it = |back: &super::process::Back| match back {
+                super::process::Back::Reply(_, Reply::Refused(view)) => {
+                    view.occupant.as_deref().and_then(|value| self.named(value)) == Some((process, name))
+                }
+                _ => false,
+            };
+            state.processes.iter().any(|other| other.lines.iter().any(|line| line.back.iter().any(names_it)))
+        };
+        let is_free = |name: &usize| !on_nodes(*name) && !of_process(*name) && !met(*name) && !told(*name);
+        (0..super::state::NAMES).find(is_free).unwrap_or_default()
+    }
+
+    pub(super) const fn bit(&self, process: usize, name: usize) -> u32 {
+        1 << (process * super::state::NAMES + name)
+    }
+}

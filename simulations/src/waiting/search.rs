@@ -1,0 +1,78 @@
+//! [`search`]: every state of a world of waiting, breadth first.
+
+use stateright::{Checker, HasDiscoveries, Model, Property};
+
+use super::process::Phase;
+use super::{Action, State, Story, World};
+
+/// What a search found.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// Different states.
+    pub states: usize,
+    /// States that were reached, counting those that were reached again each time.
+    pub reached: usize,
+    /// The most steps from the beginning.
+    pub steps: usize,
+    /// The shortest story in which something breaks.
+    pub broken: Option<Story>,
+    /// Whether each thing was seen that should happen in some world, so that nothing holds for want of cases.
+    pub happens: Vec<(&'static str, bool)>,
+}
+
+const HOLDS: &str = "everything holds";
+/// What happens in some world.
+const HAPPENS: [(&str, fn(&World, &State) -> bool); 3] = [
+    ("every process is served", |_, state| state.processes.iter().all(|is| matches!(is.phase, Phase::Served(_)))),
+    ("a process sleeps while another has the lock", |_, state| {
+        state.processes.iter().any(|is| is.holds()) && state.processes.iter().any(|is| is.rings_soon() == Some(false))
+    }),
+    ("a process was woken by a quorum", |world, state| {
+        let woken = |is: &super::process::Process| is.sleeper.as_ref().is_some_and(|it| it.woken.len() >= world.quorum.needed());
+        state.processes.iter().any(|is| woken(is))
+    }),
+];
+
+/// Visits every state of `world`, until something breaks.
+#[must_use]
+pub fn search(world: &World) -> Found {
+    // One thread: several would not visit in the order of length.
+    let checker = world.clone().checker().finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
+    let broken = checker.discovery(HOLDS).map(|path| {
+        let steps = path.into_vec().into_iter().filter_map(|(_, action)| action);
+        Story::tell(world, steps)
+    });
+    let is_right = world.setup.mutant.is_none();
+    let happens = HAPPENS.into_iter().filter(|_| is_right).map(|(name, _)| (name, checker.discovery(name).is_some()));
+    Found {
+        states: checker.unique_state_count(),
+        reached: checker.state_count(),
+        steps: checker.max_depth().saturating_sub(1),
+        broken,
+        happens: happens.collect(),
+    }
+}
+
+impl Model for World {
+    type State = State;
+    type Action = Action;
+
+    fn init_states(&self) -> Vec<State> {
+        vec![self.first()]
+    }
+
+    fn actions(&self, state: &State, actions: &mut Vec<Action>) {
+        actions.extend(self.choices(state));
+    }
+
+    fn next_state(&self, state: &State, action: Action) -> Option<State> {
+        self.step(state, action)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        let holds = Property::always(HOLDS, |world: &Self, state: &State| world.verdict(state).is_none());
+        let is_right = self.setup.mutant.is_none();
+        let happens = HAPPENS.into_iter().filter(|_| is_right).map(|(name, seen)| Property::sometimes(name, seen));
+        std::iter::once(holds).chain(happens).collect()
+    }
+}

@@ -1,0 +1,94 @@
+//! [`Setup`]: what a world of waiting is made of, and the worlds that are searched.
+
+use super::Mutant;
+
+/// What a world is made of, and how often what may happen in it.
+#[derive(Debug, Clone, Copy)]
+pub struct Setup {
+    /// How many nodes.
+    pub nodes: usize,
+    /// How many processes want the lock, once each.
+    pub processes: usize,
+    /// Whether a process asks as one that waits from the first time on; if not it first asks once without waiting.
+    pub expected: bool,
+    /// Whether the first process has the lock already when the others begin.
+    pub held: bool,
+    /// Whether replies are heard as soon as they are given.
+    pub prompt: bool,
+    /// How many wakes may be lost.
+    pub wakes_lost: u8,
+    /// How many processes may die.
+    pub deaths: u8,
+    /// How many processes may stand still for ever.
+    pub stills: u8,
+    /// How many processes may give up.
+    pub leaves: u8,
+    /// How many nodes may end for good, while a quorum lives.
+    pub nodes_lost: u8,
+    /// The wrong way to wait, if any.
+    pub mutant: Option<Mutant>,
+}
+
+impl Setup {
+    /// Nothing goes wrong.
+    #[must_use]
+    pub const fn well(nodes: usize, processes: usize) -> Self {
+        Self {
+            nodes,
+            processes,
+            expected: true,
+            held: false,
+            prompt: processes > 2,
+            wakes_lost: 0,
+            deaths: 0,
+            stills: 0,
+            leaves: 0,
+            nodes_lost: 0,
+            mutant: None,
+        }
+    }
+
+    /// The worlds that are searched, and their names.
+    #[must_use]
+    pub fn searched() -> Vec<(&'static str, Self)> {
+        let (two, three) = (Self { prompt: true, ..Self::well(3, 2) }, Self::well(2, 3));
+        let held = Self { held: true, ..three };
+        vec![
+            ("two wait, three nodes", Self { prompt: false, ..two }),
+            ("two wait, three nodes, and ask once before they wait", Self { expected: false, ..two }),
+            ("two wait, three nodes, one gives up", Self { leaves: 1, ..two }),
+            ("two wait, three nodes, a wake is lost", Self { wakes_lost: 1, ..two }),
+            ("two wait, three nodes, one dies", Self { deaths: 1, ..two }),
+            ("two wait, three nodes, one stands still", Self { stills: 1, ..two }),
+            ("one holds, one waits, three nodes, a node is lost", Self { nodes_lost: 1, held: true, ..two }),
+            ("one holds, two wait, two nodes", held),
+            ("one holds, two wait, two nodes, one gives up", Self { leaves: 1, ..held }),
+            ("one holds, two wait, two nodes, a wake is lost", Self { wakes_lost: 1, ..held }),
+            ("one holds, two wait, two nodes, one dies", Self { deaths: 1, ..held }),
+            ("one holds, two wait, two nodes, one stands still", Self { stills: 1, ..held }),
+        ]
+    }
+
+    /// Those of [`Setup::searched`] that take less than a second.
+    #[must_use]
+    pub fn searched_quickly() -> Vec<(&'static str, Self)> {
+        let mut setups = Self::searched();
+        setups.retain(|(_, Setup { prompt, processes, held, leaves, deaths, .. })| {
+            *prompt && (*processes == 2 || *held) && leaves + deaths == 0
+        });
+        setups
+    }
+
+    /// The smallest world that shows what is wrong with `mutant`.
+    #[must_use]
+    pub const fn showing(mutant: Mutant) -> Self {
+        let setup = Self { mutant: Some(mutant), prompt: true, ..Self::well(2, 2) };
+        match mutant {
+            Mutant::WakeIsLost | Mutant::QuietRivals => setup,
+            Mutant::DeadHeadIsNext => Self { deaths: 1, processes: 3, held: true, ..setup },
+            Mutant::ReservationWithoutEnd => Self { deaths: 1, processes: 3, held: true, ..setup },
+            Mutant::LeaveWakesNobody => Self { leaves: 1, ..setup },
+            Mutant::OrdersDiffer => Self { processes: 3, held: true, ..setup },
+        }
+    }
+}
