@@ -1,6 +1,6 @@
 //! [`Round`]: one attempt and what it sends when, as the shipped exchange does.
 
-use redfence::protocol::{Acquire, Footprint, Next, Reply, Step, View};
+use redfence::protocol::{Acquire, Footprint, Next, Reply, Step, Tells, View};
 use redfence::{NodeId, NodeSet};
 
 use super::process::{Mail, Process};
@@ -74,13 +74,18 @@ impl Round {
         self.footprint.unanswered().iter().map(|node| (node, self.release(next))).collect()
     }
 
-    /// The lease is given back, or the attempt dropped.
-    pub(super) fn leave(&mut self) -> Vec<(NodeId, Mail)> {
+    /// The lease is given back, or the attempt dropped. A quorum of the nodes that granted tells who is next, and one of them the second.
+    pub(super) fn leave(&mut self, needed: usize) -> Vec<(NodeId, Mail)> {
         self.machine = None;
         let outstanding = self.footprint.outstanding();
-        let stands_by = |node| outstanding.iter().take(2).any(|first| first == node);
-        let mail = |node| (node, self.release(Next::Queue { stand_by: stands_by(node) }));
-        outstanding.iter().map(mail).collect()
+        let granted: Vec<_> = outstanding.iter().filter(|node| self.granted.contains(*node)).take(needed).collect();
+        let tellers = if granted.len() < needed { outstanding.iter().collect() } else { granted };
+        let tells = |node| match tellers.iter().position(|teller| *teller == node) {
+            Some(0) => Tells::Both,
+            Some(_) => Tells::First,
+            None => Tells::Nobody,
+        };
+        outstanding.iter().map(|node| (node, self.release(Next::Queue(tells(node))))).collect()
     }
 
     const fn release(&self, next: Next) -> Mail {
@@ -105,7 +110,8 @@ impl World {
         let of_process = |name| {
             let Some(is) = state.processes.get(process) else { return false };
             let sent = |mail: &Mail| matches!(mail, Mail::Grant(one, _) | Mail::Release(one, _) if *one == name);
-            let replied = |back: &super::process::Back| matches!(back, super::process::Back::Reply(one, _) if *one == name);
+            let replied =
+                |back: &super::process::Back| matches!(back, super::process::Back::Reply(one, _) if *one == name);
             is.lines.iter().any(|line| line.there.iter().any(sent) || line.back.iter().any(replied))
                 || is.round().is_some_and(|round| round.name == name)
         };

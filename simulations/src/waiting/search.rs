@@ -28,7 +28,9 @@ const HAPPENS: [(&str, fn(&World, &State) -> bool); 3] = [
         state.processes.iter().any(|is| is.holds()) && state.processes.iter().any(|is| is.rings_soon() == Some(false))
     }),
     ("a process was woken by a quorum", |world, state| {
-        let woken = |is: &super::process::Process| is.sleeper.as_ref().is_some_and(|it| it.woken.len() >= world.quorum.needed());
+        let woken = |is: &super::process::Process| {
+            is.sleeper.as_ref().is_some_and(|it| it.woken.len() >= world.quorum.needed())
+        };
         state.processes.iter().any(|is| woken(is))
     }),
 ];
@@ -37,12 +39,17 @@ const HAPPENS: [(&str, fn(&World, &State) -> bool); 3] = [
 #[must_use]
 pub fn search(world: &World) -> Found {
     // One thread: several would not visit in the order of length.
-    let checker = world.clone().checker().finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
+    let mut builder = world.clone().checker().finish_when(HasDiscoveries::AnyFailures);
+    if let Some(steps_max) = world.setup.steps_max {
+        builder = builder.target_max_depth(steps_max);
+    }
+    let checker = builder.spawn_bfs().join();
     let broken = checker.discovery(HOLDS).map(|path| {
         let steps = path.into_vec().into_iter().filter_map(|(_, action)| action);
         Story::tell(world, steps)
     });
-    let is_right = world.setup.mutant.is_none();
+    // What is searched up to a bound need not come to an end.
+    let is_right = world.setup.mutant.is_none() && world.setup.steps_max.is_none();
     let happens = HAPPENS.into_iter().filter(|_| is_right).map(|(name, _)| (name, checker.discovery(name).is_some()));
     Found {
         states: checker.unique_state_count(),

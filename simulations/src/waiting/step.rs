@@ -167,20 +167,15 @@ impl World {
         Some(())
     }
 
-    fn hear_reply(
-        &self,
-        state: &mut State,
-        process: usize,
-        node: NodeId,
-        (name, reply): (usize, Reply),
-    ) -> Option<()> {
+    fn hear_reply(&self, state: &mut State, process: usize, node: NodeId, (name, reply): (usize, Reply)) -> Option<()> {
         let met = match &reply {
             Reply::Refused(view) => view.occupant.as_deref().and_then(|value| self.named(value)),
             _ => None,
         };
         let bit = met.map_or(0, |(process, name)| self.bit(process, name));
         let is = of(state, process)?;
-        let (Phase::Asking(round) | Phase::Asleep(round) | Phase::Holding(round) | Phase::Served(round)) = &mut is.phase
+        let (Phase::Asking(round) | Phase::Asleep(round) | Phase::Holding(round) | Phase::Served(round)) =
+            &mut is.phase
         else {
             return Some(());
         };
@@ -217,7 +212,7 @@ impl World {
     /// Who is next where a lost attempt was granted.
     fn next_after(&self, defeat: &Defeat, waited: Option<Duration>) -> Next {
         match self.setup.mutant {
-            Some(Mutant::QuietRivals) => Next::Nobody,
+            Some(Mutant::QuietRivals) => waited.map_or(Next::Nobody, |waited| Next::Rejoin { waited, wakes: false }),
             _ => rollback(defeat, self.quorum, waited),
         }
     }
@@ -231,7 +226,7 @@ impl World {
         };
         let is = of(state, process)?;
         let Phase::Holding(round) = &mut is.phase else { return None };
-        let mail = round.leave();
+        let mail = round.leave(self.quorum.needed());
         is.phase = Phase::Served(round.clone());
         is.send(mail);
         Some(())
@@ -243,7 +238,7 @@ impl World {
         let nodes = self.ids();
         let is = of(state, process)?;
         let mail = match &mut is.phase {
-            Phase::Asking(round) => round.leave(),
+            Phase::Asking(round) => round.leave(self.quorum.needed()),
             Phase::Asleep(round) => round.give_up(),
             _ => return None,
         };
@@ -265,8 +260,10 @@ impl World {
         state.expected = None;
         for process in 0..state.processes.len() {
             let line = line(of(state, process)?, node)?;
-            let there = line.there.iter().filter_map(|mail| if let Mail::Grant(name, _) = mail { Some(*name) } else { None });
-            let back = line.back.iter().filter_map(|back| if let Back::Reply(name, _) = back { Some(*name) } else { None });
+            let there =
+                line.there.iter().filter_map(|mail| if let Mail::Grant(name, _) = mail { Some(*name) } else { None });
+            let back =
+                line.back.iter().filter_map(|back| if let Back::Reply(name, _) = back { Some(*name) } else { None });
             let lost = back.chain(there).map(|name| Back::Reply(name, fault(FaultKind::ConnectionLost))).collect();
             *line = Line { back: lost, ended: line.ended, ..Line::default() };
         }
