@@ -130,13 +130,7 @@ impl NodeState {
                 }
                 reply
             }
-            Verb::Leave => {
-                self.dequeue(subject);
-                if self.is_reserved_for(subject) {
-                    self.serve(now, &subject.resource, Tells::First);
-                }
-                Reply::Left
-            }
+            Verb::Leave => self.leave(now, subject),
             Verb::Inspect => Reply::Seen(self.inspected(now, subject)),
             Verb::Force => self.force(now, subject),
             Verb::Release { .. } if !self.is_held_by(subject) => {
@@ -230,6 +224,15 @@ impl NodeState {
         }
         self.serve(now, &subject.resource, Tells::First);
         Reply::Released
+    }
+
+    fn leave(&mut self, now: WallTime, subject: &Subject) -> Reply {
+        self.dequeue(subject);
+        // A lock that is free may have been reserved for it until a moment ago, and nobody else was told.
+        if !self.locks.contains_key(&subject.resource) || self.is_reserved_for(subject) {
+            self.serve(now, &subject.resource, Tells::First);
+        }
+        Reply::Left
     }
 
     fn release(&mut self, now: WallTime, subject: &Subject, next: Next, kept: &mut Vec<Resource>) {

@@ -64,7 +64,7 @@ pub enum Verb {
         /// Who is next.
         next: Next,
     },
-    /// The waiter waits no longer: its entry leaves the queue, and a lock that is reserved for it goes to the next.
+    /// The waiter waits no longer: its entry leaves the queue, and a lock that is free or reserved for it goes to the next.
     Leave,
     /// Tell who holds the lock. Changes nothing.
     Inspect,

@@ -21,8 +21,9 @@ pub struct Found {
 }
 
 const HOLDS: &str = "everything holds";
+type Seen = fn(&World, &State) -> bool;
 /// What happens in some world.
-const HAPPENS: [(&str, fn(&World, &State) -> bool); 3] = [
+const HAPPENS: [(&str, Seen); 3] = [
     ("every process is served", |_, state| state.processes.iter().all(|is| matches!(is.phase, Phase::Served(_)))),
     ("a process sleeps while another has the lock", |_, state| {
         state.processes.iter().any(|is| is.holds()) && state.processes.iter().any(|is| is.rings_soon() == Some(false))

@@ -108,8 +108,8 @@ impl World {
         let state = NodeState::founded(RunId::from_bytes([0; 20]), WALL);
         let process = Process::idle(vec![Line::default(); self.setup.nodes]);
         State {
-            nodes: vec![Arc::new(Node { state, up: true }); self.setup.nodes],
-            processes: vec![Arc::new(process); self.setup.processes],
+            nodes: std::iter::repeat_n(Arc::new(Node { state, up: true }), self.setup.nodes).collect(),
+            processes: std::iter::repeat_n(Arc::new(process), self.setup.processes).collect(),
             spent: Spent::default(),
             expected: None,
             broken: None,

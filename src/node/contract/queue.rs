@@ -142,7 +142,14 @@ impl<'a> Suite<'a> {
         other.is_woken(rule, Duration::ZERO).await?;
         ensure(rule, one.is_asleep(), &"it left")?;
         other.party.expect(rule, Verb::Leave, &Reply::Left).await?;
-        third.is_woken(rule, Duration::ZERO).await
+        third.is_woken(rule, Duration::ZERO).await?;
+        let rule = "one that leaves after its reservation has ended passes the lock on as well";
+        let (holder, [one, other]) = self.holder_and_two("leave late", 470, SHORT_GRACE).await?;
+        holder.expect(rule, Verb::RELEASE, &Reply::Released).await?;
+        one.is_woken(rule, Duration::ZERO).await?;
+        holder.wait_until_free(rule).await?;
+        one.party.expect(rule, Verb::Leave, &Reply::Left).await?;
+        other.is_woken(rule, Duration::ZERO).await
     }
 
     async fn one_that_gives_back_goes_on_waiting(&self) -> Result<(), Broken> {

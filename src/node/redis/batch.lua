@@ -14,7 +14,7 @@
 --   M     waited us, entry                    As N, with the caller in the queue again.
 --   N                                         If the lock is the holder's, it is free, and nobody is told: answers 1.
 --   F                                         Lets the next grant draw a greater number, whoever has the lock; then as R.
---   L     entry                               The caller waits no longer; a lock that is reserved for it goes to the next: answers 1.
+--   L     entry                               The caller waits no longer; a lock that is free or reserved for it goes to the next: answers 1.
 -- Where the lock is not the holder's, or not to be had, the answer is {holder, ms left, counter if it is a key, how many wait before
 -- the caller; -1 if it is not in the queue}.
 -- A queue is a sorted set of entries "<locker>:<number>:<grace in ms> <label>". Its scores are this server's clock minus the time
@@ -80,9 +80,10 @@ while at <= last or kept do
     at = at + (what == 71 and 4 or 6)
   -- L is 76.
   elseif what == 76 then
-    local left = ARGV[at + 2]
+    local left, occupant = ARGV[at + 2], try('GET', lock)
     try('ZREM', queue, left)
-    serves, answer, at = try('GET', lock) == 'next:' .. left, 1, at + 3
+    -- A lock that is free may have been reserved for it until a moment ago, and nobody else was told.
+    serves, answer, at = not occupant or occupant == 'next:' .. left, 1, at + 3
   elseif what then
     local taken = try('GET', lock)
     -- F is 70.

@@ -198,9 +198,9 @@ pub(super) fn subscribe(out: &mut Vec<u8>, channel: &str) {
 }
 
 /// Publishes nothing over a channel: tells whether that is permitted, and how many receive it.
-pub(super) fn publish_nothing(out: &mut Vec<u8>, channel: &str) {
+pub(super) fn publish_nothing(out: &mut Vec<u8>, channel: &[u8]) {
     out.array(3);
-    [&b"PUBLISH"[..], channel.as_bytes(), b""].into_iter().for_each(|word| out.bulk(word));
+    [&b"PUBLISH"[..], channel, b""].into_iter().for_each(|word| out.bulk(word));
 }
 
 /// One request by itself.

@@ -208,7 +208,7 @@ impl Line {
         match &mut self.pushes {
             Pushes::Inline => {
                 encode::subscribe(&mut self.main.out, &channel);
-                encode::publish_nothing(&mut self.main.out, &channel);
+                encode::publish_nothing(&mut self.main.out, channel.as_bytes());
                 self.calls.extend([Call::Subscribe, Call::TryToPublish]);
             }
             Pushes::Apart(apart) => encode::subscribe(&mut apart.out, &channel),
@@ -328,8 +328,8 @@ impl Line {
                 self.subscription.confirm();
                 if self.calls.front() == Some(&Call::Subscribe) {
                     self.calls.pop_front();
-                } else if let (Pushes::Apart(_), Some(channel)) = (&self.pushes, self.subscription.last(&self.prefix)) {
-                    encode::publish_nothing(&mut self.main.out, &channel);
+                } else if let (Pushes::Apart(_), Some(Value::BulkString(channel))) = (&self.pushes, data.first()) {
+                    encode::publish_nothing(&mut self.main.out, channel);
                     self.calls.push_back(Call::TryToPublish);
                 }
             }

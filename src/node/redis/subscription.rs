@@ -23,11 +23,6 @@ impl Subscription {
         Some(prefix.wake(locker))
     }
 
-    /// The channel of the locker that asked last.
-    pub(super) fn last(&self, prefix: &Prefix) -> Option<String> {
-        self.lockers.last().map(|locker| prefix.wake(*locker))
-    }
-
     pub(super) const fn confirm(&mut self) {
         self.confirmed += 1;
     }
