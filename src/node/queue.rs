@@ -37,6 +37,7 @@ impl Queue {
             return None;
         }
         self.entries.insert(at, (score, entry.into()));
+        self.entries.truncate(Self::LEN_MAX);
         self.expires_at = WallTime::from_unix_ms(now.unix_ms()).after(Self::TTL);
         u32::try_from(at).ok()
     }

@@ -58,6 +58,12 @@ impl Footprint {
         self.present.iter().chain(self.maybe.iter()).collect()
     }
 
+    /// The nodes that are known to have granted, and not to have released.
+    #[must_use]
+    pub const fn present(&self) -> NodeSet {
+        self.present
+    }
+
     /// The nodes of whose grants nothing was heard.
     #[must_use]
     pub const fn unanswered(&self) -> NodeSet {

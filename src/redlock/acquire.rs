@@ -191,7 +191,9 @@ impl Call<'_> {
                 _ => false,
             };
             let silent = votes.iter().filter(|(_, vote)| is_silent(vote)).map(|(node, _)| node);
-            let late: Vec<_> = silent.filter_map(|node| core.late.took(node, self.began)).collect();
+            let took = silent.filter_map(|node| core.late.took(node, self.began));
+            // An answer that came in time, to an attempt that was decided already, says nothing.
+            let late: Vec<_> = took.filter(|took| *took > settings.node_timeout).collect();
             let out_of_reach = votes.iter().filter(|(_, vote)| matches!(vote, Vote::Failed(_) | Vote::Silent)).count();
             // Without those that answer late there would be a quorum.
             if let (Some(took), true) = (late.iter().max(), out_of_reach - late.len() < core.quorum.blocking()) {

@@ -33,9 +33,14 @@ impl Core {
         NodeId::all(self.nodes.len()).zip(self.nodes.iter())
     }
 
-    /// A quorum among `nodes` of those that are `known` to answer, as far as there are so many; else all of `nodes`.
+    /// A quorum among `nodes` of those that are `known` to answer, as far as there are so many; else all of `nodes`. Another one each time:
+    /// a node that tells nobody does not learn which waiters are gone.
     pub(super) fn quorum_of(&self, known: NodeSet, nodes: NodeSet) -> NodeSet {
-        let quorum: NodeSet = nodes.iter().filter(|node| known.contains(*node)).take(self.quorum.needed()).collect();
+        let all = self.nodes.len();
+        let first = usize::try_from(self.queues.arrival()).unwrap_or_default() % all.max(1);
+        let around = (first..first + all).filter_map(|at| NodeId::new(at % all));
+        let known = around.filter(|node| known.contains(*node) && nodes.contains(*node));
+        let quorum: NodeSet = known.take(self.quorum.needed()).collect();
         if quorum.len() < self.quorum.needed() { nodes } else { quorum }
     }
 }

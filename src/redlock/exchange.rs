@@ -111,7 +111,7 @@ impl Exchange {
         let tellers = {
             let mut earlier = earlier.lock();
             earlier.awaited += outstanding.len();
-            self.core.quorum_of(earlier.granted, outstanding)
+            self.core.quorum_of(earlier.footprint.present(), outstanding)
         };
         self.lock().awaited += nodes.len();
         for (id, node) in self.core.nodes() {
@@ -218,7 +218,7 @@ impl Exchange {
     pub(super) fn leave(self: &Arc<Self>, reading: Option<Phase>) -> NodeSet {
         let next = Next::Queue(Tells::Both);
         let outstanding = self.prepare_to_leave(reading, next);
-        let tellers = self.core.quorum_of(self.lock().granted, outstanding);
+        let tellers = self.core.quorum_of(self.lock().footprint.present(), outstanding);
         self.send_each(outstanding, &|node| release(next, tellers, node));
         outstanding
     }
@@ -270,25 +270,36 @@ impl Inbox for Exchange {
         if let Reply::Failed(fault) = &reply {
             self.core.roster.met(node, fault.kind);
         }
-        let (woken, then) = {
+        let now = self.core.clock.now();
+        let is_queued = matches!(reply, Reply::Refused(View { place: Some(_), .. }));
+        let (woken, then, leaves) = {
             let mut inner = self.lock();
-            let then = inner.note(node, verb, &reply, &self.core);
+            // It was won meanwhile, so it waits there no longer.
+            let leaves = verb == VerbKind::Grant && is_queued && inner.continuity.is_some();
+            let then = inner.note(node, verb, &reply, now);
+            if inner.is_late(verb, &reply) {
+                self.core.late.note(node, inner.began, now);
+            }
             if inner.reading.is_some_and(|phase| phase.reads(verb)) {
                 inner.queue.push((node, reply));
             }
-            (if inner.queue.len() >= inner.wake_at { inner.reader.take() } else { None }, then)
+            (if inner.queue.len() >= inner.wake_at { inner.reader.take() } else { None }, then, leaves)
         };
         if let Some(waker) = woken {
             waker.wake();
+        }
+        if leaves {
+            self.leave_queues(NodeSet::from_iter([node]));
         }
         match then {
             Then::Nothing => {}
             Then::Release(next) => {
                 if let Some(me) = self.me.upgrade() {
+                    // One that has given up meanwhile waits in no queue.
+                    let next = if self.lock().is_patient { next } else { Next::Queue(Tells::First) };
                     me.send(NodeSet::from_iter([node]), &Verb::Release { next });
                 }
             }
-            Then::LeaveQueue => self.leave_queues(NodeSet::from_iter([node])),
             Then::Sweep(footprint, until) => {
                 let (core, subject) = (Arc::clone(&self.core), Arc::clone(&self.subject));
                 self.core.sweeper.push(Leftover { core, subject, footprint, until });
@@ -301,27 +312,28 @@ impl Inbox for Exchange {
 enum Then {
     Nothing,
     Release(Next),
-    LeaveQueue,
     Sweep(Footprint, Moment),
 }
 
 impl Inner {
+    /// Whether nobody counts the reply to a grant any more, and it is one.
+    fn is_late(&self, verb: VerbKind, reply: &Reply) -> bool {
+        let answers = matches!(reply, Reply::Granted { .. } | Reply::Refused(_));
+        verb == VerbKind::Grant && answers && self.leaving.is_some()
+    }
+
     /// Takes in what a reply says about where the lock is.
-    fn note(&mut self, node: NodeId, verb: VerbKind, reply: &Reply, core: &Core) -> Then {
+    fn note(&mut self, node: NodeId, verb: VerbKind, reply: &Reply, now: Moment) -> Then {
         self.awaited = self.awaited.saturating_sub(1);
         match verb {
             VerbKind::Grant => {
                 self.footprint.on_grant(node, reply);
                 let is_queued = matches!(reply, Reply::Refused(View { place: Some(_), .. }));
                 match (&mut self.continuity, reply) {
-                    (Some(_), _) if is_queued => return Then::LeaveQueue,
-                    (Some(continuity), _) => continuity.late_grant(node, reply, core.clock.now()),
+                    (Some(continuity), _) => continuity.late_grant(node, reply, now),
                     (None, Reply::Granted { .. }) => self.granted.insert(node),
                     (None, _) if is_queued => self.refused.insert(node),
                     (None, _) => {}
-                }
-                if self.leaving.is_some() && matches!(reply, Reply::Granted { .. } | Reply::Refused(_)) {
-                    core.late.note(node, self.began, core.clock.now());
                 }
                 if let (Some(next), true, Reply::Granted { .. }) = (self.leaving, self.is_patient, reply) {
                     return Then::Release(next);

@@ -147,6 +147,9 @@ while at <= last or kept do
       try('ZREM', queue, entry)
     else
       try('PEXPIRE', queue, 60000)
+      if try('ZCARD', queue) > 4096 then
+        try('ZREM', queue, try('ZRANGE', queue, -1, -1)[1])
+      end
     end
   end
   if serves then

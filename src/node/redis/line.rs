@@ -3,7 +3,7 @@
 //! A turn is written by whoever has something to send while nothing is on the way; what comes up meanwhile waits and goes
 //! out together, as the next turn, when the last answer is in.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::io;
 use std::sync::Arc;
 use std::task::Context;
@@ -146,6 +146,7 @@ impl Line {
         let share = queue.len().min(TURN_MAX);
         let mut turn: Vec<Envelope> = queue.drain(..share).collect();
         if turn.len() > 1 {
+            withdraw_released(&mut turn, outbox);
             // The same lock can be taken again in the turn that gives it back.
             turn.sort_by_key(|envelope| !envelope.request.verb.is_release());
         }
@@ -342,5 +343,21 @@ impl Line {
         let locker = self.prefix.locker_of(str::from_utf8(channel).ok()?)?;
         let (after, lock) = str::from_utf8(message).ok()?.split_once(' ')?;
         Some((locker, self.prefix.resource_of(lock)?, Duration::from_millis(after.parse().ok()?)))
+    }
+}
+
+/// A grant whose release waits in the same turn is not sent at all: its caller has given up, and releases go first.
+fn withdraw_released(turn: &mut Vec<Envelope>, outbox: &mut Outbox) {
+    if !turn.iter().any(|envelope| matches!(envelope.request.verb, Verb::Grant { .. })) {
+        return;
+    }
+    let id = |envelope: &Envelope| envelope.request.subject.holder.id();
+    let released: HashSet<_> = turn.iter().filter(|e| e.request.verb.is_release()).map(id).collect();
+    if released.is_empty() {
+        return;
+    }
+    let withdrawn = |e: &mut Envelope| matches!(e.request.verb, Verb::Grant { .. }) && released.contains(&id(e));
+    for envelope in turn.extract_if(.., withdrawn) {
+        outbox.fail(envelope.answer, FaultKind::Withdrawn);
     }
 }
