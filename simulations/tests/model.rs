@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 use simulations::model::{Bounds, Found, Mutant, Setup, Time, World, search};
+use simulations::waiting;
 
 fn searched(setup: Setup) -> Found {
     search(&World::new(setup).unwrap(), Bounds::default())
@@ -71,4 +72,22 @@ fn a_story_reads_as_one() {
             "T1 broken: A and B both hold token 1",
         ]
     );
+}
+
+#[test]
+fn every_process_that_waits_gets_the_lock() {
+    let setup = waiting::Setup { held: true, prompt: true, nodes_lost: 1, ..waiting::Setup::well(3, 2) };
+    let found = waiting::search(&waiting::World::new(setup).unwrap());
+    assert!(found.broken.is_none(), "{:?}", found.broken);
+    assert!(found.happens.iter().all(|(_, seen)| *seen), "{:?}", found.happens);
+    assert_eq!(found.states, 18_906);
+}
+
+#[test]
+fn every_wrong_way_to_wait_is_told_in_a_shortest_story() {
+    for mutant in waiting::Mutant::ALL {
+        let found = waiting::search(&waiting::World::new(waiting::Setup::showing(mutant)).unwrap());
+        let story = found.broken.unwrap_or_else(|| panic!("{mutant:?} breaks nothing"));
+        assert!((4..=15).contains(&story.steps()), "{story}");
+    }
 }
