@@ -49,8 +49,8 @@ pub(super) struct LocalQueue {
 struct State {
     waiting: VecDeque<Arc<LocalWaiter>>,
     turn: Option<Turn>,
-    /// While the task that has the permit contends with other processes.
-    contender: Option<Contender>,
+    /// While the task that has the permit contends with other processes; in a box, for leases are many.
+    contender: Option<Box<Contender>>,
     /// By this name nodes may have put this process in their queues.
     queued_as: Option<(Waiter, Label)>,
 }
@@ -206,7 +206,7 @@ impl LocalQueue {
         let mut state = self.state();
         let contender = state.contender.get_or_insert_with(|| {
             let expected = core.queues.is_contended(self.resource.slot());
-            Contender::new(core.quorum, core.queues.waiter(core.roster.round_trip()), expected, now)
+            Box::new(Contender::new(core.quorum, core.queues.waiter(core.roster.round_trip()), expected, now))
         });
         let (waiter, waits) = (contender.waiter(), contender.ask(now));
         if waits.is_some() {
