@@ -24,6 +24,8 @@ use support::{Events, Proxy, RedisServer, eventually, servers};
 const PROMPT: Duration = Duration::from_secs(10);
 /// So long that no test sees a lock end by itself.
 const TTL: Duration = Duration::from_secs(30);
+/// For so long dials are counted; with the pauses there are about nine.
+const WATCHED: Duration = Duration::from_secs(2);
 
 #[tokio::test]
 async fn a_connection_reset_in_the_middle_of_a_held_lease_does_not_lose_it() {
@@ -232,12 +234,12 @@ async fn a_login_that_works_is_no_reason_to_dial_without_a_pause() {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let dials = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let dials = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&dials);
     let server = tokio::spawn(async move {
         loop {
             let (mut client, _) = listener.accept().await.unwrap();
-            counted.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            counted.fetch_add(1, Ordering::SeqCst);
             tokio::spawn(async move {
                 let mut bytes = [0; 4096];
                 while let Ok(count @ 1..) = client.read(&mut bytes).await {
@@ -254,9 +256,13 @@ async fn a_login_that_works_is_no_reason_to_dial_without_a_pause() {
         }
     });
     let url = format!("redis://127.0.0.1:{port}");
-    let outcome = redfence::Redlock::builder().urls([url]).connect().await;
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    let dials = dials.load(std::sync::atomic::Ordering::SeqCst);
-    assert!((2..=40).contains(&dials), "{dials} dials in 2 s, {:?}", outcome.is_ok());
+    let node = RedisNode::open(Address::parse(&url).unwrap(), RedisNodeOptions::default()).unwrap();
+    let redlock = Redlock::builder().node(node).build().unwrap();
+    assert!(redlock.try_acquire("r").await.is_err());
+    let count = || dials.load(Ordering::SeqCst);
+    // Each new connection is looked at, and so ended.
+    eventually(PROMPT, "it dials again", async || count() >= 2).await;
+    tokio::time::sleep(WATCHED).await;
+    assert!(count() <= 40, "{} dials, {WATCHED:?} after the second", count());
     server.abort();
 }

@@ -8,7 +8,7 @@ use redfence::{Clock as _, Holder, Moment, Resource, SystemClock};
 use crate::Outcome;
 use crate::support::{RedisServer, servers};
 
-/// Connections that one process opens to a server at the most, whoever it belongs to.
+/// Connections that one process opens to a server at the most, of any contestant.
 const CONNECTIONS_A_PROCESS: usize = 8;
 
 /// Servers on loopback that keep nothing on disk, of which one may have fallen silent.

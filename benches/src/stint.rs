@@ -57,7 +57,7 @@ impl Stint {
         self.begins().after(self.time)
     }
 
-    /// Does it, in the process that was told to.
+    /// Does it, in the process that got the order.
     pub(crate) async fn run(self, locker: &Locker) -> Outcome<Record> {
         until(self.begins()).await;
         let ends = self.ends();

@@ -26,7 +26,7 @@ const CLEAN_LOOKS: usize = 10;
 const LOOKS_MAX: usize = 400;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(3);
 
-/// Processes that are told the same. They are ended when this is dropped.
+/// Processes that get the same orders. They are ended when this is dropped.
 pub(crate) struct Team {
     workers: Vec<Worker>,
 }

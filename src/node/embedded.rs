@@ -45,7 +45,7 @@ impl EmbeddedNode {
         Self { state: Arc::new(Mutex::new(state)), clock, listeners: Arc::default() }
     }
 
-    /// Does what `request` asks, now, and wakes those who are to be woken.
+    /// Does what `request` asks, now, and sends the wakes.
     pub fn apply(&self, request: &Request) -> Reply {
         let now = self.clock.wall();
         let reply = self.with_state(|state| state.apply(now, request));
@@ -53,7 +53,7 @@ impl EmbeddedNode {
         reply
     }
 
-    /// Does what these requests ask, in one step, and wakes those who are to be woken when it is over.
+    /// Does what these requests ask, in one step, and sends the wakes when it is over.
     pub fn apply_batch(&self, requests: &[Request]) -> Vec<Reply> {
         let now = self.clock.wall();
         let replies = self.with_state(|state| state.apply_batch(now, requests));

@@ -1,4 +1,4 @@
-//! [`WakeListener`]: takes in what a node tells those who wait.
+//! [`WakeListener`]: takes in what a node tells a locker that waits.
 
 use std::time::Duration;
 

@@ -46,7 +46,7 @@ pub trait Node: Send + Sync + 'static {
         self.send(second.0, second.1);
     }
 
-    /// From now on passes what `locker` is told to `listener`, as from the node called `id`. A node that wraps a node
+    /// From now on passes the wakes of `locker` to `listener`, as from the node called `id`. A node that wraps a node
     /// passes this on. Wakes may get lost.
     fn listen(&self, id: NodeId, locker: LockerId, listener: Weak<dyn WakeListener>);
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{LockerId, Resource, Waiter, WallTime};
 
-/// Those who wait for one lock, the first one first.
+/// The entries of one lock's queue, the first one first.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub(super) struct Queue {
     /// In the order of their scores, and of their texts where those are equal, as a sorted set has them.

@@ -228,7 +228,7 @@ impl NodeState {
 
     fn leave(&mut self, now: WallTime, subject: &Subject) -> Reply {
         self.dequeue(subject);
-        // A lock that is free may have been reserved for it until a moment ago, and nobody else was told.
+        // A lock that is free may have been reserved for it until a moment ago, and no other was woken.
         if !self.locks.contains_key(&subject.resource) || self.is_reserved_for(subject) {
             self.serve(now, &subject.resource, Tells::First);
         }

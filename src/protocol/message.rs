@@ -177,7 +177,7 @@ impl Verb {
     /// A plain release: the first in the queue is next.
     pub const RELEASE: Self = Self::Release { next: Next::Queue(Tells::First) };
 
-    /// Whether it is a release, whoever is next.
+    /// Whether it is a release, with any next one.
     #[must_use]
     pub const fn is_release(&self) -> bool {
         matches!(self, Self::Release { .. })

@@ -141,7 +141,7 @@ impl Attempt {
                 Step::Wait | Step::Seal(..) => {}
                 Step::Won(win) => return Ok((win, rollback.disarm(&win, settings.node_timeout))),
                 Step::Lost(defeat) => {
-                    // As old as the attempt: its own entry comes before those of whoever arrived since.
+                    // As old as the attempt: its own entry comes before all that arrived since.
                     let waited = ask.waits.map(|waits| waits.waited + core.clock.now().since(began));
                     let retreat = Some(rollback.retreat(protocol::rollback(&defeat, core.quorum, waited)));
                     return Err(Lost { defeat, retreat });

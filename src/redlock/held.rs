@@ -120,7 +120,7 @@ impl Held {
         *self.permit() = Some(permit);
     }
 
-    /// Takes the permit: whoever has it lets the next task of this process have its turn.
+    /// Takes the permit: the one that has it lets the next task of this process have its turn.
     pub(super) fn take_permit(&self) -> Option<Permit> {
         self.permit().take()
     }

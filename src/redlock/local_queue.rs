@@ -249,7 +249,7 @@ impl LocalQueue {
         self.state().turn = None;
     }
 
-    /// How long the contender sleeps, from `now`; `None` where it asks at once. And after how many attempts that timed out.
+    /// Until when the contender sleeps, and how many attempts in a row timed out; `None` where nobody contends.
     pub(super) fn asks_at(&self) -> Option<(Moment, u32)> {
         self.state().contender.as_ref().map(|contender| (contender.asks_at(), contender.timeouts()))
     }

@@ -91,7 +91,7 @@ async fn sweep(leftover: Leftover, under_way: &Semaphore) {
         let exchange = Exchange::open(&core, Arc::clone(&subject), Phase::Release, footprint, until);
         let asked = footprint.outstanding();
         exchange.send(asked, &crate::protocol::Verb::RELEASE);
-        // Whoever does not answer within the pause is asked again after the next one.
+        // A node that does not answer in time is asked again after the next pause.
         let _ = tokio::time::timeout(ANSWERS_WITHIN, exchange.filled(asked.len())).await;
         for (node, reply) in exchange.take() {
             footprint.on_release(node, &reply);

@@ -88,7 +88,7 @@ impl FaultNode {
         self.rule(move |request| if kind(&request.verb) { fate } else { Fate::Through });
     }
 
-    /// The node passes no wakes on from now on, and says so to those who listen, as one that forbids to subscribe.
+    /// The node passes no wakes on from now on, and says so to its listeners, as one that forbids to subscribe.
     pub fn make_deaf(&self) {
         self.network().is_deaf = true;
     }

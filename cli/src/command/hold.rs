@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use redfence::node::redis::RedisNodeOptions;
 use redfence::protocol::Backoff;
 use redfence::{Builder, Clock as _, ConnectError, Entropy, Guard, Redlock, Resource, SystemClock};
 
@@ -47,14 +48,14 @@ pub(super) async fn hold(
 
 /// Connects. Where servers are too slow to be dialled in time, because many processes start at once, again until the wait is over.
 async fn connect(builder: Builder, wait: Duration) -> Result<Redlock, ConnectError> {
-    let began = SystemClock.now();
+    let (began, dial_timeout) = (SystemClock.now(), RedisNodeOptions::default().dial_timeout);
     let entropy = Entropy::from_system();
     let mut pauses = Backoff::new(PAUSES.0, PAUSES.1, || entropy.u32());
     loop {
         let tried = SystemClock.now();
         let outcome = builder.clone().connect().await;
         let now = SystemClock.now();
-        let is_slow = now.since(tried) >= DIAL_TIMEOUT;
+        let is_slow = now.since(tried) >= dial_timeout;
         match (&outcome, pauses.next()) {
             (Err(ConnectError::NoQuorum { .. }), Some(pause)) if is_slow && now.since(began) + pause < wait => {
                 tokio::time::sleep(pause).await;
@@ -64,8 +65,6 @@ async fn connect(builder: Builder, wait: Duration) -> Result<Redlock, ConnectErr
     }
 }
 
-/// What the library allows for dialling and login unless it is told otherwise.
-const DIAL_TIMEOUT: Duration = Duration::from_secs(1);
 /// The first and the longest pause between two tries to connect.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 

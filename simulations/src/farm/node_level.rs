@@ -230,7 +230,7 @@ impl NodeLevel {
         }
     }
 
-    /// The locker is told over the connection that stands, behind the replies that are on their way; or is not.
+    /// A wake goes over the connection that stands, behind the replies that are on their way; or it is lost.
     fn pass_on(&self, links: &mut [Link], weather: &Weather, node: u8, wake: &Wake) {
         let mut links = links.iter_mut().enumerate();
         let its = links.find(|(_, link)| link.node == node && link.open && link.subscribed.contains(&wake.locker));

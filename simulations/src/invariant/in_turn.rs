@@ -8,7 +8,7 @@ use super::{Promise, Violation, Wait, at};
 use crate::history::Micros;
 use crate::plan::Plan;
 
-/// Whoever came so much later was not there at the same time.
+/// One that came so much later was not there at the same time.
 const LATER_US: Micros = 20_000;
 /// So many may overtake one that waits.
 const OVERTAKES_MAX: usize = 6;

@@ -57,7 +57,7 @@ pub enum Mutant {
     NoticeIsGrant,
     /// A lease is handed over to tasks that came after the nodes were asked, and nothing is said about it.
     HandOverToLatecomers,
-    /// Whoever is next is not woken, and finds out when the lock would have ended.
+    /// The next one is not woken, and finds out when the lock would have ended.
     WakeIsLost,
     /// A lock is reserved for the first in the queue, though its process is gone.
     DeadHeadIsNext,

@@ -7,7 +7,7 @@
 //!
 //! What runs is shipped: [`Contender`](redfence::protocol::Contender), [`rollback`](redfence::protocol::rollback),
 //! [`Acquire`](redfence::protocol::Acquire), [`Footprint`](redfence::protocol::Footprint) and
-//! [`NodeState`](redfence::node::NodeState). What an exchange sends when (`round.rs`) is told anew: the shipped one is not a pure machine.
+//! [`NodeState`](redfence::node::NodeState). What an exchange sends when is written anew in `round.rs`: the shipped one is not a pure machine.
 //!
 //! What is asked:
 //!

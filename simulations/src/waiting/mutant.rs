@@ -13,7 +13,7 @@ pub enum Mutant {
     OrdersDiffer,
     /// A node does not mind a process that leaves.
     LeaveWakesNobody,
-    /// Whoever lost to another gives back, and nobody is woken.
+    /// One that lost to another gives back, and nobody is woken.
     QuietRivals,
 }
 

@@ -51,7 +51,7 @@ pub(super) struct Line {
     pub(super) ended: bool,
 }
 
-/// On its way to a node. Attempts are told by their names.
+/// On its way to a node. Names tell attempts apart.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Mail {
     Grant(usize, Option<Waits>),

@@ -23,7 +23,7 @@ const WITHIN: Duration = Duration::from_secs(5);
 const LONG_GRACE: Duration = Duration::from_millis(900);
 const SHORT_GRACE: Duration = Duration::from_millis(1);
 
-/// One that waits, and what it is told.
+/// One that waits, and the wakes that reach it.
 struct Waiting<'a> {
     party: Party<'a>,
     heard: Arc<Heard>,
@@ -80,7 +80,7 @@ impl<'a> Suite<'a> {
         let (holder, [one, other]) = self.holder_and_two("reserve", 410, LONG_GRACE).await?;
         holder.expect(rule, Verb::Release { next: Next::Queue(Tells::Both) }, &Reply::Released).await?;
         one.is_woken(rule, Duration::ZERO).await?;
-        other.is_woken("the second is told when the reservation ends", LONG_GRACE).await?;
+        other.is_woken("the second is woken for the end of the reservation", LONG_GRACE).await?;
         let view = self.party("reserve", 419)?.refused("a reserved lock is not free", grant(None)).await?;
         let reserved = view.occupant.as_deref().and_then(Waiter::reserved).map(|(waiter, _)| waiter);
         let is_brief = view.ttl_left.is_some_and(|left| left <= LONG_GRACE);
@@ -110,7 +110,7 @@ impl<'a> Suite<'a> {
         holder.expect(rule, Verb::Release { next: Next::Queue(Tells::Nobody) }, &Reply::Released).await?;
         other.is_queued("it stays in the queue until it asks", 1, 1).await?;
         ensure(rule, matches!(one.asks(5, false).await, Reply::Granted { .. }), &"the one that it is reserved for")?;
-        ensure(rule, one.is_asleep() && other.is_asleep(), &"nobody was told")
+        ensure(rule, one.is_asleep() && other.is_asleep(), &"a wake came")
     }
 
     async fn a_lock_that_is_taken_again_at_once_wakes_nobody(&self) -> Result<(), Broken> {

@@ -6,19 +6,19 @@
 --   O<n>  ttl in ms, floor, waited us, entry  The same, also if the lock is reserved for another.
 --   S     token                               If the lock is still the holder's, raises the counter to at least the token: answers 1.
 --   E     ttl in ms                           If the lock is still the holder's, lets it live on: answers 1.
---   R                                         If the lock is the holder's, it is reserved for the first in the queue, which is told: answers 1.
---   T                                         The same, and the second is told when the reservation ends.
---   Q                                         The same, but nobody is told, for other nodes do that, and the first stays in the queue.
+--   R                                         If the lock is the holder's, it is reserved for the first in the queue, which is woken: answers 1.
+--   T                                         The same, and the second learns when the reservation ends.
+--   Q                                         The same, but nobody is woken, for other nodes do that, and the first stays in the queue.
 --   K                                         As R, unless a grant behind it in this call takes the lock.
 --   B     waited us, entry                    As R, with the caller in the queue again.
 --   M     waited us, entry                    As N, with the caller in the queue again.
---   N                                         If the lock is the holder's, it is free, and nobody is told: answers 1.
---   F                                         Lets the next grant draw a greater number, whoever has the lock; then as R.
+--   N                                         If the lock is the holder's, it is free, and nobody is woken: answers 1.
+--   F                                         Lets the next grant draw a greater number, in any case; then as R.
 --   L     entry                               The caller waits no longer; a lock that is free or reserved for it goes to the next: answers 1.
 -- Where the lock is not the holder's, or not to be had, the answer is {holder, ms left, counter if it is a key, how many wait before
 -- the caller; -1 if it is not in the queue}.
 -- A queue is a sorted set of entries "<locker>:<number>:<grace in ms> <label>". Its scores are this server's clock minus the time
--- waited. The lock is reserved for the first by the value "next:<entry>", for its grace; and it is told so over the channel
+-- waited. The lock is reserved for the first by the value "next:<entry>", for its grace, and the wake goes over the channel
 -- "<prefix>:wake:<locker>", in the words "<in so many ms> <lock>". A locker that PUBLISH does not reach is gone, and skipped.
 -- There are no functions here, because a script defines them anew at every call. So each step has one place in the loop, and
 -- locks that were kept in vain come around once more, as requests without a verb.
@@ -82,7 +82,7 @@ while at <= last or kept do
   elseif what == 76 then
     local left, occupant = ARGV[at + 2], try('GET', lock)
     try('ZREM', queue, left)
-    -- A lock that is free may have been reserved for it until a moment ago, and nobody else was told.
+    -- A lock that is free may have been reserved for it until a moment ago, and no other was woken.
     serves, answer, at = not occupant or occupant == 'next:' .. left, 1, at + 3
   elseif what then
     local taken = try('GET', lock)
@@ -153,10 +153,10 @@ while at <= last or kept do
     end
   end
   if serves then
-    -- Where nobody is told the first stays: this server may be wrong about who that is, and nobody would know.
+    -- Where nobody is woken the first stays: this server may be wrong about who that is, and nobody would know.
     local first, done = (what == 81 and try('ZRANGE', queue, 0, 0) or try('ZPOPMIN', queue))[1], false
     while first and not done do
-      local grace = string.match(first, '^%x+:%d+:(%d+) ')
+      local grace = string.match(first, '^%x+:%d+:(%d%d?%d?%d?) ')
       local wakes = (string.match(lock, '^{([^}]*):%d+}') or '') .. ':wake:'
       local received = grace and (what == 81 or try('PUBLISH', wakes .. sub(first, 1, 16), '0 ' .. lock))
       if received == true or type(received) == 'number' and received > 0 then

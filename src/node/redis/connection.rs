@@ -57,8 +57,8 @@ impl Route {
                 }
             }
             let main = self.log_in(ProtocolVersion::RESP2).await?;
-            let ear = self.log_in(ProtocolVersion::RESP2).await;
-            Ok((main, ear.map_or(Pushes::None, Pushes::Apart)))
+            let apart = self.log_in(ProtocolVersion::RESP2).await;
+            Ok((main, apart.map_or(Pushes::None, Pushes::Apart)))
         })
         .await
     }

@@ -39,7 +39,7 @@ enum Way {
     Dialing,
     /// In use.
     Up(Box<Line>),
-    /// Writing failed; the courier is told. Whether anything was answered before.
+    /// Writing failed, and the courier has to know. Whether anything was answered before.
     Broken(Fault, Vec<Envelope>, bool),
     /// The last dial failed, so requests fail as well.
     Down(Fault),
@@ -223,7 +223,7 @@ impl Desk {
         self.admitted.store(session, Ordering::Relaxed);
     }
 
-    /// `listener` takes in what `locker` is told from now on.
+    /// `listener` takes in the wakes of `locker` from now on.
     pub(super) fn listen(&self, node: NodeId, locker: LockerId, listener: Weak<dyn WakeListener>) {
         self.lock().listeners.push((node, locker, listener));
     }

@@ -191,7 +191,7 @@ fn letter_and<'a>(word: &'a mut [u8; 12], letter: u8, digits: &str) -> &'a [u8] 
     word.get(..=digits.len()).unwrap_or_default()
 }
 
-/// Lets the server send what `locker` is told, and tries whether it may be told anything.
+/// Asks the server for the wakes of `locker`, and tries whether one comes through.
 pub(super) fn subscribe(out: &mut Vec<u8>, channel: &str) {
     out.array(2);
     [&b"SUBSCRIBE"[..], channel.as_bytes()].into_iter().for_each(|word| out.bulk(word));

@@ -54,19 +54,19 @@ impl Prefix {
         Resource::new(name).ok().filter(|resource| self.lock(resource) == lock)
     }
 
-    /// The queue of those who wait for a resource.
+    /// The queue of a resource.
     #[must_use]
     pub fn queue(&self, resource: &Resource) -> String {
         self.key("queue", resource)
     }
 
-    /// The channel over which a locker is told that a lock is reserved for it.
+    /// The channel for the wakes of a locker.
     #[must_use]
     pub fn wake(&self, locker: LockerId) -> String {
         format!("{}:wake:{locker}", self.0)
     }
 
-    /// The locker that is told over this channel; `None` for every other channel.
+    /// The locker whose channel this is; `None` for every other channel.
     #[must_use]
     pub fn locker_of(&self, channel: &str) -> Option<LockerId> {
         channel.strip_prefix(&*self.0)?.strip_prefix(":wake:")?.parse().ok()

@@ -88,9 +88,9 @@ enum Call {
     AskForTrace,
     /// It is tried whether that can be told at all.
     TryToLoad,
-    /// What a locker is told is to come in over this connection.
+    /// The server is to send the wakes of a locker over this connection.
     Subscribe,
-    /// It is tried whether a locker can be told anything.
+    /// It is tried whether a wake comes through.
     TryToPublish,
 }
 
@@ -203,7 +203,7 @@ impl Line {
         }
     }
 
-    /// Lets what `locker` is told come in, once a connection, before it waits for the first time.
+    /// Asks for the wakes of `locker`, once a connection, before it waits for the first time.
     fn subscribe(&mut self, locker: LockerId, outbox: &mut Outbox) {
         let Some(channel) = self.subscription.begin(&self.prefix, locker) else { return };
         match &mut self.pushes {

@@ -1,4 +1,4 @@
-//! [`Subscription`]: whether what the lockers of one connection are told comes in.
+//! [`Subscription`]: whether the wakes of the lockers of one connection come in.
 
 use super::keys::Prefix;
 use crate::LockerId;
@@ -27,12 +27,12 @@ impl Subscription {
         self.confirmed += 1;
     }
 
-    /// Nobody is told anything over this connection; true where that is news.
+    /// No wakes come over this connection; true where that is news.
     pub(super) const fn refuse(&mut self) -> bool {
         !std::mem::replace(&mut self.is_deaf, true)
     }
 
-    /// Whether a request may wait to be told. Where messages come over another connection than the requests go, the
+    /// Whether a request may wait for a wake. Where messages come over another connection than the requests go, the
     /// subscription has to stand first.
     pub(super) const fn may_wait(&self, apart: bool) -> bool {
         !self.is_deaf && (!apart || self.confirmed == self.lockers.len())

@@ -61,7 +61,7 @@ impl Fault {
         matches!(self, Self::NodeHungBefore | Self::NodeHangs | Self::NodeDies)
     }
 
-    /// Lets it happen; those who are stopped by it.
+    /// Lets it happen; the workers that it stops.
     async fn befall(self, stage: &mut Stage, team: &mut Team) -> Outcome<Vec<Worker>> {
         let first = stage.first_of(RESOURCE)?;
         match self {

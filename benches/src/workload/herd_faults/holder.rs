@@ -18,7 +18,7 @@ use crate::worker::{Order, Setup, Worker};
 
 /// How long the lock lives that nobody renews.
 const TTL: Duration = Duration::from_secs(2);
-/// What a worker holds that was told to hold one lease.
+/// What a worker holds that was ordered to hold one lease.
 const HELD: &str = "lease:0";
 /// The others have come by then, and the holder is stopped.
 const COMING: Duration = Duration::from_secs(1);
