@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use redfence::node::redis::Prefix;
-use redfence::{HandOver, Redlock, Resource};
+use redfence::{HandOver, Redlock, Resource, Waiter};
 use support::set::patiently_over;
 use support::{RedisServer, eventually, servers};
 
@@ -176,4 +176,34 @@ async fn a_lock_that_passes_inside_a_process_wakes_nobody_until_the_process_is_d
         "{:?}",
         servers.iter().map(publishes).collect::<Vec<_>>()
     );
+}
+
+/// Any client of a server may write to a queue.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_entry_reserves_a_lock_for_longer_than_ten_seconds() {
+    let servers = servers(1);
+    let (queue, lock) = {
+        let resource = Resource::new("r").unwrap();
+        (Prefix::default().queue(&resource), Prefix::default().lock(&resource))
+    };
+    let holder = patiently_over(&servers).connect().await.unwrap();
+    let guard = holder.acquire("r").await.unwrap();
+    let waiting = patiently_over(&servers).connect().await.unwrap();
+    let task = {
+        let waiting = waiting.clone();
+        tokio::spawn(async move { drop(waiting.acquire("r").await) })
+    };
+    eventually(PROMPT, "it is in the queue", async || queued(&servers[0]) == 1).await;
+    let entry = servers[0].command(&["ZRANGE", &queue, "0", "-1"]);
+    let (waiter, _) = Waiter::of_entry(&entry).unwrap();
+    task.abort();
+    eventually(PROMPT, "it has left the queue", async || queued(&servers[0]) == 0).await;
+    // Wakes still reach this locker, and no task of it wants the lock.
+    let meddled = format!("{}:1:86400000 x", waiter.locker);
+    assert_eq!(servers[0].command(&["ZADD", &queue, "0", &meddled]), "1");
+    drop(guard.release().await);
+    let left = servers[0].command(&["PTTL", &lock]);
+    assert!(left.parse::<i64>().unwrap() < 10_000, "reserved for {left} ms");
+    assert!(holder.try_acquire("r").await.is_ok());
+    drop(waiting);
 }
