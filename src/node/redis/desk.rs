@@ -225,7 +225,10 @@ impl Desk {
 
     /// `listener` takes in the wakes of `locker` from now on.
     pub(super) fn listen(&self, node: NodeId, locker: LockerId, listener: Weak<dyn WakeListener>) {
-        self.lock().listeners.push((node, locker, listener));
+        let listeners = &mut self.lock().listeners;
+        // A node that many lockers use one after another does not keep them all.
+        listeners.retain(|(.., listener)| listener.strong_count() > 0);
+        listeners.push((node, locker, listener));
     }
 
     fn refuse(&self, envelopes: impl IntoIterator<Item = Envelope>, fault: &Fault) {
