@@ -25,7 +25,7 @@ use tracing::field::{Field, Visit};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
-use crate::redlock::chronicle::TARGET;
+use crate::redlock::lease::events::TARGET;
 use crate::verifier::Verdict;
 use crate::{Clock, FencingToken, Resource, SystemClock};
 

@@ -6,17 +6,18 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::core::Core;
-use super::drive::{self, Ask, Attempt, Lost};
+use super::Redlock;
 use super::error::AcquireError;
 use super::guard::Guard;
 use super::hand_over::{self, ask_anew, new_subject};
-use super::held::Held;
-use super::local_queue::{Entered, LocalQueue, LocalWaiter, Permit, Wakeup, enter};
+use super::lease::events as chronicle;
 use super::settings::Settings;
-use super::timer::sleep_until;
-use super::{Redlock, chronicle};
 use crate::protocol::{Defeat, FaultKind, Vote};
+use crate::redlock::env::Core;
+use crate::redlock::env::timer::sleep_until;
+use crate::redlock::lease::active::Held;
+use crate::redlock::round::drive::{self, Ask, Attempt, Lost};
+use crate::redlock::wait::local_queue::{Entered, LocalQueue, LocalWaiter, Permit, Wakeup, enter};
 use crate::{Moment, Resource, Waiter};
 
 /// However little of the wait is left, an attempt gets this long: one round trip on a local network.

@@ -4,16 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Redlock;
-use super::core::{Core, Levels};
 use super::error::ConfigError;
-use super::keeper::Keeper;
-use super::late::LateAnswers;
-use super::local_queue::LocalQueues;
-use super::roster::Roster;
 use super::settings::{HandOver, Wishes};
-use super::sweeper::Sweeper;
 use crate::node::{Node, TokioSpawner};
 use crate::protocol::Quorum;
+use crate::redlock::env::late::LateAnswers;
+use crate::redlock::env::{Core, Levels};
+use crate::redlock::lease::renewer::Keeper;
+use crate::redlock::membership::roster::Roster;
+use crate::redlock::round::sweeper::Sweeper;
+use crate::redlock::wait::local_queue::LocalQueues;
 use crate::{Clock, Entropy, LockerId, Spawner, SystemClock};
 
 /// The whole configuration of a [`Redlock`]. Contradictions are refused in one place, with a sentence.

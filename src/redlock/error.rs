@@ -232,7 +232,7 @@ fn before(votes: &Votes) -> String {
 }
 
 impl AcquireError {
-    pub(super) fn from_defeat(defeat: Defeat, terms: crate::protocol::Terms, attempts: u32, waited: Duration) -> Self {
+    pub(crate) fn from_defeat(defeat: Defeat, terms: crate::protocol::Terms, attempts: u32, waited: Duration) -> Self {
         match defeat {
             Defeat::Contended(votes) => Self::Contended { votes, attempts, waited },
             Defeat::NoQuorum(votes) => Self::NoQuorum { votes, attempts, waited },

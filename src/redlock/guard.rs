@@ -5,12 +5,12 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::drive;
 use super::error::{ExtendError, Lost};
-use super::exchange::Phase;
 use super::hand_over::{self, Passed};
-use super::held::Held;
 use crate::protocol::{LossCause, ReleaseOutcome};
+use crate::redlock::lease::active::Held;
+use crate::redlock::round::drive;
+use crate::redlock::round::exchange::Phase;
 use crate::{FencingToken, Holder, Lease, Resource};
 
 /// A held lease. It is renewed by itself unless configured otherwise, and released when it goes out of scope.

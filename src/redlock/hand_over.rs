@@ -3,18 +3,18 @@
 
 use std::sync::Arc;
 
-use super::core::Core;
-use super::drive::{self, Ask};
-use super::exchange::Phase;
-use super::held::Held;
-use super::local_queue::{LocalQueue, LocalWaiter, Permit, Wakeup};
 use super::settings::{HandOver, Settings};
-use super::turn::Turn;
 use crate::protocol::{LossCause, Next, Subject, Tells};
+use crate::redlock::env::Core;
+use crate::redlock::lease::active::Held;
+use crate::redlock::round::drive::{self, Ask};
+use crate::redlock::round::exchange::Phase;
+use crate::redlock::wait::local_queue::{LocalQueue, LocalWaiter, Permit, Wakeup};
+use crate::redlock::wait::turn::Turn;
 use crate::{Holder, HolderId, NodeSet, Resource, Waiter};
 
 /// What became of a lease whose section is over.
-pub(super) enum Passed {
+pub(crate) enum Passed {
     /// The next task has it.
     On,
     /// It was released on these nodes; the answers are to come.
@@ -22,7 +22,7 @@ pub(super) enum Passed {
 }
 
 /// The section of `held` is over: the task that waits is next, and where none does the lease is released.
-pub(super) fn pass_on(held: &Arc<Held>, reading: Option<Phase>) -> Passed {
+pub(crate) fn pass_on(held: &Arc<Held>, reading: Option<Phase>) -> Passed {
     let now = held.core.clock.now();
     let mut section: Option<Arc<Held>> = None;
     let mut permit = held.take_permit();
@@ -50,12 +50,12 @@ pub(super) fn pass_on(held: &Arc<Held>, reading: Option<Phase>) -> Passed {
 }
 
 /// Whether tasks of this process contend for the resource, and too few of them wait just now to go on in memory.
-pub(super) fn more_may_come(held: &Held) -> bool {
+pub(crate) fn more_may_come(held: &Held) -> bool {
     held.settings.hand_over != HandOver::Off && held.is_busy()
 }
 
 /// A section that was given to a task that is not there any more.
-pub(super) fn decline(held: &Arc<Held>) {
+pub(crate) fn decline(held: &Arc<Held>) {
     held.end(LossCause::Released);
     pass_on(held, None);
 }
@@ -111,7 +111,7 @@ fn release_and_ask(
 }
 
 /// What the task asks for that has the permit: tokens for all that wait behind it, and a place in the queue.
-pub(super) fn ask_anew(core: &Core, queue: &LocalQueue, settings: &Arc<Settings>) -> (Arc<Subject>, Ask) {
+pub(crate) fn ask_anew(core: &Core, queue: &LocalQueue, settings: &Arc<Settings>) -> (Arc<Subject>, Ask) {
     let (sections_max, _) = settings.turn_max;
     let wanted = match settings.hand_over {
         HandOver::Off => 1,
@@ -125,7 +125,7 @@ pub(super) fn ask_anew(core: &Core, queue: &LocalQueue, settings: &Arc<Settings>
 }
 
 /// A new holder for every attempt: a late grant of an earlier one can never be taken for this one.
-pub(super) fn new_subject(core: &Core, resource: &Resource, settings: &Settings, waiter: Waiter) -> Arc<Subject> {
+pub(crate) fn new_subject(core: &Core, resource: &Resource, settings: &Settings, waiter: Waiter) -> Arc<Subject> {
     let holder = Holder::new(HolderId::from_random(core.entropy.u128()), settings.label.clone());
     Arc::new(Subject { resource: resource.clone(), holder, waiter })
 }

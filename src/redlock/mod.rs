@@ -1,33 +1,19 @@
 //! The locker: runs the machines of [`protocol`](crate::protocol) against nodes.
 
 mod acquire;
+mod admin;
 mod builder;
-pub(crate) mod chronicle;
 #[cfg(feature = "redis")]
 mod connect;
-mod core;
-mod drive;
-#[cfg(feature = "redis")]
-mod durability;
+mod env;
 mod error;
-mod exchange;
-mod found;
 mod guard;
 mod hand_over;
-mod held;
-mod inspect;
-mod keeper;
-mod late;
-mod leave;
-mod listing;
-mod local_queue;
-mod operate;
-mod roster;
+pub(crate) mod lease;
+mod membership;
+mod round;
 mod settings;
-mod station;
-mod sweeper;
-mod timer;
-mod turn;
+mod wait;
 
 use std::fmt;
 use std::sync::Arc;
@@ -35,17 +21,17 @@ use std::time::Duration;
 
 use tracing::Instrument as _;
 
+pub use admin::inspect::{Agreement, Inspection, Row};
+pub use admin::list::{Listed, Listing, Partial};
+pub use admin::operate::{ForceOutcome, Forced, ForcedAt, ForcedRow, Reset, ResetError};
 pub use builder::Builder;
 pub use error::{AcquireError, ConfigError, ConnectError, ExtendError, FoundError, Lost, WithLockError};
 pub use guard::{Guard, LeaseHandle};
-pub use inspect::{Agreement, Inspection, Row};
-pub use listing::{Listed, Listing, Partial};
-pub use operate::{ForceOutcome, Forced, ForcedAt, ForcedRow, Reset, ResetError};
+pub use membership::node_health::{NodeCondition, NodeStatus};
 pub use settings::HandOver;
-pub use station::{NodeCondition, NodeStatus};
 
-use self::core::Core;
-use self::roster::Patience;
+use self::env::Core;
+use self::membership::roster::Patience;
 use self::settings::{Settings, Wishes};
 #[cfg(feature = "redis")]
 use crate::Clock;

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::error::ConfigError;
-use super::roster::Policy;
 use crate::Label;
 use crate::protocol::Terms;
+use crate::redlock::membership::roster::Policy;
 
 /// Whether a lease passes from one task of a process to the next with no network in between. Every section has a guard, a
 /// token and a loss signal of its own all the same.
@@ -25,40 +25,40 @@ pub enum HandOver {
 
 /// How leases are asked for.
 #[derive(Debug, Clone)]
-pub(super) struct Settings {
-    pub(super) terms: Terms,
-    pub(super) node_timeout: Duration,
-    pub(super) wait_max: Duration,
-    pub(super) max_hold: Option<Duration>,
-    pub(super) renewed: bool,
-    pub(super) label: Label,
-    pub(super) policy: Policy,
-    pub(super) hand_over: HandOver,
+pub(crate) struct Settings {
+    pub(crate) terms: Terms,
+    pub(crate) node_timeout: Duration,
+    pub(crate) wait_max: Duration,
+    pub(crate) max_hold: Option<Duration>,
+    pub(crate) renewed: bool,
+    pub(crate) label: Label,
+    pub(crate) policy: Policy,
+    pub(crate) hand_over: HandOver,
     /// The most sections, and the longest time, for which a process keeps a resource while others wait.
-    pub(super) turn_max: (u32, Duration),
+    pub(crate) turn_max: (u32, Duration),
 }
 
 /// What a builder was told; `None` stands for the default that fits the rest.
 #[derive(Debug, Clone)]
-pub(super) struct Wishes {
-    pub(super) ttl: Option<Duration>,
-    pub(super) drift_ppm: u32,
-    pub(super) min_validity: Option<Duration>,
-    pub(super) node_timeout: Option<Duration>,
-    pub(super) wait_max: Duration,
-    pub(super) max_hold: Option<Duration>,
-    pub(super) renewed: bool,
-    pub(super) label: Option<String>,
-    pub(super) max_ttl: Duration,
-    pub(super) declared_new: bool,
-    pub(super) durable: bool,
-    pub(super) hand_over: HandOver,
-    pub(super) turn_max: (u32, Duration),
+pub(crate) struct Wishes {
+    pub(crate) ttl: Option<Duration>,
+    pub(crate) drift_ppm: u32,
+    pub(crate) min_validity: Option<Duration>,
+    pub(crate) node_timeout: Option<Duration>,
+    pub(crate) wait_max: Duration,
+    pub(crate) max_hold: Option<Duration>,
+    pub(crate) renewed: bool,
+    pub(crate) label: Option<String>,
+    pub(crate) max_ttl: Duration,
+    pub(crate) declared_new: bool,
+    pub(crate) durable: bool,
+    pub(crate) hand_over: HandOver,
+    pub(crate) turn_max: (u32, Duration),
 }
 
 impl Wishes {
     /// The defaults.
-    pub(super) const DEFAULT: Self = Self {
+    pub(crate) const DEFAULT: Self = Self {
         ttl: None,
         drift_ppm: 10_000,
         min_validity: None,
@@ -81,7 +81,7 @@ impl Wishes {
     const TTL_MAX: Duration = Duration::from_secs(24 * 3_600);
 
     /// Checks the wishes against each other.
-    pub(super) fn check(&self) -> Result<Settings, ConfigError> {
+    pub(crate) fn check(&self) -> Result<Settings, ConfigError> {
         let ttl = self.ttl.unwrap_or_else(|| TTL.min(self.max_ttl));
         let ttl = Duration::from_millis(u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX));
         if ttl > Self::TTL_MAX {

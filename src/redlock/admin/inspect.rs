@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::error::ExtendError;
-use super::exchange::{Exchange, Phase};
-use super::{Lost, Redlock, drive};
 use crate::protocol::{ExtendDefeat, Fault, FaultKind, Footprint, LossCause, ReleaseOutcome, Reply, Subject, View};
+use crate::redlock::Redlock;
+use crate::redlock::error::ExtendError;
+use crate::redlock::error::Lost;
+use crate::redlock::round::drive;
+use crate::redlock::round::exchange::{Exchange, Phase};
 use crate::{Holder, HolderId, NodeId, NodeSet, Resource, ResourceError};
 
 /// What the nodes know of one resource. Advisory: it may have changed by the time anybody reads it.

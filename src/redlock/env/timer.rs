@@ -9,7 +9,7 @@ use crate::{Clock, Moment};
 const SUSPEND_SLICE: Duration = Duration::from_millis(500);
 
 /// Sleeps until `at`, by the clock.
-pub(super) async fn sleep_until(clock: &dyn Clock, at: Moment) {
+pub(crate) async fn sleep_until(clock: &dyn Clock, at: Moment) {
     while let Some(left) = at.checked_since(clock.now()).filter(|left| !left.is_zero()) {
         tokio::time::sleep(left.min(SUSPEND_SLICE)).await;
     }

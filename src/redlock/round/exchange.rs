@@ -8,18 +8,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use super::core::Core;
-use super::leave::leave;
-use super::sweeper::Leftover;
 use crate::node::{Answer, Inbox};
 use crate::protocol::{
     COUNTER_MAX, Continuity, Fault, FaultKind, Footprint, Next, Reply, Request, Subject, Tells, Verb, VerbKind, View,
     Win,
 };
+use crate::redlock::env::Core;
+use crate::redlock::round::leave::leave;
+use crate::redlock::round::sweeper::Leftover;
 use crate::{Moment, NodeId, NodeSet};
 
 /// The replies of one attempt, from its grants to its releases; or of one extension.
-pub(super) struct Exchange {
+pub(crate) struct Exchange {
     me: Weak<Self>,
     core: Arc<Core>,
     subject: Arc<Subject>,
@@ -53,7 +53,7 @@ struct Inner {
 
 /// What the reader of an exchange is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Phase {
+pub(crate) enum Phase {
     Acquire,
     Extend,
     Release,
@@ -78,7 +78,7 @@ impl Phase {
 
 impl Exchange {
     /// An exchange in `phase`; `footprint` is where locks of `subject` may be from the start.
-    pub(super) fn open(
+    pub(crate) fn open(
         core: &Arc<Core>,
         subject: Arc<Subject>,
         phase: Phase,
@@ -90,19 +90,19 @@ impl Exchange {
     }
 
     /// Whom it is about.
-    pub(super) const fn subject(&self) -> &Arc<Subject> {
+    pub(crate) const fn subject(&self) -> &Arc<Subject> {
         &self.subject
     }
 
     /// An extension is on its way: the locks may live until then, so a release is worth repeating until then.
-    pub(super) fn may_live_until(&self, until: Moment) {
+    pub(crate) fn may_live_until(&self, until: Moment) {
         let mut inner = self.lock();
         inner.until = inner.until.max(until);
     }
 
     /// Sends the release of `earlier` to the nodes where its lock is `outstanding`, and the grant `verb` of this attempt to each of
     /// `nodes`, right behind it.
-    pub(super) fn take_over(
+    pub(crate) fn take_over(
         self: &Arc<Self>,
         (earlier, outstanding, next): (&Arc<Self>, NodeSet, Next),
         nodes: NodeSet,
@@ -132,12 +132,12 @@ impl Exchange {
     }
 
     /// Sends `verb` to `nodes`, all at once.
-    pub(super) fn send(self: &Arc<Self>, nodes: NodeSet, verb: &Verb) {
+    pub(crate) fn send(self: &Arc<Self>, nodes: NodeSet, verb: &Verb) {
         self.send_each(nodes, &|_| verb.clone());
     }
 
     /// Sends each of `nodes` a verb of its own, all at once.
-    pub(super) fn send_each(self: &Arc<Self>, nodes: NodeSet, verb: &dyn Fn(NodeId) -> Verb) {
+    pub(crate) fn send_each(self: &Arc<Self>, nodes: NodeSet, verb: &dyn Fn(NodeId) -> Verb) {
         self.lock().awaited += nodes.len();
         for (id, node) in self.core.nodes().filter(|(id, _)| nodes.contains(*id)) {
             let (request, answer) = self.parcel(id, verb(id));
@@ -150,13 +150,13 @@ impl Exchange {
     /// # Cancel safety
     ///
     /// No reply is lost.
-    pub(super) async fn next(&self, at_least: usize) -> Vec<(NodeId, Reply)> {
+    pub(crate) async fn next(&self, at_least: usize) -> Vec<(NodeId, Reply)> {
         self.filled(at_least).await;
         self.take()
     }
 
     /// Waits until `count` replies are in, and leaves them there for [`Exchange::take`].
-    pub(super) async fn filled(&self, count: usize) {
+    pub(crate) async fn filled(&self, count: usize) {
         poll_fn(|context| {
             let mut inner = self.lock();
             if inner.queue.len() >= count {
@@ -170,24 +170,24 @@ impl Exchange {
     }
 
     /// Whether some node that was looked at remembers having been joined.
-    pub(super) fn has_seen_a_record(&self) -> bool {
+    pub(crate) fn has_seen_a_record(&self) -> bool {
         self.lock().queue.iter().any(|(_, reply)| matches!(reply, Reply::Sighted(sight) if sight.record.is_some()))
     }
 
     /// How many nodes that were looked at take part, whatever is known of the others.
-    pub(super) fn awake(&self) -> usize {
+    pub(crate) fn awake(&self) -> usize {
         let awake = |reply: &Reply| matches!(reply, Reply::Sighted(sight) if sight.is_awake());
         self.lock().queue.iter().filter(|(_, reply)| awake(reply)).count()
     }
 
     /// Takes what has come in, however little.
-    pub(super) fn take(&self) -> Vec<(NodeId, Reply)> {
+    pub(crate) fn take(&self) -> Vec<(NodeId, Reply)> {
         std::mem::take(&mut self.lock().queue)
     }
 
     /// The attempt was won: stops reading. Replies that come later are noted. Nodes that refused may have put this process in their
     /// queues: it waits there no longer.
-    pub(super) fn win(&self, win: &Win, grace: Duration) {
+    pub(crate) fn win(&self, win: &Win, grace: Duration) {
         let mut continuity = Continuity::begin(win, self.core.clock.now(), grace);
         let refused = {
             let mut inner = self.lock();
@@ -209,13 +209,13 @@ impl Exchange {
     }
 
     /// The nodes whose locks count in an extension of the lease that this attempt won.
-    pub(super) fn voters(&self) -> NodeSet {
+    pub(crate) fn voters(&self) -> NodeSet {
         self.lock().continuity.map_or(NodeSet::EMPTY, |continuity| continuity.voters())
     }
 
     /// The lease is over: sends the release to every node where the lock may be, and returns these nodes. From now on a release that
     /// stays unacknowledged when the last answer is in goes to the sweeper.
-    pub(super) fn leave(self: &Arc<Self>, reading: Option<Phase>) -> NodeSet {
+    pub(crate) fn leave(self: &Arc<Self>, reading: Option<Phase>) -> NodeSet {
         let next = Next::Queue(Tells::Both);
         let outstanding = self.prepare_to_leave(reading, next);
         let tellers = self.core.quorum_of(self.lock().footprint.present(), outstanding);
@@ -224,7 +224,7 @@ impl Exchange {
     }
 
     /// From now on what stays unacknowledged goes to the sweeper; returns where the release has to be sent.
-    pub(super) fn prepare_to_leave(&self, reading: Option<Phase>, next: Next) -> NodeSet {
+    pub(crate) fn prepare_to_leave(&self, reading: Option<Phase>, next: Next) -> NodeSet {
         let mut inner = self.lock();
         inner.leaving = Some(next);
         inner.reading = reading;
@@ -234,7 +234,7 @@ impl Exchange {
 
     /// The attempt was lost: sends the release to the nodes that granted. Those that have not answered yet mostly refuse, so they get
     /// it when they grant, or with [`Exchange::give_up`].
-    pub(super) fn retreat(self: &Arc<Self>, next: Next) {
+    pub(crate) fn retreat(self: &Arc<Self>, next: Next) {
         let outstanding = self.prepare_to_leave(None, next);
         let granted = {
             let mut inner = self.lock();
@@ -245,7 +245,7 @@ impl Exchange {
     }
 
     /// Waits for no more answers: sends the release to the nodes that have not answered, behind their grants.
-    pub(super) fn give_up(self: &Arc<Self>) {
+    pub(crate) fn give_up(self: &Arc<Self>) {
         let (silent, next) = {
             let mut inner = self.lock();
             let is_patient = std::mem::replace(&mut inner.is_patient, false);

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Redlock;
-use super::listing::{End, operate, walk};
-use super::roster::Patience;
-use super::station::NodeCondition;
 use crate::protocol::{Fault, FaultKind, Reply, Subject, Verb};
+use crate::redlock::Redlock;
+use crate::redlock::admin::list::{End, operate, walk};
+use crate::redlock::membership::node_health::NodeCondition;
+use crate::redlock::membership::roster::Patience;
 use crate::{Holder, NodeId, NodeSet, Resource, ResourceError};
 
 /// What became of a lock that was to be taken away.

@@ -6,45 +6,45 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::core::Core;
-use super::exchange::{Exchange, Phase};
-use super::settings::Settings;
 use crate::protocol::{
     self, Acquire, Defeat, Extend, ExtendDefeat, ExtendStep, Footprint, Next, Release, ReleaseOutcome, Reply, Step,
     Subject, Terms, Verb, View, Waits, Win,
 };
+use crate::redlock::env::Core;
+use crate::redlock::round::exchange::{Exchange, Phase};
+use crate::redlock::settings::Settings;
 use crate::{Moment, NodeId, NodeSet};
 
 /// What an attempt asks for, beyond the lease.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Ask {
+pub(crate) struct Ask {
     /// So many tokens, for as many sections one after another.
-    pub(super) block: u32,
+    pub(crate) block: u32,
     /// Whether it waits where it is refused.
-    pub(super) waits: Option<Waits>,
+    pub(crate) waits: Option<Waits>,
 }
 
 impl Ask {
     /// One token, without waiting.
-    pub(super) const ONCE: Self = Self { block: 1, waits: None };
+    pub(crate) const ONCE: Self = Self { block: 1, waits: None };
 }
 
 /// An attempt whose grants are on their way.
-pub(super) struct Attempt {
+pub(crate) struct Attempt {
     core: Arc<Core>,
     machine: Acquire,
     rollback: Rollback,
     ask: Ask,
     /// The arrival number taken just before the grants were sent; tasks with a smaller one arrived earlier.
-    pub(super) asked_at: u64,
+    pub(crate) asked_at: u64,
     /// Before the first byte was sent.
-    pub(super) began: Moment,
+    pub(crate) began: Moment,
 }
 
 /// Begins an attempt: sends the grants, behind the releases of `earlier` where there is such a lease.
 ///
 /// Dropping what is returned rolls the attempt back. `earlier` is released in any case.
-pub(super) fn begin(
+pub(crate) fn begin(
     core: &Arc<Core>,
     settings: &Settings,
     subject: Arc<Subject>,
@@ -84,15 +84,15 @@ pub(super) fn begin(
 }
 
 /// What became of an attempt that was lost: its last answers may be still to come.
-pub(super) struct Lost {
-    pub(super) defeat: Defeat,
+pub(crate) struct Lost {
+    pub(crate) defeat: Defeat,
     /// Dropped, it waits for them no longer.
-    pub(super) retreat: Option<Retreat>,
+    pub(crate) retreat: Option<Retreat>,
 }
 
 impl Attempt {
     /// Whom it is for.
-    pub(super) fn subject(&self) -> &Arc<Subject> {
+    pub(crate) fn subject(&self) -> &Arc<Subject> {
         self.rollback.exchange.subject()
     }
 
@@ -101,7 +101,7 @@ impl Attempt {
     /// # Cancel safety
     ///
     /// Dropping the future at any await point rolls the attempt back.
-    pub(super) async fn finish(self, settings: &Settings, round_max: Duration) -> Result<(Win, Arc<Exchange>), Lost> {
+    pub(crate) async fn finish(self, settings: &Settings, round_max: Duration) -> Result<(Win, Arc<Exchange>), Lost> {
         let Self { core, mut machine, rollback, ask, began, .. } = self;
         let exchange = Arc::clone(&rollback.exchange);
         let mut round = pin!(sleep(round_max));
@@ -159,7 +159,7 @@ async fn catch_up() {
 }
 
 /// Lets the locks of `subject` live on; `send` is called to put the requests on their way.
-pub(super) async fn extend(
+pub(crate) async fn extend(
     core: &Arc<Core>,
     terms: Terms,
     subject: Arc<Subject>,
@@ -209,7 +209,7 @@ pub(super) async fn extend(
 /// # Cancel safety
 ///
 /// Dropping the future loses only the outcome.
-pub(super) async fn released(
+pub(crate) async fn released(
     core: &Core,
     exchange: Arc<Exchange>,
     asked: NodeSet,
@@ -244,7 +244,7 @@ pub(super) async fn released(
 }
 
 /// Asks every node what it knows, and waits for all that answer in time.
-pub(super) async fn inspect(
+pub(crate) async fn inspect(
     core: &Arc<Core>,
     subject: Arc<Subject>,
     round_max: Duration,
@@ -260,7 +260,7 @@ pub(super) async fn inspect(
 
 /// Waits until every node has answered what comes behind all that was sent to it; for nodes that are much slower than a quorum, or hang,
 /// only a moment.
-pub(super) async fn drain(core: &Arc<Core>, subject: Arc<Subject>, within: Duration) {
+pub(crate) async fn drain(core: &Arc<Core>, subject: Arc<Subject>, within: Duration) {
     /// The moment, and how many times as long as a quorum took it is at least.
     const STRAGGLERS: (Duration, u32) = (Duration::from_millis(20), 4);
     let exchange = Exchange::open(core, subject, Phase::Inspect, Footprint::default(), Moment::default());
@@ -305,7 +305,7 @@ impl Drop for Rollback {
 }
 
 /// A lost attempt some of whose answers are still to come.
-pub(super) struct Retreat(Arc<Exchange>);
+pub(crate) struct Retreat(Arc<Exchange>);
 
 impl Drop for Retreat {
     fn drop(&mut self) {

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::core::Core;
 use crate::node::{Answer, Inbox};
 use crate::protocol::{Reply, Request, Subject, Verb, VerbKind};
+use crate::redlock::env::Core;
 use crate::{Holder, HolderId, Label, NodeId, NodeSet, Resource, Waiter};
 
 /// Takes `waiter` out of the queues of `nodes`. Best effort: an entry that stays costs others its grace, once.
-pub(super) fn leave(core: &Core, resource: &Resource, (waiter, label): (Waiter, &Label), nodes: NodeSet) {
+pub(crate) fn leave(core: &Core, resource: &Resource, (waiter, label): (Waiter, &Label), nodes: NodeSet) {
     let holder = Holder::new(HolderId::from_random(0), label.clone());
     let subject = Arc::new(Subject { resource: resource.clone(), holder, waiter });
     let unread: Arc<dyn Inbox> = Arc::new(Unread);

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use futures::future::join_all;
 
-use super::core::Core;
-use super::roster::Roster;
 use crate::NodeId;
+use crate::redlock::env::Core;
+use crate::redlock::membership::roster::Roster;
 
 impl Roster {
     /// Asks the servers that were seen and not asked in their present run, and says aloud what speaks against them.
-    pub(super) async fn examine_logs(&self, core: &Arc<Core>) {
+    pub(crate) async fn examine_logs(&self, core: &Arc<Core>) {
         let unasked: Vec<_> = {
             let stations = self.stations();
             let is_open =

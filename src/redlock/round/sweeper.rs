@@ -7,22 +7,22 @@ use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use tokio::sync::{Semaphore, mpsc};
 
-use super::core::Core;
-use super::exchange::{Exchange, Phase};
 use crate::protocol::{Backoff, Footprint, Subject};
+use crate::redlock::env::Core;
+use crate::redlock::round::exchange::{Exchange, Phase};
 use crate::{Moment, Spawner};
 
 /// Locks of an ended attempt that may still be, or still come to be, on some nodes.
-pub(super) struct Leftover {
+pub(crate) struct Leftover {
     /// Kept alive until it is settled: the locker and its last guard may be gone.
-    pub(super) core: Arc<Core>,
-    pub(super) subject: Arc<Subject>,
-    pub(super) footprint: Footprint,
-    pub(super) until: Moment,
+    pub(crate) core: Arc<Core>,
+    pub(crate) subject: Arc<Subject>,
+    pub(crate) footprint: Footprint,
+    pub(crate) until: Moment,
 }
 
 /// The way to the background task.
-pub(super) struct Sweeper {
+pub(crate) struct Sweeper {
     task: Mutex<Option<mpsc::UnboundedSender<Leftover>>>,
 }
 
@@ -35,12 +35,12 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_
 const ANSWERS_WITHIN: Duration = Duration::from_secs(1);
 
 impl Sweeper {
-    pub(super) const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self { task: Mutex::new(None) }
     }
 
     /// Starts the task, unless it runs.
-    pub(super) fn start(&self, spawner: &dyn Spawner) {
+    pub(crate) fn start(&self, spawner: &dyn Spawner) {
         let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
         if task.as_ref().is_none_or(mpsc::UnboundedSender::is_closed) {
             let (sender, leftovers) = mpsc::unbounded_channel();
@@ -50,7 +50,7 @@ impl Sweeper {
     }
 
     /// Hands a leftover to the task.
-    pub(super) fn push(&self, leftover: Leftover) {
+    pub(crate) fn push(&self, leftover: Leftover) {
         let task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
         let refused = match task.as_ref() {
             Some(sender) => sender.send(leftover).err().map(|error| error.0),

@@ -12,18 +12,18 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::core::Core;
-use super::drive::Attempt;
-use super::held::Held;
-use super::leave::leave;
-use super::settings::Settings;
-use super::turn::Turn;
 use crate::node::WakeListener;
 use crate::protocol::{Contender, Defeat, Waits};
+use crate::redlock::env::Core;
+use crate::redlock::lease::active::Held;
+use crate::redlock::round::drive::Attempt;
+use crate::redlock::round::leave::leave;
+use crate::redlock::settings::Settings;
+use crate::redlock::wait::turn::Turn;
 use crate::{Label, LockerId, Moment, NodeId, NodeSet, Resource, Waiter};
 
 /// The queues of all resources that this process wants.
-pub(super) struct LocalQueues {
+pub(crate) struct LocalQueues {
     /// Who this locker is to nodes.
     locker: LockerId,
     queues: Mutex<HashMap<Resource, Arc<LocalQueue>>>,
@@ -38,11 +38,11 @@ pub(super) struct LocalQueues {
 const WORDS: usize = Resource::SLOTS as usize / 64;
 
 /// The tasks that want one resource.
-pub(super) struct LocalQueue {
-    pub(super) resource: Resource,
+pub(crate) struct LocalQueue {
+    pub(crate) resource: Resource,
     state: Mutex<State>,
     /// The contender may have to ask earlier.
-    pub(super) changed: Notify,
+    pub(crate) changed: Notify,
 }
 
 #[derive(Default)]
@@ -56,16 +56,16 @@ struct State {
 }
 
 /// A task that waits.
-pub(super) struct LocalWaiter {
+pub(crate) struct LocalWaiter {
     wakeup: Mutex<Wakeup>,
     woken: Notify,
-    pub(super) settings: Arc<Settings>,
+    pub(crate) settings: Arc<Settings>,
     /// Its number in the order of arrival.
-    pub(super) arrived: u64,
+    pub(crate) arrived: u64,
 }
 
 /// What a task that waits is woken for.
-pub(super) enum Wakeup {
+pub(crate) enum Wakeup {
     /// Nothing yet.
     NotYet,
     /// To contend for the resource.
@@ -79,7 +79,7 @@ pub(super) enum Wakeup {
 }
 
 /// What a task finds that wants a resource.
-pub(super) enum Entered {
+pub(crate) enum Entered {
     /// No other task of this process wants it.
     First(Permit),
     /// It has to wait.
@@ -88,25 +88,25 @@ pub(super) enum Entered {
 
 /// The right to contend for a resource: one a process and resource. It moves from waiter to contender, to lease and to the next waiter;
 /// dropping it wakes the next.
-pub(super) struct Permit {
+pub(crate) struct Permit {
     core: Arc<Core>,
-    pub(super) queue: Arc<LocalQueue>,
+    pub(crate) queue: Arc<LocalQueue>,
 }
 
 impl LocalQueues {
-    pub(super) fn new(locker: LockerId) -> Self {
+    pub(crate) fn new(locker: LockerId) -> Self {
         let queues = Mutex::default();
         let contended = std::array::from_fn(|_| AtomicU64::new(0));
         Self { locker, queues, arrivals: AtomicU64::new(1), waits: AtomicU32::new(0), contended }
     }
 
     /// A number above those of all who arrived so far.
-    pub(super) fn arrival(&self) -> u64 {
+    pub(crate) fn arrival(&self) -> u64 {
         self.arrivals.fetch_add(1, Ordering::Relaxed)
     }
 
     /// A name for one wait at the nodes.
-    pub(super) fn waiter(&self, round_trip: Duration) -> Waiter {
+    pub(crate) fn waiter(&self, round_trip: Duration) -> Waiter {
         Waiter::new(self.locker, self.waits.fetch_add(1, Ordering::Relaxed), round_trip)
     }
 
@@ -126,12 +126,12 @@ impl LocalQueues {
     }
 
     /// The queue of `resource`, if a task of this process wants it.
-    pub(super) fn get(&self, resource: &Resource) -> Option<Arc<LocalQueue>> {
+    pub(crate) fn get(&self, resource: &Resource) -> Option<Arc<LocalQueue>> {
         self.lock().get(resource).cloned()
     }
 
     /// All queues, in the order of their names: the same run is the same again.
-    pub(super) fn all(&self) -> Vec<Arc<LocalQueue>> {
+    pub(crate) fn all(&self) -> Vec<Arc<LocalQueue>> {
         let mut all: Vec<_> = self.lock().values().cloned().collect();
         all.sort_unstable_by(|one, other| one.resource.cmp(&other.resource));
         all
@@ -143,7 +143,7 @@ impl LocalQueues {
 }
 
 /// A task wants `resource`.
-pub(super) fn enter(core: &Arc<Core>, resource: &Resource, settings: &Arc<Settings>) -> Entered {
+pub(crate) fn enter(core: &Arc<Core>, resource: &Resource, settings: &Arc<Settings>) -> Entered {
     let mut queues = core.queues.lock();
     match queues.entry(resource.clone()) {
         Entry::Vacant(vacant) => {
@@ -163,7 +163,7 @@ pub(super) fn enter(core: &Arc<Core>, resource: &Resource, settings: &Arc<Settin
 
 impl Permit {
     /// The next task that waits, and the turn of this process.
-    pub(super) fn next(&self) -> Option<(Arc<LocalWaiter>, Option<Turn>)> {
+    pub(crate) fn next(&self) -> Option<(Arc<LocalWaiter>, Option<Turn>)> {
         let mut state = self.queue.state();
         state.waiting.pop_front().map(|waiter| (waiter, state.turn))
     }
@@ -202,7 +202,7 @@ impl Drop for Permit {
 
 impl LocalQueue {
     /// An attempt is about to be sent, for a task that waits where it is refused.
-    pub(super) fn ask(&self, core: &Core, label: &Label, now: Moment) -> (Waiter, Option<Waits>) {
+    pub(crate) fn ask(&self, core: &Core, label: &Label, now: Moment) -> (Waiter, Option<Waits>) {
         let mut state = self.state();
         let contender = state.contender.get_or_insert_with(|| {
             let expected = core.queues.is_contended(self.resource.slot());
@@ -217,7 +217,7 @@ impl LocalQueue {
     }
 
     /// An attempt was lost to other processes, or to faults.
-    pub(super) fn defeated(&self, core: &Core, lost: &Defeat) {
+    pub(crate) fn defeated(&self, core: &Core, lost: &Defeat) {
         let (now, chance) = (core.clock.now(), core.entropy.u32());
         let mut state = self.state();
         if let Defeat::Contended(_) = lost {
@@ -230,7 +230,7 @@ impl LocalQueue {
     }
 
     /// An attempt was won: a section begins. Where this process was not in the queue of a node it need not leave it.
-    pub(super) fn won(&self, core: &Core, at_once: bool, now: Moment) {
+    pub(crate) fn won(&self, core: &Core, at_once: bool, now: Moment) {
         let mut state = self.state();
         if at_once && core.queues.is_contended(self.resource.slot()) {
             core.queues.note_contended(self.resource.slot(), false);
@@ -240,22 +240,22 @@ impl LocalQueue {
     }
 
     /// A section begins with the same lease.
-    pub(super) fn counts_section(&self, now: Moment) {
+    pub(crate) fn counts_section(&self, now: Moment) {
         self.state().turn.get_or_insert(Turn::begin(now)).sections += 1;
     }
 
     /// Others have their turn.
-    pub(super) fn ends_turn(&self) {
+    pub(crate) fn ends_turn(&self) {
         self.state().turn = None;
     }
 
     /// Until when the contender sleeps, and how many attempts in a row timed out; `None` where nobody contends.
-    pub(super) fn asks_at(&self) -> Option<(Moment, u32)> {
+    pub(crate) fn asks_at(&self) -> Option<(Moment, u32)> {
         self.state().contender.as_ref().map(|contender| (contender.asks_at(), contender.timeouts()))
     }
 
     /// Something that the contender goes by has changed.
-    pub(super) fn update(&self, change: impl FnOnce(&mut Contender)) {
+    pub(crate) fn update(&self, change: impl FnOnce(&mut Contender)) {
         if let Some(contender) = &mut self.state().contender {
             change(contender);
         }
@@ -263,13 +263,13 @@ impl LocalQueue {
     }
 
     /// How many tasks wait with these settings.
-    pub(super) fn waiting(&self, settings: &Arc<Settings>) -> usize {
+    pub(crate) fn waiting(&self, settings: &Arc<Settings>) -> usize {
         self.state().waiting.iter().filter(|waiter| Arc::ptr_eq(&waiter.settings, settings)).count()
     }
 
     /// Whether several sections followed each other here, and no task waits now; or none waits that could be served without asking the
     /// nodes, `at_the_end` of a lease's tokens.
-    pub(super) fn is_busy(&self, at_the_end: bool) -> bool {
+    pub(crate) fn is_busy(&self, at_the_end: bool) -> bool {
         let state = self.state();
         state.turn.is_some_and(|turn| turn.sections > 1) && (at_the_end || state.waiting.is_empty())
     }
@@ -281,7 +281,7 @@ impl LocalQueue {
 
 impl LocalWaiter {
     /// Wakes the task; gives back what it was woken for if it does not wait any more.
-    pub(super) fn wake(&self, what: Wakeup) -> Result<(), Wakeup> {
+    pub(crate) fn wake(&self, what: Wakeup) -> Result<(), Wakeup> {
         let mut wakeup = self.wakeup();
         if matches!(*wakeup, Wakeup::Gone) {
             return Err(what);
@@ -297,7 +297,7 @@ impl LocalWaiter {
     /// # Cancel safety
     ///
     /// What it was woken for stays for [`LocalWaiter::leave`].
-    pub(super) async fn woken(&self) -> Wakeup {
+    pub(crate) async fn woken(&self) -> Wakeup {
         loop {
             {
                 let mut wakeup = self.wakeup();
@@ -310,7 +310,7 @@ impl LocalWaiter {
     }
 
     /// Waits no longer; returns what it was woken for meanwhile.
-    pub(super) fn leave(self: &Arc<Self>, queue: &LocalQueue) -> Wakeup {
+    pub(crate) fn leave(self: &Arc<Self>, queue: &LocalQueue) -> Wakeup {
         queue.state().waiting.retain(|other| !Arc::ptr_eq(other, self));
         std::mem::replace(&mut *self.wakeup(), Wakeup::Gone)
     }

@@ -6,19 +6,19 @@ use std::time::Duration;
 use crate::{Moment, NodeId};
 
 /// When each node last gave an answer that came too late to count, and how late.
-pub(super) struct LateAnswers([AtomicU64; NodeId::COUNT_MAX]);
+pub(crate) struct LateAnswers([AtomicU64; NodeId::COUNT_MAX]);
 
 /// The lower bits are how long the answer took, the upper ones when it came; both in milliseconds.
 const TOOK_BITS: u32 = 20;
 const TOOK_MAX: u64 = (1 << TOOK_BITS) - 1;
 
 impl LateAnswers {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(std::array::from_fn(|_| AtomicU64::new(0)))
     }
 
     /// An answer of `node` came at `now`, to what was sent at `sent`.
-    pub(super) fn note(&self, node: NodeId, sent: Moment, now: Moment) {
+    pub(crate) fn note(&self, node: NodeId, sent: Moment, now: Moment) {
         let took = ms(now.since(sent)).clamp(1, TOOK_MAX);
         if let Some(place) = self.0.get(node.index()) {
             place.store(ms(now.since_origin()) << TOOK_BITS | took, Ordering::Relaxed);
@@ -26,7 +26,7 @@ impl LateAnswers {
     }
 
     /// How long its last late answer took, if one came since `since`.
-    pub(super) fn took(&self, node: NodeId, since: Moment) -> Option<Duration> {
+    pub(crate) fn took(&self, node: NodeId, since: Moment) -> Option<Duration> {
         let noted = self.0.get(node.index())?.load(Ordering::Relaxed);
         let came = noted >> TOOK_BITS;
         (noted > 0 && came >= ms(since.since_origin())).then(|| Duration::from_millis(noted & TOOK_MAX))

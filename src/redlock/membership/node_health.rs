@@ -7,7 +7,7 @@ use crate::{Moment, NodeId, WallTime};
 
 /// What a locker knows of one node.
 #[derive(Debug, Clone)]
-pub(super) struct Station {
+pub(crate) struct Station {
     state: NodeCondition,
     /// The end of the rest that the node's record tells of.
     rests_until: Option<Moment>,
@@ -64,7 +64,7 @@ impl std::fmt::Display for NodeCondition {
 }
 
 impl Station {
-    pub(super) const fn unknown() -> Self {
+    pub(crate) const fn unknown() -> Self {
         Self {
             state: NodeCondition::Unknown,
             rests_until: None,
@@ -89,51 +89,51 @@ impl Station {
     }
 
     /// Whether the server logs every write before it answers was found out for this run of it, and what.
-    pub(super) fn is_synced(&self) -> Option<bool> {
+    pub(crate) fn is_synced(&self) -> Option<bool> {
         self.synced.filter(|(run_id, _)| *run_id == self.run_id).map(|(_, synced)| synced)
     }
 
     /// It was found out for the present run.
     #[cfg(feature = "redis")]
-    pub(super) const fn note_synced(&mut self, synced: bool) {
+    pub(crate) const fn note_synced(&mut self, synced: bool) {
         self.synced = Some((self.run_id, synced));
     }
 
-    pub(super) fn is_unknown(&self) -> bool {
+    pub(crate) fn is_unknown(&self) -> bool {
         self.state == NodeCondition::Unknown
     }
 
-    pub(super) fn is_ready(&self) -> bool {
+    pub(crate) fn is_ready(&self) -> bool {
         self.state == NodeCondition::Ready && self.forgot.is_none()
     }
 
-    pub(super) const fn sight(&self) -> Option<&Sight> {
+    pub(crate) const fn sight(&self) -> Option<&Sight> {
         self.sight.as_ref()
     }
 
-    pub(super) const fn run_id(&self) -> Option<RunId> {
+    pub(crate) const fn run_id(&self) -> Option<RunId> {
         self.run_id
     }
 
     /// The time from the last look to its answer.
-    pub(super) fn round_trip(&self) -> Option<Duration> {
+    pub(crate) fn round_trip(&self) -> Option<Duration> {
         self.sample.map(|sample| sample.round_trip)
     }
 
-    pub(super) const fn max_ttl(&self) -> Duration {
+    pub(crate) const fn max_ttl(&self) -> Duration {
         self.max_ttl
     }
 
-    pub(super) const fn was_recorded(&self) -> bool {
+    pub(crate) const fn was_recorded(&self) -> bool {
         self.was_recorded
     }
 
-    pub(super) fn rests_until(&self) -> Option<Moment> {
+    pub(crate) fn rests_until(&self) -> Option<Moment> {
         self.rests_until.max(self.kept_out_until)
     }
 
     /// The node was looked at; returns by how much its clock stepped against the holder's, if it did.
-    pub(super) fn sighted(&mut self, sight: Sight, sent: Moment, drift_ppm: u32) -> Option<Duration> {
+    pub(crate) fn sighted(&mut self, sight: Sight, sent: Moment, drift_ppm: u32) -> Option<Duration> {
         let Sight { run_id, arrived, now: node, .. } = sight;
         let sample = Sample { run_id, taken: arrived, round_trip: arrived.since(sent), node };
         let stepped = self.sample.replace(sample).and_then(|before| step(before, sample, drift_ppm));
@@ -147,36 +147,36 @@ impl Station {
     }
 
     /// The node was not seen. It keeps its standing: a connection that is new has to be joined anyway.
-    pub(super) fn failed(&mut self, fault: Fault, now: Moment) {
+    pub(crate) fn failed(&mut self, fault: Fault, now: Moment) {
         self.sight = None;
         self.last_fault = Some(fault);
         self.fails_since.get_or_insert(now);
     }
 
     /// This locker alone lets the node rest, whatever the node says.
-    pub(super) fn keep_out_until(&mut self, until: Moment) {
+    pub(crate) fn keep_out_until(&mut self, until: Moment) {
         self.kept_out_until = Some(until);
         self.state = NodeCondition::Resting;
     }
 
     /// Whether this locker alone lets the node rest, still.
-    pub(super) const fn is_kept_out(&self) -> bool {
+    pub(crate) const fn is_kept_out(&self) -> bool {
         self.kept_out_until.is_some()
     }
 
     /// The node is about to be settled.
-    pub(super) const fn settling(&mut self, reason: Reason) {
+    pub(crate) const fn settling(&mut self, reason: Reason) {
         self.reason = Some(reason);
         self.forgot = None;
     }
 
     /// A grant met a missing counter.
-    pub(super) fn met_no_counter(&mut self) {
+    pub(crate) fn met_no_counter(&mut self) {
         self.forgot = Some(self.awake_since());
     }
 
     /// Whether a counter is missing. One that was missed before somebody else settled or woke the node is none any more.
-    pub(super) fn misses_a_counter(&self) -> bool {
+    pub(crate) fn misses_a_counter(&self) -> bool {
         self.forgot == Some(self.awake_since())
     }
 
@@ -188,13 +188,13 @@ impl Station {
     }
 
     /// What was known of the node's past does not matter any more.
-    pub(super) const fn begin_anew(&mut self) {
+    pub(crate) const fn begin_anew(&mut self) {
         self.kept_out_until = None;
         self.settling(Reason::New);
     }
 
     /// The node was judged.
-    pub(super) fn stands(&mut self, standing: Standing, now: Moment) {
+    pub(crate) fn stands(&mut self, standing: Standing, now: Moment) {
         if self.kept_out_until.is_some_and(|until| now >= until) {
             self.kept_out_until = None;
         }
@@ -214,12 +214,12 @@ impl Station {
         }
     }
 
-    pub(super) fn duplicate(&mut self) {
+    pub(crate) fn duplicate(&mut self) {
         self.state = NodeCondition::Duplicate;
     }
 
     /// Why the node is not asked for grants.
-    pub(super) fn excuse(&self, now: Moment) -> Fault {
+    pub(crate) fn excuse(&self, now: Moment) -> Fault {
         match (self.state, &self.last_fault) {
             (NodeCondition::Duplicate, _) => Fault::new(FaultKind::Duplicate, ""),
             (_, Some(fault)) => fault.clone(),
@@ -241,7 +241,7 @@ impl Station {
     }
 
     /// What people are told.
-    pub(super) fn status(&self, id: NodeId, address: String, now: Moment) -> NodeStatus {
+    pub(crate) fn status(&self, id: NodeId, address: String, now: Moment) -> NodeStatus {
         NodeStatus {
             id,
             address,

@@ -5,11 +5,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Redlock;
-use super::core::Core;
-use super::exchange::{Exchange, Phase};
-use super::roster::nobody;
 use crate::protocol::{Fault, FaultKind, Footprint, Reply, Sighting, Subject, Verb};
+use crate::redlock::Redlock;
+use crate::redlock::env::Core;
+use crate::redlock::membership::roster::nobody;
+use crate::redlock::round::exchange::{Exchange, Phase};
 use crate::{Moment, NodeId, NodeSet, Resource, Waiter};
 
 /// The locks that a walk over the nodes found. Advisory: it takes its time, and locks come and go meanwhile.
@@ -113,13 +113,13 @@ impl Redlock {
 }
 
 /// A walk over the locks of one node.
-pub(super) struct Walk {
-    pub(super) found: BTreeMap<Resource, Sighting>,
-    pub(super) end: End,
+pub(crate) struct Walk {
+    pub(crate) found: BTreeMap<Resource, Sighting>,
+    pub(crate) end: End,
 }
 
 /// How a walk ended.
-pub(super) enum End {
+pub(crate) enum End {
     Reached,
     Failed(Fault),
     /// There are more steps, or more locks, than were allowed.
@@ -128,7 +128,7 @@ pub(super) enum End {
 
 /// Walks over the locks of all nodes, side by side, and tells those that begin with `prefix`. With `remove` it removes
 /// every lock that it comes across, whatever it is called.
-pub(super) async fn walk(
+pub(crate) async fn walk(
     core: &Arc<Core>,
     node_timeout: Duration,
     steps_max: usize,
@@ -178,7 +178,7 @@ pub(super) async fn walk(
 }
 
 /// Sends each of `nodes` its verb and waits for every answer that comes in time; silence is a fault.
-pub(super) async fn operate(
+pub(crate) async fn operate(
     core: &Arc<Core>,
     subject: Arc<Subject>,
     nodes: NodeSet,

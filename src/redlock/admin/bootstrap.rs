@@ -1,9 +1,9 @@
 //! Founding a new installation, and telling servers apart.
 
-use super::Redlock;
-use super::error::FoundError;
-use super::station::{NodeCondition, NodeStatus};
 use crate::protocol::{Fault, FaultKind};
+use crate::redlock::Redlock;
+use crate::redlock::error::FoundError;
+use crate::redlock::membership::node_health::{NodeCondition, NodeStatus};
 
 impl Redlock {
     /// Declares the installation new: nodes that started a moment ago, and would rest because nobody can know what they
@@ -32,11 +32,11 @@ impl Redlock {
 
     /// Refuses a set in which one server stands under two names.
     #[cfg(feature = "redis")]
-    pub(super) fn refuse_duplicates(&self) -> Result<(), super::error::ConnectError> {
+    pub(crate) fn refuse_duplicates(&self) -> Result<(), crate::redlock::error::ConnectError> {
         let nodes = self.nodes();
         let Some(second) = nodes.iter().find(|node| node.condition == NodeCondition::Duplicate) else { return Ok(()) };
         let first =
             nodes.iter().find(|node| node.run_id == second.run_id).map_or_else(String::new, |n| n.address.clone());
-        Err(super::error::ConnectError::SameServer { first, second: second.address.clone() })
+        Err(crate::redlock::error::ConnectError::SameServer { first, second: second.address.clone() })
     }
 }

@@ -9,28 +9,28 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::core::Core;
-use super::exchange::{Exchange, Phase};
-use super::station::Station;
 use crate::node::Task;
 use crate::protocol::{
     Census, Fault, FaultKind, Footprint, Reason, Reply, RunId, Settlement, Sight, Standing, Subject, Verb, judge, rest,
 };
+use crate::redlock::env::Core;
+use crate::redlock::membership::node_health::Station;
+use crate::redlock::round::exchange::{Exchange, Phase};
 use crate::{Holder, HolderId, Label, Moment, NodeId, NodeSet, Resource, WallTime};
 
 /// How nodes are judged, as configured.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Policy {
-    pub(super) max_ttl: Duration,
-    pub(super) drift_ppm: u32,
-    pub(super) declared_new: bool,
-    pub(super) durable: bool,
-    pub(super) node_timeout: Duration,
+pub(crate) struct Policy {
+    pub(crate) max_ttl: Duration,
+    pub(crate) drift_ppm: u32,
+    pub(crate) declared_new: bool,
+    pub(crate) durable: bool,
+    pub(crate) node_timeout: Duration,
 }
 
 /// For whom a look waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Patience {
+pub(crate) enum Patience {
     /// For every node that may answer.
     All,
     /// For a quorum that is known to take part, and a little longer.
@@ -38,7 +38,7 @@ pub(super) enum Patience {
 }
 
 /// Which nodes may be asked for grants.
-pub(super) struct Roster {
+pub(crate) struct Roster {
     policy: Policy,
     ready: AtomicU32,
     /// How long a round trip to a quorum takes, in microseconds, as of the last look.
@@ -65,7 +65,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 const LOOK_AGAIN_MAX: Duration = Duration::from_secs(1);
 
 impl Roster {
-    pub(super) fn new(nodes: usize, policy: Policy) -> Self {
+    pub(crate) fn new(nodes: usize, policy: Policy) -> Self {
         Self {
             policy,
             ready: AtomicU32::new(0),
@@ -78,28 +78,28 @@ impl Roster {
     }
 
     /// The nodes that may be asked for grants.
-    pub(super) fn ready(&self) -> NodeSet {
+    pub(crate) fn ready(&self) -> NodeSet {
         NodeSet::from_bits(self.ready.load(Ordering::Relaxed))
     }
 
     /// How long a round trip to a quorum takes, as of the last look.
-    pub(super) fn round_trip(&self) -> Duration {
+    pub(crate) fn round_trip(&self) -> Duration {
         Duration::from_micros(self.round_trip_us.load(Ordering::Relaxed).into())
     }
 
     /// Why a node is not asked.
-    pub(super) fn excuse(&self, node: NodeId, now: Moment) -> Fault {
+    pub(crate) fn excuse(&self, node: NodeId, now: Moment) -> Fault {
         let stations = self.stations();
         stations.get(node.index()).map_or_else(|| Fault::new(FaultKind::NotJoined, ""), |s| s.excuse(now))
     }
 
     /// All that is known of all nodes.
-    pub(super) fn all(&self) -> Vec<Station> {
+    pub(crate) fn all(&self) -> Vec<Station> {
         self.stations().clone()
     }
 
     /// A grant met this fault: a node that may not be what it was is not asked again before it was looked at.
-    pub(super) fn met(&self, node: NodeId, fault: FaultKind) {
+    pub(crate) fn met(&self, node: NodeId, fault: FaultKind) {
         match fault {
             FaultKind::Forgot => {
                 if let Some(station) = self.stations().get_mut(node.index()) {
@@ -118,14 +118,14 @@ impl Roster {
 
     /// Starts the background task on the current runtime, unless it runs; looks at once where no quorum is ready, and no
     /// longer than it takes to find one.
-    pub(super) async fn prepare(&self, core: &Arc<Core>) {
+    pub(crate) async fn prepare(&self, core: &Arc<Core>) {
         self.start(core);
         if self.ready().len() < core.quorum.needed() {
             self.look(core, Patience::Quorum).await;
         }
     }
 
-    pub(super) fn start(&self, core: &Arc<Core>) {
+    pub(crate) fn start(&self, core: &Arc<Core>) {
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         if !tasks.is_empty() && !tasks.iter().any(Task::is_finished) {
             return;
@@ -173,12 +173,12 @@ impl Roster {
     }
 
     /// How long a node that forgot rests.
-    pub(super) fn rest(&self) -> Duration {
+    pub(crate) fn rest(&self) -> Duration {
         rest(self.longest_ttl(), self.policy.drift_ppm)
     }
 
     /// One round: looks at every node and does what has to be done. A call during a round waits for it and that is all.
-    pub(super) async fn look(&self, core: &Arc<Core>, patience: Patience) {
+    pub(crate) async fn look(&self, core: &Arc<Core>, patience: Patience) {
         let Ok(round) = self.round.try_lock() else {
             drop(self.round.lock().await);
             return;
@@ -188,14 +188,14 @@ impl Roster {
     }
 
     /// One round in which nodes that remember nothing, while none remembers having been awake, are founded at once.
-    pub(super) async fn found(&self, core: &Arc<Core>) {
+    pub(crate) async fn found(&self, core: &Arc<Core>) {
         let round = self.round.lock().await;
         self.look_as(core, true, Patience::All).await;
         drop(round);
     }
 
     /// Founds every node that is seen, whatever it remembers: all counters are raised to the clock, and nobody rests.
-    pub(super) async fn begin_anew(&self, core: &Arc<Core>) {
+    pub(crate) async fn begin_anew(&self, core: &Arc<Core>) {
         let round = self.round.lock().await;
         let max_ttl = self.longest_ttl();
         let everybody = NodeSet::first(core.quorum.nodes());
@@ -386,7 +386,7 @@ impl Roster {
         self.stations().iter().map(Station::max_ttl).max().unwrap_or_default().max(self.policy.max_ttl)
     }
 
-    pub(super) fn stations(&self) -> MutexGuard<'_, Vec<Station>> {
+    pub(crate) fn stations(&self) -> MutexGuard<'_, Vec<Station>> {
         self.stations.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -403,7 +403,7 @@ async fn a_quorum_is_awake(core: &Core, exchange: &Exchange, asked: usize) -> bo
 }
 
 /// The subject of requests that are about the node itself.
-pub(super) fn nobody() -> Option<Arc<Subject>> {
+pub(crate) fn nobody() -> Option<Arc<Subject>> {
     let resource = Resource::new("node").ok()?;
     let holder = Holder::new(HolderId::from_random(0), Label::new("").ok()?);
     Some(Arc::new(Subject::new(resource, holder)))

@@ -5,15 +5,15 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::held::Held;
 use crate::Moment;
 use crate::protocol::LossCause;
+use crate::redlock::lease::active::Held;
 
 /// The target of these events.
 pub(crate) const TARGET: &str = "redfence::history";
 
 /// An attempt that began at `began` has won this lease.
-pub(super) fn acquired(held: &Held, began: Moment) {
+pub(crate) fn acquired(held: &Held, began: Moment) {
     if !is_heard() {
         return;
     }
@@ -26,7 +26,7 @@ pub(super) fn acquired(held: &Held, began: Moment) {
 }
 
 /// The lease lives longer.
-pub(super) fn extended(held: &Held) {
+pub(crate) fn extended(held: &Held) {
     if !held.is_told.load(Ordering::Relaxed) {
         return;
     }
@@ -36,7 +36,7 @@ pub(super) fn extended(held: &Held) {
 }
 
 /// Nobody relies on the lease any more. Of one that nobody was there to have nothing is told.
-pub(super) fn ended(held: &Held, cause: &LossCause) {
+pub(crate) fn ended(held: &Held, cause: &LossCause) {
     if !held.is_told.load(Ordering::Relaxed) {
         return;
     }

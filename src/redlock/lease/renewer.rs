@@ -6,16 +6,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::Notify;
 
-use super::core::Core;
-use super::error::ExtendError;
-use super::held::Held;
-use super::timer::sleep_until;
 use crate::node::Task;
 use crate::protocol::Action;
+use crate::redlock::env::Core;
+use crate::redlock::env::timer::sleep_until;
+use crate::redlock::error::ExtendError;
+use crate::redlock::lease::active::Held;
 use crate::{Clock, Moment};
 
 /// The schedule of all leases, and the task that keeps it.
-pub(super) struct Keeper {
+pub(crate) struct Keeper {
     schedule: Arc<Schedule>,
     task: Mutex<Option<Task>>,
 }
@@ -35,15 +35,15 @@ struct Due {
 }
 
 /// The place of a lease in the schedule: when, and a number that makes it unique.
-pub(super) type Entry = (Moment, u64);
+pub(crate) type Entry = (Moment, u64);
 
 impl Keeper {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { schedule: Arc::default(), task: Mutex::new(None) }
     }
 
     /// Starts the task, unless it runs.
-    pub(super) fn start(&self, core: &Arc<Core>) {
+    pub(crate) fn start(&self, core: &Arc<Core>) {
         let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
         if task.as_ref().is_none_or(Task::is_finished) {
             let (schedule, clock) = (Arc::clone(&self.schedule), Arc::clone(&core.clock));
@@ -52,12 +52,12 @@ impl Keeper {
     }
 
     /// Looks after `held` from now on.
-    pub(super) fn watch(&self, held: &Arc<Held>) {
+    pub(crate) fn watch(&self, held: &Arc<Held>) {
         self.schedule.attend(Arc::clone(held));
     }
 
     /// Looks after `held` no longer.
-    pub(super) fn forget(&self, held: &Held) {
+    pub(crate) fn forget(&self, held: &Held) {
         let mut due = self.schedule.lock();
         if let Some(entry) = held.entry().take() {
             due.entries.remove(&entry);

@@ -7,33 +7,33 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::chronicle;
-use super::core::Core;
-use super::drive;
-use super::error::{ExtendError, Lost};
-use super::exchange::Exchange;
-use super::keeper::Entry;
-use super::local_queue::Permit;
-use super::settings::Settings;
-use super::timer::sleep_until;
 use crate::protocol::{Action, ExtendDefeat, LossCause, Renewal, Subject, Win};
+use crate::redlock::env::Core;
+use crate::redlock::env::timer::sleep_until;
+use crate::redlock::error::{ExtendError, Lost};
+use crate::redlock::lease::events;
+use crate::redlock::lease::renewer::Entry;
+use crate::redlock::round::drive;
+use crate::redlock::round::exchange::Exchange;
+use crate::redlock::settings::Settings;
+use crate::redlock::wait::local_queue::Permit;
 use crate::{FencingToken, Moment};
 
 /// One lease while somebody may rely on it.
-pub(super) struct Held {
-    pub(super) core: Arc<Core>,
-    pub(super) settings: Arc<Settings>,
-    pub(super) subject: Arc<Subject>,
-    pub(super) token: FencingToken,
+pub(crate) struct Held {
+    pub(crate) core: Arc<Core>,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) subject: Arc<Subject>,
+    pub(crate) token: FencingToken,
     /// The last token of the lease: those up to it are for further sections.
     last: FencingToken,
     /// After all who had come before its nodes were asked.
-    pub(super) asked_at: u64,
+    pub(crate) asked_at: u64,
     /// The right to contend for the resource, which the next task of this process gets when this section is over.
     permit: Mutex<Option<Permit>>,
     /// Whether a history has its beginning.
-    pub(super) is_told: AtomicBool,
-    pub(super) exchange: Arc<Exchange>,
+    pub(crate) is_told: AtomicBool,
+    pub(crate) exchange: Arc<Exchange>,
     plan: Mutex<Plan>,
     ended: Notify,
     /// Its place in the keeper's schedule; locked after the schedule.
@@ -54,7 +54,7 @@ impl Plan {
 }
 
 impl Held {
-    pub(super) fn new(
+    pub(crate) fn new(
         core: Arc<Core>,
         settings: Arc<Settings>,
         subject: Arc<Subject>,
@@ -81,7 +81,7 @@ impl Held {
     }
 
     /// The next section of the same lease, with the next token; `None` where there is none, or too little validity is left.
-    pub(super) fn next_section(&self) -> Option<Arc<Self>> {
+    pub(crate) fn next_section(&self) -> Option<Arc<Self>> {
         let token = self.token.next_within(self.last)?;
         let valid_until = self.plan().renewal.valid_until();
         let left = valid_until.since(self.core.clock.now());
@@ -105,23 +105,23 @@ impl Held {
     }
 
     /// Whether tasks of this process contend for the resource, and too few of them wait just now to go on in memory.
-    pub(super) fn is_busy(&self) -> bool {
+    pub(crate) fn is_busy(&self) -> bool {
         let is_last = self.token >= self.last;
         self.permit().as_ref().is_some_and(|permit| permit.queue.is_busy(is_last))
     }
 
     /// No task was there to have this section.
-    pub(super) fn never_began(&self) {
+    pub(crate) fn never_began(&self) {
         self.end(LossCause::Released);
     }
 
     /// Gives the permit to a section that is about to begin.
-    pub(super) fn put_permit(&self, permit: Permit) {
+    pub(crate) fn put_permit(&self, permit: Permit) {
         *self.permit() = Some(permit);
     }
 
     /// Takes the permit: the one that has it lets the next task of this process have its turn.
-    pub(super) fn take_permit(&self) -> Option<Permit> {
+    pub(crate) fn take_permit(&self) -> Option<Permit> {
         self.permit().take()
     }
 
@@ -130,12 +130,12 @@ impl Held {
     }
 
     /// When the lease ends, as things stand.
-    pub(super) fn ends_at(&self) -> Moment {
+    pub(crate) fn ends_at(&self) -> Moment {
         self.plan().renewal.ends_at()
     }
 
     /// The validity that is left, or why there is none.
-    pub(super) fn check(&self) -> Result<Duration, Lost> {
+    pub(crate) fn check(&self) -> Result<Duration, Lost> {
         let plan = self.plan();
         if let Some(cause) = &plan.ended {
             return Err(Lost { cause: cause.clone() });
@@ -147,7 +147,7 @@ impl Held {
     }
 
     /// What is due now. A loss takes effect here.
-    pub(super) fn due(&self) -> Option<Action> {
+    pub(crate) fn due(&self) -> Option<Action> {
         let mut plan = self.plan();
         if plan.ended.is_some() {
             return None;
@@ -162,7 +162,7 @@ impl Held {
     }
 
     /// Ends the lease, once; returns the cause that counts.
-    pub(super) fn end(&self, cause: LossCause) -> LossCause {
+    pub(crate) fn end(&self, cause: LossCause) -> LossCause {
         let mut plan = self.plan();
         if let Some(earlier) = &plan.ended {
             return earlier.clone();
@@ -176,7 +176,7 @@ impl Held {
         drop(plan);
         self.core.keeper.forget(self);
         self.ended.notify_waiters();
-        chronicle::ended(self, &cause);
+        events::ended(self, &cause);
         let (resource, holder, token) = (&self.subject.resource, &self.subject.holder, self.token);
         match cause {
             LossCause::Released => tracing::debug!(%resource, ?holder, ?token, "released"),
@@ -190,7 +190,7 @@ impl Held {
     }
 
     /// Waits for the end. Needs neither the network nor any other task: the clock is enough.
-    pub(super) async fn lost(&self) -> LossCause {
+    pub(crate) async fn lost(&self) -> LossCause {
         let mut ended = pin!(self.ended.notified());
         loop {
             // Registered before the look, so that an end in between is not missed.
@@ -210,7 +210,7 @@ impl Held {
     }
 
     /// One try to extend, over before the lease ends.
-    pub(super) async fn extend(&self) -> Result<(), ExtendError> {
+    pub(crate) async fn extend(&self) -> Result<(), ExtendError> {
         let left = self.check()?;
         let terms = self.settings.terms;
         let round_max = self.settings.node_timeout.min(left);
@@ -233,7 +233,7 @@ impl Held {
                 // A reply that comes after the end extends nothing: the loss has been told, or is about to be.
                 self.check()?;
                 self.plan().renewal.extended(valid_until, now, self.core.entropy.u32());
-                chronicle::extended(self);
+                events::extended(self);
                 Ok(())
             }
             Some(Err(ExtendDefeat::Gone(votes))) => {
@@ -252,7 +252,7 @@ impl Held {
         }
     }
 
-    pub(super) fn entry(&self) -> MutexGuard<'_, Option<Entry>> {
+    pub(crate) fn entry(&self) -> MutexGuard<'_, Option<Entry>> {
         self.entry.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -1,0 +1,6 @@
+//! Which nodes may be asked for grants.
+
+#[cfg(feature = "redis")]
+mod durability;
+pub(crate) mod node_health;
+pub(crate) mod roster;

@@ -1,0 +1,6 @@
+//! One round of requests to the nodes: sends, takes replies in, drives the machines, repeats releases.
+
+pub(crate) mod drive;
+pub(crate) mod exchange;
+pub(crate) mod leave;
+pub(crate) mod sweeper;
