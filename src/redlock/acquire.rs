@@ -1,235 +1,106 @@
-//! Acquiring: waits behind the tasks of this process, then asks the nodes, and asks again when it is woken or the locks that
-//! it met would have ended. What to do when is decided by [`Contender`](crate::protocol::Contender).
+//! The ways to acquire: at once, with a wait, or around a body.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::timeout;
+use tracing::Instrument as _;
 
-use super::Redlock;
-use super::error::AcquireError;
-use super::guard::Guard;
-use super::hand_over::{self, ask_anew, new_subject};
-use super::lease::events as chronicle;
-use super::settings::Settings;
-use crate::protocol::{Defeat, FaultKind, Vote};
-use crate::redlock::env::Core;
-use crate::redlock::env::timer::sleep_until;
-use crate::redlock::lease::active::Held;
-use crate::redlock::round::drive::{self, Ask, Attempt, Lost};
-use crate::redlock::wait::local_queue::{Entered, LocalQueue, LocalWaiter, Permit, Wakeup, enter};
-use crate::{Moment, Resource, Waiter};
-
-/// However little of the wait is left, an attempt gets this long: one round trip on a local network.
-const MIN_ROUND: Duration = Duration::from_millis(10);
-/// After attempts that timed out a round may last this many times as long, and a quarter of the time to live at most: answers of
-/// nodes that have much to do come late, and are of use all the same.
-const ROUND_GROWTH_MAX: u32 = 8;
+use super::contend::acquire;
+use super::error::{AcquireError, Lost, WithLockError};
+use super::guard::{Guard, LeaseHandle};
+use super::handle::Redlock;
+use crate::{Resource, ResourceError};
 
 impl Redlock {
-    /// Attempts again and again until a lease is acquired or `wait_max` has passed; at least once.
-    pub(super) async fn attempt_for(&self, resource: Resource, wait_max: Duration) -> Result<Guard, AcquireError> {
-        let core = &self.core;
-        core.keeper.start(core);
-        core.sweeper.start(&*core.spawner);
-        let began = core.clock.now();
-        let settings = &self.settings;
-        let mut call = Call { core, settings, resource: &resource, wait_max, began, attempts: 0 };
-        if wait_max.is_zero() {
-            return call.once().await;
-        }
-        loop {
-            let (waiter, queue) = match enter(core, &resource, settings) {
-                Entered::First(permit) => return call.contend(permit, None).await,
-                Entered::Waits(waiter, queue) => (waiter, queue),
-            };
-            let place = Place { waiter, queue };
-            match timeout(call.left(), place.waiter.woken()).await {
-                Ok(Wakeup::Section(held)) => {
-                    if held.check().is_err() {
-                        // This task came to itself too late for it.
-                        hand_over::decline(&held);
-                        continue;
-                    }
-                    tracing::debug!(%resource, token = ?held.token, waited = ?call.waited(), "handed over");
-                    chronicle::acquired(&held, began);
-                    return Ok(Guard::new(held));
-                }
-                Ok(Wakeup::Permit(permit)) => return call.contend(permit, None).await,
-                Ok(Wakeup::Attempt(permit, attempt)) => return call.contend(permit, Some(attempt)).await,
-                // Other tasks were before it all the time: one attempt tells who holds the lock.
-                Ok(Wakeup::NotYet | Wakeup::Gone) | Err(_) => {
-                    drop(place);
-                    return call.once().await;
-                }
-            }
-        }
-    }
-}
-
-/// One call that wants a lease.
-struct Call<'a> {
-    core: &'a Arc<Core>,
-    settings: &'a Arc<Settings>,
-    resource: &'a Resource,
-    wait_max: Duration,
-    began: Moment,
-    attempts: u32,
-}
-
-impl Call<'_> {
-    /// One attempt, beside all who wait.
-    async fn once(&mut self) -> Result<Guard, AcquireError> {
-        let Self { core, settings, resource, .. } = *self;
-        core.roster.prepare(core).await;
-        let subject = new_subject(core, resource, settings, Waiter::default());
-        let begun = drive::begin(core, settings, subject, Ask::ONCE, None).map(Box::new);
-        match self.attempt(begun, settings.node_timeout, &mut None).await {
-            Ok(guard) => Ok(guard),
-            Err(lost) => Err(self.error(lost.defeat)),
-        }
+    /// One attempt: at most two round trips to the nodes.
+    ///
+    /// # Errors
+    ///
+    /// [`AcquireError`], with the vote of every node.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future at any point rolls the attempt back: releases go out behind the grants at once.
+    pub async fn try_acquire<R: TryInto<Resource>>(&self, resource: R) -> Result<Guard, AcquireError>
+    where
+        ResourceError: From<R::Error>,
+    {
+        self.acquire_within(resource, Duration::ZERO).await
     }
 
-    /// Attempts until the lease is won or the wait is over.
-    async fn contend(&mut self, permit: Permit, begun: Option<Box<Attempt>>) -> Result<Guard, AcquireError> {
-        let Self { core, settings, .. } = *self;
-        let (queue, mut permit) = (Arc::clone(&permit.queue), Some(permit));
-        let (mut begun, mut round_max, mut has_told) = (begun.map(Ok), settings.node_timeout, false);
-        loop {
-            if begun.is_none() {
-                // However long nodes take to be looked at, this call ends in time.
-                let _ = timeout(self.left().max(MIN_ROUND), core.roster.prepare(core)).await;
-            }
-            let attempt = begun.take().unwrap_or_else(|| {
-                let (subject, ask) = ask_anew(core, &queue, settings);
-                drive::begin(core, settings, subject, ask, None).map(Box::new)
-            });
-            let Lost { defeat, retreat } = match self.attempt(attempt, round_max, &mut permit).await {
-                Ok(guard) => return Ok(guard),
-                Err(lost) => lost,
-            };
-            if self.left().is_zero() {
-                return Err(self.error(defeat));
-            }
-            if !has_told && too_many_rest(&defeat, core.quorum.blocking()) {
-                has_told = true;
-                let votes = defeat.votes();
-                tracing::warn!(resource = %self.resource, "waiting for nodes that may have forgotten locks; {votes}");
-            }
-            queue.defeated(core, &defeat);
-            let timeouts = self.sleep(&queue).await;
-            drop(retreat);
-            // The last attempt may not outlast the wait by a whole round.
-            let growth = 2_u32.saturating_pow(timeouts).min(ROUND_GROWTH_MAX);
-            let longest = settings.node_timeout.max(settings.terms.ttl / 4);
-            round_max = (settings.node_timeout * growth).min(longest).min(self.left()).max(MIN_ROUND);
-        }
+    /// Attempts until the lease is acquired or the configured wait ([`Builder::wait_max`]) has passed.
+    ///
+    /// # Errors
+    ///
+    /// [`AcquireError`] of the last attempt, with the vote of every node.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Redlock::try_acquire`].
+    pub async fn acquire<R: TryInto<Resource>>(&self, resource: R) -> Result<Guard, AcquireError>
+    where
+        ResourceError: From<R::Error>,
+    {
+        self.acquire_within(resource, self.settings.wait_max).await
     }
 
-    /// Sleeps until it is time to ask, or the wait is over; returns how many attempts in a row timed out.
-    async fn sleep(&self, queue: &LocalQueue) -> u32 {
-        let end = self.began.after(self.wait_max);
-        loop {
-            let Some((asks_at, timeouts)) = queue.asks_at() else { return 0 };
-            let until = asks_at.min(end);
-            if until <= self.core.clock.now() {
-                return timeouts;
-            }
-            tokio::select! {
-                biased;
-                () = queue.changed.notified() => {}
-                () = sleep_until(&*self.core.clock, until) => {}
-            }
-        }
+    /// As [`Redlock::acquire`], with a wait of its own. The last attempt begins when `wait_max` has passed at the latest.
+    ///
+    /// # Errors
+    ///
+    /// [`AcquireError`] of the last attempt, with the vote of every node.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Redlock::try_acquire`].
+    pub async fn acquire_within<R: TryInto<Resource>>(
+        &self,
+        resource: R,
+        wait_max: Duration,
+    ) -> Result<Guard, AcquireError>
+    where
+        ResourceError: From<R::Error>,
+    {
+        let resource = resource.try_into().map_err(ResourceError::from)?;
+        let span = tracing::debug_span!("acquire", %resource);
+        acquire(&self.locker, &self.settings, &resource, wait_max).instrument(span).await
     }
 
-    /// One attempt. Won, it takes the permit with it.
-    async fn attempt(
-        &mut self,
-        attempt: Result<Box<Attempt>, Defeat>,
-        round_max: Duration,
-        permit: &mut Option<Permit>,
-    ) -> Result<Guard, Lost> {
-        let Self { core, settings, resource, .. } = *self;
-        self.attempts += 1;
-        let attempt = attempt.map_err(|defeat| Lost { defeat, retreat: None })?;
-        let (subject, asked_at, began) = (Arc::clone(attempt.subject()), attempt.asked_at, attempt.began);
-        match attempt.finish(settings, round_max).await {
-            Ok((win, exchange)) => {
-                let (token, apart, attempts) = (win.first, win.sealed_apart, self.attempts);
-                tracing::debug!(%resource, holder = ?subject.holder, ?token, apart, attempts, waited = ?self.waited(), "acquired");
-                let permit = permit.take();
-                if let Some(permit) = &permit {
-                    permit.queue.won(core, attempts == 1, core.clock.now());
-                }
-                let held = Held::new(Arc::clone(core), Arc::clone(settings), subject, win, exchange, asked_at, permit);
-                chronicle::acquired(&held, began);
-                core.keeper.watch(&held);
-                Ok(Guard::new(held))
-            }
-            Err(lost) => {
-                let (defeat, attempts) = (&lost.defeat, self.attempts);
-                tracing::debug!(%resource, holder = ?subject.holder, ?defeat, attempts, "not acquired");
-                Err(lost)
-            }
-        }
+    /// Runs `body` while the resource is held. The body never runs without a lease, and it is cancelled at its current
+    /// await point when the lease is lost. The lease is released before this returns.
+    ///
+    /// A body that does not await cannot be cancelled: it may end after the lease. Let it call `lease.check()` before each
+    /// side effect, and let the resource check the token.
+    ///
+    /// ```
+    /// # use redfence::{EmbeddedNode, Redlock};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let redlock = Redlock::builder().node(EmbeddedNode::new()).build()?;
+    /// let sum = redlock.with_lock("ledger", |lease| async move { 40 + 2 * u64::from(lease.check().is_ok()) }).await?;
+    /// assert_eq!(sum, 42);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`WithLockError::Acquire`] when the body never ran, [`WithLockError::Lost`] when it was cancelled.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future drops the body and releases the lease in the background.
+    pub async fn with_lock<R, F, T>(&self, resource: R, body: impl FnOnce(LeaseHandle) -> F) -> Result<T, WithLockError>
+    where
+        R: TryInto<Resource>,
+        ResourceError: From<R::Error>,
+        F: Future<Output = T>,
+    {
+        let guard = self.acquire(resource).await?;
+        let finished = tokio::select! {
+            biased;
+            cause = guard.lost() => Err(Lost { cause }),
+            value = body(guard.handle()) => Ok(value),
+        };
+        // What the release found is traced where it matters; the body's result is what the caller asked for.
+        drop(guard.release().await);
+        Ok(finished?)
     }
-
-    fn waited(&self) -> Duration {
-        self.core.clock.now().since(self.began)
-    }
-
-    fn left(&self) -> Duration {
-        self.wait_max.saturating_sub(self.waited())
-    }
-
-    fn error(&self, defeat: Defeat) -> AcquireError {
-        let Self { core, settings, attempts, .. } = *self;
-        if let Defeat::NoQuorum(votes) = &defeat {
-            let is_silent = |vote: &Vote| match vote {
-                Vote::Silent => true,
-                Vote::Failed(fault) => matches!(fault.kind, FaultKind::TimedOut | FaultKind::Overloaded),
-                _ => false,
-            };
-            let silent = votes.iter().filter(|(_, vote)| is_silent(vote)).map(|(node, _)| node);
-            let took = silent.filter_map(|node| core.late.took(node, self.began));
-            // An answer that came in time, to an attempt that was decided already, says nothing.
-            let late: Vec<_> = took.filter(|took| *took > settings.node_timeout).collect();
-            let out_of_reach = votes.iter().filter(|(_, vote)| matches!(vote, Vote::Failed(_) | Vote::Silent)).count();
-            // Without those that answer late there would be a quorum.
-            if let (Some(took), true) = (late.iter().max(), out_of_reach - late.len() < core.quorum.blocking()) {
-                let (votes, waited) = (votes.clone(), self.waited());
-                let (late, took, allowed) = (late.len(), *took, settings.node_timeout);
-                return AcquireError::Overloaded { late, took, allowed, votes, attempts, waited };
-            }
-        }
-        AcquireError::from_defeat(defeat, self.settings.terms, self.attempts, self.waited())
-    }
-}
-
-/// A place among the tasks that wait. Dropped, what the task was woken for goes to the next.
-struct Place {
-    waiter: Arc<LocalWaiter>,
-    queue: Arc<LocalQueue>,
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        match self.waiter.leave(&self.queue) {
-            Wakeup::Section(held) => hand_over::decline(&held),
-            // The attempt is rolled back first; the permit wakes the next.
-            Wakeup::Attempt(permit, attempt) => {
-                drop(attempt);
-                drop(permit);
-            }
-            Wakeup::Permit(permit) => drop(permit),
-            Wakeup::NotYet | Wakeup::Gone => {}
-        }
-    }
-}
-
-/// Whether nobody can acquire anything before some nodes have rested.
-fn too_many_rest(defeat: &Defeat, blocking: usize) -> bool {
-    let rests = |vote: &Vote| matches!(vote, Vote::Failed(fault) if fault.kind == FaultKind::Resting);
-    defeat.votes().iter().filter(|(_, vote)| rests(vote)).count() >= blocking
 }

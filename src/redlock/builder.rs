@@ -3,42 +3,47 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Redlock;
+use super::env::Env;
 use super::error::ConfigError;
-use super::settings::{HandOver, Wishes};
+use super::handle::Redlock;
+use super::locker::Locker;
+#[cfg(feature = "redis")]
+use super::settings::Servers;
+use super::settings::{HandOver, Options};
 use crate::node::{Node, TokioSpawner};
 use crate::protocol::Quorum;
-use crate::redlock::env::late::LateAnswers;
-use crate::redlock::env::{Core, Levels};
-use crate::redlock::lease::renewer::Keeper;
-use crate::redlock::membership::roster::Roster;
-use crate::redlock::round::sweeper::Sweeper;
-use crate::redlock::wait::local_queue::LocalQueues;
 use crate::{Clock, Entropy, LockerId, Spawner, SystemClock};
+
+impl Redlock {
+    /// Everything configurable.
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+}
 
 /// The whole configuration of a [`Redlock`]. Contradictions are refused in one place, with a sentence.
 #[derive(Clone)]
 #[must_use = "a builder does nothing until it is built or connected"]
 pub struct Builder {
-    wishes: Wishes,
+    options: Options,
     nodes: Vec<Arc<dyn Node>>,
     clock: Arc<dyn Clock>,
     entropy: Arc<Entropy>,
     spawner: Arc<dyn Spawner>,
     #[cfg(feature = "redis")]
-    pub(super) servers: super::connect::Servers,
+    pub(super) servers: Servers,
 }
 
 impl Builder {
     pub(super) fn new() -> Self {
         Self {
-            wishes: Wishes::DEFAULT,
+            options: Options::DEFAULT,
             nodes: Vec::new(),
             clock: Arc::new(SystemClock),
             entropy: Arc::new(Entropy::from_system()),
             spawner: Arc::new(TokioSpawner),
             #[cfg(feature = "redis")]
-            servers: super::connect::Servers::default(),
+            servers: Servers::default(),
         }
     }
 
@@ -52,21 +57,21 @@ impl Builder {
     /// `max_ttl` if that is less;
     /// whole milliseconds.
     pub const fn ttl(mut self, ttl: Duration) -> Self {
-        self.wishes.ttl = Some(ttl);
+        self.options.ttl = Some(ttl);
         self
     }
 
     /// The longest time to live that any locker of these nodes asks for: 30 s unless set. A node that may have forgotten
     /// its locks is not asked for grants for this long. Nodes remember the largest that they were told.
     pub const fn max_ttl(mut self, max_ttl: Duration) -> Self {
-        self.wishes.max_ttl = max_ttl;
+        self.options.max_ttl = max_ttl;
         self
     }
 
     /// Declares the installation new: nodes that remember nothing, while none remembers anything, take part at once.
     /// Say it only when certainly nobody holds anything.
     pub const fn new_installation(mut self, declared_new: bool) -> Self {
-        self.wishes.declared_new = declared_new;
+        self.options.declared_new = declared_new;
         self
     }
 
@@ -74,65 +79,65 @@ impl Builder {
     /// needs no rest. It is checked as far as INFO and CONFIG GET are permitted: a server that says otherwise, or that was a
     /// replica, rests all the same, and a warning says so. A snapshot restored in its place is not noticed.
     pub const fn durable(mut self, durable: bool) -> Self {
-        self.wishes.durable = durable;
+        self.options.durable = durable;
         self
     }
 
     /// How far clocks may run apart, in parts per million of the time to live: 10,000 (1 %) unless set. 2 ms come on top.
     pub const fn drift_ppm(mut self, drift_ppm: u32) -> Self {
-        self.wishes.drift_ppm = drift_ppm;
+        self.options.drift_ppm = drift_ppm;
         self
     }
 
     /// An acquire that leaves less validity than this counts as failed. Half of the greatest possible validity unless set.
     pub const fn min_validity(mut self, min_validity: Duration) -> Self {
-        self.wishes.min_validity = Some(min_validity);
+        self.options.min_validity = Some(min_validity);
         self
     }
 
     /// How long a round waits for nodes that do not answer: 250 ms unless set, or a quarter of a short time to live.
     /// A round ends when a quorum has answered, so a hung node costs this only where there is no quorum.
     pub const fn node_timeout(mut self, node_timeout: Duration) -> Self {
-        self.wishes.node_timeout = Some(node_timeout);
+        self.options.node_timeout = Some(node_timeout);
         self
     }
 
     /// How long [`Redlock::acquire`] waits: 30 s unless set.
     pub const fn wait_max(mut self, wait_max: Duration) -> Self {
-        self.wishes.wait_max = wait_max;
+        self.options.wait_max = wait_max;
         self
     }
 
     /// The longest that a lease is held, however often it is renewed: one hour unless set. `None` means for ever, and
     /// has to be written out. It counts for each guard: whoever is handed a lease over begins anew.
     pub const fn max_hold(mut self, max_hold: Option<Duration>) -> Self {
-        self.wishes.max_hold = max_hold;
+        self.options.max_hold = max_hold;
         self
     }
 
     /// Whether guards renew their leases by themselves: yes unless set.
     pub const fn renewed(mut self, renewed: bool) -> Self {
-        self.wishes.renewed = renewed;
+        self.options.renewed = renewed;
         self
     }
 
     /// Whether a lease passes from task to task of this process in memory: to those who waited already when the nodes were
     /// asked, unless set.
     pub const fn hand_over(mut self, hand_over: HandOver) -> Self {
-        self.wishes.hand_over = hand_over;
+        self.options.hand_over = hand_over;
         self
     }
 
     /// For how many sections and how long the tasks of this process keep a resource to themselves while other processes
     /// wait for it: 256 sections or 5 ms, whichever is sooner, unless set. One section is always one's own.
     pub const fn turn_max(mut self, sections: u32, time: Duration) -> Self {
-        self.wishes.turn_max = (sections, time);
+        self.options.turn_max = (sections, time);
         self
     }
 
     /// What people read beside the random id of a holder: `<host>:<pid>` unless set.
     pub fn label(mut self, label: impl Into<String>) -> Self {
-        self.wishes.label = Some(label.into());
+        self.options.label = Some(label.into());
         self
     }
 
@@ -161,30 +166,15 @@ impl Builder {
     ///
     /// [`ConfigError`] with a sentence that names the mend.
     pub fn build(self) -> Result<Redlock, ConfigError> {
-        let settings = Arc::new(self.wishes.check()?);
+        let settings = Arc::new(self.options.check()?);
         if self.nodes.is_empty() {
             return Err(ConfigError::NoNodes);
         }
         let quorum = Quorum::of(self.nodes.len()).ok_or(ConfigError::TooManyNodes { count: self.nodes.len() })?;
-        let locker = LockerId::from_random(u64::from(self.entropy.u32()) << 32 | u64::from(self.entropy.u32()));
-        let core = Arc::new(Core {
-            nodes: self.nodes.into(),
-            quorum,
-            clock: self.clock,
-            entropy: self.entropy,
-            spawner: self.spawner,
-            levels: Levels::new(),
-            roster: Roster::new(quorum.nodes(), settings.policy),
-            keeper: Keeper::new(),
-            sweeper: Sweeper::new(),
-            queues: LocalQueues::new(locker),
-            late: LateAnswers::new(),
-        });
-        for (id, node) in core.nodes() {
-            let listener = Arc::downgrade(&core);
-            node.listen(id, locker, listener);
-        }
-        Ok(Redlock { core, settings, wishes: Arc::new(self.wishes) })
+        let id = LockerId::from_random(u64::from(self.entropy.u32()) << 32 | u64::from(self.entropy.u32()));
+        let env = Env::new(self.nodes.into(), quorum, self.clock, self.entropy, self.spawner);
+        let locker = Locker::new(env, settings.policy, id);
+        Ok(Redlock { locker, settings, options: Arc::new(self.options) })
     }
 
     #[cfg(feature = "redis")]
@@ -205,12 +195,12 @@ impl Builder {
 
     #[cfg(feature = "redis")]
     pub(super) fn check(&self) -> Result<(), ConfigError> {
-        self.wishes.check().map(|_| ())
+        self.options.check().map(|_| ())
     }
 }
 
 impl std::fmt::Debug for Builder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Builder").field("wishes", &self.wishes).finish_non_exhaustive()
+        f.debug_struct("Builder").field("options", &self.options).finish_non_exhaustive()
     }
 }

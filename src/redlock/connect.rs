@@ -7,21 +7,27 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 
-use super::Redlock;
 use super::builder::Builder;
 use super::error::{ConfigError, ConnectError};
+use super::handle::Redlock;
+use super::settings::Servers;
 use crate::node::Node;
 use crate::node::redis::{Address, Prefix, RedisNode, RedisNodeOptions};
 use crate::protocol::Quorum;
 
-/// What a builder was told about servers.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Servers {
-    urls: Vec<String>,
-    prefix: Option<String>,
-    ca_file: Option<PathBuf>,
-    dial_timeout: Option<Duration>,
-    response_timeout: Option<Duration>,
+impl Redlock {
+    /// Connects to servers by their URLs, with the defaults of [`Builder`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Builder::connect`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future closes what was opened.
+    pub async fn connect<U: Into<String>>(urls: impl IntoIterator<Item = U>) -> Result<Self, ConnectError> {
+        Self::builder().urls(urls).connect().await
+    }
 }
 
 impl Builder {

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use super::error::{ExtendError, Lost};
 use super::hand_over::{self, Passed};
+use super::lease::active::ActiveLease;
+use super::round::exchange::Phase;
+use super::round::extension;
 use crate::protocol::{LossCause, ReleaseOutcome};
-use crate::redlock::lease::active::Held;
-use crate::redlock::round::drive;
-use crate::redlock::round::exchange::Phase;
 use crate::{FencingToken, Holder, Lease, Resource};
 
 /// A held lease. It is renewed by itself unless configured otherwise, and released when it goes out of scope.
@@ -27,8 +27,8 @@ pub struct Guard {
 }
 
 impl Guard {
-    pub(super) const fn new(held: Arc<Held>) -> Self {
-        Self { handle: LeaseHandle(held), released: false }
+    pub(super) const fn new(lease: Arc<ActiveLease>) -> Self {
+        Self { handle: LeaseHandle(lease), released: false }
     }
 
     /// A view of the lease for other tasks. It does not keep the lease alive.
@@ -47,23 +47,23 @@ impl Guard {
     ///
     /// Dropping the future releases all the same, and loses only the outcome.
     pub async fn release(mut self) -> ReleaseOutcome {
-        let held = Arc::clone(&self.handle.0);
+        let lease = Arc::clone(&self.handle.0);
         // The clock decides, also when no task has had the time to notice, and the nodes may still have the lock.
-        let overrun = held.check().is_err();
-        held.end(LossCause::Released);
-        if hand_over::more_may_come(&held) {
+        let overrun = lease.check().is_err();
+        lease.end(LossCause::Released);
+        if hand_over::more_may_come(&lease) {
             // Those who had a section a moment ago may be about to ask for the next: all of them share one round to the nodes.
             tokio::task::yield_now().await;
         }
         self.released = true;
-        let outcome = match hand_over::pass_on(&held, Some(Phase::Release)) {
+        let outcome = match hand_over::pass_on(&lease, Some(Phase::Release)) {
             Passed::On => return ReleaseOutcome::HandedOver,
             Passed::Released(asked) => {
-                drive::released(&held.core, Arc::clone(&held.exchange), asked, held.settings.node_timeout).await
+                extension::released(Arc::clone(&lease.exchange), asked, lease.settings.node_timeout).await
             }
         };
         if overrun || matches!(outcome, ReleaseOutcome::AlreadyExpired | ReleaseOutcome::TakenByOther { .. }) {
-            let (resource, token) = (&held.subject.resource, held.token);
+            let (resource, token) = (&lease.subject.resource, lease.token);
             tracing::warn!(%resource, ?token, ?outcome, "overrun: the lease had ended before its release");
         }
         outcome
@@ -93,15 +93,15 @@ impl Deref for Guard {
 impl Drop for Guard {
     fn drop(&mut self) {
         if !self.released {
-            let held = &self.handle.0;
-            held.end(LossCause::Released);
+            let lease = &self.handle.0;
+            lease.end(LossCause::Released);
             tracing::warn!(
-                resource = %held.subject.resource,
-                holder = ?held.subject.holder,
-                token = ?held.token,
+                resource = %lease.subject.resource,
+                holder = ?lease.subject.holder,
+                token = ?lease.token,
                 "dropped without release; releasing in the background"
             );
-            hand_over::pass_on(held, None);
+            hand_over::pass_on(lease, None);
         }
     }
 }
@@ -114,7 +114,7 @@ impl fmt::Debug for Guard {
 
 /// A view of a held lease: cheap to clone, and of no influence on how long the lease lives.
 #[derive(Clone)]
-pub struct LeaseHandle(Arc<Held>);
+pub struct LeaseHandle(Arc<ActiveLease>);
 
 impl LeaseHandle {
     /// The fencing token: pass it with every write. It is the same for the whole life of the lease.

@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::error::ConfigError;
 use crate::Label;
 use crate::protocol::Terms;
-use crate::redlock::membership::roster::Policy;
 
 /// Whether a lease passes from one task of a process to the next with no network in between. Every section has a guard, a
 /// token and a loss signal of its own all the same.
@@ -23,6 +22,27 @@ pub enum HandOver {
     ToAnybody,
 }
 
+/// How nodes are judged.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Policy {
+    pub(crate) max_ttl: Duration,
+    pub(crate) drift_ppm: u32,
+    pub(crate) declared_new: bool,
+    pub(crate) durable: bool,
+    pub(crate) node_timeout: Duration,
+}
+
+/// The servers of a locker, and how they are reached.
+#[cfg(feature = "redis")]
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Servers {
+    pub(crate) urls: Vec<String>,
+    pub(crate) prefix: Option<String>,
+    pub(crate) ca_file: Option<std::path::PathBuf>,
+    pub(crate) dial_timeout: Option<Duration>,
+    pub(crate) response_timeout: Option<Duration>,
+}
+
 /// How leases are asked for.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
@@ -38,9 +58,9 @@ pub(crate) struct Settings {
     pub(crate) turn_max: (u32, Duration),
 }
 
-/// What a builder was told; `None` stands for the default that fits the rest.
+/// What a user has set; `None` stands for the default that fits the rest.
 #[derive(Debug, Clone)]
-pub(crate) struct Wishes {
+pub(crate) struct Options {
     pub(crate) ttl: Option<Duration>,
     pub(crate) drift_ppm: u32,
     pub(crate) min_validity: Option<Duration>,
@@ -56,7 +76,7 @@ pub(crate) struct Wishes {
     pub(crate) turn_max: (u32, Duration),
 }
 
-impl Wishes {
+impl Options {
     /// The defaults.
     pub(crate) const DEFAULT: Self = Self {
         ttl: None,
@@ -80,7 +100,7 @@ impl Wishes {
     /// The greatest time to live: a holder that crashes blocks everybody for this long.
     const TTL_MAX: Duration = Duration::from_secs(24 * 3_600);
 
-    /// Checks the wishes against each other.
+    /// Checks the options against each other.
     pub(crate) fn check(&self) -> Result<Settings, ConfigError> {
         let ttl = self.ttl.unwrap_or_else(|| TTL.min(self.max_ttl));
         let ttl = Duration::from_millis(u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX));
@@ -142,30 +162,30 @@ mod tests {
     #[test]
     fn contradictions_are_refused_with_their_mend() {
         let ms = Duration::from_millis;
-        let default = || Wishes::DEFAULT;
-        for (wishes, expected) in [
-            (Wishes { ttl: Some(ms(0)), ..default() }, Some("time to live")),
-            (Wishes { ttl: Some(ms(9)), ..default() }, Some("time to live")),
-            (Wishes { ttl: Some(ms(100)), node_timeout: Some(ms(100)), ..default() }, Some("node timeout")),
-            (Wishes { min_validity: Some(ms(9_990)), ..default() }, Some("min_validity")),
-            (Wishes { max_hold: Some(ms(1)), ..default() }, Some("max_hold")),
-            (Wishes { drift_ppm: 200_000, ..default() }, Some("drift")),
-            (Wishes { label: Some("\n".into()), ..default() }, Some("label")),
-            (Wishes { ttl: Some(Duration::MAX), ..default() }, Some("time to live")),
-            (Wishes { ttl: Some(Duration::MAX), max_ttl: Duration::MAX, ..default() }, Some("time to live")),
-            (Wishes { max_ttl: Duration::MAX, ..default() }, Some("max_ttl")),
-            (Wishes { node_timeout: Some(Duration::MAX), ..default() }, Some("node timeout")),
-            (Wishes { node_timeout: Some(ms(0)), ..default() }, Some("node timeout")),
-            (Wishes { min_validity: Some(Duration::MAX), ..default() }, Some("min_validity")),
-            (Wishes { wait_max: Duration::MAX, max_hold: Some(Duration::MAX), ..default() }, None),
-            (Wishes { ttl: Some(ms(50)), ..default() }, None),
-            (Wishes { max_ttl: ms(2_000), ..default() }, None), // who asks for no ttl gets one that fits
-            (Wishes { ttl: Some(ms(3_000)), max_ttl: ms(2_000), ..default() }, Some("max_ttl")),
+        let default = || Options::DEFAULT;
+        for (options, expected) in [
+            (Options { ttl: Some(ms(0)), ..default() }, Some("time to live")),
+            (Options { ttl: Some(ms(9)), ..default() }, Some("time to live")),
+            (Options { ttl: Some(ms(100)), node_timeout: Some(ms(100)), ..default() }, Some("node timeout")),
+            (Options { min_validity: Some(ms(9_990)), ..default() }, Some("min_validity")),
+            (Options { max_hold: Some(ms(1)), ..default() }, Some("max_hold")),
+            (Options { drift_ppm: 200_000, ..default() }, Some("drift")),
+            (Options { label: Some("\n".into()), ..default() }, Some("label")),
+            (Options { ttl: Some(Duration::MAX), ..default() }, Some("time to live")),
+            (Options { ttl: Some(Duration::MAX), max_ttl: Duration::MAX, ..default() }, Some("time to live")),
+            (Options { max_ttl: Duration::MAX, ..default() }, Some("max_ttl")),
+            (Options { node_timeout: Some(Duration::MAX), ..default() }, Some("node timeout")),
+            (Options { node_timeout: Some(ms(0)), ..default() }, Some("node timeout")),
+            (Options { min_validity: Some(Duration::MAX), ..default() }, Some("min_validity")),
+            (Options { wait_max: Duration::MAX, max_hold: Some(Duration::MAX), ..default() }, None),
+            (Options { ttl: Some(ms(50)), ..default() }, None),
+            (Options { max_ttl: ms(2_000), ..default() }, None), // who asks for no ttl gets one that fits
+            (Options { ttl: Some(ms(3_000)), max_ttl: ms(2_000), ..default() }, Some("max_ttl")),
             (default(), None),
         ] {
-            let error = wishes.check().err().map(|error| error.to_string());
+            let error = options.check().err().map(|error| error.to_string());
             match expected {
-                Some(part) => assert!(error.as_ref().is_some_and(|e| e.contains(part)), "{wishes:?}: {error:?}"),
+                Some(part) => assert!(error.as_ref().is_some_and(|e| e.contains(part)), "{options:?}: {error:?}"),
                 None => assert_eq!(error, None),
             }
         }

@@ -1,8 +1,8 @@
 //! Founding a new installation, and telling servers apart.
 
 use crate::protocol::{Fault, FaultKind};
-use crate::redlock::Redlock;
 use crate::redlock::error::FoundError;
+use crate::redlock::handle::Redlock;
 use crate::redlock::membership::node_health::{NodeCondition, NodeStatus};
 
 impl Redlock {
@@ -17,7 +17,7 @@ impl Redlock {
     ///
     /// Dropping the future leaves some nodes founded and others not; call it again.
     pub async fn found(&self) -> Result<(), FoundError> {
-        self.core.roster.found(&self.core).await;
+        self.locker.roster.bootstrap().await;
         let nodes = self.nodes();
         let unseen = |node: &&NodeStatus| node.last_fault.is_some() || node.condition == NodeCondition::Unknown;
         if let Some(node) = nodes.iter().find(unseen) {
@@ -25,7 +25,7 @@ impl Redlock {
             return Err(FoundError::Unseen { node: node.address.clone(), fault });
         }
         match nodes.into_iter().find(|node| node.condition != NodeCondition::Ready) {
-            Some(node) => Err(FoundError::NotNew { node: node.address, rest: self.core.roster.rest() }),
+            Some(node) => Err(FoundError::NotNew { node: node.address, rest: self.locker.roster.rest() }),
             None => Ok(()),
         }
     }

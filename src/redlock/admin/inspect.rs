@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::protocol::{ExtendDefeat, Fault, FaultKind, Footprint, LossCause, ReleaseOutcome, Reply, Subject, View};
-use crate::redlock::Redlock;
-use crate::redlock::error::ExtendError;
-use crate::redlock::error::Lost;
-use crate::redlock::round::drive;
+use crate::protocol::{
+    ExtendDefeat, Fault, FaultKind, Footprint, LossCause, ReleaseOutcome, Reply, Subject, Verb, View,
+};
+use crate::redlock::error::{ExtendError, Lost};
+use crate::redlock::handle::Redlock;
+use crate::redlock::round::ask::{ask_all, drain};
 use crate::redlock::round::exchange::{Exchange, Phase};
-use crate::{Holder, HolderId, NodeId, NodeSet, Resource, ResourceError};
+use crate::redlock::round::{extension, sweeper};
+use crate::{Holder, HolderId, NodeId, Resource, ResourceError};
 
 /// What the nodes know of one resource. Advisory: it may have changed by the time anybody reads it.
 #[derive(Debug, Clone)]
@@ -81,17 +83,17 @@ impl Redlock {
         let resource = resource.try_into()?;
         let subject = subject(resource, Holder::new(HolderId::from_random(0), self.settings.label.clone()));
         let node_timeout = self.settings.node_timeout;
-        let replies = drive::inspect(&self.core, subject, node_timeout).await;
+        let env = self.env();
+        let replies = ask_all(env, subject, Phase::Inspect, env.everybody(), &|_| Verb::Inspect, node_timeout).await;
         let rows = replies.into_iter().zip(self.addresses()).map(|((node, reply), address)| {
             let view = match reply {
-                Some(Reply::Seen(view)) => Ok(view),
-                Some(Reply::Failed(fault)) => Err(fault),
-                Some(other) => Err(Fault::new(FaultKind::Unexpected, format!("{other:?}"))),
-                None => Err(Fault::new(FaultKind::TimedOut, format!("no answer within {node_timeout:?}"))),
+                Reply::Seen(view) => Ok(view),
+                Reply::Failed(fault) => Err(fault),
+                other => Err(Fault::new(FaultKind::Unexpected, format!("{other:?}"))),
             };
             Row { node, address, view }
         });
-        Ok(Inspection { rows: rows.collect(), needed: self.core.quorum.needed() })
+        Ok(Inspection { rows: rows.collect(), needed: self.env().quorum.needed() })
     }
 
     /// Releases what `holder` holds: for a lease whose guard lives in another process, or no longer.
@@ -112,12 +114,12 @@ impl Redlock {
         ResourceError: From<R::Error>,
     {
         let subject = subject(resource.try_into()?, holder.clone());
-        self.core.sweeper.start(&*self.core.spawner);
-        let everybody = Footprint::granted(NodeSet::first(self.core.quorum.nodes()));
-        let until = self.core.clock.now().after(self.settings.terms.ttl);
-        let exchange = Exchange::open(&self.core, subject, Phase::Release, everybody, until);
+        sweeper::start(self.env());
+        let everybody = Footprint::granted(self.env().everybody());
+        let until = self.env().clock.now().after(self.settings.terms.ttl);
+        let exchange = Exchange::open(self.env(), subject, Phase::Release, everybody, until);
         let asked = exchange.leave(Some(Phase::Release));
-        Ok(drive::released(&self.core, exchange, asked, self.settings.node_timeout).await)
+        Ok(extension::released(exchange, asked, self.settings.node_timeout).await)
     }
 
     /// Lets what `holder` holds live for the configured time to live from now, and returns the validity.
@@ -137,9 +139,9 @@ impl Redlock {
             true
         };
         // Nothing is known here of how the locks came to be: every node's word is taken.
-        let voters = NodeSet::first(self.core.quorum.nodes());
-        match drive::extend(&self.core, terms, subject, voters, self.settings.node_timeout, send).await {
-            Some(Ok(valid_until)) => Ok(valid_until.since(self.core.clock.now())),
+        let voters = self.env().everybody();
+        match extension::extend(self.env(), terms, subject, voters, self.settings.node_timeout, send).await {
+            Some(Ok(valid_until)) => Ok(valid_until.since(self.env().clock.now())),
             Some(Err(ExtendDefeat::NoQuorum(votes))) => Err(ExtendError::NoQuorum { votes }),
             Some(Err(ExtendDefeat::TooSlow { took })) => Err(ExtendError::TooSlow { took, ttl: terms.ttl }),
             Some(Err(ExtendDefeat::Gone(_))) | None => Err(Lost { cause: LossCause::Taken }.into()),
@@ -156,7 +158,7 @@ impl Redlock {
     pub async fn drain(&self, within: Duration) {
         let Ok(resource) = Resource::new("drain") else { return };
         let subject = subject(resource, Holder::new(HolderId::from_random(0), self.settings.label.clone()));
-        drive::drain(&self.core, subject, within).await;
+        drain(self.env(), subject, within).await;
     }
 }
 

@@ -5,12 +5,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::protocol::{Fault, FaultKind, Footprint, Reply, Sighting, Subject, Verb};
-use crate::redlock::Redlock;
-use crate::redlock::env::Core;
-use crate::redlock::membership::roster::nobody;
-use crate::redlock::round::exchange::{Exchange, Phase};
-use crate::{Moment, NodeId, NodeSet, Resource, Waiter};
+use crate::protocol::{Fault, FaultKind, Reply, Sighting, Verb};
+use crate::redlock::env::Env;
+use crate::redlock::handle::Redlock;
+use crate::redlock::round::ask::{ask_all, no_subject};
+use crate::redlock::round::exchange::Phase;
+use crate::{NodeId, NodeSet, Resource, Waiter};
 
 /// The locks that a walk over the nodes found. Advisory: it takes its time, and locks come and go meanwhile.
 #[derive(Debug, Clone)]
@@ -83,7 +83,7 @@ impl Redlock {
     ///
     /// Dropping the future changes nothing.
     pub async fn list(&self, prefix: &str, limit: usize) -> Listing {
-        let walks = walk(&self.core, self.settings.node_timeout, LISTING_STEPS_MAX, false, prefix).await;
+        let walks = walk(self.env(), self.settings.node_timeout, LISTING_STEPS_MAX, false, prefix).await;
         let addresses = self.addresses();
         let (mut merged, mut partial) = (BTreeMap::<(Resource, Box<str>), Listed>::new(), Partial::default());
         for (walk, address) in walks.into_iter().zip(addresses) {
@@ -107,7 +107,7 @@ impl Redlock {
         partial.left_off = locks.len().saturating_sub(limit);
         locks.truncate(limit);
         let is_all = partial.unanswered.is_empty() && partial.unfinished.is_empty() && partial.left_off == 0;
-        let (needed, nodes) = (self.core.quorum.needed(), self.core.quorum.nodes());
+        let (needed, nodes) = (self.env().quorum.needed(), self.env().quorum.nodes());
         Listing { locks, needed, nodes, partial: (!is_all).then_some(partial) }
     }
 }
@@ -129,16 +129,16 @@ pub(crate) enum End {
 /// Walks over the locks of all nodes, side by side, and tells those that begin with `prefix`. With `remove` it removes
 /// every lock that it comes across, whatever it is called.
 pub(crate) async fn walk(
-    core: &Arc<Core>,
+    env: &Arc<Env>,
     node_timeout: Duration,
     steps_max: usize,
     remove: bool,
     prefix: &str,
 ) -> Vec<Walk> {
-    let everybody = NodeSet::first(core.quorum.nodes());
+    let everybody = env.everybody();
     let fresh = || (Walk { found: BTreeMap::new(), end: End::TooFar }, 0_u64);
     let mut walks: Vec<_> = everybody.iter().map(|_| fresh()).collect();
-    let (Some(subject), mut under_way) = (nobody(), everybody) else { return Vec::new() };
+    let (Some(subject), mut under_way) = (no_subject(), everybody) else { return Vec::new() };
     for _ in 0..steps_max {
         if under_way.is_empty() {
             break;
@@ -148,7 +148,7 @@ pub(crate) async fn walk(
             let cursor = cursors.get(node.index()).copied().unwrap_or_default();
             Verb::Scan { cursor, count: STEP_KEYS, remove }
         };
-        for (node, reply) in operate(core, Arc::clone(&subject), under_way, &verb, node_timeout).await {
+        for (node, reply) in ask_all(env, Arc::clone(&subject), Phase::Operate, under_way, &verb, node_timeout).await {
             let Some((walk, cursor)) = walks.get_mut(node.index()) else { continue };
             let goes_on = match reply {
                 Reply::Scanned { cursor: next, locks } => {
@@ -175,24 +175,4 @@ pub(crate) async fn walk(
         }
     }
     walks.into_iter().map(|(walk, _)| walk).collect()
-}
-
-/// Sends each of `nodes` its verb and waits for every answer that comes in time; silence is a fault.
-pub(crate) async fn operate(
-    core: &Arc<Core>,
-    subject: Arc<Subject>,
-    nodes: NodeSet,
-    verb: &dyn Fn(NodeId) -> Verb,
-    node_timeout: Duration,
-) -> Vec<(NodeId, Reply)> {
-    let exchange = Exchange::open(core, subject, Phase::Operate, Footprint::default(), Moment::default());
-    exchange.send_each(nodes, verb);
-    let _ = tokio::time::timeout(node_timeout, exchange.filled(nodes.len())).await;
-    let mut replies = exchange.take();
-    let silent = || Reply::Failed(Fault::new(FaultKind::TimedOut, format!("no answer within {node_timeout:?}")));
-    let mut reply_of = |node| match replies.iter().position(|(from, _)| *from == node) {
-        Some(at) => replies.swap_remove(at).1,
-        None => silent(),
-    };
-    nodes.iter().map(|node| (node, reply_of(node))).collect()
 }

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::list::{End, walk};
 use crate::protocol::{Fault, FaultKind, Reply, Subject, Verb};
-use crate::redlock::Redlock;
-use crate::redlock::admin::list::{End, operate, walk};
+use crate::redlock::handle::Redlock;
 use crate::redlock::membership::node_health::NodeCondition;
 use crate::redlock::membership::roster::Patience;
-use crate::{Holder, NodeId, NodeSet, Resource, ResourceError};
+use crate::redlock::round::ask::ask_all;
+use crate::redlock::round::exchange::Phase;
+use crate::{Holder, NodeId, Resource, ResourceError};
 
 /// What became of a lock that was to be taken away.
 #[derive(Debug, Clone)]
@@ -141,8 +143,8 @@ impl Redlock {
     {
         let subject = Arc::new(Subject::new(resource.try_into()?, expected.clone()));
         tracing::warn!(resource = %subject.resource, holder = %subject.holder, reason, "taking the lock away from its holder");
-        let everybody = NodeSet::first(self.core.quorum.nodes());
-        let replies = operate(&self.core, subject, everybody, &|_| Verb::Force, self.settings.node_timeout).await;
+        let (env, within) = (self.env(), self.settings.node_timeout);
+        let replies = ask_all(env, subject, Phase::Operate, env.everybody(), &|_| Verb::Force, within).await;
         let rows = replies.into_iter().zip(self.addresses()).map(|((node, reply), address)| {
             let outcome = match reply {
                 Reply::Released => Ok(ForcedAt::Released),
@@ -154,7 +156,7 @@ impl Redlock {
             };
             ForcedRow { node, address, outcome }
         });
-        Ok(Forced { rows: rows.collect(), needed: self.core.quorum.needed() })
+        Ok(Forced { rows: rows.collect(), needed: self.env().quorum.needed() })
     }
 
     /// Begins anew after a disaster: removes every lock of this prefix on every node, raises all counters to the clock
@@ -170,13 +172,13 @@ impl Redlock {
     ///
     /// Dropping the future leaves some nodes reset and others not; call it again.
     pub async fn reset(&self) -> Result<Reset, ResetError> {
-        self.core.roster.look(&self.core, Patience::All).await;
+        self.locker.roster.look(Patience::All).await;
         let unseen = |(node, fault)| ResetError::Unseen { node, fault };
         self.first_unready(&|_| true).map_or(Ok(()), |found| Err(unseen(found)))?;
 
         tracing::warn!(nodes = ?self.addresses(), "removing all locks and beginning anew");
         let patience = self.settings.node_timeout.max(RESET_PATIENCE);
-        let walks = walk(&self.core, patience, RESET_STEPS_MAX, true, "").await;
+        let walks = walk(self.env(), patience, RESET_STEPS_MAX, true, "").await;
         let mut removed = Vec::new();
         for (walk, node) in walks.into_iter().zip(self.addresses()) {
             let fault = match walk.end {
@@ -189,7 +191,7 @@ impl Redlock {
             };
             return Err(ResetError::Unfinished { node, fault });
         }
-        self.core.roster.begin_anew(&self.core).await;
+        self.locker.roster.begin_anew().await;
         let unfinished = |(node, fault)| ResetError::Unfinished { node, fault };
         self.first_unready(&|condition| condition == NodeCondition::Ready)
             .map_or(Ok(Reset { removed }), |found| Err(unfinished(found)))

@@ -1,46 +1,80 @@
-//! [`Core`]: what all clones of a locker share.
+//! [`Env`]: the ground that everything of a locker stands on: nodes, quorum, clock, chance, and what all rounds share.
 
 pub(crate) mod late;
+pub(crate) mod ready;
 pub(crate) mod timer;
+pub(crate) mod watermarks;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::mpsc;
+
+use self::late::LateAnswers;
+use self::ready::Ready;
+use self::watermarks::CounterWatermarks;
 use crate::node::Node;
-use crate::protocol::{Quorum, Reply};
-use crate::redlock::env::late::LateAnswers;
-use crate::redlock::lease::renewer::Keeper;
-use crate::redlock::membership::roster::Roster;
-use crate::redlock::round::sweeper::Sweeper;
-use crate::redlock::wait::local_queue::LocalQueues;
-use crate::{Clock, Entropy, FencingToken, NodeId, NodeSet, Resource, Spawner, WallTime};
+use crate::protocol::{Footprint, Quorum, Subject};
+use crate::{Clock, Entropy, Moment, NodeId, NodeSet, Spawner};
 
-/// Nodes, clock, chance and the background tasks.
-pub(crate) struct Core {
+/// What all rounds of a locker share.
+pub(crate) struct Env {
     pub(crate) nodes: Box<[Arc<dyn Node>]>,
     pub(crate) quorum: Quorum,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<Entropy>,
     pub(crate) spawner: Arc<dyn Spawner>,
-    pub(crate) levels: Levels,
-    pub(crate) roster: Roster,
-    pub(crate) keeper: Keeper,
-    pub(crate) sweeper: Sweeper,
-    pub(crate) queues: LocalQueues,
+    /// The highest counters that were seen.
+    pub(crate) watermarks: CounterWatermarks,
+    /// Which nodes may be asked for grants.
+    pub(crate) ready: Ready,
     pub(crate) late: LateAnswers,
+    pub(crate) leftovers: Leftovers,
+    arrivals: AtomicU64,
 }
 
-impl Core {
+impl Env {
+    pub(crate) fn new(
+        nodes: Box<[Arc<dyn Node>]>,
+        quorum: Quorum,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<Entropy>,
+        spawner: Arc<dyn Spawner>,
+    ) -> Self {
+        Self {
+            ready: Ready::new(nodes.len()),
+            nodes,
+            quorum,
+            clock,
+            entropy,
+            spawner,
+            watermarks: CounterWatermarks::new(),
+            late: LateAnswers::new(),
+            leftovers: Leftovers::default(),
+            arrivals: AtomicU64::new(1),
+        }
+    }
+
     /// Every node with its id.
     pub(crate) fn nodes(&self) -> impl Iterator<Item = (NodeId, &Arc<dyn Node>)> {
         NodeId::all(self.nodes.len()).zip(self.nodes.iter())
     }
 
-    /// A quorum among `nodes` of those that are `known` to answer, as far as there are so many; else all of `nodes`. Another one each time:
-    /// a node that tells nobody does not learn which waiters are gone.
+    /// The ids of all nodes.
+    pub(crate) fn everybody(&self) -> NodeSet {
+        NodeSet::first(self.quorum.nodes())
+    }
+
+    /// A number above all that were given out so far: the order in which tasks of this process arrive.
+    pub(crate) fn arrival(&self) -> u64 {
+        self.arrivals.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// A quorum among `nodes` that are `known` to answer, if there are as many; else all of `nodes`. Another quorum each
+    /// time: a node that publishes to no waiter does not learn which waiters are gone.
     pub(crate) fn quorum_of(&self, known: NodeSet, nodes: NodeSet) -> NodeSet {
         let all = self.nodes.len();
-        let first = usize::try_from(self.queues.arrival()).unwrap_or_default() % all.max(1);
+        let first = usize::try_from(self.arrival()).unwrap_or_default() % all.max(1);
         let around = (first..first + all).filter_map(|at| NodeId::new(at % all));
         let known = around.filter(|node| known.contains(*node) && nodes.contains(*node));
         let quorum: NodeSet = known.take(self.quorum.needed()).collect();
@@ -48,50 +82,52 @@ impl Core {
     }
 }
 
-/// The highest counter that this process has seen in each slot.
-pub(crate) struct Levels(Box<[AtomicU64]>);
+/// Locks of an ended attempt that may still be, or still come to be, on some nodes.
+pub(crate) struct Leftover {
+    /// Kept alive until the releases are acknowledged: the locker and its last guard may be gone.
+    pub(crate) env: Arc<Env>,
+    pub(crate) subject: Arc<Subject>,
+    pub(crate) footprint: Footprint,
+    pub(crate) until: Moment,
+}
 
-impl Levels {
-    pub(crate) fn new() -> Self {
-        Self((0..Resource::SLOTS).map(|_| AtomicU64::new(0)).collect())
+impl Leftover {
+    /// Its release is not repeated: the lock ends with its time to live.
+    pub(crate) fn abandon(self, reason: &str) {
+        let Self { subject, footprint, .. } = self;
+        let nodes = footprint.outstanding();
+        tracing::warn!(resource = %subject.resource, holder = ?subject.holder, %nodes, reason, "unacknowledged release abandoned; the lock ends with its time to live");
     }
+}
 
-    /// What a grant asks counters to be at least: one block above all that was seen, so that nodes that lag catch up and the
-    /// quorum agrees without a seal round. Only a hint: safety never depends on it.
-    pub(crate) fn floor(&self, slot: u16, block: u32) -> u64 {
-        match self.seen(slot) {
-            0 => 0,
-            seen => seen + u64::from(block),
+/// The sending half of the channel to the sweeper, which repeats releases.
+#[derive(Default)]
+pub(crate) struct Leftovers(Mutex<Option<mpsc::UnboundedSender<Leftover>>>);
+
+impl Leftovers {
+    /// The receiving half for a sweeper that is about to start; `None` while one runs.
+    pub(crate) fn open(&self) -> Option<mpsc::UnboundedReceiver<Leftover>> {
+        let mut sender = self.lock();
+        if !sender.as_ref().is_none_or(mpsc::UnboundedSender::is_closed) {
+            return None;
         }
+        let (fresh, leftovers) = mpsc::unbounded_channel();
+        *sender = Some(fresh);
+        Some(leftovers)
     }
 
-    /// How many tokens may be drawn at once where `wanted` are wanted: one, where the slot's counter is about to overtake the
-    /// clock. A counter that starts anew starts at the clock, and must be above everything that was drawn.
-    pub(crate) fn block(&self, slot: u16, wanted: u32, wall: WallTime) -> u32 {
-        /// As many tokens as a second has microseconds: for all that draw at the same moment.
-        const MARGIN: u64 = 1_000_000;
-        let behind = wall.unix_us().saturating_sub(MARGIN) > self.seen(slot).saturating_add(u64::from(wanted));
-        if behind { wanted.max(1) } else { 1 }
-    }
-
-    fn seen(&self, slot: u16) -> u64 {
-        self.0.get(usize::from(slot)).map_or(0, |level| level.load(Ordering::Relaxed))
-    }
-
-    /// The highest counter seen in any slot: where counters of a node that lost them must not start below.
-    pub(crate) fn highest(&self) -> u64 {
-        self.0.iter().map(|level| level.load(Ordering::Relaxed)).max().unwrap_or_default()
-    }
-
-    /// Takes in the counter that a reply mentions.
-    pub(crate) fn observe(&self, slot: u16, reply: &Reply) {
-        let counter = match reply {
-            Reply::Granted { counter } => *counter,
-            Reply::Refused(view) | Reply::Seen(view) => view.counter,
-            _ => return,
+    /// Passes a leftover to the sweeper.
+    pub(crate) fn push(&self, leftover: Leftover) {
+        let refused = match self.lock().as_ref() {
+            Some(sender) => sender.send(leftover).err().map(|refused| refused.0),
+            None => Some(leftover),
         };
-        if let (Some(level), true) = (self.0.get(usize::from(slot)), counter < FencingToken::MAX) {
-            level.fetch_max(counter, Ordering::Relaxed);
+        if let Some(leftover) = refused {
+            leftover.abandon("its runtime has ended");
         }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<mpsc::UnboundedSender<Leftover>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

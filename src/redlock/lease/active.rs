@@ -1,43 +1,66 @@
-//! [`Held`]: what guard, handles and keeper share about one lease.
+//! [`ActiveLease`]: what guard, handles and renewer share about one lease.
 
 use std::pin::pin;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use super::events::{self, InHistory};
+use super::schedule::{Entry, Renewals, Scheduled};
 use crate::protocol::{Action, ExtendDefeat, LossCause, Renewal, Subject, Win};
-use crate::redlock::env::Core;
+use crate::redlock::env::Env;
 use crate::redlock::env::timer::sleep_until;
 use crate::redlock::error::{ExtendError, Lost};
-use crate::redlock::lease::events;
-use crate::redlock::lease::renewer::Entry;
-use crate::redlock::round::drive;
+use crate::redlock::round::attempt::Attempt;
 use crate::redlock::round::exchange::Exchange;
+use crate::redlock::round::extension;
 use crate::redlock::settings::Settings;
-use crate::redlock::wait::local_queue::Permit;
+use crate::redlock::wait::permit::{self, FromPermit};
 use crate::{FencingToken, Moment};
 
-/// One lease while somebody may rely on it.
-pub(crate) struct Held {
-    pub(crate) core: Arc<Core>,
+/// What a waiter of this process is woken for.
+pub(crate) enum Wakeup {
+    /// To contend for the resource.
+    Permit(Permit),
+    /// The same, and the grants are on their way already.
+    Attempt(Permit, Box<Attempt>),
+    /// To have the lease that this process holds, with a token of its own.
+    Section(Arc<ActiveLease>),
+}
+
+/// The right to contend for a resource.
+pub(crate) type Permit = permit::Permit<Wakeup>;
+
+impl FromPermit for Wakeup {
+    fn from_permit(permit: Permit) -> Self {
+        Self::Permit(permit)
+    }
+}
+
+/// One lease while a task may rely on it.
+pub(crate) struct ActiveLease {
     pub(crate) settings: Arc<Settings>,
     pub(crate) subject: Arc<Subject>,
     pub(crate) token: FencingToken,
     /// The last token of the lease: those up to it are for further sections.
     last: FencingToken,
-    /// After all who had come before its nodes were asked.
+    /// The arrival number taken just before the grants were sent.
     pub(crate) asked_at: u64,
     /// The right to contend for the resource, which the next task of this process gets when this section is over.
     permit: Mutex<Option<Permit>>,
-    /// Whether a history has its beginning.
-    pub(crate) is_told: AtomicBool,
+    history: InHistory,
     pub(crate) exchange: Arc<Exchange>,
     plan: Mutex<Plan>,
     ended: Notify,
-    /// Its place in the keeper's schedule; locked after the schedule.
+    pub(crate) renewals: Arc<Renewals<Self>>,
     entry: Mutex<Option<Entry>>,
+}
+
+impl Scheduled for ActiveLease {
+    fn entry(&self) -> MutexGuard<'_, Option<Entry>> {
+        self.entry.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 struct Plan {
@@ -46,60 +69,62 @@ struct Plan {
 }
 
 impl Plan {
-    fn new(core: &Core, settings: &Settings, valid_until: Moment) -> Mutex<Self> {
-        let now = core.clock.now();
+    fn new(env: &Env, settings: &Settings, valid_until: Moment) -> Mutex<Self> {
+        let now = env.clock.now();
         let hold_until = settings.max_hold.map(|max_hold| now.after(max_hold));
         Mutex::new(Self { renewal: Renewal::new(valid_until, hold_until, settings.renewed, now), ended: None })
     }
 }
 
-impl Held {
+impl ActiveLease {
     pub(crate) fn new(
-        core: Arc<Core>,
-        settings: Arc<Settings>,
-        subject: Arc<Subject>,
-        win: Win,
-        exchange: Arc<Exchange>,
+        settings: &Arc<Settings>,
+        (win, exchange): (Win, Arc<Exchange>),
         asked_at: u64,
         permit: Option<Permit>,
+        renewals: &Arc<Renewals<Self>>,
     ) -> Arc<Self> {
-        let plan = Plan::new(&core, &settings, win.valid_until);
+        let plan = Plan::new(exchange.env(), settings, win.valid_until);
         Arc::new(Self {
-            core,
-            settings,
-            subject,
+            settings: Arc::clone(settings),
+            subject: Arc::clone(exchange.subject()),
             token: win.first,
             last: win.token,
             asked_at,
             permit: Mutex::new(permit),
-            is_told: AtomicBool::new(false),
+            history: InHistory::default(),
             exchange,
             plan,
             ended: Notify::new(),
+            renewals: Arc::clone(renewals),
             entry: Mutex::default(),
         })
+    }
+
+    pub(crate) fn env(&self) -> &Arc<Env> {
+        self.exchange.env()
     }
 
     /// The next section of the same lease, with the next token; `None` where there is none, or too little validity is left.
     pub(crate) fn next_section(&self) -> Option<Arc<Self>> {
         let token = self.token.next_within(self.last)?;
         let valid_until = self.plan().renewal.valid_until();
-        let left = valid_until.since(self.core.clock.now());
+        let left = valid_until.since(self.env().clock.now());
         if left.is_zero() || left < self.settings.terms.min_validity {
             return None;
         }
         Some(Arc::new(Self {
-            core: Arc::clone(&self.core),
             settings: Arc::clone(&self.settings),
             subject: Arc::clone(&self.subject),
             token,
             last: self.last,
             asked_at: self.asked_at,
             permit: Mutex::default(),
-            is_told: AtomicBool::new(false),
+            history: InHistory::default(),
             exchange: Arc::clone(&self.exchange),
-            plan: Plan::new(&self.core, &self.settings, valid_until),
+            plan: Plan::new(self.env(), &self.settings, valid_until),
             ended: Notify::new(),
+            renewals: Arc::clone(&self.renewals),
             entry: Mutex::default(),
         }))
     }
@@ -108,6 +133,14 @@ impl Held {
     pub(crate) fn is_busy(&self) -> bool {
         let is_last = self.token >= self.last;
         self.permit().as_ref().is_some_and(|permit| permit.queue.is_busy(is_last))
+    }
+
+    /// A task has this section from now on, after a wait that began at `began`.
+    pub(crate) fn begins(&self, began: Moment) {
+        if self.history.begin() {
+            let (now, ttl) = (self.env().clock.now(), self.settings.terms.ttl);
+            events::acquired(&self.subject, self.token, ttl, now.since(began), self.ends_at().since(now));
+        }
     }
 
     /// No task was there to have this section.
@@ -140,7 +173,7 @@ impl Held {
         if let Some(cause) = &plan.ended {
             return Err(Lost { cause: cause.clone() });
         }
-        let left = plan.renewal.ends_at().since(self.core.clock.now());
+        let left = plan.renewal.ends_at().since(self.env().clock.now());
         drop(plan);
         // The clock decides, also when no task has had the time to notice.
         if left.is_zero() { Err(Lost { cause: self.end(LossCause::Expired) }) } else { Ok(left) }
@@ -152,7 +185,7 @@ impl Held {
         if plan.ended.is_some() {
             return None;
         }
-        let action = plan.renewal.due(self.core.clock.now());
+        let action = plan.renewal.due(self.env().clock.now());
         drop(plan);
         if let Action::Lost(cause) = action {
             self.end(cause);
@@ -168,15 +201,17 @@ impl Held {
             return earlier.clone();
         }
         // Whoever noticed first may have called it by the common name.
-        let cause = match (cause, plan.renewal.due(self.core.clock.now())) {
+        let cause = match (cause, plan.renewal.due(self.env().clock.now())) {
             (LossCause::Expired, Action::Lost(exact)) => exact,
             (cause, _) => cause,
         };
         plan.ended = Some(cause.clone());
         drop(plan);
-        self.core.keeper.forget(self);
+        self.renewals.schedule.remove(self);
         self.ended.notify_waiters();
-        events::ended(self, &cause);
+        if self.history.is_on() {
+            events::ended(&self.subject, self.token, &cause);
+        }
         let (resource, holder, token) = (&self.subject.resource, &self.subject.holder, self.token);
         match cause {
             LossCause::Released => tracing::debug!(%resource, ?holder, ?token, "released"),
@@ -202,7 +237,7 @@ impl Held {
                     tokio::select! {
                         biased;
                         () = &mut ended => {}
-                        () = sleep_until(&*self.core.clock, ends_at) => {}
+                        () = sleep_until(&*self.env().clock, ends_at) => {}
                     }
                 }
             }
@@ -214,7 +249,7 @@ impl Held {
         let left = self.check()?;
         let terms = self.settings.terms;
         let round_max = self.settings.node_timeout.min(left);
-        let locks_end = self.core.clock.now().after(terms.ttl).after(terms.drift()).after(round_max);
+        let locks_end = self.env().clock.now().after(terms.ttl).after(terms.drift()).after(round_max);
         let send = |put: &dyn Fn()| {
             // Under the lock that `end` takes: no extension is sent after a release, under any interleaving.
             let plan = self.plan();
@@ -226,14 +261,17 @@ impl Held {
             live
         };
         let subject = Arc::clone(&self.subject);
-        let outcome = drive::extend(&self.core, terms, subject, self.exchange.voters(), round_max, send).await;
-        let now = self.core.clock.now();
+        let voters = self.exchange.voters();
+        let outcome = extension::extend(self.env(), terms, subject, voters, round_max, send).await;
+        let now = self.env().clock.now();
         match outcome {
             Some(Ok(valid_until)) => {
                 // A reply that comes after the end extends nothing: the loss has been told, or is about to be.
                 self.check()?;
-                self.plan().renewal.extended(valid_until, now, self.core.entropy.u32());
-                events::extended(self);
+                self.plan().renewal.extended(valid_until, now, self.env().entropy.u32());
+                if self.history.is_on() {
+                    events::extended(&self.subject, self.token, self.ends_at().since(now));
+                }
                 Ok(())
             }
             Some(Err(ExtendDefeat::Gone(votes))) => {
@@ -241,19 +279,15 @@ impl Held {
                 Err(Lost { cause: self.end(LossCause::Taken) }.into())
             }
             Some(Err(ExtendDefeat::NoQuorum(votes))) => {
-                self.plan().renewal.failed(now, self.core.entropy.u32());
+                self.plan().renewal.failed(now, self.env().entropy.u32());
                 Err(ExtendError::NoQuorum { votes })
             }
             Some(Err(ExtendDefeat::TooSlow { took })) => {
-                self.plan().renewal.failed(now, self.core.entropy.u32());
+                self.plan().renewal.failed(now, self.env().entropy.u32());
                 Err(ExtendError::TooSlow { took, ttl: self.settings.terms.ttl })
             }
             None => Err(self.check().map_or_else(ExtendError::from, |_| Lost { cause: LossCause::Released }.into())),
         }
-    }
-
-    pub(crate) fn entry(&self) -> MutexGuard<'_, Option<Entry>> {
-        self.entry.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn plan(&self) -> MutexGuard<'_, Plan> {

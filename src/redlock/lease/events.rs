@@ -1,51 +1,51 @@
 //! What becomes of leases, as events for a history: acquired, extended, ended.
 //!
-//! Costs nothing where nobody subscribes. The layer of the module `history` writes them down.
+//! Costs nothing without a subscriber. The layer of the module `history` writes them down.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::Moment;
-use crate::protocol::LossCause;
-use crate::redlock::lease::active::Held;
+use crate::FencingToken;
+use crate::protocol::{LossCause, Subject};
 
 /// The target of these events.
 pub(crate) const TARGET: &str = "redfence::history";
 
-/// An attempt that began at `began` has won this lease.
-pub(crate) fn acquired(held: &Held, began: Moment) {
-    if !is_heard() {
-        return;
+/// Whether the history has the beginning of a lease: else it gets no more of it.
+#[derive(Default)]
+pub(crate) struct InHistory(AtomicBool);
+
+impl InHistory {
+    /// Whether the next event of this lease is written down, and its values are worth computing.
+    pub(crate) fn is_on(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
     }
-    held.is_told.store(true, Ordering::Relaxed);
-    let terms = held.settings.terms;
-    let now = held.core.clock.now();
-    let (resource, holder, token) = (&held.subject.resource, &held.subject.holder, held.token.get());
-    let (ttl_us, took_us, valid_for_us) = (us(terms.ttl), us(now.since(began)), us(held.ends_at().since(now)));
+
+    /// An attempt has won the lease; returns whether a history asks for its events.
+    pub(crate) fn begin(&self) -> bool {
+        let is_on = tracing::enabled!(target: TARGET, tracing::Level::DEBUG);
+        self.0.store(is_on, Ordering::Relaxed);
+        is_on
+    }
+}
+
+/// The attempt took this long, and the lease is valid for so long.
+pub(crate) fn acquired(subject: &Subject, token: FencingToken, ttl: Duration, took: Duration, valid_for: Duration) {
+    let (resource, holder, token) = (&subject.resource, &subject.holder, token.get());
+    let (ttl_us, took_us, valid_for_us) = (us(ttl), us(took), us(valid_for));
     tracing::debug!(target: TARGET, event = "acquired", %resource, %holder, token, ttl_us, took_us, valid_for_us);
 }
 
 /// The lease lives longer.
-pub(crate) fn extended(held: &Held) {
-    if !held.is_told.load(Ordering::Relaxed) {
-        return;
-    }
-    let valid_for_us = us(held.ends_at().since(held.core.clock.now()));
-    let (resource, holder, token) = (&held.subject.resource, &held.subject.holder, held.token.get());
+pub(crate) fn extended(subject: &Subject, token: FencingToken, valid_for: Duration) {
+    let (resource, holder, token, valid_for_us) = (&subject.resource, &subject.holder, token.get(), us(valid_for));
     tracing::debug!(target: TARGET, event = "extended", %resource, %holder, token, valid_for_us);
 }
 
-/// Nobody relies on the lease any more. Of one that nobody was there to have nothing is told.
-pub(crate) fn ended(held: &Held, cause: &LossCause) {
-    if !held.is_told.load(Ordering::Relaxed) {
-        return;
-    }
-    let (resource, holder, token) = (&held.subject.resource, &held.subject.holder, held.token.get());
+/// No task relies on the lease any more.
+pub(crate) fn ended(subject: &Subject, token: FencingToken, cause: &LossCause) {
+    let (resource, holder, token) = (&subject.resource, &subject.holder, token.get());
     tracing::debug!(target: TARGET, event = "ended", %resource, %holder, token, %cause);
-}
-
-fn is_heard() -> bool {
-    tracing::enabled!(target: TARGET, tracing::Level::DEBUG)
 }
 
 fn us(duration: Duration) -> u64 {

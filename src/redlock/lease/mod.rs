@@ -3,3 +3,4 @@
 pub(crate) mod active;
 pub(crate) mod events;
 pub(crate) mod renewer;
+pub(crate) mod schedule;

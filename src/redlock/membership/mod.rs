@@ -2,5 +2,6 @@
 
 #[cfg(feature = "redis")]
 mod durability;
+mod healths;
 pub(crate) mod node_health;
 pub(crate) mod roster;

@@ -1,13 +1,14 @@
-//! [`Station`]: what a locker knows of one node, and what it tells about it.
+//! [`NodeHealth`]: what a locker knows of one node.
 
 use std::time::Duration;
 
-use crate::protocol::{Fault, FaultKind, Reason, RunId, Sight, Standing};
+use crate::protocol::{Fault, Reason, RunId, Sight, Standing};
+use crate::redlock::env::ready::Unavailable;
 use crate::{Moment, NodeId, WallTime};
 
 /// What a locker knows of one node.
 #[derive(Debug, Clone)]
-pub(crate) struct Station {
+pub(crate) struct NodeHealth {
     state: NodeCondition,
     /// The end of the rest that the node's record tells of.
     rests_until: Option<Moment>,
@@ -63,7 +64,7 @@ impl std::fmt::Display for NodeCondition {
     }
 }
 
-impl Station {
+impl NodeHealth {
     pub(crate) const fn unknown() -> Self {
         Self {
             state: NodeCondition::Unknown,
@@ -170,9 +171,9 @@ impl Station {
         self.forgot = None;
     }
 
-    /// A grant met a missing counter.
-    pub(crate) fn met_no_counter(&mut self) {
-        self.forgot = Some(self.awake_since());
+    /// A grant met a missing counter while the node was awake since then.
+    pub(crate) const fn note_forgot(&mut self, awake_since: WallTime) {
+        self.forgot = Some(awake_since);
     }
 
     /// Whether a counter is missing. One that was missed before somebody else settled or woke the node is none any more.
@@ -180,7 +181,8 @@ impl Station {
         self.forgot == Some(self.awake_since())
     }
 
-    fn awake_since(&self) -> WallTime {
+    /// Since when it is awake by its record.
+    pub(crate) fn awake_since(&self) -> WallTime {
         self.sight
             .and_then(|sight| sight.record)
             .filter(|record| record.awake)
@@ -194,7 +196,7 @@ impl Station {
     }
 
     /// The node was judged.
-    pub(crate) fn stands(&mut self, standing: Standing, now: Moment) {
+    pub(crate) fn apply(&mut self, standing: Standing, now: Moment) {
         if self.kept_out_until.is_some_and(|until| now >= until) {
             self.kept_out_until = None;
         }
@@ -218,25 +220,15 @@ impl Station {
         self.state = NodeCondition::Duplicate;
     }
 
-    /// Why the node is not asked for grants.
-    pub(crate) fn excuse(&self, now: Moment) -> Fault {
+    /// Why the node would not be asked for grants.
+    pub(crate) fn unavailable(&self) -> Unavailable {
         match (self.state, &self.last_fault) {
-            (NodeCondition::Duplicate, _) => Fault::new(FaultKind::Duplicate, ""),
-            (_, Some(fault)) => fault.clone(),
+            (NodeCondition::Duplicate, _) => Unavailable::Duplicate,
+            (_, Some(fault)) => Unavailable::Failed(fault.clone()),
             (NodeCondition::Resting, None) => {
-                let left = self.rests_until().map_or(Duration::ZERO, |until| until.since(now));
-                let reason = self.rests_because();
-                let story = match reason {
-                    Some(Reason::New) => "started less than max_ttl ago and remembers nothing",
-                    Some(Reason::Restarted) => "restarted and may have forgotten locks",
-                    Some(Reason::Forgot) => "lost its memory",
-                    None => "may have forgotten locks",
-                };
-                let hint = if reason == Some(Reason::New) { ". A new installation? `redfence found`" } else { "" };
-                let left = Duration::from_secs(left.as_secs() + u64::from(left.subsec_nanos() > 0));
-                Fault::new(FaultKind::Resting, format!("{story}; takes part in {left:?}{hint}"))
+                Unavailable::Resting { until: self.rests_until(), reason: self.rests_because() }
             }
-            (NodeCondition::Unknown | NodeCondition::Ready, None) => Fault::new(FaultKind::NotJoined, ""),
+            (NodeCondition::Unknown | NodeCondition::Ready, None) => Unavailable::NotJoined,
         }
     }
 

@@ -8,20 +8,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
+use super::leave::leave;
 use crate::node::{Answer, Inbox};
 use crate::protocol::{
     COUNTER_MAX, Continuity, Fault, FaultKind, Footprint, Next, Reply, Request, Subject, Tells, Verb, VerbKind, View,
     Win,
 };
-use crate::redlock::env::Core;
-use crate::redlock::round::leave::leave;
-use crate::redlock::round::sweeper::Leftover;
+use crate::redlock::env::{Env, Leftover};
 use crate::{Moment, NodeId, NodeSet};
 
 /// The replies of one attempt, from its grants to its releases; or of one extension.
 pub(crate) struct Exchange {
     me: Weak<Self>,
-    core: Arc<Core>,
+    env: Arc<Env>,
     subject: Arc<Subject>,
     inner: Mutex<Inner>,
 }
@@ -79,14 +78,19 @@ impl Phase {
 impl Exchange {
     /// An exchange in `phase`; `footprint` is where locks of `subject` may be from the start.
     pub(crate) fn open(
-        core: &Arc<Core>,
+        env: &Arc<Env>,
         subject: Arc<Subject>,
         phase: Phase,
         footprint: Footprint,
         until: Moment,
     ) -> Arc<Self> {
-        let inner = Inner { footprint, began: core.clock.now(), until, reading: Some(phase), ..Inner::default() };
-        Arc::new_cyclic(|me| Self { me: Weak::clone(me), core: Arc::clone(core), subject, inner: Mutex::new(inner) })
+        let inner = Inner { footprint, began: env.clock.now(), until, reading: Some(phase), ..Inner::default() };
+        Arc::new_cyclic(|me| Self { me: Weak::clone(me), env: Arc::clone(env), subject, inner: Mutex::new(inner) })
+    }
+
+    /// The ground that it stands on.
+    pub(crate) const fn env(&self) -> &Arc<Env> {
+        &self.env
     }
 
     /// Whom it is about.
@@ -111,10 +115,10 @@ impl Exchange {
         let tellers = {
             let mut earlier = earlier.lock();
             earlier.awaited += outstanding.len();
-            self.core.quorum_of(earlier.footprint.present(), outstanding)
+            self.env.quorum_of(earlier.footprint.present(), outstanding)
         };
         self.lock().awaited += nodes.len();
-        for (id, node) in self.core.nodes() {
+        for (id, node) in self.env.nodes() {
             let release = outstanding.contains(id).then(|| earlier.parcel(id, release(next, tellers, id)));
             let grant = nodes.contains(id).then(|| self.parcel(id, verb.clone()));
             match (release, grant) {
@@ -139,7 +143,7 @@ impl Exchange {
     /// Sends each of `nodes` a verb of its own, all at once.
     pub(crate) fn send_each(self: &Arc<Self>, nodes: NodeSet, verb: &dyn Fn(NodeId) -> Verb) {
         self.lock().awaited += nodes.len();
-        for (id, node) in self.core.nodes().filter(|(id, _)| nodes.contains(*id)) {
+        for (id, node) in self.env.nodes().filter(|(id, _)| nodes.contains(*id)) {
             let (request, answer) = self.parcel(id, verb(id));
             node.send(request, answer);
         }
@@ -188,7 +192,7 @@ impl Exchange {
     /// The attempt was won: stops reading. Replies that come later are noted. Nodes that refused may have put this process in their
     /// queues: it waits there no longer.
     pub(crate) fn win(&self, win: &Win, grace: Duration) {
-        let mut continuity = Continuity::begin(win, self.core.clock.now(), grace);
+        let mut continuity = Continuity::begin(win, self.env.clock.now(), grace);
         let refused = {
             let mut inner = self.lock();
             continuity.heard_before(inner.granted);
@@ -204,7 +208,7 @@ impl Exchange {
     fn leave_queues(&self, nodes: NodeSet) {
         if !nodes.is_empty() {
             let Subject { resource, holder, waiter } = &*self.subject;
-            leave(&self.core, resource, (*waiter, holder.label()), nodes);
+            leave(&self.env, resource, (*waiter, holder.label()), nodes);
         }
     }
 
@@ -218,7 +222,7 @@ impl Exchange {
     pub(crate) fn leave(self: &Arc<Self>, reading: Option<Phase>) -> NodeSet {
         let next = Next::Queue(Tells::Both);
         let outstanding = self.prepare_to_leave(reading, next);
-        let tellers = self.core.quorum_of(self.lock().footprint.present(), outstanding);
+        let tellers = self.env.quorum_of(self.lock().footprint.present(), outstanding);
         self.send_each(outstanding, &|node| release(next, tellers, node));
         outstanding
     }
@@ -264,13 +268,13 @@ impl Inbox for Exchange {
     fn deliver(&self, node: NodeId, verb: VerbKind, reply: Reply) {
         let mut reply = plausible(reply);
         if let Reply::Sighted(sight) = &mut reply {
-            sight.arrived = self.core.clock.now();
+            sight.arrived = self.env.clock.now();
         }
-        self.core.levels.observe(self.subject.resource.slot(), &reply);
+        self.env.watermarks.observe(self.subject.resource.slot(), &reply);
         if let Reply::Failed(fault) = &reply {
-            self.core.roster.met(node, fault.kind);
+            self.env.ready.on_fault(node, fault.kind);
         }
-        let now = self.core.clock.now();
+        let now = self.env.clock.now();
         let is_queued = matches!(reply, Reply::Refused(View { place: Some(_), .. }));
         let (woken, then, leaves) = {
             let mut inner = self.lock();
@@ -278,7 +282,7 @@ impl Inbox for Exchange {
             let leaves = verb == VerbKind::Grant && is_queued && inner.continuity.is_some();
             let then = inner.note(node, verb, &reply, now);
             if inner.is_late(verb, &reply) {
-                self.core.late.note(node, inner.began, now);
+                self.env.late.note(node, inner.began, now);
             }
             if inner.reading.is_some_and(|phase| phase.reads(verb)) {
                 inner.queue.push((node, reply));
@@ -301,8 +305,8 @@ impl Inbox for Exchange {
                 }
             }
             Then::Sweep(footprint, until) => {
-                let (core, subject) = (Arc::clone(&self.core), Arc::clone(&self.subject));
-                self.core.sweeper.push(Leftover { core, subject, footprint, until });
+                let (env, subject) = (Arc::clone(&self.env), Arc::clone(&self.subject));
+                self.env.leftovers.push(Leftover { env, subject, footprint, until });
             }
         }
     }

@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use crate::node::{Answer, Inbox};
 use crate::protocol::{Reply, Request, Subject, Verb, VerbKind};
-use crate::redlock::env::Core;
+use crate::redlock::env::Env;
 use crate::{Holder, HolderId, Label, NodeId, NodeSet, Resource, Waiter};
 
 /// Takes `waiter` out of the queues of `nodes`. Best effort: an entry that stays costs others its grace, once.
-pub(crate) fn leave(core: &Core, resource: &Resource, (waiter, label): (Waiter, &Label), nodes: NodeSet) {
+pub(crate) fn leave(env: &Env, resource: &Resource, (waiter, label): (Waiter, &Label), nodes: NodeSet) {
     let holder = Holder::new(HolderId::from_random(0), label.clone());
     let subject = Arc::new(Subject { resource: resource.clone(), holder, waiter });
     let unread: Arc<dyn Inbox> = Arc::new(Unread);
-    for (id, node) in core.nodes().filter(|(id, _)| nodes.contains(*id)) {
+    for (id, node) in env.nodes().filter(|(id, _)| nodes.contains(*id)) {
         let answer = Answer::to(Arc::clone(&unread), id, VerbKind::Leave);
         node.send(Request { subject: Arc::clone(&subject), verb: Verb::Leave }, answer);
     }

@@ -1,4 +1,7 @@
-//! Where the tasks of this process wait for a resource.
+//! Where the tasks of this process wait for a resource, in the order of their arrival.
 
+pub(crate) mod contended;
 pub(crate) mod local_queue;
+pub(crate) mod permit;
 pub(crate) mod turn;
+pub(crate) mod waiter;

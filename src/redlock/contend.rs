@@ -1,0 +1,243 @@
+//! Acquiring: waits behind the tasks of this process, then asks the nodes, and asks again when it is woken or the locks
+//! that it met would have ended. What to do when is decided by [`Contender`](crate::protocol::Contender).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::env::Env;
+use super::env::timer::sleep_until;
+use super::error::AcquireError;
+use super::guard::Guard;
+use super::hand_over::{self, ask_anew, new_subject};
+use super::lease::active::{ActiveLease, Permit, Wakeup};
+use super::lease::renewer;
+use super::locker::Locker;
+use super::round::attempt::{self, Ask, Attempt};
+use super::settings::Settings;
+use super::wait::local_queue::LocalQueue;
+use super::wait::permit::{Entered, enter};
+use super::wait::waiter::LocalWaiter;
+use crate::protocol::{Defeat, FaultKind, Vote};
+use crate::{Moment, Resource, Waiter};
+
+/// However little of the wait is left, an attempt gets this long: one round trip on a local network.
+const MIN_ROUND: Duration = Duration::from_millis(10);
+/// After attempts that timed out a round may last this many times as long, and a quarter of the time to live at most: answers of
+/// nodes that have much to do come late, and are of use all the same.
+const ROUND_GROWTH_MAX: u32 = 8;
+
+/// Attempts again and again until a lease is acquired or `wait_max` has passed; at least once.
+pub(crate) async fn acquire(
+    locker: &Locker,
+    settings: &Arc<Settings>,
+    resource: &Resource,
+    wait_max: Duration,
+) -> Result<Guard, AcquireError> {
+    locker.start();
+    let began = locker.env.clock.now();
+    let mut call = Call { locker, settings, resource, wait_max, began, attempts: 0 };
+    if wait_max.is_zero() {
+        return call.once().await;
+    }
+    loop {
+        let (waiter, queue) = match enter(&locker.queues, resource, settings) {
+            Entered::First(permit) => return call.contend(permit, None).await,
+            Entered::Waits(waiter, queue) => (waiter, queue),
+        };
+        let place = Place { waiter, queue };
+        match timeout(call.left(), place.waiter.woken()).await {
+            Ok(Wakeup::Section(lease)) => {
+                if lease.check().is_err() {
+                    // This task came to itself too late for it.
+                    hand_over::decline(&lease);
+                    continue;
+                }
+                tracing::debug!(%resource, token = ?lease.token, waited = ?call.waited(), "handed over");
+                lease.begins(began);
+                return Ok(Guard::new(lease));
+            }
+            Ok(Wakeup::Permit(permit)) => return call.contend(permit, None).await,
+            Ok(Wakeup::Attempt(permit, attempt)) => return call.contend(permit, Some(attempt)).await,
+            // Other tasks were before it all the time: one attempt tells who holds the lock.
+            Err(_) => {
+                drop(place);
+                return call.once().await;
+            }
+        }
+    }
+}
+
+/// One call that wants a lease.
+struct Call<'a> {
+    locker: &'a Locker,
+    settings: &'a Arc<Settings>,
+    resource: &'a Resource,
+    wait_max: Duration,
+    began: Moment,
+    attempts: u32,
+}
+
+impl Call<'_> {
+    /// One attempt, beside all who wait.
+    async fn once(&mut self) -> Result<Guard, AcquireError> {
+        let Self { locker, settings, resource, .. } = *self;
+        let env = &locker.env;
+        locker.roster.prepare().await;
+        let subject = new_subject(env, resource, settings, Waiter::default());
+        let begun = Attempt::begin(env, settings, subject, Ask::ONCE, None).map(Box::new);
+        match self.attempt(begun, settings.node_timeout, &mut None).await {
+            Ok(guard) => Ok(guard),
+            Err(lost) => Err(self.error(lost.defeat)),
+        }
+    }
+
+    /// Attempts until the lease is won or the wait is over.
+    async fn contend(&mut self, permit: Permit, begun: Option<Box<Attempt>>) -> Result<Guard, AcquireError> {
+        let Self { locker, settings, .. } = *self;
+        let (queue, mut permit) = (Arc::clone(&permit.queue), Some(permit));
+        let (mut begun, mut round_max, mut has_warned) = (begun.map(Ok), settings.node_timeout, false);
+        loop {
+            if begun.is_none() {
+                // However long nodes take to be looked at, this call ends in time.
+                let _ = timeout(self.left().max(MIN_ROUND), locker.roster.prepare()).await;
+            }
+            let attempt = begun.take().unwrap_or_else(|| {
+                let (subject, ask) = ask_anew(&locker.queues, &queue, settings);
+                Attempt::begin(&locker.env, settings, subject, ask, None).map(Box::new)
+            });
+            let attempt::Lost { defeat, retreat } = match self.attempt(attempt, round_max, &mut permit).await {
+                Ok(guard) => return Ok(guard),
+                Err(lost) => lost,
+            };
+            if self.left().is_zero() {
+                return Err(self.error(defeat));
+            }
+            if !has_warned && too_many_rest(&defeat, locker.env.quorum.blocking()) {
+                has_warned = true;
+                let votes = defeat.votes();
+                tracing::warn!(resource = %self.resource, "waiting for nodes that may have forgotten locks; {votes}");
+            }
+            queue.defeated(&locker.queues, &defeat);
+            let timeouts = self.sleep(&queue).await;
+            drop(retreat);
+            // The last attempt may not outlast the wait by a whole round.
+            let growth = 2_u32.saturating_pow(timeouts).min(ROUND_GROWTH_MAX);
+            let longest = settings.node_timeout.max(settings.terms.ttl / 4);
+            round_max = (settings.node_timeout * growth).min(longest).min(self.left()).max(MIN_ROUND);
+        }
+    }
+
+    /// Sleeps until it is time to ask, or the wait is over; returns how many attempts in a row timed out.
+    async fn sleep(&self, queue: &LocalQueue<Wakeup>) -> u32 {
+        let end = self.began.after(self.wait_max);
+        loop {
+            let Some((asks_at, timeouts)) = queue.asks_at() else { return 0 };
+            let until = asks_at.min(end);
+            if until <= self.env().clock.now() {
+                return timeouts;
+            }
+            tokio::select! {
+                biased;
+                () = queue.changed.notified() => {}
+                () = sleep_until(&*self.env().clock, until) => {}
+            }
+        }
+    }
+
+    /// One attempt. Won, it takes the permit with it.
+    async fn attempt(
+        &mut self,
+        attempt: Result<Box<Attempt>, Defeat>,
+        round_max: Duration,
+        permit: &mut Option<Permit>,
+    ) -> Result<Guard, attempt::Lost> {
+        let Self { locker, settings, resource, .. } = *self;
+        self.attempts += 1;
+        let attempt = attempt.map_err(|defeat| attempt::Lost { defeat, retreat: None })?;
+        let (subject, asked_at, began) = (Arc::clone(attempt.subject()), attempt.asked_at, attempt.began);
+        match attempt.finish(settings, round_max).await {
+            Ok((win, exchange)) => {
+                let (token, apart, attempts) = (win.first, win.sealed_apart, self.attempts);
+                tracing::debug!(%resource, holder = ?subject.holder, ?token, apart, attempts, waited = ?self.waited(), "acquired");
+                let permit = permit.take();
+                if let Some(permit) = &permit {
+                    permit.queue.won(&locker.queues, attempts == 1, locker.env.clock.now());
+                }
+                let lease = ActiveLease::new(settings, (win, exchange), asked_at, permit, &locker.renewals);
+                lease.begins(began);
+                renewer::attend(&locker.renewals.schedule, Arc::clone(&lease));
+                Ok(Guard::new(lease))
+            }
+            Err(lost) => {
+                let (defeat, attempts) = (&lost.defeat, self.attempts);
+                tracing::debug!(%resource, holder = ?subject.holder, ?defeat, attempts, "not acquired");
+                Err(lost)
+            }
+        }
+    }
+
+    fn env(&self) -> &Env {
+        &self.locker.env
+    }
+
+    fn waited(&self) -> Duration {
+        self.env().clock.now().since(self.began)
+    }
+
+    fn left(&self) -> Duration {
+        self.wait_max.saturating_sub(self.waited())
+    }
+
+    fn error(&self, defeat: Defeat) -> AcquireError {
+        let Self { settings, attempts, .. } = *self;
+        let env = self.env();
+        if let Defeat::NoQuorum(votes) = &defeat {
+            let is_silent = |vote: &Vote| match vote {
+                Vote::Silent => true,
+                Vote::Failed(fault) => matches!(fault.kind, FaultKind::TimedOut | FaultKind::Overloaded),
+                _ => false,
+            };
+            let silent = votes.iter().filter(|(_, vote)| is_silent(vote)).map(|(node, _)| node);
+            let took = silent.filter_map(|node| env.late.took(node, self.began));
+            // An answer that came in time, to an attempt that was decided already, says nothing.
+            let late: Vec<_> = took.filter(|took| *took > settings.node_timeout).collect();
+            let out_of_reach = votes.iter().filter(|(_, vote)| matches!(vote, Vote::Failed(_) | Vote::Silent)).count();
+            // Without those that answer late there would be a quorum.
+            if let (Some(took), true) = (late.iter().max(), out_of_reach - late.len() < env.quorum.blocking()) {
+                let (votes, waited) = (votes.clone(), self.waited());
+                let (late, took, allowed) = (late.len(), *took, settings.node_timeout);
+                return AcquireError::Overloaded { late, took, allowed, votes, attempts, waited };
+            }
+        }
+        AcquireError::from_defeat(defeat, self.settings.terms, self.attempts, self.waited())
+    }
+}
+
+/// A place among the tasks that wait. Dropped, what the task was woken for goes to the next.
+struct Place {
+    waiter: Arc<LocalWaiter<Wakeup>>,
+    queue: Arc<LocalQueue<Wakeup>>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        match self.queue.leave(&self.waiter) {
+            Some(Wakeup::Section(lease)) => hand_over::decline(&lease),
+            // The attempt is rolled back first; the permit wakes the next.
+            Some(Wakeup::Attempt(permit, attempt)) => {
+                drop(attempt);
+                drop(permit);
+            }
+            Some(Wakeup::Permit(permit)) => drop(permit),
+            None => {}
+        }
+    }
+}
+
+/// Whether nobody can acquire anything before some nodes have rested.
+fn too_many_rest(defeat: &Defeat, blocking: usize) -> bool {
+    let rests = |vote: &Vote| matches!(vote, Vote::Failed(fault) if fault.kind == FaultKind::Resting);
+    defeat.votes().iter().filter(|(_, vote)| rests(vote)).count() >= blocking
+}

@@ -1,0 +1,162 @@
+//! [`Healths`]: what a locker knows of all nodes, and what it makes of that. No I/O, and time is an argument.
+
+use std::time::Duration;
+
+use super::node_health::NodeHealth;
+use crate::protocol::{Census, Fault, FaultKind, Reason, Reply, RunId, Sight, Standing, judge, rest};
+use crate::redlock::settings::Policy;
+use crate::{Moment, NodeId, NodeSet};
+
+/// What a locker knows of each node, in their order.
+pub(crate) struct Healths {
+    policy: Policy,
+    nodes: Vec<NodeHealth>,
+}
+
+impl Healths {
+    pub(super) fn new(nodes: usize, policy: Policy) -> Self {
+        Self { policy, nodes: (0..nodes).map(|_| NodeHealth::unknown()).collect() }
+    }
+
+    /// Each node with its id.
+    pub(crate) fn each(&self) -> impl Iterator<Item = (NodeId, &NodeHealth)> {
+        NodeId::all(self.nodes.len()).zip(&self.nodes)
+    }
+
+    pub(super) fn get_mut(&mut self, node: NodeId) -> Option<&mut NodeHealth> {
+        self.nodes.get_mut(node.index())
+    }
+
+    /// The longest time to live that any locker is known to ask for.
+    pub(super) fn longest_ttl(&self) -> Duration {
+        self.nodes.iter().map(NodeHealth::max_ttl).max().unwrap_or_default().max(self.policy.max_ttl)
+    }
+
+    /// How long a node that forgot rests.
+    pub(crate) fn rest(&self) -> Duration {
+        rest(self.longest_ttl(), self.policy.drift_ppm)
+    }
+
+    pub(super) fn are_all(&self, is: fn(&NodeHealth) -> bool) -> bool {
+        self.nodes.iter().all(is)
+    }
+
+    /// When the first rest ends.
+    pub(super) fn first_rest_ends(&self) -> Option<Moment> {
+        self.nodes.iter().filter_map(NodeHealth::rests_until).min()
+    }
+
+    /// Whether some nodes are initialized and others have no record yet: another locker may be at it just now.
+    pub(super) fn is_being_founded(&self) -> bool {
+        let sights = || self.nodes.iter().filter_map(NodeHealth::sight);
+        sights().any(|sight| sight.record.is_none()) && sights().any(Sight::is_being_founded)
+    }
+
+    /// What was seen of each node in the present round, as if nothing were known of its past.
+    pub(super) fn begin_anew(&mut self) -> Vec<Option<Sight>> {
+        self.nodes.iter_mut().for_each(NodeHealth::begin_anew);
+        self.nodes.iter().map(|node| node.sight().copied()).collect()
+    }
+
+    /// A node replied to a look that was sent at `sent`.
+    pub(super) fn note(&mut self, node: NodeId, reply: Reply, sent: Moment, now: Moment) {
+        let Policy { max_ttl, drift_ppm, .. } = self.policy;
+        let Some(health) = self.nodes.get_mut(node.index()) else { return };
+        match reply {
+            Reply::Sighted(sight) => {
+                if sight.run_id.is_none() && health.is_unknown() {
+                    tracing::warn!(%node, "INFO is not permitted: a restored snapshot, or one server under two names, is not noticed");
+                }
+                if let Some(step) = health.sighted(*sight, sent, drift_ppm) {
+                    let rest = rest(max_ttl.max(health.max_ttl()), drift_ppm);
+                    tracing::warn!(%node, ?step, ?rest, "the node's clock stepped, so locks may have ended early; it rests");
+                    health.keep_out_until(now.after(rest));
+                }
+            }
+            Reply::Failed(fault) => health.failed(fault, now),
+            other => health.failed(Fault::new(FaultKind::Unexpected, format!("{other:?}")), now),
+        }
+    }
+
+    /// Decides about every node that was seen; returns what has to be done.
+    pub(super) fn decide(&mut self, now: Moment, declared_new: bool) -> Vec<(NodeId, (Standing, Sight))> {
+        let rest = self.rest();
+        let known_elsewhere = self.nodes.iter().any(NodeHealth::was_recorded);
+        let all_seen = self.nodes.iter().all(|health| health.sight().is_some());
+        let mut due = Vec::new();
+        for (id, health) in NodeId::all(self.nodes.len()).zip(&mut self.nodes) {
+            let Some(sight) = health.sight().copied() else { continue };
+            let durable = self.policy.durable && health.is_synced() != Some(false);
+            let forgot = health.misses_a_counter();
+            let standing = judge(&sight, &Census { known_elsewhere, all_seen, declared_new, durable, forgot, rest });
+            if let Standing::Settle { reason, rest } = standing {
+                health.settling(reason);
+                match reason {
+                    Reason::New => tracing::info!(node = %id, %reason, ?rest, "initializing the node"),
+                    _ => tracing::warn!(node = %id, %reason, ?rest, "the node may have forgotten locks; it rests"),
+                }
+            }
+            health.apply(standing, now);
+            // This locker does not wake a node whose clock it saw step: the end of its rest was read on that clock.
+            let is_due = match standing {
+                Standing::Settle { .. } => true,
+                Standing::Wake => !health.is_kept_out(),
+                Standing::Ready | Standing::Resting(_) => false,
+            };
+            if is_due {
+                due.push((id, (standing, sight)));
+            }
+        }
+        due
+    }
+
+    /// The nodes that may be asked for grants, each with the session that was looked at in the present round. Of two that
+    /// are one server the second is a duplicate.
+    pub(super) fn ready(&mut self) -> Vec<(NodeId, Option<u64>)> {
+        let (mut seen, mut ready) = (Vec::<RunId>::new(), Vec::new());
+        for (id, health) in NodeId::all(self.nodes.len()).zip(&mut self.nodes) {
+            if let Some(run_id) = health.run_id() {
+                if seen.contains(&run_id) {
+                    health.duplicate();
+                }
+                seen.push(run_id);
+            }
+            if health.is_ready() {
+                ready.push((id, health.sight().map(|sight| sight.session)));
+            }
+        }
+        ready
+    }
+
+    /// The longest round trip of the quickest quorum.
+    pub(super) fn round_trip(&self, needed: usize) -> Option<Duration> {
+        let mut round_trips: Vec<_> = self.nodes.iter().filter_map(NodeHealth::round_trip).collect();
+        round_trips.sort_unstable();
+        round_trips.get(needed - 1).copied()
+    }
+
+    /// The nodes whose durability was not examined in the present run of the server.
+    #[cfg(feature = "redis")]
+    pub(super) fn unexamined(&self) -> Vec<NodeId> {
+        let is_open = |health: &NodeHealth| health.sight().is_some() && health.is_synced().is_none();
+        self.each().filter(|(_, health)| is_open(health)).map(|(id, _)| id).collect()
+    }
+
+    /// Whether the server logs every write before it answers was found out.
+    #[cfg(feature = "redis")]
+    pub(super) fn examined(&mut self, node: NodeId, synced: bool) {
+        let Some(health) = self.get_mut(node) else { return };
+        if health.sight().is_some_and(|sight| sight.keeps == Some(false)) {
+            tracing::warn!(
+                %node,
+                "declared durable, but it keeps no append-only file, or was a replica: it will rest after a restart"
+            );
+        }
+        health.note_synced(synced);
+    }
+}
+
+/// All nodes of `due`.
+pub(super) fn nodes_of(due: &[(NodeId, (Standing, Sight))]) -> NodeSet {
+    due.iter().map(|(node, _)| *node).collect()
+}

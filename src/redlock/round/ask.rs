@@ -1,0 +1,74 @@
+//! Asks several nodes at once and collects what comes back in time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::exchange::{Exchange, Phase};
+use crate::protocol::{Fault, FaultKind, Footprint, Reply, Subject, Verb};
+use crate::redlock::env::Env;
+use crate::{Holder, HolderId, Label, Moment, NodeId, NodeSet, Resource};
+
+/// Sends each of `nodes` its verb; the replies are collected with [`collect`].
+pub(crate) fn ask(
+    env: &Arc<Env>,
+    subject: Arc<Subject>,
+    phase: Phase,
+    nodes: NodeSet,
+    verb: &dyn Fn(NodeId) -> Verb,
+) -> Arc<Exchange> {
+    let exchange = Exchange::open(env, subject, phase, Footprint::default(), Moment::default());
+    exchange.send_each(nodes, verb);
+    exchange
+}
+
+/// The same, and waits for all of them, `within` at most. A node that does not answer in time has timed out.
+///
+/// # Cancel safety
+///
+/// Dropping the future does not withdraw the requests.
+pub(crate) async fn ask_all(
+    env: &Arc<Env>,
+    subject: Arc<Subject>,
+    phase: Phase,
+    nodes: NodeSet,
+    verb: &dyn Fn(NodeId) -> Verb,
+    within: Duration,
+) -> Vec<(NodeId, Reply)> {
+    let exchange = ask(env, subject, phase, nodes, verb);
+    let _ = tokio::time::timeout(within, exchange.filled(nodes.len())).await;
+    let silent = || Reply::Failed(Fault::new(FaultKind::TimedOut, format!("no answer within {within:?}")));
+    collect(&exchange, nodes).into_iter().map(|(node, reply)| (node, reply.unwrap_or_else(silent))).collect()
+}
+
+/// What has come in of each of `nodes`, in their order.
+pub(crate) fn collect(exchange: &Exchange, nodes: NodeSet) -> Vec<(NodeId, Option<Reply>)> {
+    let mut replies = exchange.take();
+    let mut reply_of = |node| replies.iter().position(|(from, _)| *from == node).map(|at| replies.swap_remove(at).1);
+    nodes.iter().map(|node| (node, reply_of(node))).collect()
+}
+
+/// Waits until every node has answered what comes behind all that was sent to it; only a moment for nodes that are much
+/// slower than a quorum, or hang.
+///
+/// # Cancel safety
+///
+/// Dropping the future changes nothing.
+pub(crate) async fn drain(env: &Arc<Env>, subject: Arc<Subject>, within: Duration) {
+    /// The moment, and how many times as long as a quorum took it is at least.
+    const STRAGGLERS: (Duration, u32) = (Duration::from_millis(20), 4);
+    let began = env.clock.now();
+    let exchange = ask(env, subject, Phase::Inspect, env.everybody(), &|_| Verb::Inspect);
+    let answers = async {
+        exchange.filled(env.quorum.needed()).await;
+        let moment = STRAGGLERS.0.max(env.clock.now().since(began) * STRAGGLERS.1);
+        let _ = tokio::time::timeout(moment, exchange.filled(env.quorum.nodes())).await;
+    };
+    let _ = tokio::time::timeout(within, answers).await;
+}
+
+/// The subject of requests that are about the node itself, or about all resources.
+pub(crate) fn no_subject() -> Option<Arc<Subject>> {
+    let resource = Resource::new("node").ok()?;
+    let holder = Holder::new(HolderId::from_random(0), Label::new("").ok()?);
+    Some(Arc::new(Subject::new(resource, holder)))
+}

@@ -1,0 +1,74 @@
+//! [`LocalWaiter`]: a task that waits, and what it is woken for.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::redlock::settings::Settings;
+
+/// A task that waits to be woken with a `W`.
+pub(crate) struct LocalWaiter<W> {
+    wakeup: Mutex<Wakeup<W>>,
+    notify: Notify,
+    pub(crate) settings: Arc<Settings>,
+    /// Its number in the order of arrival.
+    pub(crate) arrived: u64,
+}
+
+enum Wakeup<W> {
+    /// It waits.
+    NotYet,
+    Woken(W),
+    /// It does not wait any more.
+    Gone,
+}
+
+impl<W> LocalWaiter<W> {
+    pub(crate) fn new(settings: &Arc<Settings>, arrived: u64) -> Arc<Self> {
+        let (wakeup, notify) = (Mutex::new(Wakeup::NotYet), Notify::new());
+        Arc::new(Self { wakeup, notify, settings: Arc::clone(settings), arrived })
+    }
+
+    /// Wakes the task; gives back what it was woken for if it does not wait any more.
+    pub(crate) fn wake(&self, what: W) -> Result<(), W> {
+        let mut wakeup = self.wakeup();
+        if matches!(*wakeup, Wakeup::Gone) {
+            return Err(what);
+        }
+        *wakeup = Wakeup::Woken(what);
+        drop(wakeup);
+        self.notify.notify_one();
+        Ok(())
+    }
+
+    /// Waits to be woken.
+    ///
+    /// # Cancel safety
+    ///
+    /// What it was woken for stays for [`LocalWaiter::leave`].
+    pub(crate) async fn woken(&self) -> W {
+        loop {
+            {
+                let mut wakeup = self.wakeup();
+                if let Wakeup::Woken(_) = *wakeup
+                    && let Wakeup::Woken(what) = std::mem::replace(&mut *wakeup, Wakeup::Gone)
+                {
+                    return what;
+                }
+            }
+            self.notify.notified().await;
+        }
+    }
+
+    /// Waits no longer; returns what it was woken for meanwhile.
+    pub(crate) fn leave(&self) -> Option<W> {
+        match std::mem::replace(&mut *self.wakeup(), Wakeup::Gone) {
+            Wakeup::Woken(what) => Some(what),
+            Wakeup::NotYet | Wakeup::Gone => None,
+        }
+    }
+
+    fn wakeup(&self) -> MutexGuard<'_, Wakeup<W>> {
+        self.wakeup.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
