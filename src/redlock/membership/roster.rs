@@ -220,7 +220,9 @@ impl Roster {
                 health.note_forgot(awake_since);
             }
         }
-        healths.decide(self.env.clock.now(), declared_new)
+        let due = healths.decide(self.env.clock.now(), declared_new);
+        self.explain(&healths);
+        due
     }
 
     /// Sends one verb to each of `nodes` and notes what comes back in time.
