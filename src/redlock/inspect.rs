@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::error::ExtendError;
 use super::exchange::{Exchange, Phase};
+use super::station::{NodeCondition, NodeStatus};
 use super::{Lost, Redlock, drive};
 use crate::protocol::{ExtendDefeat, Fault, FaultKind, Footprint, LossCause, ReleaseOutcome, Reply, Subject, View};
 use crate::{Holder, HolderId, NodeId, NodeSet, Resource, ResourceError};
@@ -27,6 +28,28 @@ pub struct Row {
     pub address: String,
     /// What it knows, or why it did not say.
     pub view: Result<View, Fault>,
+    /// Whether the node answered and takes part. One that rests may have forgotten a lock: that it shows none says nothing.
+    pub takes_part: bool,
+}
+
+impl Row {
+    /// Whether the node has the lock for somebody.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.view.as_ref().is_ok_and(|view| view.held_by().is_some())
+    }
+
+    /// Whether the node vouches for it that nobody holds the lock.
+    #[must_use]
+    pub fn is_free(&self) -> bool {
+        self.takes_part && self.view.as_ref().is_ok_and(|view| view.held_by().is_none())
+    }
+
+    /// Whether the node answered, has no lock, and may have forgotten one.
+    #[must_use]
+    pub fn may_have_forgotten(&self) -> bool {
+        self.view.is_ok() && !self.is_held() && !self.is_free()
+    }
 }
 
 /// What the nodes agree on.
@@ -34,9 +57,10 @@ pub struct Row {
 pub enum Agreement {
     /// A majority has the lock for this holder.
     HeldBy(Box<str>),
-    /// On a majority nobody holds the lock: the resource was free, at least at that moment, or reserved for one that waits.
+    /// On a majority of nodes that take part nobody holds the lock: the resource was free, at least at that moment, or
+    /// reserved for one that waits.
     Free,
-    /// Neither: views are split or too few nodes answered.
+    /// Neither: views are split, or too few nodes answered or take part.
     Indeterminate,
 }
 
@@ -44,13 +68,18 @@ impl Inspection {
     /// What a majority agrees on.
     #[must_use]
     pub fn agreement(&self) -> Agreement {
-        let holders = || self.rows.iter().filter_map(|row| row.view.as_ref().ok().map(View::held_by));
-        let majority = holders().find(|one| holders().filter(|other| other == one).count() >= self.needed);
-        match majority {
-            Some(Some(holder)) => Agreement::HeldBy(holder.into()),
-            Some(None) => Agreement::Free,
+        let holders = || self.rows.iter().filter_map(|row| row.view.as_ref().ok()?.held_by());
+        match holders().find(|one| holders().filter(|other| other == one).count() >= self.needed) {
+            Some(holder) => Agreement::HeldBy(holder.into()),
+            None if self.count(Row::is_free) >= self.needed => Agreement::Free,
             None => Agreement::Indeterminate,
         }
+    }
+
+    /// How many nodes stand so.
+    #[must_use]
+    pub fn count(&self, stands: impl Fn(&Row) -> bool) -> usize {
+        self.rows.iter().filter(|row| stands(row)).count()
     }
 
     /// The full holder that carries this id on any node.
@@ -80,14 +109,17 @@ impl Redlock {
         let subject = subject(resource, Holder::new(HolderId::from_random(0), self.settings.label.clone()));
         let node_timeout = self.settings.node_timeout;
         let replies = drive::inspect(&self.core, subject, node_timeout).await;
-        let rows = replies.into_iter().zip(self.addresses()).map(|((node, reply), address)| {
+        let stays_out = |status: &NodeStatus| matches!(status.condition, NodeCondition::Resting | NodeCondition::Duplicate);
+        let rows = replies.into_iter().zip(self.nodes()).map(|((node, reply), status)| {
             let view = match reply {
                 Some(Reply::Seen(view)) => Ok(view),
                 Some(Reply::Failed(fault)) => Err(fault),
                 Some(other) => Err(Fault::new(FaultKind::Unexpected, format!("{other:?}"))),
                 None => Err(Fault::new(FaultKind::TimedOut, format!("no answer within {node_timeout:?}"))),
             };
-            Row { node, address, view }
+            // A node that rests, or was emptied a moment ago, has no counters.
+            let takes_part = view.as_ref().is_ok_and(|view| view.counter > 0) && !stays_out(&status);
+            Row { node, address: status.address, view, takes_part }
         });
         Ok(Inspection { rows: rows.collect(), needed: self.core.quorum.needed() })
     }

@@ -42,6 +42,7 @@ pub use inspect::{Agreement, Inspection, Row};
 pub use listing::{Listed, Listing, Partial};
 pub use operate::{ForceOutcome, Forced, ForcedAt, ForcedRow, Reset, ResetError};
 pub use settings::HandOver;
+pub(crate) use station::whole_seconds;
 pub use station::{NodeCondition, NodeStatus};
 
 use self::core::Core;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Redlock;
-use super::listing::{End, operate, walk};
+use super::listing::{Count, End, operate, walk};
 use super::roster::Patience;
 use super::station::NodeCondition;
 use crate::protocol::{Fault, FaultKind, Reply, Subject, Verb};
@@ -140,7 +140,7 @@ impl Redlock {
         ResourceError: From<R::Error>,
     {
         let subject = Arc::new(Subject::new(resource.try_into()?, expected.clone()));
-        tracing::warn!(resource = %subject.resource, holder = %subject.holder, reason, "taking the lock away from its holder");
+        tracing::warn!(resource = %subject.resource, holder = ?subject.holder, reason, "taking the lock away from its holder");
         let everybody = NodeSet::first(self.core.quorum.nodes());
         let replies = operate(&self.core, subject, everybody, &|_| Verb::Force, self.settings.node_timeout).await;
         let rows = replies.into_iter().zip(self.addresses()).map(|((node, reply), address)| {
@@ -176,12 +176,13 @@ impl Redlock {
 
         tracing::warn!(nodes = ?self.addresses(), "removing all locks and beginning anew");
         let patience = self.settings.node_timeout.max(RESET_PATIENCE);
-        let walks = walk(&self.core, patience, RESET_STEPS_MAX, true, "").await;
+        let counts = vec![Count::default(); self.core.quorum.nodes()];
+        let walks = walk(&self.core, patience, RESET_STEPS_MAX, true, counts).await;
         let mut removed = Vec::new();
         for (walk, node) in walks.into_iter().zip(self.addresses()) {
             let fault = match walk.end {
                 End::Reached => {
-                    removed.push((node, walk.found.len()));
+                    removed.push((node, walk.found.0));
                     continue;
                 }
                 End::Failed(fault) => fault,
@@ -200,7 +201,7 @@ impl Redlock {
         self.nodes().into_iter().find_map(|node| match node.last_fault {
             Some(fault) => Some((node.address, fault)),
             None if node.condition == NodeCondition::Unknown || !good(node.condition) => {
-                let detail = format!("it is {:?}", node.condition);
+                let detail = format!("it is {}", node.condition);
                 Some((node.address, Fault::new(FaultKind::NotJoined, detail)))
             }
             None => None,

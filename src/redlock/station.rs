@@ -233,8 +233,7 @@ impl Station {
                     None => "may have forgotten locks",
                 };
                 let hint = if reason == Some(Reason::New) { ". A new installation? `redfence found`" } else { "" };
-                let left = Duration::from_secs(left.as_secs() + u64::from(left.subsec_nanos() > 0));
-                Fault::new(FaultKind::Resting, format!("{story}; takes part in {left:?}{hint}"))
+                Fault::new(FaultKind::Resting, format!("{story}; takes part in {}{hint}", whole_seconds(left)))
             }
             (NodeCondition::Unknown | NodeCondition::Ready, None) => Fault::new(FaultKind::NotJoined, ""),
         }
@@ -281,6 +280,11 @@ pub struct NodeStatus {
     pub round_trip: Option<Duration>,
     /// What its wall clock shows now, as far as the last look tells.
     pub clock: Option<WallTime>,
+}
+
+/// Rounded up: never less than there is to wait.
+pub(crate) fn whole_seconds(left: Duration) -> String {
+    format!("{} s", left.as_secs() + u64::from(left.subsec_nanos() > 0))
 }
 
 /// By how much the node's clock moved against the holder's between two samples, beyond what drift explains.

@@ -48,7 +48,7 @@ pub(super) fn standing(status: &NodeStatus) -> String {
     match (&status.last_fault, status.condition, status.rests_for) {
         (Some(fault), ..) => fault.to_string(),
         (None, NodeCondition::Ready, _) => "ready".to_owned(),
-        (None, NodeCondition::Resting, Some(left)) => format!("rests for {}", seconds_up(left)),
+        (None, NodeCondition::Resting, Some(left)) => format!("rests, takes part in {}", seconds_up(left)),
         (None, NodeCondition::Resting, None) => "rests".to_owned(),
         (None, NodeCondition::Duplicate, _) => "the same server as another node".to_owned(),
         (None, ..) => "not seen yet".to_owned(),
