@@ -28,7 +28,8 @@ const NODES_MAX: i64 = NodeId::COUNT_MAX as i64;
 const EXIT_CODES: &str = "\
 Exit codes:
   0   done                     69  no quorum
-  1   failed; of `who`: free   74  the lease is lost
+  1   failed; of `who`: free;  74  the lease is lost
+      of `release`: not held
   2   usage or configuration   75  held by another until the wait ended
   `run` ends with the code of its command; 128+n if signal n ended it, 127 if there is no such
   command, 126 if it cannot be run.";
@@ -153,6 +154,8 @@ pub(crate) struct ExtendArgs {
 }
 
 /// Give back a lease that `acquire` printed
+///
+/// Exit code 1 when it is not held: it was released before, or it expired, and perhaps another has it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ReleaseArgs {
     /// What is locked

@@ -64,13 +64,11 @@ impl Output {
 
     /// Tells a failure with its evidence and returns its exit.
     pub(crate) fn failure(self, failure: &Failure) -> Exit {
-        let Failure { exit, message, votes } = failure;
+        let Failure { exit, message, votes, is_all_said } = failure;
         let nodes = votes.iter().map(|(address, vote)| FailureNode { address, vote }).collect();
         self.event(&FailureEvent { event: "failed", reason: exit.reason(), exit_code: exit.code(), message, nodes });
         self.note(message);
-        // What all nodes say alike, and the message says too, is not said again for each.
-        let is_said = votes.iter().all(|(_, vote)| message.contains(vote.as_str()));
-        if !self.json && !is_said {
+        if !(self.json || *is_all_said || votes.is_empty()) {
             let rows = votes.iter().map(|(address, vote)| vec![format!("  {address}"), vote.clone()]);
             complain(&screen::lines(&table(&rows.collect::<Vec<_>>())));
         }
@@ -127,10 +125,9 @@ pub(crate) fn log_to_stderr(verbose: u8) {
     let registry = tracing_subscriber::registry();
     match level {
         Some(level) => registry.with(lines.with_filter(level)).init(),
-        // A wait in silence looks like a fault, and a wrong declaration has to be known.
+        // A wrong declaration has to be known.
         None => {
-            let told = ["redfence::redlock::acquire", "redfence::redlock::durability"];
-            let told = Targets::new().with_targets(told.map(|target| (target, LevelFilter::WARN)));
+            let told = Targets::new().with_target("redfence::redlock::durability", LevelFilter::WARN);
             registry.with(lines.without_time().with_target(false).with_filter(told)).init();
         }
     }

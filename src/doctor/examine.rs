@@ -6,7 +6,7 @@ use futures::future::join_all;
 
 use super::{CANARY, Case, Cause, Facts, Report, Sick, Terms};
 use crate::{AcquireError, ExtendError, Redlock};
-use crate::protocol::{Fault, FaultKind};
+use crate::protocol::{Fault, FaultKind, Vote};
 
 impl Redlock {
     /// Examines the nodes: what can hurt, before it hurts. Takes about two seconds, for clocks are watched; changes
@@ -41,6 +41,10 @@ async fn canary(redlock: &Redlock) -> Result<Duration, Sick> {
     let began = redlock.clock().now();
     let not_acquired = |error: AcquireError| {
         let cause = match &error {
+            // What each node says for itself is said by other checks.
+            AcquireError::NoQuorum { votes, .. } if votes.dominant().is_some_and(|(_, vote)| rests(vote)) => {
+                return Sick { what: "too few nodes take part".to_owned(), cause: Cause::NoQuorum };
+            }
             AcquireError::NoQuorum { .. } | AcquireError::Overloaded { .. } => Cause::NoQuorum,
             AcquireError::Contended { .. } => Cause::Contended,
             _ => Cause::Other,
@@ -55,4 +59,8 @@ async fn canary(redlock: &Redlock) -> Result<Duration, Sick> {
     guard.extend().await.map_err(not_extended)?;
     drop(guard.release().await);
     Ok(redlock.clock().now().since(began))
+}
+
+fn rests(vote: &Vote) -> bool {
+    matches!(vote, Vote::Failed(fault) if fault.kind == FaultKind::Resting)
 }

@@ -27,8 +27,8 @@ impl Vote {
     /// What to group by: the same cause on several nodes is said once.
     fn cause(&self) -> String {
         match self {
-            Self::Pending => "not waited for, it was decided without".to_owned(),
-            Self::NotAsked => "not asked, it was decided without".to_owned(),
+            Self::Pending => "not waited for, the others had decided".to_owned(),
+            Self::NotAsked => "not asked, the others had decided".to_owned(),
             Self::Granted => "granted".to_owned(),
             Self::Refused(View { occupant: None, .. }) => "refused: the lock was gone".to_owned(),
             Self::Refused(view) if view.held_by().is_none() => "reserved for one that waits".to_owned(),
@@ -238,7 +238,7 @@ mod tests {
             (
                 vec![held(), unjoined, Vote::Pending],
                 "1 of 3 nodes: held by \"app\", without an end; 1 not asked, it has not been joined yet; \
-                 1 not waited for, it was decided without",
+                 1 not waited for, the others had decided",
             ),
         ] {
             assert_eq!(Votes::new(votes).contention(), line);

@@ -72,16 +72,26 @@ pub struct Partial {
 impl fmt::Display for Partial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut between = "";
+        let mut unanswered: Vec<(String, Vec<&str>)> = Vec::new();
         for (address, fault) in &self.unanswered {
-            write!(f, "{between}no answer from {address}: {fault}")?;
+            let fault = fault.to_string();
+            match unanswered.iter_mut().find(|(known, _)| *known == fault) {
+                Some((_, addresses)) => addresses.push(address),
+                None => unanswered.push((fault, vec![address])),
+            }
+        }
+        for (fault, addresses) in unanswered {
+            write!(f, "{between}no answer from {}: {fault}", addresses.join(", "))?;
             between = "; ";
         }
-        for address in &self.resting {
-            write!(f, "{between}{address} rests, it may have forgotten locks")?;
+        if !self.resting.is_empty() {
+            let rest = if self.resting.len() == 1 { "rests" } else { "rest" };
+            write!(f, "{between}{} {rest} and may have forgotten locks", self.resting.join(", "))?;
             between = "; ";
         }
-        for address in &self.unfinished {
-            write!(f, "{between}{address} has more keys than one listing looks at")?;
+        if !self.unfinished.is_empty() {
+            let have = if self.unfinished.len() == 1 { "has" } else { "have" };
+            write!(f, "{between}{} {have} more keys than one listing looks at", self.unfinished.join(", "))?;
             between = "; ";
         }
         match self.left_off {
