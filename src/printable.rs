@@ -71,7 +71,8 @@ mod tests {
 
     #[test]
     fn what_can_be_seen_stays_and_the_rest_is_escaped() {
-        for plain in ["", "web-7:4711", "Köln", "ko\u{308}ln", "日本語", "שלום", "a\\b \"c\" 'd'", "🔒", "नमस्ते"] {
+        for plain in ["", "web-7:4711", "Köln", "ko\u{308}ln", "日本語", "שלום", "a\\b \"c\" 'd'", "🔒", "नमस्ते"]
+        {
             assert_eq!(Printable(plain).to_string(), plain);
             assert!(Printable(plain).is_plain(), "{plain:?}");
         }

@@ -296,7 +296,9 @@ fn escape(error: &mut clap::Error) {
     let hostile: Vec<_> = error
         .context()
         .filter_map(|(kind, value)| match value {
-            ContextValue::String(text) if !Printable(text).is_plain() => Some((kind, ContextValue::String(escaped(text)))),
+            ContextValue::String(text) if !Printable(text).is_plain() => {
+                Some((kind, ContextValue::String(escaped(text))))
+            }
             ContextValue::Strings(texts) => Some((kind, ContextValue::Strings(texts.iter().map(escaped).collect()))),
             // A hint that quotes it once more: colours are in it, so what is hostile cannot be told from them.
             ContextValue::StyledStrs(hints) if hints.iter().any(|hint| !Printable(&hint.to_string()).is_plain()) => {

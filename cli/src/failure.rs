@@ -44,9 +44,11 @@ impl Failure {
             _ => Exit::NoQuorum,
         };
         // Where clocks are wrong, nodes fail for reasons that do not say so.
-        let wrong = if exit == Exit::NoQuorum { node::wrong_clocks(&redlock.nodes()) } else { Vec::new() };
-        let clocks: String = wrong.iter().map(|wrong| format!("; {wrong}")).collect();
-        Self::new(exit, format!("{error}{clocks}")).with_votes(redlock, error.votes())
+        let message = match exit {
+            Exit::NoQuorum => node::with_wrong_clocks(error.to_string(), &redlock.nodes()),
+            _ => error.to_string(),
+        };
+        Self::new(exit, message).with_votes(redlock, error.votes())
     }
 
     /// An extension failed on the nodes of `redlock`.

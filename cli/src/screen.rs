@@ -30,7 +30,9 @@ fn line(text: &str) -> String {
 
 /// The parameters of the sequences that set a colour, bold or dim, and take them back.
 fn is_colour(parameters: &str) -> bool {
-    parameters.split(';').all(|one| matches!(one, "" | "0" | "1" | "2" | "3" | "4" | "22" | "31" | "32" | "33" | "34" | "35" | "36"))
+    parameters
+        .split(';')
+        .all(|one| matches!(one, "" | "0" | "1" | "2" | "3" | "4" | "22" | "31" | "32" | "33" | "34" | "35" | "36"))
 }
 
 /// JSON for machines: the same value, with every character escaped that a terminal must not get.

@@ -7,7 +7,9 @@ pub(super) fn check(case: &Case) -> Vec<Finding> {
         "canary",
         match &case.canary {
             Ok(took) => ok(format!("acquired, extended and released within {took:.1?}")),
-            Err(sick) if sick.cause == Cause::Contended => unknown("another doctor examines these nodes at this moment"),
+            Err(sick) if sick.cause == Cause::Contended => {
+                unknown("another doctor examines these nodes at this moment")
+            }
             Err(sick) => Outcome::Bad {
                 what: sick.what.clone(),
                 risk: "nobody else can acquire either",

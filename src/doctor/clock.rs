@@ -26,16 +26,16 @@ fn judge(samples: &[Sample], drift_ppm: u32) -> Outcome {
             risk: "expiry follows the server's clock: a lock may end while its holder believes in it, or never end",
             mend: "let NTP slew the clock, never step it; a frozen clock is a fault of the machine",
         },
-        (true, true) if offset <= OFFSET_MAX => {
-            ok(format!("{offset:.1?} from this machine's, steady over {span:.1?}"))
-        }
+        (true, true) if offset <= OFFSET_MAX => ok(format!("{offset:.1?} from this machine's, steady over {span:.1?}")),
         (true, true) => Outcome::Bad {
             what: format!("{offset:.1?} from this machine's"),
             risk: "nothing while all remember; if a node with a wrong clock loses its counters its tokens may start too low",
             mend: "set both clocks by NTP",
         },
         (false, true) => impossible("the server's clock shows a time before September 2001", "set the server's clock"),
-        (true, false) => impossible("this machine's clock shows a time before September 2001", "set this machine's clock"),
+        (true, false) => {
+            impossible("this machine's clock shows a time before September 2001", "set this machine's clock")
+        }
         (false, false) => impossible(
             "the server's clock and this machine's show times before September 2001",
             "set both clocks; a board without a battery needs NTP before it takes part",
@@ -44,7 +44,8 @@ fn judge(samples: &[Sample], drift_ppm: u32) -> Outcome {
 }
 
 fn impossible(what: &str, mend: &'static str) -> Outcome {
-    let risk = "counters start at the clock: tokens would start below those that were issued before, or nothing is granted";
+    let risk =
+        "counters start at the clock: tokens would start below those that were issued before, or nothing is granted";
     Outcome::Bad { what: what.to_owned(), risk, mend }
 }
 

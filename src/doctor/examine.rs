@@ -5,8 +5,8 @@ use std::time::Duration;
 use futures::future::join_all;
 
 use super::{CANARY, Case, Cause, Facts, Report, Sick, Terms};
-use crate::{AcquireError, ExtendError, Redlock};
 use crate::protocol::{Fault, FaultKind, Vote};
+use crate::{AcquireError, ExtendError, Redlock};
 
 impl Redlock {
     /// Examines the nodes: what can hurt, before it hurts. Takes about two seconds, for clocks are watched; changes

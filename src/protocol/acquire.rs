@@ -290,7 +290,9 @@ mod tests {
     fn r14_a_verdict_before_anything_is_sent_says_who_was_not_asked() {
         let mut attempt = attempt(3);
         let rests = || Fault::new(FaultKind::Resting, "");
-        let Step::Lost(defeat) = attempt.without([(node(0), rests()), (node(1), rests())], AT(1)) else { panic!("not lost") };
+        let Step::Lost(defeat) = attempt.without([(node(0), rests()), (node(1), rests())], AT(1)) else {
+            panic!("not lost")
+        };
         assert_eq!(defeat.votes().iter().last().map(|(_, vote)| vote), Some(&Vote::NotAsked));
         assert_eq!(defeat.votes().to_string(), "2 of 3 nodes: resting");
     }

@@ -223,10 +223,7 @@ mod tests {
         let held = Vote::Refused(View { occupant: Some("app".into()), ttl_left: None, counter: 0, ..View::default() });
         let down = || Vote::Failed(Fault::new(FaultKind::Unreachable, ""));
         let votes = Votes::new(vec![down(), held, down(), Vote::Granted, Vote::Granted]);
-        assert_eq!(
-            votes.contention(),
-            "1 of 5 nodes: held by \"app\", without an end; 2 unreachable; 2 granted"
-        );
+        assert_eq!(votes.contention(), "1 of 5 nodes: held by \"app\", without an end; 2 unreachable; 2 granted");
     }
 
     #[test]

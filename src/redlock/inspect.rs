@@ -109,7 +109,8 @@ impl Redlock {
         let subject = subject(resource, Holder::new(HolderId::from_random(0), self.settings.label.clone()));
         let node_timeout = self.settings.node_timeout;
         let replies = drive::inspect(&self.core, subject, node_timeout).await;
-        let stays_out = |status: &NodeStatus| matches!(status.condition, NodeCondition::Resting | NodeCondition::Duplicate);
+        let stays_out =
+            |status: &NodeStatus| matches!(status.condition, NodeCondition::Resting | NodeCondition::Duplicate);
         let rows = replies.into_iter().zip(self.nodes()).map(|((node, reply), status)| {
             let view = match reply {
                 Some(Reply::Seen(view)) => Ok(view),

@@ -143,7 +143,8 @@ impl Redlock {
         let mut locks: Vec<_> = merged.into_values().collect();
         partial.left_off = locks.len().saturating_sub(limit);
         locks.truncate(limit);
-        let everybody_told = partial.unanswered.is_empty() && partial.resting.is_empty() && partial.unfinished.is_empty();
+        let everybody_told =
+            partial.unanswered.is_empty() && partial.resting.is_empty() && partial.unfinished.is_empty();
         let is_all = everybody_told && partial.left_off == 0;
         let (needed, nodes) = (self.core.quorum.needed(), self.core.quorum.nodes());
         Listing { locks, needed, nodes, partial: (!is_all).then_some(partial) }

@@ -67,6 +67,10 @@ pub(crate) struct Rest {
 impl Rest {
     pub(crate) fn of(redlock: &Redlock) -> Option<Self> {
         let nodes = redlock.nodes();
+        if !node::wrong_clocks(&nodes).is_empty() {
+            // Waiting does not help, and the nodes say why.
+            return None;
+        }
         let resting: Vec<_> = nodes.iter().filter(|node| rests(node)).collect();
         let blocking = nodes.len() - (nodes.len() / 2 + 1) + 1;
         (resting.len() >= blocking).then(|| Self {

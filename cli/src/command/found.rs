@@ -33,8 +33,8 @@ pub(crate) async fn found(global: &Global, output: Output) -> Result<Exit, Failu
     if let Err(error) = founded {
         let exit = if matches!(error, FoundError::NotNew { .. }) { Exit::Failed } else { Exit::NoQuorum };
         let votes = nodes.iter().map(|status| (status.address.clone(), node::standing(status))).collect();
-        let clocks: String = node::wrong_clocks(&nodes).iter().map(|wrong| format!("; {wrong}")).collect();
-        return Err(Failure { votes, ..Failure::new(exit, format!("{error}{clocks}")) });
+        let message = node::with_wrong_clocks(error.to_string(), &nodes);
+        return Err(Failure { votes, ..Failure::new(exit, message) });
     }
     let story = |was_ready| if was_ready { "took part already" } else { "founded: takes part from now on" };
     let rows = nodes.iter().zip(&before).map(|(status, was)| vec![status.address.clone(), story(*was).to_owned()]);

@@ -51,7 +51,7 @@ pub(crate) async fn list(args: &ListArgs, global: &Global, output: Output) -> Re
     // That nobody reads on needs no complaint.
     let _ = output.result(&human(&listing, &args.prefix), &machine(&listing));
     if let Some(partial) = &listing.partial {
-        let all = if listing.has_quorum() { "this may not be all" } else { "no quorum, so there may be more" };
+        let all = if listing.has_quorum() { "this is not all" } else { "no quorum, so there may be more" };
         output.note(&format!("{all}: {partial}"));
     }
     Ok(if listing.has_quorum() { Exit::Done } else { Exit::NoQuorum })

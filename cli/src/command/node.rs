@@ -68,6 +68,14 @@ pub(crate) fn wrong_clocks(nodes: &[NodeStatus]) -> Vec<String> {
     ours.into_iter().chain(theirs.map(|node| told(&format!("{}'s", node.address)))).collect()
 }
 
+/// The same behind a message, unless it tells of clocks already.
+pub(crate) fn with_wrong_clocks(message: String, nodes: &[NodeStatus]) -> String {
+    if message.contains("clock") {
+        return message;
+    }
+    wrong_clocks(nodes).into_iter().fold(message, |message, wrong| format!("{message}; {wrong}"))
+}
+
 /// By how much the node's wall clock is ahead of this machine's.
 pub(super) fn clock_offset(status: &NodeStatus) -> String {
     if status.clock.is_some_and(|clock| !clock.is_possible()) {

@@ -32,7 +32,9 @@ pub(crate) async fn reset(args: &ResetArgs, global: &Global, output: Output) -> 
     }
     let redlock = builder.connect().await?;
     let reset = redlock.reset().await.map_err(|error| Failure::new(Exit::NoQuorum, error.to_string()))?;
-    let row = |(address, count): &(String, usize)| vec![address.clone(), format!("{count} {} removed", if *count == 1 { "lock" } else { "locks" })];
+    let row = |(address, count): &(String, usize)| {
+        vec![address.clone(), format!("{count} {} removed", if *count == 1 { "lock" } else { "locks" })]
+    };
     let rows: Vec<_> = reset.removed.iter().map(row).collect();
     let count = rows.len();
     let human = format!("{}\n\n{GOOD}reset{GOOD:#}: {count} of {count} nodes take part from now on", table(&rows));

@@ -182,7 +182,9 @@ pub(super) fn agreement(inspection: &Inspection) -> String {
         Agreement::Free => format!("{GOOD}free{GOOD:#} on {free} of {nodes} nodes{others}"),
         Agreement::Indeterminate => {
             let needed = inspection.needed;
-            format!("{STRONG}no majority{STRONG:#}: held on {held}, free on {free} of {nodes} nodes{others}; {needed} must agree")
+            format!(
+                "{STRONG}no majority{STRONG:#}: held on {held}, free on {free} of {nodes} nodes{others}; {needed} must agree"
+            )
         }
     }
 }
