@@ -85,6 +85,13 @@ impl WallTime {
         self.0
     }
 
+    /// Whether a clock that is set can show it: one that was never set shows a time before September 2001, as boards without a
+    /// battery do. Counters start at the clock, and would start too low.
+    #[must_use]
+    pub const fn is_possible(self) -> bool {
+        self.0 >= 1_000_000_000_000_000
+    }
+
     /// The wall time `duration` later.
     #[must_use]
     pub fn after(self, duration: Duration) -> Self {

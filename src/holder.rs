@@ -93,9 +93,10 @@ impl fmt::Display for Holder {
     }
 }
 
+/// As people may read it: the id shortened, the label escaped where it cannot be seen.
 impl fmt::Debug for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} {}", self.id, self.label)
+        write!(f, "{:?} {}", self.id, crate::Printable(self.label.as_str()))
     }
 }
 

@@ -11,6 +11,7 @@ pub mod history;
 mod holder;
 mod lease;
 mod node_id;
+mod printable;
 mod resource;
 #[cfg(feature = "redlock")]
 mod spawner;
@@ -32,6 +33,7 @@ pub use entropy::Entropy;
 pub use holder::{Holder, HolderError, HolderId, Label};
 pub use lease::Lease;
 pub use node_id::{NodeId, NodeSet};
+pub use printable::Printable;
 pub use resource::{Resource, ResourceError};
 #[cfg(feature = "redlock")]
 pub use spawner::{BackgroundTask, Spawner};

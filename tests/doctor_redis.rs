@@ -97,6 +97,46 @@ async fn without_a_quorum_the_doctor_still_tells_what_it_sees() {
 }
 
 #[tokio::test]
+async fn whether_there_is_a_quorum_is_judged_by_values() {
+    // Everything is ready and answers, but nothing can be written.
+    let servers = servers(3);
+    let redlock = over(&servers).connect().await.unwrap();
+    for server in &servers[..2] {
+        server.command(&["CONFIG", "SET", "min-replicas-to-write", "1"]);
+    }
+    let report = redlock.doctor().await;
+    assert!(!report.has_quorum && !report.is_healthy(), "{report:?}");
+    for server in &servers[..2] {
+        server.command(&["CONFIG", "SET", "min-replicas-to-write", "0"]);
+    }
+    // Another doctor at the same time is no fault of the nodes.
+    let other = over(&servers).connect().await.unwrap();
+    let (one, other) = tokio::join!(redlock.doctor(), other.doctor());
+    assert!(one.is_healthy() && other.is_healthy(), "{one:?} {other:?}");
+}
+
+#[tokio::test]
+async fn r5_this_machines_clock_that_cannot_be_is_not_ok() {
+    #[derive(Debug)]
+    struct Unset(redfence::SystemClock);
+    impl redfence::Clock for Unset {
+        fn now(&self) -> redfence::Moment {
+            self.0.now()
+        }
+        fn wall(&self) -> redfence::WallTime {
+            redfence::WallTime::from_unix_ms(86_400_000)
+        }
+    }
+    let servers = servers(1);
+    let clock = std::sync::Arc::new(Unset(redfence::SystemClock));
+    let report = over(&servers).clock(clock).connect().await.unwrap().doctor().await;
+    let clock = report.bad().find(|finding| finding.check == "clock").unwrap_or_else(|| panic!("{report:?}"));
+    let Outcome::Bad { what, mend, .. } = &clock.outcome else { panic!("{clock:?}") };
+    assert_eq!(what, "this machine's clock shows a time before September 2001");
+    assert_eq!(*mend, "set this machine's clock");
+}
+
+#[tokio::test]
 async fn a_declaration_of_durability_is_checked_and_doubted_aloud() {
     let servers = servers(1);
     let report = examine(&urls(&servers), |builder| builder.durable(true)).await;

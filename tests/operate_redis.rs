@@ -6,7 +6,7 @@ mod support;
 use std::time::Duration;
 
 use redfence::node::redis::Prefix;
-use redfence::{ForceOutcome, Holder, LossCause, NodeCondition, Redlock, ResetError, Resource};
+use redfence::{Agreement, ForceOutcome, Holder, LossCause, NodeCondition, Redlock, ResetError, Resource, Row};
 use support::set::{counter_of, delete_locks, over, patiently_over, picture};
 use support::{RedisServer, servers};
 
@@ -66,6 +66,22 @@ async fn a_listing_walks_over_more_keys_than_one_step_looks_at_and_says_who_did_
     assert_eq!((names(&listing), partial.unanswered.len()), (vec![("r", 2)], 1));
     assert!(partial.to_string().starts_with("no answer from 127.0.0.1:"), "{partial}");
     drop(guard.release().await);
+}
+
+#[tokio::test]
+async fn r15_a_node_that_forgot_is_not_free() {
+    let mut servers = servers(3);
+    servers[2].restart();
+    let redlock = connected(&servers).await;
+    let seen = redlock.inspect("r").await.unwrap();
+    assert_eq!(
+        (seen.agreement(), seen.count(Row::is_free), seen.count(Row::may_have_forgotten)),
+        (Agreement::Free, 2, 1)
+    );
+    assert!(redlock.list("", 9).await.has_quorum());
+    servers[1].command(&["FLUSHALL"]);
+    let seen = redlock.inspect("r").await.unwrap();
+    assert_eq!((seen.agreement(), seen.count(Row::is_free)), (Agreement::Indeterminate, 1), "{seen:?}");
 }
 
 #[tokio::test]

@@ -5,10 +5,12 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::error::ContextValue;
 use clap::{Parser, Subcommand};
-use redfence::{Holder, HolderId, NodeId, Resource, ResourceError};
+use redfence::{Holder, HolderId, NodeId, Printable, Resource, ResourceError};
 
 use crate::exit::Exit;
+use crate::screen;
 
 /// A distributed lock over N independent Redis or Valkey nodes, with fencing tokens.
 #[derive(Debug, Parser)]
@@ -26,7 +28,8 @@ const NODES_MAX: i64 = NodeId::COUNT_MAX as i64;
 const EXIT_CODES: &str = "\
 Exit codes:
   0   done                     69  no quorum
-  1   failed; of `who`: free   74  the lease is lost
+  1   failed; of `who`: free;  74  the lease is lost
+      of `release`: not held
   2   usage or configuration   75  held by another until the wait ended
   `run` ends with the code of its command; 128+n if signal n ended it, 127 if there is no such
   command, 126 if it cannot be run.";
@@ -151,6 +154,8 @@ pub(crate) struct ExtendArgs {
 }
 
 /// Give back a lease that `acquire` printed
+///
+/// Exit code 1 when it is not held: it was released before, or it expired, and perhaps another has it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ReleaseArgs {
     /// What is locked
@@ -272,16 +277,39 @@ pub(crate) struct MaxHold(pub(crate) Option<Duration>);
 
 /// Reads the command line; help and usage errors end the program here.
 pub(crate) fn parse() -> Args {
-    Args::try_parse().unwrap_or_else(|error| {
+    Args::try_parse().unwrap_or_else(|mut error| {
         if !error.use_stderr() {
             error.exit();
         }
+        escape(&mut error);
         // clap quotes what it did not understand, and that may be a URL with a password.
-        let said = without_passwords(&error.render().ansi().to_string());
+        let said = screen::lines(&without_passwords(&error.render().ansi().to_string()));
         // A closed stderr changes nothing about the code.
         let _ = write!(anstream::stderr(), "{said}");
         std::process::exit(i32::from(Exit::Usage.code()))
     })
+}
+
+/// What was not understood is quoted in one line, with whatever cannot be seen escaped.
+fn escape(error: &mut clap::Error) {
+    let escaped = |text: &String| Printable(text).to_string();
+    let hostile: Vec<_> = error
+        .context()
+        .filter_map(|(kind, value)| match value {
+            ContextValue::String(text) if !Printable(text).is_plain() => {
+                Some((kind, ContextValue::String(escaped(text))))
+            }
+            ContextValue::Strings(texts) => Some((kind, ContextValue::Strings(texts.iter().map(escaped).collect()))),
+            // A hint that quotes it once more: colours are in it, so what is hostile cannot be told from them.
+            ContextValue::StyledStrs(hints) if hints.iter().any(|hint| !Printable(&hint.to_string()).is_plain()) => {
+                Some((kind, ContextValue::None))
+            }
+            _ => None,
+        })
+        .collect();
+    for (kind, value) in hostile {
+        error.insert(kind, value);
+    }
 }
 
 fn resource(text: &str) -> Result<Resource, ResourceError> {

@@ -11,6 +11,8 @@ pub(crate) enum Exit {
     Done,
     /// Something failed that has no code of its own; in `demo`: a promise was broken.
     Failed,
+    /// There was nothing to release: it was released before, or it expired.
+    NotHeld,
     /// The call or the configuration contradicts itself.
     Usage,
     /// Too few nodes answered.
@@ -34,7 +36,7 @@ impl Exit {
     pub(crate) fn code(self) -> u8 {
         match self {
             Self::Done => 0,
-            Self::Failed => 1,
+            Self::Failed | Self::NotHeld => 1,
             Self::Usage => 2,
             Self::NoQuorum => 69,
             Self::Lost => 74,
@@ -51,6 +53,7 @@ impl Exit {
         match self {
             Self::Done => "done",
             Self::Failed => "failed",
+            Self::NotHeld => "not_held",
             Self::Usage => "usage",
             Self::NoQuorum => "no_quorum",
             Self::Lost => "lost",

@@ -2,6 +2,8 @@
 
 use redfence::{AcquireError, ConfigError, ConnectError, ExtendError, Redlock};
 
+use crate::command::degraded::Rest;
+use crate::command::node;
 use crate::exit::Exit;
 
 /// Why a command failed.
@@ -12,11 +14,13 @@ pub(crate) struct Failure {
     pub(crate) message: String,
     /// Address and vote of each node that is known to have had one.
     pub(crate) votes: Vec<(String, String)>,
+    /// Whether the message tells people all that the votes would.
+    pub(crate) is_all_said: bool,
 }
 
 impl Failure {
     pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), votes: Vec::new() }
+        Self { exit, message: message.into(), votes: Vec::new(), is_all_said: false }
     }
 
     fn with_votes(mut self, redlock: &Redlock, votes: Option<&redfence::protocol::Votes>) -> Self {
@@ -25,14 +29,26 @@ impl Failure {
         self
     }
 
-    /// An acquire failed on the nodes of `redlock`.
-    pub(crate) fn acquire(error: &AcquireError, redlock: &Redlock) -> Self {
+    /// An acquire failed on the nodes of `redlock`; `has_told` is whether it was said before the wait that too many of them rest.
+    pub(crate) fn acquire(error: &AcquireError, redlock: &Redlock, has_told: bool) -> Self {
+        if let (AcquireError::NoQuorum { .. }, Some(rest)) = (error, Rest::of(redlock)) {
+            let story = if has_told { rest.in_short() } else { rest.story() };
+            let nodes = redlock.nodes();
+            let votes = nodes.iter().map(|status| (status.address.clone(), node::standing(status))).collect();
+            let is_all_said = nodes.iter().all(|status| status.last_fault.is_none());
+            return Self { votes, is_all_said, ..Self::new(Exit::NoQuorum, format!("no quorum: {story}")) };
+        }
         let exit = match error {
             AcquireError::Resource(_) => Exit::Usage,
             AcquireError::Contended { .. } => Exit::Contended,
             _ => Exit::NoQuorum,
         };
-        Self::new(exit, error.to_string()).with_votes(redlock, error.votes())
+        // Where clocks are wrong, nodes fail for reasons that do not say so.
+        let message = match exit {
+            Exit::NoQuorum => node::with_wrong_clocks(error.to_string(), &redlock.nodes()),
+            _ => error.to_string(),
+        };
+        Self::new(exit, message).with_votes(redlock, error.votes())
     }
 
     /// An extension failed on the nodes of `redlock`.

@@ -7,6 +7,7 @@ mod demo;
 mod exit;
 mod failure;
 mod output;
+mod screen;
 mod signals;
 
 use std::process::ExitCode;

@@ -8,9 +8,11 @@ use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
+use unicode_width::UnicodeWidthStr as _;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::screen;
 
 /// Errors and what is about to go wrong.
 pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -40,8 +42,8 @@ impl Output {
     pub(crate) fn result(self, human: &str, machine: &impl Serialize) -> io::Result<()> {
         let mut stdout = anstream::stdout().lock();
         match self.json {
-            true => writeln!(stdout, "{}", serde_json::to_string(machine)?)?,
-            false => writeln!(stdout, "{human}")?,
+            true => writeln!(stdout, "{}", screen::json(&serde_json::to_string(machine)?))?,
+            false => writeln!(stdout, "{}", screen::lines(human))?,
         }
         stdout.flush()
     }
@@ -49,26 +51,26 @@ impl Output {
     /// Something happened: a line on stderr with `--json`.
     pub(crate) fn event(self, machine: &impl Serialize) {
         if let (true, Ok(line)) = (self.json, serde_json::to_string(machine)) {
-            complain(&line);
+            complain(&screen::json(&line));
         }
     }
 
     /// Something that people should know: a line on stderr without `--json`.
     pub(crate) fn note(self, human: &str) {
         if !self.json {
-            complain(&format!("{BAD}redfence:{BAD:#} {human}"));
+            complain(&screen::lines(&format!("{BAD}redfence:{BAD:#} {human}")));
         }
     }
 
     /// Tells a failure with its evidence and returns its exit.
     pub(crate) fn failure(self, failure: &Failure) -> Exit {
-        let Failure { exit, message, votes } = failure;
+        let Failure { exit, message, votes, is_all_said } = failure;
         let nodes = votes.iter().map(|(address, vote)| FailureNode { address, vote }).collect();
         self.event(&FailureEvent { event: "failed", reason: exit.reason(), exit_code: exit.code(), message, nodes });
         self.note(message);
-        if !self.json && !votes.is_empty() {
+        if !(self.json || *is_all_said || votes.is_empty()) {
             let rows = votes.iter().map(|(address, vote)| vec![format!("  {address}"), vote.clone()]);
-            complain(&table(&rows.collect::<Vec<_>>()));
+            complain(&screen::lines(&table(&rows.collect::<Vec<_>>())));
         }
         *exit
     }
@@ -91,15 +93,20 @@ struct FailureNode<'a> {
 
 /// Columns as wide as their widest cell; no space at the end of a line.
 pub(crate) fn table(rows: &[Vec<String>]) -> String {
+    // As they will be shown: escapes are longer than what they stand for, and no cell ends its line.
+    let shown = |cell: &String| screen::lines(&cell.replace('\n', "\\n"));
+    let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(shown).collect()).collect();
     let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
     // The last cell of a row needs no width, so a long sentence does not push the columns of others apart.
     let width = |column: usize| {
         let cells = rows.iter().filter(|row| column + 1 < row.len()).filter_map(|row| row.get(column));
-        cells.map(|cell| cell.chars().count()).max().unwrap_or_default()
+        cells.map(|cell| cell.width()).max().unwrap_or_default()
     };
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let lines = rows.iter().map(|row| {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        let padded =
+            |(cell, width): (&String, &usize)| format!("{cell}{}", " ".repeat(width.saturating_sub(cell.width())));
+        let cells = row.iter().zip(&widths).map(padded);
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     });
     lines.collect::<Vec<_>>().join("\n")
@@ -115,14 +122,13 @@ pub(crate) fn log_to_stderr(verbose: u8) {
         _ => Some(LevelFilter::TRACE),
     };
     let colour = anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never;
-    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(colour);
+    let lines = tracing_subscriber::fmt::layer().with_writer(screen::Log).with_ansi(colour);
     let registry = tracing_subscriber::registry();
     match level {
         Some(level) => registry.with(lines.with_filter(level)).init(),
-        // Whoever waits in silence would take it for a fault, and whoever declared something wrongly has to know.
+        // A wrong declaration has to be known.
         None => {
-            let told = ["redfence::redlock::waiting", "redfence::redlock::durability"];
-            let told = Targets::new().with_targets(told.map(|target| (target, LevelFilter::WARN)));
+            let told = Targets::new().with_target("redfence::redlock::durability", LevelFilter::WARN);
             registry.with(lines.without_time().with_target(false).with_filter(told)).init();
         }
     }
@@ -143,5 +149,14 @@ mod tests {
         let rows =
             [row(&["node", "holder", "left"]), row(&["a:1", "3f2a…", "9 s"]), row(&["long:2", "unreachable, sadly"])];
         assert_eq!(table(&rows), "node    holder  left\na:1     3f2a…   9 s\nlong:2  unreachable, sadly");
+    }
+
+    #[test]
+    fn r13_columns_are_aligned_as_they_are_shown() {
+        let row = |cells: &[&str]| cells.iter().map(|cell| (*cell).to_owned()).collect::<Vec<_>>();
+        let rows = [row(&["a\u{200b}\nb", "1"]), row(&["日本", "2"]), row(&["x", "3"])];
+        let lines =
+            [r"a\u{200b}\nb  1".to_owned(), format!("日本{}2", " ".repeat(10)), format!("x{}3", " ".repeat(13))];
+        assert_eq!(table(&rows), lines.join("\n"));
     }
 }

@@ -32,7 +32,7 @@ fn a_new_installation_says_why_it_rests_and_takes_part_once_it_is_founded() {
     let nodes = bare(5);
     let early = call(&nodes, &["acquire", "r", "--wait", "0"]);
     assert_eq!(early.code, 69, "{early:?}");
-    for part in ["no quorum", "5 of 5 nodes: resting (started less than max_ttl ago", "redfence found"] {
+    for part in ["no quorum: 5 of 5 nodes rest", "take part in 3", "redfence found"] {
         assert!(early.stderr.contains(part), "{part}: {early:?}");
     }
     let founded = call(&nodes, &["found"]);
@@ -70,7 +70,7 @@ fn founding_is_refused_where_a_node_cannot_be_asked_or_remembers() {
     nodes[1].restart();
     let remembers = json(&nodes, &["found"]);
     assert!(remembers.code == 1 && remembers.stderr.contains("no new installation"), "{remembers:?}");
-    assert!(remembers.stderr.contains("rests for"), "the others are shown: {remembers:?}");
+    assert!(remembers.stderr.contains("rests, takes part in"), "the others are shown: {remembers:?}");
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn status_tells_how_each_node_stands() {
     assert_eq!(status.code, 0, "{status:?}");
     let line = |at: usize| status.stdout.lines().nth(at).unwrap();
     assert!(
-        line(1).contains("rests for 3") && line(2).contains("unreachable") && line(3).contains("ready"),
+        line(1).contains("rests, takes part in 3") && line(2).contains("unreachable") && line(3).contains("ready"),
         "{status:?}"
     );
     assert!(line(3).ends_with(" ms"), "round trip and clock: {status:?}");

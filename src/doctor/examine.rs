@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use futures::future::join_all;
 
-use super::{CANARY, Case, Facts, Report, Terms};
-use crate::Redlock;
-use crate::protocol::{Fault, FaultKind};
+use super::{CANARY, Case, Cause, Facts, Report, Sick, Terms};
+use crate::protocol::{Fault, FaultKind, Vote};
+use crate::{AcquireError, ExtendError, Redlock};
 
 impl Redlock {
     /// Examines the nodes: what can hurt, before it hurts. Takes about two seconds, for clocks are watched; changes
@@ -37,10 +37,30 @@ impl Redlock {
 }
 
 /// Acquires, extends and releases; how long that took.
-async fn canary(redlock: &Redlock) -> Result<Duration, String> {
+async fn canary(redlock: &Redlock) -> Result<Duration, Sick> {
     let began = redlock.clock().now();
-    let guard = redlock.try_acquire(CANARY).await.map_err(|error| error.to_string())?;
-    guard.extend().await.map_err(|error| error.to_string())?;
+    let not_acquired = |error: AcquireError| {
+        let cause = match &error {
+            // What each node says for itself is said by other checks.
+            AcquireError::NoQuorum { votes, .. } if votes.dominant().is_some_and(|(_, vote)| rests(vote)) => {
+                return Sick { what: "too few nodes take part".to_owned(), cause: Cause::NoQuorum };
+            }
+            AcquireError::NoQuorum { .. } | AcquireError::Overloaded { .. } => Cause::NoQuorum,
+            AcquireError::Contended { .. } => Cause::Contended,
+            _ => Cause::Other,
+        };
+        Sick { what: error.to_string(), cause }
+    };
+    let not_extended = |error: ExtendError| {
+        let cause = if matches!(error, ExtendError::NoQuorum { .. }) { Cause::NoQuorum } else { Cause::Other };
+        Sick { what: error.to_string(), cause }
+    };
+    let guard = redlock.try_acquire(CANARY).await.map_err(not_acquired)?;
+    guard.extend().await.map_err(not_extended)?;
     drop(guard.release().await);
     Ok(redlock.clock().now().since(began))
+}
+
+fn rests(vote: &Vote) -> bool {
+    matches!(vote, Vote::Failed(fault) if fault.kind == FaultKind::Resting)
 }

@@ -115,7 +115,24 @@ pub(crate) struct Case {
     pub(crate) facts: Vec<Result<Facts, crate::protocol::Fault>>,
     /// A counter of each node, where it told one: of the same slot for all.
     pub(crate) counters: Vec<Option<u64>>,
-    pub(crate) canary: Result<Duration, String>,
+    pub(crate) canary: Result<Duration, Sick>,
+}
+
+/// Why the doctor's own lease did not come to be, or did not live on.
+pub(crate) struct Sick {
+    pub(crate) what: String,
+    pub(crate) cause: Cause,
+}
+
+/// What kind of reason that is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// So few nodes answered that there is no quorum.
+    NoQuorum,
+    /// Another doctor has the lock at this moment.
+    Contended,
+    /// Another one.
+    Other,
 }
 
 impl Case {
@@ -140,7 +157,7 @@ impl Case {
         let can_vote =
             |(node, facts): &(&NodeStatus, &Result<_, _>)| facts.is_ok() && node.condition == NodeCondition::Ready;
         let voters = self.nodes.iter().zip(&self.facts).filter(can_vote).count();
-        let canary_found_none = self.canary.as_ref().is_err_and(|error| error.starts_with("no quorum"));
+        let canary_found_none = self.canary.as_ref().is_err_and(|sick| sick.cause == Cause::NoQuorum);
         let has_quorum = voters >= self.terms.needed && !canary_found_none;
         Report { findings: checks.iter().flat_map(|check| check(self)).collect(), has_quorum }
     }

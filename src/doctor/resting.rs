@@ -2,6 +2,7 @@
 
 use super::{Case, Finding, Outcome, ok};
 use crate::NodeCondition;
+use crate::printable::whole_seconds;
 use crate::protocol::Reason;
 
 pub(super) fn check(case: &Case) -> Vec<Finding> {
@@ -10,7 +11,7 @@ pub(super) fn check(case: &Case) -> Vec<Finding> {
         let outcome = match (node.condition, node.rests_for) {
             (NodeCondition::Ready, _) => ok("takes part"),
             (_, Some(rests_for)) => Outcome::Bad {
-                what: format!("rests for another {rests_for:.0?}"),
+                what: format!("rests, takes part in {}", whole_seconds(rests_for)),
                 risk: "it grants nothing until then",
                 mend: mend(node.rests_because),
             },

@@ -138,11 +138,14 @@ impl Acquire {
         self.decide(now)
     }
 
-    /// Some nodes are not asked at all: they rest, or have not been joined. Everybody's excuse is noted before the
-    /// verdict falls, so that the votes tell the whole story.
+    /// Before anything is sent: some nodes are not asked at all, for they rest, or have not been joined. Everybody's excuse is
+    /// noted before the verdict falls, so that the votes tell the whole story. A verdict that falls here spares the others.
     pub fn without(&mut self, excuses: impl IntoIterator<Item = (NodeId, Fault)>, now: Moment) -> Step {
         for (node, excuse) in excuses {
             self.against(node, Vote::Failed(excuse));
+        }
+        if self.grants.decision() == Decision::Impossible {
+            self.votes.iter_mut().filter(|vote| **vote == Vote::Pending).for_each(|vote| *vote = Vote::NotAsked);
         }
         self.decide(now)
     }
@@ -281,6 +284,17 @@ mod tests {
         assert_eq!((nodes, token.get()), (NodeSet::from_iter([node(0)]), 5));
         let Step::Won(win) = attempt.reply(node(0), Reply::Sealed, AT(4)) else { panic!("not won") };
         assert!(win.sealed_apart);
+    }
+
+    #[test]
+    fn r14_a_verdict_before_anything_is_sent_says_who_was_not_asked() {
+        let mut attempt = attempt(3);
+        let rests = || Fault::new(FaultKind::Resting, "");
+        let Step::Lost(defeat) = attempt.without([(node(0), rests()), (node(1), rests())], AT(1)) else {
+            panic!("not lost")
+        };
+        assert_eq!(defeat.votes().iter().last().map(|(_, vote)| vote), Some(&Vote::NotAsked));
+        assert_eq!(defeat.votes().to_string(), "2 of 3 nodes: resting");
     }
 
     #[test]

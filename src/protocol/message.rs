@@ -296,7 +296,8 @@ impl Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.kind)?;
-        if self.detail.is_empty() { Ok(()) } else { write!(f, " ({})", self.detail) }
+        // A server's own words may be in it.
+        if self.detail.is_empty() { Ok(()) } else { write!(f, " ({})", crate::Printable(&self.detail)) }
     }
 }
 
@@ -387,7 +388,7 @@ impl fmt::Display for FaultKind {
             Self::Moved => "key lives on another cluster node",
             Self::Script => "script error",
             Self::Forgot => "has no counters",
-            Self::NotJoined => "not joined yet",
+            Self::NotJoined => "not asked, it has not been joined yet",
             Self::Resting => "resting",
             Self::Duplicate => "the same server as another node",
             Self::LateGrant => "granted late",

@@ -3,14 +3,16 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{Fault, FaultKind, View};
-use crate::{NodeId, NodeSet};
+use super::{Fault, FaultKind, Quorum, View};
+use crate::{NodeId, NodeSet, Printable};
 
 /// What one node said to an attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Vote {
-    /// Nothing yet.
+    /// Asked, and no answer has come in so far. In the votes of an attempt that is over: it was decided without this node.
     Pending,
+    /// Not asked: the attempt was decided before anything was sent.
+    NotAsked,
     /// Yes.
     Granted,
     /// No: somebody else holds the lock, or it is gone.
@@ -25,7 +27,8 @@ impl Vote {
     /// What to group by: the same cause on several nodes is said once.
     fn cause(&self) -> String {
         match self {
-            Self::Pending => "no answer yet".to_owned(),
+            Self::Pending => "not waited for, the others had decided".to_owned(),
+            Self::NotAsked => "not asked, the others had decided".to_owned(),
             Self::Granted => "granted".to_owned(),
             Self::Refused(View { occupant: None, .. }) => "refused: the lock was gone".to_owned(),
             Self::Refused(view) if view.held_by().is_none() => "reserved for one that waits".to_owned(),
@@ -37,7 +40,7 @@ impl Vote {
 
     /// Whether the vote counts against the attempt.
     const fn is_against(&self) -> bool {
-        !matches!(self, Self::Granted | Self::Pending)
+        !matches!(self, Self::Granted | Self::Pending | Self::NotAsked)
     }
 }
 
@@ -46,12 +49,13 @@ impl fmt::Display for Vote {
         match self {
             Self::Refused(View { occupant: Some(occupant), ttl_left, .. }) => {
                 match crate::Waiter::reserved(occupant) {
-                    Some((_, label)) => write!(f, "reserved for {label:?}, which waits,")?,
+                    Some((_, label)) => write!(f, "reserved for {}, which waits", Printable(label))?,
                     None => write!(f, "held by {}", shortened(occupant))?,
                 }
                 match ttl_left {
-                    Some(left) => write!(f, " for {left:?}"),
-                    None => f.write_str(" for ever"),
+                    // Tenths of a second, rounded down: never more than there is.
+                    Some(left) => write!(f, " for another {}.{} s", left.as_secs(), left.subsec_millis() / 100),
+                    None => f.write_str(", without an end"),
                 }
             }
             Self::Failed(fault) => write!(f, "{fault}"),
@@ -64,7 +68,7 @@ impl fmt::Display for Vote {
 fn shortened(occupant: &str) -> String {
     match occupant.parse::<crate::Holder>() {
         Ok(holder) => format!("{holder:?}"),
-        Err(_) => format!("{:?}", occupant.chars().take(40).collect::<String>()),
+        Err(_) => format!("\"{}\"", Printable(&occupant.chars().take(40).collect::<String>())),
     }
 }
 
@@ -123,18 +127,29 @@ impl Votes {
         places.get(places.len() / 2).copied()
     }
 
-    /// Who stands in the way, in one line: the occupant that most nodes name, and how many do.
+    /// Who stands in the way, in one line: the occupant that most nodes name, and how many do. Where that is no quorum, the
+    /// others are counted too: by what they said, or that they were not needed.
     #[must_use]
     pub fn contention(&self) -> String {
-        let named = |occupant: &str| {
-            let is_named =
-                |vote: &&Vote| matches!(vote, Vote::Refused(view) if view.occupant.as_deref() == Some(occupant));
-            (self.0.iter().filter(is_named).count(), self.0.iter().find(is_named).map(ToString::to_string))
-        };
-        match self.occupant().map(|(occupant, _)| named(occupant)) {
-            Some((count, Some(vote))) => format!("{count} of {} nodes: {vote}", self.0.len()),
-            _ => self.to_string(),
+        let (nodes, named) = (self.0.len(), self.held_by_occupant());
+        let Some(vote) = named.iter().next().and_then(|node| self.0.get(node.index())) else { return self.to_string() };
+        let count = named.len();
+        if Quorum::of(nodes).is_some_and(|quorum| count >= quorum.needed()) {
+            return format!("{count} of {nodes} nodes, a quorum: {vote}");
         }
+        let mut line = format!("{count} of {nodes} nodes: {vote}");
+        let mut others: Vec<(String, usize)> = Vec::new();
+        for (_, other) in self.iter().filter(|(node, _)| !named.contains(*node)) {
+            let cause = other.cause();
+            match others.iter_mut().find(|(known, _)| *known == cause) {
+                Some((_, count)) => *count += 1,
+                None => others.push((cause, 1)),
+            }
+        }
+        for (cause, count) in others {
+            line += &format!("; {count} {cause}");
+        }
+        line
     }
 
     /// Whether nodes that hold the lock for somebody else are what stands in the way: with `blocking` nodes against,
@@ -195,7 +210,7 @@ mod tests {
         let down = || Vote::Failed(Fault::new(FaultKind::Unreachable, "connection refused"));
         for (votes, line) in [
             (vec![down(), down(), Vote::Granted], "2 of 3 nodes: unreachable (connection refused)"),
-            (vec![held("app", 70), down(), held("app", 90)], "2 of 3 nodes: held by \"app\" for 70ms"),
+            (vec![held("app", 70), down(), held("app", 90)], "2 of 3 nodes: held by \"app\" for another 0.0 s"),
             (vec![Vote::Silent, Vote::Granted, Vote::Granted], "1 of 3 nodes: timed out"),
             (vec![Vote::Granted, Vote::Granted, Vote::Pending], "2 of 3 nodes granted"),
         ] {
@@ -208,7 +223,23 @@ mod tests {
         let held = Vote::Refused(View { occupant: Some("app".into()), ttl_left: None, counter: 0, ..View::default() });
         let down = || Vote::Failed(Fault::new(FaultKind::Unreachable, ""));
         let votes = Votes::new(vec![down(), held, down(), Vote::Granted, Vote::Granted]);
-        assert_eq!(votes.contention(), "1 of 5 nodes: held by \"app\" for ever");
+        assert_eq!(votes.contention(), "1 of 5 nodes: held by \"app\", without an end; 2 unreachable; 2 granted");
+    }
+
+    #[test]
+    fn r14_not_asked_and_not_waited_for_do_not_read_like_no_answer() {
+        let held = || Vote::Refused(View { occupant: Some("app".into()), ..View::default() });
+        let unjoined = Vote::Failed(Fault::new(FaultKind::NotJoined, ""));
+        for (votes, line) in [
+            (vec![held(), held(), Vote::Pending], "2 of 3 nodes, a quorum: held by \"app\", without an end"),
+            (
+                vec![held(), unjoined, Vote::Pending],
+                "1 of 3 nodes: held by \"app\", without an end; 1 not asked, it has not been joined yet; \
+                 1 not waited for, the others had decided",
+            ),
+        ] {
+            assert_eq!(Votes::new(votes).contention(), line);
+        }
     }
 
     #[test]

@@ -163,7 +163,7 @@ pub enum AcquireError {
     #[error(transparent)]
     Resource(#[from] ResourceError),
     /// Somebody else holds the resource, or contenders split the votes. The nodes are well: try later.
-    #[error("held by another after {attempts} attempt(s) in {waited:.1?}: {}{}", .votes.contention(), before(.votes))]
+    #[error("held by another after {} in {waited:.1?}: {}{}", times(*.attempts), .votes.contention(), before(.votes))]
     Contended {
         /// Every node's vote at the last attempt.
         votes: Votes,
@@ -173,7 +173,7 @@ pub enum AcquireError {
         waited: Duration,
     },
     /// Too many nodes do not answer or answer with errors. Nobody can acquire until that is mended.
-    #[error("no quorum after {attempts} attempt(s) in {waited:.1?}: {votes}")]
+    #[error("no quorum after {} in {waited:.1?}: {votes}", times(*.attempts))]
     NoQuorum {
         /// Every node's vote at the last attempt.
         votes: Votes,
@@ -184,8 +184,8 @@ pub enum AcquireError {
     },
     /// Too many nodes answered too late to count: they have too much to do. Ask less often, or give them more to work with.
     #[error(
-        "overloaded: {late} of {nodes} nodes answer after {took:.1?}, and {allowed:.1?} are allowed; {attempts} attempt(s) in {waited:.1?}",
-        nodes = .votes.iter().count()
+        "overloaded: {late} of {nodes} nodes answer after {took:.1?}, and {allowed:.1?} are allowed; {} in {waited:.1?}",
+        times(*.attempts), nodes = .votes.iter().count()
     )]
     Overloaded {
         /// How many nodes answered too late.
@@ -221,6 +221,10 @@ pub enum AcquireError {
         /// From the call to the end of the last attempt.
         waited: Duration,
     },
+}
+
+fn times(attempts: u32) -> String {
+    if attempts == 1 { "1 attempt".to_owned() } else { format!("{attempts} attempts") }
 }
 
 /// How many wait before the call that ends, as most nodes know.
@@ -316,9 +320,9 @@ pub enum FoundError {
     },
     /// Some node lost its memory, and it or another took part before, so this is no new installation.
     #[error(
-        "{node} took part before, or others did, and may have forgotten locks: this is no new installation. It rests for up \
-         to {rest:.0?} and takes part by itself; if certainly nobody holds anything, a reset begins anew at once \
-         (`redfence reset --all`)"
+        "{node} took part before, or others did, and may have forgotten locks: this is no new installation. Wait: it takes \
+         part by itself in {} at most",
+        crate::printable::whole_seconds(*.rest)
     )]
     NotNew {
         /// Its address.

@@ -27,7 +27,7 @@ pub(crate) async fn acquire(args: &AcquireArgs, global: &Global, output: Output)
     // Nobody renews it, so nothing bounds it but its time to live.
     let builder = connect::to_servers(global)?.renewed(false).max_hold(None);
     let mut signals = Signals::listen()?;
-    let (redlock, guard) = hold::hold(&args.resource, &args.lease, builder, &mut signals).await?;
+    let (redlock, guard) = hold::hold(&args.resource, &args.lease, builder, &mut signals, output).await?;
     // The nodes that no quorum waited for are to have the lock as well before the connections end.
     redlock.drain(DRAIN_MAX).await;
     match print(&redlock, &guard, output) {

@@ -78,12 +78,25 @@ fn line(finding: &Finding) -> Line<'_> {
 fn human(report: &Report) -> String {
     let verdict = if report.is_healthy() { format!("{GOOD}{report}{GOOD:#}") } else { format!("{BAD}{report}{BAD:#}") };
     let rows: Vec<_> = report.findings.iter().map(row).collect();
-    let mends = report.bad().map(|finding| {
-        let Line { check, node, what, risk, mend, .. } = line(finding);
-        let (node, risk, mend) = (node.unwrap_or("all nodes"), risk.unwrap_or_default(), mend.unwrap_or_default());
-        format!("\n\n{STRONG}{check}, {node}{STRONG:#}: {what}\n  risk: {risk}\n  mend: {mend}")
-    });
-    format!("{verdict}\n\n{}{}", table(&rows), mends.collect::<String>())
+    format!("{verdict}\n\n{}{}", table(&rows), mends(report))
+}
+
+/// What is bad of several nodes alike is told once.
+fn mends(report: &Report) -> String {
+    let mut told: Vec<(&Finding, Vec<&str>)> = Vec::new();
+    for finding in report.bad() {
+        let node = finding.node.as_deref().unwrap_or("all nodes");
+        match told.iter_mut().find(|(known, _)| known.check == finding.check && known.outcome == finding.outcome) {
+            Some((_, nodes)) => nodes.push(node),
+            None => told.push((finding, vec![node])),
+        }
+    }
+    let story = |(finding, nodes): (&Finding, Vec<&str>)| {
+        let Line { check, what, risk, mend, .. } = line(finding);
+        let (nodes, risk, mend) = (nodes.join(", "), risk.unwrap_or_default(), mend.unwrap_or_default());
+        format!("\n\n{STRONG}{check}, {nodes}{STRONG:#}: {what}\n  risk: {risk}\n  mend: {mend}")
+    };
+    told.into_iter().map(story).collect()
 }
 
 fn row(finding: &Finding) -> Vec<String> {

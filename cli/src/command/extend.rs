@@ -3,7 +3,7 @@
 use redfence::{Holder, Resource};
 use serde::Serialize;
 
-use super::{holder, ms};
+use super::{degraded, holder, ms};
 use crate::args::{ExtendArgs, Global};
 use crate::connect::{self, DRAIN_MAX};
 use crate::exit::Exit;
@@ -21,11 +21,13 @@ struct Extended<'a> {
 pub(crate) async fn extend(args: &ExtendArgs, global: &Global, output: Output) -> Result<Exit, Failure> {
     let resource = &args.resource;
     let redlock = connect::to_servers(global)?.ttl(args.ttl).max_hold(None).connect().await?;
-    let holder = holder::whole(&args.holder, resource, &redlock).await?;
+    let gone = || Failure::new(Exit::Lost, "the lease is lost: no node has it for this holder");
+    let holder = holder::whole(&args.holder, resource, &redlock, gone).await?;
     let extended = redlock.extend_as(resource.clone(), &holder).await;
     redlock.drain(DRAIN_MAX).await;
     let valid_for = extended.map_err(|error| Failure::extend(&error, &redlock))?;
     let valid_for_ms = ms(valid_for);
+    degraded::note(&redlock, output);
     let human = format!("{DIM}valid for{DIM:#}  {valid_for_ms} ms");
     // The lease was extended whether or not somebody reads it.
     let _ = output.result(&human, &Extended { resource, holder: &holder, valid_for_ms });

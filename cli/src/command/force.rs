@@ -66,11 +66,11 @@ fn failure(forced: &Forced) -> Option<Failure> {
     match forced.outcome() {
         ForceOutcome::Released => None,
         ForceOutcome::NotHeld => Some(Failure::new(
-            Exit::Failed,
+            Exit::NotHeld,
             "not held: no majority had the lock for this holder; what was left is gone",
         )),
         ForceOutcome::HeldBy(other) => {
-            let other = named(&other);
+            let other = status::named(&other);
             let message = format!("held by another, from whom nothing was taken: {other}");
             Some(Failure::new(Exit::Contended, message))
         }
@@ -86,7 +86,7 @@ fn story(row: &ForcedRow) -> String {
     match &row.outcome {
         Ok(ForcedAt::Released) => "released".to_owned(),
         Ok(ForcedAt::Free) => "there was no lock".to_owned(),
-        Ok(ForcedAt::HeldBy(other)) => format!("held by {}", named(other)),
+        Ok(ForcedAt::HeldBy(other)) => format!("held by {}", status::named(other)),
         Err(fault) => fault.to_string(),
     }
 }
@@ -99,9 +99,4 @@ const fn outcome(row: &ForcedRow) -> &'static str {
         Ok(ForcedAt::HeldBy(_)) => "held_by_other",
         Err(_) => "failed",
     }
-}
-
-/// Any program may have written it: escaped, and not longer than a line.
-fn named(occupant: &str) -> String {
-    status::parsed(occupant).map_or_else(|| status::foreign(occupant), |holder| format!("{holder:?}"))
 }

@@ -33,12 +33,17 @@ pub(crate) async fn found(global: &Global, output: Output) -> Result<Exit, Failu
     if let Err(error) = founded {
         let exit = if matches!(error, FoundError::NotNew { .. }) { Exit::Failed } else { Exit::NoQuorum };
         let votes = nodes.iter().map(|status| (status.address.clone(), node::standing(status))).collect();
-        return Err(Failure { votes, ..Failure::new(exit, error.to_string()) });
+        let message = node::with_wrong_clocks(error.to_string(), &nodes);
+        return Err(Failure { votes, ..Failure::new(exit, message) });
     }
     let story = |was_ready| if was_ready { "took part already" } else { "founded: takes part from now on" };
     let rows = nodes.iter().zip(&before).map(|(status, was)| vec![status.address.clone(), story(*was).to_owned()]);
     let count = nodes.len();
     let human = format!("{}\n\n{GOOD}founded{GOOD:#}: {count} of {count} nodes", table(&rows.collect::<Vec<_>>()));
+    // Counters start at the clock: what is founded by a wrong one has to be founded again.
+    for wrong in node::wrong_clocks(&nodes) {
+        output.note(&wrong);
+    }
     let founded_node = |(status, was): (_, &bool)| FoundedNode { address: status, was_ready: *was };
     let machine = nodes.iter().map(|status| &*status.address).zip(&before).map(founded_node).collect();
     // They were founded whether or not somebody reads it.

@@ -6,10 +6,12 @@ use redfence::node::redis::RedisNodeOptions;
 use redfence::protocol::Backoff;
 use redfence::{Builder, Clock as _, ConnectError, Entropy, Guard, Redlock, Resource, SystemClock};
 
+use super::degraded;
 use crate::args::LeaseArgs;
 use crate::connect::DRAIN_MAX;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::output::Output;
 use crate::signals::Signals;
 
 /// Connects and acquires. A signal ends the wait and rolls back what was asked for.
@@ -18,6 +20,7 @@ pub(super) async fn hold(
     lease: &LeaseArgs,
     builder: Builder,
     signals: &mut Signals,
+    output: Output,
 ) -> Result<(Redlock, Guard), Failure> {
     let builder = builder.ttl(lease.ttl).wait_max(lease.wait);
     let builder = match &lease.label {
@@ -28,16 +31,22 @@ pub(super) async fn hold(
         redlock = connect(builder, lease.wait) => redlock?,
         signal = signals.ending() => return Err(interrupted(resource, signal)),
     };
+    let has_told = !lease.wait.is_zero() && degraded::note_rest(&redlock, output);
     let acquired = tokio::select! {
         biased;
         acquired = redlock.acquire(resource) => Ok(acquired),
         signal = signals.ending() => Err(interrupted(resource, signal)),
     };
     match acquired {
-        Ok(Ok(guard)) => Ok((redlock, guard)),
+        Ok(Ok(guard)) => {
+            if !has_told {
+                degraded::note(&redlock, output);
+            }
+            Ok((redlock, guard))
+        }
         Ok(Err(error)) => {
             redlock.drain(DRAIN_MAX).await;
-            Err(Failure::acquire(&error, &redlock))
+            Err(Failure::acquire(&error, &redlock, has_told))
         }
         Err(interrupted) => {
             redlock.drain(DRAIN_MAX).await;

@@ -6,8 +6,13 @@ use crate::args::HolderArg;
 use crate::exit::Exit;
 use crate::failure::Failure;
 
-/// The whole value; the nodes are asked for the label where only the id is known.
-pub(super) async fn whole(holder: &HolderArg, resource: &Resource, redlock: &Redlock) -> Result<Holder, Failure> {
+/// The whole value; the nodes are asked for the label where only the id is known. Where no node has it, `gone`.
+pub(super) async fn whole(
+    holder: &HolderArg,
+    resource: &Resource,
+    redlock: &Redlock,
+    gone: impl FnOnce() -> Failure,
+) -> Result<Holder, Failure> {
     let id = match holder {
         HolderArg::Full(holder) => return Ok(holder.clone()),
         HolderArg::Id(id) => *id,
@@ -18,7 +23,7 @@ pub(super) async fn whole(holder: &HolderArg, resource: &Resource, redlock: &Red
     }
     let answered = inspection.rows.iter().filter(|row| row.view.is_ok()).count();
     if answered >= inspection.needed {
-        return Err(Failure::new(Exit::Lost, format!("the lease is lost: no node has it for holder {id:?}")));
+        return Err(gone());
     }
     let message = format!("no quorum: {answered} of {} nodes answered", inspection.rows.len());
     let faults = inspection.rows.into_iter().filter_map(|row| Some((row.address, row.view.err()?.to_string())));

@@ -30,6 +30,7 @@ struct Lock<'a> {
 struct Partial<'a> {
     reason: String,
     unanswered: Vec<Unanswered<'a>>,
+    resting: &'a [String],
     unfinished: &'a [String],
     left_off: usize,
 }
@@ -44,22 +45,35 @@ struct Unanswered<'a> {
 pub(crate) async fn list(args: &ListArgs, global: &Global, output: Output) -> Result<Exit, Failure> {
     let redlock = status::reach(global).await?;
     let listing = redlock.list(&args.prefix, args.limit).await;
-    // Who does not read on needs no complaint.
-    let _ = output.result(&human(&listing), &machine(&listing));
-    let unanswered = listing.partial.as_ref().map_or(0, |partial| partial.unanswered.len());
-    if let Some(partial) = &listing.partial {
-        output.note(&format!("this is not all: {partial}"));
+    if listing.answered() == 0 {
+        return Err(nobody_answered(&listing));
     }
-    Ok(if listing.nodes - unanswered >= listing.needed { Exit::Done } else { Exit::NoQuorum })
+    // That nobody reads on needs no complaint.
+    let _ = output.result(&human(&listing, &args.prefix), &machine(&listing));
+    if let Some(partial) = &listing.partial {
+        let all = if listing.has_quorum() { "this is not all" } else { "no quorum, so there may be more" };
+        output.note(&format!("{all}: {partial}"));
+    }
+    Ok(if listing.has_quorum() { Exit::Done } else { Exit::NoQuorum })
 }
 
-fn human(listing: &Listing) -> String {
+/// No node was reached, so nothing is known: that is no empty list.
+fn nobody_answered(listing: &Listing) -> Failure {
+    let unanswered = listing.partial.iter().flat_map(|partial| &partial.unanswered);
+    let votes = unanswered.map(|(address, fault)| (address.clone(), fault.to_string())).collect();
+    let message = format!("no quorum: none of {} nodes answered, so what is held is not known", listing.nodes);
+    Failure { votes, ..Failure::new(Exit::NoQuorum, message) }
+}
+
+fn human(listing: &Listing, prefix: &str) -> String {
     let heading = ["resource", "holder", "label", "time left", "nodes"].map(str::to_owned).to_vec();
     let rows = std::iter::once(heading).chain(listing.locks.iter().map(|lock| row(lock, listing)));
     let rows = table(&rows.collect::<Vec<_>>());
     match rows.split_once('\n') {
         Some((heading, rows)) => format!("{DIM}{heading}{DIM:#}\n{rows}"),
-        None => "nothing is held".to_owned(),
+        None if !listing.has_quorum() => "nothing was found on the nodes that answered and take part".to_owned(),
+        None if prefix.is_empty() => "nothing is held".to_owned(),
+        None => format!("nothing is held whose name begins with \"{prefix}\""),
     }
 }
 
@@ -68,7 +82,7 @@ fn row(lock: &Listed, listing: &Listing) -> Vec<String> {
         Some(holder) => (format!("{:?}", holder.id()), holder.label().to_string()),
         None => (status::foreign(&lock.occupant), "another program's".to_owned()),
     };
-    let left = lock.ttl_left.map_or_else(|| "for ever".to_owned(), node::seconds);
+    let left = lock.ttl_left.map_or_else(|| "no end".to_owned(), node::seconds);
     let short = if lock.nodes < listing.needed { ", no majority" } else { "" };
     vec![lock.resource.to_string(), holder, label, left, format!("{} of {}{short}", lock.nodes, listing.nodes)]
 }
@@ -88,6 +102,7 @@ fn machine(listing: &Listing) -> List<'_> {
             .iter()
             .map(|(address, fault)| Unanswered { address, error: fault.to_string() })
             .collect(),
+        resting: &partial.resting,
         unfinished: &partial.unfinished,
         left_off: partial.left_off,
     });

@@ -1,6 +1,7 @@
 //! The commands, one a file.
 
 mod acquire;
+pub(crate) mod degraded;
 mod dev;
 mod doctor;
 pub(crate) mod exec;
@@ -11,7 +12,7 @@ mod group;
 mod hold;
 mod holder;
 mod list;
-mod node;
+pub(crate) mod node;
 mod release;
 mod reset;
 mod run;

@@ -44,11 +44,11 @@ fn condition(status: &NodeStatus) -> &'static str {
 }
 
 /// How a node stands, for people.
-pub(super) fn standing(status: &NodeStatus) -> String {
+pub(crate) fn standing(status: &NodeStatus) -> String {
     match (&status.last_fault, status.condition, status.rests_for) {
         (Some(fault), ..) => fault.to_string(),
         (None, NodeCondition::Ready, _) => "ready".to_owned(),
-        (None, NodeCondition::Resting, Some(left)) => format!("rests for {}", seconds_up(left)),
+        (None, NodeCondition::Resting, Some(left)) => format!("rests, takes part in {}", seconds_up(left)),
         (None, NodeCondition::Resting, None) => "rests".to_owned(),
         (None, NodeCondition::Duplicate, _) => "the same server as another node".to_owned(),
         (None, ..) => "not seen yet".to_owned(),
@@ -60,8 +60,27 @@ pub(super) fn round_trip(status: &NodeStatus) -> String {
     status.round_trip.map_or_else(|| "-".to_owned(), |trip| format!("{:.1} ms", trip.as_secs_f64() * 1e3))
 }
 
+/// Whose clocks show what no clock that was set can show, and what to do.
+pub(crate) fn wrong_clocks(nodes: &[NodeStatus]) -> Vec<String> {
+    let told = |whose: &str| format!("{whose} clock shows a time before September 2001: set it");
+    let theirs = nodes.iter().filter(|node| node.clock.is_some_and(|clock| !clock.is_possible()));
+    let ours = (!SystemClock.wall().is_possible()).then(|| told("this machine's"));
+    ours.into_iter().chain(theirs.map(|node| told(&format!("{}'s", node.address)))).collect()
+}
+
+/// The same behind a message, unless it tells of clocks already.
+pub(crate) fn with_wrong_clocks(message: String, nodes: &[NodeStatus]) -> String {
+    if message.contains("clock") {
+        return message;
+    }
+    wrong_clocks(nodes).into_iter().fold(message, |message, wrong| format!("{message}; {wrong}"))
+}
+
 /// By how much the node's wall clock is ahead of this machine's.
 pub(super) fn clock_offset(status: &NodeStatus) -> String {
+    if status.clock.is_some_and(|clock| !clock.is_possible()) {
+        return "before 2001".to_owned();
+    }
     clock_offset_ms(status).map_or_else(|| "-".to_owned(), |offset| format!("{offset:+} ms"))
 }
 
@@ -72,7 +91,7 @@ fn clock_offset_ms(status: &NodeStatus) -> Option<i64> {
 }
 
 /// Whole seconds, rounded up: never less than there is to wait.
-fn seconds_up(left: Duration) -> String {
+pub(super) fn seconds_up(left: Duration) -> String {
     format!("{} s", left.as_secs() + u64::from(left.subsec_nanos() > 0))
 }
 

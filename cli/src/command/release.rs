@@ -3,7 +3,7 @@
 use redfence::{Holder, ReleaseOutcome, Resource};
 use serde::Serialize;
 
-use super::holder;
+use super::{degraded, holder, status};
 use crate::args::{Global, ReleaseArgs};
 use crate::connect::{self, DRAIN_MAX};
 use crate::exit::Exit;
@@ -21,19 +21,28 @@ struct Released<'a> {
 pub(crate) async fn release(args: &ReleaseArgs, global: &Global, output: Output) -> Result<Exit, Failure> {
     let resource = &args.resource;
     let redlock = connect::to_servers(global)?.connect().await?;
-    let holder = holder::whole(&args.holder, resource, &redlock).await?;
+    let holder = holder::whole(&args.holder, resource, &redlock, || not_held(None)).await?;
     let outcome = redlock.release_as(resource, &holder).await?;
     redlock.drain(DRAIN_MAX).await;
-    if let Some(failure) = failure(&outcome) {
-        return Err(failure);
+    match &outcome {
+        ReleaseOutcome::AlreadyExpired => return Err(not_held(None)),
+        ReleaseOutcome::TakenByOther { holder } => return Err(not_held(Some(holder))),
+        _ => failure(&outcome).map_or(Ok(()), Err)?,
     }
+    degraded::note(&redlock, output);
     let human = format!("{GOOD}released{GOOD:#} {resource}");
     // It was released whether or not somebody reads it.
     let _ = output.result(&human, &Released { resource, holder: &holder, released: true });
     Ok(Exit::Done)
 }
 
-/// Why a lease was not there to be released; `None` when it was.
+/// No node can tell a lease that was released from one that expired.
+fn not_held(by_other: Option<&str>) -> Failure {
+    let other = by_other.map(|other| format!("; another has it: {}", status::named(other))).unwrap_or_default();
+    Failure::new(Exit::NotHeld, format!("not held (released before, or expired){other}"))
+}
+
+/// Why a lease was not there any more to be released at the end of `run`; `None` when it was.
 pub(super) fn failure(outcome: &ReleaseOutcome) -> Option<Failure> {
     match outcome {
         ReleaseOutcome::Released { .. } => None,
@@ -41,8 +50,7 @@ pub(super) fn failure(outcome: &ReleaseOutcome) -> Option<Failure> {
             Some(Failure::new(Exit::Lost, "the lease had ended before its release: no majority had it any more"))
         }
         ReleaseOutcome::TakenByOther { holder } => {
-            // Any program may have written it: escaped, and not longer than a line.
-            let other = holder.parse::<Holder>().map_or_else(|_| format!("{holder:?}"), |holder| format!("{holder:?}"));
+            let other = status::named(holder);
             let message = format!("the lease had ended before its release and another has it: {other}");
             Some(Failure::new(Exit::Lost, message))
         }

@@ -8,9 +8,9 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{GOOD, Output, table};
 
-const WITHOUT_YES: &str = "refused without --yes: this removes every lock of this prefix on every node, whoever holds it, \
-     raises all counters to the clock and lets all nodes take part at once. Run it only when certainly nobody holds \
-     anything: whoever still does would not notice, and the next holder would stand beside them";
+const WITHOUT_YES: &str = "refused: this removes every lock of this prefix on every node, held or not, raises all counters to the clock \
+     and lets all nodes take part at once. Run it only when certainly nobody holds anything: a holder that is still at work would \
+     not notice, and the next one would stand beside it. `redfence reset --help` says how to confirm";
 
 #[derive(Serialize)]
 struct HasReset<'a> {
@@ -32,7 +32,9 @@ pub(crate) async fn reset(args: &ResetArgs, global: &Global, output: Output) -> 
     }
     let redlock = builder.connect().await?;
     let reset = redlock.reset().await.map_err(|error| Failure::new(Exit::NoQuorum, error.to_string()))?;
-    let row = |(address, count): &(String, usize)| vec![address.clone(), format!("{count} locks removed")];
+    let row = |(address, count): &(String, usize)| {
+        vec![address.clone(), format!("{count} {} removed", if *count == 1 { "lock" } else { "locks" })]
+    };
     let rows: Vec<_> = reset.removed.iter().map(row).collect();
     let count = rows.len();
     let human = format!("{}\n\n{GOOD}reset{GOOD:#}: {count} of {count} nodes take part from now on", table(&rows));

@@ -28,7 +28,7 @@ enum Event<'a> {
 pub(crate) async fn run(args: &RunArgs, global: &Global, output: Output) -> Result<Exit, Failure> {
     let builder = connect::to_servers(global)?.max_hold(args.max_hold.0);
     let mut signals = Signals::listen()?;
-    let (redlock, guard) = hold::hold(&args.resource, &args.lease, builder, &mut signals).await?;
+    let (redlock, guard) = hold::hold(&args.resource, &args.lease, builder, &mut signals, output).await?;
     let (resource, holder, token) = (guard.resource(), guard.holder(), guard.token());
     let valid_for_ms = ms(guard.valid_for().unwrap_or_default());
     output.event(&Event::Acquired { resource, holder, token, valid_for_ms });

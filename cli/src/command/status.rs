@@ -1,7 +1,7 @@
 //! `redfence status`: what each node believes, side by side.
 
 use redfence::protocol::View;
-use redfence::{Agreement, ConnectError, Holder, Inspection, NodeStatus, Redlock, Resource, Row, Waiter};
+use redfence::{Agreement, ConnectError, Holder, Inspection, NodeStatus, Printable, Redlock, Resource, Row, Waiter};
 use serde::Serialize;
 
 use super::ms;
@@ -10,7 +10,7 @@ use crate::args::{Global, StatusArgs};
 use crate::connect;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::{DIM, GOOD, Output, STRONG, table};
+use crate::output::{BAD, DIM, GOOD, Output, STRONG, table};
 
 #[derive(Serialize)]
 struct Status<'a> {
@@ -34,6 +34,8 @@ struct Node<'a> {
 #[serde(untagged)]
 enum Said<'a> {
     Seen {
+        /// Whether its word counts: a node that rests may have forgotten a lock.
+        takes_part: bool,
         holder: Option<&'a str>,
         /// For whom the lock is reserved, where nobody holds it.
         reserved_for: Option<&'a str>,
@@ -54,7 +56,7 @@ pub(crate) async fn status(args: &StatusArgs, global: &Global, output: Output) -
     let redlock = reach(global).await?;
     let inspection = redlock.inspect(&args.resource).await?;
     let nodes = redlock.nodes();
-    // Who does not read on needs no complaint.
+    // That nobody reads on needs no complaint.
     let _ = output.result(&human(&inspection, &nodes), &machine(&args.resource, &inspection, &nodes));
     Ok(if answered(&inspection) >= inspection.needed { Exit::Done } else { Exit::NoQuorum })
 }
@@ -74,7 +76,7 @@ pub(super) async fn reach(global: &Global) -> Result<Redlock, Failure> {
 
 /// How many nodes said what they know.
 pub(super) fn answered(inspection: &Inspection) -> usize {
-    inspection.rows.iter().filter(|row| row.view.is_ok()).count()
+    inspection.count(|row| row.view.is_ok())
 }
 
 fn machine<'a>(resource: &'a Resource, inspection: &'a Inspection, nodes: &[NodeStatus]) -> Status<'a> {
@@ -90,6 +92,7 @@ fn machine<'a>(resource: &'a Resource, inspection: &'a Inspection, nodes: &[Node
     };
     let said = |row: &'a Row| match &row.view {
         Ok(view) => Said::Seen {
+            takes_part: row.takes_part,
             holder: view.held_by(),
             reserved_for: reserved(view),
             label: view.held_by().and_then(parsed).map(|holder| holder.label().to_string()),
@@ -117,6 +120,9 @@ fn human(inspection: &Inspection, nodes: &[NodeStatus]) -> String {
     let rows = table(&rows.collect::<Vec<_>>());
     let (heading, rows) = rows.split_once('\n').unwrap_or((&rows, ""));
     let mut lines = format!("{DIM}{heading}{DIM:#}\n{rows}\n\n{}", agreement(inspection));
+    for wrong in node::wrong_clocks(nodes) {
+        lines += &format!("\n{BAD}clock{BAD:#}   {wrong}");
+    }
     let mut named: Vec<&str> = Vec::new();
     for occupant in occupants(inspection) {
         if parsed(occupant).is_some() && !named.contains(&occupant) {
@@ -144,7 +150,7 @@ fn row((row, status): (&Row, &NodeStatus)) -> Vec<String> {
     let left = match (&view.occupant, view.ttl_left) {
         (None, _) => "-".to_owned(),
         (Some(_), Some(left)) => node::seconds(left),
-        (Some(_), None) => "for ever".to_owned(),
+        (Some(_), None) => "no end".to_owned(),
     };
     let (standing, waiting, counter) = (node::standing(status), view.waiting.to_string(), view.counter.to_string());
     let next = next(view).unwrap_or("-").to_owned();
@@ -162,26 +168,33 @@ fn row((row, status): (&Row, &NodeStatus)) -> Vec<String> {
     ]
 }
 
-/// `held by … on 3 of 5 nodes` and the like.
+/// `held by … on 3 of 5 nodes, no answer from 1` and the like.
 pub(super) fn agreement(inspection: &Inspection) -> String {
     let nodes = inspection.rows.len();
-    let views = || inspection.rows.iter().filter_map(|row| row.view.as_ref().ok());
-    let with = |occupant: Option<&str>| views().filter(|view| view.held_by() == occupant).count();
+    let (free, held) = (inspection.count(Row::is_free), inspection.count(Row::is_held));
+    let others = others(inspection);
     match inspection.agreement() {
         Agreement::HeldBy(holder) => {
-            let name = parsed(&holder).map_or_else(|| foreign(&holder), |holder| format!("{holder:?}"));
-            format!("{STRONG}held{STRONG:#} by {name} on {} of {nodes} nodes", with(Some(&holder)))
+            let name = named(&holder);
+            let on = occupants(inspection).filter(|occupant| *occupant == &*holder).count();
+            format!("{STRONG}held{STRONG:#} by {name} on {on} of {nodes} nodes{others}")
         }
-        Agreement::Free => format!("{GOOD}free{GOOD:#} on {} of {nodes} nodes", with(None)),
+        Agreement::Free => format!("{GOOD}free{GOOD:#} on {free} of {nodes} nodes{others}"),
         Agreement::Indeterminate => {
-            let (answered, free) = (views().count(), with(None));
-            let (held, silent) = (answered - free, nodes - answered);
             let needed = inspection.needed;
             format!(
-                "{STRONG}no majority{STRONG:#}: held on {held}, free on {free}, no answer from {silent} of {nodes} nodes; {needed} must agree"
+                "{STRONG}no majority{STRONG:#}: held on {held}, free on {free} of {nodes} nodes{others}; {needed} must agree"
             )
         }
     }
+}
+
+/// The nodes whose word does not count.
+fn others(inspection: &Inspection) -> String {
+    let (silent, resting) = (inspection.count(|row| row.view.is_err()), inspection.count(Row::may_have_forgotten));
+    let resting = if resting > 0 { format!(", {resting} resting") } else { String::new() };
+    let silent = if silent > 0 { format!(", no answer from {silent}") } else { String::new() };
+    resting + &silent
 }
 
 fn occupants(inspection: &Inspection) -> impl Iterator<Item = &str> {
@@ -202,7 +215,12 @@ pub(super) fn parsed(occupant: &str) -> Option<Holder> {
     occupant.parse().ok()
 }
 
+/// A holder as people may read it. Any program may have written it: escaped, and not longer than a line.
+pub(super) fn named(occupant: &str) -> String {
+    parsed(occupant).map_or_else(|| foreign(occupant), |holder| format!("{holder:?}"))
+}
+
 /// A value that another program wrote: escaped and cut.
 pub(super) fn foreign(occupant: &str) -> String {
-    format!("{:?}", occupant.chars().take(24).collect::<String>())
+    format!("\"{}\"", Printable(&occupant.chars().take(24).collect::<String>()))
 }

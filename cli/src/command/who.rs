@@ -1,6 +1,6 @@
 //! `redfence who`: who holds a resource, in one line.
 
-use redfence::{Agreement, Inspection, Resource};
+use redfence::{Agreement, Inspection, Resource, Row};
 use serde::Serialize;
 
 use super::{ms, node, status};
@@ -12,7 +12,7 @@ use crate::output::Output;
 #[derive(Serialize)]
 struct Who<'a> {
     resource: &'a Resource,
-    /// `held`, `free`, `split` where nobody can have a majority, `unknown` where too few nodes answered to say.
+    /// `held`, `free`, `split` where nobody can have a majority, `unknown` where too few nodes answered or take part to say.
     agreement: &'static str,
     holder: Option<&'a str>,
     label: Option<String>,
@@ -20,6 +20,10 @@ struct Who<'a> {
     ttl_left_ms: Option<u64>,
     /// How many nodes have it for this holder.
     held_on: usize,
+    /// How many nodes that take part have no lock.
+    free_on: usize,
+    /// How many nodes answered without a lock, and may have forgotten it.
+    resting: usize,
     needed: usize,
     nodes: usize,
 }
@@ -52,6 +56,8 @@ pub(crate) async fn who(args: &WhoArgs, global: &Global, output: Output) -> Resu
         label: holder.as_deref().and_then(status::parsed).map(|holder| holder.label().to_string()),
         ttl_left_ms: left.map(ms),
         held_on: of_holder().count(),
+        free_on: inspection.count(Row::is_free),
+        resting: inspection.count(Row::may_have_forgotten),
         needed: inspection.needed,
         nodes: inspection.rows.len(),
     };
@@ -60,10 +66,10 @@ pub(crate) async fn who(args: &WhoArgs, global: &Global, output: Output) -> Resu
     Ok(exit)
 }
 
-/// Whether the silent nodes could give somebody a majority, or make one agree that it is free.
+/// Whether the nodes that are silent or may have forgotten could give somebody a majority, or make one agree that it is free.
 fn may_be_held(inspection: &Inspection) -> bool {
-    let silent = inspection.rows.len() - status::answered(inspection);
-    let views = || inspection.rows.iter().filter_map(|row| row.view.as_ref().ok());
-    let with = |holder| views().filter(|view| view.held_by() == holder).count();
-    silent >= inspection.needed || views().any(|view| with(view.held_by()) + silent >= inspection.needed)
+    let open = inspection.count(|row| row.view.is_err() || row.may_have_forgotten());
+    let holders = || inspection.rows.iter().filter_map(|row| row.view.as_ref().ok()?.held_by());
+    let most = holders().map(|one| holders().filter(|other| other == &one).count()).max().unwrap_or_default();
+    most.max(inspection.count(Row::is_free)) + open >= inspection.needed
 }

@@ -16,13 +16,13 @@ pub(super) async fn play(world: &World<'_>) -> Result<(), Failure> {
     let (ledger, told) = (&world.ledger, &world.chapter);
     let (a, b) = (world.locker("A")?, world.locker("B")?);
 
-    let of_a = world.acquire(&a, PATIENCE).await.map_err(|error| Failure::acquire(&error, &a))?;
+    let of_a = world.acquire(&a, PATIENCE).await.map_err(|error| Failure::acquire(&error, &a, false))?;
     told.say_with_token("A", Plain, "acquires the lock", of_a.token());
     let Ok(read_by_a) = ledger.read(of_a.token()) else { return Ok(()) };
     told.say("A", Plain, &format!("reads the balance, {read_by_a}, and checks its lease: {}", holds(&of_a)));
     told.say("A", Bad, &format!("is paused by its machine for longer than its time to live of {TTL:?}"));
 
-    let of_b = world.acquire(&b, PATIENCE).await.map_err(|error| Failure::acquire(&error, &b))?;
+    let of_b = world.acquire(&b, PATIENCE).await.map_err(|error| Failure::acquire(&error, &b, false))?;
     told.say_with_token("B", Plain, "acquires the lock: the lease of A ran out, nobody is at fault", of_b.token());
     let Ok(read_by_b) = ledger.read(of_b.token()) else { return Ok(()) };
     if ledger.write(of_b.token(), read_by_b + 1).is_ok() {
@@ -50,7 +50,7 @@ pub(super) async fn play(world: &World<'_>) -> Result<(), Failure> {
 
 /// What a refused holder does: it acquires anew, and does its work on a new read.
 async fn again(world: &World<'_>, a: &redfence::Redlock) -> Result<(), Failure> {
-    let guard = world.acquire(a, PATIENCE).await.map_err(|error| Failure::acquire(&error, a))?;
+    let guard = world.acquire(a, PATIENCE).await.map_err(|error| Failure::acquire(&error, a, false))?;
     let token = guard.token();
     if let Ok(read) = world.ledger.read(token)
         && world.ledger.write(token, read + 1).is_ok()

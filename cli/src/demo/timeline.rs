@@ -9,6 +9,7 @@ use serde::Serialize;
 use tokio::sync::Notify;
 
 use crate::output::{BAD, DIM, GOOD, STRONG};
+use crate::screen;
 
 /// How a line is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,14 +60,14 @@ impl Timeline {
     /// A line for people only.
     pub(super) fn text(&self, line: &str) {
         if !self.json {
-            self.print(line);
+            self.print(&screen::lines(line));
         }
     }
 
     /// A line for machines only.
     pub(super) fn record(&self, record: &impl Serialize) {
         if let (true, Ok(line)) = (self.json, serde_json::to_string(record)) {
-            self.print(&line);
+            self.print(&screen::json(&line));
         }
     }
 

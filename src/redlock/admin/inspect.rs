@@ -8,6 +8,7 @@ use crate::protocol::{
 };
 use crate::redlock::error::{ExtendError, Lost};
 use crate::redlock::handle::Redlock;
+use crate::redlock::membership::node_health::{NodeCondition, NodeStatus};
 use crate::redlock::round::ask::{ask_all, drain};
 use crate::redlock::round::exchange::{Exchange, Phase};
 use crate::redlock::round::{extension, sweeper};
@@ -31,6 +32,28 @@ pub struct Row {
     pub address: String,
     /// What it knows, or why it did not say.
     pub view: Result<View, Fault>,
+    /// Whether the node answered and takes part. One that rests may have forgotten a lock: that it shows none says nothing.
+    pub takes_part: bool,
+}
+
+impl Row {
+    /// Whether the node has the lock for somebody.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.view.as_ref().is_ok_and(|view| view.held_by().is_some())
+    }
+
+    /// Whether the node vouches for it that nobody holds the lock.
+    #[must_use]
+    pub fn is_free(&self) -> bool {
+        self.takes_part && self.view.as_ref().is_ok_and(|view| view.held_by().is_none())
+    }
+
+    /// Whether the node answered, has no lock, and may have forgotten one.
+    #[must_use]
+    pub fn may_have_forgotten(&self) -> bool {
+        self.view.is_ok() && !self.is_held() && !self.is_free()
+    }
 }
 
 /// What the nodes agree on.
@@ -38,9 +61,10 @@ pub struct Row {
 pub enum Agreement {
     /// A majority has the lock for this holder.
     HeldBy(Box<str>),
-    /// On a majority nobody holds the lock: the resource was free, at least at that moment, or reserved for one that waits.
+    /// On a majority of nodes that take part nobody holds the lock: the resource was free, at least at that moment, or
+    /// reserved for one that waits.
     Free,
-    /// Neither: views are split or too few nodes answered.
+    /// Neither: views are split, or too few nodes answered or take part.
     Indeterminate,
 }
 
@@ -48,13 +72,18 @@ impl Inspection {
     /// What a majority agrees on.
     #[must_use]
     pub fn agreement(&self) -> Agreement {
-        let holders = || self.rows.iter().filter_map(|row| row.view.as_ref().ok().map(View::held_by));
-        let majority = holders().find(|one| holders().filter(|other| other == one).count() >= self.needed);
-        match majority {
-            Some(Some(holder)) => Agreement::HeldBy(holder.into()),
-            Some(None) => Agreement::Free,
+        let holders = || self.rows.iter().filter_map(|row| row.view.as_ref().ok()?.held_by());
+        match holders().find(|one| holders().filter(|other| other == one).count() >= self.needed) {
+            Some(holder) => Agreement::HeldBy(holder.into()),
+            None if self.count(Row::is_free) >= self.needed => Agreement::Free,
             None => Agreement::Indeterminate,
         }
+    }
+
+    /// How many nodes stand so.
+    #[must_use]
+    pub fn count(&self, stands: impl Fn(&Row) -> bool) -> usize {
+        self.rows.iter().filter(|row| stands(row)).count()
     }
 
     /// The full holder that carries this id on any node.
@@ -85,13 +114,17 @@ impl Redlock {
         let node_timeout = self.settings.node_timeout;
         let env = self.env();
         let replies = ask_all(env, subject, Phase::Inspect, env.everybody(), &|_| Verb::Inspect, node_timeout).await;
-        let rows = replies.into_iter().zip(self.addresses()).map(|((node, reply), address)| {
+        let stays_out =
+            |status: &NodeStatus| matches!(status.condition, NodeCondition::Resting | NodeCondition::Duplicate);
+        let rows = replies.into_iter().zip(self.nodes()).map(|((node, reply), status)| {
             let view = match reply {
                 Reply::Seen(view) => Ok(view),
                 Reply::Failed(fault) => Err(fault),
                 other => Err(Fault::new(FaultKind::Unexpected, format!("{other:?}"))),
             };
-            Row { node, address, view }
+            // A node that rests, or was emptied a moment ago, has no counters.
+            let takes_part = view.as_ref().is_ok_and(|view| view.counter > 0) && !stays_out(&status);
+            Row { node, address: status.address, view, takes_part }
         });
         Ok(Inspection { rows: rows.collect(), needed: self.env().quorum.needed() })
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::protocol::{Fault, FaultKind, Reply, Sighting, Verb};
 use crate::redlock::env::Env;
 use crate::redlock::handle::Redlock;
+use crate::redlock::membership::node_health::NodeCondition;
 use crate::redlock::round::ask::{ask_all, no_subject};
 use crate::redlock::round::exchange::Phase;
 use crate::{NodeId, NodeSet, Resource, Waiter};
@@ -23,6 +24,22 @@ pub struct Listing {
     pub nodes: usize,
     /// Why there may be more than this; `None` when this is all.
     pub partial: Option<Partial>,
+}
+
+impl Listing {
+    /// How many nodes answered.
+    #[must_use]
+    pub fn answered(&self) -> usize {
+        self.nodes - self.partial.as_ref().map_or(0, |partial| partial.unanswered.len())
+    }
+
+    /// Whether so many nodes answered and take part that whatever a quorum holds is on one of them: then a resource that is
+    /// missing here is held by nobody, unless the list was cut.
+    #[must_use]
+    pub fn has_quorum(&self) -> bool {
+        let resting = self.partial.as_ref().map_or(0, |partial| partial.resting.len());
+        self.answered() - resting >= self.needed
+    }
 }
 
 /// One lock that nodes have for one holder.
@@ -44,6 +61,8 @@ pub struct Listed {
 pub struct Partial {
     /// The addresses of nodes that did not answer to the end, and why.
     pub unanswered: Vec<(String, Fault)>,
+    /// The addresses of nodes that answered and rest: they may have forgotten locks.
+    pub resting: Vec<String>,
     /// The addresses of nodes that have more keys than one listing looks at.
     pub unfinished: Vec<String>,
     /// How many locks were found and left off because of the limit.
@@ -53,12 +72,26 @@ pub struct Partial {
 impl fmt::Display for Partial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut between = "";
+        let mut unanswered: Vec<(String, Vec<&str>)> = Vec::new();
         for (address, fault) in &self.unanswered {
-            write!(f, "{between}no answer from {address}: {fault}")?;
+            let fault = fault.to_string();
+            match unanswered.iter_mut().find(|(known, _)| *known == fault) {
+                Some((_, addresses)) => addresses.push(address),
+                None => unanswered.push((fault, vec![address])),
+            }
+        }
+        for (fault, addresses) in unanswered {
+            write!(f, "{between}no answer from {}: {fault}", addresses.join(", "))?;
             between = "; ";
         }
-        for address in &self.unfinished {
-            write!(f, "{between}{address} has more keys than one listing looks at")?;
+        if !self.resting.is_empty() {
+            let rest = if self.resting.len() == 1 { "rests" } else { "rest" };
+            write!(f, "{between}{} {rest} and may have forgotten locks", self.resting.join(", "))?;
+            between = "; ";
+        }
+        if !self.unfinished.is_empty() {
+            let have = if self.unfinished.len() == 1 { "has" } else { "have" };
+            write!(f, "{between}{} {have} more keys than one listing looks at", self.unfinished.join(", "))?;
             between = "; ";
         }
         match self.left_off {
@@ -83,16 +116,20 @@ impl Redlock {
     ///
     /// Dropping the future changes nothing.
     pub async fn list(&self, prefix: &str, limit: usize) -> Listing {
-        let walks = walk(self.env(), self.settings.node_timeout, LISTING_STEPS_MAX, false, prefix).await;
-        let addresses = self.addresses();
+        let names: Vec<_> = self.env().nodes().map(|_| Names::beginning_with(prefix)).collect();
+        let walks = walk(self.env(), self.settings.node_timeout, LISTING_STEPS_MAX, false, names).await;
         let (mut merged, mut partial) = (BTreeMap::<(Resource, Box<str>), Listed>::new(), Partial::default());
-        for (walk, address) in walks.into_iter().zip(addresses) {
+        for (walk, status) in walks.into_iter().zip(self.nodes()) {
+            let rests = status.condition == NodeCondition::Resting && !matches!(walk.end, End::Failed(_));
+            if rests {
+                partial.resting.push(status.address.clone());
+            }
             match walk.end {
                 End::Reached => {}
-                End::Failed(fault) => partial.unanswered.push((address, fault)),
-                End::TooFar => partial.unfinished.push(address),
+                End::Failed(fault) => partial.unanswered.push((status.address, fault)),
+                End::TooFar => partial.unfinished.push(status.address),
             }
-            for Sighting { resource, occupant, ttl_left } in walk.found.into_values() {
+            for Sighting { resource, occupant, ttl_left } in walk.found.0.into_values() {
                 if Waiter::reserved(&occupant).is_some() {
                     continue;
                 }
@@ -106,15 +143,51 @@ impl Redlock {
         let mut locks: Vec<_> = merged.into_values().collect();
         partial.left_off = locks.len().saturating_sub(limit);
         locks.truncate(limit);
-        let is_all = partial.unanswered.is_empty() && partial.unfinished.is_empty() && partial.left_off == 0;
+        let everybody_told =
+            partial.unanswered.is_empty() && partial.resting.is_empty() && partial.unfinished.is_empty();
+        let is_all = everybody_told && partial.left_off == 0;
         let (needed, nodes) = (self.env().quorum.needed(), self.env().quorum.nodes());
         Listing { locks, needed, nodes, partial: (!is_all).then_some(partial) }
     }
 }
 
+/// What a walk keeps of the locks that it comes across on one node.
+pub(crate) trait Collection {
+    /// Takes the locks of one step; returns whether there is room for more.
+    fn take(&mut self, locks: Vec<Sighting>) -> bool;
+}
+
+/// The locks by name, each once however often a scan told it, of the names that begin so.
+struct Names<'a>(BTreeMap<Resource, Sighting>, &'a str);
+
+impl<'a> Names<'a> {
+    const fn beginning_with(prefix: &'a str) -> Self {
+        Self(BTreeMap::new(), prefix)
+    }
+}
+
+impl Collection for Names<'_> {
+    fn take(&mut self, locks: Vec<Sighting>) -> bool {
+        let matching = locks.into_iter().filter(|lock| lock.resource.as_str().starts_with(self.1));
+        self.0.extend(matching.map(|lock| (lock.resource.clone(), lock)));
+        self.0.len() < LOCKS_PER_NODE_MAX
+    }
+}
+
+/// How many there were. A walk that removes meets none twice, so no name has to be kept.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Count(pub(crate) usize);
+
+impl Collection for Count {
+    fn take(&mut self, locks: Vec<Sighting>) -> bool {
+        self.0 += locks.len();
+        true
+    }
+}
+
 /// A walk over the locks of one node.
-pub(crate) struct Walk {
-    pub(crate) found: BTreeMap<Resource, Sighting>,
+pub(crate) struct Walk<C> {
+    pub(crate) found: C,
     pub(crate) end: End,
 }
 
@@ -126,18 +199,18 @@ pub(crate) enum End {
     TooFar,
 }
 
-/// Walks over the locks of all nodes, side by side, and tells those that begin with `prefix`. With `remove` it removes
-/// every lock that it comes across, whatever it is called.
-pub(crate) async fn walk(
+/// Walks over the locks of all nodes, side by side, and puts them into a collection a node. With `remove` it removes every
+/// lock that it comes across.
+pub(crate) async fn walk<C: Collection>(
     env: &Arc<Env>,
     node_timeout: Duration,
     steps_max: usize,
     remove: bool,
-    prefix: &str,
-) -> Vec<Walk> {
+    collections: Vec<C>,
+) -> Vec<Walk<C>> {
     let everybody = env.everybody();
-    let fresh = || (Walk { found: BTreeMap::new(), end: End::TooFar }, 0_u64);
-    let mut walks: Vec<_> = everybody.iter().map(|_| fresh()).collect();
+    let begun = |found| (Walk { found, end: End::TooFar }, 0_u64);
+    let mut walks: Vec<_> = collections.into_iter().map(begun).collect();
     let (Some(subject), mut under_way) = (no_subject(), everybody) else { return Vec::new() };
     for _ in 0..steps_max {
         if under_way.is_empty() {
@@ -152,13 +225,12 @@ pub(crate) async fn walk(
             let Some((walk, cursor)) = walks.get_mut(node.index()) else { continue };
             let goes_on = match reply {
                 Reply::Scanned { cursor: next, locks } => {
-                    let matching = locks.into_iter().filter(|lock| lock.resource.as_str().starts_with(prefix));
-                    walk.found.extend(matching.map(|lock| (lock.resource.clone(), lock)));
+                    let has_room = walk.found.take(locks);
                     *cursor = next;
                     if next == 0 {
                         walk.end = End::Reached;
                     }
-                    next != 0 && (remove || walk.found.len() < LOCKS_PER_NODE_MAX)
+                    next != 0 && has_room
                 }
                 Reply::Failed(fault) => {
                     walk.end = End::Failed(fault);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::list::{End, walk};
+use super::list::{Count, End, walk};
 use crate::protocol::{Fault, FaultKind, Reply, Subject, Verb};
 use crate::redlock::handle::Redlock;
 use crate::redlock::membership::node_health::NodeCondition;
@@ -142,7 +142,7 @@ impl Redlock {
         ResourceError: From<R::Error>,
     {
         let subject = Arc::new(Subject::new(resource.try_into()?, expected.clone()));
-        tracing::warn!(resource = %subject.resource, holder = %subject.holder, reason, "taking the lock away from its holder");
+        tracing::warn!(resource = %subject.resource, holder = ?subject.holder, reason, "taking the lock away from its holder");
         let (env, within) = (self.env(), self.settings.node_timeout);
         let replies = ask_all(env, subject, Phase::Operate, env.everybody(), &|_| Verb::Force, within).await;
         let rows = replies.into_iter().zip(self.addresses()).map(|((node, reply), address)| {
@@ -178,12 +178,13 @@ impl Redlock {
 
         tracing::warn!(nodes = ?self.addresses(), "removing all locks and beginning anew");
         let patience = self.settings.node_timeout.max(RESET_PATIENCE);
-        let walks = walk(self.env(), patience, RESET_STEPS_MAX, true, "").await;
+        let counts = vec![Count::default(); self.env().quorum.nodes()];
+        let walks = walk(self.env(), patience, RESET_STEPS_MAX, true, counts).await;
         let mut removed = Vec::new();
         for (walk, node) in walks.into_iter().zip(self.addresses()) {
             let fault = match walk.end {
                 End::Reached => {
-                    removed.push((node, walk.found.len()));
+                    removed.push((node, walk.found.0));
                     continue;
                 }
                 End::Failed(fault) => fault,
@@ -202,7 +203,7 @@ impl Redlock {
         self.nodes().into_iter().find_map(|node| match node.last_fault {
             Some(fault) => Some((node.address, fault)),
             None if node.condition == NodeCondition::Unknown || !good(node.condition) => {
-                let detail = format!("it is {:?}", node.condition);
+                let detail = format!("it is {}", node.condition);
                 Some((node.address, Fault::new(FaultKind::NotJoined, detail)))
             }
             None => None,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use crate::printable::whole_seconds;
 use crate::protocol::{Fault, FaultKind, Reason};
 use crate::{Moment, NodeId, NodeSet, WallTime};
 
@@ -66,8 +67,7 @@ impl Unavailable {
             None => "may have forgotten locks",
         };
         let hint = if reason == Some(Reason::New) { ". A new installation? `redfence found`" } else { "" };
-        let left = Duration::from_secs(left.as_secs() + u64::from(left.subsec_nanos() > 0));
-        Fault::new(FaultKind::Resting, format!("{story}; takes part in {left:?}{hint}"))
+        Fault::new(FaultKind::Resting, format!("{story}; takes part in {}{hint}", whole_seconds(left)))
     }
 }
 
