@@ -1,6 +1,7 @@
 //! [`Printable`]: text that others wrote, as a terminal or a log may show it.
 
 use std::fmt;
+#[cfg(feature = "redlock")]
 use std::time::Duration;
 
 /// Shows `text` with every character escaped that cannot be seen, or that changes how the text around it is shown:
@@ -67,6 +68,7 @@ fn is_known_to_std(c: char) -> bool {
 }
 
 /// Rounded up: never less than there is to wait.
+#[cfg(feature = "redlock")]
 pub(crate) fn whole_seconds(left: Duration) -> String {
     format!("{} s", left.as_secs() + u64::from(left.subsec_nanos() > 0))
 }
