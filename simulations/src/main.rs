@@ -28,6 +28,9 @@ enum Command {
     Mutants(command::mutants::MutantsArguments),
     /// Reads a history, one record a line of JSON, and says whether T1, T2, X and F held.
     Check(command::check::CheckArguments),
+    /// Prints a fingerprint of the runs of many seeds, to see that a change of the code changes no run.
+    #[command(hide = true)]
+    Digest(command::digest::DigestArguments),
 }
 
 fn main() -> ExitCode {
@@ -38,5 +41,6 @@ fn main() -> ExitCode {
         Command::Scenario(arguments) => command::scenario::scenario(&arguments),
         Command::Mutants(arguments) => command::mutants::mutants(&arguments),
         Command::Check(arguments) => command::check::check(&arguments),
+        Command::Digest(arguments) => command::digest::digest(&arguments),
     }
 }

@@ -15,6 +15,7 @@ macro_rules! complain {
 }
 
 pub(crate) mod check;
+pub(crate) mod digest;
 pub(crate) mod model;
 pub(crate) mod mutants;
 pub(crate) mod replay;
