@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::Mutant;
-use crate::farm::lock;
+use crate::harness::lock;
 use crate::invariant::{Coverage, Violation};
 use crate::level::Level;
 use crate::plan::{Plan, Profile, Scale};

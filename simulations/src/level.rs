@@ -1,7 +1,7 @@
 //! [`Level`]: what stands in for nodes and network.
 
 use crate::Mutant;
-use crate::farm::{NodeLevel, Outcome, run_on};
+use crate::harness::{NodeLevel, Outcome, run_on};
 use crate::plan::Plan;
 use crate::stream::StreamLevel;
 

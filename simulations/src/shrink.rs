@@ -1,6 +1,6 @@
 //! Makes a plan smaller while it still breaks the same promise: fewer faults, clients, turns and acts, and calmer ones.
 
-use crate::farm::Outcome;
+use crate::harness::Outcome;
 use crate::invariant::Promise;
 use crate::plan::{Act, Air, End, Founding, Machine, Plan, Sharing};
 

@@ -20,7 +20,7 @@ use redfence::node::{Node as _, NodeState, ask, contract};
 use redfence::protocol::{Next, Record, Reply, Request, Settlement, Subject, Tells, Verb, Waits};
 use redfence::{Clock as _, Entropy, FencingToken, Holder, HolderId, Label, LockerId, Resource, Waiter, WallTime};
 use redis::{ProtocolVersion, RedisConnectionInfo};
-use simulations::farm::{MachineClock, Process, TasksOf, World};
+use simulations::harness::{MachineClock, Process, TasksOf, World};
 use simulations::plan::{Air, Machine};
 use simulations::stream::server::{Memory, Server};
 use simulations::stream::{Road, Wire, run_id};

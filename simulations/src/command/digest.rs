@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::process::ExitCode;
 
 use sha1_smol::Sha1;
-use simulations::farm::Outcome;
+use simulations::harness::Outcome;
 use simulations::{Campaign, Level, Profile, Scale};
 
 use super::parse_seeds;
@@ -46,7 +46,8 @@ fn add_events(events: &mut Sha1, outcome: &Outcome) {
     for violation in &outcome.violations {
         events.update(format!("{} {}", violation.promise, violation.at_us).as_bytes());
     }
-    let counts: String = format!("{:?}", outcome.seen).chars().filter(|one| one.is_ascii_digit() || *one == ',').collect();
+    let counts: String =
+        format!("{:?}", outcome.seen).chars().filter(|one| one.is_ascii_digit() || *one == ',').collect();
     events.update(counts.as_bytes());
     events.update(&outcome.ended_us.to_le_bytes());
 }

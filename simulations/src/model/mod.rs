@@ -21,15 +21,15 @@
 
 mod action;
 mod attempt;
-mod hear;
 mod mutant;
 mod oracle;
 mod promise;
+mod receive;
 mod search;
 mod setup;
 mod state;
 mod step;
-mod story;
+mod trace;
 mod walk;
 
 pub use action::Action;
@@ -38,5 +38,5 @@ pub use promise::Violation;
 pub use search::{Bounds, Found, search};
 pub use setup::{Setup, Time};
 pub use state::{State, World};
-pub use story::Story;
+pub use trace::Story;
 pub use walk::Walk;

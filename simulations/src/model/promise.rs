@@ -10,7 +10,7 @@ use redfence::{FencingToken, WallTime};
 use super::Mutant;
 use super::attempt::Lease;
 use super::state::{State, World};
-use super::story::{name, number};
+use super::trace::{name, number};
 
 /// A promise that was broken.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

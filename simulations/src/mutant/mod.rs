@@ -3,13 +3,13 @@
 //! | where | file |
 //! |---|---|
 //! | what a node does | `server.rs` |
-//! | what a client sends, and believes to hear | `road.rs` |
+//! | what a client sends, and believes to hear | `client.rs` |
 //! | clock, terms, belief, verifier | asked for where they are made |
 
-mod road;
+mod client;
 mod server;
 
-pub(crate) use road::mutated;
+pub(crate) use client::mutated;
 
 use crate::invariant::Promise;
 use crate::plan::Profile;

@@ -2,7 +2,7 @@
 
 use super::{Act, Air, Blow, Client, End, Fault, Founding, HandOver, Machine, Memory};
 use super::{Plan, Profile, Scale, Sharing, Terms, Turn, Way};
-use crate::dice::Dice;
+use crate::seeded_rng::Dice;
 
 /// How far clocks run apart at most: two of these are within the locker's allowance of 1 %.
 const DRIFT_PPM_MAX: i32 = 4_000;
@@ -12,7 +12,7 @@ impl Plan {
     #[must_use]
     pub fn draw(seed: u64, profile: Profile, scale: Scale) -> Self {
         if profile == Profile::Crowd {
-            return super::crowd::draw(seed, scale);
+            return super::contention::draw(seed, scale);
         }
         let mut dice = Dice::of(seed);
         let dice = &mut dice;

@@ -3,11 +3,11 @@
 //! A plan is drawn from a seed and a profile, or written by hand. It is what is replayed and what is shrunk: the same plan
 //! gives the same run. All times are milliseconds since the run began.
 
-mod crowd;
+mod by_hand;
+mod contention;
 mod draw;
 mod fault;
 mod profile;
-mod script;
 
 use serde::{Deserialize, Serialize};
 

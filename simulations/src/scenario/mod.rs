@@ -15,12 +15,12 @@ mod network_split;
 mod one_way_partition;
 mod overload;
 mod paused_holder;
-mod played;
 mod renewal_racing_release;
 mod renewal_starved;
 mod replaced_node;
 mod reply_read_late;
 mod retry_storm;
+mod scenario_run;
 mod split_votes;
 mod stale_release;
 mod uneven_counters;
@@ -29,7 +29,7 @@ use crate::Mutant;
 use crate::invariant::Promise;
 use crate::plan::Plan;
 
-pub use played::{Checked, Played, Telling};
+pub use scenario_run::{Checked, Played, Telling};
 
 /// One story.
 #[derive(Debug)]

@@ -10,12 +10,12 @@ use redfence::protocol::{Reply, Request, Subject, Verb, VerbKind};
 use redfence::{Entropy, HolderId, LockerId, NodeId, Resource, Waiter};
 use redis::{ProtocolVersion, RedisConnectionInfo};
 
-use super::machine::Machine;
+use super::byte_network::Wire;
+use super::host::Machine;
 use super::mutant::alter;
 use super::server::Server;
 use super::socket::Road;
-use super::wire::Wire;
-use crate::farm::{Cluster, MachineClock, Process, TasksOf, World, lock};
+use crate::harness::{Cluster, MachineClock, Process, TasksOf, World, lock};
 use crate::history::Assumed;
 use crate::invariant::{Leftover, quiet, reserved_for_the_gone, reserved_for_too_long};
 use crate::mutant::Mutant;
@@ -245,7 +245,7 @@ impl Cluster for StreamLevel {
     }
 
     fn heal(&self) {
-        self.wire.with_weather(crate::farm::Weather::calm_down);
+        self.wire.with_weather(crate::harness::Weather::calm_down);
     }
 
     fn locks(&self) -> Vec<Leftover> {

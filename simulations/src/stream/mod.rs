@@ -4,7 +4,7 @@
 //!   Redlock ──▶ RedisNode ──▶ redis crate ──▶ Socket ──▶ Wire ──▶ Server ──▶ the shipped .lua files
 //! ```
 //!
-//! [`StreamLevel`] is a [`Cluster`](crate::farm::Cluster): plans, clients and invariants are the farm's.
+//! [`StreamLevel`] is a [`Cluster`](crate::harness::Cluster): plans, clients and invariants are the farm's.
 //!
 //! | what is real | what is virtual |
 //! |---|---|
@@ -18,15 +18,15 @@
 //! Not here: TLS and name look-up, replication and failover (a server with lost memory stands in for them), partial
 //! writes that the client notices, full buffers, and what a server does when it runs out of memory but evict.
 
-mod lane;
+mod byte_channel;
+mod byte_network;
+mod host;
 mod level;
-mod machine;
 mod mutant;
 pub mod server;
 mod socket;
-mod wire;
 
+pub use byte_network::Wire;
+pub use host::{Machine, run_id};
 pub use level::StreamLevel;
-pub use machine::{Machine, run_id};
 pub use socket::Road;
-pub use wire::Wire;

@@ -10,8 +10,8 @@ use futures::future::BoxFuture;
 use redfence::node::redis::{Dial, Stream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::wire::{End, Found, Wire};
-use crate::farm::Process;
+use super::byte_network::{End, Found, Wire};
+use crate::harness::Process;
 
 /// How one process comes to one server.
 pub struct Road {

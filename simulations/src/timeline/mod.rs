@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use redfence::Waiter;
 use serde::Serialize;
 
-use crate::farm::{Glimpse, Outcome};
+use crate::harness::{Glimpse, Outcome};
 use crate::history::{Micros, Record};
 use crate::invariant::Violation;
 use crate::plan::{Blow, Plan};

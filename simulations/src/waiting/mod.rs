@@ -43,7 +43,7 @@ mod search;
 mod setup;
 mod state;
 mod step;
-mod story;
+mod trace;
 
 pub use action::Action;
 pub use mutant::Mutant;
@@ -51,4 +51,4 @@ pub use promise::Broken;
 pub use search::{Found, search};
 pub use setup::Setup;
 pub use state::{State, World};
-pub use story::Story;
+pub use trace::Story;

@@ -6,11 +6,11 @@ use redfence::node::Node;
 use redfence::{HolderId, Resource};
 
 use super::{Afterwards, Inner, NodeLevel, Road, tie};
-use crate::farm::cluster::Cluster;
-use crate::farm::link::Link;
-use crate::farm::lock;
-use crate::farm::process::Process;
-use crate::farm::server::Server;
+use crate::harness::cluster::Cluster;
+use crate::harness::link::Link;
+use crate::harness::lock;
+use crate::harness::process::Process;
+use crate::harness::server::Server;
 use crate::history::Assumed;
 use crate::invariant::Leftover;
 use crate::plan::{Blow, Memory, Way};

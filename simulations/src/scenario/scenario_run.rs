@@ -1,7 +1,7 @@
 //! [`Telling`]: a story as it went, under the shipped lock and under the short cut.
 
 use super::{Scenario, ShortCut};
-use crate::farm::Outcome;
+use crate::harness::Outcome;
 use crate::history::{Micros, Record, Stay};
 use crate::invariant::overlaps;
 use crate::plan::Plan;

@@ -13,14 +13,14 @@ mod belief;
 mod client;
 mod clocks;
 mod cluster;
-mod glimpse;
 mod link;
+mod network_conditions;
 mod node_level;
 mod process;
-mod resource;
+mod protected_resources;
+mod run_context;
 mod server;
-mod stage;
-mod weather;
+mod timeline_event;
 mod world;
 
 use std::sync::Arc;
@@ -28,7 +28,7 @@ use std::sync::Arc;
 use redfence::Resource;
 
 use self::client::ClientState;
-use self::stage::Stage;
+use self::run_context::Stage;
 use crate::history::History;
 use crate::invariant::{Coverage, Leftover, Violation, clean, in_turn, judge, live, overlaps, served, woken};
 use crate::mutant::Mutant;
@@ -36,10 +36,10 @@ use crate::plan::{Blow, Plan};
 
 pub use clocks::MachineClock;
 pub use cluster::{Cluster, Opened};
-pub use glimpse::Glimpse;
+pub use network_conditions::Weather;
 pub use node_level::NodeLevel;
 pub use process::{Process, TasksOf};
-pub use weather::Weather;
+pub use timeline_event::Glimpse;
 pub use world::{WALL_AT_START, World};
 
 pub(crate) use world::lock;

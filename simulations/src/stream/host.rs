@@ -8,7 +8,7 @@ use redfence::protocol::RunId;
 use redfence::{Clock as _, Resource, Waiter, WallTime};
 
 use super::server::{Memory, Server, Snapshot};
-use crate::farm::{MachineClock, World};
+use crate::harness::{MachineClock, World};
 use crate::history::{Assumed, Record};
 use crate::plan::{self, Founding, Terms};
 

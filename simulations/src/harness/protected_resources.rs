@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use redfence::verifier::{MemoryStore, Rule};
 use redfence::{FencingToken, Resource};
 
-use super::glimpse::Glimpse;
+use super::timeline_event::Glimpse;
 use super::world::{World, lock};
 use crate::history::Record;
 use crate::mutant::Mutant;

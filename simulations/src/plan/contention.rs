@@ -2,7 +2,7 @@
 //! while they wait. Nodes and network are well.
 
 use super::{Act, Air, Blow, Client, End, Fault, Founding, Machine, Plan, Scale, Sharing, Terms, Turn};
-use crate::dice::Dice;
+use crate::seeded_rng::Dice;
 
 /// For how long clients are disturbed.
 const SPAN_MS: u32 = 1_500;

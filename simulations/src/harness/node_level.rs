@@ -1,6 +1,6 @@
 //! [`NodeLevel`]: the shipped node state behind a simulated network, at the `Node` trait.
 
-mod blows;
+mod faults;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, Weak};
@@ -11,9 +11,9 @@ use redfence::{HolderId, LockerId, NodeId, Resource};
 
 use super::clocks::MachineClock;
 use super::link::{Letter, Link, Parcel};
+use super::network_conditions::Weather;
 use super::process::Process;
 use super::server::Server;
-use super::weather::Weather;
 use super::world::{World, lock};
 use crate::invariant::{quiet, reserved_for_the_gone, reserved_for_too_long};
 use crate::mutant::Mutant;

@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Waker};
 
 use redfence::{BackgroundTask, Spawner};
 
-use super::glimpse::Glimpse;
+use super::timeline_event::Glimpse;
 use super::world::{World, lock};
 
 /// A client's process.

@@ -7,8 +7,8 @@ use redfence::protocol::{Reply, Request, RunId, Subject, Verb, View};
 use redfence::{Clock as _, Holder, HolderId, Label, LockerId, Resource, Waiter};
 
 use super::clocks::MachineClock;
-use super::glimpse::Glimpse;
 use super::link::Parcel;
+use super::timeline_event::Glimpse;
 use super::world::World;
 use crate::history::{Assumed, Record};
 use crate::mutant::Mutant;

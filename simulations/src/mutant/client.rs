@@ -9,7 +9,7 @@ use redfence::protocol::{Reply, Request, Verb, VerbKind};
 use redfence::{HolderId, LockerId, NodeId, Resource};
 
 use super::Mutant;
-use crate::farm::{World, lock};
+use crate::harness::{World, lock};
 use crate::plan::Terms;
 
 /// A process's way to a node under a mutant, where the mutant is there at all.

@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use redfence::{Clock as _, Resource, TokioClock, WallTime};
 
-use super::glimpse::Glimpse;
-use crate::dice::Dice;
+use super::timeline_event::Glimpse;
 use crate::history::{Assumed, History, Record};
 use crate::invariant::{Coverage, Disturbance, Violation, Wait, endless};
+use crate::seeded_rng::Dice;
 
 /// 2026-01-01: every wall clock starts around here.
 pub const WALL_AT_START: WallTime = WallTime::from_unix_ms(1_767_225_600_000);

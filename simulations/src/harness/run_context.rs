@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 
 use super::cluster::Cluster;
 use super::process::Process;
-use super::resource::Guarded;
+use super::protected_resources::Guarded;
 use super::world::{World, lock};
 use crate::mutant::Mutant;
 use crate::plan::{Act, End, Plan, Turn};

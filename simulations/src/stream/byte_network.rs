@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, Weak};
 use std::task::Waker;
 
-use super::lane::{Lane, Segment};
+use super::byte_channel::{Lane, Segment};
 use super::server::{ClientId, Output, Server};
-use crate::farm::{Process, Weather, World, lock};
+use crate::harness::{Process, Weather, World, lock};
 use crate::plan::{Air, Way};
 
 /// The network of one run.
