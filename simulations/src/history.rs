@@ -63,7 +63,7 @@ pub enum Record {
         /// Why, for people.
         cause: String,
     },
-    /// A write reached the guarded resource.
+    /// A write reached the protected resource.
     Write {
         /// When it was judged.
         at_us: Micros,

@@ -31,6 +31,6 @@ pub use campaign::{Campaign, Fallen, Report};
 pub use level::Level;
 pub use mutant::Mutant;
 pub use plan::{Plan, Profile, Scale};
-pub use seeded_rng::Dice;
+pub use seeded_rng::SeededRng;
 pub use shrink::shrink;
 pub use timeline::{Lane, Mark, MarkKind, Span, SpanKind, Timeline};

@@ -1,16 +1,16 @@
-//! [`Dice`]: all chance of a run, from one seed.
+//! [`SeededRng`]: all chance of a run, from one seed.
 
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 
 /// Chance, from a seed: the same seed gives the same throws.
 #[derive(Debug)]
-pub struct Dice(StdRng);
+pub struct SeededRng(StdRng);
 
-impl Dice {
-    /// The dice of a seed.
+impl SeededRng {
+    /// The rng of a seed.
     #[must_use]
-    pub fn of(seed: u64) -> Self {
+    pub fn from_seed(seed: u64) -> Self {
         Self(StdRng::seed_from_u64(seed))
     }
 

@@ -9,8 +9,12 @@ fn campaign(profile: Profile, mutant: Option<Mutant>) -> Campaign {
 
 #[test]
 fn every_promise_holds_in_calm_rough_hell_and_crowds() {
-    let profiles =
-        [(Profile::Calm, 0..300), (Profile::Rough, 0..300), (Profile::Hell, 0..600), (Profile::Crowd, 0..300)];
+    let profiles = [
+        (Profile::Healthy, 0..300),
+        (Profile::SomeFaults, 0..300),
+        (Profile::ManyFaults, 0..600),
+        (Profile::Contention, 0..300),
+    ];
     for (profile, seeds) in profiles {
         let report = campaign(profile, None).run(seeds, 2, &|| ());
         let fallen = report.fallen.map(|fallen| (fallen.seed, fallen.violation.to_string()));
@@ -51,7 +55,7 @@ fn wrong_protocols_fall() {
 
 #[test]
 fn a_violation_shrinks_to_a_plan_that_breaks_the_same_promise() {
-    let campaign = campaign(Profile::Hell, Some(Mutant::NoRest));
+    let campaign = campaign(Profile::ManyFaults, Some(Mutant::NoRest));
     let fallen = campaign.run(0..3_000, 2, &|| ()).fallen.unwrap();
     let plan = campaign.plan(fallen.seed);
     let (small, outcome) =
@@ -67,7 +71,7 @@ fn a_violation_shrinks_to_a_plan_that_breaks_the_same_promise() {
 #[test]
 fn every_plan_that_is_drawn_can_be_run_and_written_down() {
     for seed in 0..2_000 {
-        let plan = campaign(Profile::Hell, None).plan(seed);
+        let plan = campaign(Profile::ManyFaults, None).plan(seed);
         assert_eq!(plan.check(), Ok(()), "seed {seed}");
         assert_eq!(serde_json::from_str::<simulations::Plan>(&serde_json::to_string(&plan).unwrap()).unwrap(), plan);
     }

@@ -64,7 +64,7 @@ fn a_file_that_is_no_history_is_named_with_its_line() {
     assert_eq!(empty.status.code(), Some(2));
 }
 
-/// Four tasks take turns of a second each, with a time to live of half a second.
+/// Four tasks take sections of a second each, with a time to live of half a second.
 #[expect(clippy::unwrap_used, reason = "a helper of tests")]
 fn real_run() -> String {
     let shared = Shared::default();

@@ -122,7 +122,7 @@ fn assert_is_drawn(dom: &str, timeline: &Value) {
         let things = timeline[list].as_array().unwrap();
         things.iter().filter(|thing| thing["what"]["kind"] == kind).count()
     };
-    let spans = ["lease", "fault", "stands", "lock", "rests"].map(|kind| ("spans", kind, format!("thing span {kind}")));
+    let spans = ["lease", "fault", "paused", "lock", "rest"].map(|kind| ("spans", kind, format!("thing span {kind}")));
     let marks = [("sent", "sent"), ("written", "written"), ("refused", "refused"), ("failed", "failed")]
         .into_iter()
         .chain([("fault", "instant"), ("void", "void")])

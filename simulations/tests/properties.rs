@@ -70,7 +70,7 @@ fn drawn(setup: Setup, seed: u32, steps: usize) -> Walk {
     walked(setup, &numbers(seed).take(steps).collect::<Vec<_>>())
 }
 
-/// The ways above are not vacuous: leases are issued, and often several on one way.
+/// The ways above are not vacuous: leases are issued, and often several on one direction.
 #[test]
 fn leases_are_issued() {
     for time in [Time::Still, Time::Ticks(40)] {
@@ -81,7 +81,7 @@ fn leases_are_issued() {
     }
 }
 
-/// The same numbers lead the same way.
+/// The same numbers lead the same direction.
 #[test]
 fn a_way_is_repeatable() {
     let story = |seed| drawn(large(5, 3), seed, 200).story();

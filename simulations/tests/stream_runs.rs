@@ -32,7 +32,7 @@ fn a_seed_gives_the_same_trace_in_two_processes() {
 /// In one process, too: the interpreter is used again and again, and remembers nothing.
 #[test]
 fn a_run_does_not_depend_on_the_runs_before_it() {
-    let trace = |seed| Level::Stream.run(&Plan::draw(seed, Profile::Hell, Scale::default()), None, true).trace;
+    let trace = |seed| Level::Stream.run(&Plan::draw(seed, Profile::ManyFaults, Scale::default()), None, true).trace;
     let first: Vec<String> = (0..8).map(trace).collect();
     let backwards: Vec<String> = (0..8).rev().map(trace).collect();
     assert!(first.iter().eq(backwards.iter().rev()));
@@ -42,7 +42,7 @@ fn a_run_does_not_depend_on_the_runs_before_it() {
 fn nothing_breaks_and_everything_happens() {
     let mut seen = Coverage::default();
     for seed in 0..150 {
-        let outcome = Level::Stream.run(&Plan::draw(seed, Profile::Hell, Scale::default()), None, false);
+        let outcome = Level::Stream.run(&Plan::draw(seed, Profile::ManyFaults, Scale::default()), None, false);
         if let Some(violation) = outcome.violation() {
             panic!("seed {seed}: {violation}");
         }
@@ -59,7 +59,7 @@ fn nothing_breaks_and_everything_happens() {
 #[test]
 fn in_a_crowd_everybody_is_served_in_turn() {
     for seed in 0..60 {
-        let outcome = Level::Stream.run(&Plan::draw(seed, Profile::Crowd, Scale::default()), None, false);
+        let outcome = Level::Stream.run(&Plan::draw(seed, Profile::Contention, Scale::default()), None, false);
         assert_eq!(outcome.violation(), None, "seed {seed}");
     }
 }
@@ -91,7 +91,7 @@ fn wrong_scripts_fall() {
 fn connections_break_in_every_way() {
     let mut traces = String::new();
     for seed in 0..60 {
-        traces += &Level::Stream.run(&Plan::draw(seed, Profile::Hell, Scale::default()), None, true).trace;
+        traces += &Level::Stream.run(&Plan::draw(seed, Profile::ManyFaults, Scale::default()), None, true).trace;
     }
     for fate in 0..5 {
         assert!(traces.contains(&format!("breaks, fate {fate}")), "fate {fate} never came up");

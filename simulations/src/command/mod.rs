@@ -42,7 +42,7 @@ pub(crate) struct What {
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=64))]
     clients: Option<u8>,
     /// How bad it gets.
-    #[arg(long, value_enum, default_value = "hell")]
+    #[arg(long, value_enum, default_value = "many-faults")]
     profile: Profile,
     /// A wrong protocol, to see it fall.
     #[arg(long, value_enum)]

@@ -1,4 +1,4 @@
-//! [`ClientState`]: one client of a run, from process to process: it takes its turns with the shipped locker.
+//! [`ClientState`]: one client of a run, from process to process: it takes its sections with the shipped locker.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
@@ -9,21 +9,21 @@ use redfence::{Entropy, Guard, HolderId, Redlock, Spawner as _};
 
 use super::belief::Belief;
 use super::clocks::MachineClock;
-use super::cluster::Opened;
-use super::process::{Process, TasksOf};
-use super::run_context::Stage;
-use super::timeline_event::Glimpse;
+use super::cluster::SharedNode;
+use super::process::{Process, ProcessSpawner};
+use super::run_context::RunContext;
+use super::timeline_event::TimelineEvent;
 use super::world::lock;
 use crate::invariant::unserved;
 use crate::mutant::{Mutant, mutated};
-use crate::plan::{Act, Client, End, HandOver, Turn};
+use crate::plan::{Client, End, HandOver, Operation, Section};
 
 /// One client of a run.
 pub(super) struct ClientState {
     number: u8,
     plan: Client,
     clock: Arc<MachineClock>,
-    /// The turn that is next; a process that dies does not finish its own.
+    /// The section that is next; a process that dies does not finish its own.
     next: AtomicUsize,
     process: Mutex<Option<Arc<Process>>>,
     lives: AtomicUsize,
@@ -37,8 +37,8 @@ pub(super) struct ClientState {
 }
 
 impl ClientState {
-    pub(super) fn new(stage: &Stage, number: u8, plan: Client) -> Arc<Self> {
-        let clock = MachineClock::new(&stage.world, plan.machine, stage.mutant == Some(Mutant::WallClock));
+    pub(super) fn new(context: &RunContext, number: u8, plan: Client) -> Arc<Self> {
+        let clock = MachineClock::new(&context.world, plan.clock, context.mutant == Some(Mutant::WallClock));
         Arc::new(Self {
             number,
             plan,
@@ -54,13 +54,13 @@ impl ClientState {
     }
 
     /// Starts a process of this client.
-    pub(super) fn start(self: &Arc<Self>, stage: &Arc<Stage>) {
+    pub(super) fn start(self: &Arc<Self>, context: &Arc<RunContext>) {
         let life = u32::try_from(self.lives.fetch_add(1, Ordering::Relaxed)).unwrap_or_default();
-        let process = Process::start(&stage.world, self.number, life);
+        let process = Process::start(&context.world, self.number, life);
         *lock(&self.process) = Some(Arc::clone(&process));
-        let (me, stage) = (Arc::clone(self), Arc::clone(stage));
-        let tasks = TasksOf(Arc::clone(&process));
-        tasks.spawn(Box::pin(me.live(stage, process)));
+        let (me, context) = (Arc::clone(self), Arc::clone(context));
+        let tasks = ProcessSpawner(Arc::clone(&process));
+        tasks.spawn(Box::pin(me.live(context, process)));
     }
 
     /// Stands still for a while.
@@ -102,83 +102,83 @@ impl ClientState {
     }
 
     /// One locker, and the tasks that share it.
-    async fn live(self: Arc<Self>, stage: Arc<Stage>, process: Arc<Process>) {
-        let locker = self.locker(&stage, &process);
-        // A mutant that counts the nodes that it can reach counts them anew for each turn.
-        let counts_anew = stage.mutant == Some(Mutant::ReachableQuorum);
+    async fn live(self: Arc<Self>, context: Arc<RunContext>, process: Arc<Process>) {
+        let locker = self.locker(&context, &process);
+        // A mutant that counts the nodes that it can reach counts them anew for each section.
+        let counts_anew = context.mutant == Some(Mutant::ReachableQuorum);
         let tasks = if counts_anew || locker.is_none() { 1 } else { self.plan.tasks };
         self.busy.store(tasks, Ordering::Relaxed);
         for task in 1..tasks {
-            let (me, stage, process, locker) =
-                (Arc::clone(&self), Arc::clone(&stage), Arc::clone(&process), locker.clone());
-            let spawner = TasksOf(Arc::clone(&process));
-            spawner.spawn(Box::pin(async move { me.work(&stage, &process, task, locker).await }));
+            let (me, context, process, locker) =
+                (Arc::clone(&self), Arc::clone(&context), Arc::clone(&process), locker.clone());
+            let spawner = ProcessSpawner(Arc::clone(&process));
+            spawner.spawn(Box::pin(async move { me.work(&context, &process, task, locker).await }));
         }
-        self.work(&stage, &process, 0, locker).await;
+        self.work(&context, &process, 0, locker).await;
     }
 
-    /// Takes turns that nobody has taken, and the last one after the calm.
-    async fn work(&self, stage: &Arc<Stage>, process: &Arc<Process>, task: u8, mut locker: Option<Redlock>) {
-        let counts_anew = stage.mutant == Some(Mutant::ReachableQuorum);
-        while !stage.is_calm()
+    /// Takes sections that nobody has taken, and the last one after the calm.
+    async fn work(&self, context: &Arc<RunContext>, process: &Arc<Process>, task: u8, mut locker: Option<Redlock>) {
+        let counts_anew = context.mutant == Some(Mutant::ReachableQuorum);
+        while !context.have_faults_ended()
             && let Some(one) = &locker
-            && let Some(turn) = self.plan.turns.get(self.next.fetch_add(1, Ordering::Relaxed))
+            && let Some(section) = self.plan.sections.get(self.next.fetch_add(1, Ordering::Relaxed))
         {
-            self.take(stage, process, (task, one), turn).await.unwrap_or_default();
+            self.take(context, process, (task, one), section).await.unwrap_or_default();
             if counts_anew {
-                locker = self.locker(stage, process);
+                locker = self.locker(context, process);
             }
         }
-        stage.calm().await;
+        context.until_faults_end().await;
         if self.plan.tasks == 1 {
             // A locker of one task is made anew after the calm; those that tasks share go on as they are, with all who waited.
-            locker = self.locker(stage, process);
+            locker = self.locker(context, process);
         }
-        if let Some(turn) = stage.last_turn(self.number)
+        if let Some(section) = context.last_section(self.number)
             && let Some(locker) = &locker
-            && let Err(error) = self.take(stage, process, (task, locker), &turn).await
+            && let Err(error) = self.take(context, process, (task, locker), &section).await
             && !process.is_dead()
         {
             // Everything is well by then: whoever waits is served.
             let who = format!("task {task} of {}", label(process));
-            stage.world.broken(unserved(&who, turn.wait_ms, stage.world.now_us(), &error));
+            context.world.report(unserved(&who, section.wait_ms, context.world.now_us(), &error));
         }
         if self.busy.fetch_sub(1, Ordering::Relaxed) == 1 {
-            stage.done(self.number);
+            context.done(self.number);
         }
     }
 
-    fn locker(&self, stage: &Stage, process: &Arc<Process>) -> Option<Redlock> {
+    fn locker(&self, context: &RunContext, process: &Arc<Process>) -> Option<Redlock> {
         let ms = |ms: u32| Duration::from_millis(u64::from(ms));
-        let terms = stage.plan.terms;
-        let drift_ppm = if stage.mutant == Some(Mutant::NoDrift) { 0 } else { 10_000 };
+        let terms = context.plan.terms;
+        let drift_ppm = if context.mutant == Some(Mutant::NoDrift) { 0 } else { 10_000 };
         // Every locker has chance of its own, or two of them would draw the same holder ids.
         let locker = self.lockers.fetch_add(1, Ordering::Relaxed);
-        let seed = stage.plan.seed ^ (u64::from(self.number) << 32 | locker << 40 | 1);
+        let seed = context.plan.seed ^ (u64::from(self.number) << 32 | locker << 40 | 1);
         let mut builder = Redlock::builder()
             .ttl(ms(terms.ttl_ms))
             .max_ttl(ms(terms.max_ttl_ms))
             .node_timeout(ms(terms.node_timeout_ms))
             .drift_ppm(drift_ppm)
-            .hand_over(self.hand_over(stage))
-            .turn_max(stage.plan.sharing.sections_max, ms(stage.plan.sharing.turn_max_ms))
+            .hand_over(self.hand_over(context))
+            .turn_max(context.plan.sharing.sections_max, ms(context.plan.sharing.turn_max_ms))
             .label(label(process))
             .clock(Arc::clone(&self.clock) as _)
             .entropy(Arc::new(Entropy::from_seed(seed)))
-            .spawner(Arc::new(TasksOf(Arc::clone(process))));
-        for node in stage.reachable(process) {
-            builder = builder.node(Opened(mutated(stage.mutant, &stage.world, terms, node)));
+            .spawner(Arc::new(ProcessSpawner(Arc::clone(process))));
+        for node in context.reachable(process) {
+            builder = builder.node(SharedNode(mutated(context.mutant, &context.world, terms, node)));
         }
         let locker = builder.build();
         if let Err(error) = &locker {
-            stage.world.note(|| format!("c{} has no locker: {error}", self.number));
+            context.world.note(|| format!("c{} has no locker: {error}", self.number));
         }
         locker.ok()
     }
 
     /// To whom leases are handed over; a mutant hands them to latecomers and promises what is promised without.
-    fn hand_over(&self, stage: &Stage) -> redfence::HandOver {
-        match (stage.plan.sharing.hand_over, stage.mutant) {
+    fn hand_over(&self, context: &RunContext) -> redfence::HandOver {
+        match (context.plan.sharing.hand_over, context.mutant) {
             (_, Some(Mutant::HandOverToLatecomers)) | (HandOver::ToAnybody, _) => redfence::HandOver::ToAnybody,
             (HandOver::ToThoseWhoWaited, _) => redfence::HandOver::ToThoseWhoWaited,
             (HandOver::Off, _) => redfence::HandOver::Off,
@@ -188,53 +188,53 @@ impl ClientState {
     /// Takes a turn. An error where there was no lease in the end, and nobody has cancelled it.
     async fn take(
         &self,
-        stage: &Arc<Stage>,
+        context: &Arc<RunContext>,
         process: &Arc<Process>,
         (task, locker): (u8, &Redlock),
-        turn: &Turn,
+        section: &Section,
     ) -> Result<(), String> {
-        tokio::time::sleep(Duration::from_millis(u64::from(turn.think_ms))).await;
-        let Some(resource) = stage.resources.get(usize::from(turn.resource)) else { return Ok(()) };
-        let wait_max = Duration::from_millis(u64::from(turn.wait_ms));
-        let called_us = stage.world.now_us();
+        tokio::time::sleep(Duration::from_millis(u64::from(section.think_ms))).await;
+        let Some(resource) = context.resources.get(usize::from(section.resource)) else { return Ok(()) };
+        let wait_max = Duration::from_millis(u64::from(section.wait_ms));
+        let called_us = context.world.now_us();
         let acquire = locker.acquire_within(resource.clone(), wait_max);
-        let Some(acquired) = cancelled_after(turn.cancel_ms, acquire).await else {
-            let waited_long = turn.cancel_ms > Some(stage.plan.terms.node_timeout_ms);
-            stage.world.count(|seen| {
+        let Some(acquired) = cancelled_after(section.cancel_ms, acquire).await else {
+            let waited_long = section.cancel_ms > Some(context.plan.terms.node_timeout_ms);
+            context.world.count(|seen| {
                 seen.cancelled += 1;
                 seen.gave_up_waiting += u64::from(waited_long);
             });
             return Ok(());
         };
-        stage.world.waited(self.number, resource, called_us, acquired.is_ok());
+        context.world.waited(self.number, resource, called_us, acquired.is_ok());
         let guard = match acquired {
             Ok(guard) => guard,
             Err(error) => {
-                stage.world.note(|| format!("c{}.{}.{task} failed: {error}", self.number, process.life));
-                let (client, at_us) = (self.number, stage.world.now_us());
-                stage.world.glimpse(|| Glimpse::Failed { client, at_us, why: error.to_string() });
-                stage.world.count(|seen| seen.failed += 1);
+                context.world.note(|| format!("c{}.{}.{task} failed: {error}", self.number, process.life));
+                let (client, at_us) = (self.number, context.world.now_us());
+                context.world.timeline_event(|| TimelineEvent::Failed { client, at_us, why: error.to_string() });
+                context.world.count(|seen| seen.failed += 1);
                 return Err(error.to_string());
             }
         };
-        let belief = self.believe(stage, &guard, called_us);
-        TasksOf(Arc::clone(process)).spawn(Box::pin(belief.watch()));
+        let belief = self.believe(context, &guard, called_us);
+        ProcessSpawner(Arc::clone(process)).spawn(Box::pin(belief.watch()));
         lock(&self.beliefs).insert(task, belief);
-        for act in &turn.acts {
+        for operation in &section.operations {
             if !self.believes(task) {
                 break;
             }
-            self.act(stage, process, &guard, turn.resource, *act).await;
+            self.operation(context, process, &guard, section.resource, *operation).await;
         }
         if !self.believes(task) {
-            stage.world.count(|seen| seen.lost += 1);
+            context.world.count(|seen| seen.lost += 1);
         }
         self.give_up_one(task, "given up");
-        match turn.end {
+        match section.end {
             End::Drop => drop(guard),
             End::Release { cancel_ms } => {
                 let outcome = cancelled_after(cancel_ms, guard.release()).await;
-                stage.world.note(|| format!("c{}.{}.{task} released: {outcome:?}", self.number, process.life));
+                context.world.note(|| format!("c{}.{}.{task} released: {outcome:?}", self.number, process.life));
             }
         }
         Ok(())
@@ -242,29 +242,36 @@ impl ClientState {
 
     /// A lease has just been returned. The attempt that won it began with its first grant; whoever was handed it over
     /// began with the call.
-    fn believe(&self, stage: &Arc<Stage>, guard: &Guard, called_us: u64) -> Belief {
+    fn believe(&self, context: &Arc<RunContext>, guard: &Guard, called_us: u64) -> Belief {
         let holder = guard.holder().id();
         let handed_over = !lock(&self.holders).insert(holder);
-        let asked_us = stage.cluster.began_ms(holder).map_or(called_us, |ms| ms * 1_000);
+        let asked_us = context.cluster.began_ms(holder).map_or(called_us, |ms| ms * 1_000);
         let (began_us, latecomer) = match handed_over {
-            true => (called_us, stage.plan.sharing.hand_over == HandOver::ToAnybody),
+            true => (called_us, context.plan.sharing.hand_over == HandOver::ToAnybody),
             false => (asked_us, false),
         };
-        stage.world.count(|seen| seen.handed_over += u64::from(handed_over));
-        Belief::begin(&stage.world, &self.clock, guard.handle(), (began_us, latecomer), stage.mutant)
+        context.world.count(|seen| seen.handed_over += u64::from(handed_over));
+        Belief::begin(&context.world, &self.clock, guard.handle(), (began_us, latecomer), context.mutant)
     }
 
-    async fn act(&self, stage: &Arc<Stage>, process: &Arc<Process>, guard: &Guard, resource: u8, act: Act) {
-        match act {
-            Act::Work { ms } => tokio::time::sleep(Duration::from_millis(u64::from(ms))).await,
-            Act::Stall { ms } => process.stall(ms.min(stage.left_ms())).await,
-            Act::Write { stall_ms, flight_ms } => {
-                process.stall(stall_ms.min(stage.left_ms())).await;
-                stage.guarded.write(self.number, resource, guard.token(), flight_ms);
+    async fn operation(
+        &self,
+        context: &Arc<RunContext>,
+        process: &Arc<Process>,
+        guard: &Guard,
+        resource: u8,
+        operation: Operation,
+    ) {
+        match operation {
+            Operation::Work { ms } => tokio::time::sleep(Duration::from_millis(u64::from(ms))).await,
+            Operation::Stall { ms } => process.stall(ms.min(context.left_ms())).await,
+            Operation::Write { stall_ms, flight_ms } => {
+                process.stall(stall_ms.min(context.left_ms())).await;
+                context.protected.write(self.number, resource, guard.token(), flight_ms);
             }
-            Act::Extend { cancel_ms } => {
+            Operation::Extend { cancel_ms } => {
                 let outcome = cancelled_after(cancel_ms, guard.extend()).await;
-                stage.world.note(|| format!("c{}.{} extended: {outcome:?}", self.number, process.life));
+                context.world.note(|| format!("c{}.{} extended: {outcome:?}", self.number, process.life));
             }
         }
     }

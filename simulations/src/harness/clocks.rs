@@ -7,7 +7,7 @@ use std::time::Duration;
 use redfence::{Clock, Moment, WallTime};
 
 use super::world::{WALL_AT_START, World};
-use crate::plan::Machine;
+use crate::plan::ClockError;
 
 /// The clocks of one machine: one that only goes on, and a wall clock. Both run at the machine's rate.
 pub struct MachineClock {
@@ -22,13 +22,13 @@ pub struct MachineClock {
 const UPTIME: Duration = Duration::from_secs(86_400);
 
 impl MachineClock {
-    /// The clocks of `machine`.
+    /// The clocks of `error`.
     #[must_use]
-    pub fn new(world: &Arc<World>, machine: Machine, wall_only: bool) -> Arc<Self> {
+    pub fn new(world: &Arc<World>, error: ClockError, wall_only: bool) -> Arc<Self> {
         Arc::new(Self {
             world: Arc::clone(world),
-            drift_ppm: i64::from(machine.drift_ppm),
-            offset_us: AtomicI64::new(i64::from(machine.offset_ms) * 1_000),
+            drift_ppm: i64::from(error.drift_ppm),
+            offset_us: AtomicI64::new(i64::from(error.offset_ms) * 1_000),
             wall_only,
         })
     }

@@ -10,7 +10,7 @@ use redfence::{HolderId, LockerId, NodeId};
 
 use super::process::Process;
 use crate::invariant::Leftover;
-use crate::plan::Blow;
+use crate::plan::Fault;
 
 /// Nodes and the network to them.
 ///
@@ -24,12 +24,12 @@ pub trait Cluster: Send + Sync {
     /// A process has died, and its machine goes on: it ends the connections, and nodes learn of that behind what was sent.
     fn died(&self, process: &Arc<Process>);
 
-    /// Strikes nodes or network, now. What lasts for a while ends by itself, at [`Cluster::heal`] at the latest. Blows
+    /// Strikes nodes or network, now. What lasts for a while ends by itself, at [`Cluster::end_faults`] at the latest. Faults
     /// at clients do not come here.
-    fn strike(&self, blow: &Blow);
+    fn strike(&self, fault: &Fault);
 
     /// Everything that goes wrong ends: connections, nodes that hang or are down, what is held back on the way.
-    fn heal(&self);
+    fn end_faults(&self);
 
     /// Every lock that is there now.
     fn locks(&self) -> Vec<Leftover>;
@@ -46,9 +46,9 @@ pub trait Cluster: Send + Sync {
 
 /// One node of a cluster, as builders take it.
 #[derive(Clone)]
-pub struct Opened(pub Arc<dyn Node>);
+pub struct SharedNode(pub Arc<dyn Node>);
 
-impl Node for Opened {
+impl Node for SharedNode {
     fn send(&self, request: Request, answer: Answer) {
         self.0.send(request, answer);
     }

@@ -30,11 +30,11 @@ pub(super) struct Link {
     /// The lockers that are woken over the present connection.
     pub(super) subscribed: BTreeSet<LockerId>,
     /// When the last request arrives, and when the last reply does: what comes behind is not faster.
-    pub(super) last_there_ms: u64,
-    pub(super) last_back_ms: u64,
+    pub(super) last_request_ms: u64,
+    pub(super) last_reply_ms: u64,
     /// What waits for the end of a cut.
-    pub(super) held_there: Vec<Parcel>,
-    pub(super) held_back: Vec<Letter>,
+    pub(super) held_requests: Vec<InFlightBatch>,
+    pub(super) held_replies: Vec<InFlightReply>,
     requests_ever: u64,
 }
 
@@ -46,17 +46,17 @@ pub(super) struct Pending {
 }
 
 /// Requests on their way in one message, each with its number.
-pub(super) struct Parcel {
+pub(super) struct InFlightBatch {
     pub(super) link: usize,
     pub(super) session: u64,
     /// The life of the node that it was sent to: what is on the way to a node that ends is lost.
     pub(super) life: u32,
     pub(super) sent_ms: u64,
-    pub(super) turn: Vec<(u64, Request)>,
+    pub(super) requests: Vec<(u64, Request)>,
 }
 
 /// A reply on its way.
-pub(super) struct Letter {
+pub(super) struct InFlightReply {
     pub(super) link: usize,
     pub(super) session: u64,
     pub(super) number: u64,
@@ -76,10 +76,10 @@ impl Link {
             pending: VecDeque::new(),
             listeners: Vec::new(),
             subscribed: BTreeSet::new(),
-            last_there_ms: 0,
-            last_back_ms: 0,
-            held_there: Vec::new(),
-            held_back: Vec::new(),
+            last_request_ms: 0,
+            last_reply_ms: 0,
+            held_requests: Vec::new(),
+            held_replies: Vec::new(),
             requests_ever: 0,
         }
     }
@@ -88,14 +88,14 @@ impl Link {
     pub(super) fn dial(&mut self) {
         self.session += 1;
         (self.open, self.mute) = (true, false);
-        (self.last_there_ms, self.last_back_ms) = (0, 0);
+        (self.last_request_ms, self.last_reply_ms) = (0, 0);
         self.sessions.send_replace(self.session);
     }
 
     /// The connection ends; returns the answers that will not come.
     pub(super) fn hang_up(&mut self) -> Vec<Answer> {
         self.open = false;
-        self.held_back.clear();
+        self.held_replies.clear();
         self.pending.drain(..).map(|pending| pending.answer).collect()
     }
 

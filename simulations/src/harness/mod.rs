@@ -1,9 +1,9 @@
 //! The farm: a run of the real locker, guards, renewal, sweeper, roster and verifier, for every plan.
 //!
 //! ```text
-//!  Plan ──▶ Stage ── clients (Process: stands still, dies) ── Redlock ── Cluster: network, nodes
+//!  Plan ──▶ RunContext ── clients (Process: stands still, dies) ── Redlock ── Cluster: network, nodes
 //!             │                                                            │
-//!           World: time, what is due, dice ◀────────────────────────────────┘ ──▶ History ──▶ invariants
+//!           World: time, what is due, rng ◀────────────────────────────────┘ ──▶ History ──▶ invariants
 //! ```
 //!
 //! Everything lives on one paused current-thread runtime, so time goes only where nothing is left to do, and the same
@@ -28,18 +28,18 @@ use std::sync::Arc;
 use redfence::Resource;
 
 use self::client::ClientState;
-use self::run_context::Stage;
+use self::run_context::RunContext;
 use crate::history::History;
 use crate::invariant::{Coverage, Leftover, Violation, clean, in_turn, judge, live, overlaps, served, woken};
 use crate::mutant::Mutant;
-use crate::plan::{Blow, Plan};
+use crate::plan::{Fault, Plan, ScheduledFault};
 
 pub use clocks::MachineClock;
-pub use cluster::{Cluster, Opened};
-pub use network_conditions::Weather;
+pub use cluster::{Cluster, SharedNode};
+pub use network_conditions::NetworkConditions;
 pub use node_level::NodeLevel;
-pub use process::{Process, TasksOf};
-pub use timeline_event::Glimpse;
+pub use process::{Process, ProcessSpawner};
+pub use timeline_event::TimelineEvent;
 pub use world::{WALL_AT_START, World};
 
 pub(crate) use world::lock;
@@ -67,7 +67,7 @@ pub struct Outcome {
     /// Everything, line by line, where that was wanted.
     pub trace: String,
     /// What a picture shows, where the trace was wanted.
-    pub glimpses: Vec<Glimpse>,
+    pub timeline_events: Vec<TimelineEvent>,
     /// When the run ended.
     pub ended_us: u64,
 }
@@ -87,48 +87,48 @@ pub fn run(plan: &Plan, mutant: Option<Mutant>, traced: bool) -> Outcome {
 pub fn run_on(build: &Build, plan: &Plan, mutant: Option<Mutant>, traced: bool) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     let Ok(runtime) = runtime else { return Outcome::default() };
-    let Played { stage, clients, leftovers, ended_us } = runtime.block_on(play(build, plan, mutant, traced));
+    let ScenarioRun { context, clients, leftovers, ended_us } = runtime.block_on(play(build, plan, mutant, traced));
     // Guards and lockers go first, and have nobody left to talk to.
     drop(clients);
     drop(runtime);
-    stage.cluster.close();
-    let world = &stage.world;
-    let book = world.take_book();
-    let mut seen = book.seen;
-    let stays = book.history.stays();
+    context.cluster.close();
+    let world = &context.world;
+    let log = world.take_log();
+    let mut seen = log.seen;
+    let stays = log.history.stays();
     seen.runs = 1;
-    seen.overlaps = overlaps(&book.history, &stays).len() as u64;
-    let calm_us = u64::from(plan.calm_at_ms) * 1_000;
-    let mut violations = judge(&book.history);
-    violations.extend(book.violation);
+    seen.overlaps = overlaps(&log.history, &stays).len() as u64;
+    let faults_end_us = u64::from(plan.faults_end_ms) * 1_000;
+    let mut violations = judge(&log.history);
+    violations.extend(log.violation);
     violations.extend(clean(&leftovers, ended_us));
-    violations.extend(woken(plan, &book.waits, &stays));
-    violations.extend(served(plan, &book.waits, &stays, &book.disturbances));
-    violations.extend(in_turn(plan, &book.waits));
-    violations.extend(live(&book.history, calm_us, calm_us + u64::from(plan.heals_within_ms()) * 1_000));
-    Outcome { history: book.history, seen, violations, trace: book.trace, glimpses: book.glimpses, ended_us }
+    violations.extend(woken(plan, &log.waits, &stays));
+    violations.extend(served(plan, &log.waits, &stays, &log.disturbances));
+    violations.extend(in_turn(plan, &log.waits));
+    violations.extend(live(&log.history, faults_end_us, faults_end_us + u64::from(plan.recovers_within_ms()) * 1_000));
+    Outcome { history: log.history, seen, violations, trace: log.trace, timeline_events: log.timeline_events, ended_us }
 }
 
-async fn play(build: &Build, plan: &Plan, mutant: Option<Mutant>, traced: bool) -> Played {
+async fn play(build: &Build, plan: &Plan, mutant: Option<Mutant>, traced: bool) -> ScenarioRun {
     let world = World::new(plan.seed, traced);
     let resources: Vec<Resource> =
         (0..plan.resources).filter_map(|number| Resource::new(format!("r{number}")).ok()).collect();
     let cluster = build(&world, plan, &resources, mutant);
-    let stage = Stage::new(Arc::clone(&world), plan.clone(), mutant, resources, cluster);
+    let context = RunContext::new(Arc::clone(&world), plan.clone(), mutant, resources, cluster);
     let clients: Vec<_> =
-        (0..).zip(&plan.clients).map(|(number, client)| ClientState::new(&stage, number, client.clone())).collect();
+        (0..).zip(&plan.clients).map(|(number, client)| ClientState::new(&context, number, client.clone())).collect();
     for client in &clients {
-        client.start(&stage);
+        client.start(&context);
     }
-    for fault in &plan.faults {
-        let (stage, clients, blow) = (Arc::clone(&stage), clients.clone(), fault.blow);
-        world.at(u64::from(fault.at_ms), 0, move || strike(&stage, &clients, blow));
+    for ScheduledFault { at_ms, fault } in plan.faults.iter().copied() {
+        let (context, clients) = (Arc::clone(&context), clients.clone());
+        world.at(u64::from(at_ms), 0, move || strike(&context, &clients, fault));
     }
-    let calm = Arc::clone(&stage);
-    world.at(u64::from(plan.calm_at_ms), 1, move || calm.calm_down());
+    let calm = Arc::clone(&context);
+    world.at(u64::from(plan.faults_end_ms), 1, move || calm.end_faults());
     // Whoever is not done by then never will be; nobody waits for that.
     let over = Arc::clone(&world);
-    let ends_ms = u64::from(plan.calm_at_ms) + 2 * u64::from(plan.heals_within_ms());
+    let ends_ms = u64::from(plan.faults_end_ms) + 2 * u64::from(plan.recovers_within_ms());
     world.at(ends_ms, 0, move || over.stop());
     world.run().await;
     // Still within the runtime: outside of it there is no time.
@@ -136,13 +136,13 @@ async fn play(build: &Build, plan: &Plan, mutant: Option<Mutant>, traced: bool) 
     for client in &clients {
         client.give_up("the run ended");
     }
-    let leftovers = if stage.was_swept() { of_the_living(stage.cluster.locks(), &clients) } else { Vec::new() };
-    Played { stage, clients, leftovers, ended_us }
+    let leftovers = if context.was_swept() { of_the_living(context.cluster.locks(), &clients) } else { Vec::new() };
+    ScenarioRun { context, clients, leftovers, ended_us }
 }
 
 /// A run that is over.
-struct Played {
-    stage: Arc<Stage>,
+struct ScenarioRun {
+    context: Arc<RunContext>,
     clients: Vec<Arc<ClientState>>,
     leftovers: Vec<Leftover>,
     ended_us: u64,
@@ -152,38 +152,38 @@ struct Played {
 const DIES_ALONE_PER_MILLE: u32 = 700;
 
 /// A fault strikes; none lasts longer than to the calm.
-fn strike(stage: &Arc<Stage>, clients: &[Arc<ClientState>], blow: Blow) {
-    stage.world.note(|| format!("** {blow:?}"));
-    let left_ms = stage.left_ms();
+fn strike(context: &Arc<RunContext>, clients: &[Arc<ClientState>], fault: Fault) {
+    context.world.note(|| format!("** {fault:?}"));
+    let left_ms = context.left_ms();
     let client = |number: u8| clients.get(usize::from(number));
-    match blow {
-        Blow::Pause { client: number, for_ms } => {
+    match fault {
+        Fault::Pause { client: number, for_ms } => {
             if let Some(client) = client(number) {
                 client.pause(for_ms.min(left_ms));
             }
         }
-        Blow::ClientClock { client: number, by_ms } => {
+        Fault::ClientClock { client: number, by_ms } => {
             if let Some(client) = client(number) {
                 client.step_clock(by_ms);
             }
         }
-        Blow::Reboot { client: number, down_ms } => {
-            let client = client(number).filter(|_| stage.is_busy(number));
+        Fault::Reboot { client: number, down_ms } => {
+            let client = client(number).filter(|_| context.is_busy(number));
             if let Some((client, process)) = client.and_then(|client| Some((client, client.kill()?))) {
                 // Where its machine died with it, no node ever learns of it.
-                if stage.world.throw(|dice| dice.per_mille(DIES_ALONE_PER_MILLE)) {
-                    stage.cluster.died(&process);
+                if context.world.random(|rng| rng.per_mille(DIES_ALONE_PER_MILLE)) {
+                    context.cluster.died(&process);
                 }
-                let (stage, client) = (Arc::clone(stage), Arc::clone(client));
-                Arc::clone(&stage.world).after(down_ms.min(left_ms), move || client.start(&stage));
+                let (context, client) = (Arc::clone(context), Arc::clone(client));
+                Arc::clone(&context.world).after(down_ms.min(left_ms), move || client.start(&context));
             }
         }
-        Blow::SlowStore { by_ms, for_ms } => {
-            stage.guarded.slow_down(by_ms);
-            let guarded = Arc::clone(&stage.guarded);
-            stage.world.after(for_ms.min(left_ms), move || guarded.speed_up(by_ms));
+        Fault::SlowStore { by_ms, for_ms } => {
+            context.protected.slow_down(by_ms);
+            let protected = Arc::clone(&context.protected);
+            context.world.after(for_ms.min(left_ms), move || protected.speed_up(by_ms));
         }
-        _ => stage.cluster.strike(&blow),
+        _ => context.cluster.strike(&fault),
     }
 }
 

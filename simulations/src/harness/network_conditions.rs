@@ -1,75 +1,75 @@
-//! [`Weather`]: what is wrong with the network just now. For clusters of every level.
+//! [`NetworkConditions`]: what is wrong with the network just now. For clusters of every level.
 
-use crate::plan::{Air, Blow, Way};
+use crate::plan::{Direction, Fault, NetworkProfile};
 
 /// What is wrong with the network just now.
 #[derive(Debug)]
-pub struct Weather {
-    usual: Air,
-    calm: bool,
-    blows: Vec<(u64, Blow)>,
-    blows_ever: u64,
+pub struct NetworkConditions {
+    usual: NetworkProfile,
+    ended: bool,
+    faults: Vec<(u64, Fault)>,
+    faults_ever: u64,
 }
 
-impl Weather {
+impl NetworkConditions {
     /// Nothing in particular yet.
     #[must_use]
-    pub const fn new(usual: Air) -> Self {
-        Self { usual, calm: false, blows: Vec::new(), blows_ever: 0 }
+    pub const fn new(usual: NetworkProfile) -> Self {
+        Self { usual, ended: false, faults: Vec::new(), faults_ever: 0 }
     }
 
-    /// A blow begins; returns what ends it.
-    pub fn begin(&mut self, blow: Blow) -> u64 {
-        self.blows_ever += 1;
-        self.blows.push((self.blows_ever, blow));
-        self.blows_ever
+    /// A fault begins; returns what ends it.
+    pub fn begin(&mut self, fault: Fault) -> u64 {
+        self.faults_ever += 1;
+        self.faults.push((self.faults_ever, fault));
+        self.faults_ever
     }
 
-    /// A blow ends.
+    /// A fault ends.
     pub fn end(&mut self, number: u64) {
-        self.blows.retain(|(one, _)| *one != number);
+        self.faults.retain(|(one, _)| *one != number);
     }
 
     /// From now on messages arrive, soon and whole.
-    pub fn calm_down(&mut self) {
-        self.calm = true;
-        self.blows.clear();
+    pub fn end_faults(&mut self) {
+        self.ended = true;
+        self.faults.clear();
     }
 
-    /// The air between a client and a node.
+    /// The network between a client and a node.
     #[must_use]
-    pub fn between(&self, client: u8, node: u8) -> Air {
-        let mut air = self.usual;
-        if self.calm {
-            return Air { tail_per_mille: 0, loss_per_mille: 0, ..air };
+    pub fn between(&self, client: u8, node: u8) -> NetworkProfile {
+        let mut network = self.usual;
+        if self.ended {
+            return NetworkProfile { tail_per_mille: 0, loss_per_mille: 0, ..network };
         }
-        for (_, blow) in &self.blows {
-            match *blow {
-                Blow::Lossy { client: c, node: n, per_mille, .. } if concerns(c, client) && concerns(n, node) => {
-                    air.loss_per_mille += per_mille;
+        for (_, fault) in &self.faults {
+            match *fault {
+                Fault::Lossy { client: c, node: n, per_mille, .. } if concerns(c, client) && concerns(n, node) => {
+                    network.loss_per_mille += per_mille;
                 }
-                Blow::Slow { client: c, node: n, extra_ms, tail_ms, .. }
+                Fault::Slow { client: c, node: n, extra_ms, tail_ms, .. }
                     if concerns(c, client) && concerns(n, node) =>
                 {
-                    air.latency_ms.0 += extra_ms;
-                    air.latency_ms.1 += extra_ms;
-                    air.tail_ms = air.tail_ms.max(tail_ms);
-                    air.tail_per_mille += 200;
+                    network.latency_ms.0 += extra_ms;
+                    network.latency_ms.1 += extra_ms;
+                    network.tail_ms = network.tail_ms.max(tail_ms);
+                    network.tail_per_mille += 200;
                 }
                 _ => {}
             }
         }
-        air
+        network
     }
 
     /// Whether a way is cut; then, whether what is sent arrives after it.
     #[must_use]
-    pub fn cut(&self, client: u8, node: u8, way: Way) -> Option<bool> {
-        self.blows.iter().find_map(|(_, blow)| match *blow {
-            Blow::Cut { client: c, node: n, way: w, arrives_after, .. }
-                if concerns(c, client) && concerns(n, node) && (w == way || w == Way::Both) =>
+    pub fn partition(&self, client: u8, node: u8, direction: Direction) -> Option<bool> {
+        self.faults.iter().find_map(|(_, fault)| match *fault {
+            Fault::Partition { client: c, node: n, direction: w, delivers_after, .. }
+                if concerns(c, client) && concerns(n, node) && (w == direction || w == Direction::Both) =>
             {
-                Some(arrives_after)
+                Some(delivers_after)
             }
             _ => None,
         })

@@ -10,28 +10,28 @@ use redfence::protocol::{FaultKind, Reply, Request, Verb};
 use redfence::{HolderId, LockerId, NodeId, Resource};
 
 use super::clocks::MachineClock;
-use super::link::{Letter, Link, Parcel};
-use super::network_conditions::Weather;
+use super::link::{InFlightBatch, InFlightReply, Link};
+use super::network_conditions::NetworkConditions;
 use super::process::Process;
 use super::server::Server;
 use super::world::{World, lock};
 use crate::invariant::{quiet, reserved_for_the_gone, reserved_for_too_long};
 use crate::mutant::Mutant;
-use crate::plan::{Plan, Terms, Way};
+use crate::plan::{Direction, Plan, Terms};
 
 /// The nodes of one run and the network to them.
 pub struct NodeLevel {
     me: Weak<Self>,
     world: Arc<World>,
     terms: Terms,
-    calm_at_ms: u64,
+    faults_end_ms: u64,
     inner: Mutex<Inner>,
 }
 
 struct Inner {
     servers: Vec<Server>,
     links: Vec<Link>,
-    weather: Weather,
+    conditions: NetworkConditions,
     /// When the first grant of each holder was sent.
     began: HashMap<HolderId, u64>,
     /// Holders whose release was sent.
@@ -40,12 +40,12 @@ struct Inner {
     belated: HashSet<HolderId>,
 }
 
-/// The longest time on the way after the calm.
-const CALM_DELAY_MAX_MS: u64 = 10;
+/// The longest time on the direction after the calm.
+const DELAY_AFTER_FAULTS_MAX_MS: u64 = 10;
 
 /// What is to be done once nothing is locked any more: answers may lead to further requests.
 #[derive(Default)]
-struct Afterwards {
+struct DeferredReplies {
     failed: Vec<(Answer, FaultKind)>,
     /// Whom connections that ended had woken.
     unsubscribed: Vec<(u8, LockerId)>,
@@ -58,12 +58,12 @@ impl NodeLevel {
         let servers = (0..).zip(&plan.nodes).map(|(number, machine)| {
             let clock = MachineClock::new(world, *machine, false);
             let ahead = plan.ahead.get(usize::from(number)).copied().unwrap_or_default();
-            Server::new(world, number, clock, (plan.founding, ahead), resources.to_vec(), mutant)
+            Server::new(world, number, clock, (plan.bootstrap, ahead), resources.to_vec(), mutant)
         });
         let inner = Inner {
             servers: servers.collect(),
             links: Vec::new(),
-            weather: Weather::new(plan.air),
+            conditions: NetworkConditions::new(plan.network),
             began: HashMap::new(),
             released: HashSet::new(),
             belated: HashSet::new(),
@@ -72,7 +72,7 @@ impl NodeLevel {
             me: me.clone(),
             world: Arc::clone(world),
             terms: plan.terms,
-            calm_at_ms: u64::from(plan.calm_at_ms),
+            faults_end_ms: u64::from(plan.faults_end_ms),
             inner: Mutex::new(inner),
         })
     }
@@ -80,10 +80,10 @@ impl NodeLevel {
     /// Sends requests in one message.
     fn send(&self, at: usize, requests: impl IntoIterator<Item = (Request, Answer)>) {
         let now_ms = self.world.now_ms();
-        let mut afterwards = Afterwards::default();
+        let mut deferred = DeferredReplies::default();
         {
             let mut inner = lock(&self.inner);
-            let Inner { servers, links, weather, began, released, .. } = &mut *inner;
+            let Inner { servers, links, conditions, began, released, .. } = &mut *inner;
             let Some(link) = links.get_mut(at) else { return };
             if self.world.is_over() || link.process.is_dead() {
                 drop(inner);
@@ -92,108 +92,114 @@ impl NodeLevel {
             let Some(server) = servers.get(usize::from(link.node)) else { return };
             let timeout_ms = u64::from(self.terms.response_timeout_ms);
             if link.open && link.waits_since_ms().is_some_and(|since_ms| since_ms + timeout_ms <= now_ms) {
-                afterwards.hang_up(link);
+                deferred.hang_up(link);
             }
             if server.up && !link.open {
                 link.dial();
             }
-            let mut turn = Vec::new();
+            let mut accepted = Vec::new();
             for (request, answer) in requests {
                 let holder = request.subject.holder.id();
                 match request.verb {
                     Verb::Grant { .. } => drop(began.entry(holder).or_insert(now_ms)),
                     Verb::Release { .. } => drop(released.insert(holder)),
                     Verb::Extend { .. } if released.contains(&holder) => {
-                        self.world.broken(quiet(&request.subject.holder.to_string(), self.world.now_us()));
+                        self.world.report(quiet(&request.subject.holder.to_string(), self.world.now_us()));
                     }
                     _ => {}
                 }
-                self.world.note(|| tell(link, "->", &request.verb, &request));
+                self.world.note(|| trace_line(link, "->", &request.verb, &request));
                 let is_grant = matches!(request.verb, Verb::Grant { .. });
                 if !server.up {
-                    afterwards.failed.push((answer, FaultKind::Unreachable));
+                    deferred.failed.push((answer, FaultKind::Unreachable));
                 } else if is_grant && link.admitted != Some(link.session) {
-                    afterwards.failed.push((answer, FaultKind::NotJoined));
+                    deferred.failed.push((answer, FaultKind::NotJoined));
                 } else {
-                    turn.push((link.expect(answer, now_ms), request));
+                    accepted.push((link.expect(answer, now_ms), request));
                 }
             }
-            if !turn.is_empty() {
+            if !accepted.is_empty() {
                 let (session, life) = (link.session, server.life);
-                let parcel = Parcel { link: at, session, life, sent_ms: now_ms, turn };
-                self.post(link, weather, parcel, &mut afterwards);
+                let batch = InFlightBatch { link: at, session, life, sent_ms: now_ms, requests: accepted };
+                self.post(link, conditions, batch, &mut deferred);
             }
         }
-        afterwards.finish(self);
+        deferred.finish(self);
     }
 
-    /// Puts a message on its way, or not.
-    fn post(&self, link: &mut Link, weather: &Weather, parcel: Parcel, afterwards: &mut Afterwards) {
-        let air = weather.between(link.process.client, link.node);
+    /// Puts a message on its direction, or not.
+    fn post(
+        &self,
+        link: &mut Link,
+        conditions: &NetworkConditions,
+        batch: InFlightBatch,
+        deferred: &mut DeferredReplies,
+    ) {
+        let network = conditions.between(link.process.client, link.node);
         if link.mute {
             return;
         }
-        match weather.cut(link.process.client, link.node, Way::There) {
-            Some(true) => return link.held_there.push(parcel),
+        match conditions.partition(link.process.client, link.node, Direction::ToNode) {
+            Some(true) => return link.held_requests.push(batch),
             Some(false) => return link.mute = true,
             None => {}
         }
-        let (lost, story) = self.world.throw(|dice| (dice.per_mille(air.loss_per_mille), dice.below(4)));
-        let arrives_ms = self.arrival(link.last_there_ms, air);
+        let (lost, story) = self.world.random(|rng| (rng.per_mille(network.loss_per_mille), rng.below(4)));
+        let arrives_ms = self.arrival(link.last_request_ms, network);
         if !lost {
-            link.last_there_ms = arrives_ms;
-            return self.deliver_at(arrives_ms, parcel);
+            link.last_request_ms = arrives_ms;
+            return self.deliver_at(arrives_ms, batch);
         }
         match story {
             // Silence: nothing of this connection arrives any more.
             0 => link.mute = true,
             // The connection ends, and what was sent is gone with it; or sits in the old socket, and arrives late; or
             // arrives, and only the reply is lost.
-            1 => afterwards.hang_up(link),
+            1 => deferred.hang_up(link),
             2 => {
-                let late_ms = self.world.throw(|dice| dice.skewed(2 * self.terms.ttl_ms));
-                self.deliver_at(arrives_ms + u64::from(late_ms), parcel);
-                afterwards.hang_up(link);
+                let late_ms = self.world.random(|rng| rng.skewed(2 * self.terms.ttl_ms));
+                self.deliver_at(arrives_ms + u64::from(late_ms), batch);
+                deferred.hang_up(link);
             }
             _ => {
-                self.deliver_at(arrives_ms, parcel);
-                afterwards.hang_up(link);
+                self.deliver_at(arrives_ms, batch);
+                deferred.hang_up(link);
             }
         }
     }
 
-    fn arrival(&self, not_before_ms: u64, air: crate::plan::Air) -> u64 {
-        let (low, high) = air.latency_ms;
-        let takes_ms = self.world.throw(|dice| {
-            let tail_ms = if dice.per_mille(air.tail_per_mille) { dice.between(0, air.tail_ms) } else { 0 };
-            dice.between(low, high) + tail_ms
+    fn arrival(&self, not_before_ms: u64, network: crate::plan::NetworkProfile) -> u64 {
+        let (low, high) = network.latency_ms;
+        let takes_ms = self.world.random(|rng| {
+            let tail_ms = if rng.per_mille(network.tail_per_mille) { rng.between(0, network.tail_ms) } else { 0 };
+            rng.between(low, high) + tail_ms
         });
         not_before_ms.max(self.world.now_ms() + u64::from(takes_ms))
     }
 
     /// However late a request is, it does not arrive long after the calm: delays are bounded from then on.
-    fn deliver_at(&self, arrives_ms: u64, parcel: Parcel) {
-        let arrives_ms = arrives_ms.min(self.calm_at_ms.max(self.world.now_ms() + CALM_DELAY_MAX_MS));
-        let (Some(me), tie) = (self.me.upgrade(), tie(parcel.link, arrives_ms)) else { return };
-        self.world.at(arrives_ms, tie, move || me.arrived(parcel));
+    fn deliver_at(&self, arrives_ms: u64, batch: InFlightBatch) {
+        let arrives_ms = arrives_ms.min(self.faults_end_ms.max(self.world.now_ms() + DELAY_AFTER_FAULTS_MAX_MS));
+        let (Some(me), tie) = (self.me.upgrade(), tie(batch.link, arrives_ms)) else { return };
+        self.world.at(arrives_ms, tie, move || me.arrived(batch));
     }
 
     /// A message is there.
-    fn arrived(&self, parcel: Parcel) {
+    fn arrived(&self, batch: InFlightBatch) {
         let mut inner = lock(&self.inner);
-        let Inner { servers, links, weather, belated, .. } = &mut *inner;
-        let Some(link) = links.get_mut(parcel.link) else { return };
+        let Inner { servers, links, conditions, belated, .. } = &mut *inner;
+        let Some(link) = links.get_mut(batch.link) else { return };
         let Some(server) = servers.get_mut(usize::from(link.node)) else { return };
-        if !server.up || server.life != parcel.life {
+        if !server.up || server.life != batch.life {
             return;
         }
         if server.hung > 0 {
-            return server.backlog.push(parcel);
+            return server.backlog.push(batch);
         }
-        let Parcel { link: at, session, sent_ms, turn, .. } = parcel;
+        let InFlightBatch { link: at, session, sent_ms, requests: numbered, .. } = batch;
         let (took_ms, is_present) = (self.world.now_ms() - sent_ms, link.open && link.session == session);
-        let requests: Vec<_> = turn.iter().map(|(_, request)| request.clone()).collect();
-        for ((number, request), mut reply) in turn.into_iter().zip(server.apply_batch(&requests)) {
+        let requests: Vec<_> = numbered.iter().map(|(_, request)| request.clone()).collect();
+        for ((number, request), mut reply) in numbered.into_iter().zip(server.apply_batch(&requests)) {
             if let Reply::Granted { .. } = reply {
                 self.world.count(|seen| seen.late_grants += u64::from(took_ms > u64::from(self.terms.node_timeout_ms)));
                 if let Some(after_ms) = server.evicts_after_ms {
@@ -215,37 +221,38 @@ impl NodeLevel {
                     server.disconnect(locker);
                 }
             }
-            self.world.note(|| tell(link, "==", &reply, &request));
-            self.reply(link, weather, Letter { link: at, session, number, reply });
+            self.world.note(|| trace_line(link, "==", &reply, &request));
+            self.reply(link, conditions, InFlightReply { link: at, session, number, reply });
         }
         let node = link.node;
         if let Some(resource) = server.reserves_for_too_long(&requests) {
-            self.world.broken(reserved_for_too_long(node, resource, self.world.now_us()));
+            self.world.report(reserved_for_too_long(node, resource, self.world.now_us()));
         }
         if let Some(resource) = server.reserves_for_one_that_left(&requests) {
-            self.world.broken(reserved_for_the_gone(node, resource, self.world.now_us()));
+            self.world.report(reserved_for_the_gone(node, resource, self.world.now_us()));
         }
         for wake in server.take_wakes() {
-            self.pass_on(links, weather, node, &wake);
+            self.pass_on(links, conditions, node, &wake);
         }
     }
 
     /// A wake goes over the connection that stands, behind the replies that are on their way; or it is lost.
-    fn pass_on(&self, links: &mut [Link], weather: &Weather, node: u8, wake: &Wake) {
+    fn pass_on(&self, links: &mut [Link], conditions: &NetworkConditions, node: u8, wake: &Wake) {
         let mut links = links.iter_mut().enumerate();
         let its = links.find(|(_, link)| link.node == node && link.open && link.subscribed.contains(&wake.locker));
         if its.is_none() {
-            self.world.broken(reserved_for_the_gone(node, &wake.resource, self.world.now_us()));
+            self.world.report(reserved_for_the_gone(node, &wake.resource, self.world.now_us()));
         }
         let Some((at, link)) = its.filter(|(_, link)| !link.mute) else { return };
         let (client, session) = (link.process.client, link.session);
-        let air = weather.between(client, node);
-        if weather.cut(client, node, Way::Back).is_some() || self.world.throw(|dice| dice.per_mille(air.loss_per_mille))
+        let network = conditions.between(client, node);
+        if conditions.partition(client, node, Direction::ToClient).is_some()
+            || self.world.random(|rng| rng.per_mille(network.loss_per_mille))
         {
             return;
         }
-        let arrives_ms = self.arrival(link.last_back_ms, air);
-        link.last_back_ms = arrives_ms;
+        let arrives_ms = self.arrival(link.last_reply_ms, network);
+        link.last_reply_ms = arrives_ms;
         let (Some(me), wake) = (self.me.upgrade(), wake.clone()) else { return };
         self.world.at(arrives_ms, tie(at, arrives_ms), move || me.woken(at, session, &wake));
     }
@@ -258,56 +265,56 @@ impl NodeLevel {
             }
             _ => return,
         };
-        self.world.count(|seen| seen.notices += listeners.len() as u64);
+        self.world.count(|seen| seen.wakes += listeners.len() as u64);
         listeners.into_iter().for_each(|(id, listener)| listener.woken(id, &wake.resource, wake.after));
     }
 
     /// Puts a reply on its way back, or not.
-    fn reply(&self, link: &mut Link, weather: &Weather, letter: Letter) {
-        if letter.session != link.session || !link.open || link.mute {
+    fn reply(&self, link: &mut Link, conditions: &NetworkConditions, in_flight: InFlightReply) {
+        if in_flight.session != link.session || !link.open || link.mute {
             return;
         }
-        match weather.cut(link.process.client, link.node, Way::Back) {
-            Some(true) => return link.held_back.push(letter),
+        match conditions.partition(link.process.client, link.node, Direction::ToClient) {
+            Some(true) => return link.held_replies.push(in_flight),
             Some(false) => return link.mute = true,
             None => {}
         }
-        let arrives_ms = self.arrival(link.last_back_ms, weather.between(link.process.client, link.node));
-        link.last_back_ms = arrives_ms;
-        let (Some(me), tie) = (self.me.upgrade(), tie(letter.link, arrives_ms)) else { return };
-        self.world.at(arrives_ms, tie, move || me.answered(letter));
+        let arrives_ms = self.arrival(link.last_reply_ms, conditions.between(link.process.client, link.node));
+        link.last_reply_ms = arrives_ms;
+        let (Some(me), tie) = (self.me.upgrade(), tie(in_flight.link, arrives_ms)) else { return };
+        self.world.at(arrives_ms, tie, move || me.answered(in_flight));
     }
 
     /// A reply is there.
-    fn answered(&self, letter: Letter) {
+    fn answered(&self, in_flight: InFlightReply) {
         let answer = {
             let mut inner = lock(&self.inner);
-            let Some(link) = inner.links.get_mut(letter.link) else { return };
-            if link.session != letter.session || !link.open {
+            let Some(link) = inner.links.get_mut(in_flight.link) else { return };
+            if link.session != in_flight.session || !link.open {
                 return;
             }
-            link.answer_to(letter.number)
+            link.answer_to(in_flight.number)
         };
         if let Some(answer) = answer {
-            answer.reply(letter.reply);
+            answer.reply(in_flight.reply);
         }
     }
 
-    /// Some blow to the network has ended: what was held back goes on.
+    /// Some fault to the network has ended: what was held back goes on.
     fn let_go(&self, inner: &mut Inner) {
-        let Inner { links, weather, .. } = inner;
+        let Inner { links, conditions, .. } = inner;
         for link in links {
             let (client, node) = (link.process.client, link.node);
-            if weather.cut(client, node, Way::There).is_none() {
-                for parcel in std::mem::take(&mut link.held_there) {
-                    let arrives_ms = self.arrival(link.last_there_ms, weather.between(client, node));
-                    link.last_there_ms = arrives_ms;
-                    self.deliver_at(arrives_ms, parcel);
+            if conditions.partition(client, node, Direction::ToNode).is_none() {
+                for batch in std::mem::take(&mut link.held_requests) {
+                    let arrives_ms = self.arrival(link.last_request_ms, conditions.between(client, node));
+                    link.last_request_ms = arrives_ms;
+                    self.deliver_at(arrives_ms, batch);
                 }
             }
-            if weather.cut(client, node, Way::Back).is_none() {
-                for letter in std::mem::take(&mut link.held_back) {
-                    self.reply(link, weather, letter);
+            if conditions.partition(client, node, Direction::ToClient).is_none() {
+                for in_flight in std::mem::take(&mut link.held_replies) {
+                    self.reply(link, conditions, in_flight);
                 }
             }
         }
@@ -315,13 +322,13 @@ impl NodeLevel {
 }
 
 /// One process's way to one node.
-struct Road {
+struct NodeProxy {
     level: Arc<NodeLevel>,
     link: usize,
     node: u8,
 }
 
-impl Node for Road {
+impl Node for NodeProxy {
     fn send(&self, request: Request, answer: Answer) {
         self.level.send(self.link, [(request, answer)]);
     }
@@ -352,7 +359,7 @@ impl Node for Road {
     }
 }
 
-impl Afterwards {
+impl DeferredReplies {
     fn hang_up(&mut self, link: &mut Link) {
         let node = link.node;
         self.unsubscribed.extend(std::mem::take(&mut link.subscribed).into_iter().map(|locker| (node, locker)));
@@ -377,7 +384,7 @@ fn tie(link: usize, at_ms: u64) -> u64 {
     1 + (mixed >> 32)
 }
 
-fn tell(link: &Link, sign: &str, what: &dyn std::fmt::Debug, request: &Request) -> String {
+fn trace_line(link: &Link, sign: &str, what: &dyn std::fmt::Debug, request: &Request) -> String {
     let Process { client, life, .. } = &*link.process;
     let holder = request.subject.holder.id();
     format!("c{client}.{life} {sign} n{} {holder:?} {what:?}", link.node)

@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Waker};
 
 use redfence::{BackgroundTask, Spawner};
 
-use super::timeline_event::Glimpse;
+use super::timeline_event::TimelineEvent;
 use super::world::{World, lock};
 
 /// A client's process.
@@ -45,7 +45,7 @@ impl Process {
         self.standing.fetch_add(1, Ordering::Relaxed);
         let (client, from_us) = (self.client, self.world.now_us());
         let to_us = from_us + u64::from(for_ms) * 1_000;
-        self.world.glimpse(|| Glimpse::Stands { client, from_us, to_us });
+        self.world.timeline_event(|| TimelineEvent::Paused { client, from_us, to_us });
         self.world.disturbed(client, Some(for_ms));
         let process = Arc::clone(self);
         self.world.after(for_ms, move || process.resume());
@@ -88,9 +88,9 @@ impl Process {
 }
 
 /// The way to the process for a locker that it runs.
-pub struct TasksOf(pub Arc<Process>);
+pub struct ProcessSpawner(pub Arc<Process>);
 
-impl Spawner for TasksOf {
+impl Spawner for ProcessSpawner {
     fn spawn(&self, task: BackgroundTask) {
         tokio::spawn(Gated { process: Arc::clone(&self.0), task });
     }

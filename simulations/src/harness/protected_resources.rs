@@ -1,17 +1,17 @@
-//! [`Guarded`]: the resources that the locks protect, each with the shipped verifier in front.
+//! [`ProtectedResources`]: the resources that the locks protect, each with the shipped verifier in front.
 
 use std::sync::{Arc, Mutex};
 
 use redfence::verifier::{MemoryStore, Rule};
 use redfence::{FencingToken, Resource};
 
-use super::timeline_event::Glimpse;
+use super::timeline_event::TimelineEvent;
 use super::world::{World, lock};
 use crate::history::Record;
 use crate::mutant::Mutant;
 
 /// The resources that the locks protect.
-pub(super) struct Guarded {
+pub(super) struct ProtectedResources {
     world: Arc<World>,
     resources: Vec<Resource>,
     store: MemoryStore,
@@ -19,7 +19,7 @@ pub(super) struct Guarded {
     check_then_write: bool,
 }
 
-impl Guarded {
+impl ProtectedResources {
     /// Resources that nobody has written to.
     #[must_use]
     pub(super) fn new(world: &Arc<World>, resources: Vec<Resource>, mutant: Option<Mutant>) -> Arc<Self> {
@@ -48,7 +48,7 @@ impl Guarded {
         let wait_ms = flight_ms + *lock(&self.slow_ms);
         let at_us = self.world.now_us();
         let arrives_us = at_us + u64::from(wait_ms) * 1_000;
-        self.world.glimpse(|| Glimpse::Sent { client, resource, token, at_us, arrives_us });
+        self.world.timeline_event(|| TimelineEvent::Sent { client, resource, token, at_us, arrives_us });
         self.world.after(wait_ms, move || me.arrived(resource, token));
     }
 
@@ -56,7 +56,7 @@ impl Guarded {
         let Some(name) = self.resources.get(usize::from(resource)) else { return };
         if self.check_then_write {
             let passed = self.store.write(name, token, Rule::AcceptEqual, || ()).is_ok();
-            let (me, later_ms) = (Arc::clone(self), self.world.throw(|dice| dice.skewed(50)));
+            let (me, later_ms) = (Arc::clone(self), self.world.random(|rng| rng.skewed(50)));
             return self.world.after(later_ms, move || me.judged(resource, token, passed));
         }
         // Check and write are one step: nothing comes between.

@@ -1,4 +1,4 @@
-//! [`Stage`]: what all clients of a run share, and when the run is over.
+//! [`RunContext`]: what all clients of a run share, and when the run is over.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,31 +10,31 @@ use tokio::sync::Notify;
 
 use super::cluster::Cluster;
 use super::process::Process;
-use super::protected_resources::Guarded;
+use super::protected_resources::ProtectedResources;
 use super::world::{World, lock};
 use crate::mutant::Mutant;
-use crate::plan::{Act, End, Plan, Turn};
+use crate::plan::{End, Operation, Plan, Section};
 
 /// What all clients of a run share.
-pub(super) struct Stage {
+pub(super) struct RunContext {
     pub(super) world: Arc<World>,
     pub(super) plan: Plan,
     pub(super) mutant: Option<Mutant>,
     pub(super) resources: Vec<Resource>,
     pub(super) cluster: Arc<dyn Cluster>,
-    pub(super) guarded: Arc<Guarded>,
-    calm: AtomicBool,
+    pub(super) protected: Arc<ProtectedResources>,
+    have_ended: AtomicBool,
     /// Wakes in the order in which they wait; a watch channel would wake in an order of its own chance.
-    calmed: Notify,
+    faults_ended: Notify,
     busy: Mutex<BTreeSet<u8>>,
 }
 
 /// So many clients try to acquire after the calm.
-const LAST_TURNS: u8 = 2;
+const LAST_SECTIONS: u8 = 2;
 /// Repeated releases come at least this often; after so long without a fault there is no lock of nobody.
 const SWEPT_AFTER_MS: u32 = 4_000;
 
-impl Stage {
+impl RunContext {
     pub(super) fn new(
         world: Arc<World>,
         plan: Plan,
@@ -42,7 +42,7 @@ impl Stage {
         resources: Vec<Resource>,
         cluster: Arc<dyn Cluster>,
     ) -> Arc<Self> {
-        let guarded = Guarded::new(&world, resources.clone(), mutant);
+        let protected = ProtectedResources::new(&world, resources.clone(), mutant);
         let busy = (0..).zip(&plan.clients).map(|(number, _)| number).collect();
         Arc::new(Self {
             world,
@@ -50,42 +50,49 @@ impl Stage {
             mutant,
             resources,
             cluster,
-            guarded,
-            calm: AtomicBool::new(false),
-            calmed: Notify::new(),
+            protected,
+            have_ended: AtomicBool::new(false),
+            faults_ended: Notify::new(),
             busy: Mutex::new(busy),
         })
     }
 
     /// All faults have ended.
-    pub(super) fn calm_down(&self) {
+    pub(super) fn end_faults(&self) {
         self.world.note(|| "calm".to_owned());
-        self.cluster.heal();
-        self.calm.store(true, Ordering::Relaxed);
-        self.calmed.notify_waiters();
+        self.cluster.end_faults();
+        self.have_ended.store(true, Ordering::Relaxed);
+        self.faults_ended.notify_waiters();
     }
 
-    pub(super) fn is_calm(&self) -> bool {
-        self.calm.load(Ordering::Relaxed)
+    pub(super) fn have_faults_ended(&self) -> bool {
+        self.have_ended.load(Ordering::Relaxed)
     }
 
     /// How long it is until all faults have ended. Nobody stands still for longer.
     pub(super) fn left_ms(&self) -> u32 {
-        let left_ms = u64::from(self.plan.calm_at_ms).saturating_sub(self.world.now_ms());
+        let left_ms = u64::from(self.plan.faults_end_ms).saturating_sub(self.world.now_ms());
         u32::try_from(left_ms).unwrap_or_default()
     }
 
-    pub(super) async fn calm(&self) {
-        while !self.is_calm() {
-            self.calmed.notified().await;
+    pub(super) async fn until_faults_end(&self) {
+        while !self.have_faults_ended() {
+            self.faults_ended.notified().await;
         }
     }
 
     /// What a client does after the calm, if anything.
-    pub(super) fn last_turn(&self, client: u8) -> Option<Turn> {
-        let acts = vec![Act::Write { stall_ms: 0, flight_ms: 0 }];
-        let (end, wait_ms) = (End::Release { cancel_ms: None }, self.plan.heals_within_ms());
-        (client < LAST_TURNS).then_some(Turn { think_ms: 0, resource: 0, wait_ms, cancel_ms: None, acts, end })
+    pub(super) fn last_section(&self, client: u8) -> Option<Section> {
+        let operations = vec![Operation::Write { stall_ms: 0, flight_ms: 0 }];
+        let (end, wait_ms) = (End::Release { cancel_ms: None }, self.plan.recovers_within_ms());
+        (client < LAST_SECTIONS).then_some(Section {
+            think_ms: 0,
+            resource: 0,
+            wait_ms,
+            cancel_ms: None,
+            operations,
+            end,
+        })
     }
 
     /// The nodes as a new locker of `process` sees them.

@@ -7,12 +7,12 @@ use redfence::protocol::{Reply, Request, RunId, Subject, Verb, View};
 use redfence::{Clock as _, Holder, HolderId, Label, LockerId, Resource, Waiter};
 
 use super::clocks::MachineClock;
-use super::link::Parcel;
-use super::timeline_event::Glimpse;
+use super::link::InFlightBatch;
+use super::timeline_event::TimelineEvent;
 use super::world::World;
 use crate::history::{Assumed, Record};
 use crate::mutant::Mutant;
-use crate::plan::{Founding, Memory};
+use crate::plan::{Bootstrap, Memory};
 
 /// One node.
 pub(super) struct Server {
@@ -29,7 +29,7 @@ pub(super) struct Server {
     /// Which run of the server this is.
     pub(super) life: u32,
     /// What came in while it hung.
-    pub(super) backlog: Vec<Parcel>,
+    pub(super) backlog: Vec<InFlightBatch>,
     snapshot: Option<NodeState>,
     /// The greatest counter that it ever had, for each resource.
     highest: Vec<u64>,
@@ -48,20 +48,20 @@ impl Server {
         world: &Arc<World>,
         number: u8,
         clock: Arc<MachineClock>,
-        (founding, ahead): (Founding, u8),
+        (bootstrap, ahead): (Bootstrap, u8),
         resources: Vec<Resource>,
         mutant: Option<Mutant>,
     ) -> Self {
         let now = clock.wall();
         let long_ago = redfence::WallTime::from_unix_us(now.unix_us().saturating_sub(86_400_000_000));
-        let state = match founding {
+        let state = match bootstrap {
             // Long ago: as long as counters are close to the clock, nobody draws blocks.
-            Founding::Done => NodeState::founded(run_id(number, 0), long_ago),
-            Founding::JustStarted => NodeState::started(run_id(number, 0), now),
-            Founding::UpForLong => NodeState::started(run_id(number, 0), long_ago),
+            Bootstrap::Done => NodeState::founded(run_id(number, 0), long_ago),
+            Bootstrap::JustStarted => NodeState::started(run_id(number, 0), now),
+            Bootstrap::LongUptime => NodeState::started(run_id(number, 0), long_ago),
         };
         let mut state = state;
-        if founding == Founding::Done {
+        if bootstrap == Bootstrap::Done {
             for resource in &resources {
                 state.set_counter(resource.slot(), state.counter(resource.slot()) + u64::from(ahead));
             }
@@ -99,7 +99,7 @@ impl Server {
                     self.flushed = false;
                     self.world.count(|seen| seen.rests += u64::from(!settlement.rest.is_zero()));
                 }
-                (Verb::Wake { .. }, _) => self.world.count(|seen| seen.wakes += 1),
+                (Verb::Wake { .. }, _) => self.world.count(|seen| seen.activations += 1),
                 _ => {}
             }
             self.watch_counters(&request.verb);
@@ -188,7 +188,7 @@ impl Server {
         let (joined, awake) = self.standing();
         let rests = joined && !awake;
         if rests != std::mem::replace(&mut self.drawn.1, rests) {
-            self.world.glimpse(|| Glimpse::Rests { node, rests, at_us });
+            self.world.timeline_event(|| TimelineEvent::Rests { node, rests, at_us });
         }
         for (at, resource) in (0..).zip(0..self.resources.len()) {
             let lock = self.view(resource).filter(|_| self.up).and_then(|view| {
@@ -202,7 +202,7 @@ impl Server {
             if *drawn != lock {
                 drawn.clone_from(&lock);
                 let (holder, expires_us) = lock.map_or((None, at_us), |(holder, until)| (Some(holder), until));
-                self.world.glimpse(|| Glimpse::Lock { node, resource: at, holder, at_us, expires_us });
+                self.world.timeline_event(|| TimelineEvent::Lock { node, resource: at, holder, at_us, expires_us });
             }
         }
     }

@@ -1,4 +1,4 @@
-//! [`Glimpse`]: what a picture of a run shows beyond leases and writes. No promise is judged by it.
+//! [`TimelineEvent`]: what a picture of a run shows beyond leases and writes. No promise is judged by it.
 
 use redfence::FencingToken;
 
@@ -6,9 +6,9 @@ use crate::history::Micros;
 
 /// Something to be drawn.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Glimpse {
+pub enum TimelineEvent {
     /// A client's process stands still.
-    Stands {
+    Paused {
         /// Which client.
         client: u8,
         /// From when on.

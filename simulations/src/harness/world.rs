@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use redfence::{Clock as _, Resource, TokioClock, WallTime};
 
-use super::timeline_event::Glimpse;
+use super::timeline_event::TimelineEvent;
 use crate::history::{Assumed, History, Record};
 use crate::invariant::{Coverage, Disturbance, Violation, Wait, endless};
-use crate::seeded_rng::Dice;
+use crate::seeded_rng::SeededRng;
 
 /// 2026-01-01: every wall clock starts around here.
 pub const WALL_AT_START: WallTime = WallTime::from_unix_ms(1_767_225_600_000);
@@ -27,14 +27,14 @@ type Event = Box<dyn FnOnce() + Send>;
 /// The time of a run, what is due when, its chance, and what is written down.
 pub struct World {
     clock: TokioClock,
-    agenda: Mutex<Agenda>,
-    dice: Mutex<Dice>,
-    book: Mutex<Book>,
+    queue: Mutex<EventQueue>,
+    rng: Mutex<SeededRng>,
+    log: Mutex<RunLog>,
     traced: bool,
 }
 
 #[derive(Default)]
-struct Agenda {
+struct EventQueue {
     due: BinaryHeap<Reverse<Entry>>,
     entries_ever: u64,
     waker: Option<Waker>,
@@ -49,7 +49,7 @@ struct Entry {
 
 /// What was written down.
 #[derive(Default)]
-pub struct Book {
+pub struct RunLog {
     /// Leases and writes.
     pub history: History,
     /// How often what happened.
@@ -63,7 +63,7 @@ pub struct Book {
     /// Everything, line by line, where that is wanted.
     pub trace: String,
     /// What a picture shows, where the trace is wanted.
-    pub glimpses: Vec<Glimpse>,
+    pub timeline_events: Vec<TimelineEvent>,
 }
 
 impl World {
@@ -72,9 +72,9 @@ impl World {
     pub fn new(seed: u64, traced: bool) -> Arc<Self> {
         Arc::new(Self {
             clock: TokioClock::starting_at(WALL_AT_START),
-            agenda: Mutex::default(),
-            dice: Mutex::new(Dice::of(seed)),
-            book: Mutex::default(),
+            queue: Mutex::default(),
+            rng: Mutex::new(SeededRng::from_seed(seed)),
+            log: Mutex::default(),
             traced,
         })
     }
@@ -93,15 +93,15 @@ impl World {
 
     /// Lets `event` happen at a time. Of what happens at one time, the lower tie comes first, then the older.
     pub fn at(&self, at_ms: u64, tie: u64, event: impl FnOnce() + Send + 'static) {
-        let mut agenda = lock(&self.agenda);
-        if agenda.over {
+        let mut queue = lock(&self.queue);
+        if queue.over {
             return;
         }
-        agenda.entries_ever += 1;
-        let key = (at_ms, tie, agenda.entries_ever);
-        let is_first = agenda.due.peek().is_none_or(|Reverse(first)| key < first.key);
-        agenda.due.push(Reverse(Entry { key, event: Box::new(event) }));
-        if let (true, Some(waker)) = (is_first, &agenda.waker) {
+        queue.entries_ever += 1;
+        let key = (at_ms, tie, queue.entries_ever);
+        let is_first = queue.due.peek().is_none_or(|Reverse(first)| key < first.key);
+        queue.due.push(Reverse(Entry { key, event: Box::new(event) }));
+        if let (true, Some(waker)) = (is_first, &queue.waker) {
             waker.wake_by_ref();
         }
     }
@@ -119,18 +119,18 @@ impl World {
             loop {
                 let now_ms = self.now_ms();
                 let next_ms = {
-                    let mut agenda = lock(&self.agenda);
-                    if agenda.over {
+                    let mut queue = lock(&self.queue);
+                    if queue.over {
                         return Poll::Ready(());
                     }
-                    let next_ms = agenda.due.peek().map(|Reverse(entry)| entry.key.0);
+                    let next_ms = queue.due.peek().map(|Reverse(entry)| entry.key.0);
                     match next_ms {
                         Some(next_ms) if next_ms <= now_ms => {
-                            let entry = agenda.due.pop();
-                            drop(agenda);
+                            let entry = queue.due.pop();
+                            drop(queue);
                             at_once = if at_once.0 == now_ms { (now_ms, at_once.1 + 1) } else { (now_ms, 0) };
                             if at_once.1 > EVENTS_MAX {
-                                self.broken(endless(EVENTS_MAX, self.now_us()));
+                                self.report(endless(EVENTS_MAX, self.now_us()));
                                 self.stop();
                                 return Poll::Ready(());
                             }
@@ -140,7 +140,7 @@ impl World {
                             continue;
                         }
                         _ => {
-                            agenda.waker = Some(context.waker().clone());
+                            queue.waker = Some(context.waker().clone());
                             next_ms
                         }
                     }
@@ -161,11 +161,11 @@ impl World {
 
     /// The run is over: nothing happens any more.
     pub fn stop(&self) {
-        let mut agenda = lock(&self.agenda);
-        agenda.over = true;
-        let due = std::mem::take(&mut agenda.due);
-        let waker = agenda.waker.take();
-        drop(agenda);
+        let mut queue = lock(&self.queue);
+        queue.over = true;
+        let due = std::mem::take(&mut queue.due);
+        let waker = queue.waker.take();
+        drop(queue);
         // What is dropped may answer, and so ask for more.
         drop(due);
         if let Some(waker) = waker {
@@ -176,18 +176,18 @@ impl World {
     /// Whether the run is over.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        lock(&self.agenda).over
+        lock(&self.queue).over
     }
 
-    /// Throws the dice.
-    pub fn throw<T>(&self, throw: impl FnOnce(&mut Dice) -> T) -> T {
-        throw(&mut lock(&self.dice))
+    /// Throws the rng.
+    pub fn random<T>(&self, draw: impl FnOnce(&mut SeededRng) -> T) -> T {
+        draw(&mut lock(&self.rng))
     }
 
     /// Writes a record down.
     pub fn record(&self, record: Record) {
         self.note(|| serde_json::to_string(&record).unwrap_or_default());
-        lock(&self.book).history.records.push(record);
+        lock(&self.log).history.records.push(record);
     }
 
     /// From now on a promise is not given.
@@ -198,39 +198,39 @@ impl World {
     /// A client has waited, from a time until now, and was served, or not.
     pub fn waited(&self, client: u8, resource: &Resource, since_us: u64, served: bool) {
         let wait = Wait { client, resource: resource.to_string(), since_us, until_us: self.now_us(), served };
-        lock(&self.book).waits.push(wait);
+        lock(&self.log).waits.push(wait);
     }
 
     /// A client stands still from now on, for a while; or, without an end, has died.
     pub fn disturbed(&self, client: u8, for_ms: Option<u32>) {
         let from_us = self.now_us();
         let until_us = for_ms.map(|ms| from_us + u64::from(ms) * 1_000);
-        lock(&self.book).disturbances.push(Disturbance { client, from_us, until_us });
+        lock(&self.log).disturbances.push(Disturbance { client, from_us, until_us });
     }
 
     /// Counts something.
     pub fn count(&self, what: impl FnOnce(&mut Coverage)) {
-        what(&mut lock(&self.book).seen);
+        what(&mut lock(&self.log).seen);
     }
 
     /// A promise was broken; the first counts.
-    pub fn broken(&self, violation: Violation) {
-        lock(&self.book).violation.get_or_insert(violation);
+    pub fn report(&self, violation: Violation) {
+        lock(&self.log).violation.get_or_insert(violation);
     }
 
     /// Writes a line of the trace, where one is wanted.
     pub fn note(&self, line: impl FnOnce() -> String) {
         if self.traced {
             let line = format!("{:>6} {}\n", self.now_ms(), line());
-            lock(&self.book).trace.push_str(&line);
+            lock(&self.log).trace.push_str(&line);
         }
     }
 
     /// Notes what a picture shows, where the trace is wanted.
-    pub fn glimpse(&self, glimpse: impl FnOnce() -> Glimpse) {
+    pub fn timeline_event(&self, timeline_event: impl FnOnce() -> TimelineEvent) {
         if self.traced {
-            let glimpse = glimpse();
-            lock(&self.book).glimpses.push(glimpse);
+            let timeline_event = timeline_event();
+            lock(&self.log).timeline_events.push(timeline_event);
         }
     }
 
@@ -242,8 +242,8 @@ impl World {
 
     /// Everything that was written down.
     #[must_use]
-    pub fn take_book(&self) -> Book {
-        std::mem::take(&mut lock(&self.book))
+    pub fn take_log(&self) -> RunLog {
+        std::mem::take(&mut lock(&self.log))
     }
 }
 

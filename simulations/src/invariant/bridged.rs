@@ -42,7 +42,7 @@ pub(super) fn bridged(history: &History, stays: &[Stay]) -> Option<Violation> {
         (!vanished_early(lease)).then(|| Violation {
             promise: Promise::E,
             at_us: other.returned_us,
-            story: format!(
+            description: format!(
                 "{} was extended until {}, although {} was returned at {}",
                 name(lease),
                 at(lease.valid_until_us),

@@ -23,6 +23,6 @@ pub fn clean(found: &[Leftover], at_us: Micros) -> Option<Violation> {
     found.iter().find(|leftover| !leftover.excused).map(|Leftover { node, holder, .. }| Violation {
         promise: Promise::Clean,
         at_us,
-        story: format!("node {node} still has a lock of {holder}, who has given it up"),
+        description: format!("node {node} still has a lock of {holder}, who has given it up"),
     })
 }

@@ -48,7 +48,7 @@ pub(super) fn exclusive(history: &History, stays: &[Stay]) -> Option<Violation> 
         Violation {
             promise: Promise::X,
             at_us: second.returned_us,
-            story: format!(
+            description: format!(
                 "{} believed until {}, and {} was returned at {}",
                 name(first),
                 at(first.until_us),

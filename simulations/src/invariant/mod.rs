@@ -100,12 +100,12 @@ pub struct Violation {
     /// When it showed.
     pub at_us: Micros,
     /// What happened.
-    pub story: String,
+    pub description: String,
 }
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} at {}: {}", self.promise, at(self.at_us), self.story)
+        write!(f, "{} at {}: {}", self.promise, at(self.at_us), self.description)
     }
 }
 

@@ -28,7 +28,7 @@ pub(super) fn ordered(history: &History, stays: &[Stay]) -> Option<Violation> {
                 return Some(Violation {
                     promise: Promise::T2,
                     at_us: stay.returned_us,
-                    story: format!(
+                    description: format!(
                         "{} began at {}, after {} was returned at {}",
                         name(stay),
                         at(stay.began_us),

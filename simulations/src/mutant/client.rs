@@ -22,16 +22,16 @@ pub(crate) fn mutated(mutant: Option<Mutant>, world: &Arc<World>, terms: Terms, 
             | Mutant::UnknownIsGranted
             | Mutant::UnknownNotReleased
             | Mutant::ExtendAfterRelease
-            | Mutant::NoticeIsGrant),
+            | Mutant::WakeIsGrant),
         ) => {
             let world = Arc::clone(world);
-            Arc::new(Road { mutant, world, terms, node, known: Arc::default(), listeners: Mutex::default() })
+            Arc::new(MutantNode { mutant, world, terms, node, known: Arc::default(), listeners: Mutex::default() })
         }
         _ => node,
     }
 }
 
-struct Road {
+struct MutantNode {
     mutant: Mutant,
     world: Arc<World>,
     terms: Terms,
@@ -52,7 +52,7 @@ struct Known {
     woken: BTreeSet<Resource>,
 }
 
-impl Node for Road {
+impl Node for MutantNode {
     fn send(&self, request: Request, answer: Answer) {
         let holder = request.subject.holder.id();
         // Whoever listens in knows the node anyway.
@@ -60,7 +60,7 @@ impl Node for Road {
         match (self.mutant, request.verb.clone()) {
             (Mutant::NoSeal, Verb::Seal { .. }) => answer.reply(Reply::Sealed),
             (Mutant::GrantTwice, Verb::Grant { ttl, block, .. }) => {
-                let late_ms = self.world.throw(|dice| dice.skewed(2 * self.terms.ttl_ms));
+                let late_ms = self.world.random(|rng| rng.skewed(2 * self.terms.ttl_ms));
                 self.node.send(request.clone(), answer);
                 let (node, again) = (
                     Arc::clone(&self.node),
@@ -81,7 +81,7 @@ impl Node for Road {
                     Arc::new(Confirmed { holder, known: Arc::clone(&self.known), answer: Mutex::new(Some(answer)) });
                 self.node.send(request, Answer::to(inbox, id, verb.kind()));
             }
-            (Mutant::NoticeIsGrant, verb @ Verb::Grant { .. })
+            (Mutant::WakeIsGrant, verb @ Verb::Grant { .. })
                 if lock(&self.known).woken.remove(&request.subject.resource) =>
             {
                 let inbox = Arc::new(Presumed(Mutex::new(Some(answer))));
@@ -100,7 +100,7 @@ impl Node for Road {
     }
 
     fn listen(&self, id: NodeId, locker: LockerId, listener: Weak<dyn WakeListener>) {
-        if self.mutant != Mutant::NoticeIsGrant {
+        if self.mutant != Mutant::WakeIsGrant {
             return self.node.listen(id, locker, listener);
         }
         let mine: Arc<dyn WakeListener> = Arc::new(Eager { known: Arc::clone(&self.known), listener });

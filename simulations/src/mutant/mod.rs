@@ -54,7 +54,7 @@ pub enum Mutant {
     /// A block of tokens is drawn as a single number, and handed out as a block.
     BlockNotOwned,
     /// Whoever is told of a release takes the lock for granted.
-    NoticeIsGrant,
+    WakeIsGrant,
     /// A lease is handed over to tasks that came after the nodes were asked, and nothing is said about it.
     HandOverToLatecomers,
     /// The next one is not woken, and finds out when the lock would have ended.
@@ -90,7 +90,7 @@ impl Mutant {
         Self::CheckThenWrite,
         Self::LossByReplyOnly,
         Self::BlockNotOwned,
-        Self::NoticeIsGrant,
+        Self::WakeIsGrant,
         Self::HandOverToLatecomers,
         Self::WakeIsLost,
         Self::DeadHeadIsNext,
@@ -120,8 +120,8 @@ impl Mutant {
             | Self::DeadHeadIsNext
             | Self::ReservationWithoutEnd
             | Self::OrdersDiffer
-            | Self::LeaveWakesNobody => Profile::Crowd,
-            _ => Profile::Hell,
+            | Self::LeaveWakesNobody => Profile::Contention,
+            _ => Profile::ManyFaults,
         }
     }
 
@@ -151,7 +151,7 @@ impl Mutant {
             }
             Self::SealWithoutHolder => &[Promise::T1, Promise::T2, Promise::X],
             Self::GrantTwice => &[Promise::T1, Promise::T2, Promise::X, Promise::E, Promise::Clean],
-            Self::ReachableQuorum | Self::UnknownIsGranted | Self::NoticeIsGrant => {
+            Self::ReachableQuorum | Self::UnknownIsGranted | Self::WakeIsGrant => {
                 &[Promise::T1, Promise::T2, Promise::X]
             }
             Self::HandOverToLatecomers => &[Promise::T2],

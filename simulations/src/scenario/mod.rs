@@ -29,7 +29,7 @@ use crate::Mutant;
 use crate::invariant::Promise;
 use crate::plan::Plan;
 
-pub use scenario_run::{Checked, Played, Telling};
+pub use scenario_run::{Checked, ScenarioReport, ScenarioRun};
 
 /// One story.
 #[derive(Debug)]
@@ -41,16 +41,16 @@ pub struct Scenario {
     /// Who wants what, and what goes wrong.
     plan: fn() -> Plan,
     /// What must be seen, beside that every promise holds.
-    musts: &'static [Must],
+    expectations: &'static [Expectation],
     /// What must be seen under the wrong protocol that the story is about, if it is about one.
     short_cut: Option<ShortCut>,
 }
 
 /// Something that must be seen, in a sentence.
 #[derive(Debug)]
-struct Must {
+struct Expectation {
     what: &'static str,
-    holds: fn(&Played) -> bool,
+    holds: fn(&ScenarioRun) -> bool,
 }
 
 /// A wrong protocol, and the promise that it breaks in this story.

@@ -1,4 +1,4 @@
-//! [`Telling`]: a story as it went, under the shipped lock and under the short cut.
+//! [`ScenarioReport`]: a story as it went, under the shipped lock and under the short cut.
 
 use super::{Scenario, ShortCut};
 use crate::harness::Outcome;
@@ -9,7 +9,7 @@ use crate::{Level, Timeline};
 
 /// A story as it went.
 #[derive(Debug)]
-pub struct Telling {
+pub struct ScenarioReport {
     /// Under the shipped lock.
     pub right: Checked,
     /// Under the wrong protocol that the story is about: its name, what it does, and what came of it.
@@ -24,12 +24,12 @@ pub struct Checked {
     /// As a picture.
     pub timeline: Timeline,
     /// What must be seen, and whether it was.
-    pub musts: Vec<(String, bool)>,
+    pub expectations: Vec<(String, bool)>,
 }
 
 /// One run, for the questions that stories ask.
 #[derive(Debug)]
-pub struct Played {
+pub struct ScenarioRun {
     outcome: Outcome,
     stays: Vec<Stay>,
 }
@@ -40,17 +40,18 @@ const SEEDS_MAX: u64 = 200;
 impl Scenario {
     /// Plays the story under the shipped lock, and under the short cut if there is one.
     #[must_use]
-    pub fn play(&self) -> Telling {
+    pub fn play(&self) -> ScenarioReport {
         let plan = self.plan();
-        let played = Played::of(Level::Node.run(&plan, None, true));
-        let mut musts = vec![("every promise holds".to_owned(), played.outcome.violations.is_empty())];
+        let played = ScenarioRun::of(Level::Node.run(&plan, None, true));
+        let mut expectations = vec![("every promise holds".to_owned(), played.outcome.violations.is_empty())];
         if let Err(why) = plan.check() {
-            musts.push((why, false));
+            expectations.push((why, false));
         }
-        musts.extend(self.musts.iter().map(|must| (must.what.to_owned(), (must.holds)(&played))));
+        expectations
+            .extend(self.expectations.iter().map(|expected| (expected.what.to_owned(), (expected.holds)(&played))));
         let timeline = Timeline::of(&plan, &played.outcome);
-        Telling {
-            right: Checked { plan, timeline, musts },
+        ScenarioReport {
+            right: Checked { plan, timeline, expectations },
             short_cut: self.short_cut.as_ref().map(|cut| (cut.mutant.name(), cut.what, self.cut_short(cut))),
         }
     }
@@ -69,11 +70,11 @@ impl Scenario {
         // Others may break as well; the story is about this one.
         outcome.violations.sort_by_key(|violation| violation.promise != *breaks);
         let timeline = Timeline::of(&plan, &outcome);
-        Checked { plan, timeline, musts: vec![(format!("{breaks} is broken"), seed.is_some())] }
+        Checked { plan, timeline, expectations: vec![(format!("{breaks} is broken"), seed.is_some())] }
     }
 }
 
-impl Telling {
+impl ScenarioReport {
     /// Whether everything was seen that must be.
     #[must_use]
     pub fn holds(&self) -> bool {
@@ -85,11 +86,11 @@ impl Checked {
     /// Whether everything was seen that must be.
     #[must_use]
     pub fn holds(&self) -> bool {
-        self.musts.iter().all(|(_, seen)| *seen)
+        self.expectations.iter().all(|(_, seen)| *seen)
     }
 }
 
-impl Played {
+impl ScenarioRun {
     fn of(outcome: Outcome) -> Self {
         let stays = outcome.history.stays();
         Self { outcome, stays }

@@ -1,11 +1,11 @@
-//! [`Lane`]: one direction of a connection. What goes into it comes out in the same order, or not at all.
+//! [`ByteChannel`]: one direction of a connection. What goes into it comes out in the same order, or not at all.
 
 use std::collections::VecDeque;
 use std::fmt;
 
 /// One direction of a connection.
 #[derive(Default)]
-pub(super) struct Lane {
+pub(super) struct ByteChannel {
     /// What is on its way.
     pub(super) queue: VecDeque<Segment>,
     /// What waits for the end of a cut.
@@ -24,7 +24,7 @@ pub(super) enum Segment {
     Reset,
 }
 
-impl Lane {
+impl ByteChannel {
     /// When something arrives that would arrive at `at_ms` if nothing were in front of it.
     pub(super) fn arrives_ms(&mut self, at_ms: u64) -> u64 {
         self.last_ms = self.last_ms.max(at_ms);

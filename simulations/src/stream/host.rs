@@ -1,4 +1,4 @@
-//! [`Machine`]: one server of the farm, its clock, and the account of what promises rely on.
+//! [`Host`]: one server of the farm, its clock, and the account of what promises rely on.
 
 use std::sync::Arc;
 
@@ -10,10 +10,10 @@ use redfence::{Clock as _, Resource, Waiter, WallTime};
 use super::server::{Memory, Server, Snapshot};
 use crate::harness::{MachineClock, World};
 use crate::history::{Assumed, Record};
-use crate::plan::{self, Founding, Terms};
+use crate::plan::{self, Bootstrap, Terms};
 
-/// One server and its machine.
-pub struct Machine {
+/// One server and its host.
+pub struct Host {
     number: u8,
     world: Arc<World>,
     /// The server itself.
@@ -47,24 +47,24 @@ pub struct Machine {
 /// How long a server has been up that is up for long.
 const LONG_US: u64 = 86_400_000_000;
 
-impl Machine {
+impl Host {
     /// A server as a plan has it.
     #[must_use]
     pub fn new(
         world: &Arc<World>,
         number: u8,
         clock: Arc<MachineClock>,
-        (founding, ahead, terms): (Founding, u8, Terms),
+        (bootstrap, ahead, terms): (Bootstrap, u8, Terms),
         resources: &[Resource],
     ) -> Self {
         let now = clock.wall();
-        let started = match founding {
-            Founding::JustStarted => now,
-            Founding::Done | Founding::UpForLong => WallTime::from_unix_us(now.unix_us().saturating_sub(LONG_US)),
+        let started = match bootstrap {
+            Bootstrap::JustStarted => now,
+            Bootstrap::Done | Bootstrap::LongUptime => WallTime::from_unix_us(now.unix_us().saturating_sub(LONG_US)),
         };
         let server = Server::new(Arc::<MachineClock>::clone(&clock), run_id(number, 0), started);
         let prefix = Prefix::default();
-        if founding == Founding::Done {
+        if bootstrap == Bootstrap::Done {
             server.found(u64::from(terms.max_ttl_ms));
             for resource in resources.iter().filter(|_| ahead > 0) {
                 server.execute(&["INCRBY", &prefix.counter(resource), &ahead.to_string()]);
@@ -73,7 +73,7 @@ impl Machine {
         let unused = (0..Resource::SLOTS).find(|slot| resources.iter().all(|resource| resource.slot() != *slot));
         let reference = format!("{{{}:{}}}:token", prefix.as_str(), unused.unwrap_or_default());
         let key = |key: String| Bytes::from(key);
-        let mut machine = Self {
+        let mut host = Self {
             number,
             world: Arc::clone(world),
             server,
@@ -93,8 +93,8 @@ impl Machine {
             flushed: false,
             lingers: false,
         };
-        machine.started_at = machine.number_at(&machine.reference.clone());
-        machine
+        host.started_at = host.number_at(&host.reference.clone());
+        host
     }
 
     /// Looks at what a server has just done, and notes what promises rely on. Returns which

@@ -1,7 +1,7 @@
 //! The stream level: the real Redis client and the shipped scripts over a network of bytes, with virtual servers.
 //!
 //! ```text
-//!   Redlock ──▶ RedisNode ──▶ redis crate ──▶ Socket ──▶ Wire ──▶ Server ──▶ the shipped .lua files
+//!   Redlock ──▶ RedisNode ──▶ redis crate ──▶ Socket ──▶ ByteNetwork ──▶ Server ──▶ the shipped .lua files
 //! ```
 //!
 //! [`StreamLevel`] is a [`Cluster`](crate::harness::Cluster): plans, clients and invariants are the farm's.
@@ -11,7 +11,7 @@
 //! | the locker, the courier and its reconnecting, the redis crate in both versions of the protocol, the shipped scripts | time, the network, the server around the scripts, `run_id`, uptime, wall clocks |
 //!
 //! The server is held to a real one by `tests/replies.rs`, and to the node state by `tests/stream_contract.rs`. Chance
-//! comes from the plan's seed alone: the dice of the world decide latency, cuts and breaks; they seed the jitter of
+//! comes from the plan's seed alone: the rng of the world decide latency, cuts and breaks; they seed the jitter of
 //! redials as well. An interpreter is used again by later runs on its thread, and nothing in it can be changed by a script;
 //! `math.random`, which draws on the process, is not there. Nothing iterates over a hash map.
 //!
@@ -26,7 +26,7 @@ mod mutant;
 pub mod server;
 mod socket;
 
-pub use byte_network::Wire;
-pub use host::{Machine, run_id};
+pub use byte_network::ByteNetwork;
+pub use host::{Host, run_id};
 pub use level::StreamLevel;
-pub use socket::Road;
+pub use socket::ProcessDialer;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use redfence::node::Node;
 use redfence::{HolderId, Resource};
 
-use super::{Afterwards, Inner, NodeLevel, Road, tie};
+use super::{DeferredReplies, Inner, NodeLevel, NodeProxy, tie};
 use crate::harness::cluster::Cluster;
 use crate::harness::link::Link;
 use crate::harness::lock;
@@ -13,7 +13,7 @@ use crate::harness::process::Process;
 use crate::harness::server::Server;
 use crate::history::Assumed;
 use crate::invariant::Leftover;
-use crate::plan::{Blow, Memory, Way};
+use crate::plan::{Direction, Fault, Memory};
 
 impl Cluster for NodeLevel {
     fn open(&self, process: &Arc<Process>) -> Vec<Arc<dyn Node>> {
@@ -24,54 +24,54 @@ impl Cluster for NodeLevel {
             .map(|node| {
                 let link = inner.links.len();
                 inner.links.push(Link::new(process, node));
-                Arc::new(Road { level: Arc::clone(&me), link, node }) as Arc<dyn Node>
+                Arc::new(NodeProxy { level: Arc::clone(&me), link, node }) as Arc<dyn Node>
             })
             .collect()
     }
 
     fn died(&self, process: &Arc<Process>) {
         let mut inner = lock(&self.inner);
-        let Inner { links, weather, .. } = &mut *inner;
+        let Inner { links, conditions, .. } = &mut *inner;
         let its = links.iter().enumerate().filter(|(_, link)| Arc::ptr_eq(&link.process, process));
         for (at, link) in its.filter(|(_, link)| link.open && !link.mute) {
-            if weather.cut(process.client, link.node, Way::There).is_none() {
-                let ends_ms = self.arrival(link.last_there_ms, weather.between(process.client, link.node));
+            if conditions.partition(process.client, link.node, Direction::ToNode).is_none() {
+                let ends_ms = self.arrival(link.last_request_ms, conditions.between(process.client, link.node));
                 let Some(me) = self.me.upgrade() else { return };
                 self.world.at(ends_ms, tie(at, ends_ms), move || me.ended(at));
             }
         }
     }
 
-    fn strike(&self, blow: &Blow) {
-        match *blow {
-            Blow::Lossy { for_ms, .. } | Blow::Slow { for_ms, .. } | Blow::Cut { for_ms, .. } => {
-                let number = lock(&self.inner).weather.begin(*blow);
+    fn strike(&self, fault: &Fault) {
+        match *fault {
+            Fault::Lossy { for_ms, .. } | Fault::Slow { for_ms, .. } | Fault::Partition { for_ms, .. } => {
+                let number = lock(&self.inner).conditions.begin(*fault);
                 self.when(for_ms, move |me| {
                     let mut inner = lock(&me.inner);
-                    inner.weather.end(number);
+                    inner.conditions.end(number);
                     me.let_go(&mut inner);
                 });
             }
-            Blow::Hang { node, for_ms } => self.hang(node, for_ms),
-            Blow::Crash { node, down_ms, memory } => self.crash(node, down_ms, memory),
-            Blow::Snapshot { node } => self.with_server(node, Server::keep_snapshot),
-            Blow::Flush { node } => self.with_server(node, Server::flush),
-            Blow::DropCounter { node, resource } => self.with_server(node, |server| server.drop_counter(resource)),
-            Blow::Evict { node, resource } => self.with_server(node, |server| server.evict(resource)),
-            Blow::Evicting { node, after_ms, for_ms } => {
+            Fault::Hang { node, for_ms } => self.hang(node, for_ms),
+            Fault::Crash { node, down_ms, memory } => self.crash(node, down_ms, memory),
+            Fault::Snapshot { node } => self.with_server(node, Server::keep_snapshot),
+            Fault::Flush { node } => self.with_server(node, Server::flush),
+            Fault::DropCounter { node, resource } => self.with_server(node, |server| server.drop_counter(resource)),
+            Fault::Evict { node, resource } => self.with_server(node, |server| server.evict(resource)),
+            Fault::Evicting { node, after_ms, for_ms } => {
                 self.with_server(node, |server| server.evicts_after_ms = Some(after_ms));
                 self.when(for_ms, move |me| me.with_server(node, |server| server.evicts_after_ms = None));
             }
-            Blow::NodeClock { node, by_ms } => self.with_server(node, |server| server.step_clock(by_ms)),
-            Blow::Pause { .. } | Blow::Reboot { .. } | Blow::ClientClock { .. } | Blow::SlowStore { .. } => {}
+            Fault::NodeClock { node, by_ms } => self.with_server(node, |server| server.step_clock(by_ms)),
+            Fault::Pause { .. } | Fault::Reboot { .. } | Fault::ClientClock { .. } | Fault::SlowStore { .. } => {}
         }
         self.watch_memory();
         lock(&self.inner).servers.iter_mut().for_each(Server::draw);
     }
 
-    fn heal(&self) {
+    fn end_faults(&self) {
         let mut inner = lock(&self.inner);
-        inner.weather.calm_down();
+        inner.conditions.end_faults();
         self.let_go(&mut inner);
     }
 
@@ -91,13 +91,13 @@ impl Cluster for NodeLevel {
 
     fn reaches(&self, client: u8, node: u8) -> bool {
         let inner = lock(&self.inner);
-        let is_cut = |way| inner.weather.cut(client, node, way).is_some();
+        let is_cut = |direction| inner.conditions.partition(client, node, direction).is_some();
         let serves = inner.servers.get(usize::from(node)).is_some_and(|server| server.up && server.hung == 0);
-        serves && !is_cut(Way::There) && !is_cut(Way::Back)
+        serves && !is_cut(Direction::ToNode) && !is_cut(Direction::ToClient)
     }
 
     fn close(&self) {
-        // Answers know their lockers, and these know the way here.
+        // Answers know their lockers, and these know the direction here.
         let links = std::mem::take(&mut lock(&self.inner).links);
         drop(links);
     }
@@ -110,13 +110,13 @@ impl Cluster for NodeLevel {
 impl NodeLevel {
     /// A node ends: so do the connections to it.
     fn crash(&self, node: u8, down_ms: u32, memory: Memory) {
-        let mut afterwards = Afterwards::default();
+        let mut deferred = DeferredReplies::default();
         {
             let mut inner = lock(&self.inner);
             let Inner { servers, links, .. } = &mut *inner;
             let Some(server) = servers.get_mut(usize::from(node)).filter(|server| server.up) else { return };
             server.end(memory);
-            links.iter_mut().filter(|link| link.node == node).for_each(|link| afterwards.hang_up(link));
+            links.iter_mut().filter(|link| link.node == node).for_each(|link| deferred.hang_up(link));
             self.when(down_ms, move |me| {
                 if let Some(server) = lock(&me.inner).servers.get_mut(usize::from(node)) {
                     server.start_again(memory);
@@ -125,7 +125,7 @@ impl NodeLevel {
                 me.watch_memory();
             });
         }
-        afterwards.finish(self);
+        deferred.finish(self);
     }
 
     /// A node learns that the connection of a process that died has ended.
@@ -154,15 +154,15 @@ impl NodeLevel {
             if server.hung == 0 {
                 let backlog = std::mem::take(&mut server.backlog);
                 drop(inner);
-                backlog.into_iter().for_each(|parcel| me.arrived(parcel));
+                backlog.into_iter().for_each(|batch| me.arrived(batch));
             }
         });
     }
 
-    /// Does something when a blow has lasted for a while, at the calm at the latest.
+    /// Does something when a fault has lasted for a while, at the calm at the latest.
     fn when(&self, for_ms: u32, event: impl FnOnce(&Self) + Send + 'static) {
         let Some(me) = self.me.upgrade() else { return };
-        let ends_ms = (self.world.now_ms() + u64::from(for_ms)).min(self.calm_at_ms);
+        let ends_ms = (self.world.now_ms() + u64::from(for_ms)).min(self.faults_end_ms);
         self.world.at(ends_ms, 0, move || event(&me));
     }
 
