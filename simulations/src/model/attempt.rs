@@ -3,8 +3,10 @@
 use redfence::protocol::{Acquire, Continuity, Extend, Footprint, Reply, Verb, View};
 use redfence::{FencingToken, Moment, NodeId, NodeSet};
 
+use super::derived::Derived;
+use super::kind::RequestKind;
 use super::oracle::Oracle;
-use super::state::{Aside, World};
+use super::state::World;
 
 /// One attempt and, once it is won, its lease.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -26,7 +28,7 @@ pub(super) struct Attempt {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Phase {
     /// Waits for replies to its grants and seals.
-    Acquiring(Box<Acquire>, Aside<Oracle>),
+    Acquiring(Box<Acquire>, Derived<Oracle>),
     /// Believes in its lease.
     Holding(Lease),
     /// Believes in its lease and waits for replies to its extension, before whose beginning that token was the greatest.
@@ -70,17 +72,8 @@ pub(super) struct Mail {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Echo {
     pub(super) round: u8,
-    pub(super) kind: Kind,
+    pub(super) kind: RequestKind,
     pub(super) reply: Reply,
-}
-
-/// What a reply replies to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) enum Kind {
-    Grant,
-    Seal,
-    Extend,
-    Release,
 }
 
 impl Attempt {
@@ -116,14 +109,14 @@ impl Attempt {
         };
         for line in &mut self.lines {
             line.replies.retain(|echo| match echo.kind {
-                Kind::Grant => grants,
-                Kind::Seal => seals,
-                Kind::Extend => round == Some(echo.round),
-                Kind::Release => false,
+                RequestKind::Grant => grants,
+                RequestKind::Seal => seals,
+                RequestKind::Extend => round == Some(echo.round),
+                RequestKind::Release => false,
             });
             // Where locks do not end by time, an extension that nobody waits for changes nothing.
             if !world.locks_last() {
-                line.requests.retain(|mail| mail.kind() != Kind::Extend || round == Some(mail.round));
+                line.requests.retain(|mail| mail.kind() != RequestKind::Extend || round == Some(mail.round));
             }
         }
     }
@@ -167,13 +160,8 @@ impl Line {
 }
 
 impl Mail {
-    pub(super) const fn kind(&self) -> Kind {
-        match self.verb {
-            Verb::Grant { .. } => Kind::Grant,
-            Verb::Seal { .. } => Kind::Seal,
-            Verb::Extend { .. } => Kind::Extend,
-            _ => Kind::Release,
-        }
+    pub(super) const fn kind(&self) -> RequestKind {
+        RequestKind::of(&self.verb)
     }
 }
 

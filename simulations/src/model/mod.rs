@@ -21,6 +21,8 @@
 
 mod action;
 mod attempt;
+mod derived;
+mod kind;
 mod mutant;
 mod oracle;
 mod promise;

@@ -6,7 +6,8 @@ use std::time::Duration;
 use redfence::protocol::{Acquire, Continuity, ExtendStep, Fault, FaultKind, Reply, Step, Verb, Win};
 use redfence::{Moment, NodeId};
 
-use super::attempt::{Attempt, Kind, Lease, Phase, counted_as};
+use super::attempt::{Attempt, Lease, Phase, counted_as};
+use super::kind::RequestKind;
 use super::state::{State, TICK, World};
 use super::{Mutant, Violation};
 
@@ -24,7 +25,7 @@ impl World {
         let line = attempt.lines.get_mut(node.index())?;
         line.replies.clear();
         line.requests.iter_mut().for_each(|mail| mail.orphan = true);
-        let kind = if matches!(attempt.phase, Phase::Extending(..)) { Kind::Extend } else { Kind::Grant };
+        let kind = if matches!(attempt.phase, Phase::Extending(..)) { RequestKind::Extend } else { RequestKind::Grant };
         self.take_in(state, id, node, kind, Reply::Failed(Fault::new(FaultKind::ConnectionLost, "")))
     }
 
@@ -48,10 +49,10 @@ impl World {
         Some(())
     }
 
-    fn take_in(&self, state: &mut State, id: usize, node: NodeId, kind: Kind, reply: Reply) -> Option<()> {
+    fn take_in(&self, state: &mut State, id: usize, node: NodeId, kind: RequestKind, reply: Reply) -> Option<()> {
         let now = state.moment();
         let attempt = Arc::make_mut(state.attempts.get_mut(id)?);
-        if kind == Kind::Grant {
+        if kind == RequestKind::Grant {
             attempt.note_grant(self, node, &reply, now);
         }
         let (mut step, mut untimely, mut extended) = (Step::Wait, None, None);
@@ -66,7 +67,7 @@ impl World {
                     step = pretend_sealed(machine, step, now);
                 }
             }
-            Phase::Extending(lease, machine, newest) if kind == Kind::Extend => {
+            Phase::Extending(lease, machine, newest) if kind == RequestKind::Extend => {
                 match machine.reply(counted, reply, now) {
                     ExtendStep::Wait => {}
                     ExtendStep::Lost(_) => attempt.phase = Phase::Holding(*lease),

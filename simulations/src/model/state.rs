@@ -1,6 +1,5 @@
 //! [`State`]: everything that is, at one moment; [`World`]: what does not change.
 
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +8,7 @@ use redfence::protocol::{COUNTER_MIN, Quorum, Reply, Request, RunId, Subject, Te
 use redfence::{FencingToken, Holder, HolderId, Label, Moment, NodeId, Resource, WallTime};
 
 use super::attempt::{Attempt, Phase};
+use super::derived::Derived;
 use super::setup::{Setup, Time};
 use super::{Mutant, Violation};
 
@@ -49,7 +49,7 @@ pub(super) struct Server {
     /// The greatest number that it issued before it forgot; its clock is not behind it.
     pub(super) issued: u64,
     /// Whose lock it had after the last arrival.
-    pub(super) occupant: Aside<Option<usize>>,
+    pub(super) occupant: Derived<Option<usize>>,
 }
 
 impl World {
@@ -86,7 +86,7 @@ impl World {
         let server = |above: &u64| {
             let mut node = NodeState::founded(run(0), wall(0));
             node.set_counter(self.resource.slot(), COUNTER_MIN + above);
-            Arc::new(Server { node, runs: 0, issued: 0, occupant: Aside(None) })
+            Arc::new(Server { node, runs: 0, issued: 0, occupant: Derived(None) })
         };
         let servers = spread.iter().map(server).collect();
         State { ticks: 0, restarts: 0, servers, attempts: Vec::new(), broken: None }
@@ -163,20 +163,4 @@ fn wall(ticks: u8) -> WallTime {
 /// The identity of one run of a node.
 pub(super) const fn run(runs: u8) -> RunId {
     RunId::from_bytes([runs; 20])
-}
-
-/// What is left out of a state's hash and comparison because it follows from the rest.
-#[derive(Debug, Clone)]
-pub(super) struct Aside<T>(pub(super) T);
-
-impl<T> PartialEq for Aside<T> {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
-impl<T> Eq for Aside<T> {}
-
-impl<T> Hash for Aside<T> {
-    fn hash<H: Hasher>(&self, _: &mut H) {}
 }

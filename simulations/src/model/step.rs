@@ -10,9 +10,11 @@ use redfence::protocol::{
 };
 use redfence::{NodeId, NodeSet, WallTime};
 
-use super::attempt::{Attempt, Kind, Line, Phase};
+use super::attempt::{Attempt, Line, Phase};
+use super::derived::Derived;
+use super::kind::RequestKind;
 use super::oracle::Oracle;
-use super::state::{Aside, Server, State, TERMS, World, run};
+use super::state::{Server, State, TERMS, World, run};
 use super::{Action, Mutant, Setup};
 
 impl World {
@@ -57,7 +59,7 @@ impl World {
             lines: vec![Line::default(); self.setup.nodes],
             footprint: Footprint::asked(reach),
             heard: NodeSet::EMPTY,
-            phase: Phase::Acquiring(Box::new(machine), Aside(Oracle::new(quorum))),
+            phase: Phase::Acquiring(Box::new(machine), Derived(Oracle::new(quorum))),
         };
         attempt.send(reach, 0, &Verb::Grant { ttl: TERMS.ttl, floor, block: self.setup.block, waits: None });
         state.attempts.push(Arc::new(attempt));
@@ -72,8 +74,8 @@ impl World {
         let mail = line.requests.get(at)?.clone();
         // Every other attempt has its grants repeated: enough to break T1, and few enough to search.
         let is_first_of_two =
-            self.is(Mutant::GrantTwice) && id.is_multiple_of(2) && mail.kind() == Kind::Grant && !line.repeated;
-        let is_repeated = line.repeated && mail.kind() == Kind::Grant;
+            self.is(Mutant::GrantTwice) && id.is_multiple_of(2) && mail.kind() == RequestKind::Grant && !line.repeated;
+        let is_repeated = line.repeated && mail.kind() == RequestKind::Grant;
         if is_first_of_two {
             line.repeated = true;
         } else {
