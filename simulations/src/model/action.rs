@@ -7,7 +7,8 @@ use redfence::{NodeId, NodeSet};
 use super::Mutant;
 use super::attempt::{Attempt, Lease, Phase};
 use super::setup::Time;
-use super::state::{Server, State, World};
+use super::state::{Server, State};
+use super::world::World;
 
 /// One thing that happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use redfence::{FencingToken, Moment, NodeId, NodeSet};
 use super::derived::Derived;
 use super::kind::RequestKind;
 use super::oracle::Oracle;
-use super::state::World;
+use super::world::World;
 
 /// One attempt and, once it is won, its lease.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -6,10 +6,12 @@ use std::time::Duration;
 use redfence::protocol::{Acquire, Continuity, ExtendStep, Fault, FaultKind, Reply, Step, Verb, Win};
 use redfence::{Moment, NodeId};
 
+use super::Mutant;
 use super::attempt::{Attempt, Lease, Phase, counted_as};
 use super::kind::RequestKind;
-use super::state::{State, TICK, World};
-use super::{Mutant, Violation};
+use super::state::State;
+use super::violation::Violation;
+use super::world::{TICK, World};
 
 impl World {
     /// A reply arrives.

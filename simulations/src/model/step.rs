@@ -14,7 +14,8 @@ use super::attempt::{Attempt, Line, Phase};
 use super::derived::Derived;
 use super::kind::RequestKind;
 use super::oracle::Oracle;
-use super::state::{Server, State, TERMS, World, run};
+use super::state::{Server, State, run};
+use super::world::{TERMS, World};
 use super::{Action, Mutant, Setup};
 
 impl World {

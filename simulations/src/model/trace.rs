@@ -3,11 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use redfence::protocol::{COUNTER_MIN, Reply, Verb};
+use redfence::protocol::{Reply, Verb};
 use redfence::{NodeId, NodeSet};
 
 use super::attempt::{Attempt, Echo, Mail, Phase};
-use super::state::{Server, State, World};
+use super::names::{name, number};
+use super::state::{Server, State};
+use super::world::World;
 use super::{Action, Mutant};
 
 /// The steps from a beginning to an end, in words.
@@ -250,15 +252,4 @@ fn list(nodes: NodeSet) -> String {
         Some((last, first)) => format!("{} and {last}", first.join(", ")),
         None => "nobody".to_owned(),
     }
-}
-
-/// A, B, C; numbers where letters end.
-pub(super) fn name(attempt: usize) -> String {
-    let letter = u8::try_from(attempt).ok().filter(|at| *at < 26).map(|at| char::from(b'A' + at));
-    letter.map_or_else(|| format!("attempt {attempt}"), String::from)
-}
-
-/// A counter or a token as people like it: from where counters start.
-pub(super) const fn number(counter: u64) -> u64 {
-    counter.saturating_sub(COUNTER_MIN)
 }

@@ -2,8 +2,10 @@
 
 use redfence::NodeId;
 
-use super::process::{Back, Mail, Phase, Process};
-use super::state::{State, World};
+use super::message::{Back, Mail};
+use super::process::{Phase, Process};
+use super::state::State;
+use super::world::World;
 use super::{Mutant, Setup};
 
 /// One thing that happens.

@@ -34,7 +34,9 @@
 //!   section. Nobody comes back from the dead, or goes on: that is one whose mail was late.
 
 mod action;
+mod message;
 mod mutant;
+mod names;
 mod process;
 mod progress;
 mod promise;
@@ -44,11 +46,14 @@ mod setup;
 mod state;
 mod step;
 mod trace;
+mod violation;
+mod world;
 
 pub use action::Action;
 pub use mutant::Mutant;
-pub use promise::Broken;
 pub use search::{Found, search};
 pub use setup::Setup;
-pub use state::{State, World};
+pub use state::State;
 pub use trace::Story;
+pub use violation::Broken;
+pub use world::World;

@@ -3,11 +3,12 @@
 use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
 
-use redfence::protocol::{Contender, Next, Reply, Waits};
-use redfence::{Moment, NodeSet};
+use redfence::protocol::{Contender, Waits};
+use redfence::{Moment, NodeId, NodeSet};
 
+use super::message::{Back, Mail};
 use super::round::Round;
-use super::state::{LONG, NOW};
+use super::world::{LONG, NOW};
 
 /// One process.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -51,25 +52,6 @@ pub(super) struct Line {
     pub(super) ended: bool,
 }
 
-/// On its way to a node. Names tell attempts apart.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum Mail {
-    Grant(usize, Option<Waits>),
-    Release(usize, Next),
-    Leave,
-    /// The connection ends.
-    End,
-}
-
-/// On its way to a process.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum Back {
-    /// To the grant of an attempt.
-    Reply(usize, Reply),
-    /// The lock is reserved for it; or will be to be had, when the reservation of another has ended.
-    Wake { now: bool },
-}
-
 /// A contender. Two that differ by the lengths of their pauses alone are one.
 #[derive(Debug, Clone)]
 pub(super) struct Sleeper {
@@ -86,6 +68,20 @@ impl Process {
     /// Whether it does anything at all.
     pub(super) const fn moves(&self) -> bool {
         !self.stands_still && !matches!(self.phase, Phase::Dead)
+    }
+
+    /// Whether it has the lock.
+    pub(super) const fn holds(&self) -> bool {
+        matches!(self.phase, Phase::Holding(_))
+    }
+
+    /// Puts messages on their way.
+    pub(super) fn send(&mut self, mail: impl IntoIterator<Item = (NodeId, Mail)>) {
+        for (node, mail) in mail {
+            if let Some(line) = self.lines.get_mut(node.index()) {
+                line.there.push_back(mail);
+            }
+        }
     }
 
     /// Whether it wants the lock, and lives.

@@ -5,7 +5,8 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::PoisonError;
 
 use super::Action;
-use super::state::{State, World};
+use super::state::State;
+use super::world::World;
 
 /// A process that lives and waits and is not served, if from `state` on mail is delivered, holders release and timers ring: one way
 /// of many, which is enough for it to be no dead end. States that were passed on the way to the end are remembered.

@@ -3,8 +3,8 @@
 use redfence::protocol::{Acquire, Footprint, Next, Reply, Step, Tells, View};
 use redfence::{NodeId, NodeSet};
 
-use super::process::{Mail, Process};
-use super::state::{NOW, World};
+use super::message::Mail;
+use super::world::NOW;
 
 /// One attempt: its machine while it is undecided, and where its locks are.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -90,49 +90,5 @@ impl Round {
 
     const fn release(&self, next: Next) -> Mail {
         Mail::Release(self.name, next)
-    }
-}
-
-impl Process {
-    pub(super) fn send(&mut self, mail: impl IntoIterator<Item = (NodeId, Mail)>) {
-        for (node, mail) in mail {
-            if let Some(line) = self.lines.get_mut(node.index()) {
-                line.there.push_back(mail);
-            }
-        }
-    }
-}
-
-impl World {
-    /// A name for the next attempt of a process: one that is on no node, in no mail and in nobody's mind.
-    pub(super) fn free_name(&self, state: &super::State, process: usize) -> usize {
-        let on_nodes = |name| self.ids().any(|node| self.taken_by(state, node) == Some((process, name)));
-        let of_process = |name| {
-            let Some(is) = state.processes.get(process) else { return false };
-            let sent = |mail: &Mail| matches!(mail, Mail::Grant(one, _) | Mail::Release(one, _) if *one == name);
-            let replied =
-                |back: &super::process::Back| matches!(back, super::process::Back::Reply(one, _) if *one == name);
-            is.lines.iter().any(|line| line.there.iter().any(sent) || line.back.iter().any(replied))
-                || is.round().is_some_and(|round| round.name == name)
-        };
-        let met = |name: usize| {
-            let bit = self.bit(process, name);
-            state.processes.iter().any(|other| other.round().is_some_and(|round| round.met & bit != 0))
-        };
-        let told = |name| {
-            let names_it = |back: &super::process::Back| match back {
-                super::process::Back::Reply(_, Reply::Refused(view)) => {
-                    view.occupant.as_deref().and_then(|value| self.named(value)) == Some((process, name))
-                }
-                _ => false,
-            };
-            state.processes.iter().any(|other| other.lines.iter().any(|line| line.back.iter().any(names_it)))
-        };
-        let is_free = |name: &usize| !on_nodes(*name) && !of_process(*name) && !met(*name) && !told(*name);
-        (0..super::state::NAMES).find(is_free).unwrap_or_default()
-    }
-
-    pub(super) const fn bit(&self, process: usize, name: usize) -> u32 {
-        1 << (process * super::state::NAMES + name)
     }
 }

@@ -8,9 +8,11 @@ use redfence::protocol::{
 use redfence::{Moment, NodeId, NodeSet, Waiter};
 use std::time::Duration;
 
-use super::process::{Back, Line, Mail, Phase, Process, Sleeper};
+use super::message::{Back, Mail};
+use super::process::{Line, Phase, Process, Sleeper};
 use super::round::Round;
-use super::state::{CHANCE, NOW, State, TERMS, WALL, World};
+use super::state::State;
+use super::world::{CHANCE, NOW, TERMS, WALL, World};
 use super::{Action, Broken, Mutant};
 
 impl World {

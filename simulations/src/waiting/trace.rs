@@ -4,7 +4,8 @@ use std::fmt;
 
 use redfence::NodeId;
 
-use super::process::{Back, Mail, Phase};
+use super::message::{Back, Mail};
+use super::process::Phase;
 use super::{Action, State, World};
 use redfence::protocol::{Next, Reply};
 

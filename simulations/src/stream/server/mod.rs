@@ -6,6 +6,8 @@
 //!                        └── lua ◀──┘
 //! ```
 //!
+//! One circle of imports is inherent: scripts call commands, and commands run scripts.
+//!
 //! What is here is what redfence asks of a server, in full: `tests/replies.rs` compares it byte for byte with a real one.
 //! Not here: replication, transactions, ACLs, eviction, persistence (a crash says what is left), cjson and cmsgpack.
 
@@ -15,6 +17,7 @@ mod double;
 mod lua;
 mod lua_error;
 mod lua_value;
+mod output;
 mod resp;
 mod sorted_set;
 mod store;
@@ -26,6 +29,7 @@ use redfence::protocol::RunId;
 use redfence::{Clock, Resource, WallTime};
 
 use self::core::{Core, DATABASES};
+pub use self::output::Output;
 use self::store::{Keyspace, Value};
 
 /// A server on a virtual machine. Clones are the same server.
@@ -43,15 +47,6 @@ const RECORD: &str = "redfence:node";
 /// One connection, as the server counts them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ClientId(u64);
-
-/// Something that a server does to a connection.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Output {
-    /// It writes these bytes.
-    Bytes(Vec<u8>),
-    /// It closes it.
-    HangUp,
-}
 
 /// All that a server has in memory, as a snapshot on disk would have it.
 #[derive(Clone)]
