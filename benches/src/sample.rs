@@ -19,7 +19,7 @@ pub(crate) struct Sample {
     pub(crate) longest_wait_ms: f64,
     /// Sections of the task or process that had the fewest, of that which had the most: 1 is fair. Of all rounds the least.
     pub(crate) fairness: f64,
-    /// Sections of whoever had the fewest, of an equal share. Of all rounds the least.
+    /// Sections of the task with the fewest, as a part of an equal share. The least of all rounds.
     pub(crate) least_share: f64,
     /// Sections that came to nothing, in all rounds.
     pub(crate) failed: f64,
@@ -64,7 +64,7 @@ impl Sample {
         }
     }
 
-    /// What whoever had the fewest had, of an equal share.
+    /// The sections of the task with the fewest, as a part of an equal share.
     pub(crate) fn least_share(sections: &[u64]) -> f64 {
         let (least, total) = (sections.iter().min().copied().unwrap_or_default(), sections.iter().sum::<u64>());
         if total > 0 { (least * sections.len() as u64) as f64 / total as f64 } else { 0.0 }

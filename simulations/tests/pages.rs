@@ -11,7 +11,7 @@ use serde_json::Value;
 #[test]
 fn a_calm_run_is_drawn_as_its_timeline_has_it() {
     let folder = tempfile::tempdir().unwrap();
-    let (page, timeline) = replay(folder.path(), &["--seed", "3", "--profile", "calm"], true);
+    let (page, timeline) = replay(folder.path(), &["--seed", "3", "--profile", "healthy"], true);
     let dom = browse(folder.path(), &page, "1");
     assert_is_drawn(&dom, &timeline);
     assert!(!dom.contains("class=\"frame\""), "a promise is framed that was not broken");

@@ -14,7 +14,7 @@ fn a_plan_that_cannot_be_run_is_refused_with_a_sentence() {
     let rows = [
         (plan(), None),
         (Plan::of(0), Some("0 nodes, 0 clients")),
-        (plan().fault(2_001, Fault::Flush { node: 0 }), Some("comes after the calm")),
+        (plan().fault(2_001, Fault::Flush { node: 0 }), Some("comes after the end of all faults")),
         (plan().fault(0, Fault::Hang { node: 0, for_ms: 600_001 }), Some("600001 ms are too long")),
         (Plan::of(3).client([Section::after(0).work(u32::MAX)]), Some("are too long")),
         (endless, Some("are too long")),
@@ -70,7 +70,7 @@ fn a_crowd_does_not_keep_itself_awake() {
     assert_eq!(asked.count(), 0, "those who wait ask nobody while they know who stands in the way");
 }
 
-/// Plans that the farm found and shrank, each named after what it broke.
+/// Plans that simulations found and shrank, each named after what it broke.
 #[test]
 fn what_once_broke_a_promise_breaks_none_any_more() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/plans");

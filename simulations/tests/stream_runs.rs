@@ -16,7 +16,7 @@ use simulations::{Level, Mutant, Plan, Profile, Scale};
 #[test]
 fn a_seed_gives_the_same_trace_in_two_processes() {
     let folder = tempfile::tempdir().unwrap();
-    for profile in ["calm", "hell"] {
+    for profile in ["healthy", "many-faults"] {
         let traces = ["one", "two"].map(|name| {
             let file = folder.path().join(format!("{profile}-{name}"));
             let mut command = Command::new(env!("CARGO_BIN_EXE_simulations"));
@@ -75,7 +75,7 @@ fn wrong_scripts_fall() {
         Mutant::WakeIsLost,
         Mutant::DeadHeadIsNext,
         Mutant::ReservationWithoutEnd,
-        Mutant::LeaveWakesNobody,
+        Mutant::LeaveIgnored,
     ] {
         let falls = |seed| {
             let plan = Plan::draw(seed, mutant.profile(), Scale::default());

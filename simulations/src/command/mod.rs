@@ -1,6 +1,6 @@
 //! The commands, one a file.
 
-/// A line to standard output. Whoever reads may have gone away, as `head` does.
+/// A line to standard output. The reader may have closed it, as `head` does.
 macro_rules! say {
     ($($what:tt)*) => {{
         let _ = std::io::Write::write_fmt(&mut std::io::stdout(), format_args!("{}\n", format_args!($($what)*)));
@@ -83,10 +83,10 @@ fn within(seeds: Range<u64>) -> Result<Range<u64>, String> {
     if seeds.end <= END_MAX { Ok(seeds) } else { Err(format!("seeds go up to {END_MAX}")) }
 }
 
-/// How many threads, unless told.
-pub(crate) fn jobs(told: Option<u8>) -> usize {
+/// How many threads: as given, or one for each core.
+pub(crate) fn jobs(given: Option<u8>) -> usize {
     let machine = || std::thread::available_parallelism().map_or(1, usize::from);
-    told.map_or_else(machine, usize::from)
+    given.map_or_else(machine, usize::from)
 }
 
 /// A bar with rate and time left, where standard error is a terminal.

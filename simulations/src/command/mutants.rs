@@ -11,7 +11,7 @@ use simulations::{Campaign, Fallen, Level, Mutant, Scale};
 use super::jobs;
 use super::model::Wrong;
 
-/// What `mutants` is told.
+/// The arguments of `mutants`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct MutantsArguments {
     /// One level; all unless given.

@@ -8,10 +8,10 @@ use simulations::scenario::{Checked, Scenario, ScenarioReport};
 
 use super::cannot;
 
-/// What `scenario` is told.
+/// The arguments of `scenario`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ScenarioArguments {
-    /// Which story; `--list` tells their names.
+    /// Which story; `--list` prints their names.
     #[arg(required_unless_present_any = ["all", "list"])]
     name: Option<String>,
     /// All of them: a line for each, and the whole story of those that fail.

@@ -19,7 +19,7 @@ pub(super) struct Belief {
     /// What the mutant that measures from after the replies adds.
     too_long_us: u64,
     first_valid_until_us: u64,
-    /// When the client was told that the lock is gone; the clock needs nobody to tell.
+    /// When the client learned from a reply that the lock is gone.
     told_us: Arc<AtomicU64>,
 }
 
@@ -60,7 +60,7 @@ impl Belief {
         belief
     }
 
-    /// Waits for the end of the lease and notes when it was told.
+    /// Waits for the end of the lease and notes when the client learned of it.
     pub(super) fn watch(&self) -> impl Future<Output = ()> + Send + 'static {
         let (world, handle, told_us) = (Arc::clone(&self.world), self.handle.clone(), Arc::clone(&self.told_us));
         async move {
@@ -70,7 +70,7 @@ impl Belief {
         }
     }
 
-    /// Whether the client may still act. Under the mutant that hears of a loss by replies only, it does not look at its
+    /// Whether the client may still act. Under the mutant that learns of a loss from replies only, it does not look at its
     /// clock.
     pub(super) fn holds(&self) -> bool {
         match (self.mutant, self.handle.check()) {

@@ -117,7 +117,7 @@ impl ClientState {
         self.work(&context, &process, 0, locker).await;
     }
 
-    /// Takes sections that nobody has taken, and the last one after the calm.
+    /// Runs sections that no other task has taken, and one more after the end of the faults.
     async fn work(&self, context: &Arc<RunContext>, process: &Arc<Process>, task: u8, mut locker: Option<Redlock>) {
         let counts_anew = context.mutant == Some(Mutant::ReachableQuorum);
         while !context.have_faults_ended()
@@ -131,7 +131,7 @@ impl ClientState {
         }
         context.until_faults_end().await;
         if self.plan.tasks == 1 {
-            // A locker of one task is made anew after the calm; those that tasks share go on as they are, with all who waited.
+            // A locker of one task is made anew after the faults. Lockers that tasks share stay as they are, with all waiters.
             locker = self.locker(context, process);
         }
         if let Some(section) = context.last_section(self.number)
@@ -139,7 +139,7 @@ impl ClientState {
             && let Err(error) = self.take(context, process, (task, locker), &section).await
             && !process.is_dead()
         {
-            // Everything is well by then: whoever waits is served.
+            // Nothing is wrong any more, so every waiter must be served.
             let who = format!("task {task} of {}", label(process));
             context.world.report(unserved(&who, section.wait_ms, context.world.now_us(), &error));
         }
@@ -185,7 +185,7 @@ impl ClientState {
         }
     }
 
-    /// Takes a turn. An error where there was no lease in the end, and nobody has cancelled it.
+    /// Runs one section. An error if it got no lease and was not cancelled.
     async fn take(
         &self,
         context: &Arc<RunContext>,
@@ -240,7 +240,7 @@ impl ClientState {
         Ok(())
     }
 
-    /// A lease has just been returned. The attempt that won it began with its first grant; whoever was handed it over
+    /// A lease has just been returned. The attempt that won it began with its first grant. A task that took it over
     /// began with the call.
     fn believe(&self, context: &Arc<RunContext>, guard: &Guard, called_us: u64) -> Belief {
         let holder = guard.holder().id();
@@ -281,7 +281,7 @@ impl ClientState {
     }
 }
 
-/// What tells processes apart.
+/// A name for each process.
 fn label(process: &Process) -> String {
     format!("c{}.{}", process.client, process.life)
 }

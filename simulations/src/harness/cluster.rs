@@ -1,6 +1,6 @@
 //! [`Cluster`]: nodes and the network to them, at whatever level.
 //!
-//! The farm knows no more of nodes than this. At the level of the `Node` trait it is [`NodeLevel`](super::NodeLevel).
+//! The harness knows no more of nodes than this. At the level of the `Node` trait it is [`NodeLevel`](super::NodeLevel).
 
 use std::sync::{Arc, Weak};
 
@@ -14,7 +14,7 @@ use crate::plan::Fault;
 
 /// Nodes and the network to them.
 ///
-/// What happens there that promises rely on, it tells the world: `World::record` with `Vanished` when a lock ends early on
+/// It reports to the world what promises rely on: `World::record` with `Vanished` when a lock ends early on
 /// a node that does not rest, `World::void` when a counter went back or everything was forgotten, `World::broken`,
 /// `World::count`.
 pub trait Cluster: Send + Sync {

@@ -20,12 +20,12 @@ pub(super) struct Link {
     /// Which connection this is, from 1; 0 before the first.
     pub(super) session: u64,
     pub(super) open: bool,
-    /// Nothing gets through this connection any more, and nobody is told.
+    /// Nothing gets through this connection any more, and neither end learns of it.
     pub(super) mute: bool,
     pub(super) admitted: Option<u64>,
     pub(super) sessions: watch::Sender<u64>,
     pub(super) pending: VecDeque<Pending>,
-    /// Who takes in wakes, and as which node.
+    /// The listeners that receive wakes, and as which node.
     pub(super) listeners: Vec<(NodeId, LockerId, Weak<dyn WakeListener>)>,
     /// The lockers that are woken over the present connection.
     pub(super) subscribed: BTreeSet<LockerId>,

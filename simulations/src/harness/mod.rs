@@ -1,7 +1,7 @@
-//! The farm: a run of the real locker, guards, renewal, sweeper, roster and verifier, for every plan.
+//! The harness: a run of the real locker, guards, renewal, sweeper, roster and verifier, for every plan.
 //!
 //! ```text
-//!  Plan ──▶ RunContext ── clients (Process: stands still, dies) ── Redlock ── Cluster: network, nodes
+//!  Plan ──▶ RunContext ── clients (Process: pauses, dies)   ── Redlock ── Cluster: network, nodes
 //!             │                                                            │
 //!           World: time, what is due, rng ◀────────────────────────────────┘ ──▶ History ──▶ invariants
 //! ```
@@ -88,7 +88,7 @@ pub fn run_on(build: &Build, plan: &Plan, mutant: Option<Mutant>, traced: bool) 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     let Ok(runtime) = runtime else { return Outcome::default() };
     let ScenarioRun { context, clients, leftovers, ended_us } = runtime.block_on(play(build, plan, mutant, traced));
-    // Guards and lockers go first, and have nobody left to talk to.
+    // Guards and lockers are dropped first; they cannot send any more.
     drop(clients);
     drop(runtime);
     context.cluster.close();
@@ -124,9 +124,9 @@ async fn play(build: &Build, plan: &Plan, mutant: Option<Mutant>, traced: bool) 
         let (context, clients) = (Arc::clone(&context), clients.clone());
         world.at(u64::from(at_ms), 0, move || strike(&context, &clients, fault));
     }
-    let calm = Arc::clone(&context);
-    world.at(u64::from(plan.faults_end_ms), 1, move || calm.end_faults());
-    // Whoever is not done by then never will be; nobody waits for that.
+    let ending = Arc::clone(&context);
+    world.at(u64::from(plan.faults_end_ms), 1, move || ending.end_faults());
+    // A client that is not done by then never will be, so the run ends.
     let over = Arc::clone(&world);
     let ends_ms = u64::from(plan.faults_end_ms) + 2 * u64::from(plan.recovers_within_ms());
     world.at(ends_ms, 0, move || over.stop());
@@ -148,10 +148,10 @@ struct ScenarioRun {
     ended_us: u64,
 }
 
-/// So many processes in a thousand die while their machine goes on, which ends their connections.
+/// How many processes in a thousand die alone. Their machine stays up and ends their connections.
 const DIES_ALONE_PER_MILLE: u32 = 700;
 
-/// A fault strikes; none lasts longer than to the calm.
+/// Injects a fault. None lasts beyond the end of all faults.
 fn strike(context: &Arc<RunContext>, clients: &[Arc<ClientState>], fault: Fault) {
     context.world.note(|| format!("** {fault:?}"));
     let left_ms = context.left_ms();
@@ -170,7 +170,7 @@ fn strike(context: &Arc<RunContext>, clients: &[Arc<ClientState>], fault: Fault)
         Fault::Reboot { client: number, down_ms } => {
             let client = client(number).filter(|_| context.is_busy(number));
             if let Some((client, process)) = client.and_then(|client| Some((client, client.kill()?))) {
-                // Where its machine died with it, no node ever learns of it.
+                // If its machine died with it, no node ever learns of it.
                 if context.world.random(|rng| rng.per_mille(DIES_ALONE_PER_MILLE)) {
                     context.cluster.died(&process);
                 }
@@ -187,7 +187,7 @@ fn strike(context: &Arc<RunContext>, clients: &[Arc<ClientState>], fault: Fault)
     }
 }
 
-/// Locks of processes that died are nobody's business but the clock's.
+/// Locks of processes that died are left out: only their time to live ends them.
 fn of_the_living(locks: Vec<Leftover>, clients: &[Arc<ClientState>]) -> Vec<Leftover> {
     let living: Vec<String> = clients.iter().filter_map(|client| client.label()).collect();
     locks.into_iter().filter(|lock| living.iter().any(|label| lock.holder.ends_with(label.as_str()))).collect()

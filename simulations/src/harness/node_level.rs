@@ -40,7 +40,7 @@ struct Inner {
     belated: HashSet<HolderId>,
 }
 
-/// The longest time on the direction after the calm.
+/// The longest time on the way after the end of the faults.
 const DELAY_AFTER_FAULTS_MAX_MS: u64 = 10;
 
 /// What is to be done once nothing is locked any more: answers may lead to further requests.
@@ -127,7 +127,7 @@ impl NodeLevel {
         deferred.finish(self);
     }
 
-    /// Puts a message on its direction, or not.
+    /// Puts a message on its way, or not.
     fn post(
         &self,
         link: &mut Link,
@@ -177,7 +177,7 @@ impl NodeLevel {
         not_before_ms.max(self.world.now_ms() + u64::from(takes_ms))
     }
 
-    /// However late a request is, it does not arrive long after the calm: delays are bounded from then on.
+    /// However late a request is, it does not arrive long after the end of the faults: delays are bounded from then on.
     fn deliver_at(&self, arrives_ms: u64, batch: InFlightBatch) {
         let arrives_ms = arrives_ms.min(self.faults_end_ms.max(self.world.now_ms() + DELAY_AFTER_FAULTS_MAX_MS));
         let (Some(me), tie) = (self.me.upgrade(), tie(batch.link, arrives_ms)) else { return };

@@ -1,4 +1,4 @@
-//! [`Process`]: a client's process, which may stand still as a whole, or die.
+//! [`Process`]: a client's process, which may pause as a whole, or die.
 //!
 //! Everything that the process does is a task here: its own work, and what its locker does in the background (renewal,
 //! repeated releases, looking at nodes). While it stands still none of them is polled, and time goes on: what fell due
@@ -40,7 +40,7 @@ impl Process {
         })
     }
 
-    /// Stands still from now on, for a while. Pauses overlap.
+    /// Is paused from now on, for a while. Pauses overlap.
     pub fn pause(self: &Arc<Self>, for_ms: u32) {
         self.standing.fetch_add(1, Ordering::Relaxed);
         let (client, from_us) = (self.client, self.world.now_us());
@@ -65,7 +65,7 @@ impl Process {
         self.dead.load(Ordering::Relaxed)
     }
 
-    /// Stands still for a while, called by its own task at a point of its choice.
+    /// Is paused for a while, called by its own task at a point of its choice.
     pub async fn stall(self: &Arc<Self>, ms: u32) {
         if ms > 0 {
             self.pause(ms);
@@ -96,7 +96,7 @@ impl Spawner for ProcessSpawner {
     }
 }
 
-/// A task that is not polled while its process stands still.
+/// A task that is not polled while its process is paused.
 struct Gated {
     process: Arc<Process>,
     task: BackgroundTask,

@@ -20,7 +20,7 @@ pub(super) struct ProtectedResources {
 }
 
 impl ProtectedResources {
-    /// Resources that nobody has written to.
+    /// Resources without any write so far.
     #[must_use]
     pub(super) fn new(world: &Arc<World>, resources: Vec<Resource>, mutant: Option<Mutant>) -> Arc<Self> {
         Arc::new(Self {
@@ -32,17 +32,17 @@ impl ProtectedResources {
         })
     }
 
-    /// Writes wait for so much longer before they are judged, or shorter.
+    /// From now on writes wait longer by `by_ms` before they are judged.
     pub(super) fn slow_down(&self, by_ms: u32) {
         *lock(&self.slow_ms) += by_ms;
     }
 
-    /// Writes wait for so much shorter again.
+    /// From now on writes wait shorter by `by_ms` again.
     pub(super) fn speed_up(&self, by_ms: u32) {
         *lock(&self.slow_ms) -= by_ms;
     }
 
-    /// A client's write is on its way. Nobody waits for it.
+    /// A client's write is on its way. The client does not wait for it.
     pub(super) fn write(self: &Arc<Self>, client: u8, resource: u8, token: FencingToken, flight_ms: u32) {
         let me = Arc::clone(self);
         let wait_ms = flight_ms + *lock(&self.slow_ms);

@@ -29,9 +29,9 @@ pub(super) struct RunContext {
     busy: Mutex<BTreeSet<u8>>,
 }
 
-/// So many clients try to acquire after the calm.
+/// How many clients acquire once more after the end of the faults.
 const LAST_SECTIONS: u8 = 2;
-/// Repeated releases come at least this often; after so long without a fault there is no lock of nobody.
+/// Repeated releases come at least this often; after this time without a fault no lock without a living owner is left.
 const SWEPT_AFTER_MS: u32 = 4_000;
 
 impl RunContext {
@@ -59,7 +59,7 @@ impl RunContext {
 
     /// All faults have ended.
     pub(super) fn end_faults(&self) {
-        self.world.note(|| "calm".to_owned());
+        self.world.note(|| "all faults have ended".to_owned());
         self.cluster.end_faults();
         self.have_ended.store(true, Ordering::Relaxed);
         self.faults_ended.notify_waiters();
@@ -69,7 +69,7 @@ impl RunContext {
         self.have_ended.load(Ordering::Relaxed)
     }
 
-    /// How long it is until all faults have ended. Nobody stands still for longer.
+    /// The time until all faults have ended. No process is paused for longer.
     pub(super) fn left_ms(&self) -> u32 {
         let left_ms = u64::from(self.plan.faults_end_ms).saturating_sub(self.world.now_ms());
         u32::try_from(left_ms).unwrap_or_default()
@@ -81,7 +81,7 @@ impl RunContext {
         }
     }
 
-    /// What a client does after the calm, if anything.
+    /// What a client does after the end of the faults, if anything.
     pub(super) fn last_section(&self, client: u8) -> Option<Section> {
         let operations = vec![Operation::Write { stall_ms: 0, flight_ms: 0 }];
         let (end, wait_ms) = (End::Release { cancel_ms: None }, self.plan.recovers_within_ms());

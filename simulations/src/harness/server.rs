@@ -1,4 +1,4 @@
-//! [`Server`]: one node of the farm: the shipped node state, its clock, and what becomes of its machine.
+//! [`Server`]: one node of a run: the shipped node state, its clock, and what becomes of its machine.
 
 use std::sync::Arc;
 
@@ -55,7 +55,7 @@ impl Server {
         let now = clock.wall();
         let long_ago = redfence::WallTime::from_unix_us(now.unix_us().saturating_sub(86_400_000_000));
         let state = match bootstrap {
-            // Long ago: as long as counters are close to the clock, nobody draws blocks.
+            // Long ago: as long as counters are close to the clock, lockers draw no blocks.
             Bootstrap::Done => NodeState::founded(run_id(number, 0), long_ago),
             Bootstrap::JustStarted => NodeState::started(run_id(number, 0), now),
             Bootstrap::LongUptime => NodeState::started(run_id(number, 0), long_ago),
@@ -114,7 +114,7 @@ impl Server {
         if self.mutant == Some(Mutant::WakeIsLost) { Vec::new() } else { wakes }
     }
 
-    /// The resource that is reserved for longer than anybody may have it reserved, among those of `requests`.
+    /// The resource among those of `requests` that is reserved for longer than the longest grace.
     pub(super) fn reserves_for_too_long<'a>(&mut self, requests: &'a [Request]) -> Option<&'a Resource> {
         // A clock that was set back prolongs what was reserved before.
         let serves = requests.iter().filter(|request| matches!(request.verb, Verb::Release { .. } | Verb::Leave));
@@ -147,7 +147,7 @@ impl Server {
     }
 
     /// Tokens rely on counters that do not go back. One that was lost starts at the later of two clocks; if both are
-    /// behind what was lost, nobody could know.
+    /// behind what was lost, no locker can know.
     fn watch_counters(&mut self, verb: &Verb) {
         let caller = match verb {
             Verb::Settle(settlement) => Some(settlement.wall),
@@ -221,7 +221,7 @@ impl Server {
         }
     }
 
-    /// Whether anybody has joined it, and whether it is awake.
+    /// Whether a locker has joined it, and whether it is awake.
     pub(super) fn standing(&mut self) -> (bool, bool) {
         let Ok(label) = Label::new("") else { return (false, false) };
         let Some(resource) = self.resources.first().cloned() else { return (false, false) };

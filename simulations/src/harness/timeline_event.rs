@@ -7,7 +7,7 @@ use crate::history::Micros;
 /// Something to be drawn.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TimelineEvent {
-    /// A client's process stands still.
+    /// A client's process is paused.
     Paused {
         /// Which client.
         client: u8,

@@ -18,7 +18,7 @@ use crate::seeded_rng::SeededRng;
 /// 2026-01-01: every wall clock starts around here.
 pub const WALL_AT_START: WallTime = WallTime::from_unix_ms(1_767_225_600_000);
 
-/// A run in which so much happens within one millisecond stands still there for ever: mostly it is some dozens.
+/// With more events than this within one millisecond a run never ends. Usually there are some dozens.
 const EVENTS_MAX: u64 = 1_000_000;
 
 /// Something that is to happen.
@@ -56,7 +56,7 @@ pub struct RunLog {
     pub seen: Coverage,
     /// Who waited for what.
     pub waits: Vec<Wait>,
-    /// Which clients stood still or died when.
+    /// Which clients were paused or died, and when.
     pub disturbances: Vec<Disturbance>,
     /// What shows while it happens, and not in the history.
     pub violation: Option<Violation>,
@@ -79,7 +79,7 @@ impl World {
         })
     }
 
-    /// Milliseconds since the run began: true time, which nobody in the run can read.
+    /// Milliseconds since the run began: true time, which no part of the run can read.
     #[must_use]
     pub fn now_ms(&self) -> u64 {
         u64::try_from(self.clock.now().since_origin().as_millis()).unwrap_or(u64::MAX)
@@ -201,7 +201,7 @@ impl World {
         lock(&self.log).waits.push(wait);
     }
 
-    /// A client stands still from now on, for a while; or, without an end, has died.
+    /// A client is paused from now on, for a while; or, without an end, has died.
     pub fn disturbed(&self, client: u8, for_ms: Option<u32>) {
         let from_us = self.now_us();
         let until_us = for_ms.map(|ms| from_us + u64::from(ms) * 1_000);

@@ -25,7 +25,7 @@ pub struct Page {
 pub struct Section {
     /// What it shows.
     pub heading: String,
-    /// What it tells, in paragraphs.
+    /// The description, in paragraphs.
     pub story: Vec<String>,
     /// What must be seen, and whether it was.
     pub expectations: Vec<(String, bool)>,

@@ -1,5 +1,5 @@
 'use strict';
-// What goes wrong here is told in the page, and found by the test.
+// An error of this script is shown in the page, and the test finds it there.
 addEventListener('error', (event) => { document.documentElement.dataset.error = event.message; });
 
 const NS = 'http://www.w3.org/2000/svg';
@@ -40,7 +40,7 @@ function shortTokens(timeline) {
 const KINDS = { lease: 'lease', fault: 'fault', paused: 'paused', lock: 'lock', rest: 'rest' };
 
 /// A sentence for everything that is drawn.
-function tell(thing) {
+function describe(thing) {
   const { what, lane } = thing, where = laneName(lane);
   const lasts = thing.to_us === undefined ? '' : ' from ' + ms(thing.from_us) + ' until ' + ms(thing.to_us) + ', for ' + ms(thing.to_us - thing.from_us);
   const at = thing.at_us === undefined ? '' : ' at ' + ms(thing.at_us);
@@ -146,7 +146,7 @@ class Picture {
     const spans = this.timeline.spans.map((span) => ({ ...span, span: true, starts: span.from_us }));
     const marks = this.timeline.marks.map((mark) => ({ ...mark, span: false, starts: mark.at_us }));
     this.things = [...spans, ...marks].sort((a, b) => a.starts - b.starts);
-    this.things.forEach((thing, index) => { thing.index = index; thing.text = tell(thing); });
+    this.things.forEach((thing, index) => { thing.index = index; thing.text = describe(thing); });
     this.layout = layOut(this.timeline, this.things);
     // What comes long after the last event is nothing to look at.
     const last = Math.max(this.timeline.faults_end_us, 1000, ...this.things.map((thing) => (thing.span ? thing.to_us : thing.at_us)), this.timeline.violation_us || 0);

@@ -6,18 +6,18 @@
 use super::{Promise, Violation};
 use crate::history::Micros;
 
-/// A lock that was found when everybody had given back everything.
+/// A lock that was left when all clients had released everything.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Leftover {
     /// Where.
     pub node: u8,
     /// Whose.
     pub holder: String,
-    /// Whether somebody could have removed it.
+    /// Whether no client could have removed it.
     pub excused: bool,
 }
 
-/// Judges what was found at `at_us`, when everybody had given back everything for a while.
+/// Judges what was found at `at_us`, some time after all clients had released everything.
 #[must_use]
 pub fn clean(found: &[Leftover], at_us: Micros) -> Option<Violation> {
     found.iter().find(|leftover| !leftover.excused).map(|Leftover { node, holder, .. }| Violation {

@@ -1,16 +1,16 @@
 //! In turn: where nothing goes wrong, a client that waits is not overtaken again and again by clients that came later.
 //!
-//! The library does not promise an order among processes, only that a crowd does not starve one of them. Queues of nodes that
-//! agree serve them in order but for meetings, so a few overtakings are enough to tell queues that do not.
+//! The library does not promise an order among processes, only that many clients do not starve one of them. Queues of nodes that
+//! agree serve them in order but for meetings, so a few overtakings are enough to find queues that do not.
 
 use super::woken::is_disturbed;
 use super::{Promise, Violation, Wait, at};
 use crate::history::Micros;
 use crate::plan::Plan;
 
-/// One that came so much later was not there at the same time.
+/// A client that came later than this was not there at the same time.
 const LATER_US: Micros = 20_000;
-/// So many may overtake one that waits.
+/// How many clients may overtake one that waits.
 const OVERTAKES_MAX: usize = 6;
 
 /// Judges the waits of a run in which nothing was disturbed and every client is one task.

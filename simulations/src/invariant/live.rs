@@ -1,5 +1,5 @@
-//! L: when the faults have ended somebody acquires, within a bound; and so does everybody who waits as long as that,
-//! behind whomever: nobody waits for ever behind one that gave up or died.
+//! L: when the faults have ended a client acquires, within a bound. So does every client that waits as long as that:
+//! no client waits without end behind one that gave up or died.
 
 use super::{Promise, Violation, at};
 use crate::history::{History, Micros, Record};
@@ -14,18 +14,18 @@ pub fn live(history: &History, faults_end_us: Micros, until_us: Micros) -> Optio
     (!acquired).then(|| Violation {
         promise: Promise::L,
         at_us: until_us,
-        description: format!("nobody acquired since {}, when all faults had ended", at(faults_end_us)),
+        description: format!("no client acquired since {}, when all faults had ended", at(faults_end_us)),
     })
 }
 
-/// Somebody has waited for `waited_ms` since the faults ended, in vain.
+/// A client has waited for `waited_ms` since the faults ended, in vain.
 #[must_use]
 pub fn unserved(who: &str, waited_ms: u32, at_us: Micros, error: &str) -> Violation {
     let description = format!("{who} waited for {waited_ms} ms although all faults had ended: {error}");
     Violation { promise: Promise::L, at_us, description }
 }
 
-/// So much is going on that the run will not end: somebody asks again and again, without a pause.
+/// The run will not end: a client asks again and again, without a pause.
 #[must_use]
 pub fn endless(events: u64, at_us: Micros) -> Violation {
     Violation {

@@ -1,7 +1,7 @@
-//! W where clients stand still, die, cancel and leave, and nodes and network are well: a client that waits has the lease
+//! W where clients pause, die, cancel and leave, and nodes and network are well: a client that waits has the lease
 //! soon after the lock was free by itself.
 //!
-//! What a process that died has taken ends with its time to live; what one that stands still has taken ends so too, or is given
+//! What a process that died has taken ends with its time to live; what one that is paused has taken ends so too, or is given
 //! back when it goes on. By then at the latest the lock is free by itself. A waiter that was woken in vain, because the one
 //! woken before it died, looks again when the lock that it met would have ended: one time to live later.
 
@@ -9,7 +9,7 @@ use super::{Promise, Violation, Wait, at};
 use crate::history::{Micros, Stay};
 use crate::plan::{Bootstrap, Fault, NetworkProfile, Plan};
 
-/// A client that stood still or died.
+/// A client that was paused or died.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Disturbance {
     /// Which.
@@ -44,7 +44,7 @@ pub fn served(plan: &Plan, waits: &[Wait], stays: &[Stay], disturbances: &[Distu
     waits.iter().find(in_vain).map(|Wait { resource, since_us, until_us, .. }| Violation {
         promise: Promise::W,
         at_us: *until_us,
-        description: format!("{resource} was free by itself, and somebody waited since {} all the same", at(*since_us)),
+        description: format!("{resource} was free by itself, and a client waited since {} all the same", at(*since_us)),
     })
 }
 

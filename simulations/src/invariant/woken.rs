@@ -1,4 +1,4 @@
-//! W: where nothing goes wrong, whoever waits has the lease soon after the lock was given back, not when it would have ended by
+//! W: where nothing goes wrong, a waiter has the lease soon after the lock was released, not when it would have ended by
 //! itself: no wake-up is lost.
 
 use super::{Promise, Violation, at};
@@ -36,7 +36,7 @@ pub fn woken(plan: &Plan, waits: &[Wait], stays: &[Stay]) -> Option<Violation> {
     waits.iter().find(in_vain).map(|Wait { resource, since_us, until_us, .. }| Violation {
         promise: Promise::W,
         at_us: *until_us,
-        description: format!("{resource} was free, and somebody waited since {} all the same", at(*since_us)),
+        description: format!("{resource} was free, and a client waited since {} all the same", at(*since_us)),
     })
 }
 

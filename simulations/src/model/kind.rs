@@ -2,7 +2,7 @@
 
 use redfence::protocol::Verb;
 
-/// What a request asks for. Replies carry it, so that they can be told apart.
+/// What a request asks for. Replies carry it, because a reply alone does not show its request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum RequestKind {
     Grant,

@@ -19,7 +19,7 @@ impl Oracle {
         Self { quorum, drawn: Vec::new(), against: NodeSet::EMPTY, sealed: NodeSet::EMPTY }
     }
 
-    /// Takes in a reply and compares the machine's step with what is right now; the story of what differs.
+    /// Takes in a reply and compares the machine's step with what is right now; the trace of what differs.
     pub(super) fn judge(&mut self, node: NodeId, kind: RequestKind, reply: &Reply, step: &Step) -> Option<String> {
         match reply {
             Reply::Granted { counter } => self.drawn.push((node, *counter)),

@@ -20,7 +20,7 @@ impl World {
         state.broken = found.or_else(|| self.overstated(state, id, lease));
     }
 
-    /// A lease was handed over: whoever has it now began with its attempt, or under a mutant just now.
+    /// A lease was handed over. Its new owner began with the attempt, or, under a mutant, just now.
     pub(super) fn check_handed_over(&self, state: &mut State, id: usize) {
         let is_late = self.is(Mutant::HandOverToLatecomers);
         let Some(token) = state.attempts.get(id).and_then(|attempt| attempt.phase.token()) else { return };
@@ -57,7 +57,7 @@ impl World {
         (first..=last.get()).filter_map(|token| FencingToken::new(token).ok())
     }
 
-    /// Everybody who ever held a lease may write at any time, in any order, believing or not, and more than once: every
+    /// Each holder, present or past, may write at any time, in any order, believing or not, and more than once: every
     /// such order is shown to the shipped rule.
     fn unfenced(&self, state: &State) -> Option<Violation> {
         let all_of = |(id, last)| self.tokens(last).map(move |token| (id, token));
@@ -74,7 +74,7 @@ impl World {
         None
     }
 
-    /// Where locks last, nobody else believes.
+    /// Where locks last, no other attempt believes.
     fn two_holders(&self, state: &State, id: usize) -> Option<Violation> {
         let believes = |other: &usize| {
             *other != id && state.attempts.get(*other).is_some_and(|attempt| attempt.phase.lease().is_some())
@@ -83,7 +83,7 @@ impl World {
         Some(Violation::TwoHolders(other.min(id), other.max(id)))
     }
 
-    /// Where locks last and nobody forgot one, a quorum must have the lock at least for as long as its holder was told.
+    /// Where locks last and no node forgot one, a quorum must have the lock at least as long as its holder may believe.
     fn overstated(&self, state: &State, id: usize, lease: &Lease) -> Option<Violation> {
         if !self.locks_last() || state.restarts > 0 || self.setup.mutant.is_some() {
             return None;

@@ -1,4 +1,4 @@
-//! What attempts do with the replies that they hear, and when they hear no more.
+//! What attempts do with the replies that they receive, and when no reply comes any more.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,23 +15,23 @@ use super::world::{TICK, World};
 
 impl World {
     /// A reply arrives.
-    pub(super) fn hear(&self, state: &mut State, id: usize, node: NodeId, at: usize) -> Option<()> {
-        let line = Arc::make_mut(state.attempts.get_mut(id)?).lines.get_mut(node.index())?;
-        let echo = (at < line.replies.len()).then(|| line.replies.remove(at))?;
-        self.take_in(state, id, node, echo.kind, echo.reply)
+    pub(super) fn receive(&self, state: &mut State, id: usize, node: NodeId, at: usize) -> Option<()> {
+        let channel = Arc::make_mut(state.attempts.get_mut(id)?).channels.get_mut(node.index())?;
+        let in_flight = (at < channel.replies.len()).then(|| channel.replies.remove(at))?;
+        self.take_in(state, id, node, in_flight.kind, in_flight.reply)
     }
 
     /// The connection is lost: what was asked over it is answered by that.
-    pub(super) fn cut(&self, state: &mut State, id: usize, node: NodeId) -> Option<()> {
+    pub(super) fn lose_connection(&self, state: &mut State, id: usize, node: NodeId) -> Option<()> {
         let attempt = Arc::make_mut(state.attempts.get_mut(id)?);
-        let line = attempt.lines.get_mut(node.index())?;
-        line.replies.clear();
-        line.requests.iter_mut().for_each(|mail| mail.orphan = true);
+        let channel = attempt.channels.get_mut(node.index())?;
+        channel.replies.clear();
+        channel.requests.iter_mut().for_each(|in_flight| in_flight.orphan = true);
         let kind = if matches!(attempt.phase, Phase::Extending(..)) { RequestKind::Extend } else { RequestKind::Grant };
         self.take_in(state, id, node, kind, Reply::Failed(Fault::new(FaultKind::ConnectionLost, "")))
     }
 
-    /// Nobody waits any longer: a time-out, a future that is dropped, or a holder that is done.
+    /// The attempt stops waiting: a time-out, a dropped future, or a holder that is done.
     pub(super) fn leave(&self, state: &mut State, id: usize) -> Option<()> {
         let now = state.moment();
         let attempt = Arc::make_mut(state.attempts.get_mut(id)?);
@@ -87,8 +87,8 @@ impl World {
         if let Some(newest) = extended {
             self.check_extended(state, id, newest);
         }
-        if let Some(story) = untimely {
-            state.broken = Some(Violation::Untimely(story));
+        if let Some(trace) = untimely {
+            state.broken = Some(Violation::Untimely(trace));
         }
         Some(())
     }

@@ -13,7 +13,7 @@ pub struct Setup {
     pub clients: usize,
     /// How often each lease may be extended.
     pub extensions: u8,
-    /// How many numbers a grant draws. Those before the last are for those who wait in the process: the lease is handed over
+    /// How many numbers a grant draws. Those before the last are for other tasks of the process that wait: the lease is handed over
     /// to one of them, if there are any.
     pub block: u32,
     /// How far apart the nodes' counters may lie in the beginning.
@@ -24,7 +24,7 @@ pub struct Setup {
     pub time: Time,
     /// How often nodes may restart, in all.
     pub restarts: u8,
-    /// Whether replies are heard as soon as they are given: a bound, for worlds that are too large without. Requests are late
+    /// Whether replies arrive as soon as they are given: a bound, for worlds that are too large without. Requests are late
     /// all the same.
     pub prompt: bool,
     /// Whether a node that restarted may wait for a locker to look at it. If not it is looked at once, so that its rest
@@ -34,11 +34,11 @@ pub struct Setup {
     pub only_rivals: bool,
     /// Whether attempts give up and holders leave.
     pub leaves: bool,
-    /// Whether their releases travel. If not, the locks of those who left vanish at any later moment, or never: whatever
+    /// Whether releases are messages. If not, the locks of attempts that left vanish at any later moment, or never: whatever
     /// becomes of a release is among that.
     pub releases: bool,
-    /// Whether an attempt may hear that a connection is lost.
-    pub cuts: bool,
+    /// Whether an attempt may lose a connection.
+    pub connection_losses: bool,
     /// The wrong protocol to run, if any.
     pub mutant: Option<Mutant>,
 }
@@ -46,7 +46,7 @@ pub struct Setup {
 /// Whether time passes, and with it what ends a lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Time {
-    /// It stands still, and any lock may vanish at any moment.
+    /// Time stands still, and any lock may vanish at any moment.
     Still,
     /// It passes this many times, by half a time to live. Locks end by it and by releases only.
     Ticks(u8),
@@ -71,7 +71,7 @@ impl Setup {
             only_rivals: false,
             leaves: false,
             releases: false,
-            cuts: false,
+            connection_losses: false,
             mutant: None,
         }
     }

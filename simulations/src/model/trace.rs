@@ -1,4 +1,4 @@
-//! [`Story`]: how a world came to be what it is, one sentence a step.
+//! [`Trace`]: how a world came to be what it is, one sentence a step.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use redfence::protocol::{Reply, Verb};
 use redfence::{NodeId, NodeSet};
 
-use super::attempt::{Attempt, Echo, Mail, Phase};
+use super::attempt::{Attempt, InFlightReply, InFlightRequest, Phase};
 use super::names::{name, number};
 use super::state::{Server, State};
 use super::world::World;
@@ -14,12 +14,12 @@ use super::{Action, Mutant};
 
 /// The steps from a beginning to an end, in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Story(Vec<String>);
+pub struct Trace(Vec<String>);
 
-impl Story {
-    /// Tells what `actions` do, from `beginning` on.
+impl Trace {
+    /// Describes what `actions` do, from `beginning` on.
     #[must_use]
-    pub fn tell(world: &World, beginning: &State, actions: impl IntoIterator<Item = Action>) -> Self {
+    pub fn of(world: &World, beginning: &State, actions: impl IntoIterator<Item = Action>) -> Self {
         let mut lines =
             vec![format!("the counters of {} are at {}", list(everybody(world)), counters(world, beginning))];
         let mut state = beginning.clone();
@@ -45,7 +45,7 @@ impl Story {
     }
 }
 
-impl fmt::Display for Story {
+impl fmt::Display for Trace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (at, line) in self.0.iter().enumerate() {
             match at {
@@ -75,15 +75,15 @@ impl World {
                 if vanished && let Some(server) = there.servers.get_mut(node.index()) {
                     Arc::make_mut(server).node.drop_lock(&self.resource);
                 }
-                let heard = if self.setup.prompt { self.outcome(before, after, attempt) } else { String::new() };
-                gone + &self.arrival(&there, attempt, node, at) + &heard
+                let received = if self.setup.prompt { self.outcome(before, after, attempt) } else { String::new() };
+                gone + &self.arrival(&there, attempt, node, at) + &received
             }
-            Action::Hear { attempt, node, at } => {
-                let echo = line(before, attempt, node).and_then(|line| line.replies.get(at));
-                let what = echo.map(heard).unwrap_or_default();
-                format!("{} hears that {node:?} {what}{}", name(attempt), self.outcome(before, after, attempt))
+            Action::Receive { attempt, node, at } => {
+                let in_flight = channel(before, attempt, node).and_then(|channel| channel.replies.get(at));
+                let what = in_flight.map(reply_words).unwrap_or_default();
+                format!("{} receives that {node:?} {what}{}", name(attempt), self.outcome(before, after, attempt))
             }
-            Action::Cut { attempt, node } => {
+            Action::LoseConnection { attempt, node } => {
                 let outcome = self.outcome(before, after, attempt);
                 format!("{} loses its connection to {node:?}{outcome}", name(attempt))
             }
@@ -118,25 +118,27 @@ impl World {
                     format!("{node:?} is looked at, and is awake; its counters start at {}", number(counter))
                 }
             },
-            Action::Tick => {
-                let ended = |id: &usize| {
-                    phase(before, *id)
-                        .zip(phase(after, *id))
-                        .is_some_and(|(b, a)| b.lease().is_some() && a.lease().is_none())
-                };
-                let ended: Vec<_> = (0..before.attempts.len()).filter(ended).map(name).collect();
-                match ended.as_slice() {
-                    [] => "half a time to live passes".to_owned(),
-                    ended => format!("half a time to live passes, and {} stops believing", ended.join(" and ")),
-                }
-            }
+            Action::Tick => Self::tick_words(before, after),
+        }
+    }
+
+    fn tick_words(before: &State, after: &State) -> String {
+        let ended = |id: &usize| {
+            phase(before, *id).zip(phase(after, *id)).is_some_and(|(b, a)| b.lease().is_some() && a.lease().is_none())
+        };
+        let ended: Vec<_> = (0..before.attempts.len()).filter(ended).map(name).collect();
+        match ended.as_slice() {
+            [] => "half a time to live passes".to_owned(),
+            ended => format!("half a time to live passes, and {} stops believing", ended.join(" and ")),
         }
     }
 
     fn arrival(&self, before: &State, id: usize, node: NodeId, at: usize) -> String {
-        let mail = line(before, id, node).and_then(|line| line.requests.get(at)).cloned();
+        let in_flight = channel(before, id, node).and_then(|channel| channel.requests.get(at)).cloned();
         let reply = self.arrive(&mut before.clone(), id, node, at);
-        let (Some(Mail { verb, .. }), Some(reply), who) = (mail, reply, name(id)) else { return String::new() };
+        let (Some(InFlightRequest { verb, .. }), Some(reply), who) = (in_flight, reply, name(id)) else {
+            return String::new();
+        };
         match (verb, reply) {
             (_, Reply::Granted { counter }) => format!("{node:?} grants {who} with counter {}", number(counter)),
             (Verb::Grant { .. }, Reply::Failed(fault)) => format!("{node:?} does not grant {who}: it {fault}"),
@@ -167,10 +169,12 @@ impl World {
             (Some(Phase::Acquiring(..)), Some(Phase::Over(_))) => format!(": {} has lost", name(id)),
             (Some(Phase::Acquiring(..)), Some(Phase::Acquiring(..))) => {
                 let seals = |state: &State| {
-                    let lines = state.attempts.get(id).map(|attempt| attempt.lines.iter()).into_iter().flatten();
-                    let sealing = lines.zip(self.ids()).filter_map(|(line, node)| {
-                        let seal = |mail: &Mail| if let Verb::Seal { token } = mail.verb { Some(token) } else { None };
-                        Some((node, line.requests.iter().find_map(seal)?))
+                    let channels = state.attempts.get(id).map(|attempt| attempt.channels.iter()).into_iter().flatten();
+                    let sealing = channels.zip(self.ids()).filter_map(|(channel, node)| {
+                        let seal = |in_flight: &InFlightRequest| {
+                            if let Verb::Seal { token } = in_flight.verb { Some(token) } else { None }
+                        };
+                        Some((node, channel.requests.iter().find_map(seal)?))
                     });
                     sealing.collect::<Vec<_>>()
                 };
@@ -216,8 +220,8 @@ impl World {
     }
 }
 
-fn heard(echo: &Echo) -> String {
-    match &echo.reply {
+fn reply_words(in_flight: &InFlightReply) -> String {
+    match &in_flight.reply {
         Reply::Granted { counter } => format!("granted with counter {}", number(*counter)),
         Reply::Sealed => "sealed".to_owned(),
         Reply::Extended => "extended".to_owned(),
@@ -227,8 +231,8 @@ fn heard(echo: &Echo) -> String {
     }
 }
 
-fn line(state: &State, attempt: usize, node: NodeId) -> Option<&super::attempt::Line> {
-    state.attempts.get(attempt).and_then(|attempt: &Arc<Attempt>| attempt.lines.get(node.index()))
+fn channel(state: &State, attempt: usize, node: NodeId) -> Option<&super::attempt::Channel> {
+    state.attempts.get(attempt).and_then(|attempt: &Arc<Attempt>| attempt.channels.get(node.index()))
 }
 
 fn phase(state: &State, attempt: usize) -> Option<&Phase> {

@@ -19,7 +19,7 @@ pub enum Violation {
     Bridged(usize, FencingToken),
     /// F: a verifier accepted the first one's write after the second one's, whose lease is the newer.
     Unfenced(usize, usize),
-    /// A holder was told more validity than the nodes give.
+    /// A lease was returned with more validity than the nodes give.
     Overstated(usize),
     /// An attempt was decided later than it could have been, or earlier than it may.
     Untimely(String),
@@ -64,8 +64,8 @@ impl fmt::Display for Violation {
             Self::Unfenced(older, newer) => {
                 write!(f, "a write of {} was accepted after one of {}", name(*older), name(*newer))
             }
-            Self::Overstated(id) => write!(f, "{} was told a validity that the nodes do not give", name(*id)),
-            Self::Untimely(story) => f.write_str(story),
+            Self::Overstated(id) => write!(f, "{} got a validity that the nodes do not give", name(*id)),
+            Self::Untimely(trace) => f.write_str(trace),
             Self::Undecided(id) => write!(f, "{} waits no longer, and was not decided", name(*id)),
         }
     }

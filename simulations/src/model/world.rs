@@ -13,7 +13,7 @@ use super::setup::{Setup, Time};
 pub(super) const TERMS: Terms = Terms { ttl: Duration::from_secs(1), drift_ppm: 10_000, min_validity: Duration::ZERO };
 /// What passes at once: half a time to live.
 pub(super) const TICK: Duration = Duration::from_millis(500);
-/// Nobody's numbers are as large as this many attempts.
+/// The most attempts of one world: attempts are kept as the bits of a `u64`.
 const ATTEMPTS_MAX: usize = 64;
 
 /// What does not change: the setup and the names.

@@ -1,4 +1,4 @@
-//! Mutants in what a client sends to a node, and in what it believes to hear.
+//! Mutants in what a client sends to a node, and in what it takes for the reply.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, Weak};
@@ -37,11 +37,11 @@ struct MutantNode {
     terms: Terms,
     node: Arc<dyn Node>,
     known: Arc<Mutex<Known>>,
-    /// Who listens in on wakes; nodes know them weakly.
+    /// Listeners that note wakes. Nodes hold them weakly.
     listeners: Mutex<Vec<Arc<dyn WakeListener>>>,
 }
 
-/// What the client has heard from this node.
+/// What the client knows from this node.
 #[derive(Default)]
 struct Known {
     /// The greatest counter.
@@ -55,7 +55,7 @@ struct Known {
 impl Node for MutantNode {
     fn send(&self, request: Request, answer: Answer) {
         let holder = request.subject.holder.id();
-        // Whoever listens in knows the node anyway.
+        // The wrapped answer carries the real id; this one is not read.
         let Some(id) = NodeId::new(0) else { return };
         match (self.mutant, request.verb.clone()) {
             (Mutant::NoSeal, Verb::Seal { .. }) => answer.reply(Reply::Sealed),
@@ -66,14 +66,14 @@ impl Node for MutantNode {
                     Arc::clone(&self.node),
                     Request { verb: Verb::Grant { ttl, floor: 0, block, waits: None }, ..request },
                 );
-                self.world.after(late_ms, move || node.send(again, nowhere(id)));
+                self.world.after(late_ms, move || node.send(again, discarded(id)));
             }
             (Mutant::UnknownIsGranted, verb @ Verb::Grant { .. }) => {
                 let inbox = Arc::new(Hopeful { known: Arc::clone(&self.known), answer: Mutex::new(Some(answer)) });
                 // Shortly before the round is over.
-                let patience_ms = self.terms.node_timeout_ms * 3 / 4;
+                let wait_ms = self.terms.node_timeout_ms * 3 / 4;
                 let hopeful = Arc::clone(&inbox);
-                self.world.after(patience_ms, move || hopeful.assume());
+                self.world.after(wait_ms, move || hopeful.assume());
                 self.node.send(request, Answer::to(inbox, id, verb.kind()));
             }
             (Mutant::UnknownNotReleased, verb @ Verb::Grant { .. }) => {
@@ -93,7 +93,7 @@ impl Node for MutantNode {
             (Mutant::ExtendAfterRelease, Verb::Release { .. }) => {
                 self.node.send(request.clone(), answer);
                 let ttl = std::time::Duration::from_millis(u64::from(self.terms.ttl_ms));
-                self.node.send(Request { verb: Verb::Extend { ttl }, ..request }, nowhere(id));
+                self.node.send(Request { verb: Verb::Extend { ttl }, ..request }, discarded(id));
             }
             _ => self.node.send(request, answer),
         }
@@ -121,16 +121,16 @@ impl Node for MutantNode {
     }
 }
 
-/// An answer that nobody waits for.
-fn nowhere(id: NodeId) -> Answer {
-    struct Nobody;
-    impl Inbox for Nobody {
+/// An answer that no task waits for.
+fn discarded(id: NodeId) -> Answer {
+    struct Discard;
+    impl Inbox for Discard {
         fn deliver(&self, _: NodeId, _: VerbKind, _: Reply) {}
     }
-    Answer::to(Arc::new(Nobody), id, VerbKind::Release)
+    Answer::to(Arc::new(Discard), id, VerbKind::Release)
 }
 
-/// Takes no answer for a yes.
+/// Takes a missing answer for a grant.
 struct Hopeful {
     known: Arc<Mutex<Known>>,
     answer: Mutex<Option<Answer>>,
@@ -201,7 +201,7 @@ impl WakeListener for Eager {
     }
 }
 
-/// Takes a no for a yes.
+/// Takes a refusal for a grant.
 struct Presumed(Mutex<Option<Answer>>);
 
 impl Inbox for Presumed {

@@ -7,7 +7,7 @@ use super::{
 const EXACT: ClockError = ClockError { offset_ms: 0, drift_ppm: 0 };
 
 impl Plan {
-    /// So many nodes, one resource, a good network, a time to live of 500 ms, and nothing that goes wrong. Messages take
+    /// `nodes` nodes, one resource, a good network, a time to live of 500 ms, and nothing that goes wrong. Messages take
     /// one millisecond.
     ///
     /// ```
@@ -45,7 +45,7 @@ impl Plan {
         self.client_of(1, sections)
     }
 
-    /// One more client whose sections are taken by so many tasks of one process.
+    /// One more client, whose sections are run by `tasks` tasks of one process.
     #[must_use]
     pub fn client_of(mut self, tasks: u8, sections: impl Into<Vec<Section>>) -> Self {
         self.clients.push(Client { clock: EXACT, tasks, sections: sections.into() });
@@ -75,7 +75,7 @@ impl Section {
         Self { think_ms, resource: 0, wait_ms: 0, cancel_ms: None, operations: Vec::new(), end }
     }
 
-    /// Tries for so long.
+    /// Tries for this time.
     #[must_use]
     pub const fn wait(mut self, wait_ms: u32) -> Self {
         self.wait_ms = wait_ms;
@@ -88,13 +88,13 @@ impl Section {
         self.then(Operation::Work { ms })
     }
 
-    /// Then stands still for a while.
+    /// Then the process pauses for a while.
     #[must_use]
     pub fn stall(self, ms: u32) -> Self {
         self.then(Operation::Stall { ms })
     }
 
-    /// Then checks and writes, with so long a pause between the two as the last [`Section::stall`] said, if there was one.
+    /// Then checks and writes, and pauses between the two if the last operation was a [`Section::stall`].
     #[must_use]
     pub fn write(mut self) -> Self {
         let stall_ms = match self.operations.last() {

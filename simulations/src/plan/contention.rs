@@ -1,4 +1,4 @@
-//! Draws the plans of [`Profile::Contention`](super::Profile::Contention): many clients want one lock, hold it for moments, and give up, die or stand still
+//! Draws the plans of [`Profile::Contention`](super::Profile::Contention): many clients want one lock, hold it for moments, and give up, die or pause
 //! while they wait. Nodes and network are well.
 
 use super::{
@@ -18,7 +18,7 @@ enum ClientFaults {
     None,
     /// Some give up while they wait.
     GiveUp,
-    /// Some die, some stand still.
+    /// Some die, some pause.
     PauseAndDie,
 }
 
@@ -69,7 +69,7 @@ fn section(rng: &mut SeededRng, client_faults: ClientFaults, ttl_ms: u32) -> Sec
         resource: 0,
         wait_ms: if gives_up { rng.between(1, 60) } else { 2 * ttl_ms },
         cancel_ms: (client_faults == ClientFaults::GiveUp && rng.per_mille(200)).then(|| rng.between(1, 60)),
-        // Now and then a holder stands still for longer than its lease lives, or dies with it.
+        // Now and then a holder is paused for longer than its lease lives, or dies with it.
         operations: match client_faults == ClientFaults::PauseAndDie && rng.per_mille(10) {
             true => vec![Operation::Stall { ms: rng.between(1, 2 * ttl_ms) }],
             false => vec![Operation::Work { ms: rng.between(1, 8) }],

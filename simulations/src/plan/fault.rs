@@ -19,7 +19,7 @@ pub enum Fault {
     Lossy { client: Option<u8>, node: Option<u8>, per_mille: u32, for_ms: u32 },
     /// Messages take longer, and some much longer.
     Slow { client: Option<u8>, node: Option<u8>, extra_ms: u32, tail_ms: u32, for_ms: u32 },
-    /// Nothing gets through, and nobody is told. What was sent may arrive when it ends, long after its sender gave up.
+    /// Nothing gets through, and neither end learns of it. What was sent may arrive when the fault ends, long after its sender gave up.
     Partition { client: Option<u8>, node: Option<u8>, direction: Direction, delivers_after: bool, for_ms: u32 },
     /// The node does nothing; what was sent to it is done when this ends.
     Hang { node: u8, for_ms: u32 },
@@ -37,7 +37,7 @@ pub enum Fault {
     Evicting { node: u8, after_ms: u32, for_ms: u32 },
     /// The node's wall clock steps.
     NodeClock { node: u8, by_ms: i32 },
-    /// The process stands still, with everything that it does in the background. Time goes on.
+    /// The process is paused, with everything that it does in the background. Time goes on.
     Pause { client: u8, for_ms: u32 },
     /// The process dies and another one takes its place.
     Reboot { client: u8, down_ms: u32 },
@@ -70,7 +70,7 @@ pub enum Memory {
 }
 
 impl Fault {
-    /// A client and a node hear nothing of each other, and what they said is gone.
+    /// No message passes between a client and a node, and what was sent is lost.
     #[must_use]
     pub const fn partition(client: u8, node: u8, for_ms: u32) -> Self {
         Self::Partition {
@@ -80,6 +80,13 @@ impl Fault {
             delivers_after: false,
             for_ms,
         }
+    }
+
+    /// No message passes between a client and any node, and what was sent is lost.
+    #[must_use]
+    pub const fn isolation(client: u8, for_ms: u32) -> Self {
+        let (client, node, direction) = (Some(client), None, Direction::Both);
+        Self::Partition { client, node, direction, delivers_after: false, for_ms }
     }
 
     /// How long it lasts; `None` for what is over at once.

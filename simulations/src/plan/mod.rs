@@ -17,7 +17,7 @@ pub use profile::{Profile, Scale};
 /// One run, before it happens.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
-    /// Decides the fate of messages, jitter and holder ids.
+    /// Decides what becomes of messages, jitter and holder ids.
     pub seed: u64,
     /// How leases are asked for.
     pub terms: Terms,
@@ -48,7 +48,7 @@ pub struct Plan {
 pub struct Terms {
     /// The time to live.
     pub ttl_ms: u32,
-    /// The longest that anybody may ask for.
+    /// The longest time to live that a locker may ask for.
     pub max_ttl_ms: u32,
     /// How long a round waits for silent nodes.
     pub node_timeout_ms: u32,
@@ -70,7 +70,7 @@ pub struct Sharing {
 /// To whom leases pass in memory; the library's own setting, as data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum HandOver {
-    /// To nobody.
+    /// Leases are not handed over.
     Off,
     /// To tasks that waited when the nodes were asked.
     #[default]
@@ -106,12 +106,12 @@ pub struct ClockError {
     pub drift_ppm: i32,
 }
 
-/// One client: a process with one locker that its tasks share, which may stand still or die.
+/// One client: a process with one locker that its tasks share, which may pause or die.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Client {
     /// Its clocks.
     pub clock: ClockError,
-    /// How many tasks take the sections, each the next one that nobody has taken.
+    /// How many tasks run the sections. Each takes the next one that is left.
     #[serde(default = "one")]
     pub tasks: u8,
     /// What it does, in order.
@@ -135,7 +135,7 @@ pub struct Section {
     pub cancel_ms: Option<u32>,
     /// What is done while the lease is held.
     pub operations: Vec<Operation>,
-    /// How it is given back.
+    /// How the lease is released.
     pub end: End,
 }
 
@@ -144,19 +144,19 @@ pub struct Section {
 pub enum Operation {
     /// Time goes by.
     Work {
-        /// So much.
+        /// For this time.
         ms: u32,
     },
-    /// The lease is checked, the process stands still, and then a write is sent.
+    /// The lease is checked, the process is paused, and then a write is sent.
     Write {
-        /// How long the process stands still between check and write.
+        /// How long the process is paused between check and write.
         stall_ms: u32,
-        /// How long the write is on its direction.
+        /// How long the write is on its way.
         flight_ms: u32,
     },
-    /// The process stands still.
+    /// The process is paused.
     Stall {
-        /// For so long.
+        /// For this time.
         ms: u32,
     },
     /// The holder extends by hand.
@@ -166,7 +166,7 @@ pub enum Operation {
     },
 }
 
-/// How a lease is given back.
+/// How a lease is released.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum End {
     /// Released.
@@ -181,7 +181,7 @@ pub enum End {
 /// The network while nothing is wrong in particular.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NetworkProfile {
-    /// The least and the greatest usual time one direction.
+    /// The least and the greatest usual time of one way.
     pub latency_ms: (u32, u32),
     /// How many messages in a thousand take much longer.
     pub tail_per_mille: u32,
@@ -192,7 +192,7 @@ pub struct NetworkProfile {
 }
 
 impl Plan {
-    /// How long after the calm somebody must have acquired at the latest: a node that forgot rests for `max_ttl` and
+    /// How long after the end of the faults a client must have acquired at the latest. A node that forgot rests for `max_ttl`, and
     /// a lease that is held ends with its time to live; both in a row twice, and some seconds for looks and timeouts.
     #[must_use]
     pub fn recovers_within_ms(&self) -> u32 {
@@ -228,7 +228,7 @@ impl Plan {
             return Err("a turn has at least one section, and a client 1 to 64 tasks".to_owned());
         }
         if let Some(late) = self.faults.iter().find(|fault| fault.at_ms > self.faults_end_ms) {
-            return Err(format!("{late:?} comes after the calm at {} ms", self.faults_end_ms));
+            return Err(format!("{late:?} comes after the end of all faults at {} ms", self.faults_end_ms));
         }
         if let Some(long) = self.times_ms().find(|ms| *ms > Self::TIME_MAX_MS) {
             return Err(format!("{long} ms are too long: at most {} ms", Self::TIME_MAX_MS));

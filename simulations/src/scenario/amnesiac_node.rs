@@ -28,7 +28,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     expectations: &[
         Expectation { what: "client 0 gets the lock before the crash", holds: |run| run.acquired_within(0, 0, 108) },
         Expectation { what: "node 1 rests", holds: |run| run.seen().rests >= 1 },
-        Expectation { what: "nobody else holds the lock while client 0 does", holds: |run| run.follows(0, 1) },
+        Expectation { what: "no other client holds the lock while client 0 does", holds: |run| run.follows(0, 1) },
     ],
     short_cut: Some(ShortCut {
         mutant: Mutant::NoRest,

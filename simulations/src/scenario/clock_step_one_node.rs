@@ -23,7 +23,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
             what: "client 0 keeps its lease all the time",
             holds: |run| run.seen().lost == 0 && run.judged(0, true),
         },
-        Expectation { what: "nobody else holds the lock while client 0 does", holds: |run| run.follows(0, 1) },
+        Expectation { what: "no other client holds the lock while client 0 does", holds: |run| run.follows(0, 1) },
     ],
     short_cut: None,
 };

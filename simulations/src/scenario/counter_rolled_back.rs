@@ -2,7 +2,7 @@
 //!
 //! Two nodes of three are restored from snapshots that are older than the last leases: their counters go back, and their
 //! locks are those of long ago. Restored nodes have a new run id, and that is noticed: they rest, and their counters are
-//! raised to the clock before they vote again. So no token is given out twice, and nobody gets a lock that client 0 has.
+//! raised to the clock before they vote again. So no token is given out twice, and no client gets a lock that client 0 has.
 
 use super::{Expectation, Scenario, ShortCut};
 use crate::Mutant;
@@ -25,7 +25,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     },
     expectations: &[
         Expectation { what: "two nodes rest", holds: |run| run.seen().rests >= 2 },
-        Expectation { what: "nobody else holds the lock while client 0 does", holds: |run| !run.overlapped() },
+        Expectation { what: "no other client holds the lock while client 0 does", holds: |run| !run.overlapped() },
         Expectation {
             what: "every lease carries a greater token",
             holds: |run| run.tokens_grow() && run.lease(1).is_some(),

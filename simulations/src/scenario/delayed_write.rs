@@ -25,7 +25,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
         Expectation { what: "client 0's first write is let through", holds: |run| run.judged(0, true) },
         Expectation { what: "client 1's write is let through", holds: |run| run.judged(1, true) },
         Expectation { what: "client 0's delayed write is refused", holds: |run| run.judged(0, false) },
-        Expectation { what: "nobody else is refused", holds: |run| run.seen().stale == 1 },
+        Expectation { what: "no other write is refused", holds: |run| run.seen().stale == 1 },
     ],
     short_cut: Some(ShortCut {
         mutant: Mutant::CheckThenWrite,

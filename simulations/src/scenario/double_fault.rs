@@ -1,7 +1,7 @@
 //! Double fault: renewer and detector die together.
 //!
-//! Client 0's process stands still, and with it everything that it does in the background: the task that renews the
-//! lease and the one that would tell of its loss. Nobody is left to ring a bell. When the process goes on, the first
+//! Client 0's process is paused, and with it everything that it does in the background: the task that renews the
+//! lease and the one that would report its loss. No task is left to raise an alarm. When the process goes on, the first
 //! look at the lease compares two times, and says that it is over; that needs no task, and no reply.
 
 use super::{Expectation, Scenario, ShortCut};
@@ -26,7 +26,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
             holds: |run| !run.judged(0, true) && !run.judged(0, false),
         },
         Expectation {
-            what: "client 1 gets the lock while client 0 stands still",
+            what: "client 1 gets the lock while client 0 is paused",
             holds: |run| run.acquired_within(1, 490, 1_050),
         },
         Expectation { what: "client 1 gets it when client 0's lease has ended", holds: |run| run.follows(0, 1) },

@@ -1,9 +1,9 @@
 //! A herd wants one lock at one moment.
 //!
 //! Client 0 holds the lock, and fifteen more come within as many milliseconds. Each node keeps them in a queue, in the order in which
-//! they came. While they wait two of them die, and one stands still. With each release the node reserves the lock for the
+//! they came. While they wait two of them die, and one is paused. With each release the node reserves the lock for the
 //! first in its queue and wakes it, so one client asks and the others sleep. A client whose connection has ended is skipped; one that
-//! stands still costs the time for which the lock was reserved for it, once.
+//! is paused costs the time for which the lock was reserved for it, once.
 
 use super::{Expectation, Scenario, ScenarioRun, ShortCut};
 use crate::Mutant;
@@ -16,7 +16,7 @@ const STANDS_STILL: u8 = 7;
 /// From one release to the next lease: its way to the nodes, the wake, the grant and its answer, one millisecond each, and as many once
 /// more.
 const GAP_MAX_US: u64 = 8_000;
-/// The reservation of the client that stands still, and of the two that died if their machines died with them.
+/// The reservation of the client that is paused, and of the two that died if their machines died with them.
 const GRACE_US: u64 = 40_000;
 
 pub(super) const SCENARIO: Scenario = Scenario {
@@ -31,7 +31,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     },
     expectations: &[
         Expectation {
-            what: "everybody that lives is served",
+            what: "every client that lives is served",
             holds: |run| living().all(|client| run.lease(client).is_some()),
         },
         Expectation {
@@ -48,7 +48,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
         },
         Expectation { what: "and then within a grace", holds: |run| gaps_us(run).all(|gap_us| gap_us <= GRACE_US) },
         Expectation {
-            what: "the client that stood still has it soon after it goes on",
+            what: "the client that was paused has it soon after it goes on",
             holds: |run| run.acquired_within(STANDS_STILL, 435, 480),
         },
     ],

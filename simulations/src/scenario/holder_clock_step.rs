@@ -1,24 +1,18 @@
 //! Clock step at the holder.
 //!
-//! The wall clock of client 0's machine is set back by a second while it holds the lock and stands still. The lease is
+//! The wall clock of client 0's machine is set back by a second while it holds the lock and is paused. The lease is
 //! measured by a clock that only goes on, also while the machine sleeps: so the step changes nothing.
 
 use super::{Expectation, Scenario, ShortCut};
 use crate::Mutant;
 use crate::invariant::Promise;
-use crate::plan::{Direction, Fault, Plan, Section};
+use crate::plan::{Fault, Plan, Section};
 
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "holder-clock-step",
     source: include_str!("holder_clock_step.rs"),
     plan: || {
-        let cut = Fault::Partition {
-            client: Some(0),
-            node: None,
-            direction: Direction::Both,
-            delivers_after: false,
-            for_ms: 1_000,
-        };
+        let cut = Fault::isolation(0, 1_000);
         Plan::of(3)
             .client([Section::after(0).work(900)])
             .client([Section::after(50).wait(1_000).work(400)])

@@ -1,6 +1,6 @@
 //! Stories, one a file: what can go wrong with a lock, what must be seen then, and what a tempting short cut does.
 //!
-//! A story is told by the doc comment of its file: the title, then paragraphs. `simulations scenario NAME` prints it.
+//! The doc comment of each file is its story: the title, then paragraphs. `simulations scenario NAME` prints it.
 
 mod amnesiac_node;
 mod clock_step_majority;

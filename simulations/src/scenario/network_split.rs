@@ -6,19 +6,13 @@
 use super::{Expectation, Scenario, ShortCut};
 use crate::Mutant;
 use crate::invariant::Promise;
-use crate::plan::{Direction, Fault, Plan, Section};
+use crate::plan::{Fault, Plan, Section};
 
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "network-split",
     source: include_str!("network_split.rs"),
     plan: || {
-        let cut = |client, node| Fault::Partition {
-            client: Some(client),
-            node: Some(node),
-            direction: Direction::Both,
-            delivers_after: false,
-            for_ms: 700,
-        };
+        let cut = |client, node| Fault::partition(client, node, 700);
         Plan::of(3)
             .client([Section::after(25), Section::after(60).wait(500).work(300)])
             .client([Section::after(250).wait(400).work(300)])
@@ -38,7 +32,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     }),
 };
 
-/// How often somebody got the lock while the network was in two parts.
+/// How often a client got the lock while the network was in two parts.
 fn holders(run: &super::ScenarioRun, label: &str) -> usize {
     let within = |at_us| (20_000..720_000).contains(&at_us);
     run.leases().iter().filter(|stay| stay.holder.contains(label) && within(stay.returned_us)).count()

@@ -1,8 +1,8 @@
-//! One-direction partition.
+//! One-way partition.
 //!
-//! Client 0 hears two nodes of three, but they do not hear it: its requests are lost, and nobody tells. It holds one
-//! lock of three and has two questions without an answer. No answer is not a yes, so it gets nothing; client 1, whom
-//! all nodes hear, does.
+//! Client 0 receives from two nodes of three, but its requests to them are lost, and no error shows it. It holds one
+//! lock of three and has two questions without an answer. No answer is not a yes, so it gets nothing; client 1, which
+//! reaches all nodes, does.
 
 use super::{Expectation, Scenario, ShortCut};
 use crate::Mutant;
@@ -28,12 +28,12 @@ pub(super) const SCENARIO: Scenario = Scenario {
             .faults_end_at(900)
     },
     expectations: &[
-        Expectation { what: "client 0 gets nothing while it is not heard", holds: cut_off },
+        Expectation { what: "client 0 gets nothing while its requests are lost", holds: cut_off },
         Expectation {
             what: "client 1 gets the lock while client 0 is cut off",
             holds: |run| run.acquired_within(1, 60, 720),
         },
-        Expectation { what: "nobody else holds it meanwhile", holds: |run| !run.overlapped() },
+        Expectation { what: "no other client holds it meanwhile", holds: |run| !run.overlapped() },
     ],
     short_cut: Some(ShortCut {
         mutant: Mutant::UnknownIsGranted,

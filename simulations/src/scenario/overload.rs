@@ -1,9 +1,9 @@
 //! Overload: all nodes answer late for a while.
 //!
-//! For one second every message takes so long that no attempt hears of a quorum in time. Each client gives back what it may have
+//! For one second every message is so slow that no attempt reaches a quorum in time. Each client releases what it may have
 //! taken, goes away for longer each time, and lets its next attempt last longer; so nodes that have too much to do are asked
-//! less and less, and what they still answer late is released. When the second is over no lock of nobody is in the direction, and
-//! everybody is served soon.
+//! less and less, and what they still answer late is released. When the second is over no lock without an owner is in the way, and
+//! every client is served soon.
 
 use super::{Expectation, Scenario, ScenarioRun};
 use crate::plan::{Fault, Plan, Section, Terms};
@@ -13,7 +13,7 @@ const FROM_MS: u32 = 100;
 const FOR_MS: u32 = 1_000;
 /// How late messages are: twice this is more than the longest round.
 const LATE_MS: u32 = 600;
-/// When everybody has had the lock at the latest: the pauses are about as long as the trouble was.
+/// When every client has had the lock at the latest: the pauses are about as long as the overload was.
 const SERVED_BY_MS: u64 = 3_500;
 /// Grants that one client asks of one node in that time: each attempt waits twice as long as the one before it.
 const ATTEMPTS_MAX: usize = 8;
@@ -24,7 +24,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     plan: || {
         let slow = Fault::Slow { client: None, node: None, extra_ms: LATE_MS, tail_ms: 0, for_ms: FOR_MS };
         let mut plan = (0..CLIENTS).fold(Plan::of(3), |plan, number| {
-            // Everybody is connected before it begins.
+            // All clients are connected before it begins.
             plan.client([Section::after(10 * u32::from(number)), Section::after(FROM_MS).wait(4_000).work(5)])
         });
         plan.terms = Terms { ttl_ms: 5_000, max_ttl_ms: 5_000, node_timeout_ms: 100, response_timeout_ms: 2_000 };
@@ -32,18 +32,21 @@ pub(super) const SCENARIO: Scenario = Scenario {
     },
     expectations: &[
         Expectation {
-            what: "nobody acquires while all answers are late",
+            what: "no client acquires while all answers are late",
             holds: |run| leases_between(run, 200, 1_100) == 0,
         },
         Expectation {
-            what: "everybody is served soon after",
+            what: "every client is served soon after",
             holds: |run| (0..CLIENTS).all(|client| was_served(run, client)),
         },
         Expectation {
             what: "each client asks a node fewer than eight times meanwhile",
             holds: |run| late_grants(run) < usize::from(CLIENTS) * 3 * ATTEMPTS_MAX,
         },
-        Expectation { what: "no lock of nobody is left", holds: |run| run.seen().late_grants > 0 && run.tokens_grow() },
+        Expectation {
+            what: "no lock without an owner is left",
+            holds: |run| run.seen().late_grants > 0 && run.tokens_grow(),
+        },
     ],
     short_cut: None,
 };

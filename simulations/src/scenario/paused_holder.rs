@@ -1,6 +1,6 @@
 //! Paused holder.
 //!
-//! Client 0 checks its lease, stands still for longer than the time to live (a garbage collection, a laptop that sleeps,
+//! Client 0 checks its lease, is paused for longer than the time to live (a garbage collection, a laptop that sleeps,
 //! a page that is swapped in), and then writes. Meanwhile the lock has expired, and client 1 has it and has written.
 //!
 //! No check in the client can help: the pause comes between check and write. The fencing token does. The resource has

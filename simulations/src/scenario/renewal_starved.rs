@@ -1,25 +1,19 @@
 //! Renewal starved.
 //!
 //! Client 0 holds the lock and works for long, but the network swallows everything that it sends. No renewal comes
-//! through, no connection breaks, nobody says no. Silence is not a yes: the lease is lost at its end, and client 0
+//! through, no connection breaks, no node refuses. Silence is not a yes: the lease is lost at its end, and client 0
 //! stops before client 1 can begin.
 
 use super::{Expectation, Scenario, ShortCut};
 use crate::Mutant;
 use crate::invariant::Promise;
-use crate::plan::{Direction, Fault, Plan, Section};
+use crate::plan::{Fault, Plan, Section};
 
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "renewal-starved",
     source: include_str!("renewal_starved.rs"),
     plan: || {
-        let cut = Fault::Partition {
-            client: Some(0),
-            node: None,
-            direction: Direction::Both,
-            delivers_after: false,
-            for_ms: 1_400,
-        };
+        let cut = Fault::isolation(0, 1_400);
         Plan::of(3)
             .client([Section::after(0).work(1_300)])
             .client([Section::after(50).wait(1_500).work(600)])

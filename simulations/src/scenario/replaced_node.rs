@@ -1,7 +1,7 @@
 //! Replaced node.
 //!
 //! Node 1 is replaced by an empty machine. Its counter is gone, and with it the greatest token that it had given out:
-//! client 0's. Node 2 never heard of that token, and node 0 cannot be reached.
+//! client 0's. Node 2 never received that token, and node 0 cannot be reached.
 //!
 //! Counters start at the clock, not at one, so the new counter is above everything that the old one had given out. The
 //! tokens go on growing.

@@ -1,8 +1,8 @@
 //! Retry storm.
 //!
-//! Eight clients want the same lock again and again, and each holds it for a moment only. Whoever is refused knows when
-//! the lock ends at the latest and is told when it is released: so it waits, and does not ask again and again. Everybody
-//! gets every section, and the nodes are asked little more than for the leases themselves.
+//! Eight clients want the same lock again and again, and each holds it for a moment only. A client that is refused knows when
+//! the lock ends at the latest, and is woken when it is released: so it waits, and does not ask again and again. Each
+//! client completes every section, and the nodes are asked little more than for the leases themselves.
 
 use super::{Expectation, Scenario};
 use crate::plan::{Plan, Section};
@@ -22,7 +22,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     },
     expectations: &[
         Expectation {
-            what: "everybody gets every section",
+            what: "every client completes every section",
             holds: |run| run.seen().failed == 0 && run.leases().len() >= CLIENTS * SECTIONS,
         },
         Expectation { what: "one after another", holds: |run| !run.overlapped() && run.tokens_grow() },

@@ -34,7 +34,7 @@ pub struct ScenarioRun {
     stays: Vec<Stay>,
 }
 
-/// What a wrong protocol does may need luck in the order of messages; so many seeds are tried.
+/// A wrong protocol may break only in some orders of messages. This many seeds are tried.
 const SEEDS_MAX: u64 = 200;
 
 impl Scenario {

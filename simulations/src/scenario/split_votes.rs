@@ -1,6 +1,6 @@
 //! Split votes.
 //!
-//! Three clients ask at once, and each is nearest to another node. Every node grants a different one, and nobody has a
+//! Three clients ask at once, and each is nearest to another node. Every node grants a different one, and none has a
 //! majority. They take back what they got and ask again, one node first, the same for all of them: then one of them
 //! meets no rival at the others. All three get the lock, one after another.
 

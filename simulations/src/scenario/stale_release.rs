@@ -1,6 +1,6 @@
 //! Stale release.
 //!
-//! Client 0 stands still until its lease is over and client 1 has the lock, and then it releases. A release looks whose
+//! Client 0 is paused until its lease is over and client 1 has the lock, and then it releases. A release looks whose
 //! lock it is: it is not client 0's any more, so nothing is removed, and client 2 has to wait for client 1.
 
 use super::{Expectation, Scenario, ShortCut};
@@ -24,7 +24,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     ],
     short_cut: Some(ShortCut {
         mutant: Mutant::ReleaseWithoutHolder,
-        what: "a release removes the lock, whoever has it",
+        what: "a release removes the lock, also that of another holder",
         breaks: Promise::X,
     }),
 };

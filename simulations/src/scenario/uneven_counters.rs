@@ -32,7 +32,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     ],
     short_cut: Some(ShortCut {
         mutant: Mutant::NoSeal,
-        what: "the greatest number of the majority is the token, and nobody raises the others to it",
+        what: "the greatest number of the majority is the token, and the other counters are not raised to it",
         breaks: Promise::T2,
     }),
 };

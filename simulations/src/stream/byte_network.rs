@@ -2,7 +2,7 @@
 //!
 //! Each connection is two lanes, and each keeps its order whatever its latency. What goes wrong goes wrong as with TCP: a
 //! way that is cut holds bytes back or loses the connection without a word; a broken connection loses what was on the
-//! direction, or delivers it late, behind the back of whoever has long dialled anew; a reset may cut a frame in two.
+//! way, or delivers it late, when the client has long dialled again; a reset may cut a frame in two.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, Weak};
@@ -38,7 +38,7 @@ struct Connection {
     client: ClientId,
     to_node: ByteChannel,
     to_client: ByteChannel,
-    /// Nothing gets through any more, and nobody is told.
+    /// Nothing gets through any more, and neither end learns of it.
     mute: bool,
     /// The client has closed it or let it go.
     abandoned: bool,
@@ -62,7 +62,7 @@ pub(super) enum Read {
     Nothing,
 }
 
-/// How many segments in a thousand are cut in two on their direction.
+/// How many segments in a thousand are cut in two on their way.
 const SPLIT_PER_MILLE: u32 = 60;
 /// The fates of a message that breaks its connection.
 const LOSS_KINDS: u64 = 5;
@@ -214,7 +214,7 @@ impl ByteNetwork {
         }
     }
 
-    /// A server has crashed: its connections are gone, and their clients are told as soon as word reaches them.
+    /// A server has crashed: its connections are gone, and their clients learn of it as soon as the reset reaches them.
     pub fn server_crashed(&self, node: u8) {
         let mut inner = lock(&self.inner);
         let Inner { connections, conditions, .. } = &mut *inner;
@@ -232,7 +232,7 @@ impl ByteNetwork {
         drop(connections);
     }
 
-    /// Puts a segment on its direction, or not.
+    /// Puts a segment on its way, or not.
     fn post(
         &self,
         id: u64,
@@ -284,7 +284,7 @@ impl ByteNetwork {
         }
     }
 
-    /// Both ends find out that the connection has ended, each behind what is on its direction.
+    /// Both ends find out that the connection has ended, each behind what is on its way.
     fn break_off(&self, id: u64, connection: &mut Connection, conditions: &NetworkConditions) {
         self.schedule(id, connection, Direction::ToNode, conditions, Segment::End);
         self.schedule(id, connection, Direction::ToClient, conditions, Segment::Reset);
@@ -306,7 +306,7 @@ impl ByteNetwork {
         let (first, second) = segment.split(usize::try_from(cut_at).unwrap_or_default());
         for segment in [Some(first), second].into_iter().flatten() {
             let due_ms = connection.channel(direction).arrives_ms(self.world.now_ms() + self.takes_ms(network));
-            // However late something is, it does not arrive long after the calm: delays are bounded from then on.
+            // However late something is, it does not arrive long after the end of the faults: delays are bounded from then on.
             let due_ms = due_ms.min(self.faults_end_ms.max(self.world.now_ms() + DELAY_AFTER_FAULTS_MAX_MS));
             connection.channel(direction).queue.push_back(segment);
             let Some(me) = self.me.upgrade() else { return };
@@ -387,7 +387,7 @@ impl Connection {
     }
 }
 
-/// Wakes whoever reads from a connection, when nothing is locked any more.
+/// Wakes the task that reads from a connection, when nothing is locked any more.
 fn wake(mut inner: std::sync::MutexGuard<'_, Inner>, id: u64) {
     let ready = inner.connections.get_mut(&id).filter(|c| c.end.is_some() || !c.inbox.is_empty());
     let reader = ready.and_then(|connection| connection.reader.take());
@@ -404,7 +404,7 @@ fn forget_if_over(inner: &mut Inner, id: u64) {
     }
 }
 
-/// The longest time on the direction after the calm.
+/// The longest time on the way after the end of the faults.
 const DELAY_AFTER_FAULTS_MAX_MS: u64 = 10;
 /// The longest that an old socket keeps what was sent.
 const LATE_MS_MAX: u32 = 2_000;

@@ -1,4 +1,4 @@
-//! [`Host`]: one server of the farm, its clock, and the account of what promises rely on.
+//! [`Host`]: one server of a run, its clock, and a record of what promises rely on.
 
 use std::sync::Arc;
 
@@ -101,7 +101,7 @@ impl Host {
     /// resources have been granted, and to whom.
     ///
     /// Tokens rely on counters that do not go back. One that was lost starts at the later of two clocks; if both are
-    /// behind what was lost, nobody could know.
+    /// behind what was lost, no locker can know.
     pub(super) fn look(&mut self) -> Vec<(u8, String)> {
         let start = self.number_at(&self.reference.clone());
         let started_anew = start != self.started_at && start > 0;
@@ -132,11 +132,11 @@ impl Host {
     }
 
     /// Of a lock that was reserved just now: whether the waiter is connected, as far as the server had to find out, and whether the
-    /// reservation lasts longer than any waiter needs to come. A server that tells nobody keeps the entry in its queue.
+    /// reservation lasts longer than any waiter needs to come. A server that wakes no waiter keeps the entry in its queue.
     pub(super) fn reservation(&self, resource: &Resource, number_of: u8, entry: &str) -> (bool, bool) {
         let Some((waiter, _)) = Waiter::of_entry(entry) else { return (true, false) };
         let queue = Prefix::default().queue(resource);
-        let told_nobody = number(&self.server.execute(&["ZRANK", &queue, entry])).is_some();
+        let woke_none = number(&self.server.execute(&["ZRANK", &queue, entry])).is_some();
         let channel = format!("{}:wake:{}", Prefix::default().as_str(), waiter.locker);
         let listening = number(&self.server.execute(&["PUBSUB", "NUMSUB", &channel]));
         let lock = self.keys.get(usize::from(number_of)).map(|(lock, _)| String::from_utf8_lossy(lock).into_owned());
@@ -144,7 +144,7 @@ impl Host {
         let left_ms = lock.and_then(|lock| number(&self.server.execute(&["PTTL", &lock])));
         let longest_ms = i64::try_from(Waiter::GRACE.1.as_millis()).unwrap_or(i64::MAX);
         let lasts = left_ms.is_some_and(|left_ms| left_ms == -1 || left_ms > longest_ms);
-        (told_nobody || listening.is_none_or(|count| count > 0), lasts)
+        (woke_none || listening.is_none_or(|count| count > 0), lasts)
     }
 
     /// The holders of the locks that it has.
@@ -157,7 +157,7 @@ impl Host {
         self.keys.get(resource).and_then(|(lock, _)| self.text_at(lock))
     }
 
-    /// Whether anybody has joined it, and whether it is awake.
+    /// Whether a locker has joined it, and whether it is awake.
     pub(super) fn standing(&self) -> (bool, bool) {
         let awake = self.server.field(&self.record, "awake");
         (awake.is_some(), awake.is_some_and(|awake| awake == "1"))

@@ -1,4 +1,4 @@
-//! [`StreamLevel`]: the farm's cluster as virtual servers on a network of bytes.
+//! [`StreamLevel`]: the harness's cluster as virtual servers on a network of bytes.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, Weak};
@@ -162,18 +162,18 @@ impl StreamLevel {
         });
     }
 
-    /// Does something when a fault has lasted for a while, at the calm at the latest.
+    /// Does something when a fault has lasted for a while, at the end of all faults at the latest.
     fn when(&self, for_ms: u32, event: impl FnOnce(&Self) + Send + 'static) {
         let Some(me) = self.me.upgrade() else { return };
         let ends_ms = (self.world.now_ms() + u64::from(for_ms)).min(self.faults_end_ms);
         self.world.at(ends_ms, 0, move || event(&me));
     }
 
-    /// Nobody can tell a new installation from nodes of which each was flushed while it was up for long.
+    /// A new installation looks the same as nodes that were up for long and were all flushed.
     fn watch_memory(&self) {
         let hosts = lock(&self.hosts);
-        let nobody_remembers = hosts.iter().all(|host| !host.standing().0);
-        if nobody_remembers && hosts.iter().any(|host| host.flushed) {
+        let all_forgot = hosts.iter().all(|host| !host.standing().0);
+        if all_forgot && hosts.iter().any(|host| host.flushed) {
             self.world.void(Assumed::X, "no node remembers anything, and some were flushed and not restarted");
         }
     }

@@ -75,7 +75,7 @@ pub enum SpanKind {
         /// What, in a sentence.
         long: String,
     },
-    /// A client's process stood still, with all its tasks.
+    /// A client's process was paused, with all its tasks.
     Paused,
     /// A node had a lock.
     Lock {
@@ -260,7 +260,7 @@ impl Timeline {
                     let (lane, to_us) = (Lane::Client(*client), (*to_us).min(self.ends_us));
                     let is_fault = self.spans.iter().any(|span| {
                         (span.lane, span.from_us) == (lane, *from_us)
-                            && matches!(span.what, SpanKind::Fault { name: "stands still", .. })
+                            && matches!(span.what, SpanKind::Fault { name: "is paused", .. })
                     });
                     if !is_fault {
                         self.spans.push(Span { lane, from_us: *from_us, to_us, what: SpanKind::Paused });

@@ -13,7 +13,7 @@ impl fmt::Display for Timeline {
             let story = match what {
                 SpanKind::Lease { resource, token } => format!("holds {resource} with token {token} {until}"),
                 SpanKind::Fault { long, .. } => format!("{long}, {until}"),
-                SpanKind::Paused => format!("stands still {until}"),
+                SpanKind::Paused => format!("is paused {until}"),
                 SpanKind::Lock { resource, holder, reserved } => match reserved {
                     true => format!("keeps {resource} for {holder} to come {until}"),
                     false => format!("has the lock of {resource} for {holder} {until}"),

@@ -18,7 +18,7 @@ pub(super) const fn short(fault: &Fault) -> &'static str {
         Fault::Evict { .. } => "lock evicted",
         Fault::Evicting { .. } => "evicts locks",
         Fault::NodeClock { .. } | Fault::ClientClock { .. } => "wall clock steps",
-        Fault::Pause { .. } => "stands still",
+        Fault::Pause { .. } => "is paused",
         Fault::Reboot { .. } => "dead",
         Fault::SlowStore { .. } => "slow",
     }
@@ -40,7 +40,7 @@ pub(super) fn long(fault: &Fault) -> String {
                 Direction::Both => "messages",
             };
             let then = if delivers_after { "what was sent arrives afterwards" } else { "what was sent is lost" };
-            format!("no {direction} get through {}, and nobody is told; {then}", between(client, node))
+            format!("no {direction} get through {}, and neither end learns of it; {then}", between(client, node))
         }
         Fault::Hang { node, .. } => format!("node {node} does nothing, and does later what was asked meanwhile"),
         Fault::Crash { node, memory, .. } => {
@@ -59,7 +59,7 @@ pub(super) fn long(fault: &Fault) -> String {
         Fault::Evict { node, resource } => format!("the lock of resource {resource} vanishes on node {node}"),
         Fault::Evicting { node, after_ms, .. } => format!("locks vanish from node {node} after {after_ms} ms"),
         Fault::NodeClock { node, by_ms } => format!("the wall clock of node {node} steps by {by_ms:+} ms"),
-        Fault::Pause { client, .. } => format!("client {client} stands still with all its tasks"),
+        Fault::Pause { client, .. } => format!("client {client} is paused with all its tasks"),
         Fault::Reboot { client, .. } => format!("the process of client {client} dies, and another one takes its place"),
         Fault::ClientClock { client, by_ms } => format!("the wall clock of client {client} steps by {by_ms:+} ms"),
         Fault::SlowStore { by_ms, .. } => format!("the protected resources take {by_ms} ms longer"),

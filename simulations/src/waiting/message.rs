@@ -2,9 +2,9 @@
 
 use redfence::protocol::{Next, Reply, Waits};
 
-/// On its way to a node. Names tell attempts apart.
+/// On its way to a node. Attempts are distinguished by their names.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum Mail {
+pub(super) enum ToNode {
     Grant(usize, Option<Waits>),
     Release(usize, Next),
     Leave,
@@ -14,7 +14,7 @@ pub(super) enum Mail {
 
 /// On its way to a process.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum Back {
+pub(super) enum ToProcess {
     /// To the grant of an attempt.
     Reply(usize, Reply),
     /// The lock is reserved for it; or will be to be had, when the reservation of another has ended.

@@ -3,7 +3,7 @@
 use redfence::NodeId;
 
 use super::state::State;
-use super::violation::Broken;
+use super::violation::Violation;
 use super::world::World;
 use super::{Action, progress};
 
@@ -16,7 +16,7 @@ impl World {
         let mut holders = state.processes.iter().enumerate().filter(|(_, is)| is.moves() && is.holds());
         let (holder, other) = (holders.next().map(|(process, _)| process), holders.next().map(|(process, _)| process));
         if let (Some(one), Some(other)) = (holder, other) {
-            state.broken = Some(Broken::TwoHolders(one, other));
+            state.broken = Some(Violation::TwoHolders(one, other));
             return;
         }
         if let (Some(served), Some(first)) = (holder, state.expected)
@@ -24,28 +24,28 @@ impl World {
         {
             state.expected = None;
             if served != first {
-                state.broken = Some(Broken::OutOfTurn { first, served });
+                state.broken = Some(Violation::OutOfTurn { first, served });
                 return;
             }
         }
-        let waits = state.processes.iter().position(|process| process.rings_soon() == Some(false));
+        let waits = state.processes.iter().position(|process| process.fires_soon() == Some(false));
         if let Some(process) = waits
             && state.spent.is_well()
             && self.going_on(state).is_empty()
         {
-            state.broken = Some(Broken::WaitsForTheEnd { process });
+            state.broken = Some(Violation::WaitsForTheEnd { process });
         }
     }
 
-    /// A node has heard that a process leaves.
+    /// A node has received the leave of a process.
     pub(super) fn check_left(&self, state: &mut State, process: usize, node: NodeId) {
         if self.reserved_for(state, node) == Some(process) {
-            state.broken.get_or_insert(Broken::ReservedForTheGone { node: node.index(), process });
+            state.broken.get_or_insert(Violation::ReservedForTheGone { node: node.index(), process });
         }
     }
 
-    /// Whether everything that must hold does: what was broken on the way, and that everybody may still be served.
-    pub(super) fn verdict(&self, state: &State) -> Option<Broken> {
-        state.broken.or_else(|| progress::unserved(self, state).map(|process| Broken::NeverServed { process }))
+    /// Whether everything that must hold does: what was broken on the way, and that every process may still be served.
+    pub(super) fn verdict(&self, state: &State) -> Option<Violation> {
+        state.broken.or_else(|| progress::unserved(self, state).map(|process| Violation::NeverServed { process }))
     }
 }

@@ -3,7 +3,7 @@
 use redfence::protocol::{Acquire, Footprint, Next, Reply, Step, Tells, View};
 use redfence::{NodeId, NodeSet};
 
-use super::message::Mail;
+use super::message::ToNode;
 use super::world::NOW;
 
 /// One attempt: its machine while it is undecided, and where its locks are.
@@ -36,7 +36,7 @@ impl Round {
     }
 
     /// A reply to its grant. Returns what its machine makes of it, and what has to be sent to the node on the spot.
-    pub(super) fn hear(&mut self, node: NodeId, reply: Reply) -> (Step, Option<Mail>) {
+    pub(super) fn receive(&mut self, node: NodeId, reply: Reply) -> (Step, Option<ToNode>) {
         self.footprint.on_grant(node, &reply);
         let is_queued = matches!(reply, Reply::Refused(View { place: Some(_), .. }));
         let is_granted = matches!(reply, Reply::Granted { .. });
@@ -46,8 +46,8 @@ impl Round {
             self.refused.insert(node);
         }
         let mail = match self.patient {
-            _ if self.is_won && is_queued => Some(Mail::Leave),
-            Some(next) if is_granted => Some(Mail::Release(self.name, next)),
+            _ if self.is_won && is_queued => Some(ToNode::Leave),
+            Some(next) if is_granted => Some(ToNode::Release(self.name, next)),
             _ => None,
         };
         let step = self.machine.as_mut().map_or(Step::Wait, |machine| machine.reply(node, reply, NOW));
@@ -55,13 +55,13 @@ impl Round {
     }
 
     /// It was won: nodes that refused may have the process in their queues.
-    pub(super) fn win(&mut self) -> Vec<(NodeId, Mail)> {
+    pub(super) fn win(&mut self) -> Vec<(NodeId, ToNode)> {
         (self.machine, self.is_won) = (None, true);
-        self.refused.iter().map(|node| (node, Mail::Leave)).collect()
+        self.refused.iter().map(|node| (node, ToNode::Leave)).collect()
     }
 
     /// It was lost: nodes that granted get the release at once, others when they grant.
-    pub(super) fn retreat(&mut self, next: Next) -> Vec<(NodeId, Mail)> {
+    pub(super) fn roll_back(&mut self, next: Next) -> Vec<(NodeId, ToNode)> {
         (self.machine, self.patient) = (None, Some(next));
         let granted = self.granted;
         let outstanding = self.footprint.outstanding();
@@ -69,13 +69,13 @@ impl Round {
     }
 
     /// It waits for answers no longer.
-    pub(super) fn give_up(&mut self) -> Vec<(NodeId, Mail)> {
+    pub(super) fn give_up(&mut self) -> Vec<(NodeId, ToNode)> {
         let Some(next) = self.patient.take() else { return Vec::new() };
         self.footprint.unanswered().iter().map(|node| (node, self.release(next))).collect()
     }
 
-    /// The lease is given back, or the attempt dropped. A quorum of the nodes that granted tells who is next, and one of them the second.
-    pub(super) fn leave(&mut self, needed: usize) -> Vec<(NodeId, Mail)> {
+    /// The lease is released, or the attempt dropped. A quorum of the nodes that granted wakes the next waiter, and one of them the second.
+    pub(super) fn leave(&mut self, needed: usize) -> Vec<(NodeId, ToNode)> {
         self.machine = None;
         let outstanding = self.footprint.outstanding();
         let granted: Vec<_> = outstanding.iter().filter(|node| self.granted.contains(*node)).take(needed).collect();
@@ -88,7 +88,7 @@ impl Round {
         outstanding.iter().map(|node| (node, self.release(Next::Queue(tells(node))))).collect()
     }
 
-    const fn release(&self, next: Next) -> Mail {
-        Mail::Release(self.name, next)
+    const fn release(&self, next: Next) -> ToNode {
+        ToNode::Release(self.name, next)
     }
 }

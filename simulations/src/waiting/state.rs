@@ -6,8 +6,8 @@ use redfence::node::NodeState;
 use redfence::protocol::{Reply, Request, RunId, Verb};
 use redfence::{NodeId, Waiter};
 
-use super::process::{Line, Process};
-use super::violation::Broken;
+use super::process::{Channel, Process};
+use super::violation::Violation;
 use super::world::{WALL, World};
 
 /// Everything that is, at one moment. Copies share what did not change.
@@ -16,9 +16,9 @@ pub struct State {
     pub(super) nodes: Vec<Arc<Node>>,
     pub(super) processes: Vec<Arc<Process>>,
     pub(super) spent: Spent,
-    /// Who has to be next: the longest waiting one when the lock was given back and nothing was on the way.
+    /// Who has to be next: the process that had waited longest when the lock was released and no message was on its way.
     pub(super) expected: Option<usize>,
-    pub(super) broken: Option<Broken>,
+    pub(super) broken: Option<Violation>,
 }
 
 /// One node.
@@ -33,7 +33,7 @@ pub(super) struct Node {
 pub(super) struct Spent {
     pub(super) wakes: u8,
     pub(super) deaths: u8,
-    pub(super) stills: u8,
+    pub(super) pauses: u8,
     pub(super) leaves: u8,
     pub(super) nodes: u8,
     /// A process was woken, and gave up when its reservation was over.
@@ -43,12 +43,12 @@ pub(super) struct Spent {
 impl Spent {
     /// Whether nothing was lost; a process that gives up loses nothing.
     pub(super) const fn is_well(self) -> bool {
-        self.wakes == 0 && self.deaths == 0 && self.stills == 0 && self.nodes == 0 && !self.late
+        self.wakes == 0 && self.deaths == 0 && self.pauses == 0 && self.nodes == 0 && !self.late
     }
 }
 
 impl World {
-    /// Nobody has begun yet; or the first process has the lock, and nothing is on the way.
+    /// No process has begun yet; or the first process has the lock, and nothing is on the way.
     #[must_use]
     pub fn first(&self) -> State {
         let mut state = self.beginning();
@@ -63,7 +63,7 @@ impl World {
 
     fn beginning(&self) -> State {
         let state = NodeState::founded(RunId::from_bytes([0; 20]), WALL);
-        let process = Process::idle(vec![Line::default(); self.setup.nodes]);
+        let process = Process::idle(vec![Channel::default(); self.setup.nodes]);
         State {
             nodes: std::iter::repeat_n(Arc::new(Node { state, up: true }), self.setup.nodes).collect(),
             processes: std::iter::repeat_n(Arc::new(process), self.setup.processes).collect(),
@@ -98,7 +98,7 @@ impl World {
 impl State {
     /// What was broken on the way here.
     #[must_use]
-    pub const fn broken(&self) -> Option<&Broken> {
+    pub const fn broken(&self) -> Option<&Violation> {
         self.broken.as_ref()
     }
 }

@@ -1,24 +1,24 @@
-//! [`Story`]: one way through a world of waiting, in words.
+//! [`Trace`]: one way through a world of waiting, in words.
 
 use std::fmt;
 
 use redfence::NodeId;
 
-use super::message::{Back, Mail};
+use super::message::{ToNode, ToProcess};
 use super::process::Phase;
 use super::{Action, State, World};
 use redfence::protocol::{Next, Reply};
 
 /// One way through a world, in words: a line a step, and what broke.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Story {
+pub struct Trace {
     lines: Vec<String>,
     steps: usize,
 }
 
-impl Story {
-    /// Tells what these actions lead to.
-    pub(super) fn tell(world: &World, actions: impl IntoIterator<Item = Action>) -> Self {
+impl Trace {
+    /// Describes what these actions lead to.
+    pub(super) fn of(world: &World, actions: impl IntoIterator<Item = Action>) -> Self {
         let mut state = world.first();
         let (mut lines, mut steps) = (Vec::new(), 0);
         for action in actions {
@@ -43,7 +43,7 @@ impl Story {
     }
 }
 
-impl fmt::Display for Story {
+impl fmt::Display for Trace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (at, line) in (1..).zip(&self.lines) {
             let label = if at > self.steps { "   =".to_owned() } else { format!("{at:>4}") };
@@ -64,34 +64,36 @@ impl World {
                     (true, None) => "the lock has ended; ",
                 };
                 let has = self.occupant_words(after, node);
-                let what = match line(before, process, node).and_then(|line| line.there.front()) {
-                    Some(Mail::Grant(..)) => "is asked by",
-                    Some(Mail::Release(_, Next::Nobody)) => "is given back, and told to wake nobody, by",
-                    Some(Mail::Release(_, Next::Rejoin { .. })) => "is given back by one that waits on,",
-                    Some(Mail::Release(..)) => "is given back by",
-                    Some(Mail::Leave) => "hears of the leaving of",
-                    Some(Mail::End) | None => "loses the connection of",
+                let what = match channel(before, process, node).and_then(|channel| channel.to_node.front()) {
+                    Some(ToNode::Grant(..)) => "is asked by",
+                    Some(ToNode::Release(_, Next::Nobody)) => "receives the release, which wakes no waiter, of",
+                    Some(ToNode::Release(_, Next::Rejoin { .. })) => {
+                        "receives the release, with a place in the queue, of"
+                    }
+                    Some(ToNode::Release(..)) => "receives the release of",
+                    Some(ToNode::Leave) => "receives the leave of",
+                    Some(ToNode::End) | None => "loses the connection of",
                 };
                 format!("{ended}{node:?} {what} p{process}{has}{}", outcome(before, after, process))
             }
-            Action::Hear { process, node } => {
-                let what = match line(before, process, node).and_then(|line| line.back.front()) {
-                    Some(Back::Wake { now: true }) => "is woken by".to_owned(),
-                    Some(Back::Wake { now: false }) => "hears when a reservation ends from".to_owned(),
-                    Some(Back::Reply(_, Reply::Granted { .. })) => "hears a yes of".to_owned(),
-                    Some(Back::Reply(_, Reply::Failed(fault))) => format!("hears \"{fault}\" of"),
-                    Some(Back::Reply(..)) | None => "hears a no of".to_owned(),
+            Action::Receive { process, node } => {
+                let what = match channel(before, process, node).and_then(|channel| channel.to_process.front()) {
+                    Some(ToProcess::Wake { now: true }) => "is woken by".to_owned(),
+                    Some(ToProcess::Wake { now: false }) => "learns when a reservation ends from".to_owned(),
+                    Some(ToProcess::Reply(_, Reply::Granted { .. })) => "receives a grant from".to_owned(),
+                    Some(ToProcess::Reply(_, Reply::Failed(fault))) => format!("receives \"{fault}\" from"),
+                    Some(ToProcess::Reply(..)) | None => "receives a refusal from".to_owned(),
                 };
                 format!("p{process} {what} {node:?}{}", outcome(before, after, process))
             }
-            Action::Ring { process } => match before.processes.get(process).and_then(|is| is.rings_soon()) {
+            Action::TimerFires { process } => match before.processes.get(process).and_then(|is| is.fires_soon()) {
                 Some(true) => format!("p{process} asks again: it was woken, or has paused"),
                 _ => format!("p{process} asks again: the lock that it met would have ended"),
             },
-            Action::Release { process } => format!("p{process} gives the lock back"),
+            Action::Release { process } => format!("p{process} releases the lock"),
             Action::Leave { process } => format!("p{process} gives up"),
             Action::Die { process } => format!("p{process} dies"),
-            Action::StandStill { process } => format!("p{process} stands still"),
+            Action::Pause { process } => format!("p{process} pauses"),
             Action::LoseWake { process, node } => format!("the wake of {node:?} to p{process} is lost"),
             Action::LoseNode { node } => format!("{node:?} ends for good"),
         }
@@ -106,8 +108,8 @@ impl World {
     }
 }
 
-fn line(state: &State, process: usize, node: NodeId) -> Option<&super::process::Line> {
-    state.processes.get(process)?.lines.get(node.index())
+fn channel(state: &State, process: usize, node: NodeId) -> Option<&super::process::Channel> {
+    state.processes.get(process)?.channels.get(node.index())
 }
 
 /// What became of an attempt.

@@ -1,11 +1,11 @@
-//! [`Broken`]: what did not hold.
+//! [`Violation`]: what did not hold.
 
 use std::fmt;
 
 /// What was broken.
 #[expect(missing_docs, reason = "the variants are described, and their fields say who and where")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Broken {
+pub enum Violation {
     /// W: nothing was lost, and yet this process waits for the end of a time to live.
     WaitsForTheEnd { process: usize },
     /// L: whatever goes on from here, this process is not served.
@@ -18,7 +18,7 @@ pub enum Broken {
     TwoHolders(usize, usize),
 }
 
-impl Broken {
+impl Violation {
     /// The promise, as it is called.
     #[must_use]
     pub const fn promise(self) -> &'static str {
@@ -32,12 +32,15 @@ impl Broken {
     }
 }
 
-impl fmt::Display for Broken {
+impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} broken: ", self.promise())?;
         match *self {
             Self::WaitsForTheEnd { process } => {
-                write!(f, "nothing was lost, nobody has the lock, and p{process} waits for the end of a time to live")
+                write!(
+                    f,
+                    "nothing was lost, no process has the lock, and p{process} waits for the end of a time to live"
+                )
             }
             Self::NeverServed { process } => write!(f, "whatever goes on from here, p{process} never gets the lock"),
             Self::ReservedForTheGone { node, process } => {

@@ -18,7 +18,7 @@ pub(super) const NOW: Moment = Moment::from_origin(Duration::from_secs(1));
 pub(super) const WALL: WallTime = WallTime::from_unix_us(2 * COUNTER_MIN);
 /// No pause depends on chance here.
 pub(super) const CHANCE: u32 = u32::MAX;
-/// So many names the attempts of one process have, one after the other and again from the first: more than can be met at one time.
+/// How many names the attempts of one process have. They are used again: no more attempts than this are known at one time.
 pub(super) const NAMES: usize = 8;
 
 /// What does not change: the setup and the names.
@@ -29,8 +29,8 @@ pub struct World {
     pub(super) resource: Resource,
     /// The names of each process's attempts.
     pub(super) subjects: Vec<Vec<Arc<Subject>>>,
-    /// States from which everybody is served.
-    pub(super) good: Arc<Mutex<HashSet<u64>>>,
+    /// States from which every process is served.
+    pub(super) served_from: Arc<Mutex<HashSet<u64>>>,
 }
 
 impl World {
@@ -49,7 +49,7 @@ impl World {
             };
             subjects.push((0..NAMES).map(subject).collect::<Option<Vec<_>>>()?);
         }
-        Some(Self { setup, quorum, resource, subjects, good: Arc::default() })
+        Some(Self { setup, quorum, resource, subjects, served_from: Arc::default() })
     }
 
     pub(super) fn ids(&self) -> impl Iterator<Item = NodeId> + use<> {

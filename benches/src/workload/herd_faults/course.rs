@@ -7,8 +7,8 @@ use redfence::{Clock as _, SystemClock};
 
 use super::super::herd::RESOURCE;
 use super::super::{NODES, complain_of};
-use crate::Outcome;
 use crate::contestants::Contestant;
+use crate::outcome::Outcome;
 use crate::plan::Plan;
 use crate::stage::Stage;
 use crate::stint::{Record, until};
@@ -92,7 +92,7 @@ pub(super) struct Course {
 impl Course {
     pub(super) async fn take(plan: &Plan, fault: Fault) -> Outcome<Self> {
         let mut stage = Stage::for_herd(NODES, plan.fault_herd)?;
-        let mut team = super::herd(plan, &stage, plan.fault_herd).await?;
+        let mut team = super::start::herd(plan, &stage, plan.fault_herd).await?;
         if fault == Fault::NodeHungBefore {
             let first = stage.first_of(RESOURCE)?;
             stage.hang(first);

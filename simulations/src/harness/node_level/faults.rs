@@ -97,7 +97,7 @@ impl Cluster for NodeLevel {
     }
 
     fn close(&self) {
-        // Answers know their lockers, and these know the direction here.
+        // Answers know their lockers, and these know the way here.
         let links = std::mem::take(&mut lock(&self.inner).links);
         drop(links);
     }
@@ -159,18 +159,18 @@ impl NodeLevel {
         });
     }
 
-    /// Does something when a fault has lasted for a while, at the calm at the latest.
+    /// Does something when a fault has lasted for a while, at the end of all faults at the latest.
     fn when(&self, for_ms: u32, event: impl FnOnce(&Self) + Send + 'static) {
         let Some(me) = self.me.upgrade() else { return };
         let ends_ms = (self.world.now_ms() + u64::from(for_ms)).min(self.faults_end_ms);
         self.world.at(ends_ms, 0, move || event(&me));
     }
 
-    /// Nobody can tell a new installation from nodes of which each was flushed while it was up for long.
+    /// A new installation looks the same as nodes that were up for long and were all flushed.
     fn watch_memory(&self) {
         let mut inner = lock(&self.inner);
-        let nobody_remembers = inner.servers.iter_mut().all(|server| !server.standing().0);
-        if nobody_remembers && inner.servers.iter().any(|server| server.flushed) {
+        let all_forgot = inner.servers.iter_mut().all(|server| !server.standing().0);
+        if all_forgot && inner.servers.iter().any(|server| server.flushed) {
             self.world.void(Assumed::X, "no node remembers anything, and some were flushed and not restarted");
         }
     }

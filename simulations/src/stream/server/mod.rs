@@ -39,7 +39,7 @@ pub struct Server {
     clock: Arc<dyn Clock>,
 }
 
-/// The keys that a joined node has, for the prefix that lockers use unless told otherwise.
+/// The keys that a joined node has, for the prefix that lockers use by default.
 static COUNTERS: OnceLock<Vec<(u64, Bytes)>> = OnceLock::new();
 const PREFIX: &str = "redfence";
 const RECORD: &str = "redfence:node";
@@ -77,7 +77,7 @@ enum Input {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Up,
-    /// The process stands still; its kernel goes on accepting connections and bytes.
+    /// The process is paused; its kernel goes on accepting connections and bytes.
     Hung,
     Down,
 }
@@ -202,7 +202,7 @@ impl Server {
         Snapshot(self.lock().core.databases.clone())
     }
 
-    /// As if somebody had joined the node when it was new: a record of this run, awake, and all counters at the clock.
+    /// As if a locker had joined the node when it was new: a record of this run, awake, and all counters at the clock.
     /// The same as `join.lua` leaves behind, without running it.
     pub fn found(&self, max_ttl_ms: u64) {
         let now = self.clock.wall();

@@ -140,7 +140,7 @@ impl Keyspace {
         let mut last = None;
         let mut next = 0;
         for place in &mut places {
-            // Keys that share a hash come together: the cursor cannot tell them apart.
+            // Keys that share a hash come together: the cursor does not distinguish them.
             if keys.len() >= count && last != Some(place.hash) {
                 next = place.hash;
                 break;
