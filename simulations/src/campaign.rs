@@ -13,7 +13,7 @@ use crate::plan::{Plan, Profile, Scale};
 /// What is run, but for the seeds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Campaign {
-    /// What stands in for nodes and network.
+    /// What takes the place of nodes and network.
     pub level: Level,
     /// How bad it gets.
     pub profile: Profile,

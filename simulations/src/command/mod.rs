@@ -32,7 +32,7 @@ use simulations::{Campaign, Level, Mutant, Profile, Scale};
 /// What is run: shared by all commands that run something.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct What {
-    /// What stands in for nodes and network.
+    /// What takes the place of nodes and network.
     #[arg(long, value_enum, default_value = "node")]
     level: Level,
     /// How many nodes; 1 to 7 as the seed decides unless given.

@@ -15,7 +15,7 @@ use crate::plan::Fault;
 /// Nodes and the network to them.
 ///
 /// It reports to the world what promises rely on: `World::record` with `Vanished` when a lock ends early on
-/// a node that does not rest, `World::void` when a counter went back or everything was forgotten, `World::broken`,
+/// a node that does not rest; `World::void` when a counter went back or everything was forgotten; `World::report`;
 /// `World::count`.
 pub trait Cluster: Send + Sync {
     /// How a process sees each node: connections of its own. Called once for every process.

@@ -6,7 +6,7 @@
 //!           World: time, what is due, rng ◀────────────────────────────────┘ ──▶ History ──▶ invariants
 //! ```
 //!
-//! Everything lives on one paused current-thread runtime, so time goes only where nothing is left to do, and the same
+//! Everything lives on one paused current-thread runtime, so time passes only when no task has anything to do. The same
 //! plan gives the same run, byte for byte.
 
 mod belief;

@@ -1,7 +1,7 @@
 //! [`Process`]: a client's process, which may pause as a whole, or die.
 //!
 //! Everything that the process does is a task here: its own work, and what its locker does in the background (renewal,
-//! repeated releases, looking at nodes). While it stands still none of them is polled, and time goes on: what fell due
+//! repeated releases, looking at nodes). While it is paused none of them is polled, and time goes on: what fell due
 //! meanwhile happens when it goes on, and what arrived is read then.
 
 use std::pin::Pin;
@@ -21,7 +21,7 @@ pub struct Process {
     /// The how-manieth process of this client it is.
     pub life: u32,
     world: Arc<World>,
-    standing: AtomicU32,
+    pauses: AtomicU32,
     dead: AtomicBool,
     stalled: Mutex<Vec<Waker>>,
 }
@@ -34,7 +34,7 @@ impl Process {
             client,
             life,
             world: Arc::clone(world),
-            standing: AtomicU32::new(0),
+            pauses: AtomicU32::new(0),
             dead: AtomicBool::new(false),
             stalled: Mutex::default(),
         })
@@ -42,7 +42,7 @@ impl Process {
 
     /// Is paused from now on, for a while. Pauses overlap.
     pub fn pause(self: &Arc<Self>, for_ms: u32) {
-        self.standing.fetch_add(1, Ordering::Relaxed);
+        self.pauses.fetch_add(1, Ordering::Relaxed);
         let (client, from_us) = (self.client, self.world.now_us());
         let to_us = from_us + u64::from(for_ms) * 1_000;
         self.world.timeline_event(|| TimelineEvent::Paused { client, from_us, to_us });
@@ -56,7 +56,7 @@ impl Process {
         self.world.disturbed(self.client, None);
         self.world.count(|seen| seen.died += 1);
         self.dead.store(true, Ordering::Relaxed);
-        self.standing.fetch_add(1, Ordering::Relaxed);
+        self.pauses.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Whether it died.
@@ -75,15 +75,15 @@ impl Process {
     }
 
     fn resume(&self) {
-        self.standing.fetch_sub(1, Ordering::Relaxed);
-        if !self.stands() {
+        self.pauses.fetch_sub(1, Ordering::Relaxed);
+        if !self.is_paused() {
             let stalled = std::mem::take(&mut *lock(&self.stalled));
             stalled.into_iter().for_each(Waker::wake);
         }
     }
 
-    fn stands(&self) -> bool {
-        self.standing.load(Ordering::Relaxed) > 0
+    fn is_paused(&self) -> bool {
+        self.pauses.load(Ordering::Relaxed) > 0
     }
 }
 
@@ -106,7 +106,7 @@ impl Future for Gated {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        if self.process.stands() {
+        if self.process.is_paused() {
             lock(&self.process.stalled).push(context.waker().clone());
             return Poll::Pending;
         }

@@ -113,8 +113,8 @@ impl World {
 
     /// Lets everything happen when it is due, until the run is over.
     pub async fn run(&self) {
-        let mut alarm = pin!(tokio::time::sleep(Duration::ZERO));
-        let (mut alarm_ms, mut at_once) = (None, (0, 0));
+        let mut timer = pin!(tokio::time::sleep(Duration::ZERO));
+        let (mut timer_ms, mut at_once) = (None, (0, 0));
         poll_fn(|context| {
             loop {
                 let now_ms = self.now_ms();
@@ -146,14 +146,14 @@ impl World {
                     }
                 };
                 let Some(next_ms) = next_ms else { return Poll::Pending };
-                if alarm_ms != Some(next_ms) {
-                    alarm_ms = Some(next_ms);
-                    alarm.set(tokio::time::sleep(Duration::from_millis(next_ms - now_ms)));
+                if timer_ms != Some(next_ms) {
+                    timer_ms = Some(next_ms);
+                    timer.set(tokio::time::sleep(Duration::from_millis(next_ms - now_ms)));
                 }
-                if alarm.as_mut().poll(context).is_pending() {
+                if timer.as_mut().poll(context).is_pending() {
                     return Poll::Pending;
                 }
-                alarm_ms = None;
+                timer_ms = None;
             }
         })
         .await;

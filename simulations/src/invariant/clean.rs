@@ -1,6 +1,6 @@
 //! Clean: a lock that no living process wants is gone soon after the faults have ended, long before its time to live.
 //!
-//! Not judged for locks that came back with a snapshot, that arrived after their time to live had passed already, or on
+//! Not judged for locks that came back with a snapshot, or whose grant arrived after their time to live. Not judged on
 //! nodes whose clock was set back.
 
 use super::{Promise, Violation};

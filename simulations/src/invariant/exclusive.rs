@@ -1,8 +1,8 @@
 //! X: at most one holder believes in its lease at any instant.
 //!
-//! Judged only while its assumptions hold: not for a holder one of whose locks vanished on a node that did not rest (by
-//! eviction, by an operator, or because that node's clock stepped), and not from the moment on at which every node had
-//! forgotten everything without a restart.
+//! Judged only while its assumptions hold. Not judged for a holder that lost a lock on a node that did not rest: by
+//! eviction, by an operator, or by a step of that node's clock. Not judged once every node had forgotten everything
+//! without a restart.
 
 use std::collections::HashMap;
 

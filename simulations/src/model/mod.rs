@@ -12,10 +12,10 @@
 //!
 //! - A message that never arrives is lost; one that arrives after its sender is done was delayed. Messages overtake each other
 //!   in any way, also on one connection: after a redial nothing orders the two sockets. A request arrives at most once.
-//! - Where locks vanish at any moment, time stands still: an expiry, a release, an eviction, a hand and the step of a
+//! - Where locks vanish at any moment, time stands still: an expiry, a release, an eviction, an operator and the step of a
 //!   node's clock all leave the same node behind. An attempt that gives up is one that receives nothing more.
-//! - Where locks are kept, time passes in ticks of half a time to live for all attempts alike, and a lock ends by the node's own
-//!   expiry or by a release. That is what X assumes.
+//! - Where locks are kept, time passes in ticks of half a time to live, for all attempts alike. A lock ends by the
+//!   node's own expiry or by a release. That is what X assumes.
 //! - A node that forgets comes back by the shipped judgement: look, settle, rest, wake. Where time stands still its rest has no
 //!   length, and its clock is only just not behind what it issued: T1 and T2 rely on no more.
 

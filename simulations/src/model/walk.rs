@@ -50,7 +50,7 @@ impl Walk {
         }
     }
 
-    /// Where it stands.
+    /// The state that it has reached.
     #[must_use]
     pub const fn state(&self) -> &State {
         &self.state

@@ -3,8 +3,8 @@
 //! Client 0 sends two writes while it holds the lock, and releases. The first one is judged at once. The second one
 //! hangs in the network and arrives when client 1 has written long ago: it is refused.
 //!
-//! Check and write have to be one step. Where a server checks first and writes a little later, a newer write may land
-//! in between, and the old one lands on top of it.
+//! Check and write have to be one step. If a server checks first and writes a little later, a newer write may
+//! land in between. The old one then overwrites it.
 
 use super::{Expectation, Scenario, ShortCut};
 use crate::Mutant;

@@ -1,7 +1,7 @@
 //! Double fault: renewer and detector die together.
 //!
 //! Client 0's process is paused, and with it everything that it does in the background: the task that renews the
-//! lease and the one that would report its loss. No task is left to raise an alarm. When the process goes on, the first
+//! lease and the one that would report its loss. No task is left to report it. When the process goes on, the first
 //! look at the lease compares two times, and says that it is over; that needs no task, and no reply.
 
 use super::{Expectation, Scenario, ShortCut};

@@ -1,8 +1,8 @@
 //! A herd wants one lock at one moment.
 //!
 //! Client 0 holds the lock, and fifteen more come within as many milliseconds. Each node keeps them in a queue, in the order in which
-//! they came. While they wait two of them die, and one is paused. With each release the node reserves the lock for the
-//! first in its queue and wakes it, so one client asks and the others sleep. A client whose connection has ended is skipped; one that
+//! they came. While they wait two of them die, and one is paused. With each release the node reserves the lock for
+//! the first in its queue and wakes it. So one client asks and the others sleep. A client whose connection has ended is skipped; one that
 //! is paused costs the time for which the lock was reserved for it, once.
 
 use super::{Expectation, Scenario, ScenarioRun, ShortCut};

@@ -15,8 +15,8 @@
 //! redials as well. An interpreter is used again by later runs on its thread, and nothing in it can be changed by a script;
 //! `math.random`, which draws on the process, is not there. Nothing iterates over a hash map.
 //!
-//! Not here: TLS and name look-up, replication and failover (a server with lost memory stands in for them), partial
-//! writes that the client notices, full buffers, and what a server does when it runs out of memory but evict.
+//! Not here: TLS and name look-up; partial writes that the client notices; full buffers; a server without memory, except for
+//! evictions. Replication and failover are not here either: a server with lost memory stands in for them.
 
 mod byte_channel;
 mod byte_network;

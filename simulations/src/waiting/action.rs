@@ -14,14 +14,14 @@ use super::{Mutant, Setup};
 pub enum Action {
     /// A process begins to want the lock.
     Begin { process: usize },
-    /// The first mail on its way to a node arrives. What stood in its way there may have lapsed: a reservation, which lasts for a grace,
-    /// or the lock of a process that is gone, which lasts for a time to live. No other request sees it, so it need not lapse any earlier.
+    /// The first message on its way to a node arrives. What was in its way there may have lapsed: a reservation, or the
+    /// lock of a process that is gone. No other request sees it, so it need not lapse any earlier.
     Arrive { process: usize, node: NodeId, lapsed: bool },
-    /// The first mail on its way to a process arrives.
+    /// The first message on its way to a process arrives.
     Receive { process: usize, node: NodeId },
-    /// An alarm rings, and the process asks.
+    /// A timer fires, and the process asks.
     TimerFires { process: usize },
-    /// A holder gives the lock back.
+    /// A holder releases the lock.
     Release { process: usize },
     /// A process gives up.
     Leave { process: usize },
@@ -59,9 +59,9 @@ impl World {
         for (process, is) in state.processes.iter().enumerate() {
             for (node, channel) in self.ids().zip(&is.channels) {
                 let is_up = state.nodes.get(node.index()).is_some_and(|node| node.up);
-                if is_up && let Some(mail) = channel.to_node.front() {
+                if is_up && let Some(message) = channel.to_node.front() {
                     choices.push(Action::Arrive { process, node, lapsed: false });
-                    if self.may_lapse(state, (process, mail), node) {
+                    if self.may_lapse(state, (process, message), node) {
                         choices.push(Action::Arrive { process, node, lapsed: true });
                     }
                 }
@@ -79,12 +79,12 @@ impl World {
         choices
     }
 
-    /// Whether what stands in the way of a mail may be over when it arrives, and that makes a difference.
-    fn may_lapse(&self, state: &State, (process, mail): (usize, &ToNode), node: NodeId) -> bool {
+    /// Whether what stands in the way of a message may be over when it arrives, and that makes a difference.
+    fn may_lapse(&self, state: &State, (process, message): (usize, &ToNode), node: NodeId) -> bool {
         let ends = self.setup.mutant != Some(Mutant::ReservationWithoutEnd);
         let is_gone = |process: usize| state.processes.get(process).is_some_and(|process| !process.moves());
         let reserved = self.reserved_for(state, node);
-        match mail {
+        match message {
             ToNode::Grant(_, waits) => {
                 let overrides = waits.is_some_and(|waits| waits.overrides);
                 ends && !overrides && reserved.is_some_and(|other| other != process)
@@ -95,7 +95,7 @@ impl World {
         }
     }
 
-    /// Alarms that ring soon, or that end with a time to live.
+    /// Timers that fire soon, or that end with a time to live.
     pub(super) fn timers(&self, state: &State, soon: bool) -> impl Iterator<Item = Action> {
         let processes = state.processes.iter().enumerate();
         processes
@@ -130,10 +130,9 @@ impl World {
     /// Whether nothing is on its way.
     pub(super) fn is_quiet(state: &State) -> bool {
         let is_empty = |process: &std::sync::Arc<Process>| {
-            process
-                .channels
-                .iter()
-                .all(|channel| channel.to_node.iter().all(|mail| *mail == ToNode::End) && channel.to_process.is_empty())
+            process.channels.iter().all(|channel| {
+                channel.to_node.iter().all(|message| *message == ToNode::End) && channel.to_process.is_empty()
+            })
         };
         state.processes.iter().all(is_empty)
     }

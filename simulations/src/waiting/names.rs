@@ -12,7 +12,8 @@ impl World {
         let on_nodes = |name| self.ids().any(|node| self.taken_by(state, node) == Some((process, name)));
         let of_process = |name| {
             let Some(is) = state.processes.get(process) else { return false };
-            let sent = |mail: &ToNode| matches!(mail, ToNode::Grant(one, _) | ToNode::Release(one, _) if *one == name);
+            let sent =
+                |message: &ToNode| matches!(message, ToNode::Grant(one, _) | ToNode::Release(one, _) if *one == name);
             let replied = |back: &ToProcess| matches!(back, ToProcess::Reply(one, _) if *one == name);
             is.channels.iter().any(|channel| channel.to_node.iter().any(sent) || channel.to_process.iter().any(replied))
                 || is.round().is_some_and(|round| round.name == name)

@@ -1,4 +1,4 @@
-//! [`Process`]: one process that wants the lock: how far it is, and its mail.
+//! [`Process`]: one process that wants the lock: how far it is, and its messages.
 
 use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
@@ -20,7 +20,7 @@ pub(super) struct Process {
     pub(super) is_queued: bool,
     /// It does nothing any more, and its connections stand.
     pub(super) is_paused: bool,
-    /// One line a node.
+    /// One channel for each node.
     pub(super) channels: Vec<Channel>,
 }
 
@@ -76,10 +76,10 @@ impl Process {
     }
 
     /// Puts messages on their way.
-    pub(super) fn send(&mut self, mail: impl IntoIterator<Item = (NodeId, ToNode)>) {
-        for (node, mail) in mail {
+    pub(super) fn send(&mut self, message: impl IntoIterator<Item = (NodeId, ToNode)>) {
+        for (node, message) in message {
             if let Some(channel) = self.channels.get_mut(node.index()) {
-                channel.to_node.push_back(mail);
+                channel.to_node.push_back(message);
             }
         }
     }
@@ -89,14 +89,14 @@ impl Process {
         !self.is_paused && matches!(self.phase, Phase::Asking(_) | Phase::Asleep(_))
     }
 
-    /// Whether all grants have arrived but those of its last attempt. It asks no sooner, or mail would pile up without an end.
+    /// Whether all grants have arrived but those of its last attempt. It asks no sooner, or messages would pile up without an end.
     pub(super) fn may_ask(&self) -> bool {
         let last = self.round().map(|round| round.name);
-        let is_older = |mail: &ToNode| matches!(mail, ToNode::Grant(name, _) if Some(*name) != last);
+        let is_older = |message: &ToNode| matches!(message, ToNode::Grant(name, _) if Some(*name) != last);
         !self.channels.iter().any(|channel| channel.to_node.iter().any(is_older))
     }
 
-    /// Whether an alarm rings soon; `None` where it does not sleep.
+    /// Whether an timer fires soon; `None` where it does not sleep.
     pub(super) fn fires_soon(&self) -> Option<bool> {
         match (&self.phase, &self.wait_state) {
             (Phase::Asleep(_), Some(wait_state)) if !self.is_paused => Some(wait_state.fires_soon()),

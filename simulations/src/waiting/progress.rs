@@ -8,8 +8,9 @@ use super::Action;
 use super::state::State;
 use super::world::World;
 
-/// A process that lives and waits and is not served, if from `state` on mail is delivered, holders release and timers ring: one way
-/// of many, which is enough for it to be no dead end. States that were passed on the way to the end are remembered.
+/// A process that lives and waits and is not served. From `state` on messages arrive, holders release and timers fire.
+/// This is one way of many, and one that ends well is enough for `state` to be no dead end. States on such a way are
+/// remembered.
 pub(super) fn unserved(world: &World, state: &State) -> Option<usize> {
     let waits = |state: &State| state.processes.iter().position(|process| process.wants());
     let served_from = || world.served_from.lock().unwrap_or_else(PoisonError::into_inner);
@@ -38,7 +39,7 @@ pub(super) fn unserved(world: &World, state: &State) -> Option<usize> {
     None
 }
 
-/// ToNode first, then releases, short alarms and long ones: of several processes one that was woken, or else the one that has waited
+/// ToNode first, then releases, short timers and long ones: of several processes one that was woken, or else the one that has waited
 /// longest. Once it is late, what may have lapsed has.
 fn next(world: &World, state: &State, is_late: bool) -> Option<State> {
     let on = world.going_on(state);

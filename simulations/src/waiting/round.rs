@@ -45,13 +45,13 @@ impl Round {
         } else if !self.is_won && is_queued {
             self.refused.insert(node);
         }
-        let mail = match self.patient {
+        let message = match self.patient {
             _ if self.is_won && is_queued => Some(ToNode::Leave),
             Some(next) if is_granted => Some(ToNode::Release(self.name, next)),
             _ => None,
         };
         let step = self.machine.as_mut().map_or(Step::Wait, |machine| machine.reply(node, reply, NOW));
-        (step, mail)
+        (step, message)
     }
 
     /// It was won: nodes that refused may have the process in their queues.

@@ -39,8 +39,8 @@ impl World {
             Action::TimerFires { process } => {
                 let is = of(state, process)?;
                 let Phase::Asleep(round) = &mut is.phase else { return None };
-                let mail = round.give_up();
-                is.send(mail);
+                let message = round.give_up();
+                is.send(message);
                 // It stands by, so the reservation of the one before it is over by now.
                 if is.wait_state.as_ref()?.woken.is_empty() {
                     state.expected = None;
@@ -98,11 +98,11 @@ impl World {
     }
 
     fn arrive(&self, state: &mut State, process: usize, node: NodeId) -> Option<()> {
-        let mail = channel(of(state, process)?, node)?.to_node.pop_front()?;
+        let message = channel(of(state, process)?, node)?.to_node.pop_front()?;
         let subject = |name| self.subject(process, name).map(Arc::clone);
         let waiter = self.subject(process, 0)?.waiter;
         let server = Arc::make_mut(state.nodes.get_mut(node.index())?);
-        let (name, request) = match mail {
+        let (name, request) = match message {
             ToNode::End => {
                 if self.setup.mutant != Some(Mutant::DeadHeadIsNext) {
                     server.state.disconnect(waiter.locker);
@@ -194,12 +194,12 @@ impl World {
         if round.machine.is_some() {
             round.met |= bit;
         }
-        let (step, mail) = round.receive(node, reply);
-        let mut mail: Vec<_> = mail.into_iter().map(|mail| (node, mail)).collect();
+        let (step, message) = round.receive(node, reply);
+        let mut message: Vec<_> = message.into_iter().map(|message| (node, message)).collect();
         match step {
             Step::Wait | Step::Seal(..) => {}
             Step::Won(_) => {
-                mail.extend(round.win());
+                message.extend(round.win());
                 round.met = 0;
                 let round = round.clone();
                 (is.phase, is.wait_state, is.is_queued) = (Phase::Holding(round), None, false);
@@ -207,13 +207,13 @@ impl World {
             Step::Lost(defeat) => {
                 let wait_state = is.wait_state.as_mut()?;
                 let waited = is.is_queued.then(|| wait_state.contender.waited(NOW));
-                mail.extend(round.roll_back(self.next_after(&defeat, waited)));
+                message.extend(round.roll_back(self.next_after(&defeat, waited)));
                 wait_state.contender.defeated(&defeat, NOW, CHANCE);
                 round.met = 0;
                 is.phase = Phase::Asleep(round.clone());
             }
         }
-        is.send(mail);
+        is.send(message);
         Some(())
     }
 
@@ -234,9 +234,9 @@ impl World {
         };
         let is = of(state, process)?;
         let Phase::Holding(round) = &mut is.phase else { return None };
-        let mail = round.leave(self.quorum.needed());
+        let message = round.leave(self.quorum.needed());
         is.phase = Phase::Served(round.clone());
-        is.send(mail);
+        is.send(message);
         Some(())
     }
 
@@ -245,12 +245,12 @@ impl World {
         state.expected = None;
         let nodes = self.ids();
         let is = of(state, process)?;
-        let mail = match &mut is.phase {
+        let message = match &mut is.phase {
             Phase::Asking(round) => round.leave(self.quorum.needed()),
             Phase::Asleep(round) => round.give_up(),
             _ => return None,
         };
-        is.send(mail);
+        is.send(message);
         if is.is_queued {
             is.send(nodes.map(|node| (node, ToNode::Leave)));
         }
@@ -271,7 +271,7 @@ impl World {
             let there = channel
                 .to_node
                 .iter()
-                .filter_map(|mail| if let ToNode::Grant(name, _) = mail { Some(*name) } else { None });
+                .filter_map(|message| if let ToNode::Grant(name, _) = message { Some(*name) } else { None });
             let back = channel
                 .to_process
                 .iter()

@@ -9,9 +9,9 @@ use redfence::{Holder, HolderId, Label, LockerId, Moment, NodeId, Resource, Wait
 
 use super::setup::Setup;
 
-/// What every attempt asks for. The time to live is far above every short alarm.
+/// What every attempt asks for. The time to live is far above every short timer.
 pub(super) const TERMS: Terms = Terms { ttl: Duration::from_secs(20), drift_ppm: 0, min_validity: Duration::ZERO };
-/// Alarms from here on end with a time to live.
+/// Timers from here on end with a time to live.
 pub(super) const LONG: Duration = Duration::from_secs(10);
 /// What clocks show.
 pub(super) const NOW: Moment = Moment::from_origin(Duration::from_secs(1));

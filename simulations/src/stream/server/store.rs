@@ -27,8 +27,8 @@ pub(super) struct Entry {
     pub(super) expires_at: Option<i64>,
 }
 
-/// All keys of one database, in the order of their hashes, so that a scan that goes on behind a hash misses nothing that
-/// was there all the while, whatever comes and goes.
+/// All keys of one database, in the order of their hashes. A scan that goes on behind a hash finds every key that was
+/// there all the time, whatever else is added or removed.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Keyspace {
     entries: BTreeMap<Place, Entry>,
