@@ -29,12 +29,13 @@ pub(crate) enum Wanted {
 /// What came of a load.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Tally {
-    /// Sections of each task. Where all want one resource, those that were over when the time was: a task that still waits
-    /// then finds no rival any more.
+    /// Sections of each task. Where all want one resource, those that were over when the time was: a task that still
+    /// waits then finds no rival any more.
     pub(crate) sections: Vec<u64>,
     /// From the first beginning to the end that counts.
     pub(crate) time: Duration,
-    /// Every section, from asking to being released, in nanoseconds, ascending. Too much to be passed between processes.
+    /// Every section, from asking to being released, in nanoseconds, ascending. Too much to be passed between
+    /// processes.
     #[serde(skip)]
     pub(crate) section_ns: Vec<u64>,
     /// The longest that a task waited for a lease, also beyond the end.

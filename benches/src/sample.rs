@@ -17,7 +17,8 @@ pub(crate) struct Sample {
     pub(crate) commands: f64,
     /// Of all rounds the longest, not the median.
     pub(crate) longest_wait_ms: f64,
-    /// Sections of the task or process that had the fewest, of that which had the most: 1 is fair. Of all rounds the least.
+    /// Sections of the task or process that had the fewest, of that which had the most: 1 is fair. Of all rounds the
+    /// least.
     pub(crate) fairness: f64,
     /// Sections of the task with the fewest, as a part of an equal share. The least of all rounds.
     pub(crate) least_share: f64,

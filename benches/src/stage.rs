@@ -75,7 +75,8 @@ impl Stage {
         self.servers.iter().enumerate().filter(|(index, _)| self.silent != Some(*index)).map(|(_, server)| server)
     }
 
-    /// The processes whose locks of `resource` stand on any node: redfence's label of a holder ends with the process id.
+    /// The processes whose locks of `resource` stand on any node: redfence's label of a holder ends with the process
+    /// id.
     pub(crate) fn holders(&self, resource: &str) -> Outcome<Vec<u32>> {
         let key = Prefix::default().lock(&Resource::new(resource)?);
         let holder = |server: &RedisServer| process_of(&server.command(&["GET", &key]));

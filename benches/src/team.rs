@@ -1,5 +1,5 @@
-//! [`Team`]: many worker processes that want one resource, from outside. Nothing here waits without an end: a worker that
-//! does not answer is named, and all are ended.
+//! [`Team`]: many worker processes that want one resource, from outside. Nothing here waits without an end: a worker
+//! that does not answer is named, and all are ended.
 
 use std::time::Duration;
 
@@ -78,8 +78,8 @@ impl Team {
         Ok(())
     }
 
-    /// Stops half of them in the midst of what they do, and none that holds a lock of `resource` on any node: who does goes on,
-    /// and another is stopped in its place. Those that are stopped are no longer of the team.
+    /// Stops half of them in the midst of what they do, and none that holds a lock of `resource` on any node: who does
+    /// goes on, and another is stopped in its place. Those that are stopped are no longer of the team.
     pub(crate) async fn stop_half(&mut self, stage: &Stage, resource: &str) -> Outcome<Vec<Worker>> {
         let mut stopped = self.workers.split_off(self.workers.len().div_ceil(2));
         stopped.iter().try_for_each(Worker::stop)?;

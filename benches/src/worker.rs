@@ -1,4 +1,5 @@
-//! Worker processes: the bench starts itself again, gives orders on standard input and reads answers, a line of JSON each.
+//! Worker processes: the bench starts itself again, gives orders on standard input and reads answers, a line of JSON
+//! each.
 
 use std::io::{BufRead as _, Write as _};
 use std::process::Stdio;

@@ -56,8 +56,8 @@ impl Campaign {
         violations.into_iter().find(|violation| expected.is_none_or(|expected| expected.contains(&violation.promise)))
     }
 
-    /// Runs seeds on `jobs` threads until one breaks a promise; which one does not depend on the threads. `after_each` is
-    /// called after every run.
+    /// Runs seeds on `jobs` threads until one breaks a promise; which one does not depend on the threads. `after_each`
+    /// is called after every run.
     #[must_use]
     pub fn run(&self, seeds: Range<u64>, jobs: usize, after_each: &(dyn Fn() + Sync)) -> Report {
         let next = AtomicU64::new(seeds.start);

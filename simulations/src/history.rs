@@ -32,8 +32,8 @@ pub enum Record {
         ttl_us: Micros,
         /// When the holder stops believing, unless it extends.
         valid_until_us: Micros,
-        /// Whether it was handed over in memory to a task that may have come after the nodes were asked. The order of its
-        /// token among those of others then relies on what X relies on.
+        /// Whether it was handed over in memory to a task that may have come after the nodes were asked. The order of
+        /// its token among those of others then relies on what X relies on.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         latecomer: bool,
     },

@@ -4,8 +4,8 @@
 //!   seed ──▶ Plan ──▶ harness::run ──▶ History ──▶ invariant::judge ──▶ Violation ──▶ shrink
 //! ```
 //!
-//! [`model`] searches small worlds to their end, with the shipped machines and the shipped node state; [`waiting`] does so with those
-//! of waiting.
+//! [`model`] searches small worlds to their end, with the shipped machines and the shipped node state; [`waiting`] does
+//! so with those of waiting.
 //!
 //! A [`Plan`] is data: who wants what when, and what goes wrong. A [`Mutant`] takes one of the tempting short cuts, to
 //! show that the checks see what goes wrong.

@@ -1,4 +1,5 @@
-//! Makes a plan smaller while it still breaks the same promise: fewer faults, clients, sections and operations, and calmer ones.
+//! Makes a plan smaller while it still breaks the same promise: fewer faults, clients, sections and operations, and
+//! calmer ones.
 
 use crate::harness::Outcome;
 use crate::invariant::Promise;

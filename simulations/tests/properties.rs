@@ -1,5 +1,5 @@
-//! The promises of the protocol, over random ways through large worlds: any number of nodes, mail in any order, lost and
-//! late, locks that vanish and nodes that forget at any moment, many attempts, two or three at a time.
+//! The promises of the protocol, over random ways through large worlds: any number of nodes, mail in any order, lost
+//! and late, locks that vanish and nodes that forget at any moment, many attempts, two or three at a time.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 use proptest::prelude::*;
@@ -89,8 +89,8 @@ fn a_way_is_repeatable() {
     assert_ne!(trace(7), trace(8));
 }
 
-/// Random ways see mutants fall: the checks can fail. The search tells the shortest trace of each, also of those that random
-/// ways hardly ever take.
+/// Random ways see mutants fall: the checks can fail. The search tells the shortest trace of each, also of those that
+/// random ways hardly ever take.
 #[test]
 fn random_ways_catch_mutants() {
     let rare = [Mutant::BlockNotOwned, Mutant::HandOverToLatecomers, Mutant::HandOverAfterLoss];

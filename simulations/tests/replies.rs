@@ -1,11 +1,11 @@
 //! The virtual server answers what a real redis-server answers, byte for byte: `replies/*.txt` have the requests.
 //!
-//! A line is a request; words are apart by spaces, and in quotes where they hold any. `@batch` is EVAL with that shipped
-//! script, `#batch` EVALSHA. An empty line begins a new connection to a server without keys and scripts. Behind `~`
-//! the digits of the reply are not compared: clocks, and what is counted from the start of the process.
+//! A line is a request; words are apart by spaces, and in quotes where they hold any. `@batch` is EVAL with that
+//! shipped script, `#batch` EVALSHA. An empty line begins a new connection to a server without keys and scripts. Behind
+//! `~` the digits of the reply are not compared: clocks, and what is counted from the start of the process.
 //!
-//! The virtual server is a Redis 7.0. Beside a server of another version only replies of success are compared: errors are
-//! worded anew in every version.
+//! The virtual server is a Redis 7.0. Beside a server of another version only replies of success are compared: errors
+//! are worded anew in every version.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -266,8 +266,8 @@ fn compare(text: &str, arguments: &[&str]) -> usize {
 /// Where versions differ, no test asks for a number of replies.
 const COMPARED_ENOUGH: usize = usize::MAX;
 
-/// Whether a reply depends on the version: an error, by itself or within another reply, in front of the one that ends each; or
-/// the server's name.
+/// Whether a reply depends on the version: an error, by itself or within another reply, in front of the one that ends
+/// each; or the server's name.
 fn is_of_the_version(bytes: &[u8]) -> bool {
     let text = shown(bytes);
     let errors = text.matches("\\r\\n-").count() + usize::from(text.starts_with('-'));

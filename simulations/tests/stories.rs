@@ -30,8 +30,8 @@ fn a_plan_that_cannot_be_run_is_refused_with_a_sentence() {
     }
 }
 
-/// A node that lost the lock of a living holder grants it to whoever waits, and the others refuse: the release of what was
-/// granted is told to the waiter itself, which must not take it for its section.
+/// A node that lost the lock of a living holder grants it to whoever waits, and the others refuse: the release of what
+/// was granted is told to the waiter itself, which must not take it for its section.
 #[test]
 fn whoever_waits_is_not_woken_by_its_own_rollback() {
     for node in 0..3 {
@@ -48,8 +48,9 @@ fn whoever_waits_is_not_woken_by_its_own_rollback() {
     }
 }
 
-/// A holder that lives on its bare quorum lost its lock where everybody asks first; and so many wait that what they give back is
-/// told more often than anybody keeps count of. Each finds out once in a time to live who stands in the direction.
+/// A holder that lives on its bare quorum lost its lock where everybody asks first; and so many wait that what they
+/// give back is told more often than anybody keeps count of. Each finds out once in a time to live who stands in the
+/// direction.
 #[test]
 fn a_crowd_does_not_keep_itself_awake() {
     let mut plan = Plan::of(5).client([Section::after(0).work(5_000)]).faults_end_at(6_000);

@@ -1,5 +1,5 @@
-//! The virtual server is a node like any other: through the real client it keeps the contract, and the scripts on it answer
-//! as the shipped state does. All in virtual time.
+//! The virtual server is a node like any other: through the real client it keeps the contract, and the scripts on it
+//! answer as the shipped state does. All in virtual time.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -26,8 +26,8 @@ use simulations::stream::server::{Memory, Server};
 use simulations::stream::{ByteNetwork, ProcessDialer, run_id};
 
 const FAST: NetworkProfile = NetworkProfile { latency_ms: (0, 1), tail_per_mille: 0, tail_ms: 0, loss_per_mille: 0 };
-/// Answers in any time between these, and rarely much later; always in order. The suite scans a thousand keys one by one
-/// while its locks live for ten seconds.
+/// Answers in any time between these, and rarely much later; always in order. The suite scans a thousand keys one by
+/// one while its locks live for ten seconds.
 const UNEVEN: NetworkProfile =
     NetworkProfile { latency_ms: (0, 4), tail_per_mille: 10, tail_ms: 60, loss_per_mille: 0 };
 

@@ -55,7 +55,8 @@ fn nothing_breaks_and_everything_happens() {
     assert!(counts.iter().all(|count| *count > 0), "{seen:?}");
 }
 
-/// Over RESP2 a node once sent nothing more until the courier looked around, where its subscription was confirmed late: seed 51.
+/// Over RESP2 a node once sent nothing more until the courier looked around, where its subscription was confirmed late:
+/// seed 51.
 #[test]
 fn in_a_crowd_everybody_is_served_in_turn() {
     for seed in 0..60 {

@@ -11,8 +11,8 @@ use redfence::{Clock as _, SystemClock};
 use simulations::model::{Bounds, Found, Mutant, Setup, World, search};
 use simulations::waiting;
 
-/// Visits every state of small worlds, breadth first. Without a mutant: nothing may break; with --full also in the larger
-/// ones, and every short cut must.
+/// Visits every state of small worlds, breadth first. Without a mutant: nothing may break; with --full also in the
+/// larger ones, and every short cut must.
 #[derive(Debug, Args)]
 pub(crate) struct ModelArguments {
     /// How many attempts; three are searched up to a bound only.

@@ -70,8 +70,8 @@ impl Belief {
         }
     }
 
-    /// Whether the client may still act. Under the mutant that learns of a loss from replies only, it does not look at its
-    /// clock.
+    /// Whether the client may still act. Under the mutant that learns of a loss from replies only, it does not look at
+    /// its clock.
     pub(super) fn holds(&self) -> bool {
         match (self.mutant, self.handle.check()) {
             (Some(Mutant::LossByReplyOnly), Err(lost)) => lost.cause != LossCause::Taken,

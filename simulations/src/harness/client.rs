@@ -131,7 +131,8 @@ impl ClientState {
         }
         context.until_faults_end().await;
         if self.plan.tasks == 1 {
-            // A locker of one task is made anew after the faults. Lockers that tasks share stay as they are, with all waiters.
+            // A locker of one task is made anew after the faults. Lockers that tasks share stay as they are, with all
+            // waiters.
             locker = self.locker(context, process);
         }
         if let Some(section) = context.last_section(self.number)

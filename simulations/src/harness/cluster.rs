@@ -1,6 +1,7 @@
 //! [`Cluster`]: nodes and the network to them, at whatever level.
 //!
-//! The harness knows no more of nodes than this. At the level of the `Node` trait it is [`NodeLevel`](super::NodeLevel).
+//! The harness knows no more of nodes than this. At the level of the `Node` trait it is
+//! [`NodeLevel`](super::NodeLevel).
 
 use std::sync::{Arc, Weak};
 
@@ -21,11 +22,12 @@ pub trait Cluster: Send + Sync {
     /// How a process sees each node: connections of its own. Called once for every process.
     fn open(&self, process: &Arc<Process>) -> Vec<Arc<dyn Node>>;
 
-    /// A process has died, and its machine goes on: it ends the connections, and nodes learn of that behind what was sent.
+    /// A process has died, and its machine goes on: it ends the connections, and nodes learn of that behind what was
+    /// sent.
     fn died(&self, process: &Arc<Process>);
 
-    /// Strikes nodes or network, now. What lasts for a while ends by itself, at [`Cluster::end_faults`] at the latest. Faults
-    /// at clients do not come here.
+    /// Strikes nodes or network, now. What lasts for a while ends by itself, at [`Cluster::end_faults`] at the latest.
+    /// Faults at clients do not come here.
     fn strike(&self, fault: &Fault);
 
     /// Everything that goes wrong ends: connections, nodes that hang or are down, what is held back on the way.

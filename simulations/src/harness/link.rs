@@ -1,7 +1,7 @@
 //! [`Link`]: one process's connection to one node, and those that it had before.
 //!
-//! Like the courier's: ordered while it lives, requests taken effect at most once, and after a break nothing orders what
-//! still sits in the old socket. A grant goes only over a connection that was admitted.
+//! Like the courier's: ordered while it lives, requests taken effect at most once, and after a break nothing orders
+//! what still sits in the old socket. A grant goes only over a connection that was admitted.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Weak};

@@ -378,7 +378,8 @@ impl DeferredReplies {
     }
 }
 
-/// Of what arrives at one instant, connections take turns that differ from one instant to the next; each stays in order.
+/// Of what arrives at one instant, connections take turns that differ from one instant to the next; each stays in
+/// order.
 fn tie(link: usize, at_ms: u64) -> u64 {
     let mixed = (at_ms ^ (link as u64) << 40).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     1 + (mixed >> 32)

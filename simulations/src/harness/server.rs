@@ -177,7 +177,8 @@ impl Server {
         if !self.world.is_traced() {
             return;
         }
-        // A look removes what has expired, and a clock that is set back would have brought it back: so the look is at a copy.
+        // A look removes what has expired, and a clock that is set back would have brought it back: so the look is at a
+        // copy.
         let state = self.state.clone();
         self.look();
         self.state = state;

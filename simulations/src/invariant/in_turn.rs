@@ -1,7 +1,7 @@
 //! In turn: where nothing goes wrong, a client that waits is not overtaken again and again by clients that came later.
 //!
-//! The library does not promise an order among processes, only that many clients do not starve one of them. Queues of nodes that
-//! agree serve them in order but for meetings, so a few overtakings are enough to find queues that do not.
+//! The library does not promise an order among processes, only that many clients do not starve one of them. Queues of
+//! nodes that agree serve them in order but for meetings, so a few overtakings are enough to find queues that do not.
 
 use super::woken::is_disturbed;
 use super::{Promise, Violation, Wait, at};

@@ -1,9 +1,9 @@
-//! W where clients pause, die, cancel and leave, and nodes and network are well: a client that waits has the lease
-//! soon after the lock was free by itself.
+//! W where clients pause, die, cancel and leave, and nodes and network are well: a client that waits has the lease soon
+//! after the lock was free by itself.
 //!
-//! What a process that died has taken ends with its time to live; what one that is paused has taken ends so too, or is given
-//! back when it goes on. By then at the latest the lock is free by itself. A waiter may be woken in vain, because the one woken before
-//! it died. It looks again when the lock that it met would have ended: one time to live later.
+//! What a process that died has taken ends with its time to live; what one that is paused has taken ends so too, or is
+//! given back when it goes on. By then at the latest the lock is free by itself. A waiter may be woken in vain, because
+//! the one woken before it died. It looks again when the lock that it met would have ended: one time to live later.
 
 use super::{Promise, Violation, Wait, at};
 use crate::history::{Micros, Stay};

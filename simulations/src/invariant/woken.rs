@@ -1,5 +1,5 @@
-//! W: where nothing goes wrong, a waiter has the lease soon after the lock was released, not when it would have ended by
-//! itself: no wake-up is lost.
+//! W: where nothing goes wrong, a waiter has the lease soon after the lock was released, not when it would have ended
+//! by itself: no wake-up is lost.
 
 use super::{Promise, Violation, at};
 use crate::history::{Micros, Stay};

@@ -28,8 +28,8 @@ pub enum Action {
         node: NodeId,
         /// Which of those on this channel.
         at: usize,
-        /// Whether the lock that was there has vanished since the last arrival: it expired, was evicted or released, or fell to
-        /// the step of a clock. Only the next request sees the lock, so it need not vanish any earlier.
+        /// Whether the lock that was there has vanished since the last arrival: it expired, was evicted or released, or
+        /// fell to the step of a clock. Only the next request sees the lock, so it need not vanish any earlier.
         vanished: bool,
     },
     /// A reply arrives.
@@ -114,14 +114,14 @@ impl World {
         left == 0 && !state.attempts.iter().any(may_go_on)
     }
 
-    /// Whether a lease may be extended. Where locks do not end by time an extension changes nothing on any node, so only one
-    /// that has to fail can show anything.
+    /// Whether a lease may be extended. Where locks do not end by time an extension changes nothing on any node, so
+    /// only one that has to fail can show anything.
     fn extends(&self, state: &State, lease: &Lease) -> bool {
         lease.extensions < self.setup.extensions && (self.locks_last() || state.greatest_token() > Some(lease.token))
     }
 
-    /// Whether a lease has a token left for one that waits. What is over is handed over by a mutant only, and there only if
-    /// it shows something.
+    /// Whether a lease has a token left for one that waits. What is over is handed over by a mutant only, and there
+    /// only if it shows something.
     fn hands_over(&self, phase: &Phase) -> bool {
         let is_left = match phase {
             Phase::Holding(lease) => !lease.handed_over,
@@ -186,7 +186,8 @@ impl World {
     fn of_server(&self, state: &State, node: NodeId, server: &Server, choices: &mut Vec<Action>) {
         if state.restarts < self.setup.restarts {
             choices.push(Action::Restart { node, remembers: false });
-            // A node that remembers its locks only refuses more. Unless a locker looks at it, that is no restart at all.
+            // A node that remembers its locks only refuses more. Unless a locker looks at it, that is no restart at
+            // all.
             if self.locks_last() && self.setup.joins_late {
                 choices.push(Action::Restart { node, remembers: true });
             }

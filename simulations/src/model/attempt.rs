@@ -31,7 +31,8 @@ pub(super) enum Phase {
     Acquiring(Box<Acquire>, Derived<Oracle>),
     /// Believes in its lease.
     Holding(Lease),
-    /// Believes in its lease and waits for replies to its extension, before whose beginning that token was the greatest.
+    /// Believes in its lease and waits for replies to its extension, before whose beginning that token was the
+    /// greatest.
     Extending(Lease, Box<Extend>, Option<FencingToken>),
     /// Over: never won, or it had a lease with that token.
     Over(Option<FencingToken>),

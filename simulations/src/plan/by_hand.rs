@@ -7,8 +7,8 @@ use super::{
 const EXACT: ClockError = ClockError { offset_ms: 0, drift_ppm: 0 };
 
 impl Plan {
-    /// `nodes` nodes, one resource, a good network, a time to live of 500 ms, and nothing that goes wrong. Messages take
-    /// one millisecond.
+    /// `nodes` nodes, one resource, a good network, a time to live of 500 ms, and nothing that goes wrong. Messages
+    /// take one millisecond.
     ///
     /// ```
     /// use simulations::plan::{Fault, Plan, Section};

@@ -1,5 +1,5 @@
-//! Draws the plans of [`Profile::Contention`](super::Profile::Contention): many clients want one lock, hold it for moments, and give up, die or pause
-//! while they wait. Nodes and network are well.
+//! Draws the plans of [`Profile::Contention`](super::Profile::Contention): many clients want one lock, hold it for
+//! moments, and give up, die or pause while they wait. Nodes and network are well.
 
 use super::{
     Bootstrap, Client, ClockError, End, Fault, NetworkProfile, Operation, Plan, Scale, ScheduledFault, Section,

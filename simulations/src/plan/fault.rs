@@ -19,7 +19,8 @@ pub enum Fault {
     Lossy { client: Option<u8>, node: Option<u8>, per_mille: u32, for_ms: u32 },
     /// Messages take longer, and some much longer.
     Slow { client: Option<u8>, node: Option<u8>, extra_ms: u32, tail_ms: u32, for_ms: u32 },
-    /// Nothing gets through, and neither end learns of it. What was sent may arrive when the fault ends, long after its sender gave up.
+    /// Nothing gets through, and neither end learns of it. What was sent may arrive when the fault ends, long after its
+    /// sender gave up.
     Partition { client: Option<u8>, node: Option<u8>, direction: Direction, delivers_after: bool, for_ms: u32 },
     /// The node does nothing; what was sent to it is done when this ends.
     Hang { node: u8, for_ms: u32 },

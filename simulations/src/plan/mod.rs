@@ -1,7 +1,7 @@
 //! [`Plan`]: everything that decides a run, as plain data.
 //!
-//! A plan is drawn from a seed and a profile, or written by hand. It is what is replayed and what is shrunk: the same plan
-//! gives the same run. All times are milliseconds since the run began.
+//! A plan is drawn from a seed and a profile, or written by hand. It is what is replayed and what is shrunk: the same
+//! plan gives the same run. All times are milliseconds since the run began.
 
 mod by_hand;
 mod contention;
@@ -192,8 +192,9 @@ pub struct NetworkProfile {
 }
 
 impl Plan {
-    /// How long after the end of the faults a client must have acquired at the latest. A node that forgot rests for `max_ttl`, and
-    /// a lease that is held ends with its time to live; both in a row twice, and some seconds for looks and timeouts.
+    /// How long after the end of the faults a client must have acquired at the latest. A node that forgot rests for
+    /// `max_ttl`, and a lease that is held ends with its time to live; both in a row twice, and some seconds for looks
+    /// and timeouts.
     #[must_use]
     pub fn recovers_within_ms(&self) -> u32 {
         let back = |fault: &ScheduledFault| match fault.fault {

@@ -3,8 +3,8 @@
 //! Client 0 holds the lock on nodes 0 and 1. Node 1 crashes and comes back at once, without its data: it does not know
 //! of any lock. Client 1 cannot reach node 0, and nodes 1 and 2 would make a majority for it.
 //!
-//! A node that may have forgotten something rests until everything that it may have forgotten has expired. Until then it
-//! gives no votes, and client 1 has to wait.
+//! A node that may have forgotten something rests until everything that it may have forgotten has expired. Until then
+//! it gives no votes, and client 1 has to wait.
 
 use super::{Expectation, Scenario, ShortCut};
 use crate::Mutant;

@@ -1,8 +1,8 @@
 //! Clock step on a majority.
 //!
 //! The wall clocks of nodes 0 and 1 are set forward by a second: a majority of the locks expires at once, and client 1
-//! gets the lock while client 0 believes in its lease. No lock with a time to live can prevent that, and this one does not
-//! promise to.
+//! gets the lock while client 0 believes in its lease. No lock with a time to live can prevent that, and this one does
+//! not promise to.
 //!
 //! What it promises always is fencing: client 1's token is greater, and when client 0 writes, it is refused.
 

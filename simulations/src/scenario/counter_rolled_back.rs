@@ -1,8 +1,9 @@
 //! Counter rolled back.
 //!
-//! Two nodes of three are restored from snapshots that are older than the last leases: their counters go back, and their
-//! locks are those of long ago. Restored nodes have a new run id, and that is noticed: they rest, and their counters are
-//! raised to the clock before they vote again. So no token is given out twice, and no client gets a lock that client 0 has.
+//! Two nodes of three are restored from snapshots that are older than the last leases: their counters go back, and
+//! their locks are those of long ago. Restored nodes have a new run id, and that is noticed: they rest, and their
+//! counters are raised to the clock before they vote again. So no token is given out twice, and no client gets a lock
+//! that client 0 has.
 
 use super::{Expectation, Scenario, ShortCut};
 use crate::Mutant;

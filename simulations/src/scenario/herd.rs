@@ -1,9 +1,9 @@
 //! A herd wants one lock at one moment.
 //!
-//! Client 0 holds the lock, and fifteen more come within as many milliseconds. Each node keeps them in a queue, in the order in which
-//! they came. While they wait two of them die, and one is paused. With each release the node reserves the lock for
-//! the first in its queue and wakes it. So one client asks and the others sleep. A client whose connection has ended is skipped; one that
-//! is paused costs the time for which the lock was reserved for it, once.
+//! Client 0 holds the lock, and fifteen more come within as many milliseconds. Each node keeps them in a queue, in the
+//! order in which they came. While they wait two of them die, and one is paused. With each release the node reserves
+//! the lock for the first in its queue and wakes it. So one client asks and the others sleep. A client whose connection
+//! has ended is skipped; one that is paused costs the time for which the lock was reserved for it, once.
 
 use super::{Expectation, Scenario, ScenarioRun, ShortCut};
 use crate::Mutant;
@@ -12,9 +12,9 @@ use crate::plan::{Fault, Plan, Section};
 
 const CLIENTS: u8 = 16;
 const DIE: [u8; 2] = [5, 9];
-const STANDS_STILL: u8 = 7;
-/// From one release to the next lease: its way to the nodes, the wake, the grant and its answer, one millisecond each, and as many once
-/// more.
+const PAUSED: u8 = 7;
+/// From one release to the next lease: its way to the nodes, the wake, the grant and its answer, one millisecond each,
+/// and as many once more.
 const GAP_MAX_US: u64 = 8_000;
 /// The reservation of the client that is paused, and of the two that died if their machines died with them.
 const GRACE_US: u64 = 40_000;
@@ -27,7 +27,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
             plan.client([Section::after(9 + u32::from(number)).wait(3_000).work(3)])
         });
         let dying = DIE.into_iter().fold(herd, |plan, client| plan.fault(35, Fault::Reboot { client, down_ms: 1_900 }));
-        dying.fault(35, Fault::Pause { client: STANDS_STILL, for_ms: 400 })
+        dying.fault(35, Fault::Pause { client: PAUSED, for_ms: 400 })
     },
     expectations: &[
         Expectation {
@@ -37,19 +37,19 @@ pub(super) const SCENARIO: Scenario = Scenario {
         Expectation {
             what: "in the order in which they came",
             holds: |run| {
-                let moving: Vec<u8> = living().filter(|client| *client != STANDS_STILL).collect();
+                let moving: Vec<u8> = living().filter(|client| *client != PAUSED).collect();
                 moving.windows(2).all(|pair| matches!(pair, [one, next] if run.follows(*one, *next)))
             },
         },
         Expectation { what: "one after another", holds: |run| !run.overlapped() && run.tokens_grow() },
         Expectation {
-            what: "the next one has the lock within 8 ms of a release, but for one grace each of the dead and the still",
+            what: "the next one has the lock within 8 ms of a release, but for one grace for each dead or paused client",
             holds: |run| gaps_us(run).filter(|gap_us| *gap_us > GAP_MAX_US).count() <= DIE.len() + 1,
         },
         Expectation { what: "and then within a grace", holds: |run| gaps_us(run).all(|gap_us| gap_us <= GRACE_US) },
         Expectation {
             what: "the client that was paused has it soon after it goes on",
-            holds: |run| run.acquired_within(STANDS_STILL, 435, 480),
+            holds: |run| run.acquired_within(PAUSED, 435, 480),
         },
     ],
     short_cut: Some(ShortCut {

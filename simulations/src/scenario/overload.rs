@@ -1,9 +1,9 @@
 //! Overload: all nodes answer late for a while.
 //!
-//! For one second every message is so slow that no attempt reaches a quorum in time. Each client releases what it may have
-//! taken, goes away for longer each time, and lets its next attempt last longer; so nodes that have too much to do are asked
-//! less and less, and what they still answer late is released. When the second is over no lock without an owner is in the way, and
-//! every client is served soon.
+//! For one second every message is so slow that no attempt reaches a quorum in time. Each client releases what it may
+//! have taken, goes away for longer each time, and lets its next attempt last longer; so nodes that have too much to do
+//! are asked less and less, and what they still answer late is released. When the second is over no lock without an
+//! owner is in the way, and every client is served soon.
 
 use super::{Expectation, Scenario, ScenarioRun};
 use crate::plan::{Fault, Plan, Section, Terms};

@@ -1,7 +1,8 @@
 //! Paused holder.
 //!
-//! Client 0 checks its lease, is paused for longer than the time to live, and then writes. A garbage collection may cause
-//! such a pause, or a laptop that sleeps, or a page that is swapped in. Meanwhile the lock has expired, and client 1 has it and has written.
+//! Client 0 checks its lease, is paused for longer than the time to live, and then writes. A garbage collection may
+//! cause such a pause, or a laptop that sleeps, or a page that is swapped in. Meanwhile the lock has expired, and
+//! client 1 has it and has written.
 //!
 //! No check in the client can help: the pause comes between check and write. The fencing token does. The resource has
 //! seen a greater one and refuses the write. This is the figure in Martin Kleppmann's "How to do distributed locking".

@@ -1,7 +1,7 @@
 //! Renewal racing release.
 //!
-//! Client 0 releases at many different times, some of them just when a renewal is due or on its way. A renewal that goes
-//! out behind the release would extend a lock that its holder has released, or that of another holder. No
+//! Client 0 releases at many different times, some of them just when a renewal is due or on its way. A renewal that
+//! goes out behind the release would extend a lock that its holder has released, or that of another holder. No
 //! extension is sent after a release, and client 1 gets the lock every time.
 
 use super::{Expectation, Scenario, ShortCut};

@@ -1,7 +1,7 @@
 //! Reply read long after it arrived.
 //!
-//! The nodes grant client 0 the lock within milliseconds, but its process is paused and reads the replies 200 ms
-//! later. By then a good part of the lease is over. What counts is when the first byte was sent, not when the last reply was
+//! The nodes grant client 0 the lock within milliseconds, but its process is paused and reads the replies 200 ms later.
+//! By then a good part of the lease is over. What counts is when the first byte was sent, not when the last reply was
 //! read: so client 0 stops in time, and client 1 gets the lock when it has.
 
 use super::{Expectation, Scenario, ShortCut};

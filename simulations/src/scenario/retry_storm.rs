@@ -1,8 +1,8 @@
 //! Retry storm.
 //!
-//! Eight clients want the same lock again and again, and each holds it for a moment only. A client that is refused knows when
-//! the lock ends at the latest, and is woken when it is released: so it waits, and does not ask again and again. Each
-//! client completes every section, and the nodes are asked little more than for the leases themselves.
+//! Eight clients want the same lock again and again, and each holds it for a moment only. A client that is refused
+//! knows when the lock ends at the latest, and is woken when it is released: so it waits, and does not ask again and
+//! again. Each client completes every section, and the nodes are asked little more than for the leases themselves.
 
 use super::{Expectation, Scenario};
 use crate::plan::{Plan, Section};

@@ -1,7 +1,7 @@
 //! [`ByteNetwork`]: the network of bytes between processes and servers.
 //!
-//! Each connection is two lanes, and each keeps its order whatever its latency. What goes wrong goes wrong as with TCP: a
-//! way that is cut holds bytes back or loses the connection without a word; a broken connection loses what was on the
+//! Each connection is two lanes, and each keeps its order whatever its latency. What goes wrong goes wrong as with TCP:
+//! a way that is cut holds bytes back or loses the connection without a word; a broken connection loses what was on the
 //! way, or delivers it late, when the client has long dialled again; a reset may cut a frame in two.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -68,7 +68,8 @@ const SPLIT_PER_MILLE: u32 = 60;
 const LOSS_KINDS: u64 = 5;
 
 impl ByteNetwork {
-    /// A network to these servers, on which nothing stays for long after `faults_end_ms`. `after_work` is called with a server's number when it has worked something off.
+    /// A network to these servers, on which nothing stays for long after `faults_end_ms`. `after_work` is called with a
+    /// server's number when it has worked something off.
     #[must_use]
     pub fn new(
         world: &Arc<World>,
@@ -306,7 +307,8 @@ impl ByteNetwork {
         let (first, second) = segment.split(usize::try_from(cut_at).unwrap_or_default());
         for segment in [Some(first), second].into_iter().flatten() {
             let due_ms = connection.channel(direction).arrives_ms(self.world.now_ms() + self.takes_ms(network));
-            // However late something is, it does not arrive long after the end of the faults: delays are bounded from then on.
+            // However late something is, it does not arrive long after the end of the faults: delays are bounded from
+            // then on.
             let due_ms = due_ms.min(self.faults_end_ms.max(self.world.now_ms() + DELAY_AFTER_FAULTS_MAX_MS));
             connection.channel(direction).queue.push_back(segment);
             let Some(me) = self.me.upgrade() else { return };
@@ -409,7 +411,8 @@ const DELAY_AFTER_FAULTS_MAX_MS: u64 = 10;
 /// The longest that an old socket keeps what was sent.
 const LATE_MS_MAX: u32 = 2_000;
 
-/// Of what arrives at one instant, connections take turns that differ from one instant to the next; each stays in order.
+/// Of what arrives at one instant, connections take turns that differ from one instant to the next; each stays in
+/// order.
 fn tie(connection: u64, at_ms: u64) -> u64 {
     1 + ((at_ms ^ (connection << 40)).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32)
 }

@@ -131,8 +131,9 @@ impl Host {
         granted
     }
 
-    /// Of a lock that was reserved just now: whether the waiter is connected, as far as the server had to check, and whether the
-    /// reservation lasts longer than the longest grace. A server that wakes no waiter keeps the entry in its queue.
+    /// Of a lock that was reserved just now: whether the waiter is connected, as far as the server had to check, and
+    /// whether the reservation lasts longer than the longest grace. A server that wakes no waiter keeps the entry in
+    /// its queue.
     pub(super) fn reservation(&self, resource: &Resource, number_of: u8, entry: &str) -> (bool, bool) {
         let Some((waiter, _)) = Waiter::of_entry(entry) else { return (true, false) };
         let queue = Prefix::default().queue(resource);

@@ -1,4 +1,5 @@
-//! [`Timeline`]: a run as a picture: who held what when, what was wrong when, what was refused. As data; others draw it.
+//! [`Timeline`]: a run as a picture: who held what when, what was wrong when, what was refused. As data; others draw
+//! it.
 
 mod text;
 mod words;

@@ -7,8 +7,8 @@
 //!
 //! The shipped code runs: [`Contender`](redfence::protocol::Contender), [`rollback`](redfence::protocol::rollback),
 //! [`Acquire`](redfence::protocol::Acquire), [`Footprint`](redfence::protocol::Footprint) and
-//! [`NodeState`](redfence::node::NodeState). `round.rs` writes anew what an exchange sends and when, because the shipped
-//! exchange is not a pure machine.
+//! [`NodeState`](redfence::node::NodeState). `round.rs` writes anew what an exchange sends and when, because the
+//! shipped exchange is not a pure machine.
 //!
 //! What is checked:
 //!
@@ -24,16 +24,17 @@
 //! - Clocks stand still. A process that waits has one of two timers.
 //! - A *short* timer may fire at any moment: nodes have woken the process, a reservation ends, or it pauses. So states
 //!   that differ by the lengths of pauses alone are one.
-//! - A *long* timer ends with the time to live of a lock. It fires, and the lock of a process that is gone ends, only if
-//!   nothing else is left to happen. W says that without losses this never comes.
+//! - A *long* timer ends with the time to live of a lock. It fires, and the lock of a process that is gone ends, only
+//!   if nothing else is left to happen. W says that without losses this never comes.
 //! - A reservation may end at any moment: messages may be late for it.
 //! - Processes are as old as their numbers: the node's clock minus the time waited is the same on all nodes.
 //! - Counters are level before every grant, so no attempt needs a seal round. The other model covers tokens.
 //! - Messages between one process and one node stay in order; others overtake each other in any way.
-//! - *Prompt* replies arrive as soon as they are given, behind the wakes before them. Requests and wakes are still late.
-//! - An attempt does not time out: a connection brings an answer, or ends, which fails the attempt at once.
-//! - Each process wants one section. A process that died or paused stays so; one that goes on is one whose messages were
+//! - *Prompt* replies arrive as soon as they are given, behind the wakes before them. Requests and wakes are still
 //!   late.
+//! - An attempt does not time out: a connection brings an answer, or ends, which fails the attempt at once.
+//! - Each process wants one section. A process that died or paused stays so; one that goes on is one whose messages
+//!   were late.
 
 mod action;
 mod message;

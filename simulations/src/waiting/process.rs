@@ -89,7 +89,8 @@ impl Process {
         !self.is_paused && matches!(self.phase, Phase::Asking(_) | Phase::Asleep(_))
     }
 
-    /// Whether all grants have arrived but those of its last attempt. It asks no sooner, or messages would pile up without an end.
+    /// Whether all grants have arrived but those of its last attempt. It asks no sooner, or messages would pile up
+    /// without an end.
     pub(super) fn may_ask(&self) -> bool {
         let last = self.round().map(|round| round.name);
         let is_older = |message: &ToNode| matches!(message, ToNode::Grant(name, _) if Some(*name) != last);

@@ -39,8 +39,8 @@ pub(super) fn unserved(world: &World, state: &State) -> Option<usize> {
     None
 }
 
-/// ToNode first, then releases, short timers and long ones: of several processes one that was woken, or else the one that has waited
-/// longest. Once it is late, what may have lapsed has.
+/// ToNode first, then releases, short timers and long ones: of several processes one that was woken, or else the one
+/// that has waited longest. Once it is late, what may have lapsed has.
 fn next(world: &World, state: &State, is_late: bool) -> Option<State> {
     let on = world.going_on(state);
     let lapsed = |action: &&Action| matches!(action, Action::Arrive { lapsed: true, .. });

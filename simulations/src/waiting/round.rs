@@ -74,7 +74,8 @@ impl Round {
         self.footprint.unanswered().iter().map(|node| (node, self.release(next))).collect()
     }
 
-    /// The lease is released, or the attempt dropped. A quorum of the nodes that granted wakes the next waiter, and one of them the second.
+    /// The lease is released, or the attempt dropped. A quorum of the nodes that granted wakes the next waiter, and one
+    /// of them the second.
     pub(super) fn leave(&mut self, needed: usize) -> Vec<(NodeId, ToNode)> {
         self.machine = None;
         let outstanding = self.footprint.outstanding();

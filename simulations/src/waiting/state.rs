@@ -16,7 +16,8 @@ pub struct State {
     pub(super) nodes: Vec<Arc<Node>>,
     pub(super) processes: Vec<Arc<Process>>,
     pub(super) spent: Spent,
-    /// Who has to be next: the process that had waited longest when the lock was released and no message was on its way.
+    /// Who has to be next: the process that had waited longest when the lock was released and no message was on its
+    /// way.
     pub(super) expected: Option<usize>,
     pub(super) broken: Option<Violation>,
 }

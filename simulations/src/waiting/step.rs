@@ -282,7 +282,8 @@ impl World {
         Some(())
     }
 
-    /// What stands in the way at a node is over. A process that gives up later than its reservation lasts was paused in between.
+    /// What stands in the way at a node is over. A process that gives up later than its reservation lasts was paused in
+    /// between.
     fn lapse(&self, state: &mut State, process: usize, node: NodeId) -> Option<()> {
         state.expected = None;
         state.spent.late |= self.reserved_for(state, node) == Some(process);

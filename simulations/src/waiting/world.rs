@@ -18,7 +18,8 @@ pub(super) const NOW: Moment = Moment::from_origin(Duration::from_secs(1));
 pub(super) const WALL: WallTime = WallTime::from_unix_us(2 * COUNTER_MIN);
 /// No pause depends on chance here.
 pub(super) const CHANCE: u32 = u32::MAX;
-/// How many names the attempts of one process have. They are used again: no more attempts than this are known at one time.
+/// How many names the attempts of one process have. They are used again: no more attempts than this are known at one
+/// time.
 pub(super) const NAMES: usize = 8;
 
 /// What does not change: the setup and the names.

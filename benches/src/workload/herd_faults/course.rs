@@ -68,7 +68,8 @@ impl Fault {
             Self::None | Self::NodeHungBefore => {}
             Self::NodeHangs => stage.hang(first),
             Self::NodeDies => stage.kill(first),
-            // Stopped first: who is killed with the lock in its hands delays the rest by its TTL, which is another question.
+            // Stopped first: who is killed with the lock in its hands delays the rest by its TTL, which is another
+            // question.
             Self::HalfKilled => {
                 let stopped = team.stop_half(stage, RESOURCE).await?;
                 try_join_all(stopped.into_iter().map(Worker::kill)).await?;

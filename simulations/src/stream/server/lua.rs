@@ -1,7 +1,7 @@
 //! Runs scripts as a server does, in Lua 5.1, with `redis.call` and its kin.
 //!
-//! One interpreter a thread serves all servers on it: scripts cannot change its globals, so they do not affect each other. A server
-//! moves into the thread's slot while its script runs, and back.
+//! One interpreter a thread serves all servers on it: scripts cannot change its globals, so they do not affect each
+//! other. A server moves into the thread's slot while its script runs, and back.
 
 use std::cell::RefCell;
 use std::collections::HashMap;

@@ -40,7 +40,8 @@ fn place(lua: &Lua, level: usize) -> Option<(String, usize)> {
 
 /// What was thrown becomes `{err, source, line}`, while the stack still shows where it happened.
 pub(super) fn handle(lua: &Lua, thrown: Value) -> mlua::Result<Table> {
-    // The innermost function that is written in Lua: above it are at most the one that raised the error and the binding's.
+    // The innermost function that is written in Lua: above it are at most the one that raised the error and the
+    // binding's.
     let place = (1..=3).find_map(|level| place(lua, level));
     let table = match &thrown {
         Value::Table(table) => table.clone(),

@@ -8,8 +8,9 @@
 //!
 //! One circle of imports is inherent: scripts call commands, and commands run scripts.
 //!
-//! What is here is what redfence asks of a server, in full: `tests/replies.rs` compares it byte for byte with a real one.
-//! Not here: replication, transactions, ACLs, eviction, persistence (a crash says what is left), cjson and cmsgpack.
+//! What is here is what redfence asks of a server, in full: `tests/replies.rs` compares it byte for byte with a real
+//! one. Not here: replication, transactions, ACLs, eviction, persistence (a crash says what is left), cjson and
+//! cmsgpack.
 
 mod command;
 mod core;
