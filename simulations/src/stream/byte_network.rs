@@ -256,7 +256,7 @@ impl ByteNetwork {
         if !lost {
             return self.schedule(id, connection, direction, conditions, segment);
         }
-        self.world.note(|| format!("#{id} breaks, loss_kind {loss_kind}"));
+        self.world.note(|| format!("#{id} breaks, loss kind {loss_kind}"));
         match (loss_kind, segment) {
             // Silence.
             (0, _) => connection.mute = true,
