@@ -19,6 +19,7 @@ mod node_level;
 mod process;
 mod protected_resources;
 mod run_context;
+mod run_id;
 mod server;
 mod timeline_event;
 mod world;
@@ -39,10 +40,11 @@ pub use cluster::{Cluster, SharedNode};
 pub use network_conditions::NetworkConditions;
 pub use node_level::NodeLevel;
 pub use process::{Process, ProcessSpawner};
+pub use run_id::run_id;
 pub use timeline_event::TimelineEvent;
 pub use world::{WALL_AT_START, World};
 
-pub(crate) use world::lock;
+pub(crate) use world::{lock, tie};
 
 impl Outcome {
     /// The strongest promise that was broken.

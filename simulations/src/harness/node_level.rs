@@ -14,10 +14,10 @@ use super::link::{InFlightBatch, InFlightReply, Link};
 use super::network_conditions::NetworkConditions;
 use super::process::Process;
 use super::server::Server;
-use super::world::{World, lock};
+use super::world::{World, lock, tie};
 use crate::invariant::{quiet, reserved_for_the_gone, reserved_for_too_long};
 use crate::mutant::Mutant;
-use crate::plan::{Direction, Plan, Terms};
+use crate::plan::{Direction, NetworkProfile, Plan, Terms};
 
 /// The nodes of one run and the network to them.
 pub struct NodeLevel {
@@ -168,19 +168,15 @@ impl NodeLevel {
         }
     }
 
-    fn arrival(&self, not_before_ms: u64, network: crate::plan::NetworkProfile) -> u64 {
-        let (low, high) = network.latency_ms;
-        let takes_ms = self.world.random(|rng| {
-            let tail_ms = if rng.per_mille(network.tail_per_mille) { rng.between(0, network.tail_ms) } else { 0 };
-            rng.between(low, high) + tail_ms
-        });
+    fn arrival(&self, not_before_ms: u64, network: NetworkProfile) -> u64 {
+        let takes_ms = self.world.random(|rng| network.latency(rng));
         not_before_ms.max(self.world.now_ms() + u64::from(takes_ms))
     }
 
     /// However late a request is, it does not arrive long after the end of the faults: delays are bounded from then on.
     fn deliver_at(&self, arrives_ms: u64, batch: InFlightBatch) {
         let arrives_ms = arrives_ms.min(self.faults_end_ms.max(self.world.now_ms() + DELAY_AFTER_FAULTS_MAX_MS));
-        let (Some(me), tie) = (self.me.upgrade(), tie(batch.link, arrives_ms)) else { return };
+        let (Some(me), tie) = (self.me.upgrade(), tie(batch.link as u64, arrives_ms)) else { return };
         self.world.at(arrives_ms, tie, move || me.arrived(batch));
     }
 
@@ -254,7 +250,7 @@ impl NodeLevel {
         let arrives_ms = self.arrival(link.last_reply_ms, network);
         link.last_reply_ms = arrives_ms;
         let (Some(me), wake) = (self.me.upgrade(), wake.clone()) else { return };
-        self.world.at(arrives_ms, tie(at, arrives_ms), move || me.woken(at, session, &wake));
+        self.world.at(arrives_ms, tie(at as u64, arrives_ms), move || me.woken(at, session, &wake));
     }
 
     fn woken(&self, at: usize, session: u64, wake: &Wake) {
@@ -281,7 +277,7 @@ impl NodeLevel {
         }
         let arrives_ms = self.arrival(link.last_reply_ms, conditions.between(link.process.client, link.node));
         link.last_reply_ms = arrives_ms;
-        let (Some(me), tie) = (self.me.upgrade(), tie(in_flight.link, arrives_ms)) else { return };
+        let (Some(me), tie) = (self.me.upgrade(), tie(in_flight.link as u64, arrives_ms)) else { return };
         self.world.at(arrives_ms, tie, move || me.answered(in_flight));
     }
 
@@ -376,13 +372,6 @@ impl DeferredReplies {
             answer.fail(kind, "");
         }
     }
-}
-
-/// Of what arrives at one instant, connections take turns that differ from one instant to the next; each stays in
-/// order.
-fn tie(link: usize, at_ms: u64) -> u64 {
-    let mixed = (at_ms ^ (link as u64) << 40).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    1 + (mixed >> 32)
 }
 
 fn trace_line(link: &Link, sign: &str, what: &dyn std::fmt::Debug, request: &Request) -> String {

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use redfence::node::{NodeState, Wake};
-use redfence::protocol::{Reply, Request, RunId, Subject, Verb, View};
+use redfence::protocol::{Reply, Request, Subject, Verb, View};
 use redfence::{Clock as _, Holder, HolderId, Label, LockerId, Resource, Waiter};
 
 use super::clocks::MachineClock;
 use super::link::InFlightBatch;
+use super::run_id::run_id;
 use super::timeline_event::TimelineEvent;
 use super::world::World;
 use crate::history::{Assumed, Record};
@@ -311,12 +312,4 @@ impl Server {
         let node = format!("n{}", self.number);
         self.world.record(Record::Vanished { at_us: self.world.now_us(), holder, node });
     }
-}
-
-fn run_id(number: u8, life: u32) -> RunId {
-    let mut bytes = [number; 20];
-    if let Some((head, _)) = bytes.split_first_chunk_mut() {
-        *head = life.to_be_bytes();
-    }
-    RunId::from_bytes(bytes)
 }

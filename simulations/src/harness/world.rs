@@ -271,3 +271,9 @@ impl Ord for Entry {
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+/// The order of events of one instant. Connections take turns that differ from one instant to the next; events of one
+/// connection stay in order.
+pub(crate) fn tie(connection: u64, at_ms: u64) -> u64 {
+    1 + ((at_ms ^ (connection << 40)).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32)
+}

@@ -11,6 +11,8 @@ mod profile;
 
 use serde::{Deserialize, Serialize};
 
+use crate::seeded_rng::SeededRng;
+
 pub use fault::{Direction, Fault, Memory, ScheduledFault};
 pub use profile::{Profile, Scale};
 
@@ -189,6 +191,15 @@ pub struct NetworkProfile {
     pub tail_ms: u32,
     /// How many messages in a thousand break their connection.
     pub loss_per_mille: u32,
+}
+
+impl NetworkProfile {
+    /// How long one message takes, in milliseconds.
+    pub fn latency(&self, rng: &mut SeededRng) -> u32 {
+        let (low, high) = self.latency_ms;
+        let tail_ms = if rng.per_mille(self.tail_per_mille) { rng.between(0, self.tail_ms) } else { 0 };
+        rng.between(low, high) + tail_ms
+    }
 }
 
 impl Plan {

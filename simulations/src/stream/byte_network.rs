@@ -10,7 +10,7 @@ use std::task::Waker;
 
 use super::byte_channel::{ByteChannel, Segment};
 use super::server::{ClientId, Output, Server};
-use crate::harness::{NetworkConditions, Process, World, lock};
+use crate::harness::{NetworkConditions, Process, World, lock, tie};
 use crate::plan::{Direction, NetworkProfile};
 
 /// The network of one run.
@@ -317,11 +317,7 @@ impl ByteNetwork {
     }
 
     fn takes_ms(&self, network: NetworkProfile) -> u64 {
-        let (low, high) = network.latency_ms;
-        self.world.random(|rng| {
-            let tail_ms = if rng.per_mille(network.tail_per_mille) { rng.between(0, network.tail_ms) } else { 0 };
-            u64::from(rng.between(low, high) + tail_ms)
-        })
+        u64::from(self.world.random(|rng| network.latency(rng)))
     }
 
     /// The first segment of a lane has arrived.
@@ -410,9 +406,3 @@ fn forget_if_over(inner: &mut Inner, id: u64) {
 const DELAY_AFTER_FAULTS_MAX_MS: u64 = 10;
 /// The longest that an old socket keeps what was sent.
 const LATE_MS_MAX: u32 = 2_000;
-
-/// Of what arrives at one instant, connections take turns that differ from one instant to the next; each stays in
-/// order.
-fn tie(connection: u64, at_ms: u64) -> u64 {
-    1 + ((at_ms ^ (connection << 40)).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32)
-}

@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use redfence::node::redis::Prefix;
-use redfence::protocol::RunId;
 use redfence::{Clock as _, Resource, Waiter, WallTime};
 
 use super::server::{Memory, Server, Snapshot};
-use crate::harness::{MachineClock, World};
+use crate::harness::{MachineClock, World, run_id};
 use crate::history::{Assumed, Record};
 use crate::plan::{self, Bootstrap, Terms};
 
@@ -254,14 +253,4 @@ impl Host {
 /// The number at the end of a reply.
 fn number(reply: &[u8]) -> Option<i64> {
     str::from_utf8(reply).ok()?.trim_end().rsplit(':').next()?.parse().ok()
-}
-
-/// The identity of the how-manieth run of a server.
-#[must_use]
-pub fn run_id(number: u8, life: u32) -> RunId {
-    let mut bytes = [number; 20];
-    if let Some((head, _)) = bytes.split_first_chunk_mut() {
-        *head = life.to_be_bytes();
-    }
-    RunId::from_bytes(bytes)
 }

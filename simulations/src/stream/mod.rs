@@ -26,7 +26,8 @@ mod mutant;
 pub mod server;
 mod socket;
 
+pub use crate::harness::run_id;
 pub use byte_network::ByteNetwork;
-pub use host::{Host, run_id};
+pub use host::Host;
 pub use level::StreamLevel;
 pub use socket::ProcessDialer;

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use redfence::node::Node;
 use redfence::{HolderId, Resource};
 
-use super::{DeferredReplies, Inner, NodeLevel, NodeProxy, tie};
+use super::{DeferredReplies, Inner, NodeLevel, NodeProxy};
 use crate::harness::cluster::Cluster;
 use crate::harness::link::Link;
 use crate::harness::lock;
 use crate::harness::process::Process;
 use crate::harness::server::Server;
+use crate::harness::world::tie;
 use crate::history::Assumed;
 use crate::invariant::Leftover;
 use crate::plan::{Direction, Fault, Memory};
@@ -37,7 +38,7 @@ impl Cluster for NodeLevel {
             if conditions.partition(process.client, link.node, Direction::ToNode).is_none() {
                 let ends_ms = self.arrival(link.last_request_ms, conditions.between(process.client, link.node));
                 let Some(me) = self.me.upgrade() else { return };
-                self.world.at(ends_ms, tie(at, ends_ms), move || me.ended(at));
+                self.world.at(ends_ms, tie(at as u64, ends_ms), move || me.ended(at));
             }
         }
     }
