@@ -105,7 +105,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn a_round_is_told_for_each_section() {
+    fn a_round_is_shown_for_each_section() {
         let tally = Tally {
             sections: vec![10, 30],
             time: Duration::from_secs(2),
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn rounds_are_told_by_their_median_and_waits_by_the_worst() {
+    fn rounds_are_shown_by_their_median_and_waits_by_the_worst() {
         let round = |rate, longest_wait_ms, fairness| Sample { rate, longest_wait_ms, fairness, ..Sample::default() };
         let all = Sample::of_rounds(&[round(3.0, 1.0, 0.9), round(1.0, 9.0, 0.8), round(2.0, 2.0, 0.2)]);
         assert_eq!((all.rate, all.longest_wait_ms, all.fairness), (2.0, 9.0, 0.2));

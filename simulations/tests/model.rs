@@ -40,7 +40,7 @@ fn two_attempts_over_locks_that_last() {
 /// Every short cut breaks a promise, and that promise. A grant that is delivered twice takes a larger search, which the
 /// command runs.
 #[test]
-fn every_short_cut_is_told_in_a_shortest_story() {
+fn every_short_cut_has_a_shortest_trace() {
     for (mutant, promise, steps) in [
         (Mutant::NoSeal, "T1", 10),
         (Mutant::SealWithoutHolder, "T1", 12),
@@ -84,7 +84,7 @@ fn every_process_that_waits_gets_the_lock() {
 }
 
 #[test]
-fn every_wrong_way_to_wait_is_told_in_a_shortest_story() {
+fn every_wrong_way_to_wait_has_a_shortest_trace() {
     for mutant in waiting::Mutant::ALL {
         let found = waiting::search(&waiting::World::new(waiting::Setup::showing(mutant)).unwrap());
         let trace = found.broken.unwrap_or_else(|| panic!("{mutant:?} breaks nothing"));

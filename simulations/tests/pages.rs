@@ -40,7 +40,7 @@ fn a_broken_promise_is_framed_and_named() {
 }
 
 #[test]
-fn keys_and_wheel_move_the_picture_and_details_are_told() {
+fn keys_and_wheel_move_the_picture_and_details_are_shown() {
     let folder = tempfile::tempdir().unwrap();
     let (page, _) = replay(folder.path(), &["--seed", "7"], true);
     let dom = probed(
@@ -188,7 +188,7 @@ fn browse(folder: &Path, page: &Path, scheme: &str) -> String {
     chromium(folder, &[&format!("--blink-settings=preferredColorScheme={scheme}"), "--dump-dom", &address(page)])
 }
 
-/// Starts a browser without a window, with a profile of its own, that calls nobody.
+/// Starts a browser without a window, with a profile of its own, that opens no connection.
 fn chromium(folder: &Path, arguments: &[&str]) -> String {
     let profile = tempfile::tempdir_in(folder).unwrap();
     let quiet = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking \

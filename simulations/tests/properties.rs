@@ -89,7 +89,7 @@ fn a_way_is_repeatable() {
     assert_ne!(trace(7), trace(8));
 }
 
-/// Random ways see mutants fall: the checks can fail. The search tells the shortest trace of each, also of those that
+/// Random ways see mutants fall: the checks can fail. The search finds the shortest trace of each, also of those that
 /// random ways hardly ever take.
 #[test]
 fn random_ways_catch_mutants() {

@@ -1,4 +1,4 @@
-//! The stories: each is seen as it is told, and none is left out.
+//! The stories: each happens as it is described, and none is left out.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use simulations::scenario::Scenario;
 use simulations::{Campaign, Level, Profile, Scale};
 
 #[test]
-fn every_story_is_seen_as_it_is_told() {
+fn every_story_happens_as_it_is_described() {
     for scenario in Scenario::ALL {
         let report = scenario.play();
         let missing: Vec<_> = report.right.expectations.iter().filter(|(_, seen)| !seen).collect();
@@ -20,14 +20,14 @@ fn every_story_is_seen_as_it_is_told() {
 fn every_file_is_a_story_with_a_title_and_a_text_of_its_own() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/scenario");
     let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
-    let files: BTreeSet<String> = files.filter(|file| file != "mod.rs" && file != "played.rs").collect();
+    let files: BTreeSet<String> = files.filter(|file| file != "mod.rs" && file != "scenario_run.rs").collect();
     let names: BTreeSet<String> =
         Scenario::ALL.iter().map(|scenario| format!("{}.rs", scenario.name.replace('-', "_"))).collect();
     assert_eq!(files, names);
     let titles: BTreeSet<_> = Scenario::ALL.iter().map(|scenario| scenario.title()).collect();
     assert_eq!(titles.len(), Scenario::ALL.len());
     for scenario in Scenario::ALL {
-        assert!(scenario.story().concat().len() > 100, "{} tells little", scenario.name);
+        assert!(scenario.story().concat().len() > 100, "{} says little", scenario.name);
         assert!(Scenario::named(scenario.name).is_some());
     }
 }

@@ -1,4 +1,4 @@
-//! Plans written by hand: what is refused, and short ones that found something. Stories to be told are in
+//! Plans written by hand: what is refused, and short ones that found something. Stories with a description are in
 //! `src/scenario/`.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
@@ -30,10 +30,10 @@ fn a_plan_that_cannot_be_run_is_refused_with_a_sentence() {
     }
 }
 
-/// A node that lost the lock of a living holder grants it to whoever waits, and the others refuse: the release of what
-/// was granted is told to the waiter itself, which must not take it for its section.
+/// A node that lost the lock of a living holder grants it to the waiter, and the others refuse. The node publishes the
+/// release of that grant to the waiter itself, which must not take it for its turn.
 #[test]
-fn whoever_waits_is_not_woken_by_its_own_rollback() {
+fn a_waiter_is_not_woken_by_its_own_rollback() {
     for node in 0..3 {
         let plan = Plan::of(3)
             .client([Section::after(0).work(400)])
@@ -48,9 +48,8 @@ fn whoever_waits_is_not_woken_by_its_own_rollback() {
     }
 }
 
-/// A holder that lives on its bare quorum lost its lock where everybody asks first; and so many wait that what they
-/// give back is told more often than anybody keeps count of. Each finds out once in a time to live who stands in the
-/// direction.
+/// A holder that lives on its bare quorum lost its lock at the node that all clients ask first. Many clients wait, and
+/// their roll-backs are published often. Each must ask only once in a time to live which holder is in the way.
 #[test]
 fn a_crowd_does_not_keep_itself_awake() {
     let mut plan = Plan::of(5).client([Section::after(0).work(5_000)]).faults_end_at(6_000);
@@ -68,7 +67,7 @@ fn a_crowd_does_not_keep_itself_awake() {
     let at_ms = |line: &str| line.split_whitespace().next().and_then(|ms| ms.parse::<u32>().ok());
     let asked =
         outcome.trace.lines().filter(asks).filter(|line| at_ms(line).is_some_and(|ms| (2_000..5_000).contains(&ms)));
-    assert_eq!(asked.count(), 0, "those who wait ask nobody while they know who stands in the way");
+    assert_eq!(asked.count(), 0, "waiters ask no node while they know the holder");
 }
 
 /// Plans that simulations found and shrank, each named after what it broke.

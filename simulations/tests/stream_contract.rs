@@ -255,7 +255,7 @@ async fn disturb(stage: &Stage, state: &mut NodeState, life: &mut u32, step: &St
             state.restart(run_id(1, *life), stage.clock.wall(), true);
             stage.byte_network.server_crashed(0);
             sessions.changed().await.unwrap();
-            // The new connection is joined before anybody is granted anything over it.
+            // The new connection is joined before anything is granted over it.
             let (of_server, of_state) = both(stage, state, step, Verb::Look { max_ttl: Duration::ZERO }).await;
             assert!(same(&of_server, &of_state), "{of_server:?} and {of_state:?}");
         }

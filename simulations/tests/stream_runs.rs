@@ -94,10 +94,10 @@ fn connections_break_in_every_way() {
     for seed in 0..60 {
         traces += &Level::Stream.run(&Plan::draw(seed, Profile::ManyFaults, Scale::default()), None, true).trace;
     }
-    for fate in 0..5 {
-        assert!(traces.contains(&format!("breaks, fate {fate}")), "fate {fate} never came up");
+    for kind in 0..5 {
+        assert!(traces.contains(&format!("breaks, loss kind {kind}")), "loss kind {kind} never came up");
     }
-    for sign in [": reset", ": end", "connects to n1", "Crash", "Hang", "Cut"] {
+    for sign in [": reset", ": end", "connects to n1", "Crash", "Hang", "Partition"] {
         assert!(traces.contains(sign), "{sign:?} never came up");
     }
 }

@@ -64,7 +64,7 @@ mod tests {
     use crate::plan::{Profile, Scale};
 
     #[test]
-    fn whoever_waits_while_the_lock_is_free_is_found() {
+    fn a_client_that_waits_while_the_lock_is_free_is_found() {
         let seeds = 0..;
         let mut plans = seeds.map(|seed| Plan::draw(seed, Profile::Healthy, Scale::default()));
         let plan = plans.find(|plan| plan.terms.ttl_ms == 2_000 && !is_disturbed(plan)).unwrap();
