@@ -2,7 +2,7 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::Outcome;
+use crate::outcome::Outcome;
 
 /// Pipes and a handle for each worker.
 const FILES_A_WORKER: usize = 4;
@@ -20,7 +20,7 @@ pub(crate) fn raise_open_files() -> Outcome {
     }
 }
 
-/// Fails if so many workers would need more files than may be open.
+/// Fails if this many workers would need more open files than are allowed.
 pub(crate) fn check_room_for(workers: usize) -> Outcome {
     let needed = (workers * FILES_A_WORKER + FILES_BESIDE) as u64;
     match getrlimit(Resource::Nofile).current {

@@ -6,8 +6,8 @@ use std::time::Duration;
 use redfence::{Clock as _, Moment, SystemClock};
 use serde::{Deserialize, Serialize};
 
-use crate::Outcome;
 use crate::contestants::Locker;
+use crate::outcome::Outcome;
 
 /// Tasks that acquire and release, one section after the other, for some time.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -29,15 +29,16 @@ pub(crate) enum Wanted {
 /// What came of a load.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Tally {
-    /// Sections of each task. Where all want one resource, those that were over when the time was: a task that still waits
-    /// then finds nobody in its way any more.
+    /// Sections of each task. Where all want one resource, those that were over when the time was: a task that still
+    /// waits then finds no rival any more.
     pub(crate) sections: Vec<u64>,
     /// From the first beginning to the end that counts.
     pub(crate) time: Duration,
-    /// Every section, from asking to being released, in nanoseconds, ascending. Too much to be passed between processes.
+    /// Every section, from asking to being released, in nanoseconds, ascending. Too much to be passed between
+    /// processes.
     #[serde(skip)]
     pub(crate) section_ns: Vec<u64>,
-    /// The longest that anybody waited for a lease, also beyond the end.
+    /// The longest that a task waited for a lease, also beyond the end.
     pub(crate) longest_wait: Duration,
     /// Sections that came to nothing, and what one of them said.
     pub(crate) failed: u64,

@@ -7,6 +7,7 @@ mod contestants;
 mod limits;
 mod load;
 mod meter;
+mod outcome;
 mod plan;
 mod plot;
 mod report;
@@ -23,9 +24,7 @@ mod workload;
 use std::process::ExitCode;
 
 use crate::arguments::Arguments;
-
-/// A bench that cannot go on says why and ends.
-type Outcome<T = ()> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+use crate::outcome::Outcome;
 
 fn main() -> ExitCode {
     let outcome = match worker::order() {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use redfence::{Clock as _, Moment, SystemClock};
 
-use crate::Outcome;
 use crate::contestants::Contestant;
+use crate::outcome::Outcome;
 use crate::stage::Stage;
 use crate::support::RedisServer;
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::Outcome;
+use crate::outcome::Outcome;
 use crate::sample::Sample;
 
 /// How long and how often everything is measured.

@@ -25,7 +25,7 @@ const RIGHT: f64 = WIDTH - 110.0;
 const TOP: f64 = 40.0;
 const BOTTOM: f64 = HEIGHT - 50.0;
 
-/// Told apart also by those who do not see colours alike.
+/// Lines differ in more than their colour.
 const COLOURS: &[&str] = &["#555555", "#0072b2", "#d55e00", "#009e73", "#cc79a7"];
 
 /// A logarithmic axis over whole decades.

@@ -17,9 +17,10 @@ pub(crate) struct Sample {
     pub(crate) commands: f64,
     /// Of all rounds the longest, not the median.
     pub(crate) longest_wait_ms: f64,
-    /// Sections of the task or process that had the fewest, of that which had the most: 1 is fair. Of all rounds the least.
+    /// Sections of the task or process that had the fewest, of that which had the most: 1 is fair. Of all rounds the
+    /// least.
     pub(crate) fairness: f64,
-    /// Sections of whoever had the fewest, of an equal share. Of all rounds the least.
+    /// Sections of the task with the fewest, as a part of an equal share. The least of all rounds.
     pub(crate) least_share: f64,
     /// Sections that came to nothing, in all rounds.
     pub(crate) failed: f64,
@@ -64,7 +65,7 @@ impl Sample {
         }
     }
 
-    /// What whoever had the fewest had, of an equal share.
+    /// The sections of the task with the fewest, as a part of an equal share.
     pub(crate) fn least_share(sections: &[u64]) -> f64 {
         let (least, total) = (sections.iter().min().copied().unwrap_or_default(), sections.iter().sum::<u64>());
         if total > 0 { (least * sections.len() as u64) as f64 / total as f64 } else { 0.0 }
@@ -104,7 +105,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn a_round_is_told_for_each_section() {
+    fn a_round_is_shown_for_each_section() {
         let tally = Tally {
             sections: vec![10, 30],
             time: Duration::from_secs(2),
@@ -121,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn rounds_are_told_by_their_median_and_waits_by_the_worst() {
+    fn rounds_are_shown_by_their_median_and_waits_by_the_worst() {
         let round = |rate, longest_wait_ms, fairness| Sample { rate, longest_wait_ms, fairness, ..Sample::default() };
         let all = Sample::of_rounds(&[round(3.0, 1.0, 0.9), round(1.0, 9.0, 0.8), round(2.0, 2.0, 0.2)]);
         assert_eq!((all.rate, all.longest_wait_ms, all.fairness), (2.0, 9.0, 0.2));

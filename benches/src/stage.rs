@@ -5,7 +5,7 @@ use std::time::Duration;
 use redfence::node::redis::Prefix;
 use redfence::{Clock as _, Holder, Moment, Resource, SystemClock};
 
-use crate::Outcome;
+use crate::outcome::Outcome;
 use crate::support::{RedisServer, servers};
 
 /// Connections that one process opens to a server at the most, of any contestant.
@@ -18,12 +18,12 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// So many servers, all well.
+    /// `count` servers, all up.
     pub(crate) fn of(count: usize) -> Self {
         Self { servers: servers(count), silent: None }
     }
 
-    /// The same, with room for the connections of so many processes.
+    /// The same, with room for the connections of `processes` processes.
     pub(crate) fn for_herd(count: usize, processes: usize) -> Outcome<Self> {
         let stage = Self::of(count);
         let needed = processes * CONNECTIONS_A_PROCESS;
@@ -75,7 +75,8 @@ impl Stage {
         self.servers.iter().enumerate().filter(|(index, _)| self.silent != Some(*index)).map(|(_, server)| server)
     }
 
-    /// The processes whose locks of `resource` stand on any node: redfence's label of a holder ends with the process id.
+    /// The processes whose locks of `resource` stand on any node: redfence's label of a holder ends with the process
+    /// id.
     pub(crate) fn holders(&self, resource: &str) -> Outcome<Vec<u32>> {
         let key = Prefix::default().lock(&Resource::new(resource)?);
         let holder = |server: &RedisServer| process_of(&server.command(&["GET", &key]));

@@ -6,10 +6,10 @@ use std::time::Duration;
 use redfence::{Clock as _, Moment, SystemClock};
 use serde::{Deserialize, Serialize};
 
-use crate::Outcome;
 use crate::contestants::Locker;
 use crate::load::Tally;
 use crate::meter;
+use crate::outcome::Outcome;
 
 /// What all processes of a herd do from one moment on.
 #[derive(Debug, Clone, Serialize, Deserialize)]

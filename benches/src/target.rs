@@ -2,7 +2,7 @@
 
 use crate::table::{Table, number};
 
-/// What a figure should be. A miss is told, never a failure: a bench measures.
+/// What a figure should be. A miss is shown and is never a failure: a bench measures.
 #[derive(Debug, Clone)]
 pub(crate) struct Target {
     what: String,

@@ -1,13 +1,13 @@
-//! [`Team`]: many worker processes that want one resource, from outside. Nothing here waits without an end: a worker that
-//! does not answer is named, and all are ended.
+//! [`Team`]: many worker processes that want one resource, from outside. Nothing here waits without an end: a worker
+//! that does not answer is named, and all are ended.
 
 use std::time::Duration;
 
 use futures::future::{join_all, try_join_all};
 use redfence::{Clock as _, SystemClock};
 
-use crate::Outcome;
 use crate::limits;
+use crate::outcome::Outcome;
 use crate::stage::Stage;
 use crate::stint::{PATIENCE, Record, Stint};
 use crate::worker::{Order, Setup, Worker};
@@ -18,10 +18,10 @@ const BATCH: usize = 25;
 const START_LIMIT: Duration = Duration::from_secs(60);
 /// How long after the last lease may come a worker may take to answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(20);
-/// How long it may take until all have been told to begin: for all, and for each.
+/// How long it may take until all have the order to begin: for all, and for each.
 const TELLING: Duration = Duration::from_millis(200);
 const TELLING_EACH: Duration = Duration::from_millis(2);
-/// So many looks in a row must find that nobody who was stopped holds the lock, of so many at the most.
+/// How many looks in a row must find that no stopped process holds the lock, and how many looks there are at most.
 const CLEAN_LOOKS: usize = 10;
 const LOOKS_MAX: usize = 400;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(3);
@@ -48,7 +48,7 @@ impl Team {
         Ok(Self { workers })
     }
 
-    /// Tells all of them to want `resource` for `time`, from a moment on that has not come yet.
+    /// Orders all of them to want `resource` for `time`, from a moment in the near future on.
     pub(crate) async fn begin(&mut self, resource: &str, time: Duration) -> Outcome<Stint> {
         let telling = TELLING + TELLING_EACH * u32::try_from(self.workers.len())?;
         let stint = Stint::new(resource, SystemClock.now().after(telling), time);
@@ -56,7 +56,10 @@ impl Team {
             worker.order(&Order::Work(stint.clone())).await?;
         }
         if SystemClock.now() > stint.begins() {
-            eprintln!("benches: to tell {} workers took longer than {telling:?}: they began late", self.workers.len());
+            eprintln!(
+                "benches: the orders to {} workers took longer than {telling:?}: they began late",
+                self.workers.len()
+            );
         }
         Ok(stint)
     }
@@ -75,8 +78,8 @@ impl Team {
         Ok(())
     }
 
-    /// Stops half of them in the midst of what they do, and none that holds a lock of `resource` on any node: who does goes on,
-    /// and another is stopped in its place. Those that are stopped are no longer of the team.
+    /// Stops half of them in the midst of what they do, and none that holds a lock of `resource` on any node: who does
+    /// goes on, and another is stopped in its place. Those that are stopped are no longer of the team.
     pub(crate) async fn stop_half(&mut self, stage: &Stage, resource: &str) -> Outcome<Vec<Worker>> {
         let mut stopped = self.workers.split_off(self.workers.len().div_ceil(2));
         stopped.iter().try_for_each(Worker::stop)?;
@@ -88,7 +91,7 @@ impl Team {
             clean += 1;
             for worker in stopped.iter_mut().filter(|worker| holders.contains(&worker.process())) {
                 clean = 0;
-                let other = self.workers.pop().ok_or("nobody is left to be stopped")?;
+                let other = self.workers.pop().ok_or("no process is left to be stopped")?;
                 other.stop()?;
                 let holder = std::mem::replace(worker, other);
                 holder.go_on()?;

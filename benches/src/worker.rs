@@ -1,4 +1,5 @@
-//! Worker processes: the bench starts itself again, gives orders on standard input and reads answers, a line of JSON each.
+//! Worker processes: the bench starts itself again, gives orders on standard input and reads answers, a line of JSON
+//! each.
 
 use std::io::{BufRead as _, Write as _};
 use std::process::Stdio;
@@ -11,10 +12,10 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
-use crate::Outcome;
 use crate::contestants::{Contestant, Locker};
 use crate::load::{Load, Tally};
 use crate::meter;
+use crate::outcome::Outcome;
 use crate::stint::{Record, Stint};
 
 /// The first word of a worker's command line.
@@ -25,7 +26,7 @@ const WORD: &str = "worker";
 pub(crate) struct Setup {
     pub(crate) contestant: Contestant,
     pub(crate) urls: Vec<String>,
-    /// Threads of its runtime; as many as there are cores unless told.
+    /// Threads of its runtime; as many as there are cores unless given.
     threads: Option<usize>,
 }
 
@@ -41,17 +42,17 @@ impl Setup {
     }
 }
 
-/// What a worker is told.
+/// A command to a worker.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Order {
     /// Run a load.
     Run(Load),
     /// Want one resource, beside other processes.
     Work(Stint),
-    /// Let go of what is held; acquire so many leases for so long each and keep them.
+    /// Release what is held. Then acquire this many leases for this time each, and keep them.
     Hold { leases: usize, ttl: Duration },
-    /// Tell how it stands.
-    Tell,
+    /// Report the present state.
+    Report,
 }
 
 /// What it answers, when it is connected and after every order.
@@ -97,7 +98,7 @@ pub(crate) fn serve(setup: &str) -> Outcome {
                 guards.clear();
                 guards = runtime.block_on(hold(&locker, leases, ttl))?;
             }
-            Order::Tell => {}
+            Order::Report => {}
         }
         answer(tally, record, &guards)?;
     }
@@ -209,7 +210,7 @@ impl Worker {
         self.signal(Signal::CONT)
     }
 
-    /// A process that has not been waited for keeps its id, so the signal meets nobody else.
+    /// A process that has not been waited for keeps its id, so the signal meets no other process.
     fn signal(&self, signal: Signal) -> Outcome {
         let id = self.process.id().and_then(|id| Pid::from_raw(id.cast_signed()));
         let id = id.ok_or_else(|| format!("{} has ended", self.name()))?;

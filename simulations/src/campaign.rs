@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::Mutant;
-use crate::farm::lock;
+use crate::harness::lock;
 use crate::invariant::{Coverage, Violation};
 use crate::level::Level;
 use crate::plan::{Plan, Profile, Scale};
@@ -13,7 +13,7 @@ use crate::plan::{Plan, Profile, Scale};
 /// What is run, but for the seeds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Campaign {
-    /// What stands in for nodes and network.
+    /// What takes the place of nodes and network.
     pub level: Level,
     /// How bad it gets.
     pub profile: Profile,
@@ -56,8 +56,8 @@ impl Campaign {
         violations.into_iter().find(|violation| expected.is_none_or(|expected| expected.contains(&violation.promise)))
     }
 
-    /// Runs seeds on `jobs` threads until one breaks a promise; which one does not depend on the threads. `after_each` is
-    /// called after every run.
+    /// Runs seeds on `jobs` threads until one breaks a promise; which one does not depend on the threads. `after_each`
+    /// is called after every run.
     #[must_use]
     pub fn run(&self, seeds: Range<u64>, jobs: usize, after_each: &(dyn Fn() + Sync)) -> Report {
         let next = AtomicU64::new(seeds.start);

@@ -32,8 +32,8 @@ pub enum Record {
         ttl_us: Micros,
         /// When the holder stops believing, unless it extends.
         valid_until_us: Micros,
-        /// Whether it was handed over in memory to a task that may have come after the nodes were asked. The order of its
-        /// token among those of others then relies on what X relies on.
+        /// Whether it was handed over in memory to a task that may have come after the nodes were asked. The order of
+        /// its token among those of others then relies on what X relies on.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         latecomer: bool,
     },
@@ -63,7 +63,7 @@ pub enum Record {
         /// Why, for people.
         cause: String,
     },
-    /// A write reached the guarded resource.
+    /// A write reached the protected resource.
     Write {
         /// When it was judged.
         at_us: Micros,
@@ -127,9 +127,9 @@ pub struct Stay {
     pub ttl_us: Micros,
     /// When its last extension was known, if there was any.
     pub extended_us: Option<Micros>,
-    /// The latest end of its validity, whether it was believed in so long or not.
+    /// The latest end of its validity, whether or not the holder believed in it until then.
     pub valid_until_us: Micros,
-    /// From when on nobody believed in it.
+    /// From when on its holder did not believe in it.
     pub until_us: Micros,
     /// Whether the order of its token relies on what X relies on.
     pub latecomer: bool,
@@ -209,7 +209,7 @@ impl History {
         self.read_together().0
     }
 
-    /// How many records tell of leases whose acquire is missing: nothing can be judged of those.
+    /// How many records belong to leases whose acquire is missing: those leases cannot be judged.
     #[must_use]
     pub fn without_acquire(&self) -> usize {
         self.read_together().1

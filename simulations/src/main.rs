@@ -20,7 +20,7 @@ enum Command {
     Model(command::model::ModelArguments),
     /// Runs a range of seeds until one breaks a promise.
     Run(command::run::RunArguments),
-    /// Runs one seed, or a plan from a file, and tells what happened.
+    /// Runs one seed, or a plan from a file, and prints what happened.
     Replay(command::replay::ReplayArguments),
     /// Plays a story: what goes wrong, what must be seen then, and what a short cut does.
     Scenario(command::scenario::ScenarioArguments),

@@ -1,8 +1,9 @@
-//! Makes a plan smaller while it still breaks the same promise: fewer faults, clients, turns and acts, and calmer ones.
+//! Makes a plan smaller while it still breaks the same promise: fewer faults, clients, sections and operations, and
+//! calmer ones.
 
-use crate::farm::Outcome;
+use crate::harness::Outcome;
 use crate::invariant::Promise;
-use crate::plan::{Act, Air, End, Founding, Machine, Plan, Sharing};
+use crate::plan::{Bootstrap, ClockError, End, NetworkProfile, Operation, Plan, Sharing};
 
 /// The most runs that shrinking may take.
 const RUNS_MAX: usize = 4_000;
@@ -37,17 +38,17 @@ pub fn shrink(plan: &Plan, promise: Promise, run: &dyn Fn(&Plan) -> Outcome) -> 
 
 /// Plans that are a little smaller, the boldest first. None equals `plan`.
 fn candidates(plan: &Plan) -> impl Iterator<Item = Plan> {
-    let whole = clients(plan).chain(faults(plan)).chain(turns(plan)).chain(acts(plan)).chain(calmer(plan));
+    let whole = clients(plan).chain(faults(plan)).chain(sections(plan)).chain(operations(plan)).chain(calmer(plan));
     whole.filter(move |candidate| candidate != plan)
 }
 
-/// Without one of the clients. The others keep their numbers: one without turns does nothing.
+/// Without one of the clients. The others keep their numbers: one without sections does nothing.
 fn clients(plan: &Plan) -> impl Iterator<Item = Plan> {
     let last = with(plan, |plan| drop(plan.clients.pop()));
     let idle = (0..plan.clients.len()).map(|at| {
         with(plan, |plan| {
             if let Some(client) = plan.clients.get_mut(at) {
-                client.turns.clear();
+                client.sections.clear();
             }
         })
     });
@@ -65,25 +66,29 @@ fn faults(plan: &Plan) -> impl Iterator<Item = Plan> {
     halves.into_iter().chain(each)
 }
 
-fn turns(plan: &Plan) -> impl Iterator<Item = Plan> {
-    places(plan).map(|(client, turn)| {
+fn sections(plan: &Plan) -> impl Iterator<Item = Plan> {
+    places(plan).map(|(client, section)| {
         with(plan, |plan| {
             if let Some(client) = plan.clients.get_mut(client) {
-                client.turns.remove(turn);
+                client.sections.remove(section);
             }
         })
     })
 }
 
-fn acts(plan: &Plan) -> impl Iterator<Item = Plan> {
-    let acts = |(client, turn): (usize, usize)| {
-        let acts = plan.clients.get(client).and_then(|client| client.turns.get(turn)).map_or(0, |turn| turn.acts.len());
-        (0..acts).map(move |act| (client, turn, act))
+fn operations(plan: &Plan) -> impl Iterator<Item = Plan> {
+    let operations = |(client, section): (usize, usize)| {
+        let operations = plan
+            .clients
+            .get(client)
+            .and_then(|client| client.sections.get(section))
+            .map_or(0, |section| section.operations.len());
+        (0..operations).map(move |operation| (client, section, operation))
     };
-    places(plan).flat_map(acts).map(|(client, turn, act)| {
+    places(plan).flat_map(operations).map(|(client, section, operation)| {
         with(plan, |plan| {
-            if let Some(turn) = plan.clients.get_mut(client).and_then(|client| client.turns.get_mut(turn)) {
-                turn.acts.remove(act);
+            if let Some(section) = plan.clients.get_mut(client).and_then(|client| client.sections.get_mut(section)) {
+                section.operations.remove(operation);
             }
         })
     })
@@ -91,17 +96,17 @@ fn acts(plan: &Plan) -> impl Iterator<Item = Plan> {
 
 /// With one thing less that is out of the ordinary.
 fn calmer(plan: &Plan) -> impl Iterator<Item = Plan> {
-    let right = Machine { offset_ms: 0, drift_ppm: 0 };
-    let still = Air { tail_per_mille: 0, tail_ms: 0, loss_per_mille: 0, latency_ms: (1, 1) };
+    let right = ClockError { offset_ms: 0, drift_ppm: 0 };
+    let still = NetworkProfile { tail_per_mille: 0, tail_ms: 0, loss_per_mille: 0, latency_ms: (1, 1) };
     let whole = [
-        with(plan, |plan| plan.air = still),
-        with(plan, |plan| plan.air.loss_per_mille = 0),
-        with(plan, |plan| plan.air.tail_per_mille = 0),
-        with(plan, |plan| plan.founding = Founding::Done),
+        with(plan, |plan| plan.network = still),
+        with(plan, |plan| plan.network.loss_per_mille = 0),
+        with(plan, |plan| plan.network.tail_per_mille = 0),
+        with(plan, |plan| plan.bootstrap = Bootstrap::Done),
         with(plan, |plan| plan.sharing = Sharing::default()),
         with(plan, |plan| plan.clients.iter_mut().for_each(|client| client.tasks = 1)),
         with(plan, |plan| plan.nodes.fill(right)),
-        with(plan, |plan| plan.clients.iter_mut().for_each(|client| client.machine = right)),
+        with(plan, |plan| plan.clients.iter_mut().for_each(|client| client.clock = right)),
     ];
     let fewer_tasks = (0..plan.clients.len()).map(move |at| {
         with(plan, |plan| {
@@ -117,16 +122,16 @@ fn calmer(plan: &Plan) -> impl Iterator<Item = Plan> {
             }
         })
     });
-    let plainer = places(plan).map(|(client, turn)| {
+    let plainer = places(plan).map(|(client, section)| {
         with(plan, |plan| {
-            if let Some(turn) = plan.clients.get_mut(client).and_then(|client| client.turns.get_mut(turn)) {
-                turn.cancel_ms = None;
-                turn.end = End::Release { cancel_ms: None };
-                for act in &mut turn.acts {
-                    match act {
-                        Act::Write { flight_ms, .. } => *flight_ms = 0,
-                        Act::Extend { cancel_ms } => *cancel_ms = None,
-                        Act::Work { .. } | Act::Stall { .. } => {}
+            if let Some(section) = plan.clients.get_mut(client).and_then(|client| client.sections.get_mut(section)) {
+                section.cancel_ms = None;
+                section.end = End::Release { cancel_ms: None };
+                for operation in &mut section.operations {
+                    match operation {
+                        Operation::Write { flight_ms, .. } => *flight_ms = 0,
+                        Operation::Extend { cancel_ms } => *cancel_ms = None,
+                        Operation::Work { .. } | Operation::Stall { .. } => {}
                     }
                 }
             }
@@ -135,10 +140,10 @@ fn calmer(plan: &Plan) -> impl Iterator<Item = Plan> {
     whole.into_iter().chain(fewer_tasks).chain(machines).chain(plainer)
 }
 
-/// Every turn, by client and number.
+/// Every section, by client and number.
 fn places(plan: &Plan) -> impl Iterator<Item = (usize, usize)> {
     let clients = plan.clients.iter().enumerate();
-    clients.flat_map(|(number, client)| (0..client.turns.len()).map(move |turn| (number, turn)))
+    clients.flat_map(|(number, client)| (0..client.sections.len()).map(move |section| (number, section)))
 }
 
 fn with(plan: &Plan, change: impl FnOnce(&mut Plan)) -> Plan {

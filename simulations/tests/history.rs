@@ -17,28 +17,32 @@ fn a_real_run_passes_and_a_doctored_one_fails() {
     let folder = tempfile::tempdir().unwrap();
     let text = real_run();
     let good = check(&folder.path().join("good"), &text);
-    assert!(good.status.success(), "{}", told(&good));
-    assert!(told(&good).contains("20 leases · 20 writes"), "{}", told(&good));
+    assert!(good.status.success(), "{}", stdout(&good));
+    assert!(stdout(&good).contains("20 leases · 20 writes"), "{}", stdout(&good));
 
     // One lease carries the token of another: T1.
     let history = History::read(text.as_bytes()).unwrap();
     let tokens: Vec<_> = history.stays().iter().map(|stay| stay.token.to_string()).collect();
     let twice = check(&folder.path().join("twice"), &text.replace(&tokens[7], &tokens[3]));
     assert_eq!(twice.status.code(), Some(1));
-    assert!(told(&twice).contains("VIOLATED  T1"), "{}", told(&twice));
+    assert!(stdout(&twice).contains("VIOLATED  T1"), "{}", stdout(&twice));
 
     // Two leases swap their tokens: T2, and F for the writes.
     let swapped =
         text.replace(&tokens[7], "0").replace(&tokens[3], &tokens[7]).replace("\"0\"", &format!("\"{}\"", tokens[3]));
     let swapped = check(&folder.path().join("swapped"), &swapped);
-    assert!(told(&swapped).contains("VIOLATED  T2") && told(&swapped).contains("VIOLATED  F"), "{}", told(&swapped));
+    assert!(
+        stdout(&swapped).contains("VIOLATED  T2") && stdout(&swapped).contains("VIOLATED  F"),
+        "{}",
+        stdout(&swapped)
+    );
 
     // A lease that never ended while the next one came: X.
     let first = history.stays()[0].holder.clone();
     let is_end = |line: &&str| line.contains("\"ended\"") && line.contains(&first);
     let endless: String = text.lines().filter(|line| !is_end(line)).map(|line| format!("{line}\n")).collect();
     let endless = check(&folder.path().join("endless"), &endless);
-    assert!(told(&endless).contains("VIOLATED  X"), "{}", told(&endless));
+    assert!(stdout(&endless).contains("VIOLATED  X"), "{}", stdout(&endless));
 }
 
 #[test]
@@ -64,7 +68,7 @@ fn a_file_that_is_no_history_is_named_with_its_line() {
     assert_eq!(empty.status.code(), Some(2));
 }
 
-/// Four tasks take turns of a second each, with a time to live of half a second.
+/// Four tasks take sections of a second each, with a time to live of half a second.
 #[expect(clippy::unwrap_used, reason = "a helper of tests")]
 fn real_run() -> String {
     let shared = Shared::default();
@@ -102,7 +106,7 @@ fn check(file: &Path, text: &str) -> Output {
     Command::new(env!("CARGO_BIN_EXE_simulations")).arg("check").arg(file).output().unwrap()
 }
 
-fn told(output: &Output) -> String {
+fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 

@@ -66,7 +66,11 @@ fn what_is_broken_is_named() {
             &[],
         ),
         ("it vanished later", vec![lease("a", 1, 0, 1, 9), lease("b", 2, 5, 8, 19), vanished("a", 9)], &[X]),
-        ("nobody remembered anything", vec![lease("a", 1, 0, 1, 9), void(Assumed::X, 7), lease("b", 2, 5, 8, 19)], &[]),
+        (
+            "no node remembered anything",
+            vec![lease("a", 1, 0, 1, 9), void(Assumed::X, 7), lease("b", 2, 5, 8, 19)],
+            &[],
+        ),
         (
             "extended over a newer one",
             vec![extended_lease("a", 1, 150, 400), vanished("a", 90), lease("b", 2, 100, 110, 111)],

@@ -12,8 +12,8 @@ fn exhausted(setup: Setup) -> Found {
     let found = searched(setup);
     assert!(found.broken.is_none(), "\n{}", found.broken.unwrap());
     assert!(found.exhausted);
-    for (what, story) in &found.happens {
-        assert!(story.is_some(), "never: {what}");
+    for (what, trace) in &found.happens {
+        assert!(trace.is_some(), "never: {what}");
     }
     found
 }
@@ -40,7 +40,7 @@ fn two_attempts_over_locks_that_last() {
 /// Every short cut breaks a promise, and that promise. A grant that is delivered twice takes a larger search, which the
 /// command runs.
 #[test]
-fn every_short_cut_is_told_in_a_shortest_story() {
+fn every_short_cut_has_a_shortest_trace() {
     for (mutant, promise, steps) in [
         (Mutant::NoSeal, "T1", 10),
         (Mutant::SealWithoutHolder, "T1", 12),
@@ -49,26 +49,26 @@ fn every_short_cut_is_told_in_a_shortest_story() {
         (Mutant::ExtendReseeds, "E", 15),
         (Mutant::NoRest, "X", 13),
     ] {
-        let story = searched(Setup::showing(mutant)).broken.unwrap_or_else(|| panic!("{mutant:?} went unnoticed"));
-        assert_eq!(story.steps(), steps, "{mutant:?}\n{story}");
-        let last = story.lines().last().unwrap();
-        assert!(last.starts_with(promise), "{mutant:?} breaks another promise\n{story}");
+        let trace = searched(Setup::showing(mutant)).broken.unwrap_or_else(|| panic!("{mutant:?} went unnoticed"));
+        assert_eq!(trace.steps(), steps, "{mutant:?}\n{trace}");
+        let last = trace.lines().last().unwrap();
+        assert!(last.starts_with(promise), "{mutant:?} breaks another promise\n{trace}");
     }
 }
 
 #[test]
 fn a_story_reads_as_one() {
-    let story = searched(Setup::showing(Mutant::ReachableQuorum)).broken.unwrap();
+    let trace = searched(Setup::showing(Mutant::ReachableQuorum)).broken.unwrap();
     assert_eq!(
-        story.lines(),
+        trace.lines(),
         [
             "the counters of n1, n2 and n3 are at 0, 0, 0",
             "A asks n1 for the lock",
             "B asks n2 for the lock",
             "n1 grants A with counter 1",
-            "A hears that n1 granted with counter 1: A holds token 1",
+            "A receives that n1 granted with counter 1: A holds token 1",
             "n2 grants B with counter 1",
-            "B hears that n2 granted with counter 1: B holds token 1",
+            "B receives that n2 granted with counter 1: B holds token 1",
             "T1 broken: A and B both hold token 1",
         ]
     );
@@ -84,10 +84,10 @@ fn every_process_that_waits_gets_the_lock() {
 }
 
 #[test]
-fn every_wrong_way_to_wait_is_told_in_a_shortest_story() {
+fn every_wrong_way_to_wait_has_a_shortest_trace() {
     for mutant in waiting::Mutant::ALL {
         let found = waiting::search(&waiting::World::new(waiting::Setup::showing(mutant)).unwrap());
-        let story = found.broken.unwrap_or_else(|| panic!("{mutant:?} breaks nothing"));
-        assert!((4..=15).contains(&story.steps()), "{story}");
+        let trace = found.broken.unwrap_or_else(|| panic!("{mutant:?} breaks nothing"));
+        assert!((4..=15).contains(&trace.steps()), "{trace}");
     }
 }

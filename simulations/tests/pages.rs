@@ -11,7 +11,7 @@ use serde_json::Value;
 #[test]
 fn a_calm_run_is_drawn_as_its_timeline_has_it() {
     let folder = tempfile::tempdir().unwrap();
-    let (page, timeline) = replay(folder.path(), &["--seed", "3", "--profile", "calm"], true);
+    let (page, timeline) = replay(folder.path(), &["--seed", "3", "--profile", "healthy"], true);
     let dom = browse(folder.path(), &page, "1");
     assert_is_drawn(&dom, &timeline);
     assert!(!dom.contains("class=\"frame\""), "a promise is framed that was not broken");
@@ -40,7 +40,7 @@ fn a_broken_promise_is_framed_and_named() {
 }
 
 #[test]
-fn keys_and_wheel_move_the_picture_and_details_are_told() {
+fn keys_and_wheel_move_the_picture_and_details_are_shown() {
     let folder = tempfile::tempdir().unwrap();
     let (page, _) = replay(folder.path(), &["--seed", "7"], true);
     let dom = probed(
@@ -122,7 +122,7 @@ fn assert_is_drawn(dom: &str, timeline: &Value) {
         let things = timeline[list].as_array().unwrap();
         things.iter().filter(|thing| thing["what"]["kind"] == kind).count()
     };
-    let spans = ["lease", "fault", "stands", "lock", "rests"].map(|kind| ("spans", kind, format!("thing span {kind}")));
+    let spans = ["lease", "fault", "paused", "lock", "rest"].map(|kind| ("spans", kind, format!("thing span {kind}")));
     let marks = [("sent", "sent"), ("written", "written"), ("refused", "refused"), ("failed", "failed")]
         .into_iter()
         .chain([("fault", "instant"), ("void", "void")])
@@ -188,7 +188,7 @@ fn browse(folder: &Path, page: &Path, scheme: &str) -> String {
     chromium(folder, &[&format!("--blink-settings=preferredColorScheme={scheme}"), "--dump-dom", &address(page)])
 }
 
-/// Starts a browser without a window, with a profile of its own, that calls nobody.
+/// Starts a browser without a window, with a profile of its own, that opens no connection.
 fn chromium(folder: &Path, arguments: &[&str]) -> String {
     let profile = tempfile::tempdir_in(folder).unwrap();
     let quiet = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking \

@@ -1,5 +1,5 @@
-//! The promises of the protocol, over random ways through large worlds: any number of nodes, mail in any order, lost and
-//! late, locks that vanish and nodes that forget at any moment, many attempts, two or three at a time.
+//! The promises of the protocol, over random ways through large worlds: any number of nodes, mail in any order, lost
+//! and late, locks that vanish and nodes that forget at any moment, many attempts, two or three at a time.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 use proptest::prelude::*;
@@ -24,7 +24,7 @@ fn large(nodes: usize, clients: usize) -> Setup {
         joins_late: true,
         leaves: true,
         releases: true,
-        cuts: true,
+        connection_losses: true,
         ..Setup::vanishing(24)
     }
 }
@@ -40,7 +40,7 @@ proptest! {
         choices in prop::collection::vec(any::<u32>(), 0..300),
     ) {
         let walk = walked(large(nodes, clients), &choices);
-        prop_assert!(walk.violation().is_none(), "\n{}", walk.story());
+        prop_assert!(walk.violation().is_none(), "\n{}", walk.trace());
     }
 
     /// X and the stated validity as well, where no lock vanishes and clocks run alike.
@@ -53,7 +53,7 @@ proptest! {
     ) {
         let setup = Setup { restarts, time: Time::Ticks(40), ..large(nodes, clients) };
         let walk = walked(setup, &choices);
-        prop_assert!(walk.violation().is_none(), "\n{}", walk.story());
+        prop_assert!(walk.violation().is_none(), "\n{}", walk.trace());
     }
 }
 
@@ -70,7 +70,7 @@ fn drawn(setup: Setup, seed: u32, steps: usize) -> Walk {
     walked(setup, &numbers(seed).take(steps).collect::<Vec<_>>())
 }
 
-/// The ways above are not vacuous: leases are issued, and often several on one way.
+/// The ways above are not vacuous: leases are issued, and often several on one direction.
 #[test]
 fn leases_are_issued() {
     for time in [Time::Still, Time::Ticks(40)] {
@@ -81,21 +81,21 @@ fn leases_are_issued() {
     }
 }
 
-/// The same numbers lead the same way.
+/// The same numbers lead the same direction.
 #[test]
 fn a_way_is_repeatable() {
-    let story = |seed| drawn(large(5, 3), seed, 200).story();
-    assert_eq!(story(7), story(7));
-    assert_ne!(story(7), story(8));
+    let trace = |seed| drawn(large(5, 3), seed, 200).trace();
+    assert_eq!(trace(7), trace(7));
+    assert_ne!(trace(7), trace(8));
 }
 
-/// Random ways see mutants fall: the checks can fail. The search tells the shortest story of each, also of those that random
-/// ways hardly ever take.
+/// Random ways see mutants fall: the checks can fail. The search finds the shortest trace of each, also of those that
+/// random ways hardly ever take.
 #[test]
 fn random_ways_catch_mutants() {
     let rare = [Mutant::BlockNotOwned, Mutant::HandOverToLatecomers, Mutant::HandOverAfterLoss];
     for mutant in Mutant::ALL.into_iter().filter(|mutant| !rare.contains(mutant)) {
-        let setup = Setup { mutant: Some(mutant), cuts: false, ..large(3, 3) };
+        let setup = Setup { mutant: Some(mutant), connection_losses: false, ..large(3, 3) };
         let time = if mutant == Mutant::NoRest { Time::Ticks(40) } else { Time::Still };
         let caught = (0..20_000).find(|seed| drawn(Setup { time, ..setup }, *seed, 300).violation().is_some());
         assert!(caught.is_some(), "{mutant:?} was not caught in 20,000 ways");

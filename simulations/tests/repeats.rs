@@ -26,7 +26,7 @@ fn other_seeds_leave_other_traces() {
 #[expect(clippy::unwrap_used, reason = "a helper of tests")]
 fn trace(file: &Path, seeds: &str) -> Vec<u8> {
     let status = Command::new(env!("CARGO_BIN_EXE_simulations"))
-        .args(["run", "--profile", "hell", "--seeds", seeds, "--trace"])
+        .args(["run", "--profile", "many-faults", "--seeds", seeds, "--trace"])
         .arg(file)
         .status()
         .unwrap();

@@ -1,11 +1,11 @@
 //! The virtual server answers what a real redis-server answers, byte for byte: `replies/*.txt` have the requests.
 //!
-//! A line is a request; words are apart by spaces, and in quotes where they hold any. `@batch` is EVAL with that shipped
-//! script, `#batch` EVALSHA. An empty line begins a new connection to a server without keys and scripts. Behind `~`
-//! the digits of the reply are not compared: clocks, and what is counted from the start of the process.
+//! A line is a request; words are apart by spaces, and in quotes where they hold any. `@batch` is EVAL with that
+//! shipped script, `#batch` EVALSHA. An empty line begins a new connection to a server without keys and scripts. Behind
+//! `~` the digits of the reply are not compared: clocks, and what is counted from the start of the process.
 //!
-//! The virtual server is a Redis 7.0. Beside a server of another version only replies of success are compared: errors are
-//! worded anew in every version.
+//! The virtual server is a Redis 7.0. Beside a server of another version only replies of success are compared: errors
+//! are worded anew in every version.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -98,16 +98,16 @@ fn messages_reach_other_connections_alike() {
     let publish = [&["PUBLISH", "news", "one"][..], &["EVAL", "return redis.call('PUBLISH', 'news', 'two')", "0"]];
     let mut real: Vec<RealConnection> = (0..3).map(|_| pair.real.connect()).collect();
     let mut of_virtual: Vec<ClientId> = (0..3).map(|_| pair.server.connect().unwrap()).collect();
-    let mut heard: Vec<Vec<u8>> = vec![Vec::new(); 3];
+    let mut received: Vec<Vec<u8>> = vec![Vec::new(); 3];
     let mut said: Vec<Vec<u8>> = vec![Vec::new(); 3];
     // One listens in RESP2, one in RESP3, and the third publishes while it listens, too.
     let marked = |words: &[&str], marker: &str| [request(words), request(&[marker])].concat();
     let mut both = |at: usize, words: &[&str], marker: &str| {
         let end = format!("'{marker}', with args beginning with: \r\n");
-        heard[at].extend(real[at].exchange(&marked(words, marker), end.as_bytes()));
+        received[at].extend(real[at].exchange(&marked(words, marker), end.as_bytes()));
         for (client, output) in pair.server.feed(of_virtual[at], &marked(words, marker)) {
             let to = of_virtual.iter().position(|one| *one == client).unwrap();
-            let Output::Bytes(bytes) = output else { panic!("nobody hangs up") };
+            let Output::Bytes(bytes) = output else { panic!("no connection is closed") };
             said[to].extend(bytes);
         }
     };
@@ -122,9 +122,9 @@ fn messages_reach_other_connections_alike() {
     both(2, publish[0], "published again");
     (0..3).for_each(|at| both(at, &["UNSUBSCRIBE", "other", "news"], "end"));
     pair.server.disconnect(of_virtual.remove(0));
-    for (said, heard) in said.iter().zip(&heard) {
-        assert_eq!(without_digits(&shown(said)), without_digits(&shown(heard)));
-        assert!(shown(heard).contains("message"), "{}", shown(heard));
+    for (said, received) in said.iter().zip(&received) {
+        assert_eq!(without_digits(&shown(said)), without_digits(&shown(received)));
+        assert!(shown(received).contains("message"), "{}", shown(received));
     }
 }
 
@@ -196,7 +196,7 @@ impl VirtualConnection<'_> {
     fn exchange(&mut self, request: &[u8]) -> Vec<u8> {
         let mut answer = Vec::new();
         for (client, output) in self.server.feed(self.client, request) {
-            assert_eq!(client, self.client, "nobody else is connected");
+            assert_eq!(client, self.client, "no other client is connected");
             match output {
                 Output::Bytes(mut bytes) => answer.append(&mut bytes),
                 Output::HangUp => self.closed = true,
@@ -266,8 +266,8 @@ fn compare(text: &str, arguments: &[&str]) -> usize {
 /// Where versions differ, no test asks for a number of replies.
 const COMPARED_ENOUGH: usize = usize::MAX;
 
-/// Whether a reply depends on the version: an error, by itself or within another reply, in front of the one that ends each; or
-/// the server's name.
+/// Whether a reply depends on the version: an error, by itself or within another reply, in front of the one that ends
+/// each; or the server's name.
 fn is_of_the_version(bytes: &[u8]) -> bool {
     let text = shown(bytes);
     let errors = text.matches("\\r\\n-").count() + usize::from(text.starts_with('-'));

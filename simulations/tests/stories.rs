@@ -1,22 +1,22 @@
-//! Plans written by hand: what is refused, and short ones that found something. Stories to be told are in
+//! Plans written by hand: what is refused, and short ones that found something. Stories with a description are in
 //! `src/scenario/`.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use simulations::plan::{Blow, Turn};
+use simulations::plan::{Fault, Section};
 use simulations::{Level, Plan};
 
 #[test]
 fn a_plan_that_cannot_be_run_is_refused_with_a_sentence() {
-    let plan = || Plan::of(3).client([Turn::after(0)]);
+    let plan = || Plan::of(3).client([Section::after(0)]);
     let mut endless = plan();
     endless.terms.max_ttl_ms = u32::MAX;
     let rows = [
         (plan(), None),
         (Plan::of(0), Some("0 nodes, 0 clients")),
-        (plan().fault(2_001, Blow::Flush { node: 0 }), Some("comes after the calm")),
-        (plan().fault(0, Blow::Hang { node: 0, for_ms: 600_001 }), Some("600001 ms are too long")),
-        (Plan::of(3).client([Turn::after(0).work(u32::MAX)]), Some("are too long")),
+        (plan().fault(2_001, Fault::Flush { node: 0 }), Some("comes after the end of all faults")),
+        (plan().fault(0, Fault::Hang { node: 0, for_ms: 600_001 }), Some("600001 ms are too long")),
+        (Plan::of(3).client([Section::after(0).work(u32::MAX)]), Some("are too long")),
         (endless, Some("are too long")),
     ];
     for (plan, complaint) in rows {
@@ -30,15 +30,15 @@ fn a_plan_that_cannot_be_run_is_refused_with_a_sentence() {
     }
 }
 
-/// A node that lost the lock of a living holder grants it to whoever waits, and the others refuse: the release of what was
-/// granted is told to the waiter itself, which must not take it for its turn.
+/// A node that lost the lock of a living holder grants it to the waiter, and the others refuse. The node publishes the
+/// release of that grant to the waiter itself, which must not take it for its turn.
 #[test]
-fn whoever_waits_is_not_woken_by_its_own_rollback() {
+fn a_waiter_is_not_woken_by_its_own_rollback() {
     for node in 0..3 {
         let plan = Plan::of(3)
-            .client([Turn::after(0).work(400)])
-            .client([Turn::after(20).wait(1_000)])
-            .fault(10, Blow::Evict { node, resource: 0 });
+            .client([Section::after(0).work(400)])
+            .client([Section::after(20).wait(1_000)])
+            .fault(10, Fault::Evict { node, resource: 0 });
         plan.check().unwrap_or_default();
         let outcome = Level::Node.run(&plan, None, true);
         assert_eq!(outcome.violations, Vec::new());
@@ -48,17 +48,17 @@ fn whoever_waits_is_not_woken_by_its_own_rollback() {
     }
 }
 
-/// A holder that lives on its bare quorum lost its lock where everybody asks first; and so many wait that what they give back is
-/// told more often than anybody keeps count of. Each finds out once in a time to live who stands in the way.
+/// A holder that lives on its bare quorum lost its lock at the node that all clients ask first. Many clients wait, and
+/// their roll-backs are published often. Each must ask only once in a time to live which holder is in the way.
 #[test]
 fn a_crowd_does_not_keep_itself_awake() {
-    let mut plan = Plan::of(5).client([Turn::after(0).work(5_000)]).calm_at(6_000);
+    let mut plan = Plan::of(5).client([Section::after(0).work(5_000)]).faults_end_at(6_000);
     (plan.terms.ttl_ms, plan.terms.max_ttl_ms) = (10_000, 10_000);
     for node in [3, 4] {
-        plan = plan.fault(10, Blow::Evict { node, resource: 0 });
+        plan = plan.fault(10, Fault::Evict { node, resource: 0 });
     }
     for _ in 0..63 {
-        plan = plan.client([Turn::after(20).wait(10_000)]);
+        plan = plan.client([Section::after(20).wait(10_000)]);
     }
     assert_eq!(plan.check(), Ok(()));
     let outcome = Level::Node.run(&plan, None, true);
@@ -67,10 +67,10 @@ fn a_crowd_does_not_keep_itself_awake() {
     let at_ms = |line: &str| line.split_whitespace().next().and_then(|ms| ms.parse::<u32>().ok());
     let asked =
         outcome.trace.lines().filter(asks).filter(|line| at_ms(line).is_some_and(|ms| (2_000..5_000).contains(&ms)));
-    assert_eq!(asked.count(), 0, "those who wait ask nobody while they know who stands in the way");
+    assert_eq!(asked.count(), 0, "waiters ask no node while they know the holder");
 }
 
-/// Plans that the farm found and shrank, each named after what it broke.
+/// Plans that simulations found and shrank, each named after what it broke.
 #[test]
 fn what_once_broke_a_promise_breaks_none_any_more() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/plans");

@@ -1,5 +1,5 @@
-//! The virtual server is a node like any other: through the real client it keeps the contract, and the scripts on it answer
-//! as the shipped state does. All in virtual time.
+//! The virtual server is a node like any other: through the real client it keeps the contract, and the scripts on it
+//! answer as the shipped state does. All in virtual time.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -20,30 +20,31 @@ use redfence::node::{Node as _, NodeState, ask, contract};
 use redfence::protocol::{Next, Record, Reply, Request, Settlement, Subject, Tells, Verb, Waits};
 use redfence::{Clock as _, Entropy, FencingToken, Holder, HolderId, Label, LockerId, Resource, Waiter, WallTime};
 use redis::{ProtocolVersion, RedisConnectionInfo};
-use simulations::farm::{MachineClock, Process, TasksOf, World};
-use simulations::plan::{Air, Machine};
+use simulations::harness::{MachineClock, Process, ProcessSpawner, World};
+use simulations::plan::{ClockError, NetworkProfile};
 use simulations::stream::server::{Memory, Server};
-use simulations::stream::{Road, Wire, run_id};
+use simulations::stream::{ByteNetwork, ProcessDialer, run_id};
 
-const FAST: Air = Air { latency_ms: (0, 1), tail_per_mille: 0, tail_ms: 0, loss_per_mille: 0 };
-/// Answers in any time between these, and rarely much later; always in order. The suite scans a thousand keys one by one
-/// while its locks live for ten seconds.
-const UNEVEN: Air = Air { latency_ms: (0, 4), tail_per_mille: 10, tail_ms: 60, loss_per_mille: 0 };
+const FAST: NetworkProfile = NetworkProfile { latency_ms: (0, 1), tail_per_mille: 0, tail_ms: 0, loss_per_mille: 0 };
+/// Answers in any time between these, and rarely much later; always in order. The suite scans a thousand keys one by
+/// one while its locks live for ten seconds.
+const UNEVEN: NetworkProfile =
+    NetworkProfile { latency_ms: (0, 4), tail_per_mille: 10, tail_ms: 60, loss_per_mille: 0 };
 
-/// One server, the network to it and a node that knows the way.
+/// One server, the network to it and a node that knows the direction.
 struct Stage {
     world: Arc<World>,
     clock: Arc<MachineClock>,
     server: Server,
     node: RedisNode,
-    wire: Arc<Wire>,
+    byte_network: Arc<ByteNetwork>,
     started: WallTime,
 }
 
 impl Stage {
-    async fn new(seed: u64, air: Air, login: RedisConnectionInfo, password: Option<&str>) -> Self {
+    async fn new(seed: u64, network: NetworkProfile, login: RedisConnectionInfo, password: Option<&str>) -> Self {
         let world = World::new(seed, false);
-        let clock = MachineClock::new(&world, Machine { offset_ms: 0, drift_ppm: 0 }, false);
+        let clock = MachineClock::new(&world, ClockError { offset_ms: 0, drift_ppm: 0 }, false);
         let started = clock.wall();
         let server = Server::new(Arc::<MachineClock>::clone(&clock), run_id(1, 0), started);
         // As the state says of itself.
@@ -51,19 +52,19 @@ impl Stage {
         if let Some(password) = password {
             server.require_password(password);
         }
-        let wire = Wire::new(&world, vec![server.clone()], (air, u64::MAX), |_| {});
+        let byte_network = ByteNetwork::new(&world, vec![server.clone()], (network, u64::MAX), |_| {});
         let process = Process::start(&world, 0, 0);
-        let road = Road { wire: Arc::clone(&wire), process: Arc::clone(&process), node: 0 };
+        let dialer = ProcessDialer { network: Arc::clone(&byte_network), process: Arc::clone(&process), node: 0 };
         let options = RedisNodeOptions {
             entropy: Arc::new(Entropy::from_seed(seed)),
-            spawner: Arc::new(TasksOf(process)),
+            spawner: Arc::new(ProcessSpawner(process)),
             ..RedisNodeOptions::default()
         };
         let time = Arc::clone(&world);
         tokio::spawn(async move { time.run().await });
-        let node = RedisNode::over(Arc::new(road), "virtual".to_owned(), login, options).unwrap();
+        let node = RedisNode::over(Arc::new(dialer), "virtual".to_owned(), login, options).unwrap();
         node.dialled().await.unwrap();
-        Self { world, clock, server, node, wire, started }
+        Self { world, clock, server, node, byte_network, started }
     }
 }
 
@@ -78,9 +79,9 @@ fn in_virtual_time<T>(story: impl Future<Output = T>) -> T {
 #[test]
 fn the_virtual_server_keeps_the_contract_in_both_versions_of_the_protocol() {
     for version in [ProtocolVersion::RESP2, ProtocolVersion::RESP3] {
-        for (seed, air) in [(1, FAST), (2, UNEVEN), (3, UNEVEN)] {
+        for (seed, network) in [(1, FAST), (2, UNEVEN), (3, UNEVEN)] {
             in_virtual_time(async {
-                let stage = Stage::new(seed, air, speaking(version), None).await;
+                let stage = Stage::new(seed, network, speaking(version), None).await;
                 contract::check(&stage.node, "virtual").await.unwrap_or_else(|broken| panic!("seed {seed}: {broken}"));
             });
         }
@@ -147,11 +148,11 @@ fn a_node_that_is_founded_is_as_join_leaves_it() {
 struct Step {
     resource: u8,
     holder: u8,
-    act: Act,
+    act: Operation,
 }
 
 #[derive(Debug, Clone)]
-enum Act {
+enum Operation {
     Ask(Verb),
     TimePasses(Duration),
     ClockSteps(i32),
@@ -188,16 +189,16 @@ fn the_scripts_on_it_answer_as_the_state_does_down_to_the_millisecond() {
 /// Takes every step on both sides, at the same time on the same clock.
 async fn agree(steps: &[Step], kinds: &RefCell<BTreeSet<String>>) -> Result<(), TestCaseError> {
     // Without latency both see the same microsecond.
-    let air = Air { latency_ms: (0, 0), ..FAST };
-    let stage = Stage::new(7, air, speaking(ProtocolVersion::RESP3), None).await;
+    let network = NetworkProfile { latency_ms: (0, 0), ..FAST };
+    let stage = Stage::new(7, network, speaking(ProtocolVersion::RESP3), None).await;
     let mut state = NodeState::started(run_id(1, 0), stage.started);
     let mut life = 0;
-    let look = Step { resource: 0, holder: 0, act: Act::Ask(Verb::Look { max_ttl: Duration::ZERO }) };
+    let look = Step { resource: 0, holder: 0, act: Operation::Ask(Verb::Look { max_ttl: Duration::ZERO }) };
     both(&stage, &mut state, &look, Verb::Look { max_ttl: Duration::ZERO }).await;
     for (at, step) in steps.iter().enumerate() {
         let (of_server, of_state) = match &step.act {
-            Act::Ask(verb) => both(&stage, &mut state, step, verb.clone()).await,
-            Act::Settle { rest, stale } => {
+            Operation::Ask(verb) => both(&stage, &mut state, step, verb.clone()).await,
+            Operation::Settle { rest, stale } => {
                 let (seen, _) = both(&stage, &mut state, step, Verb::Look { max_ttl: Duration::ZERO }).await;
                 let Reply::Sighted(sight) = seen else { panic!("{seen:?}") };
                 let seen = match (sight.record, stale) {
@@ -232,33 +233,33 @@ async fn both(stage: &Stage, state: &mut NodeState, step: &Step, verb: Verb) -> 
     (of_server, of_state)
 }
 
-async fn disturb(stage: &Stage, state: &mut NodeState, life: &mut u32, step: &Step, act: &Act) {
+async fn disturb(stage: &Stage, state: &mut NodeState, life: &mut u32, step: &Step, act: &Operation) {
     let resource = resource(step.resource);
     match act {
-        Act::TimePasses(time) => tokio::time::sleep(*time).await,
-        Act::ClockSteps(by_ms) => stage.clock.step(*by_ms),
-        Act::LockVanishes => {
+        Operation::TimePasses(time) => tokio::time::sleep(*time).await,
+        Operation::ClockSteps(by_ms) => stage.clock.step(*by_ms),
+        Operation::LockVanishes => {
             stage.server.execute(&["DEL", &Prefix::default().lock(&resource)]);
             state.drop_lock(&resource);
         }
-        Act::CounterIsSet(number) => {
+        Operation::CounterIsSet(number) => {
             stage.server.execute(&["SET", &Prefix::default().counter(&resource), &number.to_string()]);
             state.set_counter(resource.slot(), *number);
         }
-        Act::Restarts => {
+        Operation::Restarts => {
             *life += 1;
             let mut sessions = stage.node.sessions().unwrap();
             sessions.borrow_and_update();
             stage.server.crash();
             stage.server.start(Memory::Kept, run_id(1, *life));
             state.restart(run_id(1, *life), stage.clock.wall(), true);
-            stage.wire.server_crashed(0);
+            stage.byte_network.server_crashed(0);
             sessions.changed().await.unwrap();
-            // The new connection is joined before anybody is granted anything over it.
+            // The new connection is joined before anything is granted over it.
             let (of_server, of_state) = both(stage, state, step, Verb::Look { max_ttl: Duration::ZERO }).await;
             assert!(same(&of_server, &of_state), "{of_server:?} and {of_state:?}");
         }
-        Act::Ask(_) | Act::Settle { .. } => {}
+        Operation::Ask(_) | Operation::Settle { .. } => {}
     }
 }
 
@@ -295,23 +296,23 @@ fn step() -> impl Strategy<Value = Step> {
         .prop_map(|(max_ttl, wall)| Verb::Wake { max_ttl, wall: WallTime::from_unix_us(wall) });
     let act = prop_oneof![
         8 => (ttl(), number(), 1_u32..4, waits()).prop_map(|(ttl, floor, block, waits)| {
-            Act::Ask(Verb::Grant { ttl, floor, block, waits })
+            Operation::Ask(Verb::Grant { ttl, floor, block, waits })
         }),
-        2 => Just(Act::Ask(Verb::Leave)),
-        3 => number().prop_map(|token| Act::Ask(Verb::Seal { token })),
-        3 => ttl().prop_map(|ttl| Act::Ask(Verb::Extend { ttl })),
-        4 => next().prop_map(|next| Act::Ask(Verb::Release { next })),
-        2 => Just(Act::Ask(Verb::Inspect)),
-        1 => Just(Act::Ask(Verb::Force)),
-        1 => any::<bool>().prop_map(|remove| Act::Ask(Verb::Scan { cursor: 0, count: SCAN_ALL, remove })),
-        2 => wake.prop_map(Act::Ask),
-        1 => ttl().prop_map(|max_ttl| Act::Ask(Verb::Look { max_ttl })),
-        4 => (rest, any::<bool>()).prop_map(|(rest, stale)| Act::Settle { rest, stale }),
-        3 => ttl().prop_map(Act::TimePasses),
-        1 => (-3_000..3_000).prop_map(Act::ClockSteps),
-        1 => Just(Act::LockVanishes),
-        1 => number().prop_map(Act::CounterIsSet),
-        1 => Just(Act::Restarts),
+        2 => Just(Operation::Ask(Verb::Leave)),
+        3 => number().prop_map(|token| Operation::Ask(Verb::Seal { token })),
+        3 => ttl().prop_map(|ttl| Operation::Ask(Verb::Extend { ttl })),
+        4 => next().prop_map(|next| Operation::Ask(Verb::Release { next })),
+        2 => Just(Operation::Ask(Verb::Inspect)),
+        1 => Just(Operation::Ask(Verb::Force)),
+        1 => any::<bool>().prop_map(|remove| Operation::Ask(Verb::Scan { cursor: 0, count: SCAN_ALL, remove })),
+        2 => wake.prop_map(Operation::Ask),
+        1 => ttl().prop_map(|max_ttl| Operation::Ask(Verb::Look { max_ttl })),
+        4 => (rest, any::<bool>()).prop_map(|(rest, stale)| Operation::Settle { rest, stale }),
+        3 => ttl().prop_map(Operation::TimePasses),
+        1 => (-3_000..3_000).prop_map(Operation::ClockSteps),
+        1 => Just(Operation::LockVanishes),
+        1 => number().prop_map(Operation::CounterIsSet),
+        1 => Just(Operation::Restarts),
     ];
     (0..3_u8, 0..4_u8, act).prop_map(|(resource, holder, act)| Step { resource, holder, act })
 }

@@ -16,7 +16,7 @@ use simulations::{Level, Mutant, Plan, Profile, Scale};
 #[test]
 fn a_seed_gives_the_same_trace_in_two_processes() {
     let folder = tempfile::tempdir().unwrap();
-    for profile in ["calm", "hell"] {
+    for profile in ["healthy", "many-faults"] {
         let traces = ["one", "two"].map(|name| {
             let file = folder.path().join(format!("{profile}-{name}"));
             let mut command = Command::new(env!("CARGO_BIN_EXE_simulations"));
@@ -32,7 +32,7 @@ fn a_seed_gives_the_same_trace_in_two_processes() {
 /// In one process, too: the interpreter is used again and again, and remembers nothing.
 #[test]
 fn a_run_does_not_depend_on_the_runs_before_it() {
-    let trace = |seed| Level::Stream.run(&Plan::draw(seed, Profile::Hell, Scale::default()), None, true).trace;
+    let trace = |seed| Level::Stream.run(&Plan::draw(seed, Profile::ManyFaults, Scale::default()), None, true).trace;
     let first: Vec<String> = (0..8).map(trace).collect();
     let backwards: Vec<String> = (0..8).rev().map(trace).collect();
     assert!(first.iter().eq(backwards.iter().rev()));
@@ -42,7 +42,7 @@ fn a_run_does_not_depend_on_the_runs_before_it() {
 fn nothing_breaks_and_everything_happens() {
     let mut seen = Coverage::default();
     for seed in 0..150 {
-        let outcome = Level::Stream.run(&Plan::draw(seed, Profile::Hell, Scale::default()), None, false);
+        let outcome = Level::Stream.run(&Plan::draw(seed, Profile::ManyFaults, Scale::default()), None, false);
         if let Some(violation) = outcome.violation() {
             panic!("seed {seed}: {violation}");
         }
@@ -55,11 +55,12 @@ fn nothing_breaks_and_everything_happens() {
     assert!(counts.iter().all(|count| *count > 0), "{seen:?}");
 }
 
-/// Over RESP2 a node once sent nothing more until the courier looked around, where its subscription was confirmed late: seed 51.
+/// Over RESP2 a node once sent nothing more until the courier looked around, where its subscription was confirmed late:
+/// seed 51.
 #[test]
 fn in_a_crowd_everybody_is_served_in_turn() {
     for seed in 0..60 {
-        let outcome = Level::Stream.run(&Plan::draw(seed, Profile::Crowd, Scale::default()), None, false);
+        let outcome = Level::Stream.run(&Plan::draw(seed, Profile::Contention, Scale::default()), None, false);
         assert_eq!(outcome.violation(), None, "seed {seed}");
     }
 }
@@ -75,7 +76,7 @@ fn wrong_scripts_fall() {
         Mutant::WakeIsLost,
         Mutant::DeadHeadIsNext,
         Mutant::ReservationWithoutEnd,
-        Mutant::LeaveWakesNobody,
+        Mutant::LeaveIgnored,
     ] {
         let falls = |seed| {
             let plan = Plan::draw(seed, mutant.profile(), Scale::default());
@@ -91,12 +92,12 @@ fn wrong_scripts_fall() {
 fn connections_break_in_every_way() {
     let mut traces = String::new();
     for seed in 0..60 {
-        traces += &Level::Stream.run(&Plan::draw(seed, Profile::Hell, Scale::default()), None, true).trace;
+        traces += &Level::Stream.run(&Plan::draw(seed, Profile::ManyFaults, Scale::default()), None, true).trace;
     }
-    for fate in 0..5 {
-        assert!(traces.contains(&format!("breaks, fate {fate}")), "fate {fate} never came up");
+    for kind in 0..5 {
+        assert!(traces.contains(&format!("breaks, loss kind {kind}")), "loss kind {kind} never came up");
     }
-    for sign in [": reset", ": end", "connects to n1", "Crash", "Hang", "Cut"] {
+    for sign in [": reset", ": end", "connects to n1", "Crash", "Hang", "Partition"] {
         assert!(traces.contains(sign), "{sign:?} never came up");
     }
 }

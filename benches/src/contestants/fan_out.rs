@@ -9,12 +9,12 @@ use redfence::Entropy;
 use redis::aio::MultiplexedConnection;
 use redis::{RedisResult, Script};
 
-use super::{PAUSE_MAX, TTL};
-use crate::Outcome;
+use super::terms::{PAUSE_MAX, TTL};
+use crate::outcome::Outcome;
 
 /// A multiplexed connection a node, one EVALSHA a node for each of grant and release, decided as soon as a majority has
-/// answered; leftovers are drained in the background. No time-outs, no validity, no renewal, no loss signal, no errors told
-/// apart, and a server that is gone stays gone: the least that the work can cost with this driver.
+/// answered; leftovers are drained in the background. No time-outs, no validity, no renewal, no loss signal, no errors
+/// reported apart, and a server that is gone stays gone: the least that the work can cost with this driver.
 #[derive(Clone)]
 pub(crate) struct FanOut {
     connections: Arc<[MultiplexedConnection]>,

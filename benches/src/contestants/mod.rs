@@ -1,6 +1,7 @@
 //! The contestants: the same work, done by redfence, by a peer and by hand.
 
 mod fan_out;
+mod terms;
 
 use std::time::Duration;
 
@@ -9,12 +10,9 @@ use rslock::LockManager;
 use serde::{Deserialize, Serialize};
 
 use self::fan_out::FanOut;
-use crate::Outcome;
-
-/// How long every lock lives.
-pub(crate) const TTL: Duration = Duration::from_secs(10);
-/// Who was refused tries again after a random part of this: what rslock does unless told otherwise.
-pub(crate) const PAUSE_MAX: Duration = Duration::from_millis(200);
+use self::terms::PAUSE_MAX;
+pub(crate) use self::terms::TTL;
+use crate::outcome::Outcome;
 
 /// Who is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,7 +54,7 @@ impl Form {
 impl Contestant {
     /// Redfence as it is without any settings.
     pub(crate) const REDFENCE: Self = Self::Redfence(Form::Waited);
-    /// Where everybody has a resource of their own.
+    /// If every task has a resource of its own.
     pub(crate) const ALONE: &[Self] = &[Self::Limit, Self::Rslock, Self::REDFENCE];
 
     /// Where many want one resource.
@@ -94,7 +92,7 @@ impl Contestant {
     }
 }
 
-/// Longer than anybody waits here.
+/// Longer than any task waits here.
 const WAIT_MAX: Duration = Duration::from_secs(600);
 
 /// A contestant with its connections.

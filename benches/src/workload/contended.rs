@@ -1,9 +1,9 @@
 //! 16 tasks of one process that want one resource.
 
 use super::{NODES, compare, connect, rows};
-use crate::Outcome;
 use crate::contestants::Contestant;
 use crate::load::{Load, Wanted};
+use crate::outcome::Outcome;
 use crate::plan::Plan;
 use crate::report::Report;
 use crate::stage::Stage;

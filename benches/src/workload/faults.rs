@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use super::{Entrant, NODES, connect, round, rows};
-use crate::Outcome;
 use crate::contestants::Contestant;
 use crate::load::{Load, Wanted};
+use crate::outcome::Outcome;
 use crate::plan::Plan;
 use crate::report::Report;
 use crate::stage::Stage;
 use crate::target::Target;
 
-/// How a set of servers is, once everybody is connected.
+/// How a set of servers is, once all processes are connected.
 #[derive(Clone, Copy)]
 enum State {
     Well,

@@ -1,9 +1,9 @@
 //! 1 to 10,000 tasks on distinct resources.
 
 use super::{NODES, compare, connect, rows};
-use crate::Outcome;
 use crate::contestants::Contestant;
 use crate::load::{Load, Wanted};
+use crate::outcome::Outcome;
 use crate::plan::Plan;
 use crate::plot::{Chart, Series};
 use crate::report::Report;

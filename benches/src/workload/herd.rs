@@ -1,9 +1,9 @@
 //! Many processes of one task each that want one resource.
 
 use super::{NODES, complain};
-use crate::Outcome;
 use crate::contestants::Contestant;
 use crate::meter::Reading;
+use crate::outcome::Outcome;
 use crate::plan::Plan;
 use crate::plot::{Chart, Series};
 use crate::report::Report;
@@ -15,7 +15,7 @@ use crate::target::Target;
 use crate::team::Team;
 use crate::worker::Setup;
 
-/// So many processes are a herd, and their sections are compared with those of few.
+/// This many processes are a herd. Their sections are compared with those of a few.
 const HERDS: &[usize] = &[100, 200, 300];
 const FEW: usize = 4;
 /// Sections a second of a herd, beside few.
@@ -61,7 +61,7 @@ pub(super) async fn run(plan: &Plan) -> Outcome<Report> {
     Ok(Report { title, tables: vec![table(&rows)], targets: targets(&rows), charts: charts(&rows) })
 }
 
-/// One contestant once, with servers and processes of its own: nobody else's that idle are in the way.
+/// One contestant once, with servers and processes of its own: no idle processes of others are in the way.
 async fn round(plan: &Plan, contestant: Contestant, processes: usize) -> Outcome<Sample> {
     let stage = Stage::for_herd(NODES, processes)?;
     let setups: Vec<_> = (0..processes).map(|_| Setup::small(contestant, stage.urls())).collect();

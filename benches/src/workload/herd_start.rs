@@ -9,8 +9,8 @@ use redfence::{Clock as _, SystemClock};
 use tokio::process::{Child, Command};
 
 use super::{NODES, start};
-use crate::Outcome;
 use crate::limits;
+use crate::outcome::Outcome;
 use crate::plan::Plan;
 use crate::report::Report;
 use crate::stage::Stage;
@@ -88,7 +88,7 @@ async fn ends_well(mut command: Child) -> bool {
 }
 
 fn read_tokens(file: &Path) -> Outcome<Vec<u64>> {
-    // Nobody had the lock: there is no file.
+    // No process had the lock: there is no file.
     let text = if file.exists() { std::fs::read_to_string(file)? } else { String::new() };
     Ok(text.lines().map(str::parse).collect::<Result<_, _>>()?)
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 use redfence::{Clock as _, SystemClock};
 
 use super::NODES;
-use crate::Outcome;
 use crate::contestants::Contestant;
 use crate::meter::{Reading, Spent};
+use crate::outcome::Outcome;
 use crate::plan::Plan;
 use crate::report::Report;
 use crate::stage::Stage;
@@ -70,11 +70,11 @@ struct Held {
 
 impl Held {
     async fn watch(worker: &mut Worker, stage: &Stage, plan: &Plan, before: Answer) -> Outcome<Self> {
-        let began = worker.ask(&Order::Tell).await?.cpu;
+        let began = worker.ask(&Order::Report).await?.cpu;
         let reading = Reading::take(stage)?;
         tokio::time::sleep(plan.lease_time).await;
         let mut spent = reading.spent(stage)?;
-        let after = worker.ask(&Order::Tell).await?;
+        let after = worker.ask(&Order::Report).await?;
         spent.client = after.cpu.saturating_sub(began);
         let renewals = spent.expiries as f64 / stage.speaking().count() as f64;
         let commands = spent.commands_of(Contestant::REDFENCE) as f64;

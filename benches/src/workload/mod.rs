@@ -17,10 +17,10 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
-use crate::Outcome;
 use crate::contestants::{Contestant, Locker};
 use crate::load::{Load, Tally};
 use crate::meter::Reading;
+use crate::outcome::Outcome;
 use crate::plan::Plan;
 use crate::report::Report;
 use crate::sample::Sample;
@@ -111,7 +111,7 @@ fn complain(contestant: Contestant, tally: &Tally) {
     }
 }
 
-/// The same, of processes that tell more than a tally.
+/// The same, of processes that report more than a tally.
 fn complain_of(contestant: Contestant, records: &[Record]) {
     complain(contestant, &Record::tally(records, Duration::ZERO));
 }

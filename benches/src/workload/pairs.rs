@@ -1,9 +1,9 @@
 //! 1, 64 and 1024 tasks on distinct resources.
 
 use super::{NODES, compare, connect, rows};
-use crate::Outcome;
 use crate::contestants::Contestant;
 use crate::load::{Load, Wanted};
+use crate::outcome::Outcome;
 use crate::plan::Plan;
 use crate::report::Report;
 use crate::stage::Stage;

@@ -5,10 +5,10 @@ use std::time::Duration;
 use futures::future::try_join_all;
 
 use super::{NODES, complain, rows};
-use crate::Outcome;
 use crate::contestants::Contestant;
 use crate::load::{Load, Tally, Wanted};
 use crate::meter::Reading;
+use crate::outcome::Outcome;
 use crate::plan::Plan;
 use crate::report::Report;
 use crate::sample::Sample;
@@ -16,7 +16,7 @@ use crate::stage::Stage;
 use crate::target::Target;
 use crate::worker::{Order, Setup, Worker};
 
-/// The targets are for so many processes.
+/// The targets are for this many processes.
 const AIMED_AT: usize = 4;
 const TASKS: usize = 4;
 

@@ -4,7 +4,7 @@ use crate::contestants::Contestant;
 use crate::sample::Sample;
 use crate::table::{Table, number};
 
-/// Where everybody has a resource of their own. `load` heads the first column.
+/// If every task has a resource of its own. `load` heads the first column.
 pub(super) fn of_pairs(load: &str) -> Table {
     Table::new(&[
         load,

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::{Entrant, connect, round, rows};
-use crate::Outcome;
 use crate::contestants::Contestant;
 use crate::load::{Load, Wanted};
+use crate::outcome::Outcome;
 use crate::plan::Plan;
 use crate::report::Report;
 use crate::stage::Stage;
@@ -20,7 +20,7 @@ pub(super) async fn run(plan: &Plan) -> Outcome<Report> {
         let urls: Vec<_> = stage.urls().into_iter().take(*size).collect();
         entrants.extend(connect(Contestant::ALONE, &urls).await?);
     }
-    // One after the other: nobody ever finds a lock of another set on a server that both know.
+    // One after the other: so no locker finds the lock of another set on a server that both use.
     let load = Load { tasks: 1, wanted: Wanted::Own, time: plan.round };
     let measure = async |entrant: &mut &Entrant, time: Duration| round(&stage, entrant, &load, time).await;
     let samples = plan.interleave(&entrants, measure).await?;

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use redfence::{Clock as _, SystemClock};
 
 use super::NODES;
-use crate::Outcome;
+use crate::outcome::Outcome;
 use crate::plan::Plan;
 use crate::report::Report;
 use crate::stage::Stage;

@@ -10,7 +10,7 @@ use simulations::invariant::{judge, overlaps};
 
 use super::cannot;
 
-/// What `check` is told.
+/// The arguments of `check`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct CheckArguments {
     /// The history: one record a line of JSON.
@@ -42,7 +42,7 @@ pub(crate) fn check(CheckArguments { file }: &CheckArguments) -> ExitCode {
     let missing = history.without_acquire();
     if missing > 0 {
         complain!(
-            "simulations: {missing} records of {} tell of leases whose acquire is not in it: add the file where they begin. Of those leases \
+            "simulations: {missing} records of {} belong to leases whose acquire is not in it: add the file where they begin. Of those leases \
              nothing is shown",
             file.display()
         );

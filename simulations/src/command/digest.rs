@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::process::ExitCode;
 
 use sha1_smol::Sha1;
-use simulations::farm::Outcome;
+use simulations::harness::Outcome;
 use simulations::{Campaign, Level, Profile, Scale};
 
 use super::parse_seeds;
@@ -22,7 +22,7 @@ pub(crate) struct DigestArguments {
 pub(crate) fn digest(arguments: &DigestArguments) -> ExitCode {
     for level in [Level::Node, Level::Stream] {
         let (mut events, mut trace) = (Sha1::new(), Sha1::new());
-        for profile in [Profile::Calm, Profile::Rough, Profile::Hell, Profile::Crowd] {
+        for profile in Profile::ALL {
             let scale = Scale::default();
             let campaign = Campaign { level, profile, scale, mutant: None, expected_only: false };
             for seed in arguments.seeds.clone() {

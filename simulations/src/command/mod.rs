@@ -1,6 +1,6 @@
 //! The commands, one a file.
 
-/// A line to standard output. Whoever reads may have gone away, as `head` does.
+/// A line to standard output. The reader may have closed it, as `head` does.
 macro_rules! say {
     ($($what:tt)*) => {{
         let _ = std::io::Write::write_fmt(&mut std::io::stdout(), format_args!("{}\n", format_args!($($what)*)));
@@ -32,7 +32,7 @@ use simulations::{Campaign, Level, Mutant, Profile, Scale};
 /// What is run: shared by all commands that run something.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct What {
-    /// What stands in for nodes and network.
+    /// What takes the place of nodes and network.
     #[arg(long, value_enum, default_value = "node")]
     level: Level,
     /// How many nodes; 1 to 7 as the seed decides unless given.
@@ -42,7 +42,7 @@ pub(crate) struct What {
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=64))]
     clients: Option<u8>,
     /// How bad it gets.
-    #[arg(long, value_enum, default_value = "hell")]
+    #[arg(long, value_enum, default_value = "many-faults")]
     profile: Profile,
     /// A wrong protocol, to see it fall.
     #[arg(long, value_enum)]
@@ -83,10 +83,10 @@ fn within(seeds: Range<u64>) -> Result<Range<u64>, String> {
     if seeds.end <= END_MAX { Ok(seeds) } else { Err(format!("seeds go up to {END_MAX}")) }
 }
 
-/// How many threads, unless told.
-pub(crate) fn jobs(told: Option<u8>) -> usize {
+/// How many threads: as given, or one for each core.
+pub(crate) fn jobs(given: Option<u8>) -> usize {
     let machine = || std::thread::available_parallelism().map_or(1, usize::from);
-    told.map_or_else(machine, usize::from)
+    given.map_or_else(machine, usize::from)
 }
 
 /// A bar with rate and time left, where standard error is a terminal.

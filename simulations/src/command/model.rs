@@ -11,8 +11,8 @@ use redfence::{Clock as _, SystemClock};
 use simulations::model::{Bounds, Found, Mutant, Setup, World, search};
 use simulations::waiting;
 
-/// Visits every state of small worlds, breadth first. Without a mutant: nothing may break; with --full also in the larger
-/// ones, and every short cut must.
+/// Visits every state of small worlds, breadth first. Without a mutant: nothing may break; with --full also in the
+/// larger ones, and every short cut must.
 #[derive(Debug, Args)]
 pub(crate) struct ModelArguments {
     /// How many attempts; three are searched up to a bound only.
@@ -56,7 +56,7 @@ pub(crate) fn run(arguments: &ModelArguments) -> ExitCode {
             }
         }
     }
-    // Each is on one thread, for a story has to be the shortest; some are at once.
+    // Each is on one thread, for a trace has to be the shortest; some are at once.
     let (next, good) = (AtomicUsize::new(0), AtomicBool::new(true));
     std::thread::scope(|scope| {
         for _ in 0..super::jobs(None) {
@@ -106,20 +106,20 @@ impl Wrong {
         }
     }
 
-    /// The shortest story in which something breaks: what, after how many steps, and the story.
-    pub(crate) fn story(self, bounds: Bounds) -> (String, Option<(String, usize, String)>) {
-        let told = |lines: &[String], steps, story: String| {
+    /// The shortest trace in which something breaks: what, after how many steps, and the trace.
+    pub(crate) fn trace(self, bounds: Bounds) -> (String, Option<(String, usize, String)>) {
+        let described = |lines: &[String], steps, trace: String| {
             let promise = lines.last().and_then(|line| line.split(" broken").next()).unwrap_or_default();
-            (promise.to_owned(), steps, story)
+            (promise.to_owned(), steps, trace)
         };
         match self {
             Self::Protocol(mutant) => {
                 let Some((found, figures)) = timed(Setup::showing(mutant), bounds) else { return Default::default() };
-                (figures, found.broken.map(|story| told(story.lines(), story.steps(), story.to_string())))
+                (figures, found.broken.map(|trace| described(trace.lines(), trace.steps(), trace.to_string())))
             }
             Self::Waiting(mutant) => {
                 let Some((found, figures)) = waited(waiting::Setup::showing(mutant)) else { return Default::default() };
-                (figures, found.broken.map(|story| told(story.lines(), story.steps(), story.to_string())))
+                (figures, found.broken.map(|trace| described(trace.lines(), trace.steps(), trace.to_string())))
             }
         }
     }
@@ -145,7 +145,7 @@ impl Search {
     }
 }
 
-/// What a search of three attempts visits unless told otherwise.
+/// What a search of three attempts visits unless `--max-states` is given.
 const THREE_ATTEMPTS_STATES_MAX: usize = 10_000_000;
 
 /// Searches the right protocol.
@@ -153,9 +153,9 @@ fn holds(name: &str, setup: Setup, bounds: Bounds) -> bool {
     let Some((found, figures)) = timed(setup, bounds) else { return false };
     // A search that was cut off need not have come to more than the first acquire.
     let asked = if found.exhausted { found.happens.len() } else { 1 };
-    let missing = found.happens.iter().take(asked).find(|(_, story)| story.is_none());
+    let missing = found.happens.iter().take(asked).find(|(_, trace)| trace.is_none());
     match (&found.broken, missing) {
-        (Some(story), _) => say!("{name}: {figures}\n{story}"),
+        (Some(trace), _) => say!("{name}: {figures}\n{trace}"),
         (None, Some((what, _))) => say!("{name}: {figures}\n  never: {what}"),
         (None, None) if found.exhausted => say!("{name}: {figures}, all of them"),
         (None, None) => say!("{name}: {figures}, up to the bound"),
@@ -168,7 +168,7 @@ fn all_are_served(name: &str, setup: waiting::Setup) -> bool {
     let Some((found, figures)) = waited(setup) else { return false };
     let missing = found.happens.iter().find(|(_, seen)| !seen);
     match (&found.broken, missing) {
-        (Some(story), _) => say!("{name}: {figures}\n{story}"),
+        (Some(trace), _) => say!("{name}: {figures}\n{trace}"),
         (None, Some((what, _))) => say!("{name}: {figures}\n  never: {what}"),
         (None, None) => say!("{name}: {figures}, all of them"),
     }
@@ -177,9 +177,9 @@ fn all_are_served(name: &str, setup: waiting::Setup) -> bool {
 
 /// Searches a wrong protocol.
 fn falls(wrong: Wrong, bounds: Bounds) -> bool {
-    let (figures, broken) = wrong.story(bounds);
-    let story = broken.as_ref().map_or("  nothing breaks", |(_, _, story)| story);
-    say!("\n{}: {}; {figures}\n{story}", wrong.name(), wrong.short_cut());
+    let (figures, broken) = wrong.trace(bounds);
+    let trace = broken.as_ref().map_or("  nothing breaks", |(_, _, trace)| trace);
+    say!("\n{}: {}; {figures}\n{trace}", wrong.name(), wrong.short_cut());
     broken.is_some()
 }
 

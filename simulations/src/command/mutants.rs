@@ -11,7 +11,7 @@ use simulations::{Campaign, Fallen, Level, Mutant, Scale};
 use super::jobs;
 use super::model::Wrong;
 
-/// What `mutants` is told.
+/// The arguments of `mutants`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct MutantsArguments {
     /// One level; all unless given.
@@ -20,8 +20,8 @@ pub(crate) struct MutantsArguments {
     /// One of them; all unless given.
     #[arg(long, value_enum)]
     mutant: Option<Mutant>,
-    /// How many seeds each may survive at most; as many as are known to be enough unless given, and then also those that the
-    /// model catches far sooner.
+    /// How many seeds each may survive at most; as many as are known to be enough unless given, and then also those
+    /// that the model catches far sooner.
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     seeds: Option<u64>,
     /// How many threads; one for each core unless given.
@@ -120,7 +120,7 @@ impl Hunt {
         let began = SystemClock.now();
         let (name, level, fell) = match self {
             Self::Model(wrong) => {
-                let fell = wrong.story(Bounds::default()).1;
+                let fell = wrong.trace(Bounds::default()).1;
                 (wrong.name(), "model", fell.map(|(promise, steps, _)| (promise, format!("{steps} steps"))))
             }
             Self::Seeds(mutant, level, seeds) => {

@@ -1,4 +1,4 @@
-//! `replay`: one seed, or a plan from a file, told as a timeline.
+//! `replay`: one seed, or a plan from a file, shown as a timeline.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -8,7 +8,7 @@ use simulations::{Plan, Timeline, shrink};
 
 use super::{What, cannot};
 
-/// What `replay` is told.
+/// The arguments of `replay`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ReplayArguments {
     #[command(flatten)]
@@ -36,7 +36,7 @@ pub(crate) struct ReplayArguments {
     history: Option<PathBuf>,
 }
 
-/// Runs the plan and tells what happened. Fails if a promise is broken.
+/// Runs the plan and prints what happened. Fails if a promise is broken.
 pub(crate) fn replay(arguments: &ReplayArguments) -> ExitCode {
     let campaign = arguments.what.campaign();
     let mut plan = match (&arguments.plan, arguments.seed) {

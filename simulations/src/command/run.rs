@@ -12,7 +12,7 @@ use simulations::{Fallen, Report, Timeline, shrink};
 
 use super::{What, bar, cannot, jobs, parse_seeds};
 
-/// What `run` is told.
+/// The arguments of `run`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct RunArguments {
     #[command(flatten)]
@@ -30,11 +30,11 @@ pub(crate) struct RunArguments {
 
 /// Runs the seeds and says what happened in one line.
 pub(crate) fn run(arguments: &RunArguments) -> ExitCode {
-    let RunArguments { what, seeds, jobs: told, trace } = arguments;
+    let RunArguments { what, seeds, jobs: given, trace } = arguments;
     let campaign = what.campaign();
     let bar = bar(seeds.end - seeds.start);
     let report = match trace {
-        None => campaign.run(seeds.clone(), jobs(*told), &|| bar.inc(1)),
+        None => campaign.run(seeds.clone(), jobs(*given), &|| bar.inc(1)),
         Some(file) => match write_traces(arguments, file, &bar) {
             Ok(report) => report,
             Err(error) => return cannot("cannot write", file, &error),
@@ -44,7 +44,7 @@ pub(crate) fn run(arguments: &RunArguments) -> ExitCode {
     let Report { seen, fallen } = &report;
     say!("{}", figures(seen, fallen.is_some()));
     if let Some(fallen) = fallen {
-        tell(what, fallen);
+        explain(what, fallen);
         return ExitCode::FAILURE;
     }
     let missing = vacuous(seen, campaign.profile);
@@ -65,7 +65,7 @@ fn figures(seen: &Coverage, violated: bool) -> String {
 }
 
 /// The seed, the smallest plan that breaks the same promise, and how to see it again.
-fn tell(what: &What, Fallen { seed, violation }: &Fallen) {
+fn explain(what: &What, Fallen { seed, violation }: &Fallen) {
     let campaign = what.campaign();
     say!("seed {seed} broke {violation}");
     say!("again: simulations replay --seed {seed} {}", what.again());
@@ -76,7 +76,7 @@ fn tell(what: &What, Fallen { seed, violation }: &Fallen) {
     say!("{}", Timeline::of(&plan, &outcome));
 }
 
-/// Goes on after a violation: whoever wants traces wants all of them.
+/// Goes on after a violation, so that the file has the traces of all seeds.
 fn write_traces(arguments: &RunArguments, file: &Path, bar: &ProgressBar) -> std::io::Result<Report> {
     let campaign = arguments.what.campaign();
     let mut to = BufWriter::new(File::create(file)?);

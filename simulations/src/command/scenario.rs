@@ -4,14 +4,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use simulations::html::{Page, Section};
-use simulations::scenario::{Checked, Scenario, Telling};
+use simulations::scenario::{Checked, Scenario, ScenarioReport};
 
 use super::cannot;
 
-/// What `scenario` is told.
+/// The arguments of `scenario`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ScenarioArguments {
-    /// Which story; `--list` tells their names.
+    /// Which story; `--list` prints their names.
     #[arg(required_unless_present_any = ["all", "list"])]
     name: Option<String>,
     /// All of them: a line for each, and the whole story of those that fail.
@@ -44,13 +44,14 @@ pub(crate) fn scenario(arguments: &ScenarioArguments) -> ExitCode {
             }
         },
     };
-    let told: Vec<(&Scenario, Telling)> = scenarios.into_iter().map(|scenario| (scenario, scenario.play())).collect();
-    for (scenario, telling) in &told {
-        if arguments.all && telling.holds() {
-            let cut = telling.short_cut.as_ref().map(|(name, _, checked)| format!("; {name}: {}", seen(checked)));
-            say!("{:<24} {}{}", scenario.name, seen(&telling.right), cut.unwrap_or_default());
+    let told: Vec<(&Scenario, ScenarioReport)> =
+        scenarios.into_iter().map(|scenario| (scenario, scenario.play())).collect();
+    for (scenario, report) in &told {
+        if arguments.all && report.holds() {
+            let cut = report.short_cut.as_ref().map(|(name, _, checked)| format!("; {name}: {}", seen(checked)));
+            say!("{:<24} {}{}", scenario.name, seen(&report.right), cut.unwrap_or_default());
         } else {
-            tell(scenario, telling);
+            tell(scenario, report);
         }
     }
     if let Some(file) = &arguments.html {
@@ -58,12 +59,12 @@ pub(crate) fn scenario(arguments: &ScenarioArguments) -> ExitCode {
             [(scenario, _)] => scenario.title(),
             _ => "What can go wrong with a lock",
         };
-        let sections = told.iter().flat_map(|(scenario, telling)| sections(scenario, telling)).collect();
+        let sections = told.iter().flat_map(|(scenario, report)| sections(scenario, report)).collect();
         if let Err(error) = std::fs::write(file, Page { title: title.to_owned(), sections }.render()) {
             return cannot("cannot write", file, &error);
         }
     }
-    let failed = told.iter().filter(|(_, telling)| !telling.holds()).count();
+    let failed = told.iter().filter(|(_, report)| !report.holds()).count();
     if arguments.all {
         say!("{} scenarios, {failed} failed", told.len());
     }
@@ -71,14 +72,14 @@ pub(crate) fn scenario(arguments: &ScenarioArguments) -> ExitCode {
 }
 
 /// The story, the timeline and the verdict.
-fn tell(scenario: &Scenario, telling: &Telling) {
+fn tell(scenario: &Scenario, report: &ScenarioReport) {
     say!("{}\n", scenario.title());
     for paragraph in scenario.story() {
         say!("{}\n", wrapped(&paragraph));
     }
-    say!("{}\n", telling.right.timeline);
-    judge(&telling.right);
-    if let Some((name, what, checked)) = &telling.short_cut {
+    say!("{}\n", report.right.timeline);
+    judge(&report.right);
+    if let Some((name, what, checked)) = &report.short_cut {
         say!("\nand with the short cut {name}: {what}\n");
         say!("{}\n", checked.timeline);
         judge(checked);
@@ -86,14 +87,14 @@ fn tell(scenario: &Scenario, telling: &Telling) {
 }
 
 fn judge(checked: &Checked) {
-    for (what, seen) in &checked.musts {
+    for (what, seen) in &checked.expectations {
         say!("{}  {what}", if *seen { "seen      " } else { "NOT SEEN  " });
     }
 }
 
 /// What was seen, in short.
 fn seen(checked: &Checked) -> String {
-    let parts: Vec<_> = checked.musts.iter().map(|(what, _)| what.as_str()).collect();
+    let parts: Vec<_> = checked.expectations.iter().map(|(what, _)| what.as_str()).collect();
     match parts[..] {
         [one] => one.to_owned(),
         _ => format!("{} things seen", parts.len()),
@@ -101,15 +102,15 @@ fn seen(checked: &Checked) -> String {
 }
 
 /// The pictures of a story: under the shipped lock, and under the short cut.
-fn sections(scenario: &Scenario, telling: &Telling) -> Vec<Section> {
+fn sections(scenario: &Scenario, report: &ScenarioReport) -> Vec<Section> {
     let command = format!("simulations scenario {}", scenario.name);
     let section = |heading: String, checked: &Checked| {
         let seed = checked.plan.seed.to_string();
         let section = Section::of(heading, seed, command.clone(), &checked.plan, checked.timeline.clone());
-        Section { musts: checked.musts.clone(), ..section }
+        Section { expectations: checked.expectations.clone(), ..section }
     };
-    let right = Section { story: scenario.story(), ..section(scenario.title().to_owned(), &telling.right) };
-    let cut = telling.short_cut.as_ref().map(|(name, what, checked)| Section {
+    let right = Section { story: scenario.story(), ..section(scenario.title().to_owned(), &report.right) };
+    let cut = report.short_cut.as_ref().map(|(name, what, checked)| Section {
         story: vec![format!("The same story, but {what}.")],
         mutant: Some(name.clone()),
         ..section(format!("{}, with a short cut", scenario.title()), checked)

@@ -25,10 +25,10 @@ pub struct Page {
 pub struct Section {
     /// What it shows.
     pub heading: String,
-    /// What it tells, in paragraphs.
+    /// The description, in paragraphs.
     pub story: Vec<String>,
     /// What must be seen, and whether it was.
-    pub musts: Vec<(String, bool)>,
+    pub expectations: Vec<(String, bool)>,
     /// The command that shows it again.
     pub command: String,
     /// The seed, as it was given on the command line; numbers of this size are not exact in a browser.
@@ -50,7 +50,7 @@ impl Section {
         Self {
             heading,
             story: Vec::new(),
-            musts: Vec::new(),
+            expectations: Vec::new(),
             command,
             seed,
             plan: serde_json::to_string(plan).unwrap_or_default(),

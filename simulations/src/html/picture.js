@@ -1,5 +1,5 @@
 'use strict';
-// What goes wrong here is told in the page, and found by the test.
+// An error of this script is shown in the page, and the test finds it there.
 addEventListener('error', (event) => { document.documentElement.dataset.error = event.message; });
 
 const NS = 'http://www.w3.org/2000/svg';
@@ -37,19 +37,19 @@ function shortTokens(timeline) {
   return { short: (token) => (same > 3 ? '…' + String(token).slice(same) : String(token)), prefix: same > 3 ? sample.slice(0, same) : '' };
 }
 
-const KINDS = { lease: 'lease', fault: 'fault', stands: 'stands', lock: 'lock', rests: 'rests' };
+const KINDS = { lease: 'lease', fault: 'fault', paused: 'paused', lock: 'lock', rest: 'rest' };
 
 /// A sentence for everything that is drawn.
-function tell(thing) {
+function describe(thing) {
   const { what, lane } = thing, where = laneName(lane);
   const lasts = thing.to_us === undefined ? '' : ' from ' + ms(thing.from_us) + ' until ' + ms(thing.to_us) + ', for ' + ms(thing.to_us - thing.from_us);
   const at = thing.at_us === undefined ? '' : ' at ' + ms(thing.at_us);
   switch (thing.span ? what.kind : 'mark ' + what.kind) {
     case 'lease': return where + ' believes in its lease of ' + what.resource + ', token ' + what.token + ',' + lasts;
     case 'fault': return 'Fault: ' + what.long + ',' + lasts;
-    case 'stands': return where + ' stands still, with all its tasks,' + lasts;
+    case 'paused': return where + ' is paused, with all its tasks,' + lasts;
     case 'lock': return where + (what.reserved ? ' keeps ' : ' has the lock of ') + what.resource + ' for client ' + what.holder.slice(1) + (what.reserved ? ' to come' : '') + lasts;
-    case 'rests': return where + ' rests, and gives no votes,' + lasts;
+    case 'rest': return where + ' rests, and gives no votes,' + lasts;
     case 'mark sent': return where + ' sends a write with token ' + what.token + at + '; it arrives at ' + ms(what.arrives_us);
     case 'mark written': return where + ' lets the write with token ' + what.token + ' through' + at;
     case 'mark refused': return where + ' refuses the write with the stale token ' + what.token + at;
@@ -62,7 +62,7 @@ function tell(thing) {
 
 /// Where everything stands, from top to bottom: what overlaps in a lane has rows of its own.
 function layOut(timeline, things) {
-  const order = { fault: 0, stands: 0, rests: 0, lease: 1, lock: 1 };
+  const order = { fault: 0, paused: 0, rest: 0, lease: 1, lock: 1 };
   const lanes = timeline.lanes.map((lane) => ({ lane, key: laneKey(lane) }));
   let y = TOP;
   for (const lane of lanes) {
@@ -146,10 +146,10 @@ class Picture {
     const spans = this.timeline.spans.map((span) => ({ ...span, span: true, starts: span.from_us }));
     const marks = this.timeline.marks.map((mark) => ({ ...mark, span: false, starts: mark.at_us }));
     this.things = [...spans, ...marks].sort((a, b) => a.starts - b.starts);
-    this.things.forEach((thing, index) => { thing.index = index; thing.text = tell(thing); });
+    this.things.forEach((thing, index) => { thing.index = index; thing.text = describe(thing); });
     this.layout = layOut(this.timeline, this.things);
     // What comes long after the last event is nothing to look at.
-    const last = Math.max(this.timeline.calm_us, 1000, ...this.things.map((thing) => (thing.span ? thing.to_us : thing.at_us)), this.timeline.violation_us || 0);
+    const last = Math.max(this.timeline.faults_end_us, 1000, ...this.things.map((thing) => (thing.span ? thing.to_us : thing.at_us)), this.timeline.violation_us || 0);
     this.whole = { from: 0, to: Math.min(this.timeline.ends_us, last) * 1.02 };
     this.view = { ...this.whole };
     this.current = 0;
@@ -175,8 +175,8 @@ class Picture {
     for (const thing of this.things) if (!thing.span && thing.what.kind === 'sent') this.drawFlight(inside, thing);
     for (const thing of this.things) if (!thing.span) this.drawMark(inside, thing);
     this.drawFlag(root);
-    if (this.x(timeline.calm_us) >= this.left && this.x(timeline.calm_us) < width) {
-      const x = this.x(timeline.calm_us);
+    if (this.x(timeline.faults_end_us) >= this.left && this.x(timeline.faults_end_us) < width) {
+      const x = this.x(timeline.faults_end_us);
       svg('line', { x1: x, x2: x, y1: TOP - 8, y2: layout.bottom, class: 'calm' }, inside);
       svg('text', { x: x - 4, y: layout.bottom + 12, 'text-anchor': 'end', class: 'calm-text' }, root, 'faults end');
     }
@@ -210,13 +210,13 @@ class Picture {
   drawSpan(parent, thing) {
     const { what, y } = thing, x1 = this.x(thing.from_us), x2 = Math.max(this.x(thing.to_us), x1 + 3), width = x2 - x1;
     const group = this.group(parent, thing, 'span ' + KINDS[what.kind]);
-    const fills = { fault: `url(#${this.ids.hatch})`, stands: `url(#${this.ids.stand})`, rests: `url(#${this.ids.rest})`, lease: clientColour(thing.lane.number) };
+    const fills = { fault: `url(#${this.ids.hatch})`, paused: `url(#${this.ids.stand})`, rest: `url(#${this.ids.rest})`, lease: clientColour(thing.lane.number) };
     const shape = { x: x1, y, width, height: ROW, rx: what.kind === 'fault' ? 0 : 4, class: 'shape' };
     if (fills[what.kind]) shape.fill = fills[what.kind];
     svg('rect', shape, group);
     const labels = {
-      lease: () => 'lease ' + (this.several() ? what.resource + ' ' : '') + this.tokens.short(what.token), fault: () => what.name, stands: () => 'stands still',
-      lock: () => what.holder + (what.reserved ? '?' : '') + (this.several() ? ' ' + what.resource : ''), rests: () => 'rests',
+      lease: () => 'lease ' + (this.several() ? what.resource + ' ' : '') + this.tokens.short(what.token), fault: () => what.name, paused: () => 'is paused',
+      lock: () => what.holder + (what.reserved ? '?' : '') + (this.several() ? ' ' + what.resource : ''), rest: () => 'rest',
     };
     const from = Math.max(x1, this.left), label = fitting(labels[what.kind](), Math.min(x2, this.width) - from, what.kind === 'lease' ? 7.6 : 6.6);
     if (!label) return;

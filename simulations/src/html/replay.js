@@ -17,8 +17,8 @@ function drawLegend(parent, picture) {
   if (has(of(true, 'lock'))) entry('a node has the lock for a client (c0: client 0)', bar('lock'));
   if (has(of(true, 'fault'))) entry('a fault that lasts', bar('fault', (ids) => `url(#${ids.hatch})`));
   if (has(of(false, 'fault'))) entry('a fault that is over at once', mark('fault'));
-  if (has(of(true, 'stands'))) entry('a process stands still', bar('stands', (ids) => `url(#${ids.stand})`));
-  if (has(of(true, 'rests'))) entry('a node rests: no votes', bar('rests', (ids) => `url(#${ids.rest})`));
+  if (has(of(true, 'paused'))) entry('a process is paused', bar('paused', (ids) => `url(#${ids.stand})`));
+  if (has(of(true, 'rest'))) entry('a node rest: no votes', bar('rest', (ids) => `url(#${ids.rest})`));
   if (has(of(false, 'sent'))) entry('a write is sent; the line ends where it arrives', mark('sent'));
   if (has(of(false, 'written'))) entry('a write is let through', mark('written'));
   if (has(of(false, 'refused'))) entry('a stale write is refused', mark('refused'));
@@ -37,7 +37,7 @@ function drawSection(data, number) {
   find('.verdict').textContent = timeline.violation ? 'BROKEN: ' + timeline.violation : 'Every promise held.';
   find('.verdict').classList.toggle('bad', Boolean(timeline.violation));
   for (const paragraph of data.story) html('p', find('.story'), paragraph);
-  for (const [what, seen] of data.musts) html('li', find('.musts'), what, seen ? 'yes' : 'no');
+  for (const [what, seen] of data.expectations) html('li', find('.expectations'), what, seen ? 'yes' : 'no');
   const lanes = (kind) => timeline.lanes.filter((lane) => lane.kind === kind).length;
   const count = (kind) => lanes(kind) + ' ' + kind + (lanes(kind) === 1 ? '' : 's');
   const facts = [

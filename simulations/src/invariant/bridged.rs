@@ -1,8 +1,8 @@
 //! E: no extension that began after a lease with a greater token was returned.
 //!
-//! An extension that begins at *t* lets a lease live until *t* plus the time to live at most. So a lease that is valid for
-//! longer than that after a newer one was returned was extended too late. Not judged where a lock of the lease vanished
-//! before the grace of late grants was over: then somebody's whole lease may lie within it.
+//! An extension that begins at *t* lets a lease live until *t* plus the time to live at most. So a lease that is valid
+//! for longer than that after a newer one was returned was extended too late. Not judged where a lock of the lease
+//! vanished before the grace of late grants was over: then the whole lease of another holder may lie within it.
 
 use std::collections::HashMap;
 
@@ -42,7 +42,7 @@ pub(super) fn bridged(history: &History, stays: &[Stay]) -> Option<Violation> {
         (!vanished_early(lease)).then(|| Violation {
             promise: Promise::E,
             at_us: other.returned_us,
-            story: format!(
+            description: format!(
                 "{} was extended until {}, although {} was returned at {}",
                 name(lease),
                 at(lease.valid_until_us),

@@ -1,28 +1,28 @@
 //! Clean: a lock that no living process wants is gone soon after the faults have ended, long before its time to live.
 //!
-//! Not judged for locks that came back with a snapshot, that arrived after their time to live had passed already, or on
+//! Not judged for locks that came back with a snapshot, or whose grant arrived after their time to live. Not judged on
 //! nodes whose clock was set back.
 
 use super::{Promise, Violation};
 use crate::history::Micros;
 
-/// A lock that was found when everybody had given back everything.
+/// A lock that was left when all clients had released everything.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Leftover {
     /// Where.
     pub node: u8,
     /// Whose.
     pub holder: String,
-    /// Whether somebody could have removed it.
+    /// Whether no client could have removed it.
     pub excused: bool,
 }
 
-/// Judges what was found at `at_us`, when everybody had given back everything for a while.
+/// Judges what was found at `at_us`, some time after all clients had released everything.
 #[must_use]
 pub fn clean(found: &[Leftover], at_us: Micros) -> Option<Violation> {
     found.iter().find(|leftover| !leftover.excused).map(|Leftover { node, holder, .. }| Violation {
         promise: Promise::Clean,
         at_us,
-        story: format!("node {node} still has a lock of {holder}, who has given it up"),
+        description: format!("node {node} still has a lock of {holder}, who has given it up"),
     })
 }

@@ -1,15 +1,15 @@
 //! X: at most one holder believes in its lease at any instant.
 //!
-//! Judged only while its assumptions hold: not for a holder one of whose locks vanished on a node that did not rest (by
-//! eviction, by a hand, or because that node's clock stepped), and not from the moment on at which every node had
-//! forgotten everything without a restart.
+//! Judged only while its assumptions hold. Not judged for a holder that lost a lock on a node that did not rest: by
+//! eviction, by an operator, or by a step of that node's clock. Not judged once every node had forgotten everything
+//! without a restart.
 
 use std::collections::HashMap;
 
 use super::{Promise, Vanished, Violation, at, name};
 use crate::history::{Assumed, History, Micros, Stay};
 
-/// Two who believed at one time.
+/// Two holders that believed at one time.
 #[derive(Debug, Clone, Copy)]
 pub struct Overlap<'a> {
     /// Who believed first.
@@ -20,13 +20,13 @@ pub struct Overlap<'a> {
     pub excused: bool,
 }
 
-/// All who believed at one time. O(n log n) as long as there are few.
+/// All holders that believed at one time. O(n log n) as long as there are few.
 #[must_use]
 pub fn overlaps<'a>(history: &History, stays: &'a [Stay]) -> Vec<Overlap<'a>> {
     let vanished = Vanished::of(history);
     let void = history.void_from(Assumed::X).unwrap_or(u64::MAX);
     let has_vanished = |stay: &Stay, by: Micros| vanished.by(&stay.holder, by);
-    // `stays` are in the order of their returns: whoever still believes is kept.
+    // `stays` are in the order of their returns: leases that are still believed in are kept.
     let mut believers: HashMap<&str, Vec<&Stay>> = HashMap::new();
     let mut found = Vec::new();
     // A lease may be over when it is returned; one that is given up at once was believed in for an instant.
@@ -48,7 +48,7 @@ pub(super) fn exclusive(history: &History, stays: &[Stay]) -> Option<Violation> 
         Violation {
             promise: Promise::X,
             at_us: second.returned_us,
-            story: format!(
+            description: format!(
                 "{} believed until {}, and {} was returned at {}",
                 name(first),
                 at(first.until_us),

@@ -13,8 +13,8 @@ pub(super) fn fenced(history: &History) -> Option<Violation> {
         let Record::Write { at_us, resource, token, admitted: true } = record else { continue };
         match highest.get(&**resource) {
             Some(highest) if token < highest => {
-                let story = format!("a write with token {token} was let through after one with token {highest}");
-                return Some(Violation { promise: Promise::F, at_us: *at_us, story });
+                let description = format!("a write with token {token} was let through after one with token {highest}");
+                return Some(Violation { promise: Promise::F, at_us: *at_us, description });
             }
             _ => highest.insert(resource, *token),
         };

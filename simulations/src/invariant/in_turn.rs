@@ -1,16 +1,16 @@
 //! In turn: where nothing goes wrong, a client that waits is not overtaken again and again by clients that came later.
 //!
-//! The library does not promise an order among processes, only that a crowd does not starve one of them. Queues of nodes that
-//! agree serve them in order but for meetings, so a few overtakings are enough to tell queues that do not.
+//! The library does not promise an order among processes, only that many clients do not starve one of them. Queues of
+//! nodes that agree serve them in order but for meetings, so a few overtakings are enough to find queues that do not.
 
 use super::woken::is_disturbed;
 use super::{Promise, Violation, Wait, at};
 use crate::history::Micros;
 use crate::plan::Plan;
 
-/// One that came so much later was not there at the same time.
+/// A client that came later than this was not there at the same time.
 const LATER_US: Micros = 20_000;
-/// So many may overtake one that waits.
+/// How many clients may overtake one that waits.
 const OVERTAKES_MAX: usize = 6;
 
 /// Judges the waits of a run in which nothing was disturbed and every client is one task.
@@ -31,25 +31,26 @@ pub fn in_turn(plan: &Plan, waits: &[Wait]) -> Option<Violation> {
     let (wait, count) = waits.iter().map(|wait| (wait, overtakes(wait))).find(|(_, count)| *count > OVERTAKES_MAX)?;
     let Wait { client, resource, since_us, until_us, .. } = wait;
     let since = at(*since_us);
-    let story = format!("c{client} waited for {resource} since {since}, and {count} that came later had it before");
-    Some(Violation { promise: Promise::InTurn, at_us: *until_us, story })
+    let description =
+        format!("c{client} waited for {resource} since {since}, and {count} that came later had it before");
+    Some(Violation { promise: Promise::InTurn, at_us: *until_us, description })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::Turn;
+    use crate::plan::Section;
 
     #[test]
     fn a_client_that_is_overtaken_again_and_again_is_found() {
-        let plan = Plan::of(3).client([Turn::after(0)]);
+        let plan = Plan::of(3).client([Section::after(0)]);
         let wait =
             |client, since_us, until_us| Wait { client, resource: "r".to_owned(), since_us, until_us, served: true };
         let few: Vec<_> = (1..7).map(|client| wait(client, 30_000, 40_000)).chain([wait(0, 0, 50_000)]).collect();
         assert_eq!(in_turn(&plan, &few), None);
         let many = [few.clone(), vec![wait(7, 30_000, 45_000)]].concat();
         assert_eq!(in_turn(&plan, &many).map(|found| found.promise), Some(Promise::InTurn));
-        let tasks = plan.client_of(2, [Turn::after(0)]);
+        let tasks = plan.client_of(2, [Section::after(0)]);
         assert_eq!(in_turn(&tasks, &many), None, "tasks share what their process has");
     }
 }

@@ -8,10 +8,10 @@
 //! | `bridged` | E: no extension that began after a newer lease was returned |
 //! | `fenced` | F: no write below a token that was written before |
 //! | `quiet` | no extension is sent after the release |
-//! | `clean` | no lock of nobody stays |
-//! | `live` | L: somebody acquires when the faults have ended, and everybody who waits |
-//! | `woken` | W: where nothing goes wrong, whoever waits has the lease soon after the lock was given back |
-//! | `served` | W: where clients die and stand still, a waiter has it soon after the lock was free by itself |
+//! | `clean` | no lock without a living owner stays |
+//! | `live` | L: a client acquires when the faults have ended, and so does every client that waits |
+//! | `woken` | W: where nothing goes wrong, a waiter has the lease soon after the lock was released |
+//! | `served` | W: where clients die and pause, a waiter has it soon after the lock was free by itself |
 //! | `reserved` | no lock is reserved for a locker that is gone, nor for long |
 //! | `in_turn` | where nothing goes wrong, a client that waits is not overtaken again and again |
 //! | `vanished` | no promise: whose locks vanished when, which X relies on |
@@ -62,11 +62,11 @@ pub enum Promise {
     F,
     /// No extension after a release.
     Quiet,
-    /// No lock of nobody.
+    /// No lock without a living owner.
     Clean,
-    /// Somebody acquires.
+    /// A client acquires.
     L,
-    /// Nobody waits for a lock that is free.
+    /// No client waits for a lock that is free.
     W,
     /// Locks are reserved for lockers that live, and for moments.
     Reserved,
@@ -100,12 +100,12 @@ pub struct Violation {
     /// When it showed.
     pub at_us: Micros,
     /// What happened.
-    pub story: String,
+    pub description: String,
 }
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} at {}: {}", self.promise, at(self.at_us), self.story)
+        write!(f, "{} at {}: {}", self.promise, at(self.at_us), self.description)
     }
 }
 

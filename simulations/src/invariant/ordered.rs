@@ -1,8 +1,8 @@
 //! T2: a lease whose acquire began after another was returned carries the greater token. O(n log n).
 //!
-//! One exception, where people ask for it (hand-over to anybody): a lease that was handed over in memory to a task that may
-//! have come late relies on X. It is not judged if, before it was returned, a lock of its holder had vanished on a node
-//! that did not rest, or X was void. Leases of others are judged against it all the same.
+//! One exception, where the user asks for it (hand-over to any task): a lease that was handed over in memory to a task
+//! that may have come late relies on X. It is not judged if X was void before it was returned. Nor is it if a lock of
+//! its holder had vanished before on a node that did not rest. Leases of others are judged against it all the same.
 
 use super::{Promise, Vanished, Violation, at, name};
 use crate::history::{Assumed, History, Micros, Stay};
@@ -28,7 +28,7 @@ pub(super) fn ordered(history: &History, stays: &[Stay]) -> Option<Violation> {
                 return Some(Violation {
                     promise: Promise::T2,
                     at_us: stay.returned_us,
-                    story: format!(
+                    description: format!(
                         "{} began at {}, after {} was returned at {}",
                         name(stay),
                         at(stay.began_us),

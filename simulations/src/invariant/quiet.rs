@@ -6,5 +6,9 @@ use crate::history::Micros;
 /// An extension of `holder` left its process at `at_us` although a release had.
 #[must_use]
 pub fn quiet(holder: &str, at_us: Micros) -> Violation {
-    Violation { promise: Promise::Quiet, at_us, story: format!("{holder} was extended after its release was sent") }
+    Violation {
+        promise: Promise::Quiet,
+        at_us,
+        description: format!("{holder} was extended after its release was sent"),
+    }
 }

@@ -7,13 +7,13 @@ use super::{Micros, Promise, Violation};
 /// A node reserves the lock for a locker whose connection had ended before, or for a waiter that has left.
 #[must_use]
 pub fn reserved_for_the_gone(node: u8, resource: &Resource, at_us: Micros) -> Violation {
-    let story = format!("n{node} reserved {resource} for a waiter that had gone");
-    Violation { promise: Promise::Reserved, at_us, story }
+    let description = format!("n{node} reserved {resource} for a waiter that had gone");
+    Violation { promise: Promise::Reserved, at_us, description }
 }
 
 /// A node reserves a lock for longer than the longest grace.
 #[must_use]
 pub fn reserved_for_too_long(node: u8, resource: &Resource, at_us: Micros) -> Violation {
-    let story = format!("n{node} reserved {resource} for longer than any waiter needs to come");
-    Violation { promise: Promise::Reserved, at_us, story }
+    let description = format!("n{node} reserved {resource} for longer than any waiter needs to come");
+    Violation { promise: Promise::Reserved, at_us, description }
 }

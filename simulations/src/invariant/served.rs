@@ -1,15 +1,15 @@
-//! W where clients stand still, die, cancel and leave, and nodes and network are well: a client that waits has the lease
-//! soon after the lock was free by itself.
+//! W where clients pause, die, cancel and leave, and nodes and network are well: a client that waits has the lease soon
+//! after the lock was free by itself.
 //!
-//! What a process that died has taken ends with its time to live; what one that stands still has taken ends so too, or is given
-//! back when it goes on. By then at the latest the lock is free by itself. A waiter that was woken in vain, because the one
-//! woken before it died, looks again when the lock that it met would have ended: one time to live later.
+//! What a process that died has taken ends with its time to live; what one that is paused has taken ends so too, or is
+//! given back when it goes on. By then at the latest the lock is free by itself. A waiter may be woken in vain, because
+//! the one woken before it died. It looks again when the lock that it met would have ended: one time to live later.
 
 use super::{Promise, Violation, Wait, at};
 use crate::history::{Micros, Stay};
-use crate::plan::{Air, Blow, Founding, Plan};
+use crate::plan::{Bootstrap, Fault, NetworkProfile, Plan};
 
-/// A client that stood still or died.
+/// A client that was paused or died.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Disturbance {
     /// Which.
@@ -44,28 +44,31 @@ pub fn served(plan: &Plan, waits: &[Wait], stays: &[Stay], disturbances: &[Distu
     waits.iter().find(in_vain).map(|Wait { resource, since_us, until_us, .. }| Violation {
         promise: Promise::W,
         at_us: *until_us,
-        story: format!("{resource} was free by itself, and somebody waited since {} all the same", at(*since_us)),
+        description: format!("{resource} was free by itself, and a client waited since {} all the same", at(*since_us)),
     })
 }
 
 fn only_clients_are_disturbed(plan: &Plan) -> bool {
-    let Air { loss_per_mille, tail_per_mille, .. } = plan.air;
-    let is_of_a_client = |blow: &Blow| {
-        matches!(blow, Blow::Pause { .. } | Blow::Reboot { .. } | Blow::ClientClock { .. } | Blow::SlowStore { .. })
+    let NetworkProfile { loss_per_mille, tail_per_mille, .. } = plan.network;
+    let is_of_a_client = |fault: &Fault| {
+        matches!(
+            fault,
+            Fault::Pause { .. } | Fault::Reboot { .. } | Fault::ClientClock { .. } | Fault::SlowStore { .. }
+        )
     };
     loss_per_mille + tail_per_mille == 0
-        && plan.founding == Founding::Done
-        && plan.faults.iter().all(|fault| is_of_a_client(&fault.blow))
+        && plan.bootstrap == Bootstrap::Done
+        && plan.faults.iter().all(|fault| is_of_a_client(&fault.fault))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::Turn;
+    use crate::plan::Section;
 
     #[test]
     fn what_the_dead_and_the_still_have_taken_is_waited_for_and_no_longer() {
-        let plan = Plan::of(3).client([Turn::after(0)]).fault(0, Blow::Reboot { client: 1, down_ms: 10 });
+        let plan = Plan::of(3).client([Section::after(0)]).fault(0, Fault::Reboot { client: 1, down_ms: 10 });
         let wait = |until_us| [Wait { client: 0, resource: "r".to_owned(), since_us: 20, until_us, served: true }];
         let died = Disturbance { client: 1, from_us: 100_000, until_us: None };
         let still = Disturbance { until_us: Some(300_000), ..died };
@@ -76,7 +79,7 @@ mod tests {
             let found = served(&plan, &wait(late_us + 1), &[], &[disturbance]).unwrap();
             assert_eq!(found.promise, Promise::W, "{disturbance:?}");
         }
-        let at_a_node = plan.fault(1, Blow::Flush { node: 0 });
+        let at_a_node = plan.fault(1, Fault::Flush { node: 0 });
         assert_eq!(served(&at_a_node, &wait(9_000_000), &[], &[died]), None, "a node was disturbed");
     }
 }

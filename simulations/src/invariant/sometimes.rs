@@ -13,7 +13,7 @@ pub struct Coverage {
     pub failed: u64,
     /// Acquires that were cancelled on their way.
     pub cancelled: u64,
-    /// Leases that were lost before they were given back.
+    /// Leases that were lost before they were released.
     pub lost: u64,
     /// Leases that lived longer than their first validity.
     pub extended: u64,
@@ -21,26 +21,26 @@ pub struct Coverage {
     pub seals: u64,
     /// Nodes that were sent to rest.
     pub rests: u64,
-    /// Nodes that were woken.
-    pub wakes: u64,
+    /// Nodes that were activated after their rest.
+    pub activations: u64,
     /// Grants that arrived after their round was over.
     pub late_grants: u64,
     /// Writes that were let through.
     pub written: u64,
     /// Writes that were refused as stale.
     pub stale: u64,
-    /// Two who believed at one time, excused or not.
+    /// Two holders that believed at one time, excused or not.
     pub overlaps: u64,
     /// Locks that vanished, so that X is not promised.
     pub vanished: u64,
     /// Leases that were handed over in memory.
     pub handed_over: u64,
-    /// Locks that were given back and asked for anew in one message to a node.
+    /// Locks that were released and asked for again in one message to a node.
     pub asked_again: u64,
     /// Acquires that waited behind others and were cancelled.
     pub gave_up_waiting: u64,
-    /// Those who waited were told that a lock was released.
-    pub notices: u64,
+    /// Waiters that were woken.
+    pub wakes: u64,
     /// Processes that died.
     pub died: u64,
 }
@@ -48,9 +48,9 @@ pub struct Coverage {
 impl Coverage {
     /// Adds what another run saw.
     pub fn add(&mut self, other: &Self) {
-        let Self { runs, acquired, failed, cancelled, lost, extended, seals, rests, wakes, .. } = other;
+        let Self { runs, acquired, failed, cancelled, lost, extended, seals, rests, activations, .. } = other;
         let Self { late_grants, written, stale, overlaps, vanished, .. } = other;
-        let Self { handed_over, asked_again, gave_up_waiting, notices, died, .. } = other;
+        let Self { handed_over, asked_again, gave_up_waiting, wakes, died, .. } = other;
         self.runs += runs;
         self.acquired += acquired;
         self.failed += failed;
@@ -59,7 +59,7 @@ impl Coverage {
         self.extended += extended;
         self.seals += seals;
         self.rests += rests;
-        self.wakes += wakes;
+        self.activations += activations;
         self.late_grants += late_grants;
         self.written += written;
         self.stale += stale;
@@ -68,7 +68,7 @@ impl Coverage {
         self.handed_over += handed_over;
         self.asked_again += asked_again;
         self.gave_up_waiting += gave_up_waiting;
-        self.notices += notices;
+        self.wakes += wakes;
         self.died += died;
     }
 }
@@ -85,34 +85,34 @@ pub fn vacuous(seen: &Coverage, profile: Profile) -> Vec<&'static str> {
         ("an acquire failed", seen.failed),
         ("a seal was needed", seen.seals),
         ("a lease was handed over", seen.handed_over),
-        ("a lock was given back and asked for anew in one message", seen.asked_again),
+        ("a lock was released and asked for again in one message", seen.asked_again),
     ];
     let wild = [
         ("an acquire was cancelled", seen.cancelled),
         ("one that waited gave up", seen.gave_up_waiting),
-        ("somebody was told of a release", seen.notices),
+        ("a waiter was woken", seen.wakes),
         ("a lease was lost", seen.lost),
         ("a grant arrived late", seen.late_grants),
         ("a stale write was refused", seen.stale),
         ("a node rested", seen.rests),
-        ("a node was woken", seen.wakes),
+        ("a node was activated", seen.activations),
     ];
     let hellish = [("a lock vanished", seen.vanished), ("two believed at one time, excused", seen.overlaps)];
     let mut due: Vec<_> = always.to_vec();
     let crowded = [
         ("an acquire was cancelled", seen.cancelled),
-        ("somebody was told that the lock is to be had", seen.notices),
+        ("a waiter was woken", seen.wakes),
         ("a process died", seen.died),
         ("a lease was lost", seen.lost),
     ];
-    if seen.runs >= ENOUGH_RUNS && profile == Profile::Crowd {
+    if seen.runs >= ENOUGH_RUNS && profile == Profile::Contention {
         due.extend(crowded);
     } else if seen.runs >= ENOUGH_RUNS {
         due.extend(often);
-        if profile != Profile::Calm {
+        if profile != Profile::Healthy {
             due.extend(wild);
         }
-        if profile == Profile::Hell {
+        if profile == Profile::ManyFaults {
             due.extend(hellish);
         }
     }

@@ -14,6 +14,6 @@ pub(super) fn unique(history: &History, stays: &[Stay]) -> Option<Violation> {
         .map(|(one, other)| Violation {
             promise: Promise::T1,
             at_us: other.returned_us,
-            story: format!("{} has the token of {}", name(other), name(one)),
+            description: format!("{} has the token of {}", name(other), name(one)),
         })
 }

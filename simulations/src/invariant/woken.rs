@@ -1,9 +1,9 @@
-//! W: where nothing goes wrong, whoever waits has the lease soon after the lock was given back, not when it would have ended by
-//! itself: no wake-up is lost.
+//! W: where nothing goes wrong, a waiter has the lease soon after the lock was released, not when it would have ended
+//! by itself: no wake-up is lost.
 
 use super::{Promise, Violation, at};
 use crate::history::{Micros, Stay};
-use crate::plan::{Act, Air, Founding, Plan};
+use crate::plan::{Bootstrap, NetworkProfile, Operation, Plan};
 
 /// A call that waited for a lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub fn woken(plan: &Plan, waits: &[Wait], stays: &[Stay]) -> Option<Violation> {
     waits.iter().find(in_vain).map(|Wait { resource, since_us, until_us, .. }| Violation {
         promise: Promise::W,
         at_us: *until_us,
-        story: format!("{resource} was free, and somebody waited since {} all the same", at(*since_us)),
+        description: format!("{resource} was free, and a client waited since {} all the same", at(*since_us)),
     })
 }
 
@@ -45,17 +45,17 @@ const WITHIN_MIN_US: Micros = 500_000;
 
 /// Whether something goes wrong, or a call is dropped.
 pub(super) fn is_disturbed(plan: &Plan) -> bool {
-    let Air { loss_per_mille, tail_per_mille, .. } = plan.air;
-    let stalls = |act: &Act| match *act {
-        Act::Stall { .. } => true,
-        Act::Write { stall_ms, .. } => stall_ms > 0,
-        Act::Work { .. } | Act::Extend { .. } => false,
+    let NetworkProfile { loss_per_mille, tail_per_mille, .. } = plan.network;
+    let stalls = |operation: &Operation| match *operation {
+        Operation::Stall { .. } => true,
+        Operation::Write { stall_ms, .. } => stall_ms > 0,
+        Operation::Work { .. } | Operation::Extend { .. } => false,
     };
-    let mut turns = plan.clients.iter().flat_map(|client| &client.turns);
+    let mut sections = plan.clients.iter().flat_map(|client| &client.sections);
     !plan.faults.is_empty()
         || loss_per_mille + tail_per_mille > 0
-        || plan.founding != Founding::Done
-        || turns.any(|turn| turn.cancel_ms.is_some() || turn.acts.iter().any(stalls))
+        || plan.bootstrap != Bootstrap::Done
+        || sections.any(|section| section.cancel_ms.is_some() || section.operations.iter().any(stalls))
 }
 
 #[cfg(test)]
@@ -64,9 +64,9 @@ mod tests {
     use crate::plan::{Profile, Scale};
 
     #[test]
-    fn whoever_waits_while_the_lock_is_free_is_found() {
+    fn a_client_that_waits_while_the_lock_is_free_is_found() {
         let seeds = 0..;
-        let mut plans = seeds.map(|seed| Plan::draw(seed, Profile::Calm, Scale::default()));
+        let mut plans = seeds.map(|seed| Plan::draw(seed, Profile::Healthy, Scale::default()));
         let plan = plans.find(|plan| plan.terms.ttl_ms == 2_000 && !is_disturbed(plan)).unwrap();
         let stay = Stay {
             resource: "r".to_owned(),
@@ -84,7 +84,7 @@ mod tests {
         assert_eq!(woken(&plan, &wait(1_400_000), std::slice::from_ref(&stay)), None);
         let found = woken(&plan, &wait(1_600_000), std::slice::from_ref(&stay)).unwrap();
         assert_eq!(found.promise, Promise::W);
-        let disturbed = Plan { founding: Founding::JustStarted, ..plan };
+        let disturbed = Plan { bootstrap: Bootstrap::JustStarted, ..plan };
         assert_eq!(woken(&disturbed, &wait(1_600_000), &[stay]), None, "nodes rest");
     }
 }

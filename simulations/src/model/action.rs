@@ -7,7 +7,8 @@ use redfence::{NodeId, NodeSet};
 use super::Mutant;
 use super::attempt::{Attempt, Lease, Phase};
 use super::setup::Time;
-use super::state::{Server, State, World};
+use super::state::{Server, State};
+use super::world::World;
 
 /// One thing that happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,23 +26,23 @@ pub enum Action {
         attempt: usize,
         /// Where.
         node: NodeId,
-        /// Which of those on this line.
+        /// Which of those on this channel.
         at: usize,
-        /// Whether the lock that was there has vanished since the last arrival: it expired, was evicted or released, or fell to
-        /// the step of a clock. Nobody sees a lock but the next request, so it need not vanish any earlier.
+        /// Whether the lock that was there has vanished since the last arrival: it expired, was evicted or released, or
+        /// fell to the step of a clock. Only the next request sees the lock, so it need not vanish any earlier.
         vanished: bool,
     },
     /// A reply arrives.
-    Hear {
+    Receive {
         /// At whom.
         attempt: usize,
         /// From where.
         node: NodeId,
-        /// Which of those on this line.
+        /// Which of those on this channel.
         at: usize,
     },
-    /// An attempt hears that its connection is lost, and its replies are. Its requests may be on their way.
-    Cut {
+    /// An attempt loses its connection, and with it all replies. Its requests may still be on their way.
+    LoseConnection {
         /// Whose.
         attempt: usize,
         /// To where.
@@ -113,14 +114,14 @@ impl World {
         left == 0 && !state.attempts.iter().any(may_go_on)
     }
 
-    /// Whether a lease may be extended. Where locks do not end by time an extension changes nothing on any node, so only one
-    /// that has to fail can show anything.
+    /// Whether a lease may be extended. Where locks do not end by time an extension changes nothing on any node, so
+    /// only one that has to fail can show anything.
     fn extends(&self, state: &State, lease: &Lease) -> bool {
         lease.extensions < self.setup.extensions && (self.locks_last() || state.greatest_token() > Some(lease.token))
     }
 
-    /// Whether a lease has a token left for one that waits. What is over is handed over by a mutant only, and there only if
-    /// it shows something.
+    /// Whether a lease has a token left for one that waits. What is over is handed over by a mutant only, and there
+    /// only if it shows something.
     fn hands_over(&self, phase: &Phase) -> bool {
         let is_left = match phase {
             Phase::Holding(lease) => !lease.handed_over,
@@ -131,7 +132,7 @@ impl World {
     }
 
     /// Whether the lock on a node may vanish before the next arrival there. Where locks last, only that of one who is
-    /// done with it, and whose releases are not under way as mail.
+    /// done with it, and whose releases are not under way as in_flight.
     fn may_vanish(&self, state: &State, node: NodeId) -> bool {
         let occupant = state.servers.get(node.index()).and_then(|server| server.occupant.0);
         let is_over = |id: usize| state.attempts.get(id).is_some_and(|a| matches!(a.phase, Phase::Over(_)));
@@ -157,17 +158,17 @@ impl World {
 
     fn of_attempt(&self, state: &State, attempt: usize, is: &Attempt, choices: &mut Vec<Action>) {
         let waits = matches!(is.phase, Phase::Acquiring(..) | Phase::Extending(..));
-        for (node, line) in self.ids().zip(&is.lines) {
-            for at in 0..line.requests.len() {
+        for (node, channel) in self.ids().zip(&is.channels) {
+            for at in 0..channel.requests.len() {
                 choices.push(Action::Arrive { attempt, node, at, vanished: false });
                 if self.may_vanish(state, node) {
                     choices.push(Action::Arrive { attempt, node, at, vanished: true });
                 }
             }
-            choices.extend((0..line.replies.len()).map(|at| Action::Hear { attempt, node, at }));
-            let is_awaited = !line.replies.is_empty() || line.requests.iter().any(|mail| !mail.orphan);
-            if self.setup.cuts && waits && is_awaited {
-                choices.push(Action::Cut { attempt, node });
+            choices.extend((0..channel.replies.len()).map(|at| Action::Receive { attempt, node, at }));
+            let is_awaited = !channel.replies.is_empty() || channel.requests.iter().any(|in_flight| !in_flight.orphan);
+            if self.setup.connection_losses && waits && is_awaited {
+                choices.push(Action::LoseConnection { attempt, node });
             }
         }
         if matches!(&is.phase, Phase::Holding(lease) if self.extends(state, lease)) {
@@ -185,7 +186,8 @@ impl World {
     fn of_server(&self, state: &State, node: NodeId, server: &Server, choices: &mut Vec<Action>) {
         if state.restarts < self.setup.restarts {
             choices.push(Action::Restart { node, remembers: false });
-            // Whoever remembers its locks refuses more; as long as nobody looks into it, that is no restart at all.
+            // A node that remembers its locks only refuses more. Unless a locker looks at it, that is no restart at
+            // all.
             if self.locks_last() && self.setup.joins_late {
                 choices.push(Action::Restart { node, remembers: true });
             }

@@ -1,10 +1,12 @@
-//! [`Attempt`]: one attempt of one client: its machine, its mail, and the lease that it won.
+//! [`Attempt`]: one attempt of one client: its machine, its in_flight, and the lease that it won.
 
 use redfence::protocol::{Acquire, Continuity, Extend, Footprint, Reply, Verb, View};
 use redfence::{FencingToken, Moment, NodeId, NodeSet};
 
+use super::derived::Derived;
+use super::kind::RequestKind;
 use super::oracle::Oracle;
-use super::state::{Aside, World};
+use super::world::World;
 
 /// One attempt and, once it is won, its lease.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -13,11 +15,11 @@ pub(super) struct Attempt {
     pub(super) earlier: u64,
     /// The nodes that it can reach: all, unless a mutant has it otherwise.
     pub(super) reach: NodeSet,
-    /// One line a node.
-    pub(super) lines: Vec<Line>,
+    /// One channel a node.
+    pub(super) channels: Vec<Channel>,
     /// Where it has to release.
     pub(super) footprint: Footprint,
-    /// The nodes whose grants it heard of before it won.
+    /// The nodes whose grants arrived before it won.
     pub(super) heard: NodeSet,
     pub(super) phase: Phase,
 }
@@ -26,10 +28,11 @@ pub(super) struct Attempt {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Phase {
     /// Waits for replies to its grants and seals.
-    Acquiring(Box<Acquire>, Aside<Oracle>),
+    Acquiring(Box<Acquire>, Derived<Oracle>),
     /// Believes in its lease.
     Holding(Lease),
-    /// Believes in its lease and waits for replies to its extension, before whose beginning that token was the greatest.
+    /// Believes in its lease and waits for replies to its extension, before whose beginning that token was the
+    /// greatest.
     Extending(Lease, Box<Extend>, Option<FencingToken>),
     /// Over: never won, or it had a lease with that token.
     Over(Option<FencingToken>),
@@ -50,45 +53,36 @@ pub(super) struct Lease {
 
 /// What is on its way between an attempt and a node.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub(super) struct Line {
-    pub(super) requests: Vec<Mail>,
-    pub(super) replies: Vec<Echo>,
+pub(super) struct Channel {
+    pub(super) requests: Vec<InFlightRequest>,
+    pub(super) replies: Vec<InFlightReply>,
     /// Under a mutant: its grant was delivered once, and will be again.
     pub(super) repeated: bool,
 }
 
-/// A request on its way. Rounds tell the extensions of one lease apart.
+/// A request on its way. Rounds distinguish the extensions of one lease.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Mail {
+pub(super) struct InFlightRequest {
     pub(super) round: u8,
     pub(super) verb: Verb,
-    /// Its connection is lost: whatever the node says, nobody hears it.
+    /// Its connection is lost, so the reply of the node is lost as well.
     pub(super) orphan: bool,
 }
 
 /// A reply on its way, and what it replies to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Echo {
+pub(super) struct InFlightReply {
     pub(super) round: u8,
-    pub(super) kind: Kind,
+    pub(super) kind: RequestKind,
     pub(super) reply: Reply,
-}
-
-/// What a reply replies to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) enum Kind {
-    Grant,
-    Seal,
-    Extend,
-    Release,
 }
 
 impl Attempt {
     /// Puts `verb` on its way to the nodes of `to` that it can reach.
     pub(super) fn send(&mut self, to: NodeSet, round: u8, verb: &Verb) {
         for node in self.reach.iter().filter(|node| to.contains(*node)) {
-            if let Some(line) = self.lines.get_mut(node.index()) {
-                line.requests.push(Mail { round, verb: verb.clone(), orphan: false });
+            if let Some(channel) = self.channels.get_mut(node.index()) {
+                channel.requests.push(InFlightRequest { round, verb: verb.clone(), orphan: false });
             }
         }
     }
@@ -101,8 +95,8 @@ impl Attempt {
         }
     }
 
-    /// Takes away the mail that nobody will read and that changes nothing where it arrives: states that differ by
-    /// it alone are one.
+    /// Removes messages that no receiver will read and that change nothing where they arrive: states that differ by
+    /// them alone are one.
     pub(super) fn tidy(&mut self, world: &World) {
         let extends_again = |lease: &Lease| lease.extensions < world.setup.extensions;
         let (grants, seals, round) = match &self.phase {
@@ -114,16 +108,18 @@ impl Attempt {
             }
             Phase::Over(_) => (false, false, None),
         };
-        for line in &mut self.lines {
-            line.replies.retain(|echo| match echo.kind {
-                Kind::Grant => grants,
-                Kind::Seal => seals,
-                Kind::Extend => round == Some(echo.round),
-                Kind::Release => false,
+        for channel in &mut self.channels {
+            channel.replies.retain(|in_flight| match in_flight.kind {
+                RequestKind::Grant => grants,
+                RequestKind::Seal => seals,
+                RequestKind::Extend => round == Some(in_flight.round),
+                RequestKind::Release => false,
             });
-            // Where locks do not end by time, an extension that nobody waits for changes nothing.
+            // Where locks do not end by time, an extension that no attempt waits for changes nothing.
             if !world.locks_last() {
-                line.requests.retain(|mail| mail.kind() != Kind::Extend || round == Some(mail.round));
+                channel
+                    .requests
+                    .retain(|in_flight| in_flight.kind() != RequestKind::Extend || round == Some(in_flight.round));
             }
         }
     }
@@ -155,25 +151,20 @@ impl Phase {
     }
 }
 
-impl Line {
-    /// A reply goes on its way; in an order that does not tell who was faster.
-    pub(super) fn echo(&mut self, mail: Mail, reply: Reply) {
-        if mail.orphan {
+impl Channel {
+    /// A reply goes on its way. Replies are sorted, so their order does not show which request was faster.
+    pub(super) fn in_flight(&mut self, in_flight: InFlightRequest, reply: Reply) {
+        if in_flight.orphan {
             return;
         }
-        self.replies.push(Echo { round: mail.round, kind: mail.kind(), reply: plain(reply) });
-        self.replies.sort_by_key(|echo| (echo.kind, echo.round));
+        self.replies.push(InFlightReply { round: in_flight.round, kind: in_flight.kind(), reply: plain(reply) });
+        self.replies.sort_by_key(|in_flight| (in_flight.kind, in_flight.round));
     }
 }
 
-impl Mail {
-    pub(super) const fn kind(&self) -> Kind {
-        match self.verb {
-            Verb::Grant { .. } => Kind::Grant,
-            Verb::Seal { .. } => Kind::Seal,
-            Verb::Extend { .. } => Kind::Extend,
-            _ => Kind::Release,
-        }
+impl InFlightRequest {
+    pub(super) const fn kind(&self) -> RequestKind {
+        RequestKind::of(&self.verb)
     }
 }
 

@@ -7,7 +7,7 @@ use redfence::protocol::{Reply, Request};
 /// A wrong protocol. Each differs from the right one in a single place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Mutant {
-    /// The token is the greatest number of the quorum, and nobody is sealed.
+    /// The token is the greatest number of the quorum, and no node is sealed.
     NoSeal,
     /// A seal raises the counter without looking whose the lock is.
     SealWithoutHolder,
@@ -48,7 +48,7 @@ impl Mutant {
     #[must_use]
     pub const fn short_cut(self) -> &'static str {
         match self {
-            Self::NoSeal => "the greatest counter of the quorum is the token, and nobody is sealed",
+            Self::NoSeal => "the greatest counter of the quorum is the token, and no node is sealed",
             Self::SealWithoutHolder => "a seal does not look whose the lock is",
             Self::ForgottenCounterVotes => "a node that comes back with empty counters votes",
             Self::ReachableQuorum => "a quorum of the nodes that can be reached",

@@ -3,7 +3,7 @@
 use redfence::protocol::{Defeat, Quorum, Reply, Step};
 use redfence::{NodeId, NodeSet};
 
-use super::attempt::Kind;
+use super::kind::RequestKind;
 
 /// The replies to one attempt, and what follows from them.
 #[derive(Debug, Clone)]
@@ -19,8 +19,8 @@ impl Oracle {
         Self { quorum, drawn: Vec::new(), against: NodeSet::EMPTY, sealed: NodeSet::EMPTY }
     }
 
-    /// Takes in a reply and compares the machine's step with what is right now; the story of what differs.
-    pub(super) fn judge(&mut self, node: NodeId, kind: Kind, reply: &Reply, step: &Step) -> Option<String> {
+    /// Takes in a reply and compares the machine's step with what is right now; the trace of what differs.
+    pub(super) fn judge(&mut self, node: NodeId, kind: RequestKind, reply: &Reply, step: &Step) -> Option<String> {
         match reply {
             Reply::Granted { counter } => self.drawn.push((node, *counter)),
             Reply::Sealed => self.sealed.insert(node),

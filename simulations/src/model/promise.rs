@@ -1,6 +1,5 @@
-//! What must hold, and [`Violation`]: what did not.
+//! What must hold.
 
-use std::fmt;
 use std::sync::Arc;
 
 use redfence::protocol::{Reply, Request, Verb};
@@ -9,45 +8,9 @@ use redfence::{FencingToken, WallTime};
 
 use super::Mutant;
 use super::attempt::Lease;
-use super::state::{State, World};
-use super::story::{name, number};
-
-/// A promise that was broken.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Violation {
-    /// T1: two leases carry one token.
-    SameToken(usize, usize, FencingToken),
-    /// T2: the second attempt began after the first one's lease was returned, and its token is not greater.
-    OutOfOrder((usize, FencingToken), (usize, FencingToken)),
-    /// X: two holders believe in their leases.
-    TwoHolders(usize, usize),
-    /// E: a lease was extended although one with that greater token had been returned before.
-    Bridged(usize, FencingToken),
-    /// F: a verifier accepted the first one's write after the second one's, whose lease is the newer.
-    Unfenced(usize, usize),
-    /// A holder was told more validity than the nodes give.
-    Overstated(usize),
-    /// An attempt was decided later than it could have been, or earlier than it may.
-    Untimely(String),
-    /// An attempt that waits no longer did not end.
-    Undecided(usize),
-}
-
-impl Violation {
-    /// The promise, as it is called.
-    #[must_use]
-    pub const fn promise(&self) -> &'static str {
-        match self {
-            Self::SameToken(..) => "T1",
-            Self::OutOfOrder(..) => "T2",
-            Self::TwoHolders(..) => "X",
-            Self::Bridged(..) => "E",
-            Self::Unfenced(..) => "F",
-            Self::Overstated(_) => "validity",
-            Self::Untimely(_) | Self::Undecided(_) => "timeliness",
-        }
-    }
-}
+use super::state::State;
+use super::violation::Violation;
+use super::world::World;
 
 impl World {
     /// A lease was returned.
@@ -57,7 +20,7 @@ impl World {
         state.broken = found.or_else(|| self.overstated(state, id, lease));
     }
 
-    /// A lease was handed over: whoever has it now began with its attempt, or under a mutant just now.
+    /// A lease was handed over. Its new owner began with the attempt, or, under a mutant, just now.
     pub(super) fn check_handed_over(&self, state: &mut State, id: usize) {
         let is_late = self.is(Mutant::HandOverToLatecomers);
         let Some(token) = state.attempts.get(id).and_then(|attempt| attempt.phase.token()) else { return };
@@ -94,7 +57,7 @@ impl World {
         (first..=last.get()).filter_map(|token| FencingToken::new(token).ok())
     }
 
-    /// Everybody who ever held a lease may write at any time, in any order, believing or not, and more than once: every
+    /// Each holder, present or past, may write at any time, in any order, believing or not, and more than once: every
     /// such order is shown to the shipped rule.
     fn unfenced(&self, state: &State) -> Option<Violation> {
         let all_of = |(id, last)| self.tokens(last).map(move |token| (id, token));
@@ -111,7 +74,7 @@ impl World {
         None
     }
 
-    /// Where locks last, nobody else believes.
+    /// Where locks last, no other attempt believes.
     fn two_holders(&self, state: &State, id: usize) -> Option<Violation> {
         let believes = |other: &usize| {
             *other != id && state.attempts.get(*other).is_some_and(|attempt| attempt.phase.lease().is_some())
@@ -120,7 +83,7 @@ impl World {
         Some(Violation::TwoHolders(other.min(id), other.max(id)))
     }
 
-    /// Where locks last and nobody forgot one, a quorum must have the lock at least for as long as its holder was told.
+    /// Where locks last and no node forgot one, a quorum must have the lock at least as long as its holder may believe.
     fn overstated(&self, state: &State, id: usize, lease: &Lease) -> Option<Violation> {
         if !self.locks_last() || state.restarts > 0 || self.setup.mutant.is_some() {
             return None;
@@ -157,32 +120,4 @@ fn unfenced_in(state: &State, writes: &[(usize, FencingToken)]) -> Option<Violat
         }
     }
     None
-}
-
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} broken: ", self.promise())?;
-        match self {
-            Self::SameToken(one, other, token) => {
-                write!(f, "{} and {} both hold token {}", name(*one), name(*other), number(token.get()))
-            }
-            Self::OutOfOrder((first, its), (second, token)) => {
-                let (first, second) = (name(*first), name(*second));
-                let (its, token) = (number(its.get()), number(token.get()));
-                write!(f, "{second} began after {first} had token {its}, and got {token}")
-            }
-            Self::TwoHolders(one, other) => {
-                write!(f, "{} and {} both believe in their leases", name(*one), name(*other))
-            }
-            Self::Bridged(id, newer) => {
-                write!(f, "{} was extended although token {} had been returned", name(*id), number(newer.get()))
-            }
-            Self::Unfenced(older, newer) => {
-                write!(f, "a write of {} was accepted after one of {}", name(*older), name(*newer))
-            }
-            Self::Overstated(id) => write!(f, "{} was told a validity that the nodes do not give", name(*id)),
-            Self::Untimely(story) => f.write_str(story),
-            Self::Undecided(id) => write!(f, "{} waits no longer, and was not decided", name(*id)),
-        }
-    }
 }

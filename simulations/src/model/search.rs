@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use stateright::{Checker, HasDiscoveries, Model, Property};
 
-use super::{Action, State, Story, World};
+use super::{Action, State, Trace, World};
 
 /// Where a search ends, if not at its end.
 #[derive(Debug, Clone, Copy, Default)]
@@ -26,19 +26,19 @@ pub struct Found {
     pub steps: usize,
     /// Whether there is nothing more to see: no bound cut anything off, and no promise broke.
     pub exhausted: bool,
-    /// The shortest story in which a promise breaks.
-    pub broken: Option<Story>,
-    /// The shortest story of each thing that should happen in some world, so that nothing holds for want of cases.
-    pub happens: Vec<(&'static str, Option<Story>)>,
+    /// The shortest trace in which a promise breaks.
+    pub broken: Option<Trace>,
+    /// The shortest trace of each thing that should happen in some world, so that nothing holds for want of cases.
+    pub happens: Vec<(&'static str, Option<Trace>)>,
 }
 
-/// The one thing that always holds. With it alone a search ends at the first story that breaks a promise; stories are
+/// The one thing that always holds. With it alone a search ends at the first trace that breaks a promise; stories are
 /// visited in the order of their length, so there is no shorter one.
 const HOLDS: &str = "every promise holds";
 /// What happens in some world.
 const HAPPENS: [(&str, Condition); 4] = [
-    ("somebody acquires", |_, state| state.leases().count() > 0),
-    ("everybody acquires, one after the other", |world, state| state.leases().count() == world.setup.attempts),
+    ("an attempt acquires", |_, state| state.leases().count() > 0),
+    ("all attempts acquire, one after the other", |world, state| state.leases().count() == world.setup.attempts),
     ("a newer lease is returned while an older one waits for its extension", |_, state| state.extends_behind()),
     ("a lease is handed over although a newer one was returned", |_, state| state.hands_over_behind()),
 ];
@@ -57,12 +57,12 @@ pub fn search(world: &World, bounds: Bounds) -> Found {
         checker = checker.target_state_count(states.get());
     }
     let checker = checker.spawn_bfs().join();
-    let story = |name| {
+    let trace = |name| {
         let steps = checker.discovery(name)?.into_vec();
         let beginning = steps.first().map(|(state, _)| state.clone())?;
-        Some(Story::tell(world, &beginning, steps.into_iter().filter_map(|(_, action)| action)))
+        Some(Trace::of(world, &beginning, steps.into_iter().filter_map(|(_, action)| action)))
     };
-    let broken = story(HOLDS);
+    let broken = trace(HOLDS);
     let cut_off = bounds.states_max.is_some_and(|max| checker.state_count() >= max.get());
     let steps = checker.max_depth().saturating_sub(1);
     let bounded = cut_off || bounds.steps_max.is_some_and(|max| steps > max.get());
@@ -71,7 +71,7 @@ pub fn search(world: &World, bounds: Bounds) -> Found {
         reached: checker.state_count(),
         steps,
         exhausted: !bounded && broken.is_none(),
-        happens: world.happens().map(|(name, _)| (name, story(name))).collect(),
+        happens: world.happens().map(|(name, _)| (name, trace(name))).collect(),
         broken,
     }
 }

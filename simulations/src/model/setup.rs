@@ -13,8 +13,8 @@ pub struct Setup {
     pub clients: usize,
     /// How often each lease may be extended.
     pub extensions: u8,
-    /// How many numbers a grant draws. Those before the last are for those who wait in the process: the lease is handed over
-    /// to one of them, if there are any.
+    /// How many numbers a grant draws. Those before the last are for other tasks of the process that wait: the lease is
+    /// handed over to one of them, if there are any.
     pub block: u32,
     /// How far apart the nodes' counters may lie in the beginning.
     pub spread: u64,
@@ -24,8 +24,8 @@ pub struct Setup {
     pub time: Time,
     /// How often nodes may restart, in all.
     pub restarts: u8,
-    /// Whether replies are heard as soon as they are given: a bound, for worlds that are too large without. Requests are late
-    /// all the same.
+    /// Whether replies arrive as soon as they are given: a bound, for worlds that are too large without. Requests are
+    /// late all the same.
     pub prompt: bool,
     /// Whether a node that restarted may wait for a locker to look at it. If not it is looked at once, so that its rest
     /// ends as early as it can; before that it grants nothing either way.
@@ -34,11 +34,11 @@ pub struct Setup {
     pub only_rivals: bool,
     /// Whether attempts give up and holders leave.
     pub leaves: bool,
-    /// Whether their releases travel. If not, the locks of those who left vanish at any later moment, or never: whatever
-    /// becomes of a release is among that.
+    /// Whether releases are messages. If not, the locks of attempts that left vanish at any later moment, or never:
+    /// whatever becomes of a release is among that.
     pub releases: bool,
-    /// Whether an attempt may hear that a connection is lost.
-    pub cuts: bool,
+    /// Whether an attempt may lose a connection.
+    pub connection_losses: bool,
     /// The wrong protocol to run, if any.
     pub mutant: Option<Mutant>,
 }
@@ -46,7 +46,7 @@ pub struct Setup {
 /// Whether time passes, and with it what ends a lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Time {
-    /// It stands still, and any lock may vanish at any moment.
+    /// Time stands still, and any lock may vanish at any moment.
     Still,
     /// It passes this many times, by half a time to live. Locks end by it and by releases only.
     Ticks(u8),
@@ -71,7 +71,7 @@ impl Setup {
             only_rivals: false,
             leaves: false,
             releases: false,
-            cuts: false,
+            connection_losses: false,
             mutant: None,
         }
     }
@@ -100,8 +100,8 @@ impl Setup {
         let vanishing = Self { prompt, ..Self::vanishing(attempts) };
         let level = Self { spread: 1, floors: false, ..vanishing };
         let lasting = Self { prompt, ..Self::lasting(attempts) };
-        // Of two attempts X asks only what they do while both may believe. The first may as well begin when time does; it believes for
-        // less than two ticks, and one tick longer if it extends.
+        // Of two attempts X asks only what they do while both may believe. The first may as well begin when time does;
+        // it believes for less than two ticks, and one tick longer if it extends.
         let rivals = Self { leaves: attempts > 2, only_rivals: true, ..lasting };
         let until = |ticks| Time::Ticks(if attempts > 2 { 3 } else { ticks });
         vec![

@@ -1,34 +1,15 @@
-//! [`State`]: everything that is, at one moment; [`World`]: what does not change.
+//! [`State`]: everything that is, at one moment.
 
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
-use std::time::Duration;
 
 use redfence::node::NodeState;
-use redfence::protocol::{COUNTER_MIN, Quorum, Reply, Request, RunId, Subject, Terms, Verb};
-use redfence::{FencingToken, Holder, HolderId, Label, Moment, NodeId, Resource, WallTime};
+use redfence::protocol::{COUNTER_MIN, Reply, Request, RunId, Verb};
+use redfence::{FencingToken, Moment, WallTime};
 
 use super::attempt::{Attempt, Phase};
-use super::setup::{Setup, Time};
-use super::{Mutant, Violation};
-
-/// What every attempt asks for.
-pub(super) const TERMS: Terms = Terms { ttl: Duration::from_secs(1), drift_ppm: 10_000, min_validity: Duration::ZERO };
-/// What passes at once: half a time to live.
-pub(super) const TICK: Duration = Duration::from_millis(500);
-/// Nobody's numbers are as large as this many attempts.
-const ATTEMPTS_MAX: usize = 64;
-
-/// What does not change: the setup and the names.
-#[derive(Debug, Clone)]
-pub struct World {
-    pub(super) setup: Setup,
-    pub(super) quorum: Quorum,
-    pub(super) resource: Resource,
-    pub(super) subjects: Vec<Arc<Subject>>,
-    /// What a node stores for each.
-    holders: Vec<String>,
-}
+use super::derived::Derived;
+use super::violation::Violation;
+use super::world::{TICK, World};
 
 /// Everything that is, at one moment. Copies share what did not change.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -49,25 +30,10 @@ pub(super) struct Server {
     /// The greatest number that it issued before it forgot; its clock is not behind it.
     pub(super) issued: u64,
     /// Whose lock it had after the last arrival.
-    pub(super) occupant: Aside<Option<usize>>,
+    pub(super) occupant: Derived<Option<usize>>,
 }
 
 impl World {
-    /// A world of this setup; `None` for a number of nodes or attempts that cannot be.
-    #[must_use]
-    pub fn new(setup: Setup) -> Option<Self> {
-        let resource = Resource::new("modelled").ok()?;
-        let label = Label::new("").ok()?;
-        let subject = |id: usize| {
-            let holder = Holder::new(HolderId::from_random(id as u128 + 1), label.clone());
-            Arc::new(Subject::new(resource.clone(), holder))
-        };
-        let subjects: Vec<_> = (0..setup.attempts).map(subject).collect();
-        let holders = subjects.iter().map(|subject| subject.holder.to_string()).collect();
-        let quorum = Quorum::of(setup.nodes).filter(|_| setup.attempts <= ATTEMPTS_MAX)?;
-        Some(Self { setup, quorum, resource, subjects, holders })
-    }
-
     /// Every beginning, up to the nodes' names: counters level or apart, in any way that the setup allows.
     #[must_use]
     pub fn beginnings(&self) -> Vec<State> {
@@ -86,22 +52,10 @@ impl World {
         let server = |above: &u64| {
             let mut node = NodeState::founded(run(0), wall(0));
             node.set_counter(self.resource.slot(), COUNTER_MIN + above);
-            Arc::new(Server { node, runs: 0, issued: 0, occupant: Aside(None) })
+            Arc::new(Server { node, runs: 0, issued: 0, occupant: Derived(None) })
         };
         let servers = spread.iter().map(server).collect();
         State { ticks: 0, restarts: 0, servers, attempts: Vec::new(), broken: None }
-    }
-
-    pub(super) fn ids(&self) -> impl Iterator<Item = NodeId> + use<> {
-        NodeId::all(self.setup.nodes)
-    }
-
-    pub(super) fn is(&self, mutant: Mutant) -> bool {
-        self.setup.mutant == Some(mutant)
-    }
-
-    pub(super) fn locks_last(&self) -> bool {
-        self.setup.time != Time::Still
     }
 
     /// Whose lock a node has.
@@ -163,20 +117,4 @@ fn wall(ticks: u8) -> WallTime {
 /// The identity of one run of a node.
 pub(super) const fn run(runs: u8) -> RunId {
     RunId::from_bytes([runs; 20])
-}
-
-/// What is left out of a state's hash and comparison because it follows from the rest.
-#[derive(Debug, Clone)]
-pub(super) struct Aside<T>(pub(super) T);
-
-impl<T> PartialEq for Aside<T> {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
-impl<T> Eq for Aside<T> {}
-
-impl<T> Hash for Aside<T> {
-    fn hash<H: Hasher>(&self, _: &mut H) {}
 }

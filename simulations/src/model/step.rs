@@ -10,9 +10,12 @@ use redfence::protocol::{
 };
 use redfence::{NodeId, NodeSet, WallTime};
 
-use super::attempt::{Attempt, Kind, Line, Phase};
+use super::attempt::{Attempt, Channel, Phase};
+use super::derived::Derived;
+use super::kind::RequestKind;
 use super::oracle::Oracle;
-use super::state::{Aside, Server, State, TERMS, World, run};
+use super::state::{Server, State, run};
+use super::world::{TERMS, World};
 use super::{Action, Mutant, Setup};
 
 impl World {
@@ -28,11 +31,11 @@ impl World {
                 }
                 drop(self.arrive(&mut state, attempt, node, at)?);
                 if self.setup.prompt && self.has_replies(&state, attempt, node) {
-                    self.hear(&mut state, attempt, node, 0)?;
+                    self.receive(&mut state, attempt, node, 0)?;
                 }
             }
-            Action::Hear { attempt, node, at } => self.hear(&mut state, attempt, node, at)?,
-            Action::Cut { attempt, node } => self.cut(&mut state, attempt, node)?,
+            Action::Receive { attempt, node, at } => self.receive(&mut state, attempt, node, at)?,
+            Action::LoseConnection { attempt, node } => self.lose_connection(&mut state, attempt, node)?,
             Action::Extend { attempt } => self.extend(&mut state, attempt)?,
             Action::HandOver { attempt } => self.hand_over(&mut state, attempt)?,
             Action::Leave { attempt } => self.leave(&mut state, attempt)?,
@@ -44,8 +47,8 @@ impl World {
     }
 
     fn has_replies(&self, state: &State, id: usize, node: NodeId) -> bool {
-        let line = state.attempts.get(id).and_then(|attempt| attempt.lines.get(node.index()));
-        line.is_some_and(|line| !line.replies.is_empty())
+        let channel = state.attempts.get(id).and_then(|attempt| attempt.channels.get(node.index()));
+        channel.is_some_and(|channel| !channel.replies.is_empty())
     }
 
     fn begin(&self, state: &mut State, reach: NodeSet, floor: u64) -> Option<()> {
@@ -54,37 +57,39 @@ impl World {
         let mut attempt = Attempt {
             earlier: state.leases().fold(0, |bits, (id, _)| bits | 1 << id),
             reach,
-            lines: vec![Line::default(); self.setup.nodes],
+            channels: vec![Channel::default(); self.setup.nodes],
             footprint: Footprint::asked(reach),
             heard: NodeSet::EMPTY,
-            phase: Phase::Acquiring(Box::new(machine), Aside(Oracle::new(quorum))),
+            phase: Phase::Acquiring(Box::new(machine), Derived(Oracle::new(quorum))),
         };
         attempt.send(reach, 0, &Verb::Grant { ttl: TERMS.ttl, floor, block: self.setup.block, waits: None });
         state.attempts.push(Arc::new(attempt));
         Some(())
     }
 
-    /// A request takes effect. The reply is what the node said, whether or not anybody will hear it.
+    /// A request takes effect. The reply is what the node said, whether or not it will be received.
     pub(super) fn arrive(&self, state: &mut State, id: usize, node: NodeId, at: usize) -> Option<Reply> {
         let wall = state.wall();
         let attempt = Arc::make_mut(state.attempts.get_mut(id)?);
-        let line = attempt.lines.get_mut(node.index())?;
-        let mail = line.requests.get(at)?.clone();
+        let channel = attempt.channels.get_mut(node.index())?;
+        let in_flight = channel.requests.get(at)?.clone();
         // Every other attempt has its grants repeated: enough to break T1, and few enough to search.
-        let is_first_of_two =
-            self.is(Mutant::GrantTwice) && id.is_multiple_of(2) && mail.kind() == Kind::Grant && !line.repeated;
-        let is_repeated = line.repeated && mail.kind() == Kind::Grant;
+        let is_first_of_two = self.is(Mutant::GrantTwice)
+            && id.is_multiple_of(2)
+            && in_flight.kind() == RequestKind::Grant
+            && !channel.repeated;
+        let is_repeated = channel.repeated && in_flight.kind() == RequestKind::Grant;
         if is_first_of_two {
-            line.repeated = true;
+            channel.repeated = true;
         } else {
-            line.requests.remove(at);
+            channel.requests.remove(at);
         }
-        let request = Request { subject: Arc::clone(self.subjects.get(id)?), verb: mail.verb.clone() };
+        let request = Request { subject: Arc::clone(self.subjects.get(id)?), verb: in_flight.verb.clone() };
         let server = Arc::make_mut(state.servers.get_mut(node.index())?);
         let reply = Mutant::apply(self.setup.mutant, &mut server.node, wall, &request);
         server.occupant.0 = self.occupant(server, wall);
         if !is_repeated {
-            line.echo(mail, reply.clone());
+            channel.in_flight(in_flight, reply.clone());
         }
         attempt.tidy(self);
         Some(reply)
@@ -103,7 +108,7 @@ impl World {
         Some(())
     }
 
-    /// The next section begins, with the next token. Whoever has it began to wait before the attempt did; the latest such
+    /// The next section begins, with the next token. Its task began to wait before the attempt did; the latest such
     /// moment asks for the most, so it is that of the attempt itself.
     fn hand_over(&self, state: &mut State, id: usize) -> Option<()> {
         let attempt = Arc::make_mut(state.attempts.get_mut(id)?);
@@ -138,7 +143,7 @@ impl World {
         Some(())
     }
 
-    /// Look, judge, and settle or wake, by somebody who has never seen these nodes before.
+    /// Look, judge, and settle or wake, by a locker that has never seen these nodes before.
     fn join(&self, state: &mut State, node: NodeId) -> Option<()> {
         let subject = self.subjects.first()?;
         let ask = |server: &mut Server, now, verb| {
@@ -180,7 +185,7 @@ impl World {
         }
     }
 
-    /// Time passes for everybody alike; whoever reaches the end of a lease stops believing in it.
+    /// Time passes for all attempts alike. At the end of its lease a holder stops believing in it.
     fn tick(&self, state: &mut State) {
         state.ticks += 1;
         let now = state.moment();

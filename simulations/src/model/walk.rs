@@ -1,7 +1,7 @@
 //! [`Walk`]: one way through a world that is too large to search.
 
 use super::attempt::Phase;
-use super::{Action, Setup, State, Story, Violation, World};
+use super::{Action, Setup, State, Trace, Violation, World};
 
 /// One way through a world. Each step is one number, drawn by a seed or by a property test, and the same numbers give
 /// the same way.
@@ -23,7 +23,7 @@ impl Walk {
         Some(Self { world, state: beginning.clone(), beginning, taken: Vec::new() })
     }
 
-    /// Takes one step: mail is likelier than anything else, and whatever has happened, something can.
+    /// Takes one step. Messages are likelier than anything else, and every action stays possible.
     pub fn choose(&mut self, choice: u32) {
         let choices = self.world.choices(&self.state);
         let total: u32 = choices.iter().map(weight).sum();
@@ -36,12 +36,12 @@ impl Walk {
         }
     }
 
-    /// Lets everything that is on its way arrive, and nobody wait any longer: every attempt ends.
+    /// Lets every message arrive, and then ends every attempt that still waits.
     pub fn settle(&mut self) {
         loop {
-            let is_mail = |action: &Action| matches!(action, Action::Arrive { .. } | Action::Hear { .. });
-            let Some(mail) = self.world.choices(&self.state).into_iter().find(is_mail) else { break };
-            self.take(mail);
+            let is_mail = |action: &Action| matches!(action, Action::Arrive { .. } | Action::Receive { .. });
+            let Some(in_flight) = self.world.choices(&self.state).into_iter().find(is_mail) else { break };
+            self.take(in_flight);
         }
         for attempt in 0..self.state.attempts.len() {
             if matches!(self.state.attempts.get(attempt).map(|a| &a.phase), Some(Phase::Acquiring(..))) {
@@ -50,7 +50,7 @@ impl Walk {
         }
     }
 
-    /// Where it stands.
+    /// The state that it has reached.
     #[must_use]
     pub const fn state(&self) -> &State {
         &self.state
@@ -64,8 +64,8 @@ impl Walk {
 
     /// The way here, in words.
     #[must_use]
-    pub fn story(&self) -> Story {
-        Story::tell(&self.world, &self.beginning, self.taken.iter().copied())
+    pub fn trace(&self) -> Trace {
+        Trace::of(&self.world, &self.beginning, self.taken.iter().copied())
     }
 
     fn take(&mut self, action: Action) {
@@ -79,20 +79,20 @@ impl Walk {
     }
 }
 
-/// How likely an action is: mail most of all, and restarts seldom, for nodes rest for long after them.
+/// How likely an action is: messages most of all, and restarts seldom, for nodes rest for long after them.
 const fn weight(action: &Action) -> u32 {
     match action {
-        Action::Arrive { vanished: false, .. } | Action::Hear { .. } => 64,
+        Action::Arrive { vanished: false, .. } | Action::Receive { .. } => 64,
         Action::Begin { .. } | Action::Extend { .. } => 48,
         Action::Join { .. } | Action::HandOver { .. } => 16,
         Action::Tick => 8,
-        Action::Arrive { .. } | Action::Leave { .. } | Action::Cut { .. } => 4,
+        Action::Arrive { .. } | Action::Leave { .. } | Action::LoseConnection { .. } => 4,
         Action::Restart { .. } => 1,
     }
 }
 
 impl State {
-    /// Whether somebody waits for an extension although a lease with a greater token was returned.
+    /// Whether an attempt waits for an extension although a lease with a greater token was returned.
     pub(super) fn extends_behind(&self) -> bool {
         let newest = self.greatest_token();
         self.attempts

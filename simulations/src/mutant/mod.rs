@@ -3,13 +3,13 @@
 //! | where | file |
 //! |---|---|
 //! | what a node does | `server.rs` |
-//! | what a client sends, and believes to hear | `road.rs` |
+//! | what a client sends, and takes for the reply | `client.rs` |
 //! | clock, terms, belief, verifier | asked for where they are made |
 
-mod road;
+mod client;
 mod server;
 
-pub(crate) use road::mutated;
+pub(crate) use client::mutated;
 
 use crate::invariant::Promise;
 use crate::plan::Profile;
@@ -39,7 +39,7 @@ pub enum Mutant {
     UnknownIsGranted,
     /// What was not answered is not released.
     UnknownNotReleased,
-    /// A release removes the lock, whoever has it.
+    /// A release removes the lock, also that of another holder.
     ReleaseWithoutHolder,
     /// A renewal goes out after the release.
     ExtendAfterRelease,
@@ -53,8 +53,8 @@ pub enum Mutant {
     LossByReplyOnly,
     /// A block of tokens is drawn as a single number, and handed out as a block.
     BlockNotOwned,
-    /// Whoever is told of a release takes the lock for granted.
-    NoticeIsGrant,
+    /// A waiter that is woken takes the lock for granted.
+    WakeIsGrant,
     /// A lease is handed over to tasks that came after the nodes were asked, and nothing is said about it.
     HandOverToLatecomers,
     /// The next one is not woken, and finds out when the lock would have ended.
@@ -66,7 +66,7 @@ pub enum Mutant {
     /// Nodes do not agree who waits longest.
     OrdersDiffer,
     /// One that goes away stays in the queue, and what is reserved for it is not passed on.
-    LeaveWakesNobody,
+    LeaveIgnored,
 }
 
 impl Mutant {
@@ -90,13 +90,13 @@ impl Mutant {
         Self::CheckThenWrite,
         Self::LossByReplyOnly,
         Self::BlockNotOwned,
-        Self::NoticeIsGrant,
+        Self::WakeIsGrant,
         Self::HandOverToLatecomers,
         Self::WakeIsLost,
         Self::DeadHeadIsNext,
         Self::ReservationWithoutEnd,
         Self::OrdersDiffer,
-        Self::LeaveWakesNobody,
+        Self::LeaveIgnored,
     ];
 
     /// Its name on the command line.
@@ -105,7 +105,7 @@ impl Mutant {
         clap::ValueEnum::to_possible_value(&self).map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
 
-    /// Whether the model tells its story so much sooner that seeds are not looked for unless asked.
+    /// Whether the model finds it so much sooner that seeds are searched only on request.
     #[must_use]
     pub const fn is_for_the_model(self) -> bool {
         matches!(self, Self::ExtendReseeds | Self::SealWithoutHolder | Self::HandOverToLatecomers)
@@ -120,8 +120,8 @@ impl Mutant {
             | Self::DeadHeadIsNext
             | Self::ReservationWithoutEnd
             | Self::OrdersDiffer
-            | Self::LeaveWakesNobody => Profile::Crowd,
-            _ => Profile::Hell,
+            | Self::LeaveIgnored => Profile::Contention,
+            _ => Profile::ManyFaults,
         }
     }
 
@@ -138,7 +138,7 @@ impl Mutant {
                 | Self::WakeIsLost
                 | Self::DeadHeadIsNext
                 | Self::ReservationWithoutEnd
-                | Self::LeaveWakesNobody
+                | Self::LeaveIgnored
         )
     }
 
@@ -151,7 +151,7 @@ impl Mutant {
             }
             Self::SealWithoutHolder => &[Promise::T1, Promise::T2, Promise::X],
             Self::GrantTwice => &[Promise::T1, Promise::T2, Promise::X, Promise::E, Promise::Clean],
-            Self::ReachableQuorum | Self::UnknownIsGranted | Self::NoticeIsGrant => {
+            Self::ReachableQuorum | Self::UnknownIsGranted | Self::WakeIsGrant => {
                 &[Promise::T1, Promise::T2, Promise::X]
             }
             Self::HandOverToLatecomers => &[Promise::T2],
@@ -162,7 +162,7 @@ impl Mutant {
             Self::ExtendAfterRelease => &[Promise::Quiet],
             Self::CheckThenWrite => &[Promise::F],
             Self::WakeIsLost => &[Promise::W, Promise::L],
-            Self::DeadHeadIsNext | Self::ReservationWithoutEnd | Self::LeaveWakesNobody => {
+            Self::DeadHeadIsNext | Self::ReservationWithoutEnd | Self::LeaveIgnored => {
                 &[Promise::Reserved, Promise::W, Promise::L]
             }
             Self::OrdersDiffer => &[Promise::InTurn, Promise::W, Promise::L],

@@ -56,7 +56,7 @@ impl Mutant {
                 }
                 node.apply(now, request)
             }
-            // Nobody finds out that it forgot, for it is awake at once with a counter that starts low.
+            // No locker finds out that it forgot, because it is awake at once with a counter that starts low.
             (Some(Self::EmptyCounterVotes), Verb::Settle(settlement)) => {
                 let before = node.counter(slot);
                 let reply = at_once(node, now, request, settlement);
@@ -73,7 +73,7 @@ impl Mutant {
                 node.drop_lock(&request.subject.resource);
                 Reply::Released
             }
-            (Some(Self::LeaveWakesNobody), Verb::Leave) => Reply::Left,
+            (Some(Self::LeaveIgnored), Verb::Leave) => Reply::Left,
             (Some(Self::NoRest), Verb::Settle(settlement)) => at_once(node, now, request, settlement),
             (Some(Self::NoClockStart), Verb::Settle(_) | Verb::Wake { .. }) => {
                 let before = node.counter(slot);

@@ -1,26 +1,27 @@
-//! [`Fault`]: one thing that goes wrong, at one time. Faults overlap.
+//! [`ScheduledFault`]: one thing that goes wrong, at one time. Faults overlap.
 
 use serde::{Deserialize, Serialize};
 
 /// One thing that goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Fault {
+pub struct ScheduledFault {
     /// When.
     pub at_ms: u32,
     /// What.
-    pub blow: Blow,
+    pub fault: Fault,
 }
 
 /// What goes wrong. `client` and `node` say where, `None` being everywhere; `for_ms` how long it lasts.
 #[expect(missing_docs, reason = "the variants are described, and their fields say no more than their names")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Blow {
+pub enum Fault {
     /// Connections break more often.
     Lossy { client: Option<u8>, node: Option<u8>, per_mille: u32, for_ms: u32 },
     /// Messages take longer, and some much longer.
     Slow { client: Option<u8>, node: Option<u8>, extra_ms: u32, tail_ms: u32, for_ms: u32 },
-    /// Nothing gets through, and nobody is told. What was sent may arrive when it ends, long after its sender gave up.
-    Cut { client: Option<u8>, node: Option<u8>, way: Way, arrives_after: bool, for_ms: u32 },
+    /// Nothing gets through, and neither end learns of it. What was sent may arrive when the fault ends, long after its
+    /// sender gave up.
+    Partition { client: Option<u8>, node: Option<u8>, direction: Direction, delivers_after: bool, for_ms: u32 },
     /// The node does nothing; what was sent to it is done when this ends.
     Hang { node: u8, for_ms: u32 },
     /// The node ends and is started again.
@@ -37,23 +38,23 @@ pub enum Blow {
     Evicting { node: u8, after_ms: u32, for_ms: u32 },
     /// The node's wall clock steps.
     NodeClock { node: u8, by_ms: i32 },
-    /// The process stands still, with everything that it does in the background. Time goes on.
+    /// The process is paused, with everything that it does in the background. Time goes on.
     Pause { client: u8, for_ms: u32 },
     /// The process dies and another one takes its place.
     Reboot { client: u8, down_ms: u32 },
     /// The client's wall clock steps.
     ClientClock { client: u8, by_ms: i32 },
-    /// The guarded resource takes its time.
+    /// The protected resource takes its time.
     SlowStore { by_ms: u32, for_ms: u32 },
 }
 
 /// Which way is cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Way {
+pub enum Direction {
     /// From client to node.
-    There,
+    ToNode,
     /// From node to client.
-    Back,
+    ToClient,
     /// Both.
     Both,
 }
@@ -65,15 +66,28 @@ pub enum Memory {
     Kept,
     /// Nothing: it lost its data, or another machine has taken its place.
     Lost,
-    /// What it knew at the last [`Blow::Snapshot`]; nothing if there was none.
+    /// What it knew at the last [`Fault::Snapshot`]; nothing if there was none.
     Snapshot,
 }
 
-impl Blow {
-    /// A client and a node hear nothing of each other, and what they said is gone.
+impl Fault {
+    /// No message passes between a client and a node, and what was sent is lost.
     #[must_use]
-    pub const fn cut(client: u8, node: u8, for_ms: u32) -> Self {
-        Self::Cut { client: Some(client), node: Some(node), way: Way::Both, arrives_after: false, for_ms }
+    pub const fn partition(client: u8, node: u8, for_ms: u32) -> Self {
+        Self::Partition {
+            client: Some(client),
+            node: Some(node),
+            direction: Direction::Both,
+            delivers_after: false,
+            for_ms,
+        }
+    }
+
+    /// No message passes between a client and any node, and what was sent is lost.
+    #[must_use]
+    pub const fn isolation(client: u8, for_ms: u32) -> Self {
+        let (client, node, direction) = (Some(client), None, Direction::Both);
+        Self::Partition { client, node, direction, delivers_after: false, for_ms }
     }
 
     /// How long it lasts; `None` for what is over at once.
@@ -82,7 +96,7 @@ impl Blow {
         match *self {
             Self::Lossy { for_ms, .. }
             | Self::Slow { for_ms, .. }
-            | Self::Cut { for_ms, .. }
+            | Self::Partition { for_ms, .. }
             | Self::Hang { for_ms, .. }
             | Self::Evicting { for_ms, .. }
             | Self::Pause { for_ms, .. }
@@ -104,9 +118,9 @@ impl Blow {
             Self::Pause { client: one, .. }
             | Self::Reboot { client: one, .. }
             | Self::ClientClock { client: one, .. } => one == client,
-            Self::Lossy { client: some, .. } | Self::Slow { client: some, .. } | Self::Cut { client: some, .. } => {
-                some.is_none_or(|one| one == client)
-            }
+            Self::Lossy { client: some, .. }
+            | Self::Slow { client: some, .. }
+            | Self::Partition { client: some, .. } => some.is_none_or(|one| one == client),
             _ => false,
         }
     }

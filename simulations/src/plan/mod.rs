@@ -1,23 +1,25 @@
 //! [`Plan`]: everything that decides a run, as plain data.
 //!
-//! A plan is drawn from a seed and a profile, or written by hand. It is what is replayed and what is shrunk: the same plan
-//! gives the same run. All times are milliseconds since the run began.
+//! A plan is drawn from a seed and a profile, or written by hand. It is what is replayed and what is shrunk: the same
+//! plan gives the same run. All times are milliseconds since the run began.
 
-mod crowd;
+mod by_hand;
+mod contention;
 mod draw;
 mod fault;
 mod profile;
-mod script;
 
 use serde::{Deserialize, Serialize};
 
-pub use fault::{Blow, Fault, Memory, Way};
+use crate::seeded_rng::SeededRng;
+
+pub use fault::{Direction, Fault, Memory, ScheduledFault};
 pub use profile::{Profile, Scale};
 
 /// One run, before it happens.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
-    /// Decides the fate of messages, jitter and holder ids.
+    /// Decides what becomes of messages, jitter and holder ids.
     pub seed: u64,
     /// How leases are asked for.
     pub terms: Terms,
@@ -25,9 +27,9 @@ pub struct Plan {
     #[serde(default)]
     pub sharing: Sharing,
     /// What the nodes remember when the run begins.
-    pub founding: Founding,
+    pub bootstrap: Bootstrap,
     /// The nodes' clocks.
-    pub nodes: Vec<Machine>,
+    pub nodes: Vec<ClockError>,
     /// By how much each node's counters are ahead at the beginning, where nodes are joined: earlier leases were granted
     /// by some and not by others.
     pub ahead: Vec<u8>,
@@ -36,11 +38,11 @@ pub struct Plan {
     /// How many resources there are.
     pub resources: u8,
     /// The network while nothing is wrong in particular.
-    pub air: Air,
+    pub network: NetworkProfile,
     /// What goes wrong.
-    pub faults: Vec<Fault>,
+    pub faults: Vec<ScheduledFault>,
     /// When everything that goes wrong has ended; from here on the system has to heal.
-    pub calm_at_ms: u32,
+    pub faults_end_ms: u32,
 }
 
 /// How leases are asked for.
@@ -48,7 +50,7 @@ pub struct Plan {
 pub struct Terms {
     /// The time to live.
     pub ttl_ms: u32,
-    /// The longest that anybody may ask for.
+    /// The longest time to live that a locker may ask for.
     pub max_ttl_ms: u32,
     /// How long a round waits for silent nodes.
     pub node_timeout_ms: u32,
@@ -70,7 +72,7 @@ pub struct Sharing {
 /// To whom leases pass in memory; the library's own setting, as data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum HandOver {
-    /// To nobody.
+    /// Leases are not handed over.
     Off,
     /// To tasks that waited when the nodes were asked.
     #[default]
@@ -88,34 +90,34 @@ impl Default for Sharing {
 
 /// What the nodes remember when the run begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Founding {
+pub enum Bootstrap {
     /// They are joined and awake.
     Done,
     /// They remember nothing and have been up for long: a new installation.
-    UpForLong,
+    LongUptime,
     /// They remember nothing and have just been started.
     JustStarted,
 }
 
 /// One machine's clocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Machine {
+pub struct ClockError {
     /// How far its wall clock is off.
     pub offset_ms: i32,
     /// How much faster than true time its clocks run, in parts per million.
     pub drift_ppm: i32,
 }
 
-/// One client: a process with one locker that its tasks share, which may stand still or die.
+/// One client: a process with one locker that its tasks share, which may pause or die.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Client {
     /// Its clocks.
-    pub machine: Machine,
-    /// How many tasks take the turns, each the next one that nobody has taken.
+    pub clock: ClockError,
+    /// How many tasks run the sections. Each takes the next one that is left.
     #[serde(default = "one")]
     pub tasks: u8,
     /// What it does, in order.
-    pub turns: Vec<Turn>,
+    pub sections: Vec<Section>,
 }
 
 const fn one() -> u8 {
@@ -124,7 +126,7 @@ const fn one() -> u8 {
 
 /// One acquire and what follows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Turn {
+pub struct Section {
     /// The pause before.
     pub think_ms: u32,
     /// Which resource.
@@ -134,29 +136,29 @@ pub struct Turn {
     /// The acquire is dropped after this time.
     pub cancel_ms: Option<u32>,
     /// What is done while the lease is held.
-    pub acts: Vec<Act>,
-    /// How it is given back.
+    pub operations: Vec<Operation>,
+    /// How the lease is released.
     pub end: End,
 }
 
 /// Something done while a lease is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Act {
+pub enum Operation {
     /// Time goes by.
     Work {
-        /// So much.
+        /// For this time.
         ms: u32,
     },
-    /// The lease is checked, the process stands still, and then a write is sent.
+    /// The lease is checked, the process is paused, and then a write is sent.
     Write {
-        /// How long the process stands still between check and write.
+        /// How long the process is paused between check and write.
         stall_ms: u32,
         /// How long the write is on its way.
         flight_ms: u32,
     },
-    /// The process stands still.
+    /// The process is paused.
     Stall {
-        /// For so long.
+        /// For this time.
         ms: u32,
     },
     /// The holder extends by hand.
@@ -166,7 +168,7 @@ pub enum Act {
     },
 }
 
-/// How a lease is given back.
+/// How a lease is released.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum End {
     /// Released.
@@ -180,8 +182,8 @@ pub enum End {
 
 /// The network while nothing is wrong in particular.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Air {
-    /// The least and the greatest usual time one way.
+pub struct NetworkProfile {
+    /// The least and the greatest usual time of one way.
     pub latency_ms: (u32, u32),
     /// How many messages in a thousand take much longer.
     pub tail_per_mille: u32,
@@ -191,14 +193,24 @@ pub struct Air {
     pub loss_per_mille: u32,
 }
 
+impl NetworkProfile {
+    /// How long one message takes, in milliseconds.
+    pub fn latency(&self, rng: &mut SeededRng) -> u32 {
+        let (low, high) = self.latency_ms;
+        let tail_ms = if rng.per_mille(self.tail_per_mille) { rng.between(0, self.tail_ms) } else { 0 };
+        rng.between(low, high) + tail_ms
+    }
+}
+
 impl Plan {
-    /// How long after the calm somebody must have acquired at the latest: a node that forgot rests for `max_ttl` and
-    /// a lease that is held ends with its time to live; both in a row twice, and some seconds for looks and timeouts.
+    /// How long after the end of the faults a client must have acquired at the latest. A node that forgot rests for
+    /// `max_ttl`, and a lease that is held ends with its time to live; both in a row twice, and some seconds for looks
+    /// and timeouts.
     #[must_use]
-    pub fn heals_within_ms(&self) -> u32 {
-        let back = |fault: &Fault| match fault.blow {
+    pub fn recovers_within_ms(&self) -> u32 {
+        let back = |fault: &ScheduledFault| match fault.fault {
             // A rest is read on the node's clock: one that is set back prolongs it.
-            Blow::NodeClock { by_ms, .. } if by_ms < 0 => by_ms.unsigned_abs(),
+            Fault::NodeClock { by_ms, .. } if by_ms < 0 => by_ms.unsigned_abs(),
             _ => 0,
         };
         let set_back: u32 = self.faults.iter().map(back).sum();
@@ -227,13 +239,13 @@ impl Plan {
         if self.sharing.sections_max == 0 || self.clients.iter().any(|client| !(1..=64).contains(&client.tasks)) {
             return Err("a turn has at least one section, and a client 1 to 64 tasks".to_owned());
         }
-        if let Some(late) = self.faults.iter().find(|fault| fault.at_ms > self.calm_at_ms) {
-            return Err(format!("{late:?} comes after the calm at {} ms", self.calm_at_ms));
+        if let Some(late) = self.faults.iter().find(|fault| fault.at_ms > self.faults_end_ms) {
+            return Err(format!("{late:?} comes after the end of all faults at {} ms", self.faults_end_ms));
         }
         if let Some(long) = self.times_ms().find(|ms| *ms > Self::TIME_MAX_MS) {
             return Err(format!("{long} ms are too long: at most {} ms", Self::TIME_MAX_MS));
         }
-        let machines = self.nodes.iter().chain(self.clients.iter().map(|client| &client.machine));
+        let machines = self.nodes.iter().chain(self.clients.iter().map(|client| &client.clock));
         match machines.copied().find(|machine| machine.drift_ppm.unsigned_abs() > Self::DRIFT_MAX_PPM) {
             Some(odd) => Err(format!("a drift of {} ppm is too much: at most {}", odd.drift_ppm, Self::DRIFT_MAX_PPM)),
             None => Ok(()),
@@ -252,33 +264,37 @@ impl Plan {
             max_ttl_ms,
             response_timeout_ms,
             self.sharing.turn_max_ms,
-            self.calm_at_ms,
-            self.air.latency_ms.1,
-            self.air.tail_ms,
+            self.faults_end_ms,
+            self.network.latency_ms.1,
+            self.network.tail_ms,
         ];
-        let turns = self.clients.iter().flat_map(|client| &client.turns);
-        let of_turn = |turn: &Turn| [turn.think_ms, turn.wait_ms, turn.cancel_ms.unwrap_or_default()];
-        let acts = turns.clone().flat_map(|turn| &turn.acts).flat_map(|act| match *act {
-            Act::Work { ms } | Act::Stall { ms } => [ms, 0],
-            Act::Write { stall_ms, flight_ms } => [stall_ms, flight_ms],
-            Act::Extend { cancel_ms } => [cancel_ms.unwrap_or_default(), 0],
-        });
-        let blows = self.faults.iter().flat_map(|fault| {
-            let size_ms = match fault.blow {
-                Blow::Slow { extra_ms, tail_ms, .. } => extra_ms.max(tail_ms),
-                Blow::SlowStore { by_ms, .. } => by_ms,
-                Blow::NodeClock { by_ms, .. } | Blow::ClientClock { by_ms, .. } => by_ms.unsigned_abs(),
+        let sections = self.clients.iter().flat_map(|client| &client.sections);
+        let of_turn = |section: &Section| [section.think_ms, section.wait_ms, section.cancel_ms.unwrap_or_default()];
+        let operations =
+            sections.clone().flat_map(|section| &section.operations).flat_map(|operation| match *operation {
+                Operation::Work { ms } | Operation::Stall { ms } => [ms, 0],
+                Operation::Write { stall_ms, flight_ms } => [stall_ms, flight_ms],
+                Operation::Extend { cancel_ms } => [cancel_ms.unwrap_or_default(), 0],
+            });
+        let faults = self.faults.iter().flat_map(|fault| {
+            let size_ms = match fault.fault {
+                Fault::Slow { extra_ms, tail_ms, .. } => extra_ms.max(tail_ms),
+                Fault::SlowStore { by_ms, .. } => by_ms,
+                Fault::NodeClock { by_ms, .. } | Fault::ClientClock { by_ms, .. } => by_ms.unsigned_abs(),
                 _ => 0,
             };
-            [fault.blow.lasts_ms().unwrap_or_default(), size_ms]
+            [fault.fault.lasts_ms().unwrap_or_default(), size_ms]
         });
-        whole.into_iter().chain(turns.flat_map(of_turn)).chain(acts).chain(blows)
+        whole.into_iter().chain(sections.flat_map(of_turn)).chain(operations).chain(faults)
     }
 
-    /// How many acts there are in all: what shrinking makes smaller.
+    /// How many operations there are in all: what shrinking makes smaller.
     #[must_use]
     pub fn size(&self) -> usize {
-        let turns = || self.clients.iter().flat_map(|client| &client.turns);
-        self.faults.len() + self.clients.len() + turns().count() + turns().map(|turn| turn.acts.len()).sum::<usize>()
+        let sections = || self.clients.iter().flat_map(|client| &client.sections);
+        self.faults.len()
+            + self.clients.len()
+            + sections().count()
+            + sections().map(|section| section.operations.len()).sum::<usize>()
     }
 }

@@ -1,19 +1,23 @@
-//! [`Profile`]: how bad it gets.
+//! [`Profile`]: how much goes wrong.
 
-/// How bad it gets.
+/// How much goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Profile {
     /// A good network and good machines.
-    Calm,
+    #[value(alias = "calm")]
+    Healthy,
     /// Some messages are lost or late, and a few things go wrong.
-    Rough,
-    /// Everything that can go wrong goes wrong, at once.
-    Hell,
-    /// Nodes and network are good, and many clients want one lock: they give up, die or stand still while they wait.
-    Crowd,
+    #[value(alias = "rough")]
+    SomeFaults,
+    /// Many faults of every kind, which overlap.
+    #[value(alias = "hell")]
+    ManyFaults,
+    /// Nodes and network are good, and many clients want one lock: they give up, die or pause while they wait.
+    #[value(alias = "crowd")]
+    Contention,
 }
 
-/// How many there are of what; as the seed decides where nothing is said.
+/// How many nodes and clients a plan has. The seed decides a number that is `None`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Scale {
     /// Nodes.
@@ -23,12 +27,15 @@ pub struct Scale {
 }
 
 impl Profile {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Healthy, Self::SomeFaults, Self::ManyFaults, Self::Contention];
+
     /// The most faults in one run.
     pub(super) const fn faults_max(self) -> u32 {
         match self {
-            Self::Calm | Self::Crowd => 0,
-            Self::Rough => 4,
-            Self::Hell => 14,
+            Self::Healthy | Self::Contention => 0,
+            Self::SomeFaults => 4,
+            Self::ManyFaults => 14,
         }
     }
 
@@ -36,10 +43,10 @@ impl Profile {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Calm => "calm",
-            Self::Rough => "rough",
-            Self::Hell => "hell",
-            Self::Crowd => "crowd",
+            Self::Healthy => "healthy",
+            Self::SomeFaults => "some-faults",
+            Self::ManyFaults => "many-faults",
+            Self::Contention => "contention",
         }
     }
 }

@@ -1,34 +1,34 @@
 //! Clock step on a majority.
 //!
 //! The wall clocks of nodes 0 and 1 are set forward by a second: a majority of the locks expires at once, and client 1
-//! gets the lock while client 0 believes in its lease. No lock with a time to live can prevent that, and this one does not
-//! promise to.
+//! gets the lock while client 0 believes in its lease. No lock with a time to live can prevent that, and this one does
+//! not promise to.
 //!
 //! What it promises always is fencing: client 1's token is greater, and when client 0 writes, it is refused.
 
-use super::{Must, Scenario};
-use crate::plan::{Blow, Plan, Turn};
+use super::{Expectation, Scenario};
+use crate::plan::{Fault, Plan, Section};
 
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "clock-step-majority",
     source: include_str!("clock_step_majority.rs"),
     plan: || {
         Plan::of(3)
-            .client([Turn::after(0).stall(350).write()])
-            .client([Turn::after(120).wait(1_000).write().work(300)])
-            .fault(100, Blow::NodeClock { node: 0, by_ms: 1_000 })
-            .fault(100, Blow::NodeClock { node: 1, by_ms: 1_000 })
-            .calm_at(700)
+            .client([Section::after(0).stall(350).write()])
+            .client([Section::after(120).wait(1_000).write().work(300)])
+            .fault(100, Fault::NodeClock { node: 0, by_ms: 1_000 })
+            .fault(100, Fault::NodeClock { node: 1, by_ms: 1_000 })
+            .faults_end_at(700)
     },
-    musts: &[
-        Must { what: "two believe at one time, which is not promised against", holds: |run| run.overlapped() },
-        Must { what: "client 1's token is greater, and its write is let through", holds: later_and_written },
-        Must { what: "client 0's stale write is refused", holds: |run| run.judged(0, false) },
+    expectations: &[
+        Expectation { what: "two believe at one time, which is not promised against", holds: |run| run.overlapped() },
+        Expectation { what: "client 1's token is greater, and its write is let through", holds: later_and_written },
+        Expectation { what: "client 0's stale write is refused", holds: |run| run.judged(0, false) },
     ],
     short_cut: None,
 };
 
-fn later_and_written(run: &super::Played) -> bool {
+fn later_and_written(run: &super::ScenarioRun) -> bool {
     let tokens = run.lease(0).zip(run.lease(1)).map(|(first, second)| first.token < second.token);
     tokens == Some(true) && run.judged(1, true)
 }

@@ -1,32 +1,35 @@
 //! Double fault: renewer and detector die together.
 //!
-//! Client 0's process stands still, and with it everything that it does in the background: the task that renews the
-//! lease and the one that would tell of its loss. Nobody is left to ring a bell. When the process goes on, the first
+//! Client 0's process is paused, and with it everything that it does in the background: the task that renews the
+//! lease and the one that would report its loss. No task is left to report it. When the process goes on, the first
 //! look at the lease compares two times, and says that it is over; that needs no task, and no reply.
 
-use super::{Must, Scenario, ShortCut};
+use super::{Expectation, Scenario, ShortCut};
 use crate::Mutant;
 use crate::invariant::Promise;
-use crate::plan::{Blow, Plan, Turn};
+use crate::plan::{Fault, Plan, Section};
 
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "double-fault",
     source: include_str!("double_fault.rs"),
     plan: || {
         Plan::of(3)
-            .client([Turn::after(0).work(700).write()])
-            .client([Turn::after(10).wait(1_500).write().work(700)])
-            .fault(50, Blow::Pause { client: 0, for_ms: 1_000 })
-            .calm_at(1_600)
+            .client([Section::after(0).work(700).write()])
+            .client([Section::after(10).wait(1_500).write().work(700)])
+            .fault(50, Fault::Pause { client: 0, for_ms: 1_000 })
+            .faults_end_at(1_600)
     },
-    musts: &[
-        Must { what: "client 0 finds its lease lost", holds: |run| run.seen().lost == 1 },
-        Must { what: "client 0 does not write any more", holds: |run| !run.judged(0, true) && !run.judged(0, false) },
-        Must {
-            what: "client 1 gets the lock while client 0 stands still",
+    expectations: &[
+        Expectation { what: "client 0 finds its lease lost", holds: |run| run.seen().lost == 1 },
+        Expectation {
+            what: "client 0 does not write any more",
+            holds: |run| !run.judged(0, true) && !run.judged(0, false),
+        },
+        Expectation {
+            what: "client 1 gets the lock while client 0 is paused",
             holds: |run| run.acquired_within(1, 490, 1_050),
         },
-        Must { what: "client 1 gets it when client 0's lease has ended", holds: |run| run.follows(0, 1) },
+        Expectation { what: "client 1 gets it when client 0's lease has ended", holds: |run| run.follows(0, 1) },
     ],
     short_cut: Some(ShortCut {
         mutant: Mutant::LossByReplyOnly,

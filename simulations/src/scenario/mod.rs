@@ -1,6 +1,6 @@
 //! Stories, one a file: what can go wrong with a lock, what must be seen then, and what a tempting short cut does.
 //!
-//! A story is told by the doc comment of its file: the title, then paragraphs. `simulations scenario NAME` prints it.
+//! The doc comment of each file is its story: the title, then paragraphs. `simulations scenario NAME` prints it.
 
 mod amnesiac_node;
 mod clock_step_majority;
@@ -15,12 +15,12 @@ mod network_split;
 mod one_way_partition;
 mod overload;
 mod paused_holder;
-mod played;
 mod renewal_racing_release;
 mod renewal_starved;
 mod replaced_node;
 mod reply_read_late;
 mod retry_storm;
+mod scenario_run;
 mod split_votes;
 mod stale_release;
 mod uneven_counters;
@@ -29,7 +29,7 @@ use crate::Mutant;
 use crate::invariant::Promise;
 use crate::plan::Plan;
 
-pub use played::{Checked, Played, Telling};
+pub use scenario_run::{Checked, ScenarioReport, ScenarioRun};
 
 /// One story.
 #[derive(Debug)]
@@ -41,16 +41,16 @@ pub struct Scenario {
     /// Who wants what, and what goes wrong.
     plan: fn() -> Plan,
     /// What must be seen, beside that every promise holds.
-    musts: &'static [Must],
+    expectations: &'static [Expectation],
     /// What must be seen under the wrong protocol that the story is about, if it is about one.
     short_cut: Option<ShortCut>,
 }
 
 /// Something that must be seen, in a sentence.
 #[derive(Debug)]
-struct Must {
+struct Expectation {
     what: &'static str,
-    holds: fn(&Played) -> bool,
+    holds: fn(&ScenarioRun) -> bool,
 }
 
 /// A wrong protocol, and the promise that it breaks in this story.

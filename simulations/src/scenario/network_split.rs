@@ -1,35 +1,29 @@
 //! Network split.
 //!
-//! The network falls into two parts: client 0 with node 0, and client 1 with nodes 1 and 2. A majority is counted of the
-//! nodes that are configured, not of those that can be reached: so only client 1 can win.
+//! The network falls into two parts: client 0 with node 0, and client 1 with nodes 1 and 2. A majority is counted of
+//! the nodes that are configured, not of those that can be reached: so only client 1 can win.
 
-use super::{Must, Scenario, ShortCut};
+use super::{Expectation, Scenario, ShortCut};
 use crate::Mutant;
 use crate::invariant::Promise;
-use crate::plan::{Blow, Plan, Turn, Way};
+use crate::plan::{Fault, Plan, Section};
 
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "network-split",
     source: include_str!("network_split.rs"),
     plan: || {
-        let cut = |client, node| Blow::Cut {
-            client: Some(client),
-            node: Some(node),
-            way: Way::Both,
-            arrives_after: false,
-            for_ms: 700,
-        };
+        let cut = |client, node| Fault::partition(client, node, 700);
         Plan::of(3)
-            .client([Turn::after(25), Turn::after(60).wait(500).work(300)])
-            .client([Turn::after(250).wait(400).work(300)])
+            .client([Section::after(25), Section::after(60).wait(500).work(300)])
+            .client([Section::after(250).wait(400).work(300)])
             .fault(20, cut(0, 1))
             .fault(20, cut(0, 2))
             .fault(20, cut(1, 0))
-            .calm_at(900)
+            .faults_end_at(900)
     },
-    musts: &[
-        Must { what: "client 0 gets nothing in the smaller part", holds: |run| holders(run, " c0.") == 0 },
-        Must { what: "client 1 gets the lock in the greater part", holds: |run| holders(run, " c1.") >= 1 },
+    expectations: &[
+        Expectation { what: "client 0 gets nothing in the smaller part", holds: |run| holders(run, " c0.") == 0 },
+        Expectation { what: "client 1 gets the lock in the greater part", holds: |run| holders(run, " c1.") >= 1 },
     ],
     short_cut: Some(ShortCut {
         mutant: Mutant::ReachableQuorum,
@@ -38,8 +32,8 @@ pub(super) const SCENARIO: Scenario = Scenario {
     }),
 };
 
-/// How often somebody got the lock while the network was in two parts.
-fn holders(run: &super::Played, label: &str) -> usize {
+/// How often a client got the lock while the network was in two parts.
+fn holders(run: &super::ScenarioRun, label: &str) -> usize {
     let within = |at_us| (20_000..720_000).contains(&at_us);
     run.leases().iter().filter(|stay| stay.holder.contains(label) && within(stay.returned_us)).count()
 }

@@ -1,31 +1,39 @@
 //! One-way partition.
 //!
-//! Client 0 hears two nodes of three, but they do not hear it: its requests are lost, and nobody tells. It holds one
-//! lock of three and has two questions without an answer. No answer is not a yes, so it gets nothing; client 1, whom
-//! all nodes hear, does.
+//! Client 0 receives from two nodes of three, but its requests to them are lost, and no error shows it. It holds one
+//! lock of three and has two questions without an answer. No answer is not a yes, so it gets nothing; client 1, which
+//! reaches all nodes, does.
 
-use super::{Must, Scenario, ShortCut};
+use super::{Expectation, Scenario, ShortCut};
 use crate::Mutant;
 use crate::invariant::Promise;
-use crate::plan::{Blow, Plan, Turn, Way};
+use crate::plan::{Direction, Fault, Plan, Section};
 
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "one-way-partition",
     source: include_str!("one_way_partition.rs"),
     plan: || {
-        let cut =
-            |node| Blow::Cut { client: Some(0), node: Some(node), way: Way::There, arrives_after: false, for_ms: 700 };
+        let cut = |node| Fault::Partition {
+            client: Some(0),
+            node: Some(node),
+            direction: Direction::ToNode,
+            delivers_after: false,
+            for_ms: 700,
+        };
         Plan::of(3)
-            .client([Turn::after(0), Turn::after(40).wait(300).work(400)])
-            .client([Turn::after(60).wait(800).work(400)])
+            .client([Section::after(0), Section::after(40).wait(300).work(400)])
+            .client([Section::after(60).wait(800).work(400)])
             .fault(20, cut(1))
             .fault(20, cut(2))
-            .calm_at(900)
+            .faults_end_at(900)
     },
-    musts: &[
-        Must { what: "client 0 gets nothing while it is not heard", holds: cut_off },
-        Must { what: "client 1 gets the lock while client 0 is cut off", holds: |run| run.acquired_within(1, 60, 720) },
-        Must { what: "nobody else holds it meanwhile", holds: |run| !run.overlapped() },
+    expectations: &[
+        Expectation { what: "client 0 gets nothing while its requests are lost", holds: cut_off },
+        Expectation {
+            what: "client 1 gets the lock while client 0 is cut off",
+            holds: |run| run.acquired_within(1, 60, 720),
+        },
+        Expectation { what: "no other client holds it meanwhile", holds: |run| !run.overlapped() },
     ],
     short_cut: Some(ShortCut {
         mutant: Mutant::UnknownIsGranted,
@@ -34,7 +42,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     }),
 };
 
-fn cut_off(run: &super::Played) -> bool {
+fn cut_off(run: &super::ScenarioRun) -> bool {
     let label = " c0.";
     !run.leases().iter().any(|stay| stay.holder.contains(label) && (20_000..720_000).contains(&stay.returned_us))
 }

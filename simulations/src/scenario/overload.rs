@@ -1,19 +1,19 @@
 //! Overload: all nodes answer late for a while.
 //!
-//! For one second every message takes so long that no attempt hears of a quorum in time. Each client gives back what it may have
-//! taken, goes away for longer each time, and lets its next attempt last longer; so nodes that have too much to do are asked
-//! less and less, and what they still answer late is released. When the second is over no lock of nobody is in the way, and
-//! everybody is served soon.
+//! For one second every message is so slow that no attempt reaches a quorum in time. Each client releases what it may
+//! have taken, goes away for longer each time, and lets its next attempt last longer; so nodes that have too much to do
+//! are asked less and less, and what they still answer late is released. When the second is over no lock without an
+//! owner is in the way, and every client is served soon.
 
-use super::{Must, Played, Scenario};
-use crate::plan::{Blow, Plan, Terms, Turn};
+use super::{Expectation, Scenario, ScenarioRun};
+use crate::plan::{Fault, Plan, Section, Terms};
 
 const CLIENTS: u8 = 8;
 const FROM_MS: u32 = 100;
 const FOR_MS: u32 = 1_000;
 /// How late messages are: twice this is more than the longest round.
 const LATE_MS: u32 = 600;
-/// When everybody has had the lock at the latest: the pauses are about as long as the trouble was.
+/// When every client has had the lock at the latest: the pauses are about as long as the overload was.
 const SERVED_BY_MS: u64 = 3_500;
 /// Grants that one client asks of one node in that time: each attempt waits twice as long as the one before it.
 const ATTEMPTS_MAX: usize = 8;
@@ -22,39 +22,45 @@ pub(super) const SCENARIO: Scenario = Scenario {
     name: "overload",
     source: include_str!("overload.rs"),
     plan: || {
-        let slow = Blow::Slow { client: None, node: None, extra_ms: LATE_MS, tail_ms: 0, for_ms: FOR_MS };
+        let slow = Fault::Slow { client: None, node: None, extra_ms: LATE_MS, tail_ms: 0, for_ms: FOR_MS };
         let mut plan = (0..CLIENTS).fold(Plan::of(3), |plan, number| {
-            // Everybody is connected before it begins.
-            plan.client([Turn::after(10 * u32::from(number)), Turn::after(FROM_MS).wait(4_000).work(5)])
+            // All clients are connected before it begins.
+            plan.client([Section::after(10 * u32::from(number)), Section::after(FROM_MS).wait(4_000).work(5)])
         });
         plan.terms = Terms { ttl_ms: 5_000, max_ttl_ms: 5_000, node_timeout_ms: 100, response_timeout_ms: 2_000 };
-        plan.fault(FROM_MS, slow).calm_at(4_000)
+        plan.fault(FROM_MS, slow).faults_end_at(4_000)
     },
-    musts: &[
-        Must { what: "nobody acquires while all answers are late", holds: |run| leases_between(run, 200, 1_100) == 0 },
-        Must {
-            what: "everybody is served soon after",
+    expectations: &[
+        Expectation {
+            what: "no client acquires while all answers are late",
+            holds: |run| leases_between(run, 200, 1_100) == 0,
+        },
+        Expectation {
+            what: "every client is served soon after",
             holds: |run| (0..CLIENTS).all(|client| was_served(run, client)),
         },
-        Must {
+        Expectation {
             what: "each client asks a node fewer than eight times meanwhile",
             holds: |run| late_grants(run) < usize::from(CLIENTS) * 3 * ATTEMPTS_MAX,
         },
-        Must { what: "no lock of nobody is left", holds: |run| run.seen().late_grants > 0 && run.tokens_grow() },
+        Expectation {
+            what: "no lock without an owner is left",
+            holds: |run| run.seen().late_grants > 0 && run.tokens_grow(),
+        },
     ],
     short_cut: None,
 };
 
-fn leases_between(run: &Played, from_ms: u64, to_ms: u64) -> usize {
+fn leases_between(run: &ScenarioRun, from_ms: u64, to_ms: u64) -> usize {
     run.leases().iter().filter(|stay| (from_ms * 1_000..to_ms * 1_000).contains(&stay.returned_us)).count()
 }
 
-fn was_served(run: &Played, client: u8) -> bool {
+fn was_served(run: &ScenarioRun, client: u8) -> bool {
     let label = format!(" c{client}.");
     let within = u64::from(FROM_MS + FOR_MS) * 1_000..=SERVED_BY_MS * 1_000;
     run.leases().iter().any(|stay| stay.holder.contains(&label) && within.contains(&stay.returned_us))
 }
 
-fn late_grants(run: &Played) -> usize {
+fn late_grants(run: &ScenarioRun) -> usize {
     run.requests_between("Grant", u64::from(FROM_MS), u64::from(FROM_MS + FOR_MS))
 }

@@ -1,29 +1,30 @@
 //! Paused holder.
 //!
-//! Client 0 checks its lease, stands still for longer than the time to live (a garbage collection, a laptop that sleeps,
-//! a page that is swapped in), and then writes. Meanwhile the lock has expired, and client 1 has it and has written.
+//! Client 0 checks its lease, is paused for longer than the time to live, and then writes. A garbage collection may
+//! cause such a pause, or a laptop that sleeps, or a page that is swapped in. Meanwhile the lock has expired, and
+//! client 1 has it and has written.
 //!
 //! No check in the client can help: the pause comes between check and write. The fencing token does. The resource has
 //! seen a greater one and refuses the write. This is the figure in Martin Kleppmann's "How to do distributed locking".
 
-use super::{Must, Scenario, ShortCut};
+use super::{Expectation, Scenario, ShortCut};
 use crate::Mutant;
 use crate::invariant::Promise;
-use crate::plan::{Plan, Turn};
+use crate::plan::{Plan, Section};
 
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "paused-holder",
     source: include_str!("paused_holder.rs"),
     plan: || {
         Plan::of(3)
-            .client([Turn::after(0).stall(900).write()])
-            .client([Turn::after(10).wait(2_000).write().work(600)])
-            .calm_at(1_500)
+            .client([Section::after(0).stall(900).write()])
+            .client([Section::after(10).wait(2_000).write().work(600)])
+            .faults_end_at(1_500)
     },
-    musts: &[
-        Must { what: "client 1 gets the lock when client 0's lease has ended", holds: |run| run.follows(0, 1) },
-        Must { what: "client 1's write is let through", holds: |run| run.judged(1, true) },
-        Must { what: "client 0's stale write is refused", holds: |run| run.judged(0, false) },
+    expectations: &[
+        Expectation { what: "client 1 gets the lock when client 0's lease has ended", holds: |run| run.follows(0, 1) },
+        Expectation { what: "client 1's write is let through", holds: |run| run.judged(1, true) },
+        Expectation { what: "client 0's stale write is refused", holds: |run| run.judged(0, false) },
     ],
     short_cut: Some(ShortCut {
         mutant: Mutant::LossByReplyOnly,

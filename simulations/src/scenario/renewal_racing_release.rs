@@ -1,30 +1,30 @@
 //! Renewal racing release.
 //!
-//! Client 0 releases at many different times, some of them just when a renewal is due or on its way. A renewal that goes
-//! out behind the release would take hold of a lock that nobody wants any more, or keep a watch on somebody else's. No
+//! Client 0 releases at many different times, some of them just when a renewal is due or on its way. A renewal that
+//! goes out behind the release would extend a lock that its holder has released, or that of another holder. No
 //! extension is sent after a release, and client 1 gets the lock every time.
 
-use super::{Must, Scenario, ShortCut};
+use super::{Expectation, Scenario, ShortCut};
 use crate::Mutant;
 use crate::invariant::Promise;
-use crate::plan::{Plan, Turn};
+use crate::plan::{Plan, Section};
 
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "renewal-racing-release",
     source: include_str!("renewal_racing_release.rs"),
     plan: || {
         // Renewals are due at thirds of the validity.
-        let turns: Vec<Turn> = (160..170).map(|ms| Turn::after(20).wait(3_000).work(ms)).collect();
-        let others: Vec<Turn> = (0..10).map(|_| Turn::after(20).wait(3_000).work(5)).collect();
-        Plan::of(3).client(turns).client(others).calm_at(3_500)
+        let sections: Vec<Section> = (160..170).map(|ms| Section::after(20).wait(3_000).work(ms)).collect();
+        let others: Vec<Section> = (0..10).map(|_| Section::after(20).wait(3_000).work(5)).collect();
+        Plan::of(3).client(sections).client(others).faults_end_at(3_500)
     },
-    musts: &[
-        Must {
-            what: "both clients get all their turns",
+    expectations: &[
+        Expectation {
+            what: "both clients get all their sections",
             holds: |run| run.seen().failed == 0 && run.leases().len() >= 20,
         },
-        Must { what: "some leases were renewed", holds: |run| run.requests("Extend") >= 3 },
-        Must { what: "no lease is lost", holds: |run| run.seen().lost == 0 },
+        Expectation { what: "some leases were renewed", holds: |run| run.requests("Extend") >= 3 },
+        Expectation { what: "no lease is lost", holds: |run| run.seen().lost == 0 },
     ],
     short_cut: Some(ShortCut {
         mutant: Mutant::ExtendAfterRelease,

@@ -1,28 +1,28 @@
 //! Renewal starved.
 //!
 //! Client 0 holds the lock and works for long, but the network swallows everything that it sends. No renewal comes
-//! through, no connection breaks, nobody says no. Silence is not a yes: the lease is lost at its end, and client 0
+//! through, no connection breaks, no node refuses. Silence is not a yes: the lease is lost at its end, and client 0
 //! stops before client 1 can begin.
 
-use super::{Must, Scenario, ShortCut};
+use super::{Expectation, Scenario, ShortCut};
 use crate::Mutant;
 use crate::invariant::Promise;
-use crate::plan::{Blow, Plan, Turn, Way};
+use crate::plan::{Fault, Plan, Section};
 
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "renewal-starved",
     source: include_str!("renewal_starved.rs"),
     plan: || {
-        let cut = Blow::Cut { client: Some(0), node: None, way: Way::Both, arrives_after: false, for_ms: 1_400 };
+        let cut = Fault::isolation(0, 1_400);
         Plan::of(3)
-            .client([Turn::after(0).work(1_300)])
-            .client([Turn::after(50).wait(1_500).work(600)])
+            .client([Section::after(0).work(1_300)])
+            .client([Section::after(50).wait(1_500).work(600)])
             .fault(20, cut)
-            .calm_at(1_500)
+            .faults_end_at(1_500)
     },
-    musts: &[
-        Must { what: "client 0 loses its lease", holds: |run| run.seen().lost == 1 },
-        Must { what: "client 1 gets the lock when client 0's lease has ended", holds: |run| run.follows(0, 1) },
+    expectations: &[
+        Expectation { what: "client 0 loses its lease", holds: |run| run.seen().lost == 1 },
+        Expectation { what: "client 1 gets the lock when client 0's lease has ended", holds: |run| run.follows(0, 1) },
     ],
     short_cut: Some(ShortCut {
         mutant: Mutant::LossByReplyOnly,

@@ -1,30 +1,30 @@
 //! Reply read long after it arrived.
 //!
-//! The nodes grant client 0 the lock within milliseconds, but its process stands still and reads the replies 200 ms
-//! later. By then a good part of the lease is over. What counts is when the first byte was sent, not when the last reply was
+//! The nodes grant client 0 the lock within milliseconds, but its process is paused and reads the replies 200 ms later.
+//! By then a good part of the lease is over. What counts is when the first byte was sent, not when the last reply was
 //! read: so client 0 stops in time, and client 1 gets the lock when it has.
 
-use super::{Must, Scenario, ShortCut};
+use super::{Expectation, Scenario, ShortCut};
 use crate::Mutant;
 use crate::invariant::Promise;
-use crate::plan::{Blow, Plan, Turn};
+use crate::plan::{Fault, Plan, Section};
 
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "reply-read-late",
     source: include_str!("reply_read_late.rs"),
     plan: || {
         let mut plan = Plan::of(3)
-            .client([Turn::after(20).stall(500)])
-            .client([Turn::after(200).wait(1_000).work(100)])
-            .fault(23, Blow::Pause { client: 0, for_ms: 200 })
-            .calm_at(1_200);
+            .client([Section::after(20).stall(500)])
+            .client([Section::after(200).wait(1_000).work(100)])
+            .fault(23, Fault::Pause { client: 0, for_ms: 200 })
+            .faults_end_at(1_200);
         plan.terms.node_timeout_ms = 450;
         plan
     },
-    musts: &[
-        Must { what: "client 0 gets its lease when it goes on", holds: |run| run.acquired_within(0, 223, 235) },
-        Must { what: "client 0 stops 500 ms after it asked", holds: stops_in_time },
-        Must { what: "client 1 gets the lock when client 0's lease has ended", holds: |run| run.follows(0, 1) },
+    expectations: &[
+        Expectation { what: "client 0 gets its lease when it goes on", holds: |run| run.acquired_within(0, 223, 235) },
+        Expectation { what: "client 0 stops 500 ms after it asked", holds: stops_in_time },
+        Expectation { what: "client 1 gets the lock when client 0's lease has ended", holds: |run| run.follows(0, 1) },
     ],
     short_cut: Some(ShortCut {
         mutant: Mutant::ValidFromReplies,
@@ -33,6 +33,6 @@ pub(super) const SCENARIO: Scenario = Scenario {
     }),
 };
 
-fn stops_in_time(run: &super::Played) -> bool {
+fn stops_in_time(run: &super::ScenarioRun) -> bool {
     run.lease(0).is_some_and(|lease| lease.valid_until_us < lease.began_us + 500_000)
 }

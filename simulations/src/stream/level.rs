@@ -1,4 +1,4 @@
-//! [`StreamLevel`]: the farm's cluster as virtual servers on a network of bytes.
+//! [`StreamLevel`]: the harness's cluster as virtual servers on a network of bytes.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, Weak};
@@ -10,25 +10,25 @@ use redfence::protocol::{Reply, Request, Subject, Verb, VerbKind};
 use redfence::{Entropy, HolderId, LockerId, NodeId, Resource, Waiter};
 use redis::{ProtocolVersion, RedisConnectionInfo};
 
-use super::machine::Machine;
+use super::byte_network::ByteNetwork;
+use super::host::Host;
 use super::mutant::alter;
 use super::server::Server;
-use super::socket::Road;
-use super::wire::Wire;
-use crate::farm::{Cluster, MachineClock, Process, TasksOf, World, lock};
+use super::socket::ProcessDialer;
+use crate::harness::{Cluster, MachineClock, Process, ProcessSpawner, World, lock};
 use crate::history::Assumed;
 use crate::invariant::{Leftover, quiet, reserved_for_the_gone, reserved_for_too_long};
 use crate::mutant::Mutant;
-use crate::plan::{Blow, Memory, Plan, Terms};
+use crate::plan::{Fault, Memory, Plan, Terms};
 
 /// Servers, and the network to them.
 pub struct StreamLevel {
     me: Weak<Self>,
     world: Arc<World>,
     terms: Terms,
-    calm_at_ms: u64,
-    wire: Arc<Wire>,
-    machines: Mutex<Vec<Machine>>,
+    faults_end_ms: u64,
+    network: Arc<ByteNetwork>,
+    hosts: Mutex<Vec<Host>>,
     resources: Vec<Resource>,
     holders: Mutex<Holders>,
 }
@@ -48,13 +48,13 @@ impl StreamLevel {
     /// The servers of a plan.
     #[must_use]
     pub fn new(world: &Arc<World>, plan: &Plan, resources: &[Resource], mutant: Option<Mutant>) -> Arc<Self> {
-        let machines = (0..).zip(&plan.nodes).map(|(number, machine)| {
+        let hosts = (0..).zip(&plan.nodes).map(|(number, machine)| {
             let clock = MachineClock::new(world, *machine, false);
             let ahead = plan.ahead.get(usize::from(number)).copied().unwrap_or_default();
-            Machine::new(world, number, clock, (plan.founding, ahead, plan.terms), resources)
+            Host::new(world, number, clock, (plan.bootstrap, ahead, plan.terms), resources)
         });
-        let machines: Vec<Machine> = machines.collect();
-        let servers: Vec<Server> = machines.iter().map(|machine| machine.server.clone()).collect();
+        let hosts: Vec<Host> = hosts.collect();
+        let servers: Vec<Server> = hosts.iter().map(|host| host.server.clone()).collect();
         for (server, mutant) in servers.iter().filter_map(|server| Some((server, mutant?))) {
             alter(server, mutant);
         }
@@ -70,9 +70,9 @@ impl StreamLevel {
                 me: me.clone(),
                 world: Arc::clone(world),
                 terms: plan.terms,
-                calm_at_ms: u64::from(plan.calm_at_ms),
-                wire: Wire::new(world, servers, (plan.air, u64::from(plan.calm_at_ms)), after_work),
-                machines: Mutex::new(machines),
+                faults_end_ms: u64::from(plan.faults_end_ms),
+                network: ByteNetwork::new(world, servers, (plan.network, u64::from(plan.faults_end_ms)), after_work),
+                hosts: Mutex::new(hosts),
                 resources: resources.to_vec(),
                 holders: Mutex::default(),
             }
@@ -81,12 +81,12 @@ impl StreamLevel {
 
     /// A server has worked something off. Returns which resources it has given to whom.
     fn look(&self, node: u8) -> Vec<(u8, String)> {
-        let looked = self.with_machine(node, |machine| (machine.look(), machine.evicts_after_ms));
+        let looked = self.with_host(node, |host| (host.look(), host.evicts_after_ms));
         let (granted, evicts_after_ms) = looked.unwrap_or_default();
         for ((resource, _), after_ms) in granted.iter().filter_map(|lock| Some((lock, evicts_after_ms?))) {
             let resource = *resource;
             self.when(after_ms, move |me| {
-                me.with_machine(node, |machine| machine.evict(resource));
+                me.with_host(node, |host| host.evict(resource));
             });
         }
         let mut holders = lock(&self.holders);
@@ -107,14 +107,13 @@ impl StreamLevel {
         for (number, value) in granted {
             let Some(entry) = value.strip_prefix(Waiter::RESERVED) else { continue };
             let Some(resource) = self.resources.get(usize::from(*number)) else { continue };
-            let (is_there, lasts) = self
-                .with_machine(node, |machine| machine.reservation(resource, *number, entry))
-                .unwrap_or((true, false));
+            let (is_there, lasts) =
+                self.with_host(node, |host| host.reservation(resource, *number, entry)).unwrap_or((true, false));
             if !is_there {
-                self.world.broken(reserved_for_the_gone(node, resource, self.world.now_us()));
+                self.world.report(reserved_for_the_gone(node, resource, self.world.now_us()));
             }
             if lasts {
-                self.world.broken(reserved_for_too_long(node, resource, self.world.now_us()));
+                self.world.report(reserved_for_too_long(node, resource, self.world.now_us()));
             }
         }
     }
@@ -127,70 +126,70 @@ impl StreamLevel {
             Verb::Grant { .. } => drop(holders.began.entry(holder).or_insert_with(|| self.world.now_ms())),
             Verb::Release { .. } => drop(holders.released.insert(holder)),
             Verb::Extend { .. } if holders.released.contains(&holder) => {
-                self.world.broken(quiet(&request.subject.holder.to_string(), self.world.now_us()));
+                self.world.report(quiet(&request.subject.holder.to_string(), self.world.now_us()));
             }
             Verb::Seal { .. } => self.world.count(|seen| seen.seals += 1),
             Verb::Settle(settlement) => self.world.count(|seen| seen.rests += u64::from(!settlement.rest.is_zero())),
-            Verb::Wake { .. } => self.world.count(|seen| seen.wakes += 1),
+            Verb::Wake { .. } => self.world.count(|seen| seen.activations += 1),
             _ => {}
         }
     }
 
     fn crash(&self, node: u8, down_ms: u32, memory: Memory) {
-        let crashed = self.with_machine(node, |machine| machine.up.then(|| machine.crash(memory))).flatten();
+        let crashed = self.with_host(node, |host| host.up.then(|| host.crash(memory))).flatten();
         if crashed.is_some() {
-            self.wire.server_crashed(node);
+            self.network.server_crashed(node);
             self.when(down_ms, move |me| {
-                me.with_machine(node, |machine| machine.start_again(memory));
+                me.with_host(node, |host| host.start_again(memory));
                 me.watch_memory();
             });
         }
     }
 
     fn hang(&self, node: u8, for_ms: u32) {
-        self.with_machine(node, |machine| {
-            machine.hung += 1;
-            machine.server.hang();
+        self.with_host(node, |host| {
+            host.hung += 1;
+            host.server.hang();
         });
         self.when(for_ms, move |me| {
-            let outputs = me.with_machine(node, |machine| {
-                machine.hung -= 1;
-                if machine.hung == 0 { machine.server.go_on() } else { Vec::new() }
+            let outputs = me.with_host(node, |host| {
+                host.hung -= 1;
+                if host.hung == 0 { host.server.go_on() } else { Vec::new() }
             });
-            me.wire.carry(node, outputs.unwrap_or_default());
+            me.network.carry(node, outputs.unwrap_or_default());
             // Lockers that it woke may be gone already.
             drop(me.look(node));
         });
     }
 
-    /// Does something when a blow has lasted for a while, at the calm at the latest.
+    /// Does something when a fault has lasted for a while, at the end of all faults at the latest.
     fn when(&self, for_ms: u32, event: impl FnOnce(&Self) + Send + 'static) {
         let Some(me) = self.me.upgrade() else { return };
-        let ends_ms = (self.world.now_ms() + u64::from(for_ms)).min(self.calm_at_ms);
+        let ends_ms = (self.world.now_ms() + u64::from(for_ms)).min(self.faults_end_ms);
         self.world.at(ends_ms, 0, move || event(&me));
     }
 
-    /// Nobody can tell a new installation from nodes of which each was flushed while it was up for long.
+    /// A new installation looks the same as nodes that were up for long and were all flushed.
     fn watch_memory(&self) {
-        let machines = lock(&self.machines);
-        let nobody_remembers = machines.iter().all(|machine| !machine.standing().0);
-        if nobody_remembers && machines.iter().any(|machine| machine.flushed) {
+        let hosts = lock(&self.hosts);
+        let all_forgot = hosts.iter().all(|host| !host.standing().0);
+        if all_forgot && hosts.iter().any(|host| host.flushed) {
             self.world.void(Assumed::X, "no node remembers anything, and some were flushed and not restarted");
         }
     }
 
-    fn with_machine<T>(&self, node: u8, act: impl FnOnce(&mut Machine) -> T) -> Option<T> {
-        lock(&self.machines).get_mut(usize::from(node)).map(act)
+    fn with_host<T>(&self, node: u8, act: impl FnOnce(&mut Host) -> T) -> Option<T> {
+        lock(&self.hosts).get_mut(usize::from(node)).map(act)
     }
 
     fn open_one(self: &Arc<Self>, process: &Arc<Process>, node: u8) -> Option<Arc<dyn Node>> {
-        let road = Road { wire: Arc::clone(&self.wire), process: Arc::clone(process), node };
+        let dialer = ProcessDialer { network: Arc::clone(&self.network), process: Arc::clone(process), node };
         let timeout = Duration::from_millis(u64::from(self.terms.response_timeout_ms));
         let options = RedisNodeOptions {
             dial_timeout: timeout,
             response_timeout: timeout,
-            entropy: Arc::new(Entropy::from_seed(self.world.throw(crate::Dice::bits))),
-            spawner: Arc::new(TasksOf(Arc::clone(process))),
+            entropy: Arc::new(Entropy::from_seed(self.world.random(crate::SeededRng::bits))),
+            spawner: Arc::new(ProcessSpawner(Arc::clone(process))),
             ..RedisNodeOptions::default()
         };
         // Both versions of the protocol come to their turn.
@@ -198,7 +197,7 @@ impl StreamLevel {
             if (process.client + node).is_multiple_of(2) { ProtocolVersion::RESP3 } else { ProtocolVersion::RESP2 };
         let login = RedisConnectionInfo::default().set_protocol(version);
         let number = node;
-        let node = RedisNode::over(Arc::new(road), format!("n{number}"), login, options).ok()?;
+        let node = RedisNode::over(Arc::new(dialer), format!("n{number}"), login, options).ok()?;
         Some(Arc::new(Watched { level: Arc::clone(self), number, node, listeners: Mutex::default() }))
     }
 }
@@ -206,62 +205,62 @@ impl StreamLevel {
 impl Cluster for StreamLevel {
     fn open(&self, process: &Arc<Process>) -> Vec<Arc<dyn Node>> {
         let Some(me) = self.me.upgrade() else { return Vec::new() };
-        let nodes = u8::try_from(lock(&self.machines).len()).unwrap_or(u8::MAX);
+        let nodes = u8::try_from(lock(&self.hosts).len()).unwrap_or(u8::MAX);
         (0..nodes).filter_map(|node| me.open_one(process, node)).collect()
     }
 
     fn died(&self, process: &Arc<Process>) {
-        self.wire.died(process);
+        self.network.died(process);
     }
 
     fn reaches(&self, client: u8, node: u8) -> bool {
-        self.with_machine(node, |machine| machine.up).unwrap_or(false) && self.wire.reaches(client, node)
+        self.with_host(node, |host| host.up).unwrap_or(false) && self.network.reaches(client, node)
     }
 
-    fn strike(&self, blow: &Blow) {
-        match *blow {
-            Blow::Lossy { for_ms, .. } | Blow::Slow { for_ms, .. } | Blow::Cut { for_ms, .. } => {
-                let number = self.wire.with_weather(|weather| weather.begin(*blow));
-                self.when(for_ms, move |me| me.wire.with_weather(|weather| weather.end(number)));
+    fn strike(&self, fault: &Fault) {
+        match *fault {
+            Fault::Lossy { for_ms, .. } | Fault::Slow { for_ms, .. } | Fault::Partition { for_ms, .. } => {
+                let number = self.network.with_conditions(|conditions| conditions.begin(*fault));
+                self.when(for_ms, move |me| me.network.with_conditions(|conditions| conditions.end(number)));
             }
-            Blow::Hang { node, for_ms } => self.hang(node, for_ms),
-            Blow::Crash { node, down_ms, memory } => self.crash(node, down_ms, memory),
-            Blow::Snapshot { node } => drop(self.with_machine(node, Machine::keep_snapshot)),
-            Blow::Flush { node } => drop(self.with_machine(node, Machine::flush)),
-            Blow::DropCounter { node, resource } => {
-                self.with_machine(node, |machine| machine.drop_counter(resource));
+            Fault::Hang { node, for_ms } => self.hang(node, for_ms),
+            Fault::Crash { node, down_ms, memory } => self.crash(node, down_ms, memory),
+            Fault::Snapshot { node } => drop(self.with_host(node, Host::keep_snapshot)),
+            Fault::Flush { node } => drop(self.with_host(node, Host::flush)),
+            Fault::DropCounter { node, resource } => {
+                self.with_host(node, |host| host.drop_counter(resource));
             }
-            Blow::Evict { node, resource } => drop(self.with_machine(node, |machine| machine.evict(resource))),
-            Blow::Evicting { node, after_ms, for_ms } => {
-                self.with_machine(node, |machine| machine.evicts_after_ms = Some(after_ms));
+            Fault::Evict { node, resource } => drop(self.with_host(node, |host| host.evict(resource))),
+            Fault::Evicting { node, after_ms, for_ms } => {
+                self.with_host(node, |host| host.evicts_after_ms = Some(after_ms));
                 self.when(for_ms, move |me| {
-                    me.with_machine(node, |machine| machine.evicts_after_ms = None);
+                    me.with_host(node, |host| host.evicts_after_ms = None);
                 });
             }
-            Blow::NodeClock { node, by_ms } => drop(self.with_machine(node, |machine| machine.step_clock(by_ms))),
-            Blow::Pause { .. } | Blow::Reboot { .. } | Blow::ClientClock { .. } | Blow::SlowStore { .. } => {}
+            Fault::NodeClock { node, by_ms } => drop(self.with_host(node, |host| host.step_clock(by_ms))),
+            Fault::Pause { .. } | Fault::Reboot { .. } | Fault::ClientClock { .. } | Fault::SlowStore { .. } => {}
         }
         self.watch_memory();
     }
 
-    fn heal(&self) {
-        self.wire.with_weather(crate::farm::Weather::calm_down);
+    fn end_faults(&self) {
+        self.network.with_conditions(crate::harness::NetworkConditions::end_faults);
     }
 
     fn locks(&self) -> Vec<Leftover> {
-        let (machines, holders) = (lock(&self.machines), lock(&self.holders));
+        let (hosts, holders) = (lock(&self.hosts), lock(&self.holders));
         let mut found = Vec::new();
-        for (node, machine) in (0..).zip(machines.iter()) {
-            for holder in machine.holders() {
+        for (node, host) in (0..).zip(hosts.iter()) {
+            for holder in host.holders() {
                 let belated = id_of(&holder).is_some_and(|id| holders.belated.contains(&id));
-                found.push(Leftover { node, holder, excused: machine.lingers || belated });
+                found.push(Leftover { node, holder, excused: host.lingers || belated });
             }
         }
         found
     }
 
     fn close(&self) {
-        self.wire.close_all();
+        self.network.close_all();
     }
 
     fn began_ms(&self, holder: HolderId) -> Option<u64> {
@@ -295,9 +294,9 @@ impl Inbox for Leaving {
         let at = self.level.resources.iter().position(|one| one == resource);
         let its = |value: &String| Waiter::reserved(value).is_some_and(|(waiter, _)| waiter == self.subject.waiter);
         if let (Reply::Left, Some(at)) = (&reply, at)
-            && self.level.with_machine(self.node, |machine| machine.holder_of(at)).flatten().is_some_and(|it| its(&it))
+            && self.level.with_host(self.node, |host| host.holder_of(at)).flatten().is_some_and(|it| its(&it))
         {
-            self.level.world.broken(reserved_for_the_gone(self.node, resource, self.level.world.now_us()));
+            self.level.world.report(reserved_for_the_gone(self.node, resource, self.level.world.now_us()));
         }
         if let Some(answer) = lock(&self.answer).take() {
             answer.reply(reply);
@@ -314,7 +313,7 @@ struct Counting {
 impl WakeListener for Counting {
     fn woken(&self, node: NodeId, resource: &Resource, after: Duration) {
         if let Some(listener) = self.listener.upgrade() {
-            self.world.count(|seen| seen.notices += 1);
+            self.world.count(|seen| seen.wakes += 1);
             listener.woken(node, resource, after);
         }
     }

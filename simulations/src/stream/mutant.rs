@@ -31,8 +31,8 @@ const CHANGES: [(Mutant, &str, &str, &str); 13] = [
     (Mutant::WakeIsLost, BATCH, PUBLISH, "local received = 1"),
     (Mutant::DeadHeadIsNext, BATCH, "received == true or type(received) == 'number' and received > 0", "grace"),
     (Mutant::ReservationWithoutEnd, BATCH, "'next:' .. first, 'PX', grace)", "'next:' .. first)"),
-    (Mutant::LeaveWakesNobody, BATCH, "not occupant or occupant == 'next:' .. left, 1", "false, 1"),
-    // Nobody finds out that it forgot, for it is awake at once with counters that start low.
+    (Mutant::LeaveIgnored, BATCH, "not occupant or occupant == 'next:' .. left, 1", "false, 1"),
+    // No locker finds out that it forgot, because it is awake at once with counters that start low.
     (Mutant::EmptyCounterVotes, JOIN, REST.0, REST.1),
     (Mutant::EmptyCounterVotes, JOIN, START.0, START.1),
     (Mutant::NoRest, JOIN, REST.0, REST.1),

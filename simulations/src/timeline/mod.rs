@@ -1,4 +1,5 @@
-//! [`Timeline`]: a run as a picture: who held what when, what was wrong when, what was refused. As data; others draw it.
+//! [`Timeline`]: a run as a picture: who held what when, what was wrong when, what was refused. As data; others draw
+//! it.
 
 mod text;
 mod words;
@@ -8,10 +9,10 @@ use std::collections::BTreeMap;
 use redfence::Waiter;
 use serde::Serialize;
 
-use crate::farm::{Glimpse, Outcome};
+use crate::harness::{Outcome, TimelineEvent};
 use crate::history::{Micros, Record};
 use crate::invariant::Violation;
-use crate::plan::{Blow, Plan};
+use crate::plan::{Fault, Plan};
 
 /// A run as a picture.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -19,7 +20,7 @@ pub struct Timeline {
     /// When it ended.
     pub ends_us: Micros,
     /// When all faults had ended.
-    pub calm_us: Micros,
+    pub faults_end_us: Micros,
     /// Clients, nodes and resources, from top to bottom.
     pub lanes: Vec<Lane>,
     /// What lasted for a while.
@@ -40,7 +41,7 @@ pub enum Lane {
     Client(u8),
     /// A node.
     Node(u8),
-    /// A guarded resource.
+    /// A protected resource.
     Resource(u8),
 }
 
@@ -75,8 +76,8 @@ pub enum SpanKind {
         /// What, in a sentence.
         long: String,
     },
-    /// A client's process stood still, with all its tasks.
-    Stands,
+    /// A client's process was paused, with all its tasks.
+    Paused,
     /// A node had a lock.
     Lock {
         /// Of which resource.
@@ -87,7 +88,7 @@ pub enum SpanKind {
         reserved: bool,
     },
     /// A node gave no votes, for it may have forgotten something.
-    Rests,
+    Rest,
 }
 
 /// Something that happened at an instant.
@@ -152,7 +153,7 @@ impl Timeline {
         let lanes = clients.chain(nodes).chain((0..plan.resources).map(Lane::Resource)).collect();
         let mut timeline = Self {
             ends_us: outcome.ended_us,
-            calm_us: u64::from(plan.calm_at_ms) * 1_000,
+            faults_end_us: u64::from(plan.faults_end_ms) * 1_000,
             lanes,
             spans: Vec::new(),
             marks: Vec::new(),
@@ -162,7 +163,7 @@ impl Timeline {
         timeline.add_faults(plan);
         timeline.add_leases(outcome);
         timeline.add_marks(outcome);
-        timeline.add_glimpses(outcome);
+        timeline.add_events(outcome);
         timeline.spans.sort_by_key(|span| (span.from_us, span.lane));
         timeline.marks.sort_by_key(|mark| (mark.at_us, mark.lane));
         timeline
@@ -171,11 +172,11 @@ impl Timeline {
     fn add_faults(&mut self, plan: &Plan) {
         for fault in &plan.faults {
             let from_us = u64::from(fault.at_ms) * 1_000;
-            let (name, long) = (words::short(&fault.blow), words::long(&fault.blow));
-            for lane in self.struck(&fault.blow) {
-                match fault.blow.lasts_ms() {
+            let (name, long) = (words::short(&fault.fault), words::long(&fault.fault));
+            for lane in self.struck(&fault.fault) {
+                match fault.fault.lasts_ms() {
                     Some(for_ms) => {
-                        let to_us = (from_us + u64::from(for_ms) * 1_000).min(self.calm_us.max(from_us));
+                        let to_us = (from_us + u64::from(for_ms) * 1_000).min(self.faults_end_us.max(from_us));
                         self.spans.push(Span {
                             lane,
                             from_us,
@@ -193,28 +194,28 @@ impl Timeline {
     }
 
     /// Where a fault is drawn: at its node if it has one, else at its client; what concerns all, at all nodes.
-    fn struck(&self, blow: &Blow) -> Vec<Lane> {
+    fn struck(&self, fault: &Fault) -> Vec<Lane> {
         let all = |is: fn(&Lane) -> bool| self.lanes.iter().copied().filter(is).collect();
-        match *blow {
-            Blow::Lossy { client, node, .. } | Blow::Slow { client, node, .. } | Blow::Cut { client, node, .. } => {
-                match (client, node) {
-                    (_, Some(node)) => vec![Lane::Node(node)],
-                    (Some(client), None) => vec![Lane::Client(client)],
-                    (None, None) => all(|lane| matches!(lane, Lane::Node(_))),
-                }
-            }
-            Blow::Hang { node, .. }
-            | Blow::Crash { node, .. }
-            | Blow::Snapshot { node }
-            | Blow::Flush { node }
-            | Blow::DropCounter { node, .. }
-            | Blow::Evict { node, .. }
-            | Blow::Evicting { node, .. }
-            | Blow::NodeClock { node, .. } => vec![Lane::Node(node)],
-            Blow::Pause { client, .. } | Blow::Reboot { client, .. } | Blow::ClientClock { client, .. } => {
+        match *fault {
+            Fault::Lossy { client, node, .. }
+            | Fault::Slow { client, node, .. }
+            | Fault::Partition { client, node, .. } => match (client, node) {
+                (_, Some(node)) => vec![Lane::Node(node)],
+                (Some(client), None) => vec![Lane::Client(client)],
+                (None, None) => all(|lane| matches!(lane, Lane::Node(_))),
+            },
+            Fault::Hang { node, .. }
+            | Fault::Crash { node, .. }
+            | Fault::Snapshot { node }
+            | Fault::Flush { node }
+            | Fault::DropCounter { node, .. }
+            | Fault::Evict { node, .. }
+            | Fault::Evicting { node, .. }
+            | Fault::NodeClock { node, .. } => vec![Lane::Node(node)],
+            Fault::Pause { client, .. } | Fault::Reboot { client, .. } | Fault::ClientClock { client, .. } => {
                 vec![Lane::Client(client)]
             }
-            Blow::SlowStore { .. } => all(|lane| matches!(lane, Lane::Resource(_))),
+            Fault::SlowStore { .. } => all(|lane| matches!(lane, Lane::Resource(_))),
         }
     }
 
@@ -251,31 +252,31 @@ impl Timeline {
         }
     }
 
-    fn add_glimpses(&mut self, outcome: &Outcome) {
+    fn add_events(&mut self, outcome: &Outcome) {
         // What a node has just now: each lock, and its rest under a resource that does not exist.
         let mut open: BTreeMap<(u8, Option<u8>), Span> = BTreeMap::new();
-        for glimpse in &outcome.glimpses {
-            match glimpse {
-                Glimpse::Stands { client, from_us, to_us } => {
+        for timeline_event in &outcome.timeline_events {
+            match timeline_event {
+                TimelineEvent::Paused { client, from_us, to_us } => {
                     let (lane, to_us) = (Lane::Client(*client), (*to_us).min(self.ends_us));
                     let is_fault = self.spans.iter().any(|span| {
                         (span.lane, span.from_us) == (lane, *from_us)
-                            && matches!(span.what, SpanKind::Fault { name: "stands still", .. })
+                            && matches!(span.what, SpanKind::Fault { name: "is paused", .. })
                     });
                     if !is_fault {
-                        self.spans.push(Span { lane, from_us: *from_us, to_us, what: SpanKind::Stands });
+                        self.spans.push(Span { lane, from_us: *from_us, to_us, what: SpanKind::Paused });
                     }
                 }
-                Glimpse::Sent { client, resource, token, at_us, arrives_us } => {
+                TimelineEvent::Sent { client, resource, token, at_us, arrives_us } => {
                     let (to, arrives_us) = (Lane::Resource(*resource), *arrives_us);
                     let what = MarkKind::Sent { token: token.get(), to, arrives_us };
                     self.marks.push(Mark { lane: Lane::Client(*client), at_us: *at_us, what });
                 }
-                Glimpse::Failed { client, at_us, why } => {
+                TimelineEvent::Failed { client, at_us, why } => {
                     let what = MarkKind::Failed { why: why.clone() };
                     self.marks.push(Mark { lane: Lane::Client(*client), at_us: *at_us, what });
                 }
-                Glimpse::Lock { node, resource, holder, at_us, expires_us } => {
+                TimelineEvent::Lock { node, resource, holder, at_us, expires_us } => {
                     let key = (*node, Some(*resource));
                     let what = holder.as_deref().map(|holder| SpanKind::Lock {
                         resource: format!("r{resource}"),
@@ -290,9 +291,9 @@ impl Timeline {
                     });
                     self.turn_over(&mut open, key, *at_us, next);
                 }
-                Glimpse::Rests { node, rests, at_us } => {
+                TimelineEvent::Rests { node, rests, at_us } => {
                     let to_us = self.ends_us;
-                    let next = Span { lane: Lane::Node(*node), from_us: *at_us, to_us, what: SpanKind::Rests };
+                    let next = Span { lane: Lane::Node(*node), from_us: *at_us, to_us, what: SpanKind::Rest };
                     self.turn_over(&mut open, (*node, None), *at_us, rests.then_some(next));
                 }
             }

@@ -13,12 +13,12 @@ impl fmt::Display for Timeline {
             let story = match what {
                 SpanKind::Lease { resource, token } => format!("holds {resource} with token {token} {until}"),
                 SpanKind::Fault { long, .. } => format!("{long}, {until}"),
-                SpanKind::Stands => format!("stands still {until}"),
+                SpanKind::Paused => format!("is paused {until}"),
                 SpanKind::Lock { resource, holder, reserved } => match reserved {
                     true => format!("keeps {resource} for {holder} to come {until}"),
                     false => format!("has the lock of {resource} for {holder} {until}"),
                 },
-                SpanKind::Rests => format!("rests {until}"),
+                SpanKind::Rest => format!("rests {until}"),
             };
             lines.push((*from_us, *lane, story));
         }
@@ -33,7 +33,7 @@ impl fmt::Display for Timeline {
             };
             lines.push((*at_us, *lane, story));
         }
-        lines.push((self.calm_us, Lane::Node(0), "all faults have ended".to_owned()));
+        lines.push((self.faults_end_us, Lane::Node(0), "all faults have ended".to_owned()));
         lines.sort();
         for (at_us, lane, story) in lines {
             let lane = match lane {

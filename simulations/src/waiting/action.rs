@@ -2,8 +2,10 @@
 
 use redfence::NodeId;
 
-use super::process::{Back, Mail, Phase, Process};
-use super::state::{State, World};
+use super::message::{ToNode, ToProcess};
+use super::process::{Phase, Process};
+use super::state::State;
+use super::world::World;
 use super::{Mutant, Setup};
 
 /// One thing that happens.
@@ -12,24 +14,24 @@ use super::{Mutant, Setup};
 pub enum Action {
     /// A process begins to want the lock.
     Begin { process: usize },
-    /// The first mail on its way to a node arrives. What stood in its way there may have lapsed: a reservation, which lasts for a grace,
-    /// or the lock of a process that is gone, which lasts for a time to live. Nobody else sees it, so it need not lapse any earlier.
+    /// The first message on its way to a node arrives. What was in its way there may have lapsed: a reservation, or the
+    /// lock of a process that is gone. No other request sees it, so it need not lapse any earlier.
     Arrive { process: usize, node: NodeId, lapsed: bool },
-    /// The first mail on its way to a process arrives.
-    Hear { process: usize, node: NodeId },
-    /// An alarm rings, and the process asks.
-    Ring { process: usize },
-    /// A holder gives the lock back.
+    /// The first message on its way to a process arrives.
+    Receive { process: usize, node: NodeId },
+    /// A timer fires, and the process asks.
+    TimerFires { process: usize },
+    /// A holder releases the lock.
     Release { process: usize },
     /// A process gives up.
     Leave { process: usize },
     /// A process dies, and its connections end.
     Die { process: usize },
     /// A process does nothing any more.
-    StandStill { process: usize },
+    Pause { process: usize },
     /// A wake is lost on its way.
     LoseWake { process: usize, node: NodeId },
-    /// A node ends for good.
+    /// A node ends for served_from.
     LoseNode { node: NodeId },
 }
 
@@ -42,7 +44,7 @@ impl World {
         }
         let mut choices = self.going_on(state);
         if choices.is_empty() {
-            choices.extend(self.alarms(state, false));
+            choices.extend(self.timers(state, false));
         }
         // They are as old as their numbers.
         let next = state.processes.iter().position(|process| matches!(process.phase, Phase::Idle));
@@ -55,16 +57,16 @@ impl World {
     pub(super) fn going_on(&self, state: &State) -> Vec<Action> {
         let mut choices = Vec::new();
         for (process, is) in state.processes.iter().enumerate() {
-            for (node, line) in self.ids().zip(&is.lines) {
+            for (node, channel) in self.ids().zip(&is.channels) {
                 let is_up = state.nodes.get(node.index()).is_some_and(|node| node.up);
-                if is_up && let Some(mail) = line.there.front() {
+                if is_up && let Some(message) = channel.to_node.front() {
                     choices.push(Action::Arrive { process, node, lapsed: false });
-                    if self.may_lapse(state, (process, mail), node) {
+                    if self.may_lapse(state, (process, message), node) {
                         choices.push(Action::Arrive { process, node, lapsed: true });
                     }
                 }
-                if is.moves() && !line.back.is_empty() {
-                    choices.push(Action::Hear { process, node });
+                if is.moves() && !channel.to_process.is_empty() {
+                    choices.push(Action::Receive { process, node });
                 }
             }
         }
@@ -73,36 +75,36 @@ impl World {
                 choices.push(Action::Release { process });
             }
         }
-        choices.extend(self.alarms(state, true));
+        choices.extend(self.timers(state, true));
         choices
     }
 
-    /// Whether what stands in the way of a mail may be over when it arrives, and that makes a difference.
-    fn may_lapse(&self, state: &State, (process, mail): (usize, &Mail), node: NodeId) -> bool {
+    /// Whether what stands in the way of a message may be over when it arrives, and that makes a difference.
+    fn may_lapse(&self, state: &State, (process, message): (usize, &ToNode), node: NodeId) -> bool {
         let ends = self.setup.mutant != Some(Mutant::ReservationWithoutEnd);
         let is_gone = |process: usize| state.processes.get(process).is_some_and(|process| !process.moves());
         let reserved = self.reserved_for(state, node);
-        match mail {
-            Mail::Grant(_, waits) => {
+        match message {
+            ToNode::Grant(_, waits) => {
                 let overrides = waits.is_some_and(|waits| waits.overrides);
                 ends && !overrides && reserved.is_some_and(|other| other != process)
                     || self.taken_by(state, node).is_some_and(|(holder, _)| is_gone(holder))
             }
-            Mail::Leave => ends && reserved == Some(process),
-            Mail::Release(..) | Mail::End => false,
+            ToNode::Leave => ends && reserved == Some(process),
+            ToNode::Release(..) | ToNode::End => false,
         }
     }
 
-    /// Alarms that ring soon, or that end with a time to live.
-    pub(super) fn alarms(&self, state: &State, soon: bool) -> impl Iterator<Item = Action> {
+    /// Timers that fire soon, or that end with a time to live.
+    pub(super) fn timers(&self, state: &State, soon: bool) -> impl Iterator<Item = Action> {
         let processes = state.processes.iter().enumerate();
         processes
-            .filter(move |(_, process)| process.rings_soon() == Some(soon) && process.may_ask())
-            .map(|(process, _)| Action::Ring { process })
+            .filter(move |(_, process)| process.fires_soon() == Some(soon) && process.may_ask())
+            .map(|(process, _)| Action::TimerFires { process })
     }
 
     fn going_wrong(&self, state: &State, choices: &mut Vec<Action>) {
-        let Setup { wakes_lost, deaths, stills, leaves, nodes_lost, .. } = self.setup;
+        let Setup { wakes_lost, deaths, pauses, leaves, nodes_lost, .. } = self.setup;
         let wants = |process: &Process| process.wants();
         let of = |may: bool, who: fn(&Process) -> bool| {
             let processes = state.processes.iter().enumerate();
@@ -111,12 +113,12 @@ impl World {
         let lives: fn(&Process) -> bool = |is| is.moves() && !matches!(is.phase, Phase::Idle | Phase::Left);
         choices.extend(of(state.spent.leaves < leaves, wants).map(|process| Action::Leave { process }));
         choices.extend(of(state.spent.deaths < deaths, lives).map(|process| Action::Die { process }));
-        choices.extend(of(state.spent.stills < stills, lives).map(|process| Action::StandStill { process }));
+        choices.extend(of(state.spent.pauses < pauses, lives).map(|process| Action::Pause { process }));
         if state.spent.wakes < wakes_lost {
             for (process, is) in state.processes.iter().enumerate() {
-                let is_wake = |back: Option<&Back>| matches!(back, Some(Back::Wake { .. }));
-                let lines = self.ids().zip(&is.lines).filter(|(_, line)| is_wake(line.back.front()));
-                choices.extend(lines.map(|(node, _)| Action::LoseWake { process, node }));
+                let is_wake = |back: Option<&ToProcess>| matches!(back, Some(ToProcess::Wake { .. }));
+                let channels = self.ids().zip(&is.channels).filter(|(_, channel)| is_wake(channel.to_process.front()));
+                choices.extend(channels.map(|(node, _)| Action::LoseWake { process, node }));
             }
         }
         let up = state.nodes.iter().filter(|node| node.up).count();
@@ -128,7 +130,9 @@ impl World {
     /// Whether nothing is on its way.
     pub(super) fn is_quiet(state: &State) -> bool {
         let is_empty = |process: &std::sync::Arc<Process>| {
-            process.lines.iter().all(|line| line.there.iter().all(|mail| *mail == Mail::End) && line.back.is_empty())
+            process.channels.iter().all(|channel| {
+                channel.to_node.iter().all(|message| *message == ToNode::End) && channel.to_process.is_empty()
+            })
         };
         state.processes.iter().all(is_empty)
     }

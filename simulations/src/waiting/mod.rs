@@ -2,39 +2,44 @@
 //!
 //! ```text
 //!   State ── choices ──▶ Action ── step ──▶ State ── promise ──▶ W · L · reserved · in turn · X
-//!     nodes, processes, their mail     begin · arrive · hear · ring · release · leave · die · …
+//!     nodes, processes, messages       begin · arrive · receive · timer · release · leave · die · …
 //! ```
 //!
-//! What runs is shipped: [`Contender`](redfence::protocol::Contender), [`rollback`](redfence::protocol::rollback),
+//! The shipped code runs: [`Contender`](redfence::protocol::Contender), [`rollback`](redfence::protocol::rollback),
 //! [`Acquire`](redfence::protocol::Acquire), [`Footprint`](redfence::protocol::Footprint) and
-//! [`NodeState`](redfence::node::NodeState). What an exchange sends when is written anew in `round.rs`: the shipped one is not a pure machine.
+//! [`NodeState`](redfence::node::NodeState). `round.rs` writes anew what an exchange sends and when, because the
+//! shipped exchange is not a pure machine.
 //!
-//! What is asked:
+//! What is checked:
 //!
-//! - **L**: no dead end. From every state that can be reached, if from there on mail is delivered, holders release and timers
-//!   ring, every process that lives and waits gets the lock.
-//! - **W**: where no wake was lost and nobody died or stood still, no process ever has to wait for the end of a time to live.
+//! - **L**: no dead end. Take any state that can be reached. If from there on messages arrive, holders release and
+//!   timers fire, every process that lives and waits gets the lock.
+//! - **W**: if no wake was lost and no process died or paused, no process waits for the end of a time to live.
 //! - **reserved**: no node reserves the lock for a process whose connection has ended there, or that has left.
-//! - **in turn**: where mail is not late, the process that waited longest is next.
+//! - **in turn**: if messages are not late, the process that waited longest is next.
 //! - **X**: one holder at a time.
 //!
 //! Time is abstracted, and this is why that is sound here:
 //!
-//! - Clocks stand still. A process that waits has one of two alarms: a *short* one (a quorum or fewer nodes have woken it, a
-//!   reservation ends, it pauses) may ring at any moment, however long it is; so states that differ by the lengths of pauses alone are
-//!   one. A *long* one ends with the time to live of a lock.
-//! - A time to live is long: a lock of a process that is gone ends, and a long alarm rings, only where nothing else is left to
-//!   happen. W says that without losses this never comes.
-//! - A reservation may end at any moment: mail may be late for it.
+//! - Clocks stand still. A process that waits has one of two timers.
+//! - A *short* timer may fire at any moment: nodes have woken the process, a reservation ends, or it pauses. So states
+//!   that differ by the lengths of pauses alone are one.
+//! - A *long* timer ends with the time to live of a lock. It fires, and the lock of a process that is gone ends, only
+//!   if nothing else is left to happen. W says that without losses this never comes.
+//! - A reservation may end at any moment: messages may be late for it.
 //! - Processes are as old as their numbers: the node's clock minus the time waited is the same on all nodes.
-//! - Counters are level before every grant, so no attempt needs a seal round; tokens are the other model's business.
-//! - Mail between one process and one node stays in order; other mail overtakes in any way. Where replies are *prompt* they are heard as
-//!   soon as they are given, behind the wakes before them; requests and wakes are late all the same.
-//! - An attempt does not time out: on connections that stand an answer comes, and where they end it fails at once. Each process wants one
-//!   section. Nobody comes back from the dead, or goes on: that is one whose mail was late.
+//! - Counters are level before every grant, so no attempt needs a seal round. The other model covers tokens.
+//! - Messages between one process and one node stay in order; others overtake each other in any way.
+//! - *Prompt* replies arrive as soon as they are given, behind the wakes before them. Requests and wakes are still
+//!   late.
+//! - An attempt does not time out: a connection brings an answer, or ends, which fails the attempt at once.
+//! - Each process wants one section. A process that died or paused stays so; one that goes on is one whose messages
+//!   were late.
 
 mod action;
+mod message;
 mod mutant;
+mod names;
 mod process;
 mod progress;
 mod promise;
@@ -43,12 +48,15 @@ mod search;
 mod setup;
 mod state;
 mod step;
-mod story;
+mod trace;
+mod violation;
+mod world;
 
 pub use action::Action;
 pub use mutant::Mutant;
-pub use promise::Broken;
 pub use search::{Found, search};
 pub use setup::Setup;
-pub use state::{State, World};
-pub use story::Story;
+pub use state::State;
+pub use trace::Trace;
+pub use violation::Violation;
+pub use world::World;

@@ -3,7 +3,7 @@
 /// A wrong way to wait. Each differs from the right one in a single place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Mutant {
-    /// Nodes wake nobody.
+    /// Nodes wake no waiter.
     WakeIsLost,
     /// A node reserves the lock for the first in its queue, though its process is gone.
     DeadHeadIsNext,
@@ -11,10 +11,10 @@ pub enum Mutant {
     ReservationWithoutEnd,
     /// Every other node has the queue the wrong way round.
     OrdersDiffer,
-    /// A node does not mind a process that leaves.
-    LeaveWakesNobody,
-    /// One that lost to another gives back, and nobody is woken.
-    QuietRivals,
+    /// A node ignores a process that leaves.
+    LeaveIgnored,
+    /// An attempt that lost releases its grants, and no waiter is woken.
+    SilentRollback,
 }
 
 impl Mutant {
@@ -24,20 +24,20 @@ impl Mutant {
         Self::DeadHeadIsNext,
         Self::ReservationWithoutEnd,
         Self::OrdersDiffer,
-        Self::LeaveWakesNobody,
-        Self::QuietRivals,
+        Self::LeaveIgnored,
+        Self::SilentRollback,
     ];
 
     /// What is wrong with it, in a few words.
     #[must_use]
     pub const fn short_cut(self) -> &'static str {
         match self {
-            Self::WakeIsLost => "nodes wake nobody",
+            Self::WakeIsLost => "nodes wake no waiter",
             Self::DeadHeadIsNext => "the lock is reserved for the first in the queue, though its process is gone",
             Self::ReservationWithoutEnd => "a reservation does not end",
             Self::OrdersDiffer => "every other node has the queue the wrong way round",
-            Self::LeaveWakesNobody => "a node does not mind a process that leaves",
-            Self::QuietRivals => "an attempt that lost gives back, and no node wakes anybody",
+            Self::LeaveIgnored => "a node ignores a process that leaves",
+            Self::SilentRollback => "an attempt that lost releases its grants, and no node wakes a waiter",
         }
     }
 }

@@ -1,26 +1,27 @@
-//! [`Process`]: one process that wants the lock: how far it is, and its mail.
+//! [`Process`]: one process that wants the lock: how far it is, and its messages.
 
 use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
 
-use redfence::protocol::{Contender, Next, Reply, Waits};
-use redfence::{Moment, NodeSet};
+use redfence::protocol::{Contender, Waits};
+use redfence::{Moment, NodeId, NodeSet};
 
+use super::message::{ToNode, ToProcess};
 use super::round::Round;
-use super::state::{LONG, NOW};
+use super::world::{LONG, NOW};
 
 /// One process.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Process {
     pub(super) phase: Phase,
     /// While it wants the lock.
-    pub(super) sleeper: Option<Sleeper>,
+    pub(super) wait_state: Option<WaitState>,
     /// Whether nodes may have it in their queues.
     pub(super) is_queued: bool,
     /// It does nothing any more, and its connections stand.
-    pub(super) stands_still: bool,
-    /// One line a node.
-    pub(super) lines: Vec<Line>,
+    pub(super) is_paused: bool,
+    /// One channel for each node.
+    pub(super) channels: Vec<Channel>,
 }
 
 /// How far a process is.
@@ -44,73 +45,69 @@ pub(super) enum Phase {
 
 /// What is on its way between a process and a node, in order.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub(super) struct Line {
-    pub(super) there: VecDeque<Mail>,
-    pub(super) back: VecDeque<Back>,
+pub(super) struct Channel {
+    pub(super) to_node: VecDeque<ToNode>,
+    pub(super) to_process: VecDeque<ToProcess>,
     /// The node knows that the connection has ended.
     pub(super) ended: bool,
 }
 
-/// On its way to a node. Names tell attempts apart.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum Mail {
-    Grant(usize, Option<Waits>),
-    Release(usize, Next),
-    Leave,
-    /// The connection ends.
-    End,
-}
-
-/// On its way to a process.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum Back {
-    /// To the grant of an attempt.
-    Reply(usize, Reply),
-    /// The lock is reserved for it; or will be to be had, when the reservation of another has ended.
-    Wake { now: bool },
-}
-
 /// A contender. Two that differ by the lengths of their pauses alone are one.
 #[derive(Debug, Clone)]
-pub(super) struct Sleeper {
+pub(super) struct WaitState {
     pub(super) contender: Contender,
     /// The nodes that woke it since it last asked.
     pub(super) woken: NodeSet,
 }
 
 impl Process {
-    pub(super) const fn idle(lines: Vec<Line>) -> Self {
-        Self { phase: Phase::Idle, sleeper: None, is_queued: false, stands_still: false, lines }
+    pub(super) const fn idle(channels: Vec<Channel>) -> Self {
+        Self { phase: Phase::Idle, wait_state: None, is_queued: false, is_paused: false, channels }
     }
 
     /// Whether it does anything at all.
     pub(super) const fn moves(&self) -> bool {
-        !self.stands_still && !matches!(self.phase, Phase::Dead)
+        !self.is_paused && !matches!(self.phase, Phase::Dead)
+    }
+
+    /// Whether it has the lock.
+    pub(super) const fn holds(&self) -> bool {
+        matches!(self.phase, Phase::Holding(_))
+    }
+
+    /// Puts messages on their way.
+    pub(super) fn send(&mut self, message: impl IntoIterator<Item = (NodeId, ToNode)>) {
+        for (node, message) in message {
+            if let Some(channel) = self.channels.get_mut(node.index()) {
+                channel.to_node.push_back(message);
+            }
+        }
     }
 
     /// Whether it wants the lock, and lives.
     pub(super) const fn wants(&self) -> bool {
-        !self.stands_still && matches!(self.phase, Phase::Asking(_) | Phase::Asleep(_))
+        !self.is_paused && matches!(self.phase, Phase::Asking(_) | Phase::Asleep(_))
     }
 
-    /// Whether all grants have arrived but those of its last attempt. It asks no sooner, or mail would pile up without an end.
+    /// Whether all grants have arrived but those of its last attempt. It asks no sooner, or messages would pile up
+    /// without an end.
     pub(super) fn may_ask(&self) -> bool {
         let last = self.round().map(|round| round.name);
-        let is_older = |mail: &Mail| matches!(mail, Mail::Grant(name, _) if Some(*name) != last);
-        !self.lines.iter().any(|line| line.there.iter().any(is_older))
+        let is_older = |message: &ToNode| matches!(message, ToNode::Grant(name, _) if Some(*name) != last);
+        !self.channels.iter().any(|channel| channel.to_node.iter().any(is_older))
     }
 
-    /// Whether an alarm rings soon; `None` where it does not sleep.
-    pub(super) fn rings_soon(&self) -> Option<bool> {
-        match (&self.phase, &self.sleeper) {
-            (Phase::Asleep(_), Some(sleeper)) if !self.stands_still => Some(sleeper.rings_soon()),
+    /// Whether an timer fires soon; `None` where it does not sleep.
+    pub(super) fn fires_soon(&self) -> Option<bool> {
+        match (&self.phase, &self.wait_state) {
+            (Phase::Asleep(_), Some(wait_state)) if !self.is_paused => Some(wait_state.fires_soon()),
             _ => None,
         }
     }
 
     /// Whether it takes a lock that is reserved for another when it asks.
     pub(super) fn overrides(&self) -> bool {
-        let waits = self.sleeper.as_ref().and_then(|sleeper| sleeper.contender.clone().ask(NOW));
+        let waits = self.wait_state.as_ref().and_then(|wait_state| wait_state.contender.clone().ask(NOW));
         waits.is_some_and(|waits| waits.overrides)
     }
 
@@ -122,27 +119,27 @@ impl Process {
     }
 }
 
-impl Sleeper {
-    pub(super) fn rings_soon(&self) -> bool {
+impl WaitState {
+    pub(super) fn fires_soon(&self) -> bool {
         let at: Moment = self.contender.asks_at();
         at.since(NOW) < LONG
     }
 
     /// All that decides what it does next, but for how long it pauses.
     fn key(&self) -> (NodeSet, bool, Option<Waits>) {
-        (self.woken, self.rings_soon(), self.contender.clone().ask(NOW))
+        (self.woken, self.fires_soon(), self.contender.clone().ask(NOW))
     }
 }
 
-impl PartialEq for Sleeper {
+impl PartialEq for WaitState {
     fn eq(&self, other: &Self) -> bool {
         self.key() == other.key()
     }
 }
 
-impl Eq for Sleeper {}
+impl Eq for WaitState {}
 
-impl Hash for Sleeper {
+impl Hash for WaitState {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
         self.key().hash(hasher);
     }

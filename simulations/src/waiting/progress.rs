@@ -1,22 +1,24 @@
-//! Whether everybody may still be served: what happens if from some state on everything goes its way.
+//! Whether every process may still be served: what happens if nothing goes wrong from some state on.
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::PoisonError;
 
 use super::Action;
-use super::state::{State, World};
+use super::state::State;
+use super::world::World;
 
-/// A process that lives and waits and is not served, if from `state` on mail is delivered, holders release and timers ring: one way
-/// of many, which is enough for it to be no dead end. States that were passed on the way to the end are remembered.
+/// A process that lives and waits and is not served. From `state` on messages arrive, holders release and timers fire.
+/// This is one way of many, and one that ends well is enough for `state` to be no dead end. States on such a way are
+/// remembered.
 pub(super) fn unserved(world: &World, state: &State) -> Option<usize> {
     let waits = |state: &State| state.processes.iter().position(|process| process.wants());
-    let good = || world.good.lock().unwrap_or_else(PoisonError::into_inner);
+    let served_from = || world.served_from.lock().unwrap_or_else(PoisonError::into_inner);
     let (mut passed, mut lately, mut is_late) = (HashSet::new(), HashSet::new(), false);
     let mut state = state.clone();
     while let Some(process) = waits(&state) {
         let print = fingerprint(&state);
-        if good().contains(&print) {
+        if served_from().contains(&print) {
             break;
         }
         passed.insert(print);
@@ -33,25 +35,25 @@ pub(super) fn unserved(world: &World, state: &State) -> Option<usize> {
             None => return Some(process),
         }
     }
-    good().extend(passed);
+    served_from().extend(passed);
     None
 }
 
-/// Mail first, then releases, short alarms and long ones: of several processes one that was woken, or else the one that has waited
-/// longest. Once it is late, what may have lapsed has.
+/// ToNode first, then releases, short timers and long ones: of several processes one that was woken, or else the one
+/// that has waited longest. Once it is late, what may have lapsed has.
 fn next(world: &World, state: &State, is_late: bool) -> Option<State> {
     let on = world.going_on(state);
     let lapsed = |action: &&Action| matches!(action, Action::Arrive { lapsed: true, .. });
     let woken = |action: &&Action| match action {
-        Action::Ring { process } => state.processes.get(*process).is_some_and(|process| process.overrides()),
+        Action::TimerFires { process } => state.processes.get(*process).is_some_and(|process| process.overrides()),
         _ => false,
     };
     let calmly = || match on.first() {
-        Some(Action::Ring { .. }) => on.iter().find(woken).or(on.first()),
+        Some(Action::TimerFires { .. }) => on.iter().find(woken).or(on.first()),
         first => first,
     };
     let first = on.iter().filter(|_| is_late).find(lapsed).or_else(calmly).copied();
-    world.step(state, first.or_else(|| world.alarms(state, false).next())?)
+    world.step(state, first.or_else(|| world.timers(state, false).next())?)
 }
 
 fn fingerprint(state: &State) -> u64 {

@@ -3,8 +3,8 @@
 use redfence::protocol::{Acquire, Footprint, Next, Reply, Step, Tells, View};
 use redfence::{NodeId, NodeSet};
 
-use super::process::{Mail, Process};
-use super::state::{NOW, World};
+use super::message::ToNode;
+use super::world::NOW;
 
 /// One attempt: its machine while it is undecided, and where its locks are.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -36,7 +36,7 @@ impl Round {
     }
 
     /// A reply to its grant. Returns what its machine makes of it, and what has to be sent to the node on the spot.
-    pub(super) fn hear(&mut self, node: NodeId, reply: Reply) -> (Step, Option<Mail>) {
+    pub(super) fn receive(&mut self, node: NodeId, reply: Reply) -> (Step, Option<ToNode>) {
         self.footprint.on_grant(node, &reply);
         let is_queued = matches!(reply, Reply::Refused(View { place: Some(_), .. }));
         let is_granted = matches!(reply, Reply::Granted { .. });
@@ -45,23 +45,23 @@ impl Round {
         } else if !self.is_won && is_queued {
             self.refused.insert(node);
         }
-        let mail = match self.patient {
-            _ if self.is_won && is_queued => Some(Mail::Leave),
-            Some(next) if is_granted => Some(Mail::Release(self.name, next)),
+        let message = match self.patient {
+            _ if self.is_won && is_queued => Some(ToNode::Leave),
+            Some(next) if is_granted => Some(ToNode::Release(self.name, next)),
             _ => None,
         };
         let step = self.machine.as_mut().map_or(Step::Wait, |machine| machine.reply(node, reply, NOW));
-        (step, mail)
+        (step, message)
     }
 
     /// It was won: nodes that refused may have the process in their queues.
-    pub(super) fn win(&mut self) -> Vec<(NodeId, Mail)> {
+    pub(super) fn win(&mut self) -> Vec<(NodeId, ToNode)> {
         (self.machine, self.is_won) = (None, true);
-        self.refused.iter().map(|node| (node, Mail::Leave)).collect()
+        self.refused.iter().map(|node| (node, ToNode::Leave)).collect()
     }
 
     /// It was lost: nodes that granted get the release at once, others when they grant.
-    pub(super) fn retreat(&mut self, next: Next) -> Vec<(NodeId, Mail)> {
+    pub(super) fn roll_back(&mut self, next: Next) -> Vec<(NodeId, ToNode)> {
         (self.machine, self.patient) = (None, Some(next));
         let granted = self.granted;
         let outstanding = self.footprint.outstanding();
@@ -69,13 +69,14 @@ impl Round {
     }
 
     /// It waits for answers no longer.
-    pub(super) fn give_up(&mut self) -> Vec<(NodeId, Mail)> {
+    pub(super) fn give_up(&mut self) -> Vec<(NodeId, ToNode)> {
         let Some(next) = self.patient.take() else { return Vec::new() };
         self.footprint.unanswered().iter().map(|node| (node, self.release(next))).collect()
     }
 
-    /// The lease is given back, or the attempt dropped. A quorum of the nodes that granted tells who is next, and one of them the second.
-    pub(super) fn leave(&mut self, needed: usize) -> Vec<(NodeId, Mail)> {
+    /// The lease is released, or the attempt dropped. A quorum of the nodes that granted wakes the next waiter, and one
+    /// of them the second.
+    pub(super) fn leave(&mut self, needed: usize) -> Vec<(NodeId, ToNode)> {
         self.machine = None;
         let outstanding = self.footprint.outstanding();
         let granted: Vec<_> = outstanding.iter().filter(|node| self.granted.contains(*node)).take(needed).collect();
@@ -88,51 +89,7 @@ impl Round {
         outstanding.iter().map(|node| (node, self.release(Next::Queue(tells(node))))).collect()
     }
 
-    const fn release(&self, next: Next) -> Mail {
-        Mail::Release(self.name, next)
-    }
-}
-
-impl Process {
-    pub(super) fn send(&mut self, mail: impl IntoIterator<Item = (NodeId, Mail)>) {
-        for (node, mail) in mail {
-            if let Some(line) = self.lines.get_mut(node.index()) {
-                line.there.push_back(mail);
-            }
-        }
-    }
-}
-
-impl World {
-    /// A name for the next attempt of a process: one that is on no node, in no mail and in nobody's mind.
-    pub(super) fn free_name(&self, state: &super::State, process: usize) -> usize {
-        let on_nodes = |name| self.ids().any(|node| self.taken_by(state, node) == Some((process, name)));
-        let of_process = |name| {
-            let Some(is) = state.processes.get(process) else { return false };
-            let sent = |mail: &Mail| matches!(mail, Mail::Grant(one, _) | Mail::Release(one, _) if *one == name);
-            let replied =
-                |back: &super::process::Back| matches!(back, super::process::Back::Reply(one, _) if *one == name);
-            is.lines.iter().any(|line| line.there.iter().any(sent) || line.back.iter().any(replied))
-                || is.round().is_some_and(|round| round.name == name)
-        };
-        let met = |name: usize| {
-            let bit = self.bit(process, name);
-            state.processes.iter().any(|other| other.round().is_some_and(|round| round.met & bit != 0))
-        };
-        let told = |name| {
-            let names_it = |back: &super::process::Back| match back {
-                super::process::Back::Reply(_, Reply::Refused(view)) => {
-                    view.occupant.as_deref().and_then(|value| self.named(value)) == Some((process, name))
-                }
-                _ => false,
-            };
-            state.processes.iter().any(|other| other.lines.iter().any(|line| line.back.iter().any(names_it)))
-        };
-        let is_free = |name: &usize| !on_nodes(*name) && !of_process(*name) && !met(*name) && !told(*name);
-        (0..super::state::NAMES).find(is_free).unwrap_or_default()
-    }
-
-    pub(super) const fn bit(&self, process: usize, name: usize) -> u32 {
-        1 << (process * super::state::NAMES + name)
+    const fn release(&self, next: Next) -> ToNode {
+        ToNode::Release(self.name, next)
     }
 }

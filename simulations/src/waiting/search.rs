@@ -3,7 +3,7 @@
 use stateright::{Checker, HasDiscoveries, Model, Property};
 
 use super::process::Phase;
-use super::{Action, State, Story, World};
+use super::{Action, State, Trace, World};
 
 /// What a search found.
 #[derive(Debug, Clone)]
@@ -14,8 +14,8 @@ pub struct Found {
     pub reached: usize,
     /// The most steps from the beginning.
     pub steps: usize,
-    /// The shortest story in which something breaks.
-    pub broken: Option<Story>,
+    /// The shortest trace in which something breaks.
+    pub broken: Option<Trace>,
     /// Whether each thing was seen that should happen in some world, so that nothing holds for want of cases.
     pub happens: Vec<(&'static str, bool)>,
 }
@@ -26,11 +26,11 @@ type Seen = fn(&World, &State) -> bool;
 const HAPPENS: [(&str, Seen); 3] = [
     ("every process is served", |_, state| state.processes.iter().all(|is| matches!(is.phase, Phase::Served(_)))),
     ("a process sleeps while another has the lock", |_, state| {
-        state.processes.iter().any(|is| is.holds()) && state.processes.iter().any(|is| is.rings_soon() == Some(false))
+        state.processes.iter().any(|is| is.holds()) && state.processes.iter().any(|is| is.fires_soon() == Some(false))
     }),
     ("a process was woken by a quorum", |world, state| {
         let woken = |is: &super::process::Process| {
-            is.sleeper.as_ref().is_some_and(|it| it.woken.len() >= world.quorum.needed())
+            is.wait_state.as_ref().is_some_and(|it| it.woken.len() >= world.quorum.needed())
         };
         state.processes.iter().any(|is| woken(is))
     }),
@@ -47,7 +47,7 @@ pub fn search(world: &World) -> Found {
     let checker = builder.spawn_bfs().join();
     let broken = checker.discovery(HOLDS).map(|path| {
         let steps = path.into_vec().into_iter().filter_map(|(_, action)| action);
-        Story::tell(world, steps)
+        Trace::of(world, steps)
     });
     // What is searched up to a bound need not come to an end.
     let is_right = world.setup.mutant.is_none() && world.setup.steps_max.is_none();

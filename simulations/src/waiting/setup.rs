@@ -13,17 +13,17 @@ pub struct Setup {
     pub expected: bool,
     /// Whether the first process has the lock already when the others begin.
     pub held: bool,
-    /// Whether replies are heard as soon as they are given.
+    /// Whether replies arrive as soon as they are given.
     pub prompt: bool,
     /// How many wakes may be lost.
     pub wakes_lost: u8,
     /// How many processes may die.
     pub deaths: u8,
-    /// How many processes may stand still for ever.
-    pub stills: u8,
+    /// How many processes may pause and never go on.
+    pub pauses: u8,
     /// How many processes may give up.
     pub leaves: u8,
-    /// How many nodes may end for good, while a quorum lives.
+    /// How many nodes may end for served_from, while a quorum lives.
     pub nodes_lost: u8,
     /// The most steps from the beginning, where that is a bound.
     pub steps_max: Option<usize>,
@@ -46,7 +46,7 @@ impl Setup {
             prompt: processes > 2,
             wakes_lost: 0,
             deaths: 0,
-            stills: 0,
+            pauses: 0,
             leaves: 0,
             nodes_lost: 0,
             steps_max: None,
@@ -66,13 +66,13 @@ impl Setup {
             ("two wait, three nodes, one gives up", Self { leaves: 1, ..two }),
             ("two wait, three nodes, a wake is lost", Self { wakes_lost: 1, ..two }),
             ("two wait, three nodes, one dies", Self { deaths: 1, ..two }),
-            ("two wait, three nodes, one stands still", Self { stills: 1, ..two }),
+            ("two wait, three nodes, one is paused", Self { pauses: 1, ..two }),
             ("one holds, one waits, three nodes, a node is lost", Self { nodes_lost: 1, held: true, ..two }),
             ("one holds, two wait, two nodes", held),
             ("one holds, two wait, two nodes, one gives up", Self { leaves: 1, ..held }),
             ("one holds, two wait, two nodes, a wake is lost", Self { wakes_lost: 1, ..held }),
             ("one holds, two wait, two nodes, one dies", Self { deaths: 1, ..held }),
-            ("one holds, two wait, two nodes, one stands still", Self { stills: 1, ..held }),
+            ("one holds, two wait, two nodes, one is paused", Self { pauses: 1, ..held }),
         ]
     }
 
@@ -91,10 +91,10 @@ impl Setup {
     pub const fn showing(mutant: Mutant) -> Self {
         let setup = Self { mutant: Some(mutant), prompt: true, ..Self::well(2, 2) };
         match mutant {
-            Mutant::WakeIsLost | Mutant::QuietRivals => setup,
+            Mutant::WakeIsLost | Mutant::SilentRollback => setup,
             Mutant::DeadHeadIsNext => Self { deaths: 1, processes: 3, held: true, ..setup },
             Mutant::ReservationWithoutEnd => Self { deaths: 1, processes: 3, held: true, ..setup },
-            Mutant::LeaveWakesNobody => Self { leaves: 1, ..setup },
+            Mutant::LeaveIgnored => Self { leaves: 1, ..setup },
             Mutant::OrdersDiffer => Self { processes: 3, held: true, ..setup },
         }
     }

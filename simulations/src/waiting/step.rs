@@ -8,10 +8,12 @@ use redfence::protocol::{
 use redfence::{Moment, NodeId, NodeSet, Waiter};
 use std::time::Duration;
 
-use super::process::{Back, Line, Mail, Phase, Process, Sleeper};
+use super::message::{ToNode, ToProcess};
+use super::process::{Channel, Phase, Process, WaitState};
 use super::round::Round;
-use super::state::{CHANCE, NOW, State, TERMS, WALL, World};
-use super::{Action, Broken, Mutant};
+use super::state::State;
+use super::world::{CHANCE, NOW, TERMS, WALL, World};
+use super::{Action, Mutant, Violation};
 
 impl World {
     /// The state after an action; `None` where it leads nowhere.
@@ -24,7 +26,7 @@ impl World {
                 let since = Moment::from_origin(Duration::from_millis(process as u64 + 1));
                 let waiter = self.subject(process, 0)?.waiter;
                 let contender = Contender::new(self.quorum, waiter, self.setup.expected, since);
-                of(state, process)?.sleeper = Some(Sleeper { contender, woken: NodeSet::EMPTY });
+                of(state, process)?.wait_state = Some(WaitState { contender, woken: NodeSet::EMPTY });
                 self.ask(state, process)?;
             }
             Action::Arrive { process, node, lapsed } => {
@@ -33,14 +35,14 @@ impl World {
                 }
                 self.arrive(state, process, node)?;
             }
-            Action::Hear { process, node } => self.hear(state, process, node)?,
-            Action::Ring { process } => {
+            Action::Receive { process, node } => self.receive(state, process, node)?,
+            Action::TimerFires { process } => {
                 let is = of(state, process)?;
                 let Phase::Asleep(round) = &mut is.phase else { return None };
-                let mail = round.give_up();
-                is.send(mail);
+                let message = round.give_up();
+                is.send(message);
                 // It stands by, so the reservation of the one before it is over by now.
-                if is.sleeper.as_ref()?.woken.is_empty() {
+                if is.wait_state.as_ref()?.woken.is_empty() {
                     state.expected = None;
                 }
                 self.ask(state, process)?;
@@ -51,22 +53,22 @@ impl World {
                 state.spent.deaths += 1;
                 state.expected = None;
                 let is = of(state, process)?;
-                (is.phase, is.sleeper) = (Phase::Dead, None);
-                is.lines.iter_mut().for_each(|line| line.back.clear());
-                is.send(self.ids().map(|node| (node, Mail::End)));
+                (is.phase, is.wait_state) = (Phase::Dead, None);
+                is.channels.iter_mut().for_each(|channel| channel.to_process.clear());
+                is.send(self.ids().map(|node| (node, ToNode::End)));
             }
-            Action::StandStill { process } => {
-                state.spent.stills += 1;
+            Action::Pause { process } => {
+                state.spent.pauses += 1;
                 state.expected = None;
                 let is = of(state, process)?;
-                is.stands_still = true;
-                // Nobody will read it.
-                is.lines.iter_mut().for_each(|line| line.back.clear());
+                is.is_paused = true;
+                // The process will not read it.
+                is.channels.iter_mut().for_each(|channel| channel.to_process.clear());
             }
             Action::LoseWake { process, node } => {
                 state.spent.wakes += 1;
                 state.expected = None;
-                line(of(state, process)?, node)?.back.pop_front()?;
+                channel(of(state, process)?, node)?.to_process.pop_front()?;
             }
             Action::LoseNode { node } => self.lose_node(state, node)?,
         }
@@ -79,47 +81,47 @@ impl World {
         let name = self.free_name(state, process);
         let up: Vec<bool> = state.nodes.iter().map(|node| node.up).collect();
         let is = of(state, process)?;
-        let sleeper = is.sleeper.as_mut()?;
-        sleeper.woken = NodeSet::EMPTY;
-        let waits = sleeper.contender.ask(NOW);
+        let wait_state = is.wait_state.as_mut()?;
+        wait_state.woken = NodeSet::EMPTY;
+        let waits = wait_state.contender.ask(NOW);
         is.is_queued |= waits.is_some();
         let machine = Acquire::new(self.quorum, TERMS, NOW);
         is.phase = Phase::Asking(Round::begin(name, machine, NodeSet::first(self.setup.nodes)));
-        for ((node, line), up) in self.ids().zip(&mut is.lines).zip(up) {
+        for ((node, channel), up) in self.ids().zip(&mut is.channels).zip(up) {
             let _: NodeId = node;
             match up {
-                true => line.there.push_back(Mail::Grant(name, waits)),
-                false => line.back.push_back(Back::Reply(name, fault(FaultKind::Unreachable))),
+                true => channel.to_node.push_back(ToNode::Grant(name, waits)),
+                false => channel.to_process.push_back(ToProcess::Reply(name, fault(FaultKind::Unreachable))),
             }
         }
         Some(())
     }
 
     fn arrive(&self, state: &mut State, process: usize, node: NodeId) -> Option<()> {
-        let mail = line(of(state, process)?, node)?.there.pop_front()?;
+        let message = channel(of(state, process)?, node)?.to_node.pop_front()?;
         let subject = |name| self.subject(process, name).map(Arc::clone);
         let waiter = self.subject(process, 0)?.waiter;
         let server = Arc::make_mut(state.nodes.get_mut(node.index())?);
-        let (name, request) = match mail {
-            Mail::End => {
+        let (name, request) = match message {
+            ToNode::End => {
                 if self.setup.mutant != Some(Mutant::DeadHeadIsNext) {
                     server.state.disconnect(waiter.locker);
                 }
-                line(of(state, process)?, node)?.ended = true;
+                channel(of(state, process)?, node)?.ended = true;
                 return Some(());
             }
-            Mail::Grant(name, waits) => {
+            ToNode::Grant(name, waits) => {
                 let waits = waits.map(|waits| self.as_seen_by(node, waits));
                 server.state.set_counter(self.resource.slot(), COUNTER_MIN);
                 let verb = Verb::Grant { ttl: TERMS.ttl, floor: 0, block: 1, waits };
                 (Some(name), Request { subject: subject(name)?, verb })
             }
-            Mail::Release(name, next) => (None, Request { subject: subject(name)?, verb: Verb::Release { next } }),
-            Mail::Leave if self.setup.mutant == Some(Mutant::LeaveWakesNobody) => {
+            ToNode::Release(name, next) => (None, Request { subject: subject(name)?, verb: Verb::Release { next } }),
+            ToNode::Leave if self.setup.mutant == Some(Mutant::LeaveIgnored) => {
                 self.check_left(state, process, node);
                 return Some(());
             }
-            Mail::Leave => (None, Request { subject: subject(0)?, verb: Verb::Leave }),
+            ToNode::Leave => (None, Request { subject: subject(0)?, verb: Verb::Leave }),
         };
         let reply = server.state.apply(WALL, &request);
         let wakes = server.state.take_wakes();
@@ -127,12 +129,12 @@ impl World {
             let woken = self.process_of(wake.locker)?;
             let now = wake.after.is_zero();
             let is = of(state, woken)?;
-            let (hears, stands) = (is.moves() && self.setup.mutant != Some(Mutant::WakeIsLost), is.stands_still);
-            let line = line(is, node)?;
-            if line.ended && !stands {
-                state.broken.get_or_insert(Broken::ReservedForTheGone { node: node.index(), process: woken });
-            } else if hears {
-                line.back.push_back(Back::Wake { now });
+            let (receives, is_paused) = (is.moves() && self.setup.mutant != Some(Mutant::WakeIsLost), is.is_paused);
+            let channel = channel(is, node)?;
+            if channel.ended && !is_paused {
+                state.broken.get_or_insert(Violation::ReservedForTheGone { node: node.index(), process: woken });
+            } else if receives {
+                channel.to_process.push_back(ToProcess::Wake { now });
             }
         }
         if request.verb == Verb::Leave {
@@ -140,25 +142,25 @@ impl World {
         }
         let is = of(state, process)?;
         if let Some(name) = name.filter(|_| is.moves()) {
-            line(is, node)?.back.push_back(Back::Reply(name, plain(reply)));
-            while self.setup.prompt && line(of(state, process)?, node)?.back.iter().any(is_reply) {
-                self.hear(state, process, node)?;
+            channel(is, node)?.to_process.push_back(ToProcess::Reply(name, plain(reply)));
+            while self.setup.prompt && channel(of(state, process)?, node)?.to_process.iter().any(is_reply) {
+                self.receive(state, process, node)?;
             }
         }
         Some(())
     }
 
-    fn hear(&self, state: &mut State, process: usize, node: NodeId) -> Option<()> {
-        match line(of(state, process)?, node)?.back.pop_front()? {
-            Back::Wake { now } => self.woken(state, process, node, now),
-            Back::Reply(name, reply) => self.hear_reply(state, process, node, (name, reply)),
+    fn receive(&self, state: &mut State, process: usize, node: NodeId) -> Option<()> {
+        match channel(of(state, process)?, node)?.to_process.pop_front()? {
+            ToProcess::Wake { now } => self.woken(state, process, node, now),
+            ToProcess::Reply(name, reply) => self.receive_reply(state, process, node, (name, reply)),
         }
     }
 
     fn woken(&self, state: &mut State, process: usize, node: NodeId, now: bool) -> Option<()> {
         let is = of(state, process)?;
         // One that was served or has left is not woken; nodes have learned that meanwhile.
-        let Some(Sleeper { contender, woken }) = &mut is.sleeper else { return Some(()) };
+        let Some(WaitState { contender, woken }) = &mut is.wait_state else { return Some(()) };
         let after = if now { Duration::ZERO } else { Waiter::GRACE.0 };
         contender.woken(node, after, NOW, CHANCE);
         if now {
@@ -167,7 +169,13 @@ impl World {
         Some(())
     }
 
-    fn hear_reply(&self, state: &mut State, process: usize, node: NodeId, (name, reply): (usize, Reply)) -> Option<()> {
+    fn receive_reply(
+        &self,
+        state: &mut State,
+        process: usize,
+        node: NodeId,
+        (name, reply): (usize, Reply),
+    ) -> Option<()> {
         let met = match &reply {
             Reply::Refused(view) => view.occupant.as_deref().and_then(|value| self.named(value)),
             _ => None,
@@ -186,49 +194,49 @@ impl World {
         if round.machine.is_some() {
             round.met |= bit;
         }
-        let (step, mail) = round.hear(node, reply);
-        let mut mail: Vec<_> = mail.into_iter().map(|mail| (node, mail)).collect();
+        let (step, message) = round.receive(node, reply);
+        let mut message: Vec<_> = message.into_iter().map(|message| (node, message)).collect();
         match step {
             Step::Wait | Step::Seal(..) => {}
             Step::Won(_) => {
-                mail.extend(round.win());
+                message.extend(round.win());
                 round.met = 0;
                 let round = round.clone();
-                (is.phase, is.sleeper, is.is_queued) = (Phase::Holding(round), None, false);
+                (is.phase, is.wait_state, is.is_queued) = (Phase::Holding(round), None, false);
             }
             Step::Lost(defeat) => {
-                let sleeper = is.sleeper.as_mut()?;
-                let waited = is.is_queued.then(|| sleeper.contender.waited(NOW));
-                mail.extend(round.retreat(self.next_after(&defeat, waited)));
-                sleeper.contender.defeated(&defeat, NOW, CHANCE);
+                let wait_state = is.wait_state.as_mut()?;
+                let waited = is.is_queued.then(|| wait_state.contender.waited(NOW));
+                message.extend(round.roll_back(self.next_after(&defeat, waited)));
+                wait_state.contender.defeated(&defeat, NOW, CHANCE);
                 round.met = 0;
                 is.phase = Phase::Asleep(round.clone());
             }
         }
-        is.send(mail);
+        is.send(message);
         Some(())
     }
 
     /// Who is next where a lost attempt was granted.
     fn next_after(&self, defeat: &Defeat, waited: Option<Duration>) -> Next {
         match self.setup.mutant {
-            Some(Mutant::QuietRivals) => waited.map_or(Next::Nobody, |waited| Next::Rejoin { waited, wakes: false }),
+            Some(Mutant::SilentRollback) => waited.map_or(Next::Nobody, |waited| Next::Rejoin { waited, wakes: false }),
             _ => rollback(defeat, self.quorum, waited),
         }
     }
 
     fn release(&self, state: &mut State, process: usize) -> Option<()> {
         // A wake of before, which was in vain, lets a process ask for what is reserved for another.
-        let all_sleep = state.processes.iter().all(|is| is.rings_soon() != Some(true));
+        let all_sleep = state.processes.iter().all(|is| is.fires_soon() != Some(true));
         state.expected = match Self::is_quiet(state) && all_sleep && state.spent.is_well() {
             true => state.processes.iter().position(|process| matches!(process.phase, Phase::Asleep(_))),
             false => None,
         };
         let is = of(state, process)?;
         let Phase::Holding(round) = &mut is.phase else { return None };
-        let mail = round.leave(self.quorum.needed());
+        let message = round.leave(self.quorum.needed());
         is.phase = Phase::Served(round.clone());
-        is.send(mail);
+        is.send(message);
         Some(())
     }
 
@@ -237,16 +245,16 @@ impl World {
         state.expected = None;
         let nodes = self.ids();
         let is = of(state, process)?;
-        let mail = match &mut is.phase {
+        let message = match &mut is.phase {
             Phase::Asking(round) => round.leave(self.quorum.needed()),
             Phase::Asleep(round) => round.give_up(),
             _ => return None,
         };
-        is.send(mail);
+        is.send(message);
         if is.is_queued {
-            is.send(nodes.map(|node| (node, Mail::Leave)));
+            is.send(nodes.map(|node| (node, ToNode::Leave)));
         }
-        (is.phase, is.sleeper, is.is_queued) = (Phase::Left, None, false);
+        (is.phase, is.wait_state, is.is_queued) = (Phase::Left, None, false);
         Some(())
     }
 
@@ -259,18 +267,23 @@ impl World {
         state.spent.nodes += 1;
         state.expected = None;
         for process in 0..state.processes.len() {
-            let line = line(of(state, process)?, node)?;
-            let there =
-                line.there.iter().filter_map(|mail| if let Mail::Grant(name, _) = mail { Some(*name) } else { None });
-            let back =
-                line.back.iter().filter_map(|back| if let Back::Reply(name, _) = back { Some(*name) } else { None });
-            let lost = back.chain(there).map(|name| Back::Reply(name, fault(FaultKind::ConnectionLost))).collect();
-            *line = Line { back: lost, ended: line.ended, ..Line::default() };
+            let channel = channel(of(state, process)?, node)?;
+            let there = channel
+                .to_node
+                .iter()
+                .filter_map(|message| if let ToNode::Grant(name, _) = message { Some(*name) } else { None });
+            let back = channel
+                .to_process
+                .iter()
+                .filter_map(|back| if let ToProcess::Reply(name, _) = back { Some(*name) } else { None });
+            let lost = back.chain(there).map(|name| ToProcess::Reply(name, fault(FaultKind::ConnectionLost))).collect();
+            *channel = Channel { to_process: lost, ended: channel.ended, ..Channel::default() };
         }
         Some(())
     }
 
-    /// What stands in the way at a node is over. A process that gives up later than its reservation lasts has stood still.
+    /// What stands in the way at a node is over. A process that gives up later than its reservation lasts was paused in
+    /// between.
     fn lapse(&self, state: &mut State, process: usize, node: NodeId) -> Option<()> {
         state.expected = None;
         state.spent.late |= self.reserved_for(state, node) == Some(process);
@@ -290,12 +303,12 @@ pub(super) fn of(state: &mut State, process: usize) -> Option<&mut Process> {
     state.processes.get_mut(process).map(Arc::make_mut)
 }
 
-fn line(process: &mut Process, node: NodeId) -> Option<&mut Line> {
-    process.lines.get_mut(node.index())
+fn channel(process: &mut Process, node: NodeId) -> Option<&mut Channel> {
+    process.channels.get_mut(node.index())
 }
 
-const fn is_reply(back: &Back) -> bool {
-    matches!(back, Back::Reply(..))
+const fn is_reply(back: &ToProcess) -> bool {
+    matches!(back, ToProcess::Reply(..))
 }
 
 fn fault(kind: FaultKind) -> Reply {

@@ -7,8 +7,8 @@ use redfence::{Clock as _, SystemClock};
 
 use super::super::herd::RESOURCE;
 use super::super::{NODES, complain_of};
-use crate::Outcome;
 use crate::contestants::Contestant;
+use crate::outcome::Outcome;
 use crate::plan::Plan;
 use crate::stage::Stage;
 use crate::stint::{Record, until};
@@ -68,7 +68,8 @@ impl Fault {
             Self::None | Self::NodeHungBefore => {}
             Self::NodeHangs => stage.hang(first),
             Self::NodeDies => stage.kill(first),
-            // Stopped first: who is killed with the lock in its hands delays the rest by its TTL, which is another question.
+            // Stopped first: who is killed with the lock in its hands delays the rest by its TTL, which is another
+            // question.
             Self::HalfKilled => {
                 let stopped = team.stop_half(stage, RESOURCE).await?;
                 try_join_all(stopped.into_iter().map(Worker::kill)).await?;
@@ -92,7 +93,7 @@ pub(super) struct Course {
 impl Course {
     pub(super) async fn take(plan: &Plan, fault: Fault) -> Outcome<Self> {
         let mut stage = Stage::for_herd(NODES, plan.fault_herd)?;
-        let mut team = super::herd(plan, &stage, plan.fault_herd).await?;
+        let mut team = super::start::herd(plan, &stage, plan.fault_herd).await?;
         if fault == Fault::NodeHungBefore {
             let first = stage.first_of(RESOURCE)?;
             stage.hang(first);

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::super::herd::RESOURCE;
 use super::super::{NODES, complain_of};
-use crate::Outcome;
 use crate::contestants::Contestant;
+use crate::outcome::Outcome;
 use crate::plan::Plan;
 use crate::stage::Stage;
 use crate::support::{Proxy, RedisServer};
@@ -46,7 +46,7 @@ impl Far {
         let records = team.records(&stint).await?;
         team.end().await;
         complain_of(Contestant::REDFENCE, &records);
-        let (far, near) = records.split_last().ok_or("nobody is far")?;
+        let (far, near) = records.split_last().ok_or("no process is far")?;
         let each_second = |sections: f64| sections / stint.time.as_secs_f64();
         let near_sections: u64 = near.iter().map(|record| record.sections).sum();
         Ok(Self {

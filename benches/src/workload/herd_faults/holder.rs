@@ -5,9 +5,9 @@ use std::time::Duration;
 use redfence::{Clock as _, SystemClock};
 
 use super::super::{NODES, complain_of};
-use crate::Outcome;
 use crate::contestants::Contestant;
 use crate::meter::Reading;
+use crate::outcome::Outcome;
 use crate::plan::Plan;
 use crate::stage::Stage;
 use crate::stint::{Record, until};
@@ -16,7 +16,7 @@ use crate::target::Target;
 use crate::team::Team;
 use crate::worker::{Order, Setup, Worker};
 
-/// How long the lock lives that nobody renews.
+/// How long the lock lives after its holder was stopped.
 const TTL: Duration = Duration::from_secs(2);
 /// What a worker holds that was ordered to hold one lease.
 const HELD: &str = "lease:0";
@@ -46,7 +46,7 @@ impl Stopped {
     pub(super) async fn watch(plan: &Plan) -> Outcome<Self> {
         let stage = Stage::for_herd(NODES, plan.waiters)?;
         let (mut holder, _) = Worker::start(&Setup::small(Contestant::REDFENCE, stage.urls())).await?;
-        let mut team = super::herd(plan, &stage, plan.waiters).await?;
+        let mut team = super::start::herd(plan, &stage, plan.waiters).await?;
         holder.order(&Order::Hold { leases: 1, ttl: TTL }).await?;
         if holder.answer_within(HOLD_LIMIT).await?.held != 1 {
             return Err("the holder lost its lease at once".into());
@@ -74,11 +74,11 @@ impl Stopped {
             // Locks live for whole milliseconds, and reading takes a while: the end is not known more exactly.
             Some(next) if next >= free.before(LAST_LOOK) => next.since(free).as_secs_f64() * 1e3,
             Some(next) => {
-                eprintln!("benches: somebody had the lease {:?} before the holder's lock ended", free.since(next));
+                eprintln!("benches: a process had the lease {:?} before the holder's lock ended", free.since(next));
                 f64::NAN
             }
             None => {
-                eprintln!("benches: nobody had the lease after the holder that was stopped");
+                eprintln!("benches: no process had the lease after the holder that was stopped");
                 f64::NAN
             }
         };

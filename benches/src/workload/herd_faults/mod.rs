@@ -3,16 +3,13 @@
 mod course;
 mod far;
 mod holder;
+mod start;
 
 use self::course::{Course, Fault};
 use super::NODES;
-use crate::Outcome;
-use crate::contestants::Contestant;
+use crate::outcome::Outcome;
 use crate::plan::Plan;
 use crate::report::Report;
-use crate::stage::Stage;
-use crate::team::Team;
-use crate::worker::Setup;
 
 pub(super) async fn run(plan: &Plan) -> Outcome<Report> {
     let mut courses = Vec::new();
@@ -25,12 +22,4 @@ pub(super) async fn run(plan: &Plan) -> Outcome<Report> {
     let targets = course::targets(&courses).into_iter().chain(stopped.targets()).chain(far.targets()).collect();
     let title = format!("{} processes, one resource, {NODES} nodes, some in trouble", plan.fault_herd);
     Ok(Report { title, tables, targets, ..Report::default() })
-}
-
-/// So many processes of redfence, connected to all servers of the stage, that have had the resource of [`super::herd`].
-async fn herd(plan: &Plan, stage: &Stage, processes: usize) -> Outcome<Team> {
-    let setups: Vec<_> = (0..processes).map(|_| Setup::small(Contestant::REDFENCE, stage.urls())).collect();
-    let mut team = Team::start(&setups).await?;
-    team.warm_up(super::herd::RESOURCE, plan.warm_up).await?;
-    Ok(team)
 }

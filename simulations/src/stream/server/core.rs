@@ -7,8 +7,8 @@ use bytes::{Bytes, BytesMut};
 use redfence::protocol::RunId;
 use redfence::{Clock, WallTime};
 
-use super::Output;
 use super::command::{self, Command};
+use super::output::Output;
 use super::resp::{self, Parsed, Protocol, Reply};
 use super::store::Keyspace;
 

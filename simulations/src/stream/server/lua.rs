@@ -1,7 +1,7 @@
 //! Runs scripts as a server does, in Lua 5.1, with `redis.call` and its kin.
 //!
-//! One interpreter a thread serves all servers on it: scripts cannot change its globals, so they cannot tell. A server
-//! moves into the thread's slot while its script runs, and back.
+//! One interpreter a thread serves all servers on it: scripts cannot change its globals, so they do not affect each
+//! other. A server moves into the thread's slot while its script runs, and back.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -83,7 +83,7 @@ struct Interpreter {
 
 /// Scripts that are kept compiled on a thread.
 const COMPILED_MAX: usize = 256;
-/// The globals of Lua that scripts may use. The rest reads files, loads code or tells addresses apart.
+/// The globals of Lua that scripts may use. The others read files, load code or show addresses.
 const ALLOWED: [&str; 17] = [
     "assert",
     "error",

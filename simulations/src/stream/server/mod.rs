@@ -6,8 +6,11 @@
 //!                        └── lua ◀──┘
 //! ```
 //!
-//! What is here is what redfence asks of a server, in full: `tests/replies.rs` compares it byte for byte with a real one.
-//! Not here: replication, transactions, ACLs, eviction, persistence (a crash says what is left), cjson and cmsgpack.
+//! One circle of imports is inherent: scripts call commands, and commands run scripts.
+//!
+//! What is here is what redfence asks of a server, in full: `tests/replies.rs` compares it byte for byte with a real
+//! one. Not here: replication, transactions, ACLs, eviction, persistence (a crash says what is left), cjson and
+//! cmsgpack.
 
 mod command;
 mod core;
@@ -15,6 +18,7 @@ mod double;
 mod lua;
 mod lua_error;
 mod lua_value;
+mod output;
 mod resp;
 mod sorted_set;
 mod store;
@@ -26,6 +30,7 @@ use redfence::protocol::RunId;
 use redfence::{Clock, Resource, WallTime};
 
 use self::core::{Core, DATABASES};
+pub use self::output::Output;
 use self::store::{Keyspace, Value};
 
 /// A server on a virtual machine. Clones are the same server.
@@ -35,7 +40,7 @@ pub struct Server {
     clock: Arc<dyn Clock>,
 }
 
-/// The keys that a joined node has, for the prefix that lockers use unless told otherwise.
+/// The keys that a joined node has, for the prefix that lockers use by default.
 static COUNTERS: OnceLock<Vec<(u64, Bytes)>> = OnceLock::new();
 const PREFIX: &str = "redfence";
 const RECORD: &str = "redfence:node";
@@ -43,15 +48,6 @@ const RECORD: &str = "redfence:node";
 /// One connection, as the server counts them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ClientId(u64);
-
-/// Something that a server does to a connection.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Output {
-    /// It writes these bytes.
-    Bytes(Vec<u8>),
-    /// It closes it.
-    HangUp,
-}
 
 /// All that a server has in memory, as a snapshot on disk would have it.
 #[derive(Clone)]
@@ -82,7 +78,7 @@ enum Input {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Up,
-    /// The process stands still; its kernel goes on accepting connections and bytes.
+    /// The process is paused; its kernel goes on accepting connections and bytes.
     Hung,
     Down,
 }
@@ -207,7 +203,7 @@ impl Server {
         Snapshot(self.lock().core.databases.clone())
     }
 
-    /// As if somebody had joined the node when it was new: a record of this run, awake, and all counters at the clock.
+    /// As if a locker had joined the node when it was new: a record of this run, awake, and all counters at the clock.
     /// The same as `join.lua` leaves behind, without running it.
     pub fn found(&self, max_ttl_ms: u64) {
         let now = self.clock.wall();

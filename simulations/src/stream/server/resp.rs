@@ -10,7 +10,7 @@ pub(super) enum Protocol {
     /// RESP2, until the client asks for more.
     #[default]
     Two,
-    /// RESP3: it has maps, a null of its own, and messages that nobody asked for.
+    /// RESP3: it has maps, a null of its own, and messages without a request.
     Three,
 }
 

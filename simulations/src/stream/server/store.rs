@@ -27,8 +27,8 @@ pub(super) struct Entry {
     pub(super) expires_at: Option<i64>,
 }
 
-/// All keys of one database, in the order of their hashes, so that a scan that goes on behind a hash misses nothing that
-/// was there all the while, whatever comes and goes.
+/// All keys of one database, in the order of their hashes. A scan that goes on behind a hash finds every key that was
+/// there all the time, whatever else is added or removed.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Keyspace {
     entries: BTreeMap<Place, Entry>,
@@ -140,7 +140,7 @@ impl Keyspace {
         let mut last = None;
         let mut next = 0;
         for place in &mut places {
-            // Keys that share a hash come together: the cursor cannot tell them apart.
+            // Keys that share a hash come together: the cursor does not distinguish them.
             if keys.len() >= count && last != Some(place.hash) {
                 next = place.hash;
                 break;

@@ -18,7 +18,7 @@ fn time(call: &mut Call<'_>) -> Result<Reply, Reply> {
     Ok(Reply::Array(vec![part(us / 1_000_000), part(us % 1_000_000)]))
 }
 
-/// Only what a virtual server can tell; the sections and lines of a real one that nobody reads are left out.
+/// Only what a virtual server knows. Sections and lines of a real server that no client reads are left out.
 fn info(call: &mut Call<'_>) -> Result<Reply, Reply> {
     let wanted: Vec<String> = (1..call.words.len()).filter_map(|at| call.option(at)).collect();
     let wants = |section: &str| {
@@ -29,7 +29,7 @@ fn info(call: &mut Call<'_>) -> Result<Reply, Reply> {
     let mut sections = Vec::new();
     if wants("SERVER") {
         let run_id = core.run_id.map(|run_id| run_id.to_string()).unwrap_or_default();
-        // As the server's own wall clock tells it, however that was set.
+        // By the server's own wall clock, however that was set.
         let up = core.now.unix_us().saturating_sub(core.started.unix_us()) / 1_000_000;
         sections.push(format!(
             "# Server\r\nredis_version:{VERSION}\r\nredis_mode:standalone\r\nrun_id:{run_id}\r\n\

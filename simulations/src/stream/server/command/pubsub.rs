@@ -1,4 +1,4 @@
-//! Messages for those who listen: SUBSCRIBE, UNSUBSCRIBE, PUBLISH, PUBSUB NUMSUB.
+//! Messages for subscribers: SUBSCRIBE, UNSUBSCRIBE, PUBLISH, PUBSUB NUMSUB.
 
 use bytes::Bytes;
 

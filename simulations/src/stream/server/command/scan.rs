@@ -9,7 +9,7 @@ pub(super) fn commands() -> Vec<Command> {
     vec![Command::new("scan", -2, scan), Command::new("keys", 2, keys), Command::new("type", 2, type_of)]
 }
 
-/// How many keys one step looks at, unless it is told.
+/// How many keys one step looks at, unless COUNT is given.
 const COUNT: i64 = 10;
 
 fn scan(call: &mut Call<'_>) -> Result<Reply, Reply> {

@@ -18,7 +18,7 @@ pub(super) fn commands() -> Vec<Command> {
     ]
 }
 
-/// The user that everybody is.
+/// The one user of every connection.
 const USER: &[u8] = b"default";
 const WRONG_PASSWORD: &str = "WRONGPASS invalid username-password pair or user is disabled.";
 

@@ -1,0 +1,119 @@
+//! [`Link`]: one process's connection to one node, and those that it had before.
+//!
+//! Like the courier's: ordered while it lives, requests taken effect at most once, and after a break nothing orders
+//! what still sits in the old socket. A grant goes only over a connection that was admitted.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::{Arc, Weak};
+
+use redfence::node::{Answer, WakeListener};
+use redfence::protocol::{Reply, Request};
+use redfence::{LockerId, NodeId};
+use tokio::sync::watch;
+
+use super::process::Process;
+
+/// One process's connection to one node.
+pub(super) struct Link {
+    pub(super) process: Arc<Process>,
+    pub(super) node: u8,
+    /// Which connection this is, from 1; 0 before the first.
+    pub(super) session: u64,
+    pub(super) open: bool,
+    /// Nothing gets through this connection any more, and neither end learns of it.
+    pub(super) mute: bool,
+    pub(super) admitted: Option<u64>,
+    pub(super) sessions: watch::Sender<u64>,
+    pub(super) pending: VecDeque<Pending>,
+    /// The listeners that receive wakes, and as which node.
+    pub(super) listeners: Vec<(NodeId, LockerId, Weak<dyn WakeListener>)>,
+    /// The lockers that are woken over the present connection.
+    pub(super) subscribed: BTreeSet<LockerId>,
+    /// When the last request arrives, and when the last reply does: what comes behind is not faster.
+    pub(super) last_request_ms: u64,
+    pub(super) last_reply_ms: u64,
+    /// What waits for the end of a cut.
+    pub(super) held_requests: Vec<InFlightBatch>,
+    pub(super) held_replies: Vec<InFlightReply>,
+    requests_ever: u64,
+}
+
+/// A request that has not been answered.
+pub(super) struct Pending {
+    number: u64,
+    sent_ms: u64,
+    answer: Answer,
+}
+
+/// Requests on their way in one message, each with its number.
+pub(super) struct InFlightBatch {
+    pub(super) link: usize,
+    pub(super) session: u64,
+    /// The life of the node that it was sent to: what is on the way to a node that ends is lost.
+    pub(super) life: u32,
+    pub(super) sent_ms: u64,
+    pub(super) requests: Vec<(u64, Request)>,
+}
+
+/// A reply on its way.
+pub(super) struct InFlightReply {
+    pub(super) link: usize,
+    pub(super) session: u64,
+    pub(super) number: u64,
+    pub(super) reply: Reply,
+}
+
+impl Link {
+    pub(super) fn new(process: &Arc<Process>, node: u8) -> Self {
+        Self {
+            process: Arc::clone(process),
+            node,
+            session: 0,
+            open: false,
+            mute: false,
+            admitted: None,
+            sessions: watch::Sender::new(0),
+            pending: VecDeque::new(),
+            listeners: Vec::new(),
+            subscribed: BTreeSet::new(),
+            last_request_ms: 0,
+            last_reply_ms: 0,
+            held_requests: Vec::new(),
+            held_replies: Vec::new(),
+            requests_ever: 0,
+        }
+    }
+
+    /// A new connection.
+    pub(super) fn dial(&mut self) {
+        self.session += 1;
+        (self.open, self.mute) = (true, false);
+        (self.last_request_ms, self.last_reply_ms) = (0, 0);
+        self.sessions.send_replace(self.session);
+    }
+
+    /// The connection ends; returns the answers that will not come.
+    pub(super) fn hang_up(&mut self) -> Vec<Answer> {
+        self.open = false;
+        self.held_replies.clear();
+        self.pending.drain(..).map(|pending| pending.answer).collect()
+    }
+
+    /// Waits for an answer from now on; returns the request's number.
+    pub(super) fn expect(&mut self, answer: Answer, sent_ms: u64) -> u64 {
+        self.requests_ever += 1;
+        self.pending.push_back(Pending { number: self.requests_ever, sent_ms, answer });
+        self.requests_ever
+    }
+
+    /// When the oldest request without an answer was sent.
+    pub(super) fn waits_since_ms(&self) -> Option<u64> {
+        self.pending.front().map(|pending| pending.sent_ms)
+    }
+
+    /// The answer to a request, if it is still waited for.
+    pub(super) fn answer_to(&mut self, number: u64) -> Option<Answer> {
+        let at = self.pending.iter().position(|pending| pending.number == number)?;
+        self.pending.remove(at).map(|pending| pending.answer)
+    }
+}
