@@ -105,9 +105,49 @@ pub(crate) struct RunArgs {
     /// The longest that the lock is held, however long the command runs; `none` for ever
     #[arg(long, default_value = "1h", value_name = "TIME", value_parser = max_hold)]
     pub(crate) max_hold: MaxHold,
+    /// Who gets the signals that are sent to this program
+    #[arg(long, value_enum, default_value_t = ForwardSignals::Group, value_name = "WHOM")]
+    pub(crate) forward_signals: ForwardSignals,
+    #[command(flatten)]
+    pub(crate) exit_codes: ExitCodes,
     /// The command and its arguments, after `--`
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,
+}
+
+/// To whom `run` passes signals on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum ForwardSignals {
+    /// The command's process group
+    Group,
+    /// The command alone, which passes on what its children should get
+    Command,
+    /// Nobody: what would end this program stops the command with SIGTERM, and with SIGKILL five seconds later
+    None,
+}
+
+/// The exit codes of `run` for its own failures, so that they can be told from the command's.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct ExitCodes {
+    /// The exit code when another holds the lock until the wait ends, as flock has it
+    #[arg(short = 'E', long, default_value_t = Exit::Contended.code(), value_name = "CODE")]
+    conflict_exit_code: u8,
+    /// The exit code of every other failure of this program itself [default: one for each reason, see below]
+    #[arg(long, value_name = "CODE")]
+    error_exit_code: Option<u8>,
+}
+
+impl ExitCodes {
+    /// What this program ends with instead of `exit`.
+    pub(crate) fn of(self, exit: Exit) -> Exit {
+        let chosen = match exit {
+            Exit::Contended => Some(self.conflict_exit_code),
+            Exit::Failed | Exit::Usage | Exit::NoQuorum | Exit::Lost | Exit::Survived => self.error_exit_code,
+            // As shells and flock have it: the command's, or the signal's.
+            _ => None,
+        };
+        chosen.map_or(exit, |code| Exit::Chosen(code, exit.reason()))
+    }
 }
 
 /// Acquire the lock and leave it held

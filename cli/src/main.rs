@@ -6,6 +6,7 @@ mod connect;
 mod demo;
 mod exit;
 mod failure;
+mod monitor;
 mod output;
 mod signals;
 
@@ -16,7 +17,7 @@ use crate::output::Output;
 
 fn main() -> ExitCode {
     // The command of `run` starts as this program once more; it must not pay for anything that it does not need.
-    if let Some(exit) = command::exec::if_asked() {
+    if let Some(exit) = monitor::if_asked().or_else(command::exec::if_asked) {
         return exit.into();
     }
     let args = args::parse();
