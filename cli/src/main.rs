@@ -6,6 +6,7 @@ mod connect;
 mod demo;
 mod exit;
 mod failure;
+mod limits;
 mod monitor;
 mod output;
 mod signals;
@@ -23,14 +24,20 @@ fn main() -> ExitCode {
     let args = args::parse();
     let output = Output::new(args.global.json);
     output::log_to_stderr(args.global.verbose);
-    let exit = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let runtime = limits::check().and_then(|()| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.map_err(|error| limits::explained(&error))
+    });
+    let exit = match runtime {
         Ok(runtime) => {
             let outcome = runtime.block_on(command::obey(&args, &output));
             // A name that is still being looked up must not hold up the end.
             runtime.shutdown_background();
             outcome.unwrap_or_else(|failure| output.failure(&failure))
         }
-        Err(error) => output.failure(&failure::Failure::new(Exit::Failed, format!("no runtime: {error}"))),
+        Err(reason) => {
+            output.failure(&failure::Failure::new(Exit::Failed, format!("redfence cannot begin here: {reason}")))
+        }
     };
     exit.into()
 }

@@ -12,6 +12,7 @@ use crate::args::{Global, RunArgs};
 use crate::connect::{self, DRAIN_MAX};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::limits;
 use crate::monitor::{Left, Process};
 use crate::output::Output;
 use crate::signals::Signals;
@@ -44,7 +45,8 @@ async fn while_held(args: &RunArgs, global: &Global, output: Output) -> Result<E
     let ended = match Group::start(&args.command, &guard) {
         Ok(group) => supervise(group, &guard, &mut signals, args.forward_signals, output).await,
         Err(error) => {
-            let reason = format!("redfence cannot start the process that watches the command: {error}");
+            let reason =
+                format!("redfence cannot start the process that watches the command: {}", limits::explained(&error));
             Ended { not_started: Some((false, reason)), ..Ended::default() }
         }
     };

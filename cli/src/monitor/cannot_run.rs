@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use rustix::io::Errno;
 
 use crate::exit::Exit;
+use crate::limits;
 
 /// The exit that shells have for it, and the sentence.
 pub(crate) fn cannot_run(command: &OsStr, error: &io::Error) -> (Exit, String) {
@@ -19,9 +20,7 @@ pub(crate) fn cannot_run(command: &OsStr, error: &io::Error) -> (Exit, String) {
             let reason = "it is neither a program of this machine nor a script with a first line such as #!/bin/sh";
             (Exit::NotExecutable, reason.to_owned())
         }
-        (Some(Errno::MFILE | Errno::NFILE), _) => (Exit::NotExecutable, format!("{error}: see `ulimit -n`")),
-        (Some(Errno::AGAIN), _) => (Exit::NotExecutable, format!("{error}: no more processes, see `ulimit -u`")),
-        _ => (Exit::NotExecutable, error.to_string()),
+        _ => (Exit::NotExecutable, limits::explained(error)),
     };
     (exit, format!("{} cannot be run: {reason}", command.display()))
 }

@@ -80,6 +80,11 @@ pub(crate) fn names(processes: &[Process]) -> String {
 pub(crate) struct Sender<T>(UnixStream, PhantomData<T>);
 
 impl<T: Serialize> Sender<T> {
+    pub(crate) fn new(socket: UnixStream) -> std::io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        Ok(Self(socket, PhantomData))
+    }
+
     /// Writes `message`. A peer that is gone is met by the [`Receiver`], so nothing is said here.
     pub(crate) fn send(&mut self, message: &T) {
         if let Ok(line) = serde_json::to_string(message) {
@@ -104,8 +109,9 @@ impl<T: DeserializeOwned> Receiver<T> {
 }
 
 /// Both ends of this side's socket.
-pub(crate) fn ends<S, R>(socket: UnixStream) -> std::io::Result<(Sender<S>, Receiver<R>)> {
-    socket.set_nonblocking(true)?;
-    let reading = tokio::net::UnixStream::from_std(socket.try_clone()?)?;
-    Ok((Sender(socket, PhantomData), Receiver(BufReader::new(reading).lines(), PhantomData)))
+pub(crate) fn ends<S: Serialize, R>(socket: UnixStream) -> std::io::Result<(Sender<S>, Receiver<R>)> {
+    let reading = socket.try_clone()?;
+    let sender = Sender::new(socket)?;
+    let reading = tokio::net::UnixStream::from_std(reading)?;
+    Ok((sender, Receiver(BufReader::new(reading).lines(), PhantomData)))
 }

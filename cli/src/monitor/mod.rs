@@ -10,7 +10,10 @@ mod process;
 mod starting;
 mod watch;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 use std::time::Duration;
 
@@ -21,6 +24,7 @@ pub(crate) use process::Process;
 pub(crate) use starting::{give_stdin, this_program};
 
 use crate::exit::Exit;
+use crate::limits;
 use crate::output::Output;
 
 /// The name by which `run` asks for it. Not for people.
@@ -36,15 +40,28 @@ pub(crate) fn if_asked() -> Option<Exit> {
     let mut args = std::env::args_os().skip(1);
     (args.next()? == NAME).then(|| {
         let Some(command) = args.next() else { return Exit::Usage };
-        monitor(command, args.collect()).unwrap_or_else(|error| {
-            Output::new(false).note(&format!("the command cannot be watched: {error}"));
+        monitor(&command, args.collect()).unwrap_or_else(|reason| {
+            Output::new(false).note(&format!("the command cannot be watched: {reason}"));
             Exit::Failed
         })
     })
 }
 
-fn monitor(command: OsString, args: Vec<OsString>) -> std::io::Result<Exit> {
-    let Some((socket, stdin)) = starting::take_stdin()? else { return Ok(Exit::Lost) };
+fn monitor(command: &OsStr, args: Vec<OsString>) -> Result<Exit, String> {
+    let failed = |error: std::io::Error| limits::explained(&error);
+    let socket = starting::socket().map_err(failed)?;
+    let Some(stdin) = starting::take_stdin(&socket).map_err(failed)? else { return Ok(Exit::Lost) };
+    let own = socket.try_clone().map_err(failed)?;
+    let watched = limits::check().and_then(|()| watched(command, args, own, stdin).map_err(failed));
+    if let Err(reason) = &watched {
+        let message = format!("the command cannot be watched: {reason}");
+        Sender::new(socket).map_err(failed)?.send(&Report::NotStarted { is_missing: false, message });
+        return Ok(Exit::NotExecutable);
+    }
+    watched
+}
+
+fn watched(command: &OsStr, args: Vec<OsString>, socket: UnixStream, stdin: OwnedFd) -> std::io::Result<Exit> {
     // A session of its own: no signal of a terminal reaches the command past `run`, and none stops it when it reads or
     // writes the terminal that it inherited.
     let _ = rustix::process::setsid();
@@ -54,8 +71,8 @@ fn monitor(command: OsString, args: Vec<OsString>) -> std::io::Result<Exit> {
         let (reports, orders) = ends(socket)?;
         // Before the command begins, or its end might be missed.
         let ended = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::child())?;
-        let mut start = Command::new(&command);
-        std::os::unix::process::CommandExt::process_group(start.args(args).stdin(stdin), 0);
-        watch::watch(start, &command, reports, orders, ended).await
+        let mut start = Command::new(command);
+        start.args(args).stdin(stdin).process_group(0);
+        watch::watch(start, command, reports, orders, ended).await
     })
 }

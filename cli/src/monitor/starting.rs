@@ -25,21 +25,29 @@ pub(crate) fn give_stdin(socket: &UnixStream) -> io::Result<()> {
     Ok(())
 }
 
-/// The socket to `run`, and what it sent; `None` if it is gone already.
-pub(super) fn take_stdin() -> io::Result<Option<(UnixStream, OwnedFd)>> {
-    let socket = UnixStream::from(stdin().as_fd().try_clone_to_owned()?);
+/// The socket to `run`.
+pub(super) fn socket() -> io::Result<UnixStream> {
+    Ok(UnixStream::from(stdin().as_fd().try_clone_to_owned()?))
+}
+
+/// The standard input that `run` sent; `None` if it is gone already.
+pub(super) fn take_stdin(socket: &UnixStream) -> io::Result<Option<OwnedFd>> {
     let mut byte = [0];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
-    recvmsg(&socket, &mut [IoSliceMut::new(&mut byte)], &mut control, RecvFlags::empty())?;
+    let received = recvmsg(socket, &mut [IoSliceMut::new(&mut byte)], &mut control, RecvFlags::empty())?;
     let files = control.drain().find_map(|message| match message {
         RecvAncillaryMessage::ScmRights(mut files) => files.next(),
         _ => None,
     });
-    let Some(file) = files else { return Ok(None) };
+    if received.bytes == 0 {
+        return Ok(None);
+    }
+    // The system leaves it out where this process may open no more.
+    let file = files.ok_or_else(|| io::Error::from(rustix::io::Errno::MFILE))?;
     // The command has it as its standard input, and not once more.
     rustix::io::fcntl_setfd(&file, rustix::io::FdFlags::CLOEXEC)?;
-    Ok(Some((socket, file)))
+    Ok(Some(file))
 }
 
 /// The file that this process runs, even if it was replaced since; where there is no /proc, the path that it was started by.
