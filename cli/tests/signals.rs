@@ -60,7 +60,9 @@ fn one(nodes: &[RedisServer], number: i32, expected: Expected) {
     let (dir, resource) = (tempfile::tempdir().unwrap(), format!("r{number}"));
     // The shell gets TERM by name, so that 15 has one trap.
     let ends = if number == 15 { "" } else { "trap 'exit 6' TERM;" };
-    let script = format!("{ends} trap 'exit 5' {number}; echo $$ > up; while :; do sleep 0.02; done");
+    // CHLD comes to a shell at every end of a child.
+    let trap = if number == 17 { String::new() } else { format!("trap 'exit 5' {number};") };
+    let script = format!("{ends} {trap} echo $$ > up; while :; do sleep 0.02; done");
     let mut command = with_nodes(nodes);
     let mut running = Running::start(command.current_dir(dir.path()), &["run", &resource, "--", "sh", "-c", &script]);
     let pid = written(&dir.path().join("up"));
@@ -104,7 +106,7 @@ fn r8_every_signal_is_passed_on_or_ends_in_order() {
 #[test]
 fn r8_a_signal_without_a_command_to_pass_it_to_ends_the_wait_in_order() {
     let nodes = servers(1);
-    assert_eq!(run(&mut with_nodes(&nodes), &["acquire", "r", "--ttl", "60s"]).code, 0);
+    assert_eq!(run(&mut with_nodes(&nodes), &["acquire", "r", "--ttl", "30s"]).code, 0);
     for number in [10, 12, 14, 24, 26, 30, 34, 64] {
         let mut waiting = Running::start(&mut with_nodes(&nodes), &["run", "r", "--", "true"]);
         let connected = || nodes[0].command(&["CLIENT", "LIST"]).lines().count() > 1;

@@ -50,7 +50,7 @@ impl Terminal {
                 shown.lock().unwrap_or_else(PoisonError::into_inner).push_str(&text);
             }
         });
-        let mut terminal = Self { shell, keys, screen };
+        let terminal = Self { shell, keys, screen };
         terminal.shows("ready$ ");
         terminal
     }
@@ -59,23 +59,26 @@ impl Terminal {
         self.keys.write_all(text.as_bytes()).unwrap();
     }
 
-    /// Waits until it shows this, and forgets what it showed up to there.
-    fn shows(&mut self, text: &str) {
-        let found = || {
-            let mut screen = self.screen.lock().unwrap_or_else(PoisonError::into_inner);
-            let at = screen.find(text)?;
-            *screen = screen.split_off(at + text.len());
-            Some(())
-        };
-        poll_until(LIMIT, found).unwrap_or_else(|_| panic!("no {text:?} in {:?}", self.screen));
+    /// Whether it has shown this; then what it showed up to there is forgotten.
+    fn has_shown(&self, text: &str) -> Option<()> {
+        let mut screen = self.screen.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = screen.find(text)?;
+        *screen = screen.split_off(at + text.len());
+        Some(())
+    }
+
+    fn shows(&self, text: &str) {
+        poll_until(LIMIT, || self.has_shown(text)).unwrap_or_else(|_| panic!("no {text:?} in {:?}", self.screen));
     }
 }
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        // The shell hangs up its jobs and ends; setsid waits for it.
-        let _ = self.keys.write_all(b"\x03\x03\nexit\nexit\n");
-        let _ = poll_until(LIMIT, || self.shell.try_wait().ok().flatten());
+        // What still runs reads the first words, and the shell the last.
+        let _ = poll_until(LIMIT, || {
+            let _ = self.keys.write_all(b"\x03exit\n");
+            self.shell.try_wait().ok().flatten()
+        });
         let _ = self.shell.kill();
         let _ = self.shell.wait();
     }
@@ -129,10 +132,15 @@ fn a_background_job_comes_to_the_foreground_and_ctrl_c_ends_it() {
     terminal.shows("began");
     terminal.types("jobs\n");
     terminal.shows("Running");
+    terminal.shows("ready$ ");
     terminal.types("fg\n");
     terminal.shows("run r -- sh");
-    terminal.types("\x03");
-    terminal.shows("interrupted");
+    // The shell gives the terminal away a moment after it has said so; until then the key is the shell's.
+    poll_until(LIMIT, || {
+        terminal.types("\x03");
+        terminal.has_shown("interrupted")
+    })
+    .unwrap();
     terminal.shows("ready$ ");
     assert!(is_free(&nodes));
 }

@@ -25,7 +25,7 @@ fn its_own_exit_codes_can_be_told_from_the_commands() {
         let args = ["run", "r", "-E", "200", "--error-exit-code", "201", "--", "sh", "-c", &format!("exit {code}")];
         assert_eq!(run(&mut with_nodes(&nodes), &args).code, code);
     }
-    assert_eq!(run(&mut with_nodes(&nodes), &["acquire", "r", "--ttl", "60s"]).code, 0);
+    assert_eq!(run(&mut with_nodes(&nodes), &["acquire", "r", "--ttl", "30s"]).code, 0);
     for (options, code) in [
         (&[][..], 75),
         (&["-E", "200"], 200),
@@ -81,14 +81,14 @@ fn standard_input_is_the_commands() {
 #[test]
 fn what_cannot_be_run_is_told_with_its_reason() {
     let (nodes, dir) = (servers(1), tempfile::tempdir().unwrap());
-    let script = dir.path().join("script");
+    let script = dir.path().join("a-script-of-the-test");
     fs::write(&script, "#!/no/such/interpreter -x\n").unwrap();
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
     let by_path = script.to_str().unwrap();
     let path = format!("{}:{}", dir.path().display(), std::env::var("PATH").unwrap());
     for (command, code, said) in [
         (by_path, 126, "\"/no/such/interpreter -x\""),
-        ("script", 126, "\"/no/such/interpreter -x\""),
+        ("a-script-of-the-test", 126, "\"/no/such/interpreter -x\""),
         ("/no/such/file", 127, "no such command"),
         ("/", 126, "may not be executed"),
     ] {

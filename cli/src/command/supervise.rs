@@ -64,6 +64,8 @@ pub(super) async fn supervise(
     let mut supervisor =
         Supervisor { group, lease, resource, stopping, ended, margin, due: None, reason: String::new(), output };
     loop {
+        // A monitor that hears nothing of a later end kills by itself: this program may be stopped, or starve.
+        supervisor.group.kill_by(SystemClock.now().after(lease.valid_for().unwrap_or_default()).before(margin / 2));
         let event = tokio::select! {
             biased;
             news = supervisor.group.news() => supervisor.told(news),
@@ -71,8 +73,6 @@ pub(super) async fn supervise(
             signal = signals.next() => supervisor.signalled(signal, forward),
             () = tokio::time::sleep((grace / 2).clamp(Duration::from_millis(5), SLICE)) => None,
         };
-        // A monitor that hears nothing of a later end kills by itself: this program may be stopped, or starve.
-        supervisor.group.kill_by(SystemClock.now().after(lease.valid_for().unwrap_or_default()).before(margin / 2));
         if supervisor.ended.not_started.is_some() || supervisor.ended.monitor_gone {
             return supervisor.ended;
         }
