@@ -64,7 +64,7 @@ fn standard_input_is_the_commands() {
     let piped = command.args(["run", "r", "--", "sh", "-c", "head -n 1; wc -c"]);
     let mut child = piped.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     // The end of it is seen, too: nobody else holds it open.
-    child.stdin.take().unwrap().write_all(&[b"first\n".repeat(1), b"x".repeat(200_000)].concat()).unwrap();
+    child.stdin.take().unwrap().write_all(&[b"first\n".to_vec(), b"x".repeat(200_000)].concat()).unwrap();
     let output = child.wait_with_output().unwrap();
     let lines: Vec<_> = std::str::from_utf8(&output.stdout).unwrap().lines().map(str::trim).collect();
     assert!(output.status.success() && lines.first() == Some(&"first"), "{lines:?}");
