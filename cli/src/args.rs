@@ -27,12 +27,14 @@ const NODES_MAX: i64 = NodeId::COUNT_MAX as i64;
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0   done                     69  no quorum
+  0   done                     71  what the command started cannot be stopped
   1   failed; of `who`: free;  74  the lease is lost
       of `release`: not held
   2   usage or configuration   75  held by another until the wait ended
+  69  no quorum
   `run` ends with the code of its command; 128+n if signal n ended it, 127 if there is no such
-  command, 126 if it cannot be run.";
+  command, 126 if it cannot be run. Its options -E and --error-exit-code choose other codes for 75,
+  and for 1, 2, 69, 71 and 74, so that they can be told from the command's own.";
 
 /// Flags of every command, before or after its name.
 #[derive(Debug, Clone, clap::Args)]
@@ -95,10 +97,19 @@ pub(crate) struct DemoArgs {}
 /// Hold the lock while a command runs
 ///
 /// The lease is renewed until the command ends. The command finds REDFENCE_TOKEN, REDFENCE_RESOURCE and REDFENCE_HOLDER
-/// in its environment and runs in a process group (and session) of its own; signals go to that group. When the lease is
-/// about to be lost it gets SIGTERM, and SIGKILL before another holder can exist; the exit code is then 74. On Linux the
-/// command does not survive this program either.
+/// in its environment, reads the standard input of this program, and runs in a process group and a session of its own.
+///
+/// When the lease is about to be lost, the command and all that it started get SIGTERM, and SIGKILL before another holder
+/// can exist; the exit code is then 74. They are killed as well when this program is killed or stands still. When the
+/// command ends by a signal, what it left running is stopped before the lock is released: SIGTERM, and SIGKILL five
+/// seconds later. What it left running after an end of its own runs on without the lock, and is named. What cannot be
+/// stopped, such as a program of another user, is named; then the lock is not released before its time to live is over,
+/// and the exit code is 71.
+///
+/// Signals are passed on (see --forward-signals), all that can be caught but Ctrl-Z: a program that stands still cannot
+/// renew a lease. SIGKILL, SIGSTOP and the signals of faults (SEGV, BUS, ILL, FPE) cannot be.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXIT_CODES)]
 pub(crate) struct RunArgs {
     /// What to lock
     #[arg(value_parser = resource)]
@@ -108,9 +119,49 @@ pub(crate) struct RunArgs {
     /// The longest that the lock is held, however long the command runs; `none` for ever
     #[arg(long, default_value = "1h", value_name = "TIME", value_parser = max_hold)]
     pub(crate) max_hold: MaxHold,
+    /// Who gets the signals that are sent to this program
+    #[arg(long, value_enum, default_value_t = ForwardSignals::Group, value_name = "WHOM")]
+    pub(crate) forward_signals: ForwardSignals,
+    #[command(flatten)]
+    pub(crate) exit_codes: ExitCodes,
     /// The command and its arguments, after `--`
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,
+}
+
+/// To whom `run` passes signals on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum ForwardSignals {
+    /// The command's process group
+    Group,
+    /// The command alone, which passes on what its children should get
+    Command,
+    /// Nobody: what would end this program stops the command with SIGTERM, and with SIGKILL five seconds later
+    None,
+}
+
+/// The exit codes of `run` for its own failures, so that they can be told from the command's.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct ExitCodes {
+    /// The exit code when another holds the lock until the wait ends, as flock has it
+    #[arg(short = 'E', long, default_value_t = Exit::Contended.code(), value_name = "CODE")]
+    conflict_exit_code: u8,
+    /// The exit code of every other failure of this program itself [default: one for each reason, see below]
+    #[arg(long, value_name = "CODE")]
+    error_exit_code: Option<u8>,
+}
+
+impl ExitCodes {
+    /// What this program ends with instead of `exit`.
+    pub(crate) fn of(self, exit: Exit) -> Exit {
+        let chosen = match exit {
+            Exit::Contended => Some(self.conflict_exit_code),
+            Exit::Failed | Exit::Usage | Exit::NoQuorum | Exit::Lost | Exit::Survived => self.error_exit_code,
+            // As shells and flock have it: the command's, or the signal's.
+            _ => None,
+        };
+        chosen.map_or(exit, |code| Exit::Chosen(code, exit.reason()))
+    }
 }
 
 /// Acquire the lock and leave it held
@@ -327,7 +378,8 @@ fn duration(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
         Ok(duration) => Ok(duration),
         Err(_) if text == "0" => Ok(Duration::ZERO),
-        Err(error) => Err(format!("{error}; write a number with a unit: 500ms, 10s, 5m, 1h")),
+        Err(error @ humantime::DurationError::NumberOverflow) => Err(error.to_string()),
+        Err(_) => Err("write a number with a unit: 500ms, 10s, 5m, 1h".to_owned()),
     }
 }
 
@@ -368,6 +420,12 @@ mod tests {
             assert_eq!(duration(text).ok(), expected, "{text:?}");
         }
         assert!(max_hold("none").unwrap().0.is_none());
+    }
+
+    #[test]
+    fn a_time_without_a_unit_gets_one_hint() {
+        let said = duration("3").unwrap_err();
+        assert_eq!(said, "write a number with a unit: 500ms, 10s, 5m, 1h");
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub(crate) enum Exit {
     Lost,
     /// Somebody else held the lock until the wait ended.
     Contended,
+    /// Something that the command started could not be stopped.
+    Survived,
     /// The command could not be run.
     NotExecutable,
     /// There is no such command.
@@ -29,10 +31,12 @@ pub(crate) enum Exit {
     Command(u8),
     /// Ended by a signal, this program or the command: as shells tell it.
     Signal(i32),
+    /// The code that the caller chose for one of this program's own, and the word of that one.
+    Chosen(u8, &'static str),
 }
 
 impl Exit {
-    /// The number that the shell sees. 69, 74 and 75 are those of `sysexits.h`.
+    /// The number that the shell sees. 69, 71, 74 and 75 are those of `sysexits.h`.
     pub(crate) fn code(self) -> u8 {
         match self {
             Self::Done => 0,
@@ -41,9 +45,10 @@ impl Exit {
             Self::NoQuorum => 69,
             Self::Lost => 74,
             Self::Contended => 75,
+            Self::Survived => 71,
             Self::NotExecutable => 126,
             Self::NotFound => 127,
-            Self::Command(code) => code,
+            Self::Command(code) | Self::Chosen(code, _) => code,
             Self::Signal(number) => u8::try_from(128 + number).unwrap_or(u8::MAX),
         }
     }
@@ -58,10 +63,21 @@ impl Exit {
             Self::NoQuorum => "no_quorum",
             Self::Lost => "lost",
             Self::Contended => "contended",
+            Self::Survived => "survived",
             Self::NotExecutable => "not_executable",
             Self::NotFound => "not_found",
             Self::Command(_) => "command",
             Self::Signal(_) => "signal",
+            Self::Chosen(_, reason) => reason,
+        }
+    }
+
+    /// From the code or the signal that a command ended with.
+    pub(crate) fn of_command(code: Option<i32>, signal: Option<i32>) -> Self {
+        match (code, signal) {
+            (Some(code), _) => Self::Command(u8::try_from(code).unwrap_or(u8::MAX)),
+            (None, Some(number)) => Self::Signal(number),
+            (None, None) => Self::Failed,
         }
     }
 }
@@ -69,11 +85,7 @@ impl Exit {
 impl From<ExitStatus> for Exit {
     fn from(status: ExitStatus) -> Self {
         use std::os::unix::process::ExitStatusExt as _;
-        match (status.code(), status.signal()) {
-            (Some(code), _) => Self::Command(u8::try_from(code).unwrap_or(u8::MAX)),
-            (None, Some(number)) => Self::Signal(number),
-            (None, None) => Self::Failed,
-        }
+        Self::of_command(status.code(), status.signal())
     }
 }
 

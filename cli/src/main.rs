@@ -6,6 +6,8 @@ mod connect;
 mod demo;
 mod exit;
 mod failure;
+mod limits;
+mod monitor;
 mod output;
 mod screen;
 mod signals;
@@ -17,20 +19,26 @@ use crate::output::Output;
 
 fn main() -> ExitCode {
     // The command of `run` starts as this program once more; it must not pay for anything that it does not need.
-    if let Some(exit) = command::exec::if_asked() {
+    if let Some(exit) = monitor::if_asked().or_else(command::exec::if_asked) {
         return exit.into();
     }
     let args = args::parse();
     let output = Output::new(args.global.json);
     output::log_to_stderr(args.global.verbose);
-    let exit = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let runtime = limits::check().and_then(|()| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.map_err(|error| limits::explained(&error))
+    });
+    let exit = match runtime {
         Ok(runtime) => {
             let outcome = runtime.block_on(command::obey(&args, &output));
             // A name that is still being looked up must not hold up the end.
             runtime.shutdown_background();
             outcome.unwrap_or_else(|failure| output.failure(&failure))
         }
-        Err(error) => output.failure(&failure::Failure::new(Exit::Failed, format!("no runtime: {error}"))),
+        Err(reason) => {
+            output.failure(&failure::Failure::new(Exit::Failed, format!("redfence cannot begin here: {reason}")))
+        }
     };
     exit.into()
 }

@@ -1,4 +1,4 @@
-//! [`Signals`]: those that people and machines send to end a program, and Ctrl-Z.
+//! [`Signals`]: what arrives for this program, and what each signal is for.
 
 use std::future::poll_fn;
 use std::task::Poll;
@@ -9,17 +9,74 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::exit::Exit;
 use crate::failure::Failure;
 
-/// The signals that are passed on to a command and end a wait; and Ctrl-Z, which does neither.
-const HEARD: [Signal; 5] = [Signal::INT, Signal::TERM, Signal::HUP, Signal::QUIT, Signal::TSTP];
+/// What a signal to this program means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Meaning {
+    /// People and machines send it to end a program.
+    End,
+    /// A command may have a use for it; a program that has none ends by it.
+    Use,
+    /// A command may have a use for it; a program that has none takes no notice.
+    Hint,
+    /// Ctrl-Z: a program that stands still renews nothing.
+    Stop,
+    /// It is this program's own business, or cannot be caught; or it tells of a fault in this program, and going on
+    /// would be wrong.
+    Own,
+}
+
+/// The highest number that a signal has.
+const NUMBER_MAX: i32 = 64;
+
+/// What the signal with this number means.
+pub(crate) fn meaning(number: i32) -> Meaning {
+    let Some(signal) = from_raw(number) else { return Meaning::Own };
+    match signal {
+        Signal::INT | Signal::TERM | Signal::HUP | Signal::QUIT => Meaning::End,
+        Signal::TSTP => Meaning::Stop,
+        Signal::WINCH | Signal::CONT | Signal::URG => Meaning::Hint,
+        Signal::KILL | Signal::STOP | Signal::ILL | Signal::FPE | Signal::SEGV | Signal::BUS => Meaning::Own,
+        // It is ignored from the first moment of this program: a write to a closed pipe is an error to it.
+        Signal::PIPE => Meaning::Own,
+        // Caught, they would make the read or the write that caused them begin again for ever.
+        Signal::TTIN | Signal::TTOU | Signal::CHILD => Meaning::Own,
+        _ => Meaning::Use,
+    }
+}
+
+/// The signal with this number, if programs may use it.
+pub(crate) fn from_raw(number: i32) -> Option<Signal> {
+    #[cfg(target_os = "linux")]
+    return rustix_libc_wrappers::process::SignalExt::from_raw(number);
+    #[cfg(not(target_os = "linux"))]
+    Signal::from_named_raw(number)
+}
+
+/// What people call the signal with this number.
+pub(crate) fn name(number: i32) -> String {
+    let name = match from_raw(number) {
+        Some(Signal::TERM) => "SIGTERM",
+        Some(Signal::KILL) => "SIGKILL",
+        Some(Signal::INT) => "SIGINT",
+        Some(Signal::HUP) => "SIGHUP",
+        Some(Signal::QUIT) => "SIGQUIT",
+        Some(Signal::USR1) => "SIGUSR1",
+        Some(Signal::USR2) => "SIGUSR2",
+        _ => return format!("signal {number}"),
+    };
+    name.to_owned()
+}
 
 /// What arrives from now on, in place of what the signals do by themselves.
 pub(crate) struct Signals(Vec<(Signal, tokio::signal::unix::Signal)>);
 
 impl Signals {
-    /// Listens. A signal that this program was told to ignore (`nohup`, `&` in a script) stays ignored.
+    /// Listens to all that can be caught. A signal that this program was told to ignore (`nohup`, `&` in a script) stays
+    /// ignored.
     pub(crate) fn listen() -> Result<Self, Failure> {
         let ignored = ignored();
-        let heard = HEARD.into_iter().filter(|one| ignored & (1 << (one.as_raw() - 1)) == 0);
+        let heard = (1..=NUMBER_MAX).filter(|number| meaning(*number) != Meaning::Own).filter_map(from_raw);
+        let heard = heard.filter(|one| ignored & (1 << (one.as_raw() - 1)) == 0);
         let streams = heard.map(|one| Ok((one, signal(SignalKind::from_raw(one.as_raw()))?)));
         let failed = |error: std::io::Error| Failure::new(Exit::Failed, format!("no signal can be heard: {error}"));
         streams.collect::<Result<_, _>>().map(Self).map_err(failed)
@@ -41,16 +98,16 @@ impl Signals {
         .await
     }
 
-    /// The next signal that wants an end.
+    /// The next signal that ends a program which has no use for any.
     ///
     /// # Cancel safety
     ///
     /// As [`Signals::next`].
     pub(crate) async fn ending(&mut self) -> Signal {
         loop {
-            match self.next().await {
-                Signal::TSTP => {}
-                ending => return ending,
+            let signal = self.next().await;
+            if matches!(meaning(signal.as_raw()), Meaning::End | Meaning::Use) {
+                return signal;
             }
         }
     }
@@ -61,4 +118,28 @@ fn ignored() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default()
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r8_every_signal_has_a_meaning() {
+        // Numbers of Linux on most machines, written out so that none is forgotten.
+        for (numbers, expected) in [
+            (&[1, 2, 3, 15][..], Meaning::End),
+            (&[5, 6, 10, 12, 14, 16, 24, 25, 26, 27, 29, 30, 31], Meaning::Use),
+            (&[34, 35, 36, 50, 63, 64], Meaning::Use),
+            (&[18, 23, 28], Meaning::Hint),
+            (&[20], Meaning::Stop),
+            (&[4, 7, 8, 9, 11, 13, 17, 19, 21, 22], Meaning::Own),
+            // The C library keeps these two; 0 and 65 are none.
+            (&[32, 33, 0, 65, -1], Meaning::Own),
+        ] {
+            for number in numbers {
+                assert_eq!(meaning(*number), expected, "{number}");
+            }
+        }
+    }
 }

@@ -65,7 +65,7 @@ fn s25_what_the_command_left_running_is_killed_as_well() {
     let file = dir.path().join("beats");
     // The leader ends at SIGTERM; its child ignores it and would write on.
     let script = format!("(trap '' TERM; while :; do echo beat >> {}; sleep 0.02; done) & sleep 60", file.display());
-    events_of_a_loss(&["sh", "-c", &script], &["terminating", "finished", "lost", "failed"]);
+    events_of_a_loss(&["sh", "-c", &script], &["terminating", "killing", "finished", "lost", "failed"]);
     let beats = std::fs::read_to_string(&file).unwrap();
     let quiet =
         poll_until(Duration::from_millis(300), || (std::fs::read_to_string(&file).unwrap() != beats).then_some(()));

@@ -12,11 +12,12 @@ use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
-use super::{exec, group};
+use super::exec;
 use crate::args::{DevArgs, Global};
 use crate::connect;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::monitor;
 use crate::output::Output;
 use crate::signals::Signals;
 
@@ -165,7 +166,7 @@ fn did_not_start(why: &str) -> Failure {
 fn spawn(directory: &TempDir, port: u16) -> std::io::Result<Child> {
     let port = port.to_string();
     // By way of this program, so that the server ends with it whichever way it ends, and not at Ctrl-C by itself.
-    Command::new(group::this_program()?)
+    Command::new(monitor::this_program()?)
         .arg0("redfence")
         .args([exec::NAME, &std::process::id().to_string(), PROGRAM])
         .args(["--bind", "127.0.0.1", "--port", &port, "--save", "", "--appendonly", "no", "--daemonize", "no"])

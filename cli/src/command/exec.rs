@@ -1,19 +1,19 @@
-//! `redfence __exec PARENT COMMAND ARGS…`: the last step before the command of `run` begins.
+//! `redfence __exec PARENT COMMAND ARGS…`: the last step before a server of `dev` begins.
 //!
-//! Between fork and exec a program may do next to nothing, and nothing at all without unsafe code. So the command is
+//! Between fork and exec a program may do next to nothing, and nothing at all without unsafe code. So a server is
 //! started by way of this program, which puts itself in order and then becomes the command.
 
 use std::ffi::{OsStr, OsString};
-use std::io::ErrorKind;
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
 use rustix::process::getppid;
 
 use crate::exit::Exit;
+use crate::monitor;
 use crate::output::Output;
 
-/// The name by which `run` asks for it. Not for people.
+/// The name by which `dev` asks for it. Not for people.
 pub(super) const NAME: &str = "__exec";
 
 /// Becomes the command if that was asked for; returns only if it was not, or if that failed.
@@ -38,11 +38,7 @@ fn become_command(parent: &OsStr, command: &OsStr, args: impl Iterator<Item = Os
     }
     // Returns only on failure.
     let error = Command::new(command).args(args).exec();
-    let (exit, reason) = match error.kind() {
-        ErrorKind::NotFound => (Exit::NotFound, "no such command".to_owned()),
-        ErrorKind::PermissionDenied => (Exit::NotExecutable, "it may not be executed".to_owned()),
-        _ => (Exit::NotExecutable, error.to_string()),
-    };
-    Output::new(false).note(&format!("{} cannot be run: {reason}", command.display()));
+    let (exit, message) = monitor::cannot_run(command, &error);
+    Output::new(false).note(&message);
     exit
 }

@@ -17,6 +17,7 @@ mod release;
 mod reset;
 mod run;
 mod status;
+mod stopping;
 mod supervise;
 mod who;
 

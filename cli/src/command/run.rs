@@ -12,6 +12,8 @@ use crate::args::{Global, RunArgs};
 use crate::connect::{self, DRAIN_MAX};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::limits;
+use crate::monitor::{Left, Process};
 use crate::output::Output;
 use crate::signals::Signals;
 
@@ -22,10 +24,16 @@ enum Event<'a> {
     Finished { code: Option<i32>, signal: Option<i32> },
     Lost { resource: &'a Resource, token: FencingToken, reason: &'a str },
     Released { resource: &'a Resource, token: FencingToken },
+    Survived { resource: &'a Resource, token: FencingToken, processes: &'a [Process] },
 }
 
 /// Acquires, runs the command, releases.
 pub(crate) async fn run(args: &RunArgs, global: &Global, output: Output) -> Result<Exit, Failure> {
+    let own = |failure: Failure| Failure { exit: args.exit_codes.of(failure.exit), ..failure };
+    while_held(args, global, output).await.map_err(own)
+}
+
+async fn while_held(args: &RunArgs, global: &Global, output: Output) -> Result<Exit, Failure> {
     let builder = connect::to_servers(global)?.max_hold(args.max_hold.0);
     let mut signals = Signals::listen()?;
     let (redlock, guard) = hold::hold(&args.resource, &args.lease, builder, &mut signals, output).await?;
@@ -35,51 +43,82 @@ pub(crate) async fn run(args: &RunArgs, global: &Global, output: Output) -> Resu
 
     let began = SystemClock.now();
     let ended = match Group::start(&args.command, &guard) {
-        Ok(mut group) => supervise(&mut group, &guard, &mut signals, output).await,
-        Err(error) => Err(error),
+        Ok(group) => supervise(group, &guard, &mut signals, args.forward_signals, output).await,
+        Err(error) => {
+            let reason =
+                format!("redfence cannot start the process that watches the command: {}", limits::explained(&error));
+            Ended { not_started: Some((false, reason)), ..Ended::default() }
+        }
     };
     let held_for = SystemClock.now().since(began);
+    let finish = Finish { args, redlock: &redlock, held_for, output };
     match ended {
-        Ok(ended) => finish(args, &redlock, guard, ended, held_for, output).await,
-        Err(error) => {
+        Ended { not_started: Some((is_missing, message)), .. } => {
             drop(guard.release().await);
             redlock.drain(DRAIN_MAX).await;
-            Err(Failure::new(Exit::NotExecutable, format!("the command cannot be run: {error}")))
+            Err(Failure::new(if is_missing { Exit::NotFound } else { Exit::NotExecutable }, message))
         }
+        Ended { survivors: Some(left), stopped, .. } => finish.with_survivors(guard, &left, stopped),
+        ended => finish.released(guard, ended).await,
     }
 }
 
-/// Gives the lease back and says how it went.
-async fn finish(
-    args: &RunArgs,
-    redlock: &Redlock,
-    guard: Guard,
-    ended: Ended,
+/// How a lock goes when its command is over.
+struct Finish<'a> {
+    args: &'a RunArgs,
+    redlock: &'a Redlock,
     held_for: Duration,
     output: Output,
-) -> Result<Exit, Failure> {
-    use std::os::unix::process::ExitStatusExt as _;
-    let (status, token) = (ended.status, guard.token());
-    output.event(&Event::Finished { code: status.code(), signal: status.signal() });
-    // The command may have ended by itself after the lease, while this program could not look.
-    let mut lost = ended.stopped.or(guard.check().err().map(|lost| lost.cause.to_string()));
-    let outcome = guard.release().await;
-    redlock.drain(DRAIN_MAX).await;
-    let overrun = release::failure(&outcome).filter(|failure| failure.exit == Exit::Lost);
-    lost = lost.or(overrun.map(|failure| failure.message));
-    if let Some(mut reason) = lost {
-        if let Some(max_hold) = args.max_hold.0.filter(|max_hold| held_for > *max_hold / 4 * 3) {
+}
+
+impl Finish<'_> {
+    /// Something runs on: the lock is not given back, so that nobody has it before its time is over.
+    fn with_survivors(&self, guard: Guard, left: &Left, stopped: Option<String>) -> Result<Exit, Failure> {
+        let (names, token) = (left.names(), guard.token());
+        let exit = if stopped.is_some() { Exit::Lost } else { Exit::Survived };
+        drop(guard.into_lease());
+        let why = stopped.map(|why| format!(" (the lease was lost: {why})")).unwrap_or_default();
+        self.output.event(&Event::Survived { resource: &self.args.resource, token, processes: &left.processes });
+        let message = format!(
+            "what the command started cannot be stopped and runs on: {names}{why}; the lock of {:?} was not released and \
+             ends with its time to live ({:?}); end it by hand as its user or as root, or let it carry the token",
+            self.args.resource.as_str(),
+            self.args.lease.ttl
+        );
+        Err(Failure::new(exit, message))
+    }
+
+    /// Gives the lease back and says how it went.
+    async fn released(&self, guard: Guard, ended: Ended) -> Result<Exit, Failure> {
+        let (code, signal, token) = (ended.code, ended.signal, guard.token());
+        self.output.event(&Event::Finished { code, signal });
+        // The command may have ended by itself after the lease, while this program could not look.
+        let mut lost = ended.stopped.or(guard.check().err().map(|lost| lost.cause.to_string()));
+        let outcome = guard.release().await;
+        self.redlock.drain(DRAIN_MAX).await;
+        let overrun = release::failure(&outcome).filter(|failure| failure.exit == Exit::Lost);
+        lost = lost.or(overrun.map(|failure| failure.message));
+        if let Some(reason) = lost {
+            return Err(self.lost(token, reason));
+        }
+        match release::failure(&outcome) {
+            None => self.output.event(&Event::Released { resource: &self.args.resource, token }),
+            Some(unknown) => self.output.note(&unknown.message),
+        }
+        if ended.monitor_gone {
+            let message =
+                "the process that watches the command (redfence __monitor) was killed, so the command was stopped";
+            return Err(Failure::new(Exit::Failed, message));
+        }
+        Ok(Exit::of_command(code, signal))
+    }
+
+    fn lost(&self, token: FencingToken, mut reason: String) -> Failure {
+        if let Some(max_hold) = self.args.max_hold.0.filter(|max_hold| self.held_for > *max_hold / 4 * 3) {
             reason += &format!(" (--max-hold is {max_hold:?})");
         }
-        output.event(&Event::Lost { resource: &args.resource, token, reason: &reason });
-        return Err(Failure::new(
-            Exit::Lost,
-            format!("the lease of {:?} was lost while the command ran: {reason}", args.resource.as_str()),
-        ));
+        self.output.event(&Event::Lost { resource: &self.args.resource, token, reason: &reason });
+        let resource = self.args.resource.as_str();
+        Failure::new(Exit::Lost, format!("the lease of {resource:?} was lost while the command ran: {reason}"))
     }
-    match release::failure(&outcome) {
-        None => output.event(&Event::Released { resource: &args.resource, token }),
-        Some(unknown) => output.note(&unknown.message),
-    }
-    Ok(status.into())
 }

@@ -1,130 +1,250 @@
 //! Watches a command and its lease, and sees to it that the command ends first.
 
-use std::io;
-use std::process::ExitStatus;
 use std::time::Duration;
 
 use redfence::{Clock as _, LeaseHandle, Moment, SystemClock};
 use rustix::process::Signal;
 use serde::Serialize;
 
-use super::group::Group;
+use super::group::{Group, News};
 use super::ms;
+use super::stopping::{Act, Event, Fate, Stage, Stopping, fate};
+use crate::args::ForwardSignals;
+use crate::monitor::{self, KILL_MAX, Left, Order, Process, Recipients, Report};
 use crate::output::Output;
-use crate::signals::Signals;
+use crate::signals::{Meaning, Signals, meaning};
 
-/// The longest time between SIGTERM and the end of the lease; a quarter of the validity if that is less.
+/// The longest time between SIGTERM and SIGKILL; where the lease ends, a quarter of its validity if that is less.
 const GRACE_MAX: Duration = Duration::from_secs(5);
 /// SIGKILL comes this long before the end of the lease: the command must be gone when the end is there.
 const KILL_MARGIN: Duration = Duration::from_millis(50);
 /// Timers stand still while the machine is suspended, so the clock is read again at least this often.
 const SLICE: Duration = Duration::from_millis(500);
+/// How long the monitor has to answer before it is taken for one that stands still.
+const ANSWER_MAX: Duration = Duration::from_secs(1);
 
 /// How a supervised command ended.
+#[derive(Debug, Default)]
 pub(super) struct Ended {
-    pub(super) status: ExitStatus,
-    /// Why it was stopped, if it was.
+    /// Its exit code, or the signal that ended it; neither if nobody knows.
+    pub(super) code: Option<i32>,
+    pub(super) signal: Option<i32>,
+    /// Why it was stopped, if the lease was the reason.
     pub(super) stopped: Option<String>,
-}
-
-/// How far a command is from being stopped.
-enum Stage {
-    Working,
-    Terminating { kill_at: Moment },
-    Killed,
+    /// Those that could not be stopped, if there are any.
+    pub(super) survivors: Option<Left>,
+    /// It could not be started.
+    pub(super) not_started: Option<(bool, String)>,
+    /// Its monitor was killed.
+    pub(super) monitor_gone: bool,
 }
 
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
-enum Event<'a> {
+enum Message<'a> {
     Terminating { resource: &'a str, left_ms: u64, kill_in_ms: u64 },
     Killing { resource: &'a str, reason: &'a str },
     PassedOn { signal: i32 },
+    Refused { signal: i32, processes: &'a [Process], reason: &'a str },
+    LeftRunning { processes: &'a [Process] },
 }
 
-/// Waits for the command's end. Stops it when the lease is about to end, passes signals on, and refuses Ctrl-Z.
+/// Waits for the command's end. Stops it when the lease is about to end, and does with signals what they are for.
 pub(super) async fn supervise(
-    group: &mut Group,
+    group: Group,
     lease: &LeaseHandle,
     signals: &mut Signals,
+    forward: ForwardSignals,
     output: Output,
-) -> io::Result<Ended> {
-    let validity = lease.valid_for().unwrap_or_default();
-    let grace = (validity / 4).min(GRACE_MAX);
+) -> Ended {
+    let grace = (lease.valid_for().unwrap_or_default() / 4).min(GRACE_MAX);
     let margin = (grace / 2).min(KILL_MARGIN);
     let resource = lease.resource().as_str();
-    let (mut stage, mut stopped) = (Stage::Working, None);
-    let status = loop {
-        tokio::select! {
+    let (stopping, ended) = (Stopping::new(), Ended::default());
+    let mut supervisor =
+        Supervisor { group, lease, resource, stopping, ended, margin, due: None, reason: String::new(), output };
+    loop {
+        // A monitor that hears nothing of a later end kills by itself: this program may be stopped, or starve.
+        supervisor.group.kill_by(SystemClock.now().after(lease.valid_for().unwrap_or_default()).before(margin / 2));
+        let event = tokio::select! {
             biased;
-            status = group.ended() => break status?,
-            due = stage.over(lease, grace) => {
-                let left = lease.valid_for().unwrap_or_default();
-                stage = match due {
-                    Due::Terminate => {
-                        group.signal(Signal::TERM);
-                        let kill_in = left.saturating_sub(margin);
-                        output.event(&Event::Terminating { resource, left_ms: ms(left), kill_in_ms: ms(kill_in) });
-                        output.note(&format!(
-                            "the lease of {resource:?} ends in {left:.1?} and was not renewed: \
-                             the command gets SIGTERM, and SIGKILL in {kill_in:.1?}"
-                        ));
-                        stopped = Some("it was not renewed in time".to_owned());
-                        Stage::Terminating { kill_at: SystemClock.now().after(kill_in) }
-                    }
-                    Due::Kill(reason) => {
-                        group.signal(Signal::KILL);
-                        output.event(&Event::Killing { resource, reason: &reason });
-                        output.note(&format!("the command gets SIGKILL: {reason}"));
-                        stopped.get_or_insert(reason);
-                        Stage::Killed
-                    }
-                };
-            }
-            signal = signals.next() => match signal {
-                Signal::TSTP => output.note(&format!(
-                    "still running: stopped, this program could not renew the lease of {resource:?}"
-                )),
-                ending => {
-                    group.signal(ending);
-                    output.event(&Event::PassedOn { signal: ending.as_raw() });
-                }
-            },
+            news = supervisor.group.news() => supervisor.told(news),
+            event = over(supervisor.stopping.stage, supervisor.due, lease, grace) => supervisor.due_now(event),
+            signal = signals.next() => supervisor.signalled(signal, forward),
+            () = tokio::time::sleep((grace / 2).clamp(Duration::from_millis(5), SLICE)) => None,
+        };
+        if supervisor.ended.not_started.is_some() || supervisor.ended.monitor_gone {
+            return supervisor.ended;
         }
-    };
-    if stopped.is_some() {
-        // Nothing of it may touch what the lock protects.
-        group.kill_rest();
+        if let Some(event) = event
+            && supervisor.act(event).await
+        {
+            return supervisor.ended;
+        }
     }
-    Ok(Ended { status, stopped })
 }
 
-enum Due {
-    Terminate,
-    Kill(String),
+struct Supervisor<'a> {
+    group: Group,
+    lease: &'a LeaseHandle,
+    resource: &'a str,
+    stopping: Stopping,
+    ended: Ended,
+    margin: Duration,
+    /// When the time of the stage is over.
+    due: Option<Moment>,
+    /// Why what is due is due.
+    reason: String,
+    output: Output,
 }
 
-impl Stage {
-    /// Waits until something has to be done about the command.
-    async fn over(&self, lease: &LeaseHandle, grace: Duration) -> Due {
-        let near = async {
-            match self {
-                Self::Working => {
-                    near_end(lease, grace).await;
-                    Due::Terminate
+impl Supervisor<'_> {
+    /// From what the monitor says to what it means.
+    fn told(&mut self, news: News) -> Option<Event> {
+        match news {
+            News::Report(Report::NotStarted { is_missing, message }) => {
+                self.ended.not_started = Some((is_missing, message));
+                None
+            }
+            News::Report(Report::Ended { code, signal, left }) => {
+                (self.ended.code, self.ended.signal) = (code, signal);
+                Some(Event::Ended { by_signal: signal.is_some(), any_left: left.any })
+            }
+            News::Report(Report::Refused { number, processes, reason }) => {
+                self.output.event(&Message::Refused { signal: number, processes: &processes, reason: &reason });
+                let names = monitor::names(&processes);
+                let signal = crate::signals::name(number);
+                self.output.note(&format!("{signal} was refused by the system for {names}: {reason}"));
+                None
+            }
+            News::Report(Report::Empty | Report::Left(_)) => Some(Event::Empty),
+            News::MonitorGone { left } => {
+                self.ended.monitor_gone = true;
+                self.ended.survivors = left.any.then_some(left);
+                None
+            }
+        }
+    }
+
+    /// Remembers why the command has to end.
+    fn due_now(&mut self, (event, reason): (Event, String)) -> Option<Event> {
+        if matches!(event, Event::Doomed { .. }) {
+            self.ended.stopped.get_or_insert_with(|| reason.clone());
+        }
+        self.reason = reason;
+        Some(event)
+    }
+
+    fn signalled(&mut self, signal: Signal, forward: ForwardSignals) -> Option<Event> {
+        let number = signal.as_raw();
+        match fate(signal, forward) {
+            Fate::Pass(to) => {
+                self.group.order(Order::Signal { number, to });
+                self.output.event(&Message::PassedOn { signal: number });
+                let is_end = meaning(number) == Meaning::End && to == Recipients::Group;
+                is_end.then_some(Event::AskedToEnd)
+            }
+            Fate::Stop => Some(Event::Stop),
+            Fate::Nothing => None,
+            Fate::Refuse => {
+                self.output.note(&format!(
+                    "still running: stopped, this program could not renew the lease of {:?}",
+                    self.resource
+                ));
+                None
+            }
+        }
+    }
+
+    /// Does what the event asks for; true when that is the end.
+    async fn act(&mut self, event: Event) -> bool {
+        let act = self.stopping.after(event);
+        match act {
+            Act::Nothing => {}
+            Act::Terminate { group_too } => self.terminate(group_too),
+            Act::Kill => self.kill(),
+            Act::Done => return true,
+            Act::LeaveRunning => {
+                let left = self.leave().await;
+                if left.any {
+                    self.output.event(&Message::LeftRunning { processes: &left.processes });
+                    let names = left.names();
+                    self.output.note(&format!("the command has ended and left running, without the lock: {names}"));
                 }
-                Self::Terminating { kill_at } => {
-                    sleep_until(*kill_at).await;
-                    Due::Kill("it did not end in time".to_owned())
+                return true;
+            }
+            Act::GiveUp => {
+                let left = self.leave().await;
+                self.ended.survivors = left.any.then_some(left);
+                return true;
+            }
+        }
+        false
+    }
+
+    fn terminate(&mut self, group_too: bool) {
+        let (resource, left) = (self.resource, self.lease.valid_for().unwrap_or_default());
+        let until_end = left.saturating_sub(self.margin);
+        let kill_in = if self.ended.stopped.is_some() { until_end } else { until_end.min(GRACE_MAX) };
+        self.group.order(Order::Terminate { group_too });
+        self.due = Some(SystemClock.now().after(kill_in));
+        self.output.event(&Message::Terminating { resource, left_ms: ms(left), kill_in_ms: ms(kill_in) });
+        if self.ended.stopped.is_some() {
+            self.output.note(&format!(
+                "the lease of {resource:?} ends in {left:.1?} and was not renewed: \
+                 the command gets SIGTERM, and SIGKILL in {kill_in:.1?}"
+            ));
+        }
+    }
+
+    fn kill(&mut self) {
+        let reason = &*self.reason;
+        self.group.kill();
+        self.due = Some(SystemClock.now().after(KILL_MAX));
+        self.output.event(&Message::Killing { resource: self.resource, reason });
+        let ended = self.ended.code.is_some() || self.ended.signal.is_some();
+        let who = if ended { "what the command left running" } else { "the command" };
+        self.output.note(&format!("{who} gets SIGKILL: {reason}"));
+    }
+
+    /// Lets the monitor end and leave what runs to itself; says what that is.
+    async fn leave(&mut self) -> Left {
+        self.group.order(Order::Leave);
+        let answer = async {
+            loop {
+                match self.group.news().await {
+                    News::Report(Report::Left(left)) | News::MonitorGone { left } => return left,
+                    News::Report(Report::Empty) => return Left::default(),
+                    News::Report(_) => {}
                 }
-                Self::Killed => std::future::pending().await,
             }
         };
-        tokio::select! {
-            biased;
-            cause = lease.lost(), if !matches!(self, Self::Killed) => Due::Kill(cause.to_string()),
-            due = near => due,
+        match tokio::time::timeout(ANSWER_MAX, answer).await {
+            Ok(left) => left,
+            Err(_) => self.group.kill_orphans().await,
         }
+    }
+}
+
+/// Waits until the lease or the clock has something to say about the command, and what.
+async fn over(stage: Stage, due: Option<Moment>, lease: &LeaseHandle, grace: Duration) -> (Event, String) {
+    let near = async {
+        match (stage, due) {
+            (Stage::Working, _) => {
+                near_end(lease, grace).await;
+                (Event::Doomed { is_lost: false }, "it was not renewed in time".to_owned())
+            }
+            (_, Some(due)) => {
+                sleep_until(due).await;
+                (Event::TimeOver, "it did not end in time".to_owned())
+            }
+            (_, None) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        biased;
+        cause = lease.lost(), if stage != Stage::Killing => (Event::Doomed { is_lost: true }, cause.to_string()),
+        event = near => event,
     }
 }
 

@@ -108,6 +108,18 @@ impl Running {
         ended.unwrap_or_else(|limit| panic!("still running after {limit:?}")).code().unwrap()
     }
 
+    /// Signals it, if it still runs, and says whether that signal has ended it.
+    pub fn ended_by(&mut self, signal: Signal) -> Option<()> {
+        use std::os::unix::process::ExitStatusExt as _;
+        match self.0.try_wait().unwrap() {
+            Some(status) => (status.signal() == Some(signal.as_raw())).then_some(()),
+            None => {
+                self.signal(signal);
+                None
+            }
+        }
+    }
+
     pub fn killed(&mut self) {
         self.0.kill().unwrap();
         self.0.wait().unwrap();

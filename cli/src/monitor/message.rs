@@ -1,0 +1,117 @@
+//! What `run` and its monitor say to each other: one JSON value a line, over a pair of sockets.
+
+use std::io::Write as _;
+use std::marker::PhantomData;
+use std::os::unix::net::UnixStream;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+
+use super::process::Process;
+
+/// From `run` to the monitor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Order {
+    /// Nothing may run after this moment (nanoseconds on the clock of leases), unless a later one is named before.
+    KillBy { at_ns: u64 },
+    /// Pass this signal on.
+    Signal { number: i32, to: Recipients },
+    /// SIGTERM to all that runs; without those of the command's process group if they were signalled already.
+    Terminate { group_too: bool },
+    /// SIGKILL to all that runs, again and again until nothing does.
+    Kill,
+    /// End, and leave what still runs to itself.
+    Leave,
+}
+
+/// Who gets a signal that is passed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Recipients {
+    /// The command's process group.
+    Group,
+    /// The command alone.
+    Command,
+}
+
+/// From the monitor to `run`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Report {
+    /// The command could not be started.
+    NotStarted { is_missing: bool, message: String },
+    /// The command ended, by itself or by a signal; what it started and still runs.
+    Ended { code: Option<i32>, signal: Option<i32>, left: Left },
+    /// The system refused a signal to these.
+    Refused { number: i32, processes: Vec<Process>, reason: String },
+    /// Nothing of the command runs any more. The last report.
+    Empty,
+    /// The answer to [`Order::Leave`]. The last report.
+    Left(Left),
+}
+
+/// What still runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Left {
+    /// Whether anything does. It is known where names are not: without /proc, or with one that hides processes.
+    pub(crate) any: bool,
+    pub(crate) processes: Vec<Process>,
+}
+
+impl Left {
+    /// For people: who it is, as far as that is known.
+    pub(crate) fn names(&self) -> String {
+        match names(&self.processes) {
+            names if names.is_empty() => "processes that cannot be named (/proc does not show them)".to_owned(),
+            names => names,
+        }
+    }
+}
+
+/// For people: at most this many processes by name, and how many more there are.
+pub(crate) fn names(processes: &[Process]) -> String {
+    const SHOWN: usize = 8;
+    let shown: Vec<_> = processes.iter().take(SHOWN).map(ToString::to_string).collect();
+    let more = processes.len().saturating_sub(SHOWN);
+    if more == 0 { shown.join(", ") } else { format!("{} and {more} more", shown.join(", ")) }
+}
+
+/// The sending end. It never waits: a peer that stands still must not stop this one.
+#[derive(Debug)]
+pub(crate) struct Sender<T>(UnixStream, PhantomData<T>);
+
+impl<T: Serialize> Sender<T> {
+    pub(crate) fn new(socket: UnixStream) -> std::io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        Ok(Self(socket, PhantomData))
+    }
+
+    /// Writes `message`. A peer that is gone is met by the [`Receiver`], so nothing is said here.
+    pub(crate) fn send(&mut self, message: &T) {
+        if let Ok(line) = serde_json::to_string(message) {
+            let _ = self.0.write_all(format!("{line}\n").as_bytes());
+        }
+    }
+}
+
+/// The receiving end.
+pub(crate) struct Receiver<T>(Lines<BufReader<tokio::net::UnixStream>>, PhantomData<T>);
+
+impl<T: DeserializeOwned> Receiver<T> {
+    /// The next message; `None` when the peer is gone.
+    ///
+    /// # Cancel safety
+    ///
+    /// No message is lost.
+    pub(crate) async fn next(&mut self) -> Option<T> {
+        let line = self.0.next_line().await.ok()??;
+        serde_json::from_str(&line).ok()
+    }
+}
+
+/// Both ends of this side's socket.
+pub(crate) fn ends<S: Serialize, R>(socket: UnixStream) -> std::io::Result<(Sender<S>, Receiver<R>)> {
+    let reading = socket.try_clone()?;
+    let sender = Sender::new(socket)?;
+    let reading = tokio::net::UnixStream::from_std(reading)?;
+    Ok((sender, Receiver(BufReader::new(reading).lines(), PhantomData)))
+}
