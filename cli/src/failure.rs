@@ -2,9 +2,9 @@
 
 use redfence::{AcquireError, ConfigError, ConnectError, ExtendError, Redlock};
 
-use crate::command::degraded::Rest;
-use crate::command::node;
 use crate::exit::Exit;
+use crate::words::node;
+use crate::words::rest::Rest;
 
 /// Why a command failed.
 #[derive(Debug)]

@@ -11,6 +11,7 @@ mod monitor;
 mod output;
 mod screen;
 mod signals;
+mod words;
 
 use std::process::ExitCode;
 

@@ -1,5 +1,6 @@
 //! This repository's own sources, as tokens with line numbers.
 
+#![allow(dead_code, reason = "every test binary uses the part that it needs")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -156,8 +157,41 @@ impl Source {
         found
     }
 
+    /// The paths of this crate in the code that ships, without `crate`, and their lines.
+    pub(crate) fn crate_paths(&self) -> Vec<(Vec<String>, usize)> {
+        // A lone `crate` is a visibility.
+        let is_own = |path: &Path| path.root() == "crate" && path.segments.len() > 1;
+        let own = self.paths().into_iter().filter(is_own);
+        own.map(|path| (path.segments[1..].to_vec(), path.line)).collect()
+    }
+
+    /// The names that the `use` lines of this file bring in from its own crate, and the paths that they stand for.
+    pub(crate) fn names_in_use(&self) -> BTreeMap<String, Vec<String>> {
+        if self.is_test_file() {
+            return BTreeMap::new();
+        }
+        let here = self.module();
+        let tokens: Vec<TokenTree> = without_tests(self.tokens()).into_iter().collect();
+        let mut uses = Vec::new();
+        for statement in tokens.split(|token| is_punct(Some(token), ';')) {
+            if let Some(at) = statement.iter().position(|token| token.to_string() == "use") {
+                collect_paths(statement[at + 1..].iter().cloned().collect(), &[], &mut uses);
+            }
+        }
+        let mut names = BTreeMap::new();
+        for mut path in uses {
+            resolve(&mut path.segments, &here);
+            let in_crate = path.segments.first().is_some_and(|first| first == "crate");
+            let from = if in_crate { path.segments[1..].to_vec() } else { [here.clone(), path.segments].concat() };
+            if let Some(name) = from.last() {
+                names.insert(name.clone(), from.clone());
+            }
+        }
+        names
+    }
+
     /// Where this file stands in its crate: `src/node/redis/mod.rs` is `node::redis`.
-    fn module(&self) -> Vec<String> {
+    pub(crate) fn module(&self) -> Vec<String> {
         let inside = self.path.split_once("src/").map_or(self.path.as_str(), |(_, inside)| inside);
         let mut module: Vec<String> = inside.trim_end_matches(".rs").split('/').map(str::to_owned).collect();
         if module.last().is_some_and(|last| matches!(last.as_str(), "mod" | "lib" | "main")) {

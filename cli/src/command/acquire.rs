@@ -4,13 +4,14 @@ use redfence::{Clock as _, Guard, Redlock};
 use redfence::{FencingToken, Holder, Resource, SystemClock};
 use serde::Serialize;
 
-use super::{hold, ms};
+use super::hold;
 use crate::args::{AcquireArgs, Global};
 use crate::connect::{self, DRAIN_MAX};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{DIM, Output};
 use crate::signals::Signals;
+use crate::words::ms;
 
 #[derive(Serialize)]
 struct Acquired<'a> {

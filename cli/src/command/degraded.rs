@@ -1,13 +1,11 @@
 //! Nodes that do not take part, said once a command.
 
-use std::time::Duration;
-
-use redfence::protocol::Reason;
-use redfence::{NodeCondition, NodeStatus, Redlock};
+use redfence::{NodeStatus, Redlock};
 use serde::Serialize;
 
-use super::{ms, node};
 use crate::output::Output;
+use crate::words::rest::{Rest, rests};
+use crate::words::{ms, node};
 
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -52,57 +50,6 @@ pub(super) fn note_rest(redlock: &Redlock, output: Output) -> bool {
     output.event(&Event::Resting { nodes, takes_part_in_ms: ms(rest.left) });
     output.note(&format!("waiting: {}", rest.story()));
     true
-}
-
-/// So many nodes rest that nobody can acquire.
-pub(crate) struct Rest {
-    resting: usize,
-    nodes: usize,
-    /// Until all of them take part.
-    left: Duration,
-    /// None of them remembers anything.
-    is_new: bool,
-}
-
-impl Rest {
-    pub(crate) fn of(redlock: &Redlock) -> Option<Self> {
-        let nodes = redlock.nodes();
-        if !node::wrong_clocks(&nodes).is_empty() {
-            // Waiting does not help, and the nodes say why.
-            return None;
-        }
-        let resting: Vec<_> = nodes.iter().filter(|node| rests(node)).collect();
-        let blocking = nodes.len() - (nodes.len() / 2 + 1) + 1;
-        (resting.len() >= blocking).then(|| Self {
-            resting: resting.len(),
-            nodes: nodes.len(),
-            left: resting.iter().filter_map(|node| node.rests_for).max().unwrap_or_default(),
-            is_new: resting.iter().all(|node| node.rests_because == Some(Reason::New)),
-        })
-    }
-
-    /// In one short paragraph with one next step.
-    pub(crate) fn story(&self) -> String {
-        let Self { resting, nodes, left, is_new } = self;
-        let left = node::seconds_up(*left);
-        if *is_new {
-            return format!(
-                "{resting} of {nodes} nodes rest: they started a short time ago, remember nothing and may have forgotten \
-                 locks. They take part in {left}. If they are new, and nobody holds anything, run `redfence found`"
-            );
-        }
-        format!("{resting} of {nodes} nodes rest: they may have forgotten locks. Wait, they take part in {left}")
-    }
-
-    /// In half a line, for one who has read the story.
-    pub(crate) fn in_short(&self) -> String {
-        let Self { resting, nodes, left, .. } = self;
-        format!("{resting} of {nodes} nodes rest, they take part in {}", node::seconds_up(*left))
-    }
-}
-
-fn rests(node: &NodeStatus) -> bool {
-    node.condition == NodeCondition::Resting && node.last_fault.is_none()
 }
 
 fn is_out(node: &NodeStatus) -> bool {

@@ -3,12 +3,13 @@
 use redfence::{Holder, Resource};
 use serde::Serialize;
 
-use super::{degraded, holder, ms};
+use super::{degraded, holder};
 use crate::args::{ExtendArgs, Global};
 use crate::connect::{self, DRAIN_MAX};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{DIM, Output};
+use crate::words::ms;
 
 #[derive(Serialize)]
 struct Extended<'a> {

@@ -3,12 +3,12 @@
 use redfence::{FoundError, NodeCondition, NodeStatus};
 use serde::Serialize;
 
-use super::node;
 use crate::args::Global;
 use crate::connect;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{GOOD, Output, table};
+use crate::words::node;
 
 #[derive(Serialize)]
 struct Founded<'a> {

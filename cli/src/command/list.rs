@@ -3,11 +3,12 @@
 use redfence::{Listed, Listing, Resource};
 use serde::Serialize;
 
-use super::{ms, node, status};
+use super::status;
 use crate::args::{Global, ListArgs};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{DIM, Output, table};
+use crate::words::{ms, node};
 
 #[derive(Serialize)]
 struct List<'a> {

@@ -1,7 +1,7 @@
 //! The commands, one a file.
 
 mod acquire;
-pub(crate) mod degraded;
+mod degraded;
 mod dev;
 mod doctor;
 pub(crate) mod exec;
@@ -12,7 +12,6 @@ mod group;
 mod hold;
 mod holder;
 mod list;
-pub(crate) mod node;
 mod release;
 mod reset;
 mod run;
@@ -20,8 +19,6 @@ mod status;
 mod stopping;
 mod supervise;
 mod who;
-
-use std::time::Duration;
 
 use crate::args::{Args, Command};
 use crate::demo;
@@ -47,9 +44,4 @@ pub(crate) async fn obey(args: &Args, output: &Output) -> Result<Exit, Failure> 
         Command::Found(_) => found::found(global, output).await,
         Command::Status(status) => status::status(status, global, output).await,
     }
-}
-
-/// Whole milliseconds, rounded down: never more than there is.
-fn ms(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

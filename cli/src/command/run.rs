@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::group::Group;
 use super::supervise::{Ended, supervise};
-use super::{hold, ms, release};
+use super::{hold, release};
 use crate::args::{Global, RunArgs};
 use crate::connect::{self, DRAIN_MAX};
 use crate::exit::Exit;
@@ -16,6 +16,7 @@ use crate::limits;
 use crate::monitor::{Left, Process};
 use crate::output::Output;
 use crate::signals::Signals;
+use crate::words::ms;
 
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]

@@ -4,13 +4,13 @@ use redfence::protocol::View;
 use redfence::{Agreement, ConnectError, Holder, Inspection, NodeStatus, Printable, Redlock, Resource, Row, Waiter};
 use serde::Serialize;
 
-use super::ms;
-use super::node::{self, Standing};
 use crate::args::{Global, StatusArgs};
 use crate::connect;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{BAD, DIM, GOOD, Output, STRONG, table};
+use crate::words::ms;
+use crate::words::node::{self, Standing};
 
 #[derive(Serialize)]
 struct Status<'a> {

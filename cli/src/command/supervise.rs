@@ -7,12 +7,12 @@ use rustix::process::Signal;
 use serde::Serialize;
 
 use super::group::{Group, News};
-use super::ms;
 use super::stopping::{Act, Event, Fate, Stage, Stopping, fate};
 use crate::args::ForwardSignals;
 use crate::monitor::{self, KILL_MAX, Left, Order, Process, Recipients, Report};
 use crate::output::Output;
 use crate::signals::{Meaning, Signals, meaning};
+use crate::words::ms;
 
 /// The longest time between SIGTERM and SIGKILL; where the lease ends, a quarter of its validity if that is less.
 const GRACE_MAX: Duration = Duration::from_secs(5);

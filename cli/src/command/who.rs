@@ -3,11 +3,12 @@
 use redfence::{Agreement, Inspection, Resource, Row};
 use serde::Serialize;
 
-use super::{ms, node, status};
+use super::status;
 use crate::args::{Global, WhoArgs};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
+use crate::words::{ms, node};
 
 #[derive(Serialize)]
 struct Who<'a> {

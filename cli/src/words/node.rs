@@ -10,7 +10,7 @@ use super::ms;
 
 /// How a node stands, for machines.
 #[derive(Debug, Serialize)]
-pub(super) struct Standing {
+pub(crate) struct Standing {
     condition: &'static str,
     rests_for_ms: Option<u64>,
     round_trip_ms: Option<f64>,
@@ -18,7 +18,7 @@ pub(super) struct Standing {
 }
 
 impl Standing {
-    pub(super) fn of(status: &NodeStatus) -> Self {
+    pub(crate) fn of(status: &NodeStatus) -> Self {
         Self {
             condition: condition(status),
             rests_for_ms: status.rests_for.map(ms),
@@ -56,7 +56,7 @@ pub(crate) fn standing(status: &NodeStatus) -> String {
 }
 
 /// The time from the last look to its answer.
-pub(super) fn round_trip(status: &NodeStatus) -> String {
+pub(crate) fn round_trip(status: &NodeStatus) -> String {
     status.round_trip.map_or_else(|| "-".to_owned(), |trip| format!("{:.1} ms", trip.as_secs_f64() * 1e3))
 }
 
@@ -77,7 +77,7 @@ pub(crate) fn with_wrong_clocks(message: String, nodes: &[NodeStatus]) -> String
 }
 
 /// By how much the node's wall clock is ahead of this machine's.
-pub(super) fn clock_offset(status: &NodeStatus) -> String {
+pub(crate) fn clock_offset(status: &NodeStatus) -> String {
     if status.clock.is_some_and(|clock| !clock.is_possible()) {
         return "before 2001".to_owned();
     }
@@ -91,11 +91,11 @@ fn clock_offset_ms(status: &NodeStatus) -> Option<i64> {
 }
 
 /// Whole seconds, rounded up: never less than there is to wait.
-pub(super) fn seconds_up(left: Duration) -> String {
+pub(crate) fn seconds_up(left: Duration) -> String {
     format!("{} s", left.as_secs() + u64::from(left.subsec_nanos() > 0))
 }
 
 /// Tenths of a second, rounded down: never more than there is.
-pub(super) fn seconds(left: Duration) -> String {
+pub(crate) fn seconds(left: Duration) -> String {
     format!("{}.{} s", left.as_secs(), left.subsec_millis() / 100)
 }

@@ -1,0 +1,72 @@
+//! Which file may import which: no circle among the files of a crate, and in `redlock/` every import points down.
+
+mod support {
+    pub(crate) mod imports;
+    pub(crate) mod sources;
+}
+
+use support::imports::Imports;
+
+/// The floors of `src/redlock/`, the lowest first; a file belongs to the first entry that its name begins with.
+const FLOORS: &[&[&str]] = &[
+    &["env/", "settings", "error"],
+    &["round/"],
+    &["membership/", "wait/"],
+    &["lease/"],
+    &["locker"],
+    &["hand_over"],
+    &["handle", "guard", "contend"],
+    &["acquire", "admin/"],
+    &["builder", "connect"],
+];
+
+#[test]
+fn no_circle_among_the_files() {
+    for folder in ["src", "cli/src"] {
+        let imports = Imports::of(folder);
+        let Some(circle) = imports.circle() else { continue };
+        let steps = circle.iter().zip(circle.iter().cycle().skip(1));
+        let steps: Vec<_> =
+            steps.map(|(from, to)| format!("{from}:{} imports {to}", imports.edges[from][to])).collect();
+        panic!(
+            "these files import each other in a circle; move what the lower one needs into a file below both:\n  {}",
+            steps.join("\n  ")
+        );
+    }
+}
+
+#[test]
+fn imports_in_redlock_point_down() {
+    let imports = Imports::of("src");
+    let mut complaints = Vec::new();
+    for (from, to) in &imports.edges {
+        let Some(floor) = floor_of(from) else { continue };
+        for (to, line) in to {
+            if let Some(above) = floor_of(to).filter(|other| *other > floor) {
+                complaints.push(format!(
+                    "{from}:{line}: floor {} imports {to} on floor {}: pass it in from above, or move it down",
+                    floor + 1,
+                    above + 1
+                ));
+            }
+        }
+    }
+    assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
+}
+
+#[test]
+fn every_file_of_redlock_has_a_floor() {
+    let imports = Imports::of("src");
+    let lost: Vec<_> = imports
+        .edges
+        .keys()
+        .filter(|file| file.starts_with("src/redlock/") && *file != "src/redlock/mod.rs" && floor_of(file).is_none())
+        .collect();
+    assert!(lost.is_empty(), "no floor is written down for {lost:?}: add it to FLOORS and to src/redlock/mod.rs");
+    assert!(imports.edges.len() > 50, "too few files were read: {}", imports.edges.len());
+}
+
+fn floor_of(file: &str) -> Option<usize> {
+    let name = file.strip_prefix("src/redlock/")?;
+    FLOORS.iter().position(|floor| floor.iter().any(|prefix| name.starts_with(prefix)))
+}

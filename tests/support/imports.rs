@@ -1,0 +1,98 @@
+//! Which file imports which, names that a module re-exports followed to where they come from.
+
+#![allow(clippy::indexing_slicing, reason = "indices come from the same list")]
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::sources::{Source, under};
+
+/// The imports among the files of one crate.
+pub(crate) struct Imports {
+    /// From file to file, with the line of the first import.
+    pub(crate) edges: BTreeMap<String, BTreeMap<String, usize>>,
+}
+
+/// A module, without the crate's own name.
+type Module = Vec<String>;
+
+struct Crate {
+    files: BTreeMap<Module, String>,
+    /// The names that a module's `use` brings in, and the paths that they stand for.
+    names: BTreeMap<Module, BTreeMap<String, Module>>,
+}
+
+impl Imports {
+    /// Of all files below `folder`, the root of a crate.
+    pub(crate) fn of(folder: &str) -> Self {
+        let sources = under(folder);
+        let files = sources.iter().map(|source| (source.module(), source.path.clone())).collect();
+        let names = sources.iter().map(|source| (source.module(), source.names_in_use())).collect();
+        let all = Crate { files, names };
+        let edges = sources.iter().map(|source| (source.path.clone(), all.imports_of(source))).collect();
+        Self { edges }
+    }
+
+    /// The shortest circle, as the files on it.
+    pub(crate) fn circle(&self) -> Option<Vec<String>> {
+        self.edges.keys().filter_map(|file| self.way_back(file)).min_by_key(Vec::len)
+    }
+
+    fn way_back(&self, file: &str) -> Option<Vec<String>> {
+        let mut reached: BTreeMap<&str, &str> = BTreeMap::new();
+        let mut rim = vec![file];
+        while !rim.is_empty() {
+            let mut next = Vec::new();
+            for from in rim {
+                for to in self.edges.get(from).into_iter().flat_map(BTreeMap::keys) {
+                    if to == file {
+                        let mut circle = vec![file.to_owned()];
+                        let mut at = from;
+                        while at != file {
+                            circle.insert(1, at.to_owned());
+                            at = reached[at];
+                        }
+                        return Some(circle);
+                    }
+                    if !reached.contains_key(to.as_str()) {
+                        reached.insert(to, from);
+                        next.push(to.as_str());
+                    }
+                }
+            }
+            rim = next;
+        }
+        None
+    }
+}
+
+impl Crate {
+    fn imports_of(&self, source: &Source) -> BTreeMap<String, usize> {
+        let mut imports = BTreeMap::new();
+        let is_index = source.path.ends_with("/mod.rs") || source.path.ends_with("/lib.rs");
+        for (path, line) in source.crate_paths() {
+            let Some(file) = self.file_of(&path, &mut BTreeSet::new()) else { continue };
+            // A module lists its own children, and shows some of their names: that is no import.
+            let own_folder = source.path.trim_end_matches("mod.rs").trim_end_matches("lib.rs");
+            let is_own_child = is_index && file.starts_with(own_folder);
+            if file != source.path && !is_own_child {
+                imports.entry(file).or_insert(line);
+            }
+        }
+        imports
+    }
+
+    /// The file in which what `path` names is defined.
+    fn file_of(&self, path: &[String], seen: &mut BTreeSet<Module>) -> Option<String> {
+        if !seen.insert(path.to_vec()) {
+            return None;
+        }
+        let depth = (0..=path.len()).rev().find(|depth| self.files.contains_key(&path[..*depth]))?;
+        let module = &path[..depth];
+        let file = &self.files[module];
+        let Some(name) = path.get(depth) else { return Some(file.clone()) };
+        match self.names.get(module).and_then(|names| names.get(name)) {
+            Some(stands_for) => self.file_of(stands_for, seen),
+            None => Some(file.clone()),
+        }
+    }
+}
