@@ -1,0 +1,25 @@
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(feature = "axum")]
+mod axum;
+#[cfg(feature = "lease")]
+pub mod client;
+mod field;
+#[cfg(feature = "tonic")]
+pub mod grpc;
+#[cfg(feature = "tower")]
+mod layer;
+mod presented;
+#[cfg(feature = "lease")]
+mod read_gate;
+mod reader;
+mod refusal;
+
+#[cfg(feature = "tower")]
+pub use layer::{Fenced, FencingLayer};
+pub use presented::{FENCING_TOKEN, HeaderError, Presented, X_FENCING_TOKEN};
+#[cfg(feature = "lease")]
+pub use read_gate::ReadGate;
+pub use reader::TokenReader;
+pub use refusal::{Cause, Refusal};
