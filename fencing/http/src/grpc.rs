@@ -70,7 +70,7 @@ impl Refusal {
         match self {
             Self::Missing => Code::FailedPrecondition,
             Self::Malformed(_) | Self::OtherResource { .. } => Code::InvalidArgument,
-            Self::Unsigned(_) => Code::PermissionDenied,
+            Self::BadSignature(_) => Code::PermissionDenied,
             Self::Stale { .. } => Code::Aborted,
             Self::Unreachable(_) => Code::Unavailable,
             Self::UnknownOutcome(_) => Code::Unknown,

@@ -1,4 +1,4 @@
-//! [`FencingLayer`]: the server's side as a tower layer.
+//! [`TokenLayer`]: the server's side as a tower layer.
 
 use std::fmt;
 use std::pin::Pin;
@@ -14,18 +14,18 @@ use crate::{Presented, Refusal, TokenReader};
 
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// Puts it around the routes that write: reads the token, refuses requests without one, and carries it to the handler as the
+/// For the routes that write: reads the token, refuses requests without one, and carries it to the handler as the
 /// request extension [`Presented`].
 ///
 /// **The layer compares nothing.** The handler takes the token into its own transaction, and the step that writes
 /// admits it.
 #[derive(Clone, Default)]
-pub struct FencingLayer {
+pub struct TokenLayer {
     reader: TokenReader,
     admission: Option<Arc<dyn Admission>>,
 }
 
-impl FencingLayer {
+impl TokenLayer {
     /// Reads the header `Fencing-Token`, whatever resource it names.
     #[must_use]
     pub fn new() -> Self {
@@ -50,10 +50,10 @@ impl FencingLayer {
     }
 }
 
-impl fmt::Debug for FencingLayer {
+impl fmt::Debug for TokenLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let admitting = self.admission.is_some();
-        f.debug_struct("FencingLayer").field("reader", &self.reader).field("admitting", &admitting).finish()
+        f.debug_struct("TokenLayer").field("reader", &self.reader).field("admitting", &admitting).finish()
     }
 }
 
@@ -68,22 +68,22 @@ impl<S: TokenStore> Admission for Verifier<S> {
     }
 }
 
-impl<S> Layer<S> for FencingLayer {
-    type Service = Fenced<S>;
+impl<S> Layer<S> for TokenLayer {
+    type Service = TokenService<S>;
 
-    fn layer(&self, inner: S) -> Fenced<S> {
-        Fenced { inner, layer: self.clone() }
+    fn layer(&self, inner: S) -> TokenService<S> {
+        TokenService { inner, layer: self.clone() }
     }
 }
 
-/// A service behind a [`FencingLayer`].
+/// A service that gets its requests through a [`TokenLayer`].
 #[derive(Debug, Clone)]
-pub struct Fenced<S> {
+pub struct TokenService<S> {
     inner: S,
-    layer: FencingLayer,
+    layer: TokenLayer,
 }
 
-impl<S, B, R> Service<Request<B>> for Fenced<S>
+impl<S, B, R> Service<Request<B>> for TokenService<S>
 where
     S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
     S::Future: Send,
@@ -102,7 +102,7 @@ where
         // The service that was polled ready is the one to call; its clone may not be.
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
-        let FencingLayer { reader, admission } = self.layer.clone();
+        let TokenLayer { reader, admission } = self.layer.clone();
         Box::pin(async move {
             let (mut head, body) = request.into_parts();
             let presented = match reader.read(&head) {

@@ -1,4 +1,8 @@
-#![doc = include_str!("../README.md")]
+#![cfg_attr(all(feature = "axum", feature = "tower", feature = "reqwest"), doc = include_str!("../README.md"))]
+#![cfg_attr(
+    not(all(feature = "axum", feature = "tower", feature = "reqwest")),
+    doc = "Fencing tokens over HTTP and gRPC. The front page of this crate is shown with all features."
+)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "axum")]
@@ -17,7 +21,7 @@ mod reader;
 mod refusal;
 
 #[cfg(feature = "tower")]
-pub use layer::{Fenced, FencingLayer};
+pub use layer::{TokenService, TokenLayer};
 pub use presented::{FENCING_TOKEN, HeaderError, Presented, X_FENCING_TOKEN};
 #[cfg(feature = "lease")]
 pub use read_gate::ReadGate;

@@ -204,9 +204,8 @@ mod tests {
             ("", None),
             ("42", None),
         ] {
-            let expected = read.map(|(name, token)| {
-                Presented::new(Resource::new(name).unwrap(), FencingToken::new(token).unwrap())
-            });
+            let expected = read
+                .map(|(name, token)| Presented::new(Resource::new(name).unwrap(), FencingToken::new(token).unwrap()));
             assert_eq!(value.parse::<Presented>().ok(), expected, "{value}");
         }
     }

@@ -12,7 +12,8 @@ use crate::Presented;
 /// 1. all who write the resource hold the lock and present its token,
 /// 2. the token was **admitted at the resource before the value was read**, in one step or in this order. Otherwise a write of
 ///    the holder before, still on its way, may land after the read,
-/// 3. each write of this holder is put into the gate ([`get_mut`](Self::get_mut)) before it is confirmed to anyone,
+/// 3. each write of this holder is put into the gate ([`get_mut`](Self::get_mut)) before it is confirmed to anyone. Drop the gate
+///    when the outcome of a write is unknown,
 /// 4. the clocks of this machine and of the nodes keep to the drift allowance of the lease. Unlike fencing, this is about time.
 ///
 /// So call [`get`](Self::get) for each request, after the request has come in. A pause between `get` and the answer does no

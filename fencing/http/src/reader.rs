@@ -66,8 +66,8 @@ impl TokenReader {
         Self { takes_bare: true, ..self.for_route(route) }
     }
 
-    /// Only tokens count that are signed with one of `keys`: `Fencing-Token: signed="redfence1.…"`. Any other header is refused,
-    /// a bare number as well.
+    /// Only tokens count that are signed with one of `keys`: `Fencing-Token: signed="redfence1.…"`. Any other value is refused,
+    /// and a bare number does not count.
     #[cfg(feature = "signed")]
     #[must_use]
     pub fn signed(mut self, keys: redfence_signed_token::Keys, clock: impl redfence::Clock) -> Self {
@@ -82,15 +82,16 @@ impl TokenReader {
     ///
     /// # Errors
     ///
-    /// [`Refusal::Missing`], [`Refusal::Malformed`], [`Refusal::OtherResource`], [`Refusal::Unsigned`].
+    /// [`Refusal::Missing`], [`Refusal::Malformed`], [`Refusal::OtherResource`], [`Refusal::BadSignature`].
     pub fn read(&self, head: &Parts) -> Result<Presented, Refusal> {
         let resource = self.route.as_ref().map(|route| route(head)).transpose().map_err(HeaderError::Resource)?;
         let header = only(&head.headers, &FENCING_TOKEN)?;
-        let bare = only(&head.headers, &X_FENCING_TOKEN)?.filter(|_| self.takes_bare);
+        let takes_bare = self.takes_bare && !self.wants_signature();
+        let bare = if takes_bare { only(&head.headers, &X_FENCING_TOKEN)? } else { None };
         let presented = match (header, bare, resource.as_ref()) {
             (Some(_), Some(_), _) => return Err(HeaderError::Repeated.into()),
             (Some(value), None, _) => self.present(value)?,
-            (None, Some(value), Some(resource)) if !self.wants_signature() => {
+            (None, Some(value), Some(resource)) => {
                 let text = std::str::from_utf8(value).map_err(|_| HeaderError::Token)?;
                 Presented::new(resource.clone(), bare_token(text)?)
             }
@@ -132,13 +133,13 @@ fn signed(value: &[u8], check: &Check) -> Result<Presented, Refusal> {
         return Err(HeaderError::TooLong { len: value.len() }.into());
     }
     if field.literal("signed=").is_err() {
-        return Err(Refusal::Unsigned("this server takes signed tokens only: signed=\"redfence1.…\"".to_owned()));
+        return Err(Refusal::BadSignature("this server takes signed tokens only: signed=\"redfence1.…\"".to_owned()));
     }
     let text = field.string().map_err(HeaderError::from)?;
     field.end().map_err(HeaderError::from)?;
     check(&text).map_err(|error| match error {
         SignatureError::Malformed { .. } => Refusal::Malformed(error.to_string()),
-        other => Refusal::Unsigned(other.to_string()),
+        other => Refusal::BadSignature(other.to_string()),
     })
 }
 

@@ -18,11 +18,13 @@ pub enum Refusal {
     /// 428: no token was presented.
     #[error("a fencing token is required: acquire the lock and send {header}", header = WANTED)]
     Missing,
-    /// 400: the header cannot be read, or its signature is none.
+    /// 400: the header cannot be read.
     #[error("the fencing token cannot be read: {0}")]
     Malformed(String),
     /// 400: a token of one resource for a write to another.
-    #[error("the token is for {presented:?}, this request writes {resource:?}: send the token of the lock on what is written")]
+    #[error(
+        "the token is for {presented:?}, this request writes {resource:?}: send the token of the lock on what is written"
+    )]
     OtherResource {
         /// What the request writes.
         resource: Resource,
@@ -31,9 +33,11 @@ pub enum Refusal {
     },
     /// 403: the token is not signed with a key that is known here, or no longer.
     #[error("the signature of the token does not pass: {0}")]
-    Unsigned(String),
+    BadSignature(String),
     /// 412: a newer holder has written. The way back: acquire the lock again, read again, and write with the new token.
-    #[error("stale fencing token: {presented} was presented, a holder with {highest} has written since; acquire the lock again")]
+    #[error(
+        "stale fencing token: {presented} was presented, a holder with {highest} has written since; acquire the lock again"
+    )]
     Stale {
         /// What was to be written.
         resource: Resource,
@@ -49,7 +53,7 @@ pub enum Refusal {
     #[error("it is not known whether the write happened: its confirmation was lost; read before you write again")]
     UnknownOutcome(#[source] Cause),
     /// 500: the handler wants a token, and no layer has read one.
-    #[error("this route wants a fencing token and has no FencingLayer: add .layer(FencingLayer::new()) to it")]
+    #[error("this route wants a fencing token and has no TokenLayer: add .layer(TokenLayer::new()) to it")]
     NoLayer,
 }
 
@@ -100,7 +104,7 @@ impl Refusal {
         match self {
             Self::Missing => StatusCode::PRECONDITION_REQUIRED,
             Self::Malformed(_) | Self::OtherResource { .. } => StatusCode::BAD_REQUEST,
-            Self::Unsigned(_) => StatusCode::FORBIDDEN,
+            Self::BadSignature(_) => StatusCode::FORBIDDEN,
             Self::Stale { .. } => StatusCode::PRECONDITION_FAILED,
             Self::Unreachable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::UnknownOutcome(_) => StatusCode::GATEWAY_TIMEOUT,
@@ -117,7 +121,7 @@ impl Refusal {
             title: title.into(),
             status: self.status().as_u16(),
             detail: match self {
-                Self::Malformed(detail) | Self::Unsigned(detail) => detail.clone(),
+                Self::Malformed(detail) | Self::BadSignature(detail) => detail.clone(),
                 other => other.to_string(),
             },
             ..Problem::default()
@@ -158,7 +162,7 @@ impl Refusal {
         Some(match problem.kind.strip_prefix(PREFIX)? {
             "missing" => Self::Missing,
             "malformed" => Self::Malformed(problem.detail),
-            "unsigned" => Self::Unsigned(problem.detail),
+            "bad-signature" => Self::BadSignature(problem.detail),
             "unreachable" => Self::Unreachable(said()),
             "unknown-outcome" => Self::UnknownOutcome(said()),
             "no-layer" => Self::NoLayer,
@@ -180,7 +184,7 @@ impl Refusal {
             Self::Missing => ("missing", "Fencing token required"),
             Self::Malformed(_) => ("malformed", "Malformed fencing token"),
             Self::OtherResource { .. } => ("other-resource", "Fencing token of another resource"),
-            Self::Unsigned(_) => ("unsigned", "Fencing token not signed"),
+            Self::BadSignature(_) => ("bad-signature", "Signature of the fencing token does not pass"),
             Self::Stale { .. } => ("stale", "Stale fencing token"),
             Self::Unreachable(_) => ("unreachable", "Fencing store unreachable"),
             Self::UnknownOutcome(_) => ("unknown-outcome", "Outcome unknown"),

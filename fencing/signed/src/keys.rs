@@ -139,7 +139,9 @@ pub enum SignatureError {
         part: &'static str,
     },
     /// Signed with a key that is not known here.
-    #[error("the token was signed with the key {id:?}, which is not known here: accept the key before others sign with it")]
+    #[error(
+        "the token was signed with the key {id:?}, which is not known here: accept the key before others sign with it"
+    )]
     UnknownKey {
         /// Its id.
         id: String,

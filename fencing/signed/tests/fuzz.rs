@@ -1,5 +1,13 @@
 //! Texts that nobody signed: thousands in a test run, as many as REDFENCE_FUZZ_CASES says otherwise.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests say what they expect by panicking, as tests do"
+)]
+
 use std::sync::LazyLock;
 
 use proptest::prelude::*;

@@ -1,5 +1,13 @@
 //! The test vectors, here and in Python, and both implementations on damaged tokens.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests say what they expect by panicking, as tests do"
+)]
+
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -103,10 +111,11 @@ fn python() -> Command {
 
 /// Texts around a good one: characters changed, taken out, put in; parts of it exchanged; also without any change.
 fn damaged() -> impl Strategy<Value = String> {
-    let good = (1..=FencingToken::MAX, 0_u64..=3_000, "[a-zA-Z0-9:/ .äß東]{1,12}").prop_map(|(token, expires, name)| {
-        let (resource, token) = (Resource::new(name).unwrap(), FencingToken::new(token).unwrap());
-        keys(&known()).sign(&resource, token, WallTime::from_unix_ms(expires))
-    });
+    let good =
+        (1..=FencingToken::MAX, 0_u64..=3_000, "[a-zA-Z0-9:/ .äß東]{1,12}").prop_map(|(token, expires, name)| {
+            let (resource, token) = (Resource::new(name).unwrap(), FencingToken::new(token).unwrap());
+            keys(&known()).sign(&resource, token, WallTime::from_unix_ms(expires))
+        });
     (good, proptest::collection::vec((any::<prop::sample::Index>(), 0..4_u8, any::<char>()), 0..3)).prop_map(
         |(good, changes)| {
             let mut chars: Vec<char> = good.chars().collect();

@@ -5,7 +5,6 @@ use tonic::service::Interceptor;
 use tonic::{Request, Status};
 
 use super::AddToken;
-use crate::FENCING_TOKEN;
 
 /// Once the lease is over a call fails with *cancelled*, and nothing is sent.
 impl Interceptor for AddToken {

@@ -14,6 +14,7 @@ mod reqwest;
 mod tower;
 
 use std::fmt;
+#[cfg(feature = "signed")]
 use std::sync::Arc;
 
 use http::HeaderValue;
