@@ -21,7 +21,7 @@ mod reader;
 mod refusal;
 
 #[cfg(feature = "tower")]
-pub use layer::{TokenService, TokenLayer};
+pub use layer::{TokenLayer, TokenService};
 pub use presented::{FENCING_TOKEN, HeaderError, Presented, X_FENCING_TOKEN};
 #[cfg(feature = "lease")]
 pub use read_gate::ReadGate;

@@ -18,7 +18,7 @@ use axum::body::Body;
 use http::Request;
 use redfence::verifier::Rule;
 use redfence_http::client::{AddToken, SendError};
-use redfence_http::{FENCING_TOKEN, TokenLayer, Presented, ReadGate, Refusal};
+use redfence_http::{FENCING_TOKEN, Presented, ReadGate, Refusal, TokenLayer};
 use support::{Shop, SlowNetwork, client, lock, orders, serve};
 use tower::{Layer as _, ServiceExt as _, service_fn};
 

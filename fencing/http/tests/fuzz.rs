@@ -32,6 +32,9 @@ fn values() -> impl Strategy<Value = Vec<u8>> {
         proptest::collection::vec(any::<u8>(), 0..2100),
         "resource=%?\"[ -~äö]{0,30}\"?; {0,3}token=\"?[0-9+. -]{0,18}\"?.{0,3}".prop_map(String::into_bytes),
         "resource=%\"(%[0-9a-fA-F]{2}|[a-z]){0,10}\";token=\"[1-9][0-9]{0,16}\"".prop_map(String::into_bytes),
+        // A good header with something before it, in the middle or after it.
+        ("[ ;,]{0,1}", "[ ;,]{0,2}", "[ ;,\"a0]{0,2}")
+            .prop_map(|(a, b, c)| format!("{a}resource=\"a\";{b}token=\"7\"{c}").into_bytes()),
         changed.prop_map(|(presented, changes)| {
             let mut value = presented.to_string().into_bytes();
             for (at, change, byte) in changes {

@@ -19,7 +19,7 @@ use axum::routing::put;
 use redfence::verifier::{MemoryStore, Rule, TokenStore, Verdict, Verifier};
 use redfence::{FencingToken, Resource};
 use redfence_http::client::{AddToken, NotSent};
-use redfence_http::{TokenLayer, Presented, Refusal, TokenReader};
+use redfence_http::{Presented, Refusal, TokenLayer, TokenReader};
 use support::{Shop, SlowNetwork, client, lock, orders, serve};
 use tokio::sync::Semaphore;
 

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use redfence::{Clock, Moment, Resource, SystemClock, WallTime};
 use redfence_http::client::AddToken;
-use redfence_http::{TokenLayer, Presented, Refusal, TokenReader};
+use redfence_http::{Presented, Refusal, TokenLayer, TokenReader};
 use redfence_signed_token::{Key, Keys};
 use support::{Shop, client, lock, orders, serve};
 

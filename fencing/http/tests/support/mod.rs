@@ -11,7 +11,7 @@ use axum::http::StatusCode;
 use axum::routing::put;
 use redfence::verifier::{MemoryStore, Rule};
 use redfence::{EmbeddedNode, Redlock, Resource};
-use redfence_http::{TokenLayer, Presented, Refusal};
+use redfence_http::{Presented, Refusal, TokenLayer};
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware, Middleware, Next};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
