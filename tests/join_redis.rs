@@ -128,7 +128,7 @@ async fn two_lockers_that_found_at_the_same_moment_agree() {
 async fn one_server_behind_two_urls_is_refused_with_both() {
     let server = RedisServer::start();
     let (one, other) = (format!("127.0.0.1:{}", server.port()), format!("localhost:{}", server.port()));
-    let urls = [format!("redis://{one}"), format!("redis://{other}/1")];
+    let urls = [format!("redis://{one}/1"), format!("redis://{other}/1")];
     let error = Redlock::connect(urls).await.unwrap_err();
     assert!(
         matches!(&error, ConnectError::SameServer { first, second } if *first == one && *second == other),
@@ -444,4 +444,35 @@ async fn nodes_remember_the_longest_time_to_live_that_they_were_told() {
         redlock.nodes()[1].rests_for.is_some_and(|rest| rest > LONG / 2)
     })
     .await;
+}
+
+#[tokio::test]
+async fn r7_a_set_whose_urls_name_different_databases_is_refused() {
+    let servers = servers(3);
+    let url = |at: usize, rest: &str| format!("{}{rest}", servers[at].url());
+    let error = Redlock::connect([url(0, "/3"), url(1, "/3"), url(2, "")]).await.unwrap_err().to_string();
+    assert!(error.starts_with("node 1 is database 3 and node 3 is database 0: write the same number"), "{error}");
+    let error = Redlock::connect([url(0, "?db=3"), url(1, "?db=3"), url(2, "?db=3")]).await.unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "node 1: the database goes into the path: write redis://host:port/3 and not ?db=3, which is for unix:// only"
+    );
+}
+
+#[tokio::test]
+async fn r7_lockers_in_another_database_of_the_same_servers_are_noticed() {
+    let servers = servers(3);
+    let over = |rest: &str| {
+        let urls = servers.iter().map(|server| format!("{}{rest}", server.url()));
+        Redlock::builder().urls(urls).new_installation(true)
+    };
+    let first = over("").connect().await.unwrap();
+    pair(&first).await;
+    let events = Events::captured();
+    let _same = over("/0").connect().await.unwrap();
+    let _with_a_prefix_of_its_own = over("/3").prefix("other").connect().await.unwrap();
+    let _second = over("/3").connect().await.unwrap();
+    let said = || events.lines_with("lockers with the same prefix use database 0 of this server");
+    eventually(PROMPT, "every node is named", async || said().len() >= 3).await;
+    assert_eq!(said().len(), 3, "{}", events.text());
 }

@@ -59,11 +59,12 @@ pub(crate) async fn each_node(global: &Global) -> Result<Vec<RedisNode>, Failure
     };
     let entropy = Arc::new(Entropy::from_system());
     let options = RedisNodeOptions { prefix, ca_file: global.ca_file.clone(), entropy, ..RedisNodeOptions::default() };
-    let mut nodes = Vec::new();
-    for (index, url) in urls(global).into_iter().enumerate() {
-        let address = Address::parse(url).map_err(|reason| ConfigError::Address { position: index + 1, reason })?;
-        nodes.push(RedisNode::open(address, options.clone()).map_err(ConfigError::from)?);
-    }
+    // All are read before the first is dialled: a part of a list that was divided at a comma of a password names no server.
+    let address =
+        |(index, url)| Address::parse(url).map_err(|reason| ConfigError::Address { position: index + 1, reason });
+    let addresses = urls(global).into_iter().enumerate().map(address).collect::<Result<Vec<_>, _>>()?;
+    let open = |address| RedisNode::open(address, options.clone()).map_err(ConfigError::from);
+    let nodes = addresses.into_iter().map(open).collect::<Result<Vec<_>, _>>()?;
     for node in &nodes {
         // All dial at once, so this takes as long as the slowest. Whoever fails is told so when it is asked.
         let _ = node.dialled().await;

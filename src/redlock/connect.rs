@@ -134,6 +134,10 @@ impl Builder {
                     address: address.to_string(),
                 });
             }
+            if let Some(one) = addresses.first().filter(|one| one.database() != address.database()) {
+                let (first_database, second_database) = (one.database(), address.database());
+                return Err(ConfigError::Databases { first: 1, first_database, second: position, second_database });
+            }
             addresses.push(address);
         }
         addresses.into_iter().map(|address| Ok(RedisNode::open(address, options.clone())?)).collect()

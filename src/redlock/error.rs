@@ -37,6 +37,21 @@ pub enum ConfigError {
         /// The server's address.
         address: String,
     },
+    /// Two URLs name different databases. A locker that names them the other way round would exclude nobody here.
+    #[error(
+        "node {first} is database {first_database} and node {second} is database {second_database}: write the same number \
+         behind every host, in every locker of these nodes; lockers in different databases exclude nobody"
+    )]
+    Databases {
+        /// The one, from 1.
+        first: usize,
+        /// Its database.
+        first_database: i64,
+        /// The other, from 1.
+        second: usize,
+        /// Its database.
+        second_database: i64,
+    },
     /// A node could not be opened.
     #[cfg(feature = "redis")]
     #[error(transparent)]

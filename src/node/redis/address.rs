@@ -3,7 +3,9 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use redis::{ConnectionAddr, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo};
+use redis::RedisConnectionInfo;
+
+use super::url::{self, AddressError};
 
 /// Where a server is. Prints without user and password.
 #[derive(Clone)]
@@ -21,34 +23,21 @@ pub(super) enum Endpoint {
 }
 
 impl Address {
-    /// Reads `redis://`, `rediss://` (TLS) or `unix://`, each with user, password and database where wanted. RESP3 is spoken
-    /// where the server knows it, unless `?protocol=resp2` says otherwise.
+    /// Reads `redis://[user:password@]host[:port][/database]`, the same with `rediss://` (TLS), or
+    /// `unix:///path[?db=…&user=…&pass=…]`. RESP3 is spoken where the server knows it, unless `?protocol=resp2` says otherwise.
+    /// What is not known is refused: a part that is overlooked would lead to another place.
     ///
     /// # Errors
     ///
-    /// [`AddressError`] with a sentence that names the mend; never with the password.
+    /// [`AddressError`] with a sentence that names the fix; never with a part of the URL, which may be one of the password.
     pub fn parse(url: &str) -> Result<Self, AddressError> {
-        let Some((scheme, _)) = url.split_once("://") else { return Err(AddressError::NoScheme) };
-        if !["redis", "rediss", "valkey", "valkeys", "unix", "redis+unix", "valkey+unix"].contains(&scheme) {
-            return Err(AddressError::Scheme(scheme.to_owned()));
-        }
-        let tls = matches!(scheme, "rediss" | "valkeys");
-        if tls && cfg!(not(feature = "tls")) {
-            return Err(AddressError::NoTls);
-        }
-        let info = url.into_connection_info().map_err(|error| AddressError::Url(error.category().to_owned()))?;
-        let endpoint = match info.addr() {
-            ConnectionAddr::Tcp(host, port) => Endpoint::Tcp { host: host.clone(), port: *port },
-            ConnectionAddr::TcpTls { insecure: true, .. } => return Err(AddressError::Insecure),
-            ConnectionAddr::TcpTls { host, port, .. } => Endpoint::Tls { host: host.clone(), port: *port },
-            ConnectionAddr::Unix(path) => Endpoint::Unix(path.clone()),
-            _ => return Err(AddressError::Scheme(scheme.to_owned())),
-        };
-        let names_protocol =
-            url.split_once('?').is_some_and(|(_, query)| query.split('&').any(|pair| pair.starts_with("protocol=")));
-        let login = info.redis_settings().clone();
-        let protocol = if names_protocol { login.protocol() } else { ProtocolVersion::RESP3 };
-        Ok(Self { endpoint, login: login.set_protocol(protocol) })
+        url::read(url)
+    }
+
+    /// The number of the database.
+    #[must_use]
+    pub fn database(&self) -> i64 {
+        self.login.db()
     }
 
     /// Whether nobody on a network can listen: TLS, a Unix socket, or loopback.
@@ -95,31 +84,6 @@ impl fmt::Debug for Address {
     }
 }
 
-/// Why a URL names no server. Never quotes the URL, which may hold a password.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum AddressError {
-    /// There is no `://`.
-    #[error("not a URL: write redis://host:port, rediss://host:port for TLS, or unix:///path/to/socket")]
-    NoScheme,
-    /// Another scheme than those known.
-    #[error(
-        "the scheme {0:?} is not known: write redis://host:port, rediss://host:port for TLS, or unix:///path/to/socket"
-    )]
-    Scheme(String),
-    /// `rediss://` in a build without TLS.
-    #[error("rediss:// needs TLS, which this build leaves out: build redfence with the feature \"tls\"")]
-    NoTls,
-    /// `#insecure`.
-    #[error(
-        "#insecure would accept any certificate: name the authority that signed the server's instead (the certificate file option)"
-    )]
-    Insecure,
-    /// The rest of the URL cannot be read.
-    #[error("the URL cannot be read: {0}; special characters in a password are percent-encoded")]
-    Url(String),
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,30 +100,6 @@ mod tests {
             assert_eq!(address.to_string(), shown);
             assert!(!format!("{address:?}").contains("secret"));
         }
-    }
-
-    #[test]
-    fn the_newest_protocol_is_spoken_unless_the_url_names_one() {
-        for (url, protocol) in [
-            ("redis://a:1/2", ProtocolVersion::RESP3),
-            ("redis://a:1?protocol=resp2", ProtocolVersion::RESP2),
-            ("unix:///a?db=1&protocol=2", ProtocolVersion::RESP2),
-            ("redis://a:1?protocol=3", ProtocolVersion::RESP3),
-        ] {
-            assert_eq!(Address::parse(url).unwrap().login.protocol(), protocol, "{url}");
-        }
-    }
-
-    #[test]
-    fn bad_urls_name_the_mend_and_not_the_password() {
-        for url in
-            ["127.0.0.1:7001", "http://user:secret@host", "redis://:secret@host:notaport", "redis://:secret@host/x"]
-        {
-            let error = Address::parse(url).unwrap_err().to_string();
-            assert!(!error.contains("secret"), "{error}");
-        }
-        #[cfg(feature = "tls")]
-        assert_eq!(Address::parse("rediss://host:1/#insecure").unwrap_err(), AddressError::Insecure);
     }
 
     #[test]

@@ -42,7 +42,7 @@ impl Courier {
         let entropy = Arc::clone(&self.route.options.entropy);
         let pauses = || Backoff::new(PAUSES.0, PAUSES.1, || entropy.u32());
         let mut pause = pauses();
-        let marker = Arc::new(Marker::new(&self.route.options.prefix, self.route.login.db()));
+        let marker = Arc::new(Marker::new(&self.name, &self.route.options.prefix, self.route.login.db()));
         while !self.desk.is_done() {
             match self.route.connect().await {
                 Ok((main, pushes)) => {

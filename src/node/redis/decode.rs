@@ -14,16 +14,15 @@ pub(super) fn is_unknown_script(value: &Value) -> bool {
     matches!(value, Value::ServerError(error) if error.code() == "NOSCRIPT")
 }
 
-/// Whether the server was told a script; `None` where the user may not ask.
-pub(super) fn is_loaded(answer: &Value) -> Option<bool> {
-    match answer {
-        Value::Array(parts) => match parts[..] {
-            [Value::Int(there)] => Some(there == 1),
-            [Value::Boolean(there)] => Some(there),
-            _ => None,
-        },
+/// Whether the server was told each of some scripts; none where the user may not ask.
+pub(super) fn are_loaded(answer: &Value) -> Vec<Option<bool>> {
+    let Value::Array(parts) = answer else { return Vec::new() };
+    let is_loaded = |part: &Value| match *part {
+        Value::Int(there) => Some(there == 1),
+        Value::Boolean(there) => Some(there),
         _ => None,
-    }
+    };
+    parts.iter().map(is_loaded).collect()
 }
 
 /// What came over a RESP2 connection that listens, as RESP3 would have it.

@@ -262,10 +262,10 @@ pub(super) fn load(out: &mut Vec<u8>, code: &str) {
     [&b"SCRIPT"[..], b"LOAD", code.as_bytes()].into_iter().for_each(|word| out.bulk(word));
 }
 
-/// Asks whether the server was told a script.
-pub(super) fn is_loaded(out: &mut Vec<u8>, sha: &str) {
-    out.array(3);
-    [&b"SCRIPT"[..], b"EXISTS", sha.as_bytes()].into_iter().for_each(|word| out.bulk(word));
+/// Asks which scripts the server was told.
+pub(super) fn are_loaded<'a>(out: &mut Vec<u8>, shas: impl ExactSizeIterator<Item = &'a str>) {
+    out.array(2 + shas.len());
+    [&b"SCRIPT"[..], b"EXISTS"].into_iter().chain(shas.map(str::as_bytes)).for_each(|word| out.bulk(word));
 }
 
 /// The script of a request.

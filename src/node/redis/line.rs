@@ -192,7 +192,7 @@ impl Line {
             }
             for Envelope { request, wire, .. } in run {
                 if matches!(request.verb, Verb::Look { .. } | Verb::Settle(_) | Verb::Wake { .. }) {
-                    encode::is_loaded(&mut self.main.out, &self.marker.sha);
+                    encode::are_loaded(&mut self.main.out, self.marker.hashes());
                     encode::load(&mut self.main.out, Marker::TRIAL);
                     self.calls.extend([Call::AskForTrace, Call::TryToLoad]);
                 }
@@ -265,7 +265,11 @@ impl Line {
             (Some(Call::TryToPublish), _) => outbox.is_deaf |= self.subscription.refuse(),
             (None, _) => return Err(Fault::new(FaultKind::Unexpected, "an answer to nothing")),
             (Some(Call::LeaveTrace), _) => {}
-            (Some(Call::AskForTrace), value) => self.was_joined = decode::is_loaded(&value),
+            (Some(Call::AskForTrace), value) => {
+                let loaded = decode::are_loaded(&value);
+                self.was_joined = loaded.first().copied().flatten();
+                self.marker.look_at_others(&loaded);
+            }
             // Where nobody may leave a trace, there being none proves nothing.
             (Some(Call::TryToLoad), Value::ServerError(_)) => self.was_joined = None,
             (Some(Call::TryToLoad), _) => {}

@@ -17,6 +17,7 @@ mod script;
 mod subscription;
 #[cfg(feature = "tls")]
 mod tls;
+mod url;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -25,7 +26,8 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-pub use address::{Address, AddressError};
+pub use self::url::AddressError;
+pub use address::Address;
 pub use dial::{Dial, Stream};
 pub use keys::Prefix;
 

@@ -1,6 +1,7 @@
 //! The scripts: their text, and how they are called.
 
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use redis::Script as Hashed;
 
@@ -47,18 +48,48 @@ impl Script {
 /// flush of all keys, and no restart. Each prefix and each database is a node of its own.
 #[derive(Debug)]
 pub(super) struct Marker {
+    /// The node's, for people.
+    name: String,
     pub(super) code: String,
-    pub(super) sha: String,
+    /// Its hash, and then the hashes of the same for other databases: whoever joined the node there excludes nobody here.
+    hashes: Vec<(i64, String)>,
+    has_warned: AtomicBool,
 }
 
 impl Marker {
     /// Loaded to see whether scripts may be loaded.
+    /// So many databases are looked at: as many as a server has unless it is configured.
+    const DATABASES: i64 = 16;
     pub(super) const TRIAL: &'static str = "return 'redfence: scripts may be loaded'";
 
-    pub(super) fn new(prefix: &Prefix, database: i64) -> Self {
+    pub(super) fn new(name: &str, prefix: &Prefix, database: i64) -> Self {
         let prefix = prefix.as_str();
-        let code = format!("return 'redfence: {prefix} in database {database} was joined in this run of the server'");
-        let sha = Hashed::new(&code).get_hash().to_owned();
-        Self { code, sha }
+        let code_of = |database| {
+            format!("return 'redfence: {prefix} in database {database} was joined in this run of the server'")
+        };
+        let others = (0..Self::DATABASES).filter(|other| *other != database);
+        let hash = |database| (database, Hashed::new(&code_of(database)).get_hash().to_owned());
+        let hashes = std::iter::once(database).chain(others).map(hash).collect();
+        Self { name: name.to_owned(), code: code_of(database), hashes, has_warned: AtomicBool::new(false) }
+    }
+
+    /// What a look asks for: this database's hash, and then the others'.
+    pub(super) fn hashes(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.hashes.iter().map(|(_, hash)| hash.as_str())
+    }
+
+    /// Says once that lockers with the same prefix use another database of the server, where the answer tells it.
+    pub(super) fn look_at_others(&self, answer: &[Option<bool>]) {
+        let is_there = |(_, there): &(&(i64, String), &Option<bool>)| **there == Some(true);
+        let joined = self.hashes.iter().zip(answer).skip(1).find(is_there);
+        if let Some(((database, _), _)) = joined
+            && !self.has_warned.swap(true, Ordering::Relaxed)
+        {
+            tracing::warn!(
+                node = self.name,
+                "lockers with the same prefix use database {database} of this server, and exclude nobody here: \
+                 write the same database behind every host in all of them, or give them another prefix"
+            );
+        }
     }
 }
