@@ -50,6 +50,15 @@ pub(crate) struct Global {
     /// Certificate authorities for rediss://, as a PEM file [default: those that the machine trusts]
     #[arg(long, global = true, env = "REDFENCE_CA_FILE", value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,
+    /// The certificate that proves to rediss:// servers who connects, as a PEM file
+    #[arg(long, global = true, env = "REDFENCE_CERT_FILE", value_name = "FILE", requires = "key")]
+    pub(crate) cert: Option<PathBuf>,
+    /// The private key of that certificate, as a PEM file
+    #[arg(long, global = true, env = "REDFENCE_KEY_FILE", value_name = "FILE", requires = "cert")]
+    pub(crate) key: Option<PathBuf>,
+    /// Whom rediss:// servers must prove to be [default: the host of the URL]
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) sni: Option<String>,
     /// How long a round waits for nodes that are silent [default: 250ms, or a quarter of a short time to live]
     #[arg(long, global = true, value_name = "TIME", value_parser = duration)]
     pub(crate) node_timeout: Option<Duration>,

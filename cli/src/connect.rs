@@ -28,6 +28,12 @@ pub(crate) fn to_servers(global: &Global) -> Result<Builder, Failure> {
     if let Some(ca_file) = &global.ca_file {
         builder = builder.ca_file(ca_file);
     }
+    if let (Some(cert), Some(key)) = (&global.cert, &global.key) {
+        builder = builder.client_certificate(cert, key);
+    }
+    if let Some(name) = &global.sni {
+        builder = builder.server_name(name);
+    }
     Ok(builder)
 }
 
@@ -58,7 +64,14 @@ pub(crate) async fn each_node(global: &Global) -> Result<Vec<RedisNode>, Failure
         None => Prefix::default(),
     };
     let entropy = Arc::new(Entropy::from_system());
-    let options = RedisNodeOptions { prefix, ca_file: global.ca_file.clone(), entropy, ..RedisNodeOptions::default() };
+    let options = RedisNodeOptions {
+        prefix,
+        ca_file: global.ca_file.clone(),
+        client_certificate: global.cert.clone().zip(global.key.clone()),
+        server_name: global.sni.clone(),
+        entropy,
+        ..RedisNodeOptions::default()
+    };
     // All are read before the first is dialled: a part of a list that was divided at a comma of a password names no server.
     let address =
         |(index, url)| Address::parse(url).map_err(|reason| ConfigError::Address { position: index + 1, reason });

@@ -36,7 +36,7 @@ const FOR_WAITING: [&str; 8] = ["publish", "subscribe", "zadd", "zrem", "zrank",
 /// The line that makes `user` able to do all that a locker with keys under `prefix` needs, and nothing else.
 #[must_use]
 pub fn minimal_rule(user: &str, prefix: &str) -> String {
-    let commands = "+eval +evalsha +script|load +script|exists +set +get +mset +mget +del +incr +incrby +pexpire +pttl +hset +hmget \
+    let commands = "+eval +evalsha +script|load +script|exists +set +getrange +mset +mget +del +incr +incrby +pexpire +pttl +hset +hmget \
                     +zadd +zrem +zrank +zcard +zpopmin +zrange +time +info +ping +hello +select +scan +publish +subscribe";
     let keys = format!("resetkeys ~{prefix}:node ~{{{prefix}:*}}:* resetchannels &{prefix}:wake:*");
     format!("ACL SETUSER {user} on >PASSWORD {keys} -@all {commands}")

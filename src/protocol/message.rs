@@ -323,6 +323,9 @@ pub enum FaultKind {
     Withdrawn,
     /// User or password were refused, so nothing was sent.
     Authentication,
+    /// The server turned the login away for another reason, so nothing was sent: it has as many clients as it may, or no such
+    /// database.
+    LoginRefused,
     /// A key of redfence holds a value of another type.
     WrongType,
     /// The server has no memory left (`maxmemory`).
@@ -331,6 +334,8 @@ pub enum FaultKind {
     NoPermission,
     /// The server still loads its data.
     Loading,
+    /// The server runs somebody's script or function that does not end, and does nothing else.
+    Busy,
     /// The server is a read-only replica.
     ReadOnly,
     /// The server refuses writes, for instance because its last snapshot failed.
@@ -363,6 +368,7 @@ impl FaultKind {
                 | Self::Overloaded
                 | Self::Withdrawn
                 | Self::Authentication
+                | Self::LoginRefused
                 | Self::NotJoined
                 | Self::Resting
                 | Self::Duplicate
@@ -379,10 +385,12 @@ impl fmt::Display for FaultKind {
             Self::Overloaded => "too many requests waiting",
             Self::Withdrawn => "withdrawn",
             Self::Authentication => "authentication failed",
+            Self::LoginRefused => "login refused",
             Self::WrongType => "wrong type of key",
             Self::OutOfMemory => "out of memory",
             Self::NoPermission => "no permission",
             Self::Loading => "loading its data",
+            Self::Busy => "busy with a script that does not end",
             Self::ReadOnly => "read-only replica",
             Self::WritesRefused => "refuses writes",
             Self::Moved => "key lives on another cluster node",

@@ -49,6 +49,19 @@ impl Builder {
         self
     }
 
+    /// The certificate and the private key, as PEM files, for `rediss://` servers that want to know who connects, as Redis does
+    /// unless it is told `tls-auth-clients no`.
+    pub fn client_certificate(mut self, certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
+        self.servers.client_certificate = Some((certificate.into(), key.into()));
+        self
+    }
+
+    /// Whom every `rediss://` server must prove to be, and what it is told as SNI: the host of its URL unless set.
+    pub fn server_name(mut self, name: impl Into<String>) -> Self {
+        self.servers.server_name = Some(name.into());
+        self
+    }
+
     /// The longest that dialling, TLS and login of one server may take together: 1 s unless set.
     pub const fn dial_timeout(mut self, dial_timeout: Duration) -> Self {
         self.servers.dial_timeout = Some(dial_timeout);
@@ -104,7 +117,7 @@ impl Builder {
     }
 
     fn open(&self) -> Result<Vec<RedisNode>, ConfigError> {
-        let Servers { urls, prefix, ca_file, dial_timeout, response_timeout } = &self.servers;
+        let Servers { urls, prefix, dial_timeout, response_timeout, .. } = &self.servers;
         let prefix = match prefix {
             Some(prefix) => Prefix::new(prefix).ok_or_else(|| ConfigError::Prefix(prefix.clone()))?,
             None => Prefix::default(),
@@ -117,7 +130,9 @@ impl Builder {
         let default = RedisNodeOptions::default();
         let options = RedisNodeOptions {
             prefix,
-            ca_file: ca_file.clone(),
+            ca_file: self.servers.ca_file.clone(),
+            client_certificate: self.servers.client_certificate.clone(),
+            server_name: self.servers.server_name.clone(),
             dial_timeout: dial_timeout.unwrap_or(default.dial_timeout),
             response_timeout: response_timeout.unwrap_or(default.response_timeout),
             entropy: Arc::clone(self.source_of_entropy()),

@@ -15,7 +15,7 @@ const CHANGES: [(Mutant, &str, &str, &str); 13] = [
         Mutant::ExtendReseeds,
         BATCH,
         HOLDER,
-        "if not taken and what == 69 then\n\
+        "if taken == '' and what == 69 then\n\
            try('SET', lock, holder, 'PX', ARGV[at + 2])\n\
            answer = 1\n\
          elseif taken == holder then",
@@ -31,7 +31,12 @@ const CHANGES: [(Mutant, &str, &str, &str); 13] = [
     (Mutant::WakeIsLost, BATCH, PUBLISH, "local received = 1"),
     (Mutant::DeadHeadIsNext, BATCH, "received == true or type(received) == 'number' and received > 0", "grace"),
     (Mutant::ReservationWithoutEnd, BATCH, "'next:' .. first, 'PX', grace)", "'next:' .. first)"),
-    (Mutant::LeaveIgnored, BATCH, "not occupant or occupant == 'next:' .. left, 1", "false, 1"),
+    (
+        Mutant::LeaveIgnored,
+        BATCH,
+        "occupant == '' and try('PTTL', lock) == -2 or occupant == 'next:' .. left, 1",
+        "false, 1",
+    ),
     // No locker finds out that it forgot, because it is awake at once with counters that start low.
     (Mutant::EmptyCounterVotes, JOIN, REST.0, REST.1),
     (Mutant::EmptyCounterVotes, JOIN, START.0, START.1),

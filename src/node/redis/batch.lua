@@ -20,6 +20,8 @@
 -- A queue is a sorted set of entries "<locker>:<number>:<grace in ms> <label>". Its scores are this server's clock minus the time
 -- waited. The lock is reserved for the first by the value "next:<entry>", for its grace, and the wake goes over the channel
 -- "<prefix>:wake:<locker>", in the words "<in so many ms> <lock>". A locker that PUBLISH does not reach is gone, and skipped.
+-- What another program left at a key may be of any size. So a lock is read by its first 256 bytes, which no holder and no
+-- reservation fills, and a counter by its first 32. Where there is no key GETRANGE answers an empty text.
 -- There are no functions here, because a script defines them anew at every call. So each step has one place in the loop, and
 -- locks that were kept in vain come around once more, as requests without a verb.
 local try, sub = redis.pcall, string.sub
@@ -45,7 +47,7 @@ while at <= last or kept do
     if what ~= 71 then
       waited, entry = ARGV[at + 4], ARGV[at + 5]
       if not answer then
-        local occupant = try('GET', lock)
+        local occupant = try('GETRANGE', lock, 0, 255)
         if type(occupant) == 'string' and sub(occupant, 1, 5) == 'next:'
           and (what == 79 or sub(occupant, 6, 21) == sub(entry, 1, 16)) then
           answer = try('SET', lock, holder, 'PX', ttl)
@@ -80,15 +82,15 @@ while at <= last or kept do
     at = at + (what == 71 and 4 or 6)
   -- L is 76.
   elseif what == 76 then
-    local left, occupant = ARGV[at + 2], try('GET', lock)
+    local left, occupant = ARGV[at + 2], try('GETRANGE', lock, 0, 255)
     try('ZREM', queue, left)
     -- A lock that is free may have been reserved for it until a moment ago, and no other was woken.
-    serves, answer, at = not occupant or occupant == 'next:' .. left, 1, at + 3
+    serves, answer, at = occupant == '' and try('PTTL', lock) == -2 or occupant == 'next:' .. left, 1, at + 3
   elseif what then
-    local taken = try('GET', lock)
+    local taken = try('GETRANGE', lock, 0, 255)
     -- F is 70.
     if what == 70 then
-      local known = try('GET', counter)
+      local known = try('GETRANGE', counter, 0, 31)
       -- A lower number is none: join.lua creates all counters, at the clock.
       if (type(known) == 'string' and tonumber(known) or 0) >= 1000000000000000 then
         try('INCR', counter)
@@ -101,7 +103,7 @@ while at <= last or kept do
       if what == 82 or what == 81 or what == 84 or what == 70 then
         serves = true
       elseif what == 83 then
-        local text = try('GET', counter)
+        local text = try('GETRANGE', counter, 0, 31)
         local known = type(text) == 'string' and tonumber(text)
         if type(text) == 'table' then
           answer = text
@@ -156,7 +158,7 @@ while at <= last or kept do
     -- Where nobody is woken the first stays: this server may be wrong about who that is, and nobody would know.
     local first, done = (what == 81 and try('ZRANGE', queue, 0, 0) or try('ZPOPMIN', queue))[1], false
     while first and not done do
-      local grace = string.match(first, '^%x+:%d+:(%d%d?%d?%d?) ')
+      local grace = string.len(first) < 256 and string.match(first, '^%x+:%d+:(%d%d?%d?%d?) ')
       local wakes = (string.match(lock, '^{([^}]*):%d+}') or '') .. ':wake:'
       local received = grace and (what == 81 or try('PUBLISH', wakes .. sub(first, 1, 16), '0 ' .. lock))
       if received == true or type(received) == 'number' and received > 0 then
@@ -180,9 +182,10 @@ while at <= last or kept do
     end
   end
   if not answer then
-    local occupant, known = try('GET', lock), counter and try('GET', counter)
+    local occupant, left = try('GETRANGE', lock, 0, 255), try('PTTL', lock)
+    local known = counter and try('GETRANGE', counter, 0, 31)
     answer = type(occupant) == 'table' and occupant
-      or {occupant, try('PTTL', lock), type(known) ~= 'table' and known, place}
+      or {(occupant ~= '' or left ~= -2) and occupant, left, type(known) ~= 'table' and known ~= '' and known, place}
   end
   if verb then
     answers[#answers + 1] = answer

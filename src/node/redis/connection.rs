@@ -36,6 +36,11 @@ impl fmt::Debug for Pushes {
     }
 }
 
+/// The answers to a login take some hundred bytes.
+const LOGIN_BYTES_MAX: usize = 64 * 1024;
+/// All that is asked of one server takes some ten thousand bytes.
+const INQUIRY_BYTES_MAX: usize = 4 * 1024 * 1024;
+
 /// How to come to a server.
 #[derive(Clone)]
 pub(super) struct Route {
@@ -64,8 +69,8 @@ impl Route {
     }
 
     async fn log_in(&self, protocol: ProtocolVersion) -> Result<Pipe, Fault> {
-        let loan = Loan::of(self.dial().await?);
-        drop(logged_in(&self.login.clone().set_protocol(protocol), loan.clone()).await?);
+        let loan = Loan::of(self.dial().await?, LOGIN_BYTES_MAX);
+        drop(self.logged_in(protocol, loan.clone()).await?);
         let lost = || Fault::new(FaultKind::Unreachable, "the connection was lost after the login");
         loan.take_back().map(Pipe::over).ok_or_else(lost)
     }
@@ -73,15 +78,32 @@ impl Route {
     /// A connection of one's own, for questions that are no requests.
     pub(super) async fn inquire(&self) -> Result<Connection, Fault> {
         let login = async {
-            let (handle, driver) =
-                logged_in(&self.login.clone().set_protocol(ProtocolVersion::RESP2), self.dial().await?).await?;
+            let loan = Loan::of(self.dial().await?, INQUIRY_BYTES_MAX);
+            let (handle, driver) = self.logged_in(ProtocolVersion::RESP2, loan).await?;
             Ok(Connection { handle, _driver: Task::start(&*self.options.spawner, driver) })
         };
         self.in_time(login).await
     }
 
     async fn dial(&self) -> Result<Box<dyn Stream>, Fault> {
-        self.dial.dial().await.map_err(|error| Fault::new(FaultKind::Unreachable, error.to_string()))
+        self.dial.dial().await.map_err(|error| Fault::new(FaultKind::Unreachable, fault::one_line(&error.to_string())))
+    }
+
+    async fn logged_in(
+        &self,
+        protocol: ProtocolVersion,
+        loan: Loan,
+    ) -> Result<(MultiplexedConnection, BoxFuture<'static, ()>), Fault> {
+        let login = self.login.clone().set_protocol(protocol);
+        // The crate's own bound would leave out this constructor, and is ours.
+        let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
+        let connected = MultiplexedConnection::new_with_config(&login, loan.clone(), config).await;
+        let (hello, has_password) = (protocol.supports_resp3(), login.password().is_some());
+        match (fault::of_login(connected.as_ref().err(), &loan.said(), hello, has_password), connected) {
+            (None, Ok((handle, driver))) => Ok((handle, driver.boxed())),
+            (Some(fault), _) => Err(fault),
+            (None, Err(error)) => Err(fault::of_connection(&error)),
+        }
     }
 
     async fn in_time<T>(&self, login: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
@@ -90,22 +112,6 @@ impl Route {
             Err(Fault::new(FaultKind::Unreachable, format!("no connection and login within {limit:?}")))
         })
     }
-}
-
-async fn logged_in<S>(
-    login: &RedisConnectionInfo,
-    stream: S,
-) -> Result<(MultiplexedConnection, BoxFuture<'static, ()>), Fault>
-where
-    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
-{
-    // The crate's own bound would leave out this constructor, and is ours.
-    let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
-    let connected = MultiplexedConnection::new_with_config(login, stream, config).await;
-    connected.map(|(handle, driver)| (handle, driver.boxed())).map_err(|error| match fault::of_connection(&error) {
-        Fault { kind: FaultKind::ConnectionLost, detail } => Fault { kind: FaultKind::Unreachable, detail },
-        fault => fault,
-    })
 }
 
 /// A connection for questions and the task that drives it, which ends with it.

@@ -72,7 +72,7 @@ pub(super) fn reply(prefix: &Prefix, verb: &Verb, value: Value) -> Reply {
 fn view(parts: &[Value]) -> Option<View> {
     let [occupant, ttl_left, counter, Value::Int(place), queue @ ..] = parts else { return None };
     let text = |value: &Value| match value {
-        Value::BulkString(bytes) => Some(String::from_utf8_lossy(bytes).into()),
+        Value::BulkString(bytes) => Some(beginning(bytes)),
         _ => None,
     };
     let occupant = match occupant {
@@ -104,10 +104,16 @@ fn scanned(prefix: &Prefix, parts: &[Value]) -> Option<Reply> {
         let [Value::BulkString(key), Value::BulkString(occupant), Value::Int(left)] = parts else { return None };
         let resource = prefix.resource_of(str::from_utf8(key).ok()?)?;
         let ttl_left = u64::try_from(*left).ok().map(Duration::from_millis);
-        Some(Sighting { resource, occupant: String::from_utf8_lossy(occupant).into(), ttl_left })
+        Some(Sighting { resource, occupant: beginning(occupant), ttl_left })
     };
     let locks = found.chunks(3).filter_map(sighting).collect();
     Some(Reply::Scanned { cursor: str::from_utf8(cursor).ok()?.parse().ok()?, locks })
+}
+
+/// So much of a value as the scripts answer, whatever came: no holder and no entry is longer.
+fn beginning(bytes: &[u8]) -> Box<str> {
+    const LEN_MAX: usize = 256;
+    String::from_utf8_lossy(bytes.get(..LEN_MAX).unwrap_or(bytes)).into()
 }
 
 /// Reads what `join.lua` answers.
@@ -143,5 +149,5 @@ fn sight(parts: &[Value]) -> Option<Sight> {
 }
 
 fn unexpected(value: &Value) -> Reply {
-    Reply::Failed(Fault::new(FaultKind::Unexpected, format!("{value:?}")))
+    Reply::Failed(Fault::new(FaultKind::Unexpected, fault::shown(value)))
 }

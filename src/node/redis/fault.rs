@@ -1,5 +1,7 @@
 //! What a server's errors mean.
 
+use std::fmt::{self, Write as _};
+
 use redis::{RedisError, ServerError};
 
 use crate::protocol::{Fault, FaultKind};
@@ -10,7 +12,7 @@ pub(super) fn of_server(error: &ServerError) -> Fault {
     Fault::new(of_code(error.code(), detail), one_line(&format!("{} {detail}", error.code())))
 }
 
-/// An error of the connection itself, or of its set-up.
+/// An error of the connection itself.
 pub(super) fn of_connection(error: &RedisError) -> Fault {
     let kind = match error.code() {
         Some(code) => of_code(code, error.detail().unwrap_or_default()),
@@ -24,15 +26,91 @@ pub(super) fn of_connection(error: &RedisError) -> Fault {
     Fault::new(kind, one_line(&error.to_string()))
 }
 
+/// What stood in the way of a login. `said` is what the server said first; `hello` whether it was greeted with HELLO.
+pub(super) fn of_login(error: Option<&RedisError>, said: &[u8], hello: bool, has_password: bool) -> Option<Fault> {
+    if let Some(fault) = of_first_words(said) {
+        return Some(fault);
+    }
+    let fault = of_connection(error?);
+    Some(match fault.kind {
+        FaultKind::ConnectionLost if said.is_empty() && hello => Fault::new(
+            FaultKind::Unreachable,
+            format!(
+                "{}: it hung up at HELLO without an answer; if it speaks TLS, write rediss://, and if it is a proxy that does not \
+                 know HELLO, add ?protocol=resp2 to the URL",
+                fault.detail
+            ),
+        ),
+        FaultKind::ConnectionLost => Fault { kind: FaultKind::Unreachable, ..fault },
+        FaultKind::Authentication if said.starts_with(b"-NOAUTH") && hello && has_password => Fault::new(
+            FaultKind::Authentication,
+            format!(
+                "{}: a proxy that does not know HELLO answers so, too; for one add ?protocol=resp2 to the URL",
+                fault.detail
+            ),
+        ),
+        // The login goes on without HELLO.
+        FaultKind::Script if hello && !fault.detail.contains("switch database") => fault,
+        FaultKind::Script => Fault { kind: FaultKind::LoginRefused, ..fault },
+        _ => fault,
+    })
+}
+
+/// What a server says to one that it turns away at once, and what is not Redis at all.
+fn of_first_words(said: &[u8]) -> Option<Fault> {
+    const TURNED_AWAY: [&[u8]; 2] = [b"-ERR max number of clients", b"-DENIED"];
+    match said {
+        // The types of TLS records, and its version.
+        [0x14..=0x17, 3, ..] => {
+            Some(Fault::new(FaultKind::Unreachable, "the server speaks TLS: write rediss:// in place of redis://"))
+        }
+        [_, words @ ..] if TURNED_AWAY.into_iter().any(|begin| said.starts_with(begin)) => {
+            let line = words.split(|byte| *byte == b'\r').next().unwrap_or_default();
+            Some(Fault::new(FaultKind::LoginRefused, one_line(&String::from_utf8_lossy(line))))
+        }
+        _ => None,
+    }
+}
+
+/// A value as it may stand in a table, of whatever size it is.
+pub(super) fn shown(value: &impl fmt::Debug) -> String {
+    /// Takes so many bytes and then no more.
+    struct Beginning(String);
+
+    impl fmt::Write for Beginning {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            self.0.push_str(text.get(..text.floor_char_boundary(4 * LEN_MAX)).unwrap_or_default());
+            if self.0.len() > 4 * LEN_MAX { Err(fmt::Error) } else { Ok(()) }
+        }
+    }
+
+    let mut beginning = Beginning(String::new());
+    // An error says that it is full.
+    let _ = write!(beginning, "{value:?}");
+    one_line(&beginning.0)
+}
+
+/// The most characters of a detail.
+const LEN_MAX: usize = 160;
+
 /// A detail as it may stand in a table: what answers on a port may be anything.
-fn one_line(text: &str) -> String {
-    const LEN_MAX: usize = 160;
+pub(super) fn one_line(text: &str) -> String {
+    let text = text.get(..text.floor_char_boundary(16 * LEN_MAX)).unwrap_or_default();
     let folded = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
     let folded = folded.collect::<Vec<_>>().join(" ");
-    match folded.char_indices().nth(LEN_MAX) {
-        Some((at, _)) => format!("{}…", folded.get(..at).unwrap_or_default()),
-        None => folded,
+    let mut line = String::new();
+    for (at, c) in folded.chars().enumerate() {
+        match c {
+            _ if at == LEN_MAX => {
+                line.push('…');
+                break;
+            }
+            // Some turn the direction of a line, some cannot be seen.
+            '"' | '\'' | '\\' => line.push(c),
+            _ => line.extend(c.escape_debug()),
+        }
     }
+    line
 }
 
 fn of_code(code: &str, detail: &str) -> FaultKind {
@@ -40,13 +118,16 @@ fn of_code(code: &str, detail: &str) -> FaultKind {
         "WRONGTYPE" => FaultKind::WrongType,
         "OOM" => FaultKind::OutOfMemory,
         "NOPERM" => FaultKind::NoPermission,
-        "LOADING" | "BUSY" => FaultKind::Loading,
+        "LOADING" => FaultKind::Loading,
+        "BUSY" => FaultKind::Busy,
         "READONLY" => FaultKind::ReadOnly,
         "MISCONF" | "NOREPLICAS" | "MASTERDOWN" => FaultKind::WritesRefused,
         "MOVED" | "ASK" | "CLUSTERDOWN" | "CROSSSLOT" => FaultKind::Moved,
         "NOAUTH" | "WRONGPASS" => FaultKind::Authentication,
         "FORGOT" => FaultKind::Forgot,
+        "DENIED" => FaultKind::LoginRefused,
         "ERR" if detail.contains("not an integer") => FaultKind::WrongType,
+        "ERR" if detail.starts_with("max number of clients") => FaultKind::LoginRefused,
         // Servers before 7.0 hide the code of an error inside a script's message.
         _ => ["WRONGTYPE", "OOM", "READONLY", "NOPERM", "MISCONF"]
             .into_iter()
@@ -67,11 +148,40 @@ mod tests {
             ("READONLY", "You can't write against a read only replica.", FaultKind::ReadOnly),
             ("NOPERM", "this user has no permissions", FaultKind::NoPermission),
             ("LOADING", "Redis is loading the dataset in memory", FaultKind::Loading),
+            ("BUSY", "Redis is busy running a script.", FaultKind::Busy),
             ("MISCONF", "Redis is configured to save RDB snapshots", FaultKind::WritesRefused),
             ("ERR", "Error running script: -OOM command not allowed", FaultKind::OutOfMemory),
             ("ERR", "value is not an integer or out of range", FaultKind::WrongType),
+            ("ERR", "max number of clients reached", FaultKind::LoginRefused),
         ] {
             assert_eq!(of_code(code, detail), kind, "{code} {detail}");
         }
+    }
+
+    #[test]
+    fn r10_the_first_words_of_a_server_tell_more_than_that_it_hung_up() {
+        for (said, words) in [
+            (&b"-ERR max number of clients reached\r\n"[..], "login refused (ERR max number of clients reached)"),
+            (
+                b"-DENIED Redis is running in protected mode\r\n",
+                "login refused (DENIED Redis is running in protected mode)",
+            ),
+            (
+                b"\x15\x03\x03\0\x02\x02\x46",
+                "unreachable (the server speaks TLS: write rediss:// in place of redis://)",
+            ),
+        ] {
+            let fault = of_login(None, said, true, false).map(|fault| fault.to_string());
+            assert_eq!(fault.as_deref(), Some(words));
+        }
+        assert_eq!(of_login(None, b"%7\r\n", true, false), None);
+    }
+
+    #[test]
+    fn r6_what_a_server_says_is_bounded_and_stays_on_its_line() {
+        let long = one_line(&"long ".repeat(100_000));
+        assert!(long.chars().count() == LEN_MAX + 1 && long.ends_with('…'), "{long}");
+        assert_eq!(one_line("a\r\n\x1b[2J\u{202e}b 'c'"), "a [2J\\u{202e}b 'c'");
+        assert!(shown(&vec!["x".repeat(1_000_000); 3]).chars().count() <= LEN_MAX + 1);
     }
 }

@@ -1,67 +1,94 @@
 //! Where one reply ends and the next one begins, in RESP2 and RESP3. The reply itself is parsed by the redis crate.
 
-/// Bytes that are no reply.
+/// Bytes that are no reply that anybody waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Garbled;
+pub(super) enum Garbled {
+    /// They are no reply at all.
+    NoReply,
+    /// They are one that is larger or deeper than any that is asked for.
+    TooLarge,
+}
 
 /// Replies inside of replies, at most.
 const DEPTH_MAX: usize = 16;
 /// The longest line that tells a type and a length or a number: longer ones are errors and texts, which are bounded as well.
 const LINE_MAX: usize = 64 * 1024;
+/// The longest reply: a step of a walk over locks with the longest names takes half of it.
+const LEN_MAX: usize = 1024 * 1024;
+/// The most parts of a reply, in all its depth: such a step has 1,501, and may have some more.
+const PARTS_MAX: usize = 16 * 1024;
 
 /// How long the first reply in `bytes` is; `None` while its end is not there yet.
 pub(super) fn len(bytes: &[u8]) -> Result<Option<usize>, Garbled> {
-    let mut at = 0;
-    Ok(skip(bytes, &mut at, 0)?.then_some(at))
+    let mut walk = Walk { bytes, at: 0, parts: PARTS_MAX };
+    let ends = walk.skip(0)?;
+    if walk.at > LEN_MAX || (!ends && bytes.len() > LEN_MAX) {
+        return Err(Garbled::TooLarge);
+    }
+    Ok(ends.then_some(walk.at))
 }
 
-/// Moves `at` behind one reply; false if it is not all there.
-fn skip(bytes: &[u8], at: &mut usize, depth: usize) -> Result<bool, Garbled> {
-    if depth > DEPTH_MAX {
-        return Err(Garbled);
-    }
-    let Some(rest) = bytes.get(*at..) else { return Ok(false) };
-    let Some(&kind) = rest.first() else { return Ok(false) };
-    let Some(line) = rest.iter().take(LINE_MAX).position(|byte| *byte == b'\n') else {
-        return if rest.len() >= LINE_MAX { Err(Garbled) } else { Ok(false) };
-    };
-    let text = rest.get(1..line.saturating_sub(1)).ok_or(Garbled)?;
-    *at += line + 1;
-    match kind {
-        b'+' | b'-' | b':' | b',' | b'#' | b'_' | b'(' => Ok(true),
-        b'$' | b'=' | b'!' => {
-            // A negative length stands for nothing at all.
-            if let Some(length) = number(text)? {
-                *at += length + 2;
+/// A walk over the parts of a reply.
+struct Walk<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    /// So many more parts may come.
+    parts: usize,
+}
+
+impl Walk<'_> {
+    /// Moves behind one reply; false if it is not all there.
+    fn skip(&mut self, depth: usize) -> Result<bool, Garbled> {
+        if depth > DEPTH_MAX {
+            return Err(Garbled::TooLarge);
+        }
+        let Some(rest) = self.bytes.get(self.at..) else { return Ok(false) };
+        let Some(&kind) = rest.first() else { return Ok(false) };
+        let Some(line) = rest.iter().take(LINE_MAX).position(|byte| *byte == b'\n') else {
+            return if rest.len() >= LINE_MAX { Err(Garbled::NoReply) } else { Ok(false) };
+        };
+        let text = rest.get(1..line.saturating_sub(1)).ok_or(Garbled::NoReply)?;
+        self.at += line + 1;
+        match kind {
+            b'+' | b'-' | b':' | b',' | b'#' | b'_' | b'(' => Ok(true),
+            b'$' | b'=' | b'!' => {
+                // A negative length stands for nothing at all.
+                if let Some(length) = number(text, LEN_MAX)? {
+                    self.at += length + 2;
+                }
+                // An end that lies too far is not waited for.
+                if self.at > LEN_MAX { Err(Garbled::TooLarge) } else { Ok(self.at <= self.bytes.len()) }
             }
-            Ok(*at <= bytes.len())
+            b'*' | b'~' | b'>' => self.parts(number(text, PARTS_MAX)?.unwrap_or(0), depth),
+            b'%' => self.parts(2 * number(text, PARTS_MAX)?.unwrap_or(0), depth),
+            // An attribute goes before what it is about.
+            b'|' => self.parts(2 * number(text, PARTS_MAX)?.unwrap_or(0) + 1, depth),
+            _ => Err(Garbled::NoReply),
         }
-        b'*' | b'~' | b'>' => parts(bytes, at, number(text)?.unwrap_or(0), depth),
-        b'%' => parts(bytes, at, 2 * number(text)?.unwrap_or(0), depth),
-        // An attribute goes before what it is about.
-        b'|' => parts(bytes, at, 2 * number(text)?.unwrap_or(0) + 1, depth),
-        _ => Err(Garbled),
     }
-}
 
-fn parts(bytes: &[u8], at: &mut usize, count: usize, depth: usize) -> Result<bool, Garbled> {
-    for _ in 0..count {
-        if !skip(bytes, at, depth + 1)? {
-            return Ok(false);
+    fn parts(&mut self, count: usize, depth: usize) -> Result<bool, Garbled> {
+        self.parts = self.parts.checked_sub(count).ok_or(Garbled::TooLarge)?;
+        for _ in 0..count {
+            if !self.skip(depth + 1)? {
+                return Ok(false);
+            }
         }
+        Ok(true)
     }
-    Ok(true)
 }
 
 /// The number; `None` for a negative one.
-fn number(digits: &[u8]) -> Result<Option<usize>, Garbled> {
-    /// No server sends more in one piece.
-    const MAX: usize = 512 * 1024 * 1024;
+fn number(digits: &[u8], most: usize) -> Result<Option<usize>, Garbled> {
     if digits.first() == Some(&b'-') {
         return Ok(None);
     }
-    let number = str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok()).ok_or(Garbled)?;
-    if number <= MAX { Ok(Some(number)) } else { Err(Garbled) }
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return Err(Garbled::NoReply);
+    }
+    // Digits that are no number are those of a larger one.
+    let number = str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok());
+    number.filter(|number| *number <= most).map(Some).ok_or(Garbled::TooLarge)
 }
 
 #[cfg(test)]
@@ -94,10 +121,27 @@ mod tests {
 
     #[test]
     fn what_is_no_reply_is_garbled() {
-        for bytes in
-            [&b"HTTP/1.1 400\r\n"[..], b"$x\r\n", b"*99999999999\r\n", b"\n", &[b'*', b'1', b'\r', b'\n'].repeat(20)]
-        {
-            assert_eq!(len(bytes), Err(Garbled), "{bytes:?}");
+        for bytes in [&b"HTTP/1.1 400\r\n"[..], b"$x\r\n", b"*+1\r\n", b"$\r\n", b"\n", &[b'+'; LINE_MAX]] {
+            assert_eq!(len(bytes), Err(Garbled::NoReply), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn r6_a_reply_that_pours_nests_or_announces_too_much_is_not_waited_for() {
+        let many = [&b"*16000\r\n"[..], &b"*1000\r\n".repeat(2)].concat();
+        for bytes in [
+            &b"*99999999999\r\n"[..],
+            b"*4611686018427387904\r\n",
+            b"%9223372036854775807\r\n",
+            b"|99999999999999999999999\r\n",
+            b"$20000000\r\n",
+            b"$18446744073709551615\r\n",
+            &b"*1\r\n".repeat(20),
+            &b"*1\r\n".repeat(1_000_000),
+            &many,
+            &[&b"*2\r\n$1000000\r\n"[..], &[b'x'; 1_000_000], b"\r\n$100000\r\n"].concat(),
+        ] {
+            assert_eq!(len(bytes), Err(Garbled::TooLarge), "{:?}", &bytes[..bytes.len().min(40)]);
         }
     }
 }

@@ -83,4 +83,8 @@ elseif verb == 'wake' and known[4] == '0' and tonumber(known[2]) <= math.floor(n
   write('awake', '1')
 end
 known = record()
+for at = 1, 6 do
+  -- Another program may have left anything there.
+  known[at] = known[at] and string.sub(known[at], 1, 64)
+end
 return {now, run_id, up, keeps, known[1], known[2], known[3], known[4], known[5], known[6]}

@@ -71,6 +71,8 @@ pub(super) struct Line {
     /// Whether the server has to be told that its node was joined.
     owes_trace: bool,
     has_left_trace: bool,
+    /// How many messages came in that nobody asked for.
+    unasked: usize,
     /// What the server said last when it was asked whether the node was joined before.
     was_joined: Option<bool>,
 }
@@ -99,6 +101,9 @@ pub(super) const TURN_MAX: usize = 128;
 /// The most requests of one script call: other clients of the server wait meanwhile.
 const BATCH_MAX: usize = 32;
 
+/// The most messages over one connection that nobody asked for.
+const UNASKED_MAX: usize = 1_000;
+
 impl Line {
     pub(super) fn new((main, pushes): (Pipe, Pushes), prefix: Prefix, marker: Arc<Marker>, session: u64) -> Self {
         Self {
@@ -115,6 +120,7 @@ impl Line {
             subscription: Subscription::default(),
             owes_trace: false,
             has_left_trace: false,
+            unasked: 0,
             was_joined: None,
         }
     }
@@ -241,7 +247,7 @@ impl Line {
         while let Pushes::Apart(apart) = &mut self.pushes {
             let Some(value) = apart.read(context)? else { break };
             match decode::as_push(value) {
-                Value::Push { kind, data } => self.take_push(&kind, &data, outbox),
+                Value::Push { kind, data } => self.take_push(&kind, &data, outbox)?,
                 _ => outbox.is_deaf |= self.subscription.refuse(),
             }
         }
@@ -252,8 +258,7 @@ impl Line {
     fn take(&mut self, value: Value, queue: &mut VecDeque<Envelope>, outbox: &mut Outbox) -> Result<(), Fault> {
         self.progress += 1;
         if let Value::Push { kind, data } = value {
-            self.take_push(&kind, &data, outbox);
-            return Ok(());
+            return self.take_push(&kind, &data, outbox);
         }
         let call = self.calls.pop_front();
         if matches!(call, Some(Call::Batch(_) | Call::One)) && !matches!(value, Value::ServerError(_)) {
@@ -326,10 +331,10 @@ impl Line {
     }
 
     /// The server says something that it was not asked for, or confirms a subscription.
-    fn take_push(&mut self, kind: &PushKind, data: &[Value], outbox: &mut Outbox) {
+    fn take_push(&mut self, kind: &PushKind, data: &[Value], outbox: &mut Outbox) -> Result<(), Fault> {
         match kind {
             PushKind::Message => outbox.wakes.extend(self.wake(data)),
-            PushKind::Subscribe => {
+            PushKind::Subscribe if self.subscription.awaits() => {
                 self.subscription.confirm();
                 if self.calls.front() == Some(&Call::Subscribe) {
                     self.calls.pop_front();
@@ -338,8 +343,15 @@ impl Line {
                     self.calls.push_back(Call::TryToPublish);
                 }
             }
-            _ => {}
+            _ if self.unasked >= UNASKED_MAX => {
+                return Err(Fault::new(
+                    FaultKind::Unexpected,
+                    "the server does not stop sending what nobody asked for",
+                ));
+            }
+            _ => self.unasked += 1,
         }
+        Ok(())
     }
 
     fn wake(&self, data: &[Value]) -> Option<(LockerId, Resource, Duration)> {

@@ -1,9 +1,12 @@
-//! [`Loan`]: a stream that is lent for as long as a login takes, and then taken back.
+//! [`Loan`]: a stream that is lent to the redis crate, for a login or for questions, and may be taken back.
+//!
+//! The crate reads whatever comes, of any size. So only so many bytes pass, and the first ones are kept: a server that turns
+//! somebody away says why and hangs up.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -11,43 +14,85 @@ use super::dial::Stream;
 
 /// A stream that may be taken back.
 #[derive(Clone)]
-pub(super) struct Loan(Arc<Mutex<Option<Box<dyn Stream>>>>);
+pub(super) struct Loan(Arc<Mutex<Lent>>);
+
+struct Lent {
+    stream: Option<Box<dyn Stream>>,
+    /// So many bytes may still come in.
+    left: usize,
+    /// The first bytes that came in.
+    said: Vec<u8>,
+}
+
+/// So much is kept of what came in first.
+const SAID_MAX: usize = 512;
 
 impl Loan {
-    pub(super) fn of(stream: Box<dyn Stream>) -> Self {
-        Self(Arc::new(Mutex::new(Some(stream))))
+    /// Lends `stream` until `bytes_max` have come in.
+    pub(super) fn of(stream: Box<dyn Stream>, bytes_max: usize) -> Self {
+        Self(Arc::new(Mutex::new(Lent { stream: Some(stream), left: bytes_max, said: Vec::new() })))
     }
 
     /// Takes the stream back; whoever still has it finds it closed.
     pub(super) fn take_back(&self) -> Option<Box<dyn Stream>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.lent(|lent| lent.stream.take())
+    }
+
+    /// What came in first.
+    pub(super) fn said(&self) -> Vec<u8> {
+        self.lent(|lent| lent.said.clone())
+    }
+
+    fn lent<T>(&self, act: impl FnOnce(&mut Lent) -> T) -> T {
+        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn with<T>(&self, act: impl FnOnce(Pin<&mut Box<dyn Stream>>) -> Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        match &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+        self.lent(|lent| match &mut lent.stream {
             Some(stream) => act(Pin::new(stream)),
             None => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
-        }
+        })
     }
 }
 
 impl AsyncRead for Loan {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, place: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        self.with(|stream| stream.poll_read(context, place))
+        let before = place.filled().len();
+        ready!(self.with(|stream| stream.poll_read(context, place)))?;
+        let came = place.filled().get(before..).unwrap_or_default();
+        self.lent(|lent| {
+            let kept = came.get(..came.len().min(SAID_MAX.saturating_sub(lent.said.len())));
+            lent.said.extend_from_slice(kept.unwrap_or_default());
+            lent.left = lent.left.checked_sub(came.len()).ok_or_else(|| {
+                io::Error::new(io::ErrorKind::InvalidData, "the server sends more than any answer is long")
+            })?;
+            Poll::Ready(Ok(()))
+        })
     }
 }
 
 impl AsyncWrite for Loan {
+    /// What a server said before it hung up is worth more than that it cannot be written to: it is still to be read.
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.with(|stream| stream.poll_write(context, bytes))
+        match ready!(self.with(|stream| stream.poll_write(context, bytes))) {
+            Err(error) if has_hung_up(&error) => Poll::Ready(Ok(bytes.len())),
+            outcome => Poll::Ready(outcome),
+        }
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.with(|stream| stream.poll_flush(context))
+        match ready!(self.with(|stream| stream.poll_flush(context))) {
+            Err(error) if has_hung_up(&error) => Poll::Ready(Ok(())),
+            outcome => Poll::Ready(outcome),
+        }
     }
 
     /// The login does not own the stream, so it does not close it.
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
+}
+
+fn has_hung_up(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
 }

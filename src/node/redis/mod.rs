@@ -77,6 +77,10 @@ pub struct RedisNodeOptions {
     pub response_timeout: Duration,
     /// Certificate authorities for `rediss://`, as a PEM file; `None` for those that the machine trusts.
     pub ca_file: Option<PathBuf>,
+    /// The certificate and the private key, as PEM files, for servers that want to know who connects.
+    pub client_certificate: Option<(PathBuf, PathBuf)>,
+    /// Whom a server must prove to be; `None` for the host of its URL.
+    pub server_name: Option<String>,
     /// Where the jitter of the pauses between dials comes from.
     pub entropy: Arc<Entropy>,
     /// What runs the tasks of the connection; tokio, unless a simulation does.
@@ -90,6 +94,8 @@ impl Default for RedisNodeOptions {
             dial_timeout: Duration::from_secs(1),
             response_timeout: Duration::from_secs(1),
             ca_file: None,
+            client_certificate: None,
+            server_name: None,
             entropy: Arc::new(Entropy::from_system()),
             spawner: Arc::new(TokioSpawner),
         }
@@ -103,6 +109,8 @@ impl fmt::Debug for RedisNodeOptions {
             .field("dial_timeout", &self.dial_timeout)
             .field("response_timeout", &self.response_timeout)
             .field("ca_file", &self.ca_file)
+            .field("client_certificate", &self.client_certificate)
+            .field("server_name", &self.server_name)
             .finish_non_exhaustive()
     }
 }
@@ -122,14 +130,12 @@ impl RedisNode {
         let private = address.is_private();
         #[cfg(feature = "tls")]
         let network = {
-            let trust = match &options.ca_file {
-                Some(path) => tls::Trust::file(path).map_err(OpenError::Certificates)?,
-                None => tls::Trust::default(),
-            };
-            dial::Network::new(address.endpoint, trust)
+            let RedisNodeOptions { ca_file, client_certificate, server_name, .. } = &options;
+            let trust = tls::Trust::new(ca_file.as_deref(), client_certificate.as_ref(), server_name.as_deref());
+            dial::Network::new(address.endpoint, options.dial_timeout, trust.map_err(OpenError::Certificates)?)
         };
         #[cfg(not(feature = "tls"))]
-        let network = dial::Network::new(address.endpoint);
+        let network = dial::Network::new(address.endpoint, options.dial_timeout);
         let mut node = Self::over(Arc::new(network), name, address.login, options)?;
         node.encrypted = private;
         Ok(node)
@@ -206,7 +212,7 @@ impl RedisNode {
         let answer = inquiry.ask(redis::cmd("CONFIG").arg("GET").arg("appendfsync")).await?;
         redis::from_redis_value::<std::collections::HashMap<String, String>>(answer)
             .map(|words| words.get("appendfsync").is_some_and(|how| how == "always"))
-            .map_err(|error| Fault::new(FaultKind::Unexpected, error.to_string()))
+            .map_err(|error| Fault::new(FaultKind::Unexpected, fault::one_line(&error.to_string())))
     }
 
     /// The state of the connection now.

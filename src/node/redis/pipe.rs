@@ -8,7 +8,8 @@ use redis::Value;
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 
 use super::dial::Stream;
-use super::{fault, frame};
+use super::fault;
+use super::frame::{self, Garbled};
 use crate::protocol::{Fault, FaultKind};
 
 /// One connection's bytes.
@@ -62,7 +63,15 @@ impl Pipe {
         let lost = |detail: String| Fault::new(FaultKind::ConnectionLost, detail);
         loop {
             if let Some(rest @ [_, ..]) = self.input.get(self.taken..) {
-                let garbled = |_| Fault::new(FaultKind::Unexpected, "what answers there is no Redis");
+                let garbled = |garbled| {
+                    Fault::new(
+                        FaultKind::Unexpected,
+                        match garbled {
+                            Garbled::NoReply => "what answers there is no Redis",
+                            Garbled::TooLarge => "an answer that is larger than any that was asked for",
+                        },
+                    )
+                };
                 if let Some(length) = frame::len(rest).map_err(garbled)? {
                     let reply = rest.get(..length).unwrap_or_default();
                     let value = redis::parse_redis_value(reply).map_err(|error| fault::of_connection(&error))?;

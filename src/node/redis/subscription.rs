@@ -27,6 +27,11 @@ impl Subscription {
         self.confirmed += 1;
     }
 
+    /// Whether the server has a subscription to confirm.
+    pub(super) const fn awaits(&self) -> bool {
+        self.confirmed < self.lockers.len()
+    }
+
     /// No wakes come over this connection; true where that is news.
     pub(super) const fn refuse(&mut self) -> bool {
         !std::mem::replace(&mut self.is_deaf, true)

@@ -102,7 +102,7 @@ impl Ready {
     pub(crate) fn on_fault(&self, node: NodeId, fault: FaultKind) {
         match fault {
             // A server that follows another, or loads its data, may have other data afterwards.
-            FaultKind::Forgot | FaultKind::NotJoined | FaultKind::ReadOnly | FaultKind::Loading => {}
+            FaultKind::Forgot | FaultKind::NotJoined | FaultKind::ReadOnly | FaultKind::Loading | FaultKind::Busy => {}
             _ => return,
         }
         let mut board = self.board();

@@ -1,4 +1,4 @@
-//! Keys that hold text or numbers: SET, GET, MSET, MGET, INCR, INCRBY, DEL, EXISTS.
+//! Keys that hold text or numbers: SET, GET, GETRANGE, MSET, MGET, INCR, INCRBY, DEL, EXISTS.
 
 use bytes::Bytes;
 
@@ -11,6 +11,7 @@ pub(super) fn commands() -> Vec<Command> {
     vec![
         Command::new("set", -3, set),
         Command::new("get", 2, get),
+        Command::new("getrange", 4, get_range),
         Command::new("mset", -3, mset),
         Command::new("mget", -2, mget),
         Command::new("incr", 2, |call| add(call, 1)),
@@ -85,6 +86,19 @@ fn get(call: &mut Call<'_>) -> Result<Reply, Reply> {
     let key = call.word(1)?;
     let (keys, now) = call.keys()?;
     keys.get(key, now).map_or(Ok(Reply::Null), |entry| text(entry).map(Reply::Bulk))
+}
+
+/// Where there is no key the answer is an empty text.
+fn get_range(call: &mut Call<'_>) -> Result<Reply, Reply> {
+    let (key, begin, end) = (call.word(1)?, call.number(2)?, call.number(3)?);
+    let (keys, now) = call.keys()?;
+    let Some(text) = keys.get(key, now).as_deref().map(text).transpose()? else { return Ok(Reply::Bulk(Bytes::new())) };
+    let length = i64::try_from(text.len()).unwrap_or(i64::MAX);
+    // A negative place counts from the end.
+    let place = |at: i64| if at < 0 { at.saturating_add(length).max(0) } else { at };
+    let (begin, end) = (place(begin), place(end).min(length - 1));
+    let part = usize::try_from(begin).ok().zip(usize::try_from(end).ok()).filter(|(begin, end)| begin <= end);
+    Ok(Reply::Bulk(part.map_or_else(Bytes::new, |(begin, end)| text.slice(begin..=end))))
 }
 
 fn mset(call: &mut Call<'_>) -> Result<Reply, Reply> {
