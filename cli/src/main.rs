@@ -1,5 +1,7 @@
 //! `redfence`: locks over N independent Redis or Valkey nodes, for shells, scripts and curious people.
 
+#[cfg(test)]
+mod any_words;
 mod args;
 mod command;
 mod connect;

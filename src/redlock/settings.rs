@@ -39,6 +39,8 @@ pub(crate) struct Servers {
     pub(crate) urls: Vec<String>,
     pub(crate) prefix: Option<String>,
     pub(crate) ca_file: Option<std::path::PathBuf>,
+    pub(crate) client_certificate: Option<(std::path::PathBuf, std::path::PathBuf)>,
+    pub(crate) server_name: Option<String>,
     pub(crate) dial_timeout: Option<Duration>,
     pub(crate) response_timeout: Option<Duration>,
 }

@@ -33,11 +33,15 @@ pub(super) fn of_login(error: Option<&RedisError>, said: &[u8], hello: bool, has
     }
     let fault = of_connection(error?);
     Some(match fault.kind {
-        FaultKind::ConnectionLost if said.is_empty() && hello => Fault::new(
+        FaultKind::ConnectionLost if fault.detail.contains("alert: CertificateRequired") => Fault::new(
+            FaultKind::LoginRefused,
+            "the server demands a certificate: name one and its key (--cert and --key, or client_certificate of the builder)",
+        ),
+        FaultKind::ConnectionLost if said.is_empty() && hello && !fault.detail.contains("alert") => Fault::new(
             FaultKind::Unreachable,
             format!(
-                "{}: it hung up at HELLO without an answer; if it speaks TLS, write rediss://, and if it is a proxy that does not \
-                 know HELLO, add ?protocol=resp2 to the URL",
+                "the server hung up at HELLO without an answer: if it speaks TLS, write rediss://, and if it is a proxy that does not \
+                 know HELLO, add ?protocol=resp2 to the URL; {}",
                 fault.detail
             ),
         ),

@@ -1,6 +1,8 @@
 //! [`RedisNode`]: a Redis or Valkey server as a node.
 
 mod address;
+#[cfg(test)]
+mod any_bytes;
 mod connection;
 mod courier;
 mod decode;

@@ -79,6 +79,9 @@ impl Trust {
             Some(rustls::Error::InvalidMessage(_)) => {
                 "the server does not speak TLS here: write redis:// in place of rediss://, or its TLS port"
             }
+            Some(rustls::Error::AlertReceived(rustls::AlertDescription::CertificateRequired)) => {
+                "the server demands a certificate: name one and its key (--cert and --key, or client_certificate of the builder)"
+            }
             Some(rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer)) => {
                 "name the authority that signed it (--ca-file, or ca_file of the builder)"
             }
@@ -90,7 +93,7 @@ impl Trust {
             }
             _ => return error,
         };
-        io::Error::new(error.kind(), format!("TLS: {error}; {hint}"))
+        io::Error::new(error.kind(), format!("TLS: {hint}; {error}"))
     }
 
     fn config(&self) -> io::Result<Arc<ClientConfig>> {

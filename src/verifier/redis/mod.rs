@@ -107,7 +107,7 @@ impl<C: ConnectionLike + Clone + Send + Sync> RedisStore<C> {
                 let highest = digits.parse().map_err(|error| problem(format!("{error}")))?;
                 Ok(Verdict::Stale { highest })
             }
-            other => Err(problem(format!("unexpected answer {other:?}"))),
+            _ => Err(problem("an answer of another form".to_owned())),
         }
     }
 }
@@ -138,6 +138,9 @@ pub struct StoreError {
 
 impl StoreError {
     fn of(resource: &Resource, reason: &str) -> Self {
-        Self { resource: resource.clone(), reason: reason.to_owned() }
+        // What another program left at the key may be of any size.
+        const LEN_MAX: usize = 200;
+        let reason = reason.get(..reason.floor_char_boundary(LEN_MAX)).unwrap_or_default();
+        Self { resource: resource.clone(), reason: reason.replace(char::is_control, " ") }
     }
 }
