@@ -83,7 +83,7 @@ pub(super) fn shown(value: &impl fmt::Debug) -> String {
 
     impl fmt::Write for Beginning {
         fn write_str(&mut self, text: &str) -> fmt::Result {
-            self.0.push_str(text.get(..text.floor_char_boundary(4 * LEN_MAX)).unwrap_or_default());
+            self.0.extend(text.chars().take(4 * LEN_MAX));
             if self.0.len() > 4 * LEN_MAX { Err(fmt::Error) } else { Ok(()) }
         }
     }
@@ -99,7 +99,8 @@ const LEN_MAX: usize = 160;
 
 /// A detail as it may stand in a table: what answers on a port may be anything.
 pub(super) fn one_line(text: &str) -> String {
-    let text = text.get(..text.floor_char_boundary(16 * LEN_MAX)).unwrap_or_default();
+    let end = text.char_indices().nth(16 * LEN_MAX).map_or(text.len(), |(at, _)| at);
+    let text = text.get(..end).unwrap_or_default();
     let folded = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
     let folded = folded.collect::<Vec<_>>().join(" ");
     let mut line = String::new();

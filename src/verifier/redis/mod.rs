@@ -140,7 +140,7 @@ impl StoreError {
     fn of(resource: &Resource, reason: &str) -> Self {
         // What another program left at the key may be of any size.
         const LEN_MAX: usize = 200;
-        let reason = reason.get(..reason.floor_char_boundary(LEN_MAX)).unwrap_or_default();
-        Self { resource: resource.clone(), reason: reason.replace(char::is_control, " ") }
+        let one_line = |c: char| if c.is_control() { ' ' } else { c };
+        Self { resource: resource.clone(), reason: reason.chars().take(LEN_MAX).map(one_line).collect() }
     }
 }
