@@ -22,6 +22,7 @@
 -- "<prefix>:wake:<locker>", in the words "<in so many ms> <lock>". A locker that PUBLISH does not reach is gone, and skipped.
 -- What another program left at a key may be of any size. So a lock is read by its first 256 bytes, which no holder and no
 -- reservation fills, and a counter by its first 32. Where there is no key GETRANGE answers an empty text.
+-- The ends are written as texts: a number would be formatted at every call.
 -- There are no functions here, because a script defines them anew at every call. So each step has one place in the loop, and
 -- locks that were kept in vain come around once more, as requests without a verb.
 local try, sub = redis.pcall, string.sub
@@ -47,7 +48,7 @@ while at <= last or kept do
     if what ~= 71 then
       waited, entry = ARGV[at + 4], ARGV[at + 5]
       if not answer then
-        local occupant = try('GETRANGE', lock, 0, 255)
+        local occupant = try('GETRANGE', lock, '0', '255')
         if type(occupant) == 'string' and sub(occupant, 1, 5) == 'next:'
           and (what == 79 or sub(occupant, 6, 21) == sub(entry, 1, 16)) then
           answer = try('SET', lock, holder, 'PX', ttl)
@@ -82,15 +83,15 @@ while at <= last or kept do
     at = at + (what == 71 and 4 or 6)
   -- L is 76.
   elseif what == 76 then
-    local left, occupant = ARGV[at + 2], try('GETRANGE', lock, 0, 255)
+    local left, occupant = ARGV[at + 2], try('GETRANGE', lock, '0', '255')
     try('ZREM', queue, left)
     -- A lock that is free may have been reserved for it until a moment ago, and no other was woken.
     serves, answer, at = occupant == '' and try('PTTL', lock) == -2 or occupant == 'next:' .. left, 1, at + 3
   elseif what then
-    local taken = try('GETRANGE', lock, 0, 255)
+    local taken = try('GETRANGE', lock, '0', '255')
     -- F is 70.
     if what == 70 then
-      local known = try('GETRANGE', counter, 0, 31)
+      local known = try('GETRANGE', counter, '0', '31')
       -- A lower number is none: join.lua creates all counters, at the clock.
       if (type(known) == 'string' and tonumber(known) or 0) >= 1000000000000000 then
         try('INCR', counter)
@@ -103,7 +104,7 @@ while at <= last or kept do
       if what == 82 or what == 81 or what == 84 or what == 70 then
         serves = true
       elseif what == 83 then
-        local text = try('GETRANGE', counter, 0, 31)
+        local text = try('GETRANGE', counter, '0', '31')
         local known = type(text) == 'string' and tonumber(text)
         if type(text) == 'table' then
           answer = text
@@ -182,8 +183,8 @@ while at <= last or kept do
     end
   end
   if not answer then
-    local occupant, left = try('GETRANGE', lock, 0, 255), try('PTTL', lock)
-    local known = counter and try('GETRANGE', counter, 0, 31)
+    local occupant, left = try('GETRANGE', lock, '0', '255'), try('PTTL', lock)
+    local known = counter and try('GETRANGE', counter, '0', '31')
     answer = type(occupant) == 'table' and occupant
       or {(occupant ~= '' or left ~= -2) and occupant, left, type(known) ~= 'table' and known ~= '' and known, place}
   end

@@ -7,7 +7,7 @@
 local step = redis.call('SCAN', ARGV[1], 'MATCH', '{' .. ARGV[3] .. ':*}:lock:*', 'COUNT', ARGV[2])
 local answer = {step[1]}
 for _, key in ipairs(step[2]) do
-  local holder = string.len(key) <= 640 and redis.pcall('GETRANGE', key, 0, 255)
+  local holder = string.len(key) <= 640 and redis.pcall('GETRANGE', key, '0', '255')
   local left = type(holder) == 'string' and redis.call('PTTL', key)
   -- An empty text is that of a key that is gone. Between its slot and its name a lock has nothing but digits: another prefix
   -- may begin like this one.
