@@ -5,8 +5,6 @@ use std::path::PathBuf;
 
 use redis::RedisConnectionInfo;
 
-use super::url::{self, AddressError};
-
 /// Where a server is. Prints without user and password.
 #[derive(Clone)]
 pub struct Address {
@@ -23,17 +21,6 @@ pub(super) enum Endpoint {
 }
 
 impl Address {
-    /// Reads `redis://[user:password@]host[:port][/database]`, the same with `rediss://` (TLS), or
-    /// `unix:///path[?db=…&user=…&pass=…]`. RESP3 is spoken where the server knows it, unless `?protocol=resp2` says otherwise.
-    /// What is not known is refused: a part that is overlooked would lead to another place.
-    ///
-    /// # Errors
-    ///
-    /// [`AddressError`] with a sentence that names the fix; never with a part of the URL, which may be one of the password.
-    pub fn parse(url: &str) -> Result<Self, AddressError> {
-        url::read(url)
-    }
-
     /// The number of the database.
     #[must_use]
     pub fn database(&self) -> i64 {

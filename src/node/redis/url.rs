@@ -5,8 +5,20 @@ use url::{ParseError, Url};
 
 use super::address::{Address, Endpoint};
 
-/// Reads a URL.
-pub(super) fn read(text: &str) -> Result<Address, AddressError> {
+impl Address {
+    /// Reads `redis://[user:password@]host[:port][/database]`, the same with `rediss://` (TLS), or
+    /// `unix:///path[?db=…&user=…&pass=…]`. RESP3 is spoken where the server knows it, unless `?protocol=resp2` says otherwise.
+    /// What is not known is refused: a part that is overlooked would lead to another place.
+    ///
+    /// # Errors
+    ///
+    /// [`AddressError`] with a sentence that names the fix; never with a part of the URL, which may be one of the password.
+    pub fn parse(url: &str) -> Result<Self, AddressError> {
+        read(url)
+    }
+}
+
+fn read(text: &str) -> Result<Address, AddressError> {
     let (scheme, rest) = text.split_once("://").ok_or(AddressError::NoScheme)?;
     let (is_socket, is_tls) = match scheme.to_ascii_lowercase().as_str() {
         "redis" | "valkey" => (false, false),
