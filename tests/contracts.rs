@@ -3,9 +3,14 @@
 
 mod support;
 
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
 use redfence::node::redis::{Address, RedisNode, RedisNodeOptions};
-use redfence::node::{EmbeddedNode, contract};
+use redfence::node::{Answer, EmbeddedNode, Node, WakeListener, contract};
+use redfence::protocol::{Next, Request, Verb};
 use redfence::verifier::{self, MemoryStore, RedisStore};
+use redfence::{LockerId, NodeId, TokioClock, WallTime};
 use support::{RedisServer, TestCa};
 
 #[tokio::test]
@@ -56,6 +61,75 @@ async fn the_redis_store_keeps_the_contract() {
     let client = redis::Client::open(server.url()).unwrap();
     let store = RedisStore::new(client.get_multiplexed_async_connection().await.unwrap());
     verifier::contract::check(&store, "redis").await.unwrap();
+}
+
+/// A node that does one thing wrong.
+struct Wrong {
+    node: EmbeddedNode,
+    distort: fn(&mut Request),
+}
+
+impl Node for Wrong {
+    fn send(&self, mut request: Request, answer: Answer) {
+        (self.distort)(&mut request);
+        self.node.send(request, answer);
+    }
+
+    fn listen(&self, id: NodeId, locker: LockerId, listener: Weak<dyn WakeListener>) {
+        self.node.listen(id, locker, listener);
+    }
+
+    fn admit(&self, session: u64) {
+        self.node.admit(session);
+    }
+
+    fn address(&self) -> String {
+        self.node.address()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_contract_finds_a_node_that_does_one_thing_wrong() {
+    let wrongs: [(&str, fn(&mut Request)); 6] = [
+        ("draws as many numbers", |request| {
+            if let Verb::Grant { block, .. } = &mut request.verb {
+                *block = 1;
+            }
+        }),
+        ("reaches its floor", |request| {
+            if let Verb::Grant { floor, .. } = &mut request.verb {
+                *floor = 0;
+            }
+        }),
+        ("rests", |request| {
+            if let Verb::Settle(settlement) = &mut request.verb {
+                settlement.rest = Duration::ZERO;
+            }
+        }),
+        ("in the queue", |request| {
+            if let Verb::Grant { waits, .. } = &mut request.verb {
+                *waits = None;
+            }
+        }),
+        ("wakes", |request| {
+            if let Verb::Release { next: next @ Next::Queue(_) } = &mut request.verb {
+                *next = Next::Nobody;
+            }
+        }),
+        ("no grant is behind it", |request| {
+            if let Verb::Release { next: next @ Next::Grant } = &mut request.verb {
+                *next = Next::Nobody;
+            }
+        }),
+    ];
+    for (rule, distort) in wrongs {
+        let node = Wrong {
+            node: EmbeddedNode::on(Arc::new(TokioClock::starting_at(WallTime::from_unix_ms(1_800_000_000_000)))),
+            distort,
+        };
+        let broken = contract::check(&node, "wrong").await.expect_err(rule);
+        assert!(broken.to_string().contains(rule), "{rule}: {broken}");
+    }
 }
 
 async fn open(url: &str, options: RedisNodeOptions) -> RedisNode {

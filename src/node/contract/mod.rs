@@ -1,5 +1,6 @@
 //! The suite that every [`Node`] must pass, in process or on a network.
 
+mod memory;
 mod queue;
 
 use std::sync::Arc;
@@ -23,7 +24,8 @@ pub struct Broken {
 ///
 /// **The node must be nobody else's:** it is settled as new, and all locks on it are removed.
 ///
-/// Two rules need time to pass on the node: they wait for a lock of 30 ms to expire, in steps, for a second at most.
+/// Some rules need time to pass on the node: a lock of 30 ms has to expire, and a rest of 400 ms has to end. They wait in
+/// steps, for five seconds at most.
 ///
 /// # Errors
 ///
@@ -35,6 +37,7 @@ pub struct Broken {
 pub async fn check(node: &dyn Node, fresh: &str) -> Result<(), Broken> {
     let suite = Suite { node, fresh };
     suite.joining_comes_first().await?;
+    memory::check(&suite).await?;
     suite.grants_exclude_each_other().await?;
     suite.counters_only_grow().await?;
     suite.a_seal_needs_the_lock().await?;

@@ -1,0 +1,87 @@
+//! The rules of what a node remembers: a node that rests has no counters, extends and releases what it has, and takes part
+//! again when its rest is over.
+
+use std::time::Duration;
+
+use super::{Broken, Suite, TTL, ensure};
+use crate::WallTime;
+use crate::protocol::{FaultKind, Reply, Settlement, Sight, Verb};
+
+pub(super) async fn check(suite: &Suite<'_>) -> Result<(), Broken> {
+    suite.a_node_that_rests_grants_nothing().await?;
+    suite.a_block_is_drawn_as_a_whole().await
+}
+
+/// Long enough for some requests, and short enough to wait for.
+const REST: Duration = Duration::from_millis(400);
+/// A node that wakes up may take its time, and it wakes up.
+const WITHIN: Duration = Duration::from_secs(5);
+const BLOCK: u32 = 7;
+const MAX_TTL: Duration = Duration::from_secs(20);
+
+impl Suite<'_> {
+    async fn a_node_that_rests_grants_nothing(&self) -> Result<(), Broken> {
+        let rule = "a node that rests extends and releases what it has, and grants nothing";
+        let (one, other) = (self.party("rest", 210)?, self.party("rest", 211)?);
+        let drawn = one.granted(rule, TTL, 0).await?;
+        let seen = one.sighted(rule, Verb::Look { max_ttl: MAX_TTL }).await?;
+        let resting = one.sighted(rule, rest(&seen)).await?;
+        ensure(rule, resting.record.is_some_and(|record| !record.awake), &resting)?;
+        one.expect(rule, Verb::Extend { ttl: TTL }, &Reply::Extended).await?;
+        one.expect(rule, Verb::RELEASE, &Reply::Released).await?;
+        let reply = other.ask(Verb::Grant { ttl: TTL, floor: 0, block: 1, waits: None }).await;
+        let forgot = matches!(&reply, Reply::Failed(fault) if fault.kind == FaultKind::Forgot);
+        ensure("a grant at a node that rests is answered forgot", forgot, &reply)?;
+        let view = other.view(rule).await?;
+        ensure("a grant at a node that rests leaves no lock", view.occupant.is_none() && view.counter == 0, &view)?;
+        let early = one.sighted(rule, wake()).await?;
+        let is_early = early.record.is_some_and(|record| early.now < record.ready_at);
+        ensure(
+            "a node is not woken before its rest is over",
+            !is_early || early.record.is_some_and(|record| !record.awake),
+            &early,
+        )?;
+        let woken = self.wait_until_awake(&one).await?;
+        self.node.admit(woken.session);
+        let next = other.granted("a node that was woken grants, above all that it drew", TTL, 0).await?;
+        ensure("a node that was woken grants, above all that it drew", next > drawn, &(drawn, next))
+    }
+
+    async fn a_block_is_drawn_as_a_whole(&self) -> Result<(), Broken> {
+        let rule = "a grant draws as many numbers as it asks for, and stands for the last of them";
+        let first = self.party("block", 220)?;
+        let before = first.granted(rule, TTL, 0).await?;
+        first.expect(rule, Verb::RELEASE, &Reply::Released).await?;
+        let grant = Verb::Grant { ttl: TTL, floor: 0, block: BLOCK, waits: None };
+        let reply = self.party("block", 221)?.ask(grant).await;
+        let whole = matches!(reply, Reply::Granted { counter } if counter == before + u64::from(BLOCK));
+        ensure(rule, whole, &(before, reply))?;
+        let floor = before + 1_000;
+        let resource = self.party("block", 221)?;
+        resource.expect(rule, Verb::RELEASE, &Reply::Released).await?;
+        let reply = self.party("block", 222)?.ask(Verb::Grant { ttl: TTL, floor, block: BLOCK, waits: None }).await;
+        ensure("a block reaches its floor", reply == Reply::Granted { counter: floor }, &reply)
+    }
+
+    async fn wait_until_awake(&self, party: &super::Party<'_>) -> Result<Sight, Broken> {
+        let rule = "a node that is asked to after its rest wakes up";
+        for _ in 0..WITHIN.as_millis() / 10 {
+            let sight = party.sighted(rule, wake()).await?;
+            if sight.record.is_some_and(|record| record.awake) {
+                return Ok(sight);
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        Err(Broken { rule, detail: format!("it still rests after {WITHIN:?}") })
+    }
+}
+
+/// Lets a node rest that was just looked at.
+fn rest(seen: &Sight) -> Verb {
+    let (record, mark) = (seen.record, seen.mark);
+    Settlement { seen: record, mark, rest: REST, new: false, max_ttl: MAX_TTL, wall: WallTime::default() }.into()
+}
+
+fn wake() -> Verb {
+    Verb::Wake { max_ttl: Duration::ZERO, wall: WallTime::default() }
+}
