@@ -46,7 +46,6 @@ pub use node::{EmbeddedNode, Node};
 pub use protocol::{LossCause, ReleaseOutcome};
 #[cfg(feature = "redlock")]
 pub use redlock::{
-    AcquireError, Agreement, Builder, ConfigError, ConnectError, ExtendError, ForceOutcome, Forced, ForcedAt,
-    ForcedRow, FoundError, Guard, HandOver, Inspection, LeaseHandle, Listed, Listing, Lost, NodeCondition, NodeStatus,
-    Partial, Redlock, Reset, ResetError, Row, WithLockError,
+    AcquireError, Builder, ConfigError, ConnectError, ExtendError, Guard, HandOver, LeaseHandle, Lost, NodeCondition,
+    NodeStatus, Redlock, WithLockError, admin,
 };

@@ -32,7 +32,7 @@ async fn scripts_that_the_server_was_told_to_forget_are_sent_anew() {
         guard.extend().await.unwrap();
         forget_scripts(&servers);
         assert!(matches!(guard.release().await, ReleaseOutcome::Released { .. }));
-        assert!(redlock.inspect("r").await.unwrap().rows.iter().all(|row| row.view.is_ok()));
+        assert!(redlock.admin().inspect("r").await.unwrap().rows.iter().all(|row| row.view.is_ok()));
         forget_scripts(&servers);
     }
     let guard = redlock.acquire("r").await.unwrap();
@@ -199,7 +199,7 @@ async fn a_password_that_is_changed_under_way_is_said_so_and_never_shown() {
     let url = format!("redis://app:{PASSWORD}@127.0.0.1:{}", server.port());
     let redlock = Redlock::connect([url]).await.unwrap();
     let guard = redlock.acquire("r").await.unwrap();
-    let shown = format!("{redlock:?} {guard:?} {:?} {:?}", redlock.inspect("r").await, redlock.addresses());
+    let shown = format!("{redlock:?} {guard:?} {:?} {:?}", redlock.admin().inspect("r").await, redlock.addresses());
     assert!(!shown.contains(PASSWORD), "{shown}");
     drop(guard.release().await);
 

@@ -16,7 +16,7 @@ const FLOORS: &[&[&str]] = &[
     &["locker"],
     &["hand_over"],
     &["handle", "guard", "contend"],
-    &["acquire", "admin/"],
+    &["acquire", "as_holder", "admin/"],
     &["builder", "connect"],
 ];
 

@@ -42,14 +42,14 @@ async fn r6_a_large_foreign_value_at_a_lock_is_another_programs_and_costs_nothin
         let is_short = |vote: &Vote| matches!(vote, Vote::Refused(view) if view.occupant.as_deref().is_some_and(|value| value.len() == 256));
         assert!(votes.iter().filter(|(_, vote)| is_short(vote)).count() >= 2, "{votes:?}");
         assert!(error.to_string().len() < 1_000, "{error}");
-        let inspection = redlock.inspect("r").await.unwrap();
+        let inspection = redlock.admin().inspect("r").await.unwrap();
         assert!(
             inspection
                 .rows
                 .iter()
                 .all(|row| row.view.as_ref().is_ok_and(|view| view.occupant.as_ref().unwrap().len() == 256))
         );
-        assert_eq!(redlock.list("", 10).await.locks.len(), 2);
+        assert_eq!(redlock.admin().list("", 10).await.locks.len(), 2);
     }
     assert!(resident_kb() < before + FLAT_KB, "{} kB became {}", before, resident_kb());
     assert_eq!(guard.check(), Ok(()));
@@ -73,7 +73,7 @@ async fn r6_large_foreign_values_at_the_other_keys_are_bounded_as_well() {
 
     // A queue with an entry that begins as one of ours, in front of everybody.
     foreign(&server, &["ZADD", &queue, "0"], FOREIGN);
-    let view = redlock.inspect("r").await.unwrap().rows.remove(0).view.unwrap();
+    let view = redlock.admin().inspect("r").await.unwrap().rows.remove(0).view.unwrap();
     assert_eq!((view.waiting, view.first.map(|first| first.len())), (1, Some(256)));
     drop(redlock.acquire("r").await.unwrap().release().await);
     redlock.drain(PROMPT).await;
@@ -83,14 +83,14 @@ async fn r6_large_foreign_values_at_the_other_keys_are_bounded_as_well() {
     for _ in 0..5 {
         let error = redlock.try_acquire("r").await.unwrap_err().to_string();
         assert!(error.contains("wrong type of key") && error.len() < 1_000, "{error}");
-        assert_eq!(redlock.inspect("r").await.unwrap().rows.remove(0).view.unwrap().counter, 0);
+        assert_eq!(redlock.admin().inspect("r").await.unwrap().rows.remove(0).view.unwrap().counter, 0);
     }
     server.command(&["SET", &counter, &count]);
 
     // A name that is no lock's.
     let long = format!("{}{}", key, "x".repeat(1_000_000));
     server.command(&["SET", &long, "v"]);
-    assert!(redlock.list("", 10).await.locks.is_empty());
+    assert!(redlock.admin().list("", 10).await.locks.is_empty());
     server.command(&["DEL", &long]);
 
     let joined = server.command(&["HGET", "redfence:node", "run_id"]);

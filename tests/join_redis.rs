@@ -11,7 +11,8 @@ mod support;
 
 use std::time::Duration;
 
-use redfence::{AcquireError, Builder, ConnectError, FoundError, NodeCondition, Redlock, ReleaseOutcome, SystemClock};
+use redfence::admin::BootstrapError;
+use redfence::{AcquireError, Builder, ConnectError, NodeCondition, Redlock, ReleaseOutcome, SystemClock};
 use support::set::{counter_of, levelled, over, patiently_over};
 use support::{Events, Hands, RedisServer, eventually, servers};
 
@@ -84,10 +85,10 @@ async fn a_new_installation_starts_at_once_when_it_is_said_to_be_new() {
     let resting = over(&servers).max_ttl(LONG).connect().await.unwrap();
     assert!(resting.try_acquire("r").await.is_err());
     // Said by the operator, after the nodes were settled to rest.
-    resting.found().await.unwrap();
+    resting.admin().bootstrap().await.unwrap();
     pair(&resting).await;
     // Said again, it is harmless; and another locker finds the nodes ready.
-    resting.found().await.unwrap();
+    resting.admin().bootstrap().await.unwrap();
     pair(&over(&servers).max_ttl(LONG).connect().await.unwrap()).await;
 
     let servers = bare(3);
@@ -100,10 +101,10 @@ async fn what_is_not_new_is_not_founded() {
     servers[1].restart();
     let redlock = over(&servers).max_ttl(LONG).new_installation(true).connect().await.unwrap();
     assert_eq!(conditions(&redlock)[1], NodeCondition::Resting);
-    let error = redlock.found().await.unwrap_err();
-    assert!(matches!(&error, FoundError::NotNew { .. }), "{error}");
+    let error = redlock.admin().bootstrap().await.unwrap_err();
+    assert!(matches!(&error, BootstrapError::NotNew { .. }), "{error}");
     servers[2].kill();
-    let error = redlock.found().await.unwrap_err();
+    let error = redlock.admin().bootstrap().await.unwrap_err();
     assert!(error.to_string().contains(&servers[2].port().to_string()), "{error}");
 }
 
@@ -182,8 +183,8 @@ async fn all_nodes_flushed_at_one_moment_are_no_new_installation() {
         // A process that was not there before, and whose settings still say what was right once.
         let other = briefly_over(&servers).new_installation(says_it_is_new).connect().await.unwrap();
         assert!(conditions(&other).iter().all(|condition| *condition == NodeCondition::Resting), "{:?}", other.nodes());
-        let error = other.found().await.unwrap_err();
-        assert!(matches!(error, FoundError::NotNew { .. }), "{error}");
+        let error = other.admin().bootstrap().await.unwrap_err();
+        assert!(matches!(error, BootstrapError::NotNew { .. }), "{error}");
         let guard = other.acquire_within("r", PROMPT).await.unwrap();
         assert!(held.check().is_err(), "two holders");
         assert!(guard.token() > first);
@@ -231,7 +232,7 @@ async fn each_prefix_is_an_installation_of_its_own() {
     let servers = servers(3);
     pair(&over(&servers).max_ttl(LONG).connect().await.unwrap()).await;
     let other = over(&servers).prefix("other").max_ttl(LONG).connect().await.unwrap();
-    other.found().await.unwrap();
+    other.admin().bootstrap().await.unwrap();
     pair(&other).await;
 }
 

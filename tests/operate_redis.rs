@@ -5,8 +5,9 @@ mod support;
 
 use std::time::Duration;
 
+use redfence::admin::{Agreement, ForceOutcome, ResetError, Row};
 use redfence::node::redis::Prefix;
-use redfence::{Agreement, ForceOutcome, Holder, LossCause, NodeCondition, Redlock, ResetError, Resource, Row};
+use redfence::{Holder, LossCause, NodeCondition, Redlock, Resource};
 use support::set::{counter_of, delete_locks, over, patiently_over, picture};
 use support::{RedisServer, servers};
 
@@ -18,7 +19,7 @@ async fn connected(servers: &[RedisServer]) -> Redlock {
     redlock
 }
 
-fn names(listing: &redfence::Listing) -> Vec<(&str, usize)> {
+fn names(listing: &redfence::admin::Listing) -> Vec<(&str, usize)> {
     listing.locks.iter().map(|lock| (lock.resource.as_str(), lock.nodes)).collect()
 }
 
@@ -37,12 +38,12 @@ async fn a_listing_tells_what_is_held_whatever_it_is_called() {
     servers[0].command(&["SET", "{redfence:1}:lock:plain", "somebody"]);
     servers[0].command(&["LPUSH", "{redfence:2}:lock:list", "somebody"]);
 
-    let all = redlock.list("", 1_000).await;
+    let all = redlock.admin().list("", 1_000).await;
     assert!(all.partial.is_none(), "{all:?}");
     assert_eq!(names(&all), [("Köln", 3), ("brace}:lock:x", 3), ("glob*", 3), ("glob[a]", 3), ("plain", 3)]);
     assert!(all.locks.iter().all(|lock| lock.ttl_left.is_some_and(|left| left <= Duration::from_secs(30))));
-    assert_eq!(names(&redlock.list("glob*", 1_000).await), [("glob*", 3)]);
-    let some = redlock.list("", 2).await;
+    assert_eq!(names(&redlock.admin().list("glob*", 1_000).await), [("glob*", 3)]);
+    let some = redlock.admin().list("", 2).await;
     assert_eq!((some.locks.len(), some.partial.unwrap().left_off), (2, 3));
     for guard in guards {
         drop(guard.release().await);
@@ -59,9 +60,9 @@ async fn a_listing_walks_over_more_keys_than_one_step_looks_at_and_says_who_did_
     }
     let guard = redlock.acquire("r").await.unwrap();
     redlock.drain(PROMPT).await;
-    assert_eq!(names(&redlock.list("", 10).await), [("r", 3)]);
+    assert_eq!(names(&redlock.admin().list("", 10).await), [("r", 3)]);
     servers[2].kill();
-    let listing = redlock.list("", 10).await;
+    let listing = redlock.admin().list("", 10).await;
     let partial = listing.partial.as_ref().expect("a node is missing");
     assert_eq!((names(&listing), partial.unanswered.len()), (vec![("r", 2)], 1));
     assert!(partial.to_string().starts_with("no answer from 127.0.0.1:"), "{partial}");
@@ -73,14 +74,14 @@ async fn r15_a_node_that_forgot_is_not_free() {
     let mut servers = servers(3);
     servers[2].restart();
     let redlock = connected(&servers).await;
-    let seen = redlock.inspect("r").await.unwrap();
+    let seen = redlock.admin().inspect("r").await.unwrap();
     assert_eq!(
         (seen.agreement(), seen.count(Row::is_free), seen.count(Row::may_have_forgotten)),
         (Agreement::Free, 2, 1)
     );
-    assert!(redlock.list("", 9).await.has_quorum());
+    assert!(redlock.admin().list("", 9).await.has_quorum());
     servers[1].command(&["FLUSHALL"]);
-    let seen = redlock.inspect("r").await.unwrap();
+    let seen = redlock.admin().inspect("r").await.unwrap();
     assert_eq!((seen.agreement(), seen.count(Row::is_free)), (Agreement::Indeterminate, 1), "{seen:?}");
 }
 
@@ -94,7 +95,7 @@ async fn who_is_forced_out_loses_the_lease_and_is_fenced() {
     delete_locks(&servers[0]);
     let before: Vec<u64> = servers.iter().map(|s| s.command(&["GET", &counter_of("r")]).parse().unwrap()).collect();
 
-    let forced = redlock.force_release("r", victim.holder(), "a test").await.unwrap();
+    let forced = redlock.admin().force_release("r", victim.holder(), "a test").await.unwrap();
     assert_eq!(forced.outcome(), ForceOutcome::Released, "{forced:?}");
     assert_eq!(picture(&servers), "...");
     for (server, before) in servers.iter().zip(before) {
@@ -105,13 +106,13 @@ async fn who_is_forced_out_loses_the_lease_and_is_fenced() {
     assert!(victim.extend().await.is_err());
     assert!(matches!(victim.lost().await, LossCause::Taken));
 
-    let again = redlock.force_release("r", victim.holder(), "a test").await.unwrap();
+    let again = redlock.admin().force_release("r", victim.holder(), "a test").await.unwrap();
     assert_eq!(again.outcome(), ForceOutcome::HeldBy(next.holder().to_string().into()), "nothing is taken from others");
     assert!(next.extend().await.is_ok());
     let holder: Holder = next.holder().clone();
     drop(next.release().await);
     redlock.drain(PROMPT).await;
-    assert_eq!(redlock.force_release("r", &holder, "a test").await.unwrap().outcome(), ForceOutcome::NotHeld);
+    assert_eq!(redlock.admin().force_release("r", &holder, "a test").await.unwrap().outcome(), ForceOutcome::NotHeld);
 }
 
 #[tokio::test]
@@ -121,7 +122,7 @@ async fn force_needs_a_quorum_to_be_sure() {
     let victim = redlock.acquire("r").await.unwrap();
     servers[0].kill();
     servers[1].kill();
-    let forced = redlock.force_release("r", victim.holder(), "a test").await.unwrap();
+    let forced = redlock.admin().force_release("r", victim.holder(), "a test").await.unwrap();
     assert_eq!(forced.outcome(), ForceOutcome::NoQuorum, "{forced:?}");
 }
 
@@ -138,14 +139,14 @@ async fn a_reset_leaves_no_lock_and_no_rest() {
 
     let anew = over(&servers).connect().await.unwrap();
     assert!(anew.try_acquire("r").await.is_err(), "two of three rest");
-    let reset = anew.reset().await.unwrap();
+    let reset = anew.admin().reset().await.unwrap();
     assert_eq!(reset.removed.iter().map(|(_, count)| *count).collect::<Vec<_>>(), [0, 0, 1]);
     assert!(anew.nodes().iter().all(|node| node.condition == NodeCondition::Ready), "{:?}", anew.nodes());
     assert_eq!(picture(&servers), "...");
     let after = anew.try_acquire("held over the disaster").await.unwrap();
     assert!(after.token() > token);
     drop(after.release().await);
-    anew.reset().await.expect("a reset may be repeated");
+    anew.admin().reset().await.expect("a reset may be repeated");
 }
 
 #[tokio::test]
@@ -158,7 +159,7 @@ async fn a_reset_mends_counters_that_were_written_by_hand() {
     for written in ["9007199254740000", "2e15", "nan", " 1800000000000000"] {
         servers.iter().for_each(|server| drop(server.command(&["SET", &counter_of("r"), written])));
         assert!(redlock.try_acquire("r").await.is_err(), "nobody draws from {written}");
-        redlock.reset().await.unwrap();
+        redlock.admin().reset().await.unwrap();
         let after = redlock.try_acquire("r").await.unwrap();
         assert!(after.token() > token, "{written}");
         drop(after.release().await);
@@ -172,7 +173,7 @@ async fn a_reset_does_nothing_while_a_node_cannot_be_asked() {
     let guard = redlock.acquire("r").await.unwrap();
     redlock.drain(PROMPT).await;
     servers[2].kill();
-    let refused = redlock.reset().await.unwrap_err();
+    let refused = redlock.admin().reset().await.unwrap_err();
     assert!(matches!(refused, ResetError::Unseen { .. }), "{refused}");
     assert_eq!(picture(&servers[..2]), "xx");
     assert!(guard.check().is_ok());

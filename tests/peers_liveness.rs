@@ -17,8 +17,9 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
+use redfence::admin::Agreement;
 use redfence::protocol::{Reply, Request, Verb};
-use redfence::{AcquireError, Agreement, LossCause, Redlock, ReleaseOutcome, WithLockError};
+use redfence::{AcquireError, LossCause, Redlock, ReleaseOutcome, WithLockError};
 use support::fault_node::{holder, is_extend, is_grant, is_release};
 use support::polls::polled;
 use support::{Events, Fate, Stage};
@@ -155,7 +156,7 @@ async fn l10_acquiring_with_every_node_down_ends_within_its_wait_and_does_not_sp
 async fn l11_an_inspection_is_the_view_of_a_quorum() {
     let stage = Stage::of(5);
     let locker = stage.locker();
-    let agreement = async || locker.inspect("r").await.unwrap().agreement();
+    let agreement = async || locker.admin().inspect("r").await.unwrap().agreement();
     assert_eq!(agreement().await, Agreement::Free);
 
     let guard = locker.acquire("r").await.unwrap();
@@ -165,7 +166,7 @@ async fn l11_an_inspection_is_the_view_of_a_quorum() {
     assert_eq!(agreement().await, held, "two that do not answer are neither free nor in the way");
     stage.nodes[2].fate(Fate::RequestHeld);
     assert_eq!(agreement().await, Agreement::Indeterminate, "and three leave no quorum");
-    let rows = locker.inspect("r").await.unwrap().rows;
+    let rows = locker.admin().inspect("r").await.unwrap().rows;
     assert_eq!(rows.iter().map(|row| row.view.is_ok()).collect::<Vec<_>>(), [false, false, false, true, true]);
 
     stage.nodes.iter().for_each(|node| node.fate(Fate::Through));

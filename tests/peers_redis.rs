@@ -69,7 +69,7 @@ async fn l7b_one_stopped_server_of_three_hangs_nobody() {
     guard.extend().await.unwrap();
     assert!(matches!(guard.release().await, ReleaseOutcome::Released { nodes } if nodes.len() == 2));
     redlock.with_lock("r", |lease| async move { lease.check() }).await.unwrap().unwrap();
-    assert_eq!(redlock.inspect("r").await.unwrap().rows.iter().filter(|row| row.view.is_err()).count(), 1);
+    assert_eq!(redlock.admin().inspect("r").await.unwrap().rows.iter().filter(|row| row.view.is_err()).count(), 1);
     servers[1].resume();
     eventually(PROMPT, "nothing is left", async || picture(&servers) == "...").await;
 }

@@ -16,9 +16,10 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 
+use redfence::admin::Agreement;
 use redfence::protocol::Verb;
 use redfence::verifier::{MemoryStore, Rule, Verdict, Verifier};
-use redfence::{AcquireError, Agreement, ConfigError, ConnectError, ExtendError, LeaseHandle, LossCause, Lost};
+use redfence::{AcquireError, ConfigError, ConnectError, ExtendError, LeaseHandle, LossCause, Lost};
 use redfence::{Redlock, ReleaseOutcome, SystemClock, TokioClock, WithLockError};
 use support::fault_node::{holder, is_extend, is_grant, is_release};
 use support::stage::WALL_AT_START;
@@ -331,7 +332,7 @@ async fn s27_a_loser_changes_nothing_about_the_lock_it_did_not_get() {
     hands.set_wall_ahead_ms(24 * 3_600_000);
     let rival = stage.builder().clock(hands).label("rival").build().unwrap();
     assert!(matches!(rival.try_acquire("r").await, Err(AcquireError::Contended { .. })));
-    let agreement = rival.inspect("r").await.unwrap().agreement();
+    let agreement = rival.admin().inspect("r").await.unwrap().agreement();
     assert_eq!(agreement, Agreement::HeldBy(guard.holder().to_string().into()));
     for node in &stage.nodes {
         assert_eq!(node.view("r").ttl_left, Some(ms(7_500)));

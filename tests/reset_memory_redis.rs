@@ -38,7 +38,7 @@ async fn a_reset_of_many_locks_keeps_no_names() {
     }
     let redlock = patiently_over(&servers).connect().await.unwrap();
     let before = memory_kb("VmHWM");
-    let reset = redlock.reset().await.unwrap();
+    let reset = redlock.admin().reset().await.unwrap();
     let grown = memory_kb("VmHWM") - before;
     assert!(grown < GROWTH_MAX_KB, "{grown} kB");
     assert!(reset.removed.iter().all(|(_, count)| *count == LOCKS), "{reset:?}");

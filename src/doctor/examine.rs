@@ -26,7 +26,7 @@ impl Redlock {
         .await;
         self.look().await;
         let canary = canary(self).await;
-        let counters = match self.inspect(CANARY).await {
+        let counters = match self.admin().inspect(CANARY).await {
             Ok(seen) => seen.rows.into_iter().map(|row| row.view.ok().map(|view| view.counter)).collect(),
             Err(_) => Vec::new(),
         };

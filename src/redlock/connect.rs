@@ -10,6 +10,7 @@ use futures::stream::FuturesUnordered;
 use super::builder::Builder;
 use super::error::{ConfigError, ConnectError};
 use super::handle::Redlock;
+use super::membership::node_health::NodeCondition;
 use super::settings::Servers;
 use crate::node::Node;
 use crate::node::redis::{Address, Prefix, RedisNode, RedisNodeOptions};
@@ -112,7 +113,7 @@ impl Builder {
         let nodes = nodes.into_iter().map(|node| Arc::new(node) as Arc<dyn Node>);
         let redlock = self.with_nodes(nodes).build()?;
         redlock.look_in_haste().await;
-        redlock.refuse_duplicates()?;
+        refuse_duplicates(&redlock)?;
         Ok(redlock)
     }
 
@@ -157,4 +158,12 @@ impl Builder {
         }
         addresses.into_iter().map(|address| Ok(RedisNode::open(address, options.clone())?)).collect()
     }
+}
+
+/// Refuses a set in which one server stands under two names.
+fn refuse_duplicates(redlock: &Redlock) -> Result<(), ConnectError> {
+    let nodes = redlock.nodes();
+    let Some(second) = nodes.iter().find(|node| node.condition == NodeCondition::Duplicate) else { return Ok(()) };
+    let first = nodes.iter().find(|node| node.run_id == second.run_id).map_or_else(String::new, |n| n.address.clone());
+    Err(ConnectError::SameServer { first, second: second.address.clone() })
 }

@@ -322,7 +322,7 @@ pub enum WithLockError {
 /// Why nodes were not founded.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum FoundError {
+pub enum BootstrapError {
     /// Some node could not be asked, and it may remember something.
     #[error(
         "{node} cannot be asked whether it remembers anything: {fault}; an installation is founded with all of its nodes"

@@ -5,7 +5,7 @@
 //! | floor | files | |
 //! |---|---|---|
 //! | 9 | `connect` `builder` | how a locker comes to be |
-//! | 8 | `acquire` `admin/` | the calls of [`Redlock`] |
+//! | 8 | `acquire` `as_holder` `admin/` | the calls of [`Redlock`] |
 //! | 7 | `handle` `guard` `contend` | what users hold; the loop of one call |
 //! | 6 | `hand_over` | a lease passes from task to task |
 //! | 5 | `locker` | puts the parts together |
@@ -15,7 +15,8 @@
 //! | 1 | `env/` `settings` `error` | the ground |
 
 mod acquire;
-mod admin;
+pub mod admin;
+mod as_holder;
 mod builder;
 #[cfg(feature = "redis")]
 mod connect;
@@ -32,11 +33,8 @@ mod round;
 mod settings;
 mod wait;
 
-pub use admin::inspect::{Agreement, Inspection, Row};
-pub use admin::list::{Listed, Listing, Partial};
-pub use admin::operate::{ForceOutcome, Forced, ForcedAt, ForcedRow, Reset, ResetError};
 pub use builder::Builder;
-pub use error::{AcquireError, ConfigError, ConnectError, ExtendError, FoundError, Lost, WithLockError};
+pub use error::{AcquireError, ConfigError, ConnectError, ExtendError, Lost, WithLockError};
 pub use guard::{Guard, LeaseHandle};
 pub use handle::Redlock;
 pub use membership::node_health::{NodeCondition, NodeStatus};

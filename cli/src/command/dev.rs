@@ -119,7 +119,7 @@ async fn start(args: &DevArgs, global: &Global, directory: &TempDir) -> Result<V
     // Whatever nodes were named elsewhere: these are the ones.
     let global = Global { nodes: servers.iter().map(|server| server.url.clone()).collect(), ..global.clone() };
     let redlock = connect::to_servers(&global)?.connect().await?;
-    redlock.found().await.map_err(|error| Failure::new(Exit::NoQuorum, error.to_string()))?;
+    redlock.admin().bootstrap().await.map_err(|error| Failure::new(Exit::NoQuorum, error.to_string()))?;
     Ok(servers)
 }
 

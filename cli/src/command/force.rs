@@ -1,6 +1,7 @@
 //! `redfence force-release`: takes a lock away from a holder that will not let go.
 
-use redfence::{ForceOutcome, Forced, ForcedAt, ForcedRow, Holder, Label, Redlock, Resource};
+use redfence::admin::{ForceOutcome, Forced, ForcedAt, ForcedRow};
+use redfence::{Holder, Label, Redlock, Resource};
 use serde::Serialize;
 
 use super::status;
@@ -30,7 +31,7 @@ pub(crate) async fn force(args: &ForceArgs, global: &Global, output: Output) -> 
     let resource = &args.resource;
     let redlock = connect::to_servers(global)?.connect().await?;
     let holder = whole(&args.expect_holder, resource, &redlock).await?;
-    let forced = redlock.force_release(resource, &holder, &args.reason).await?;
+    let forced = redlock.admin().force_release(resource, &holder, &args.reason).await?;
     let rows: Vec<_> = forced.rows.iter().map(|row| (row.address.clone(), story(row))).collect();
     if let Some(failure) = failure(&forced) {
         return Err(Failure { votes: rows, ..failure });
@@ -54,7 +55,7 @@ async fn whole(holder: &HolderArg, resource: &Resource, redlock: &Redlock) -> Re
         HolderArg::Full(holder) => return Ok(holder.clone()),
         HolderArg::Id(id) => *id,
     };
-    if let Some(holder) = redlock.inspect(resource).await?.holder_with_id(id) {
+    if let Some(holder) = redlock.admin().inspect(resource).await?.holder_with_id(id) {
         return Ok(holder);
     }
     let label = Label::new("").map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;

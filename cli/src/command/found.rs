@@ -1,6 +1,7 @@
 //! `redfence found`: the first start of a new installation.
 
-use redfence::{FoundError, NodeCondition, NodeStatus};
+use redfence::admin::BootstrapError;
+use redfence::{NodeCondition, NodeStatus};
 use serde::Serialize;
 
 use crate::args::Global;
@@ -28,10 +29,10 @@ pub(crate) async fn found(global: &Global, output: Output) -> Result<Exit, Failu
     let redlock = connect::to_servers(global)?.connect().await?;
     let was_ready = |status: &NodeStatus| status.condition == NodeCondition::Ready && status.last_fault.is_none();
     let before: Vec<bool> = redlock.nodes().iter().map(was_ready).collect();
-    let founded = redlock.found().await;
+    let founded = redlock.admin().bootstrap().await;
     let nodes = redlock.nodes();
     if let Err(error) = founded {
-        let exit = if matches!(error, FoundError::NotNew { .. }) { Exit::Failed } else { Exit::NoQuorum };
+        let exit = if matches!(error, BootstrapError::NotNew { .. }) { Exit::Failed } else { Exit::NoQuorum };
         let votes = nodes.iter().map(|status| (status.address.clone(), node::standing(status))).collect();
         let message = node::with_wrong_clocks(error.to_string(), &nodes);
         return Err(Failure { votes, ..Failure::new(exit, message) });

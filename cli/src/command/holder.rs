@@ -17,7 +17,7 @@ pub(super) async fn whole(
         HolderArg::Full(holder) => return Ok(holder.clone()),
         HolderArg::Id(id) => *id,
     };
-    let inspection = redlock.inspect(resource).await?;
+    let inspection = redlock.admin().inspect(resource).await?;
     if let Some(holder) = inspection.holder_with_id(id) {
         return Ok(holder);
     }

@@ -1,6 +1,7 @@
 //! `redfence list`: everything that is held.
 
-use redfence::{Listed, Listing, Resource};
+use redfence::Resource;
+use redfence::admin::{Listed, Listing};
 use serde::Serialize;
 
 use super::status;
@@ -45,7 +46,7 @@ struct Unanswered<'a> {
 /// Walks over all nodes and shows what it found.
 pub(crate) async fn list(args: &ListArgs, global: &Global, output: Output) -> Result<Exit, Failure> {
     let redlock = status::reach(global).await?;
-    let listing = redlock.list(&args.prefix, args.limit).await;
+    let listing = redlock.admin().list(&args.prefix, args.limit).await;
     if listing.answered() == 0 {
         return Err(nobody_answered(&listing));
     }

@@ -31,7 +31,7 @@ pub(crate) async fn reset(args: &ResetArgs, global: &Global, output: Output) -> 
         return Err(Failure::new(Exit::Usage, WITHOUT_YES));
     }
     let redlock = builder.connect().await?;
-    let reset = redlock.reset().await.map_err(|error| Failure::new(Exit::NoQuorum, error.to_string()))?;
+    let reset = redlock.admin().reset().await.map_err(|error| Failure::new(Exit::NoQuorum, error.to_string()))?;
     let row = |(address, count): &(String, usize)| {
         vec![address.clone(), format!("{count} {} removed", if *count == 1 { "lock" } else { "locks" })]
     };

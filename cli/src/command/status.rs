@@ -1,7 +1,8 @@
 //! `redfence status`: what each node believes, side by side.
 
+use redfence::admin::{Agreement, Inspection, Row};
 use redfence::protocol::View;
-use redfence::{Agreement, ConnectError, Holder, Inspection, NodeStatus, Printable, Redlock, Resource, Row, Waiter};
+use redfence::{ConnectError, Holder, NodeStatus, Printable, Redlock, Resource, Waiter};
 use serde::Serialize;
 
 use crate::args::{Global, StatusArgs};
@@ -54,7 +55,7 @@ enum Said<'a> {
 /// Asks every node and shows what it said.
 pub(crate) async fn status(args: &StatusArgs, global: &Global, output: Output) -> Result<Exit, Failure> {
     let redlock = reach(global).await?;
-    let inspection = redlock.inspect(&args.resource).await?;
+    let inspection = redlock.admin().inspect(&args.resource).await?;
     let nodes = redlock.nodes();
     // That nobody reads on needs no complaint.
     let _ = output.result(&human(&inspection, &nodes), &machine(&args.resource, &inspection, &nodes));

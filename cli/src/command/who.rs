@@ -1,6 +1,7 @@
 //! `redfence who`: who holds a resource, in one line.
 
-use redfence::{Agreement, Inspection, Resource, Row};
+use redfence::Resource;
+use redfence::admin::{Agreement, Inspection, Row};
 use serde::Serialize;
 
 use super::status;
@@ -32,7 +33,7 @@ struct Who<'a> {
 /// Asks every node and tells what they agree on; the code says it too.
 pub(crate) async fn who(args: &WhoArgs, global: &Global, output: Output) -> Result<Exit, Failure> {
     let redlock = status::reach(global).await?;
-    let inspection = redlock.inspect(&args.resource).await?;
+    let inspection = redlock.admin().inspect(&args.resource).await?;
     let (agreement, exit) = match inspection.agreement() {
         Agreement::HeldBy(_) => ("held", Exit::Done),
         Agreement::Free => ("free", Exit::Failed),

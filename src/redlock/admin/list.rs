@@ -5,9 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::handle::Admin;
 use crate::protocol::{Fault, FaultKind, Reply, Sighting, Verb};
 use crate::redlock::env::Env;
-use crate::redlock::handle::Redlock;
 use crate::redlock::membership::node_health::NodeCondition;
 use crate::redlock::round::ask::{ask_all, no_subject};
 use crate::redlock::round::exchange::Phase;
@@ -108,7 +108,7 @@ const LISTING_STEPS_MAX: usize = 1_000;
 /// The most locks that are kept of one node.
 const LOCKS_PER_NODE_MAX: usize = 100_000;
 
-impl Redlock {
+impl Admin<'_> {
     /// Lists the locks whose names begin with `prefix`, at most `limit` of them, by a walk over all nodes in bounded
     /// steps. Changes nothing, holds nobody up for long, and promises nothing about the next moment.
     ///
@@ -116,10 +116,10 @@ impl Redlock {
     ///
     /// Dropping the future changes nothing.
     pub async fn list(&self, prefix: &str, limit: usize) -> Listing {
-        let names: Vec<_> = self.env().nodes().map(|_| Names::beginning_with(prefix)).collect();
-        let walks = walk(self.env(), self.settings.node_timeout, LISTING_STEPS_MAX, false, names).await;
+        let names: Vec<_> = self.0.env().nodes().map(|_| Names::beginning_with(prefix)).collect();
+        let walks = walk(self.0.env(), self.0.settings.node_timeout, LISTING_STEPS_MAX, false, names).await;
         let (mut merged, mut partial) = (BTreeMap::<(Resource, Box<str>), Listed>::new(), Partial::default());
-        for (walk, status) in walks.into_iter().zip(self.nodes()) {
+        for (walk, status) in walks.into_iter().zip(self.0.nodes()) {
             let rests = status.condition == NodeCondition::Resting && !matches!(walk.end, End::Failed(_));
             if rests {
                 partial.resting.push(status.address.clone());
@@ -146,7 +146,7 @@ impl Redlock {
         let everybody_told =
             partial.unanswered.is_empty() && partial.resting.is_empty() && partial.unfinished.is_empty();
         let is_all = everybody_told && partial.left_off == 0;
-        let (needed, nodes) = (self.env().quorum.needed(), self.env().quorum.nodes());
+        let (needed, nodes) = (self.0.env().quorum.needed(), self.0.env().quorum.nodes());
         Listing { locks, needed, nodes, partial: (!is_all).then_some(partial) }
     }
 }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::handle::Admin;
 use super::list::{Count, End, walk};
 use crate::protocol::{Fault, FaultKind, Reply, Subject, Verb};
-use crate::redlock::handle::Redlock;
 use crate::redlock::membership::node_health::NodeCondition;
 use crate::redlock::membership::roster::Patience;
 use crate::redlock::round::ask::ask_all;
@@ -118,7 +118,7 @@ const RESET_STEPS_MAX: usize = 100_000;
 /// The least that a node may take over one step of a reset: nobody is in a hurry.
 const RESET_PATIENCE: Duration = Duration::from_secs(1);
 
-impl Redlock {
+impl Admin<'_> {
     /// Takes `resource` away from `expected`, who will not let go: removes the lock wherever it still is theirs, and lets
     /// the next lease have a greater token than theirs in any case. **The victim may still be at work**: only a
     /// [verifier](crate::verifier) keeps it from writing, and that from the first write of the next holder on.
@@ -143,9 +143,9 @@ impl Redlock {
     {
         let subject = Arc::new(Subject::new(resource.try_into()?, expected.clone()));
         tracing::warn!(resource = %subject.resource, holder = ?subject.holder, reason, "taking the lock away from its holder");
-        let (env, within) = (self.env(), self.settings.node_timeout);
+        let (env, within) = (self.0.env(), self.0.settings.node_timeout);
         let replies = ask_all(env, subject, Phase::Operate, env.everybody(), &|_| Verb::Force, within).await;
-        let rows = replies.into_iter().zip(self.addresses()).map(|((node, reply), address)| {
+        let rows = replies.into_iter().zip(self.0.addresses()).map(|((node, reply), address)| {
             let outcome = match reply {
                 Reply::Released => Ok(ForcedAt::Released),
                 Reply::Refused(view) => {
@@ -156,7 +156,7 @@ impl Redlock {
             };
             ForcedRow { node, address, outcome }
         });
-        Ok(Forced { rows: rows.collect(), needed: self.env().quorum.needed() })
+        Ok(Forced { rows: rows.collect(), needed: self.0.env().quorum.needed() })
     }
 
     /// Begins anew after a disaster: removes every lock of this prefix on every node, raises all counters to the clock
@@ -172,16 +172,16 @@ impl Redlock {
     ///
     /// Dropping the future leaves some nodes reset and others not; call it again.
     pub async fn reset(&self) -> Result<Reset, ResetError> {
-        self.locker.roster.look(Patience::All).await;
+        self.0.locker.roster.look(Patience::All).await;
         let unseen = |(node, fault)| ResetError::Unseen { node, fault };
         self.first_unready(&|_| true).map_or(Ok(()), |found| Err(unseen(found)))?;
 
-        tracing::warn!(nodes = ?self.addresses(), "removing all locks and beginning anew");
-        let patience = self.settings.node_timeout.max(RESET_PATIENCE);
-        let counts = vec![Count::default(); self.env().quorum.nodes()];
-        let walks = walk(self.env(), patience, RESET_STEPS_MAX, true, counts).await;
+        tracing::warn!(nodes = ?self.0.addresses(), "removing all locks and beginning anew");
+        let patience = self.0.settings.node_timeout.max(RESET_PATIENCE);
+        let counts = vec![Count::default(); self.0.env().quorum.nodes()];
+        let walks = walk(self.0.env(), patience, RESET_STEPS_MAX, true, counts).await;
         let mut removed = Vec::new();
-        for (walk, node) in walks.into_iter().zip(self.addresses()) {
+        for (walk, node) in walks.into_iter().zip(self.0.addresses()) {
             let fault = match walk.end {
                 End::Reached => {
                     removed.push((node, walk.found.0));
@@ -192,7 +192,7 @@ impl Redlock {
             };
             return Err(ResetError::Unfinished { node, fault });
         }
-        self.locker.roster.begin_anew().await;
+        self.0.locker.roster.begin_anew().await;
         let unfinished = |(node, fault)| ResetError::Unfinished { node, fault };
         self.first_unready(&|condition| condition == NodeCondition::Ready)
             .map_or(Ok(Reset { removed }), |found| Err(unfinished(found)))
@@ -200,7 +200,7 @@ impl Redlock {
 
     /// The first node that does not answer or does not stand as it should.
     fn first_unready(&self, good: &dyn Fn(NodeCondition) -> bool) -> Option<(String, Fault)> {
-        self.nodes().into_iter().find_map(|node| match node.last_fault {
+        self.0.nodes().into_iter().find_map(|node| match node.last_fault {
             Some(fault) => Some((node.address, fault)),
             None if node.condition == NodeCondition::Unknown || !good(node.condition) => {
                 let detail = format!("it is {}", node.condition);

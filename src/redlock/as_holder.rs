@@ -1,0 +1,83 @@
+//! Acting for a holder that is known by name only, and the end of a program.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::error::{ExtendError, Lost};
+use super::handle::Redlock;
+use super::round::ask::drain;
+use super::round::exchange::{Exchange, Phase};
+use super::round::{extension, sweeper};
+use crate::protocol::{ExtendDefeat, Footprint, LossCause, ReleaseOutcome, Subject};
+use crate::{Holder, HolderId, Resource, ResourceError};
+
+impl Redlock {
+    /// Releases what `holder` holds: for a lease whose guard lives in another process, or no longer.
+    ///
+    /// # Errors
+    ///
+    /// [`ResourceError`] for a name that cannot be used.
+    ///
+    /// # Cancel safety
+    ///
+    /// The releases are sent before the first await point.
+    pub async fn release_as<R: TryInto<Resource>>(
+        &self,
+        resource: R,
+        holder: &Holder,
+    ) -> Result<ReleaseOutcome, ResourceError>
+    where
+        ResourceError: From<R::Error>,
+    {
+        let subject = subject(resource.try_into()?, holder.clone());
+        sweeper::start(self.env());
+        let everybody = Footprint::granted(self.env().everybody());
+        let until = self.env().clock.now().after(self.settings.terms.ttl);
+        let exchange = Exchange::open(self.env(), subject, Phase::Release, everybody, until);
+        let asked = exchange.leave(Some(Phase::Release));
+        Ok(extension::released(exchange, asked, self.settings.node_timeout).await)
+    }
+
+    /// Lets what `holder` holds live for the configured time to live from now, and returns the validity.
+    ///
+    /// # Errors
+    ///
+    /// [`ExtendError::Lost`] when a majority does not have the lock for this holder; the others leave it as it was.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future does not withdraw the extension.
+    pub async fn extend_as(&self, resource: Resource, holder: &Holder) -> Result<Duration, ExtendError> {
+        let subject = subject(resource, holder.clone());
+        let terms = self.settings.terms;
+        let send = |put: &dyn Fn()| {
+            put();
+            true
+        };
+        // Nothing is known here of how the locks came to be: every node's word is taken.
+        let voters = self.env().everybody();
+        match extension::extend(self.env(), terms, subject, voters, self.settings.node_timeout, send).await {
+            Some(Ok(valid_until)) => Ok(valid_until.since(self.env().clock.now())),
+            Some(Err(ExtendDefeat::NoQuorum(votes))) => Err(ExtendError::NoQuorum { votes }),
+            Some(Err(ExtendDefeat::TooSlow { took })) => Err(ExtendError::TooSlow { took, ttl: terms.ttl }),
+            Some(Err(ExtendDefeat::Gone(_))) | None => Err(Lost { cause: LossCause::Taken }.into()),
+        }
+    }
+
+    /// Waits until the nodes have done all that was sent to them, `within` at most: call it before a program ends, so that the last
+    /// releases reach the nodes that no quorum waited for. A node that is silent for much longer than the others is not waited for:
+    /// it hangs, and what was written to it arrives when it goes on.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future changes nothing.
+    pub async fn drain(&self, within: Duration) {
+        let Ok(resource) = Resource::new("drain") else { return };
+        let subject = subject(resource, Holder::new(HolderId::from_random(0), self.settings.label.clone()));
+        drain(self.env(), subject, within).await;
+    }
+}
+
+fn subject(resource: Resource, holder: Holder) -> Arc<Subject> {
+    Arc::new(Subject::new(resource, holder))
+}
