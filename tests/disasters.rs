@@ -38,6 +38,9 @@ const RUNS_AT_A_TIME: usize = 6;
 /// A run without protection needs some luck, as disasters do. One that shows the violation is enough.
 const CARELESS_ATTEMPTS_MAX: usize = 12;
 
+/// Of what contenders heard while nobody got on.
+const FAILURES_SHOWN: usize = 20;
+
 /// What a disaster may never lead to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Promise {
@@ -232,6 +235,8 @@ fn line(disaster: &Disaster, nodes: usize) -> Line {
     }
     if found.next.is_none() {
         wrong.push("nobody got on afterwards");
+        let some = found.failures.iter().step_by((found.failures.len() / FAILURES_SHOWN).max(1));
+        wrong.extend(some.map(String::as_str));
     }
     if without.is_none() {
         wrong.push("without the protection nothing happens, so this test cannot fail");

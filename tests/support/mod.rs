@@ -18,6 +18,7 @@ pub mod deadline;
 pub mod events;
 pub mod fault_node;
 pub mod polls;
+pub mod port;
 pub mod proxy;
 pub mod server;
 pub mod set;

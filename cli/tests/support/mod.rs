@@ -16,6 +16,8 @@
 
 #[path = "../../../tests/support/deadline.rs"]
 pub mod deadline;
+#[path = "../../../tests/support/port.rs"]
+pub mod port;
 #[path = "../../../tests/support/server.rs"]
 pub mod server;
 #[path = "../../../tests/support/tls.rs"]
