@@ -130,7 +130,9 @@ impl Blow {
             Self::Replaced => {
                 let dir = directory(&scene.servers[middle]);
                 scene.servers[middle].kill();
-                std::fs::remove_dir_all(dir.join("appendonlydir")).expect("to take the data away");
+                let taken = std::fs::remove_dir_all(dir.join("appendonlydir"));
+                // Servers before Redis 7 have one file.
+                taken.or_else(|_| std::fs::remove_file(dir.join("appendonly.aof"))).expect("to take the data away");
                 scene.servers[middle].restart();
             }
             Self::ClockForward { .. } => {
@@ -220,10 +222,13 @@ fn directory(server: &RedisServer) -> PathBuf {
     Path::new(answer.lines().last().expect("a directory")).to_owned()
 }
 
+/// The file that grows: one of many since Redis 7, and the only one before.
 fn append_only_file(server: &RedisServer) -> PathBuf {
-    let dir = directory(server).join("appendonlydir");
-    let files = std::fs::read_dir(dir).expect("the logs").map(|entry| entry.expect("a log").path());
-    files.filter(|file| file.to_string_lossy().ends_with(".incr.aof")).max().expect("a log that grows")
+    let dir = directory(server);
+    let files = std::fs::read_dir(dir.join("appendonlydir")).into_iter().flatten();
+    let files = files.map(|entry| entry.expect("a log").path());
+    let newest = files.filter(|file| file.to_string_lossy().ends_with(".incr.aof")).max();
+    newest.unwrap_or_else(|| dir.join("appendonly.aof"))
 }
 
 /// The master dies, and the replica takes its place and its address.

@@ -52,12 +52,11 @@ impl Claims {
                 panic!("no port is left for a test's server: all outside of {ephemeral:?} are claimed by other tests")
             });
             self.next_block = last + 1;
-            if last < *ephemeral.start() || first > *ephemeral.end() {
-                if let Some(file) = locked(first) {
-                    self.files.push(file);
-                    self.unused = (first..=last).rev().collect();
-                    return;
-                }
+            let is_outside = last < *ephemeral.start() || first > *ephemeral.end();
+            if is_outside && let Some(file) = locked(first) {
+                self.files.push(file);
+                self.unused = (first..=last).rev().collect();
+                return;
             }
         }
     }

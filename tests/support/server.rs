@@ -173,6 +173,13 @@ impl RedisServer {
             .unwrap_or_else(|error| panic!("{words:?} got no answer from the server on port {}: {error}", self.port))
     }
 
+    /// Whether it is Redis 7 or later, or a Valkey, which says that it is Redis 7.2.
+    pub fn is_redis_7(&self) -> bool {
+        let info = self.command(&["INFO", "server"]);
+        let version = info.lines().find_map(|line| line.strip_prefix("redis_version:")).expect("a version");
+        version.split('.').next().and_then(|major| major.parse::<u32>().ok()).expect("a number") >= 7
+    }
+
     /// Every key of the first database, sorted: a founded server has a record and all counters.
     pub fn keys(&self) -> Vec<String> {
         let mut keys: Vec<String> = self.command(&["KEYS", "*"]).lines().map(str::to_owned).collect();
