@@ -14,6 +14,7 @@
     reason = "a test that cannot set its stage has failed, and says so by panicking"
 )]
 
+pub mod bad_server;
 pub mod deadline;
 pub mod events;
 pub mod fault_node;
@@ -25,6 +26,7 @@ pub mod set;
 pub mod stage;
 pub mod tls;
 
+pub use bad_server::{BadServer, Manner};
 pub use deadline::eventually;
 pub use events::Events;
 pub use fault_node::{Fate, FaultNode};
