@@ -62,12 +62,13 @@ fn every_command_ends_where_nodes_take_no_more_clients() {
 #[test]
 fn r4_the_wait_covers_connecting() {
     let real = servers(3);
-    assert_eq!(run(&mut program::with_nodes(&real), &["acquire", "r", "--ttl", "1m"]).code, 0);
-    // A login takes a round trip at least, so the wait is over when the locker is connected: one attempt is left.
+    assert_eq!(run(&mut program::with_nodes(&real), &["acquire", "r", "--ttl", "30s"]).code, 0);
+    // A login and a look take two round trips at least, so the wait is over when the locker is connected: one attempt is
+    // left. From then on, the wait would be long enough for a second one.
     let slow: Vec<_> = real.iter().map(|server| Proxy::in_front_of(server.port())).collect();
     slow.iter().for_each(|proxy| proxy.set_delay_to_client(Duration::from_millis(300)));
     let urls = slow.iter().map(Proxy::url).collect::<Vec<_>>().join(",");
-    let ran = run(redfence().args(["--nodes", &urls, "--node-timeout", "2s"]), &["acquire", "r", "--wait", "250ms"]);
+    let ran = run(redfence().args(["--nodes", &urls, "--node-timeout", "2s"]), &["acquire", "r", "--wait", "550ms"]);
     assert!(ran.code == 75 && ran.stderr.contains("after 1 attempt"), "{ran:?}");
 }
 
