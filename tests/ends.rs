@@ -208,7 +208,9 @@ async fn call(name: &str, stage: &Stage) {
         "Redlock::reset" => drop(stage.locker().reset().await),
         "Guard::release" => drop(stage.guard(0).release().await),
         "LeaseHandle::extend" => drop(stage.guard(1).handle().extend().await),
-        "LeaseHandle::lost" => drop(stage.guard(2).handle().lost().await),
+        "LeaseHandle::lost" => {
+            let _cause = stage.guard(2).handle().lost().await;
+        }
         "node::ask" => {
             let request = Request { subject: Arc::new(Subject::new(resource(), somebody())), verb: Verb::Inspect };
             drop(ask(&node(&stage.urls[0]), request).await);
