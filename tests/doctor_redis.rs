@@ -107,12 +107,12 @@ async fn whether_there_is_a_quorum_is_judged_by_values() {
     let servers = servers(3);
     let redlock = over(&servers).connect().await.unwrap();
     for server in &servers[..2] {
-        server.command(&["CONFIG", "SET", "min-replicas-to-write", "1"]);
+        server.command(&["CONFIG", "SET", "maxmemory", "1"]);
     }
     let report = redlock.doctor().await;
     assert!(!report.has_quorum && !report.is_healthy(), "{report:?}");
     for server in &servers[..2] {
-        server.command(&["CONFIG", "SET", "min-replicas-to-write", "0"]);
+        server.command(&["CONFIG", "SET", "maxmemory", "0"]);
     }
     // Another doctor at the same time is no fault of the nodes.
     let other = over(&servers).connect().await.unwrap();
