@@ -47,7 +47,12 @@ async fn five_healthy_servers_are_healthy() {
     let servers = servers(5);
     let report = over(&servers).connect().await.unwrap().doctor().await;
     assert!(report.is_healthy(), "{report}: {:?}", report.bad().collect::<Vec<_>>());
-    assert_eq!((report.to_string(), could_not_check(&report)), ("healthy".to_owned(), vec![]));
+    // Servers before Redis 7 cannot be asked what a user may do.
+    let (said, unknown) = match servers[0].is_redis_7() {
+        true => ("healthy", vec![]),
+        false => ("healthy, 5 could not be checked", vec!["permissions"; 5]),
+    };
+    assert_eq!((&*report.to_string(), could_not_check(&report)), (said, unknown));
     assert!(report.findings.len() > 40, "{report:?}");
 }
 
@@ -102,12 +107,12 @@ async fn whether_there_is_a_quorum_is_judged_by_values() {
     let servers = servers(3);
     let redlock = over(&servers).connect().await.unwrap();
     for server in &servers[..2] {
-        server.command(&["CONFIG", "SET", "min-replicas-to-write", "1"]);
+        server.command(&["CONFIG", "SET", "maxmemory", "1"]);
     }
     let report = redlock.doctor().await;
     assert!(!report.has_quorum && !report.is_healthy(), "{report:?}");
     for server in &servers[..2] {
-        server.command(&["CONFIG", "SET", "min-replicas-to-write", "0"]);
+        server.command(&["CONFIG", "SET", "maxmemory", "0"]);
     }
     // Another doctor at the same time is no fault of the nodes.
     let other = over(&servers).connect().await.unwrap();

@@ -29,7 +29,8 @@ fn a_server_answers_commands() {
     assert_eq!(server.command(&["GET", "nothing"]), "(nil)");
     assert_eq!(server.command(&["INCR", "a"]), "1");
     assert_eq!(server.command(&["MGET", "a", "nothing", "b"]), "1\n(nil)\ntwo words");
-    assert_eq!(server.command(&["NONSENSE"]).split_once(',').unwrap().0, "(error) ERR unknown command 'NONSENSE'");
+    let unknown = server.command(&["NONSENSE"]);
+    assert!(unknown.starts_with("(error) ERR unknown command ") && unknown.contains("NONSENSE"), "{unknown}");
     assert_eq!(server.keys(), ["a", "b"]);
     assert_eq!(server.command(&["FLUSHALL"]), "OK");
     assert!(server.keys().is_empty());

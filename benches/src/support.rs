@@ -17,6 +17,8 @@
 
 #[path = "../../tests/support/deadline.rs"]
 pub mod deadline;
+#[path = "../../tests/support/port.rs"]
+pub mod port;
 #[path = "../../tests/support/proxy.rs"]
 pub mod proxy;
 #[path = "../../tests/support/server.rs"]

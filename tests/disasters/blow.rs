@@ -6,7 +6,7 @@ use std::time::Duration;
 use redfence::{Builder, Redlock};
 use tokio::task::block_in_place;
 
-use super::clockwork::{Clockwork, Server};
+use super::clockwork::{step_clock, timed_server};
 use super::scene::{MAX_TTL, RESOURCE, Scene};
 use crate::support::deadline::poll_until;
 use crate::support::set::counter_of;
@@ -51,12 +51,12 @@ impl Blow {
         matches!(self, Self::DelCounter)
     }
 
-    pub fn server(self) -> Server {
+    pub fn server(self) -> RedisServer {
         match self {
-            Self::ClockForward { .. } | Self::ClockBack { .. } => Server::Timed(Clockwork::start()),
-            Self::AofTail => Server::Plain(RedisServer::with(&["--appendonly", "yes", "--appendfsync", "everysec"])),
-            Self::Replaced => Server::Plain(RedisServer::with(&["--appendonly", "yes", "--appendfsync", "always"])),
-            _ => Server::Plain(RedisServer::with(&[])),
+            Self::ClockForward { .. } | Self::ClockBack { .. } => timed_server(),
+            Self::AofTail => RedisServer::with(&["--appendonly", "yes", "--appendfsync", "everysec"]),
+            Self::Replaced => RedisServer::with(&["--appendonly", "yes", "--appendfsync", "always"]),
+            _ => RedisServer::with(&[]),
         }
     }
 
@@ -116,8 +116,8 @@ impl Blow {
             }
             Self::MajorityOneByOne => self.victims(scene).into_iter().for_each(|at| scene.servers[at].restart()),
             Self::AllAtOnce => {
-                scene.servers.iter_mut().for_each(Server::kill);
-                scene.servers.iter_mut().for_each(Server::restart);
+                scene.servers.iter_mut().for_each(RedisServer::kill);
+                scene.servers.iter_mut().for_each(RedisServer::restart);
             }
             Self::Promotion => promote(scene),
             Self::FlushAll => drop(scene.servers[middle].command(&["FLUSHALL"])),
@@ -130,15 +130,17 @@ impl Blow {
             Self::Replaced => {
                 let dir = directory(&scene.servers[middle]);
                 scene.servers[middle].kill();
-                std::fs::remove_dir_all(dir.join("appendonlydir")).expect("to take the data away");
+                let taken = std::fs::remove_dir_all(dir.join("appendonlydir"));
+                // Servers before Redis 7 have one file.
+                taken.or_else(|_| std::fs::remove_file(dir.join("appendonly.aof"))).expect("to take the data away");
                 scene.servers[middle].restart();
             }
             Self::ClockForward { .. } => {
-                self.victims(scene).into_iter().for_each(|at| scene.servers[at].step_clock(HOUR_S));
+                self.victims(scene).into_iter().for_each(|at| step_clock(&scene.servers[at], HOUR_S));
             }
             Self::ClockBack { .. } => {
                 for at in self.victims(scene) {
-                    scene.servers[at].step_clock(-HOUR_S);
+                    step_clock(&scene.servers[at], -HOUR_S);
                     scene.servers[at].restart();
                 }
             }
@@ -173,7 +175,7 @@ impl Blow {
 }
 
 /// Settles a server as new: the first act of an installation.
-pub fn found(server: &Server) {
+pub fn found(server: &RedisServer) {
     let script = include_str!("../../src/node/redis/join.lua");
     let max_ttl = MAX_TTL.as_millis().to_string();
     server.command(&["FLUSHALL"]);
@@ -194,7 +196,7 @@ pub fn found(server: &Server) {
 }
 
 /// The node takes part at once: its record says that it never stopped, and counters that are gone start where told.
-fn vote_at_once(server: &Server, counter: Option<u64>) {
+fn vote_at_once(server: &RedisServer, counter: Option<u64>) {
     const SCRIPT: &str = "
         local run_id = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
         redis.call('HSET', 'redfence:node', 'format', 1, 'run_id', run_id, 'ready_at_ms', 0, 'max_ttl_ms', ARGV[1],
@@ -215,15 +217,18 @@ pub fn lock_key() -> String {
     redfence::node::redis::Prefix::default().lock(&resource)
 }
 
-fn directory(server: &Server) -> PathBuf {
+fn directory(server: &RedisServer) -> PathBuf {
     let answer = server.command(&["CONFIG", "GET", "dir"]);
     Path::new(answer.lines().last().expect("a directory")).to_owned()
 }
 
-fn append_only_file(server: &Server) -> PathBuf {
-    let dir = directory(server).join("appendonlydir");
-    let files = std::fs::read_dir(dir).expect("the logs").map(|entry| entry.expect("a log").path());
-    files.filter(|file| file.to_string_lossy().ends_with(".incr.aof")).max().expect("a log that grows")
+/// The file that grows: one of many since Redis 7, and the only one before.
+fn append_only_file(server: &RedisServer) -> PathBuf {
+    let dir = directory(server);
+    let files = std::fs::read_dir(dir.join("appendonlydir")).into_iter().flatten();
+    let files = files.map(|entry| entry.expect("a log").path());
+    let newest = files.filter(|file| file.to_string_lossy().ends_with(".incr.aof")).max();
+    newest.unwrap_or_else(|| dir.join("appendonly.aof"))
 }
 
 /// The master dies, and the replica takes its place and its address.
@@ -238,7 +243,7 @@ fn promote(scene: &mut Scene) {
 }
 
 /// Fills the memory until the lock and the counter are gone, and then gives the server room again.
-fn evict(server: &Server) {
+fn evict(server: &RedisServer) {
     let info = server.command(&["INFO", "memory"]);
     let used = info.lines().find_map(|line| line.strip_prefix("used_memory:")).expect("the memory in use");
     for (name, value) in [("maxmemory-samples", "16"), ("maxmemory-policy", "allkeys-lru"), ("maxmemory", used.trim())]
@@ -259,7 +264,7 @@ fn evict(server: &Server) {
 
 /// An attempt is given up; its releases arrive over new connections, and then its grants over the old ones.
 async fn deliver_late(scene: &Scene) {
-    let ports = scene.servers.iter().map(Server::port);
+    let ports = scene.servers.iter().map(RedisServer::port);
     let slow: Vec<Proxy> = ports.map(Proxy::in_front_of).collect();
     let ghost = ghost(Redlock::builder().urls(slow.iter().map(Proxy::url))).connect().await.expect("all are well");
     // Its looks at the nodes begin with its first attempt, and would go out before the grants.

@@ -15,9 +15,12 @@ pub struct Tenure {
     pub token: FencingToken,
 }
 
-/// All leases of a run.
+/// All leases of a run, and why attempts failed.
 #[derive(Default)]
-pub struct Log(Mutex<Vec<Tenure>>);
+pub struct Log {
+    tenures: Mutex<Vec<Tenure>>,
+    failures: Mutex<Vec<(Moment, String)>>,
+}
 
 /// What is wrong with a run.
 #[derive(Debug, Clone, Default)]
@@ -31,6 +34,8 @@ pub struct Findings {
     pub disordered: usize,
     /// From the disaster to the next lease.
     pub next: Option<Duration>,
+    /// What contenders heard when there was none: the time since the disaster, and the error.
+    pub failures: Vec<String>,
 }
 
 impl Findings {
@@ -43,6 +48,7 @@ impl Findings {
             disordered: self.disordered + other.disordered,
             // Nobody may be left waiting in either.
             next: self.next.zip(other.next).map(|(one, other)| one.max(other)),
+            failures: self.failures.into_iter().chain(other.failures).collect(),
         }
     }
 
@@ -60,6 +66,11 @@ impl Log {
         let mut tenures = self.tenures();
         tenures.push(tenure);
         tenures.len() - 1
+    }
+
+    pub fn failed(&self, error: &impl std::fmt::Display) {
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        failures.push((now(), error.to_string()));
     }
 
     pub fn ended(&self, index: usize, at: Moment) {
@@ -87,10 +98,15 @@ impl Log {
             }
         }
         found.next = tenures.iter().map(|t| t.returned).filter(|at| *at > struck).min().map(|at| at.since(struck));
+        if found.next.is_none() {
+            let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+            let told = failures.iter().filter(|(at, _)| *at > struck);
+            found.failures = told.map(|(at, error)| format!("{:?}: {error}", at.since(struck))).collect();
+        }
         found
     }
 
     fn tenures(&self) -> MutexGuard<'_, Vec<Tenure>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.tenures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -16,7 +16,6 @@ use tokio::sync::RwLock;
 use tokio::task::{JoinSet, block_in_place};
 
 use super::blow::{Blow, found};
-use super::clockwork::Server;
 use super::log::{Findings, Log, Tenure, now};
 use crate::support::deadline::{Deadline, eventually};
 use crate::support::set::counter_of;
@@ -40,7 +39,7 @@ const TICK: Duration = Duration::from_millis(20);
 
 /// What a run stands on.
 pub struct Scene {
-    pub servers: Vec<Server>,
+    pub servers: Vec<RedisServer>,
     /// The network of the holder.
     near: Vec<Proxy>,
     /// The network of the contenders.
@@ -52,7 +51,7 @@ pub struct Scene {
 
 impl Scene {
     fn set(blow: Blow, nodes: usize) -> Self {
-        let servers: Vec<Server> = (0..nodes).map(|_| blow.server()).collect();
+        let servers: Vec<RedisServer> = (0..nodes).map(|_| blow.server()).collect();
         servers.iter().for_each(found);
         let proxies = || servers.iter().map(|server| Proxy::in_front_of(server.port())).collect();
         let (near, far) = (proxies(), proxies());
@@ -245,15 +244,18 @@ async fn contend(run: Arc<Run>, locker: Redlock, seed: u64, heeds_the_gate: bool
     while !run.over.load(Ordering::SeqCst) {
         let pass = if heeds_the_gate { Some(run.gate.read().await) } else { None };
         let began = now();
-        if let Ok(guard) = locker.acquire_within(RESOURCE, NODE_TIMEOUT).await {
-            let index = enter(&run.log, &guard, began);
-            let stay = if chance.u32().is_multiple_of(16) { TTL + TTL / 4 } else { up_to(&chance, 30) };
-            tokio::select! {
-                _ = guard.lost() => {}
-                () = tokio::time::sleep(stay) => {}
+        match locker.acquire_within(RESOURCE, NODE_TIMEOUT).await {
+            Ok(guard) => {
+                let index = enter(&run.log, &guard, began);
+                let stay = if chance.u32().is_multiple_of(16) { TTL + TTL / 4 } else { up_to(&chance, 30) };
+                tokio::select! {
+                    _ = guard.lost() => {}
+                    () = tokio::time::sleep(stay) => {}
+                }
+                run.log.ended(index, now().min(guard.lease().valid_until));
+                drop(guard.release().await);
             }
-            run.log.ended(index, now().min(guard.lease().valid_until));
-            drop(guard.release().await);
+            Err(error) => run.log.failed(&error),
         }
         drop(pass);
         tokio::time::sleep(up_to(&chance, 15)).await;
@@ -267,8 +269,9 @@ fn up_to(chance: &Entropy, ms: u32) -> Duration {
 /// A process that starts after the disaster and knows nothing of it.
 async fn newcomer(run: Arc<Run>, urls: Vec<String>, manner: Manner) {
     while !run.over.load(Ordering::SeqCst) {
-        if let Ok(locker) = connect(urls.clone(), manner).await {
-            return contend(run, locker, 2 * CONTENDERS, false).await;
+        match connect(urls.clone(), manner).await {
+            Ok(locker) => return contend(run, locker, 2 * CONTENDERS, false).await,
+            Err(error) => run.log.failed(&error),
         }
         tokio::time::sleep(TICK).await;
     }

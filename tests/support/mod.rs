@@ -14,16 +14,19 @@
     reason = "a test that cannot set its stage has failed, and says so by panicking"
 )]
 
+pub mod bad_server;
 pub mod deadline;
 pub mod events;
 pub mod fault_node;
 pub mod polls;
+pub mod port;
 pub mod proxy;
 pub mod server;
 pub mod set;
 pub mod stage;
 pub mod tls;
 
+pub use bad_server::{BadServer, Manner};
 pub use deadline::eventually;
 pub use events::Events;
 pub use fault_node::{Fate, FaultNode};

@@ -17,6 +17,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::port::claim_port;
+
 const CHUNK_BYTES_MAX: usize = 16 * 1024;
 /// What a direction holds back before it stops reading, as a full socket buffer would.
 const CHUNKS_HELD_MAX: usize = 64;
@@ -46,21 +48,26 @@ struct Weather {
 
 impl Proxy {
     pub fn in_front_of(server_port: u16) -> Self {
+        Self::at(claim_port(), server_port)
+    }
+
+    /// On a port that the test has claimed.
+    pub fn at(port: u16, server_port: u16) -> Self {
         let weather = Arc::new(Weather::default());
         let (orders, inbox) = mpsc::unbounded_channel();
-        let (port_sender, port_receiver) = std::sync::mpsc::channel();
+        let (ready, is_ready) = std::sync::mpsc::channel();
         let thread = std::thread::spawn({
             let weather = Arc::clone(&weather);
             move || {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
                 runtime.block_on(async {
-                    let mut door = Door::reserved(0).expect("a free loopback port").opened();
-                    port_sender.send(door.port()).unwrap();
+                    let mut door = Door::reserved(port).expect("a port that is ours").opened();
+                    ready.send(()).unwrap();
                     serve(&mut door, server_port, weather, inbox).await;
                 });
             }
         });
-        let port = port_receiver.recv().expect("the proxy to come up");
+        is_ready.recv().expect("the proxy to come up");
         Self { port, weather, orders: Some(orders), thread: Some(thread) }
     }
 
@@ -154,14 +161,6 @@ impl Door {
                 reserved
             }
             other => other,
-        }
-    }
-
-    fn port(&self) -> u16 {
-        match self {
-            Self::Open(listener) => listener.local_addr().unwrap().port(),
-            Self::Closed(socket) => socket.local_addr().unwrap().port(),
-            Self::Ajar => unreachable!("nobody looks while the door is moving"),
         }
     }
 

@@ -1,9 +1,10 @@
 //! A real `redis-server`, started by the test that needs it and gone with it.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::net::{Ipv4Addr, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -12,10 +13,12 @@ use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use tempfile::TempDir;
 
 use super::deadline::poll_until;
+use super::port::claim_port;
 use super::tls::TestCa;
 
 const START_LIMIT: Duration = Duration::from_secs(10);
 const COMMAND_LIMIT: Duration = Duration::from_secs(10);
+/// A program that is no test of ours may sit on a port of ours.
 const PORT_ATTEMPTS_MAX: usize = 10;
 
 const NOT_FOUND: &str = "redis-server was not found on PATH. These tests start their own servers: \
@@ -28,6 +31,7 @@ pub struct RedisServer {
     port: u16,
     tls_port: Option<u16>,
     extra_args: Vec<String>,
+    environment: Vec<(&'static str, OsString)>,
     state: Mutex<State>,
 }
 
@@ -53,7 +57,14 @@ impl RedisServer {
     /// With further arguments of redis-server, such as `&["--maxmemory", "1mb"]`.
     pub fn with(extra_args: &[&str]) -> Self {
         let dir = tempfile::tempdir().expect("a directory for the server");
-        let server = Self::on_a_free_port(dir, extra_args.iter().map(|arg| (*arg).to_owned()).collect(), false);
+        let server = Self::launch(dir, extra_args.iter().map(|arg| (*arg).to_owned()).collect(), Vec::new(), false);
+        server.found();
+        server
+    }
+
+    /// With further variables in its environment, and with the directory that it runs in.
+    pub fn in_environment(dir: TempDir, environment: Vec<(&'static str, OsString)>) -> Self {
+        let server = Self::launch(dir, Vec::new(), environment, false);
         server.found();
         server
     }
@@ -61,14 +72,14 @@ impl RedisServer {
     /// A server that nobody has founded: it remembers nothing, as after its very first start.
     pub fn bare() -> Self {
         let dir = tempfile::tempdir().expect("a directory for the server");
-        Self::on_a_free_port(dir, Vec::new(), false)
+        Self::launch(dir, Vec::new(), Vec::new(), false)
     }
 
     /// Listening on a Unix domain socket as well; see [`RedisServer::unix_url`].
     pub fn with_unix_socket() -> Self {
         let dir = tempfile::tempdir().expect("a directory for the server");
         let socket = dir.path().join("redis.sock").display().to_string();
-        Self::on_a_free_port(dir, vec!["--unixsocket".to_owned(), socket], false)
+        Self::launch(dir, vec!["--unixsocket".to_owned(), socket], Vec::new(), false)
     }
 
     /// Listening for TLS as well; see [`RedisServer::tls_url`]. The plain port remains, for [`RedisServer::command`].
@@ -82,7 +93,7 @@ impl RedisServer {
         ] {
             args.extend([flag.to_owned(), path.display().to_string()]);
         }
-        Self::on_a_free_port(dir, args, true)
+        Self::launch(dir, args, Vec::new(), true)
     }
 
     pub fn port(&self) -> u16 {
@@ -91,6 +102,11 @@ impl RedisServer {
 
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Where it runs, and keeps its data.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
     }
 
     pub fn unix_url(&self) -> String {
@@ -157,6 +173,13 @@ impl RedisServer {
             .unwrap_or_else(|error| panic!("{words:?} got no answer from the server on port {}: {error}", self.port))
     }
 
+    /// Whether it is Redis 7 or later, or a Valkey, which says that it is Redis 7.2.
+    pub fn is_redis_7(&self) -> bool {
+        let info = self.command(&["INFO", "server"]);
+        let version = info.lines().find_map(|line| line.strip_prefix("redis_version:")).expect("a version");
+        version.split('.').next().and_then(|major| major.parse::<u32>().ok()).expect("a number") >= 7
+    }
+
     /// Every key of the first database, sorted: a founded server has a record and all counters.
     pub fn keys(&self) -> Vec<String> {
         let mut keys: Vec<String> = self.command(&["KEYS", "*"]).lines().map(str::to_owned).collect();
@@ -164,41 +187,51 @@ impl RedisServer {
         keys
     }
 
-    /// Ports are asked from the system and then let go for the server to take: another process may be faster.
-    fn on_a_free_port(dir: TempDir, extra_args: Vec<String>, tls: bool) -> Self {
-        let (port, tls_port) = (free_port(), tls.then(free_port));
-        let child = spawn(&dir, port, tls_port, &extra_args);
-        let mut server = Self { child, dir, port, tls_port, extra_args, state: Mutex::new(State::Running) };
+    fn launch(dir: TempDir, extra_args: Vec<String>, environment: Vec<(&'static str, OsString)>, tls: bool) -> Self {
+        let (port, tls_port) = (claim_port(), tls.then(claim_port));
+        let child = spawn(dir.path(), port, tls_port, &extra_args, &environment);
+        let state = Mutex::new(State::Running);
+        let mut server = Self { child, dir, port, tls_port, extra_args, environment, state };
 
         for _ in 0..PORT_ATTEMPTS_MAX {
             match server.wait_until_ready() {
                 Ok(()) => return server,
                 Err(why) if why.contains("Address already in use") => {
                     server.kill();
-                    (server.port, server.tls_port) = (free_port(), tls.then(free_port));
+                    (server.port, server.tls_port) = (claim_port(), tls.then(claim_port));
                     server.spawn_again();
                 }
                 Err(why) => panic!("redis-server {:?} did not start: {why}", server.extra_args),
             }
         }
-        panic!("{PORT_ATTEMPTS_MAX} free ports in a row were taken by others before redis-server could bind them");
+        panic!("{PORT_ATTEMPTS_MAX} claimed ports in a row were taken by other programs");
     }
 
     fn spawn_again(&mut self) {
-        self.child = spawn(&self.dir, self.port, self.tls_port, &self.extra_args);
+        self.child = spawn(self.dir.path(), self.port, self.tls_port, &self.extra_args, &self.environment);
         self.set_state(State::Running);
     }
 
-    /// Its own log must say that it is ready, so that an answer cannot come from a stranger on the same port.
+    /// Its own log must say that it is ready, and the answer must name its process: it cannot come from another server.
     fn wait_until_ready(&mut self) -> Result<(), String> {
         let outcome = poll_until(START_LIMIT, || {
             if let Some(status) = self.child.try_wait().expect("to look at our own server") {
                 return Some(Err(format!("it ended with {status}:\n{}", self.log())));
             }
-            let ready = self.log().contains("Ready to accept connections") && self.try_command(&["PING"]).is_ok();
-            ready.then_some(Ok(()))
+            if !self.log().contains("Ready to accept connections") {
+                return None;
+            }
+            let info = self.try_command(&["INFO", "server"]).ok()?;
+            let ours = self.child.id().to_string();
+            // A server that forbids INFO does not say; it has said in its log that it is ready.
+            match info.lines().find_map(|line| line.strip_prefix("process_id:")) {
+                Some(process) if process != ours => {
+                    Some(Err(format!("process {process} answers on port {}, and ours is {ours}", self.port)))
+                }
+                _ => Some(Ok(())),
+            }
         });
-        outcome.unwrap_or_else(|limit| Err(format!("no answer to PING within {limit:?}:\n{}", self.log())))
+        outcome.unwrap_or_else(|limit| Err(format!("no answer to INFO within {limit:?}:\n{}", self.log())))
     }
 
     fn try_command(&self, words: &[&str]) -> std::io::Result<String> {
@@ -219,7 +252,7 @@ impl RedisServer {
     }
 
     fn log(&self) -> String {
-        std::fs::read_to_string(log_path(&self.dir)).unwrap_or_default()
+        std::fs::read_to_string(log_path(self.dir.path())).unwrap_or_default()
     }
 
     fn state(&self) -> State {
@@ -243,15 +276,22 @@ impl Drop for RedisServer {
     }
 }
 
-fn spawn(dir: &TempDir, port: u16, tls_port: Option<u16>, extra_args: &[String]) -> Child {
+fn spawn(
+    dir: &Path,
+    port: u16,
+    tls_port: Option<u16>,
+    extra_args: &[String],
+    environment: &[(&'static str, OsString)],
+) -> Child {
     // Truncates the log of the previous life: "Ready" must come from the one that starts now.
     let log = File::create(log_path(dir)).expect("a log file for the server");
     let mut command = Command::new("redis-server");
     command
         .args(["--bind", "127.0.0.1", "-::1", "--port", &port.to_string()])
         .args(["--save", "", "--appendonly", "no", "--daemonize", "no", "--dir"])
-        .arg(dir.path())
+        .arg(dir)
         .args(extra_args)
+        .envs(environment.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())
         .stdout(log.try_clone().expect("the same log file for both streams"))
         .stderr(log);
@@ -265,13 +305,8 @@ fn spawn(dir: &TempDir, port: u16, tls_port: Option<u16>, extra_args: &[String])
     }
 }
 
-fn log_path(dir: &TempDir) -> PathBuf {
-    dir.path().join("redis.log")
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free loopback port");
-    listener.local_addr().expect("the port that was given").port()
+fn log_path(dir: &Path) -> PathBuf {
+    dir.join("redis.log")
 }
 
 fn request(words: &[&str]) -> Vec<u8> {

@@ -1,7 +1,9 @@
 //! `redfence dev`: servers on this machine, to try things out.
 
+use std::fs::File;
 use std::future::poll_fn;
 use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::task::Poll;
 use std::time::Duration;
@@ -9,7 +11,6 @@ use std::time::Duration;
 use redfence::{Clock as _, SystemClock};
 use serde::Serialize;
 use tempfile::TempDir;
-use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
 use super::exec;
@@ -24,6 +25,9 @@ use crate::signals::Signals;
 const PROGRAM: &str = "redis-server";
 const NOT_INSTALLED: &str = "redis-server is not installed, or not on PATH: install it with \"apt-get install redis-server\" \
      or \"brew install redis\"; `redfence demo` needs nothing installed";
+
+/// What Redis and Valkey of every version that is supported write to their log when they listen.
+const READY: &str = "Ready to accept connections";
 
 /// How long a server may take to listen.
 const START_MAX: Duration = Duration::from_secs(10);
@@ -132,7 +136,7 @@ impl Server {
             let port = free_port().map_err(failed)?;
             let child = spawn(directory, port).map_err(failed)?;
             let mut server = Self { url: format!("redis://127.0.0.1:{port}"), child };
-            match server.listens(port).await {
+            match server.listens(&log_of(directory, port)).await {
                 Ok(()) => return Ok(server),
                 Err(failure) => last = Some(failure),
             }
@@ -140,13 +144,13 @@ impl Server {
         Err(last.unwrap_or_else(|| did_not_start("no port is free")))
     }
 
-    /// Waits until it listens.
-    async fn listens(&mut self, port: u16) -> Result<(), Failure> {
+    /// Waits until it says so itself: an answer on its port may be that of another server, which must not be founded.
+    async fn listens(&mut self, log: &Path) -> Result<(), Failure> {
         let until = SystemClock.now().after(START_MAX);
         while SystemClock.now() < until {
-            let answers = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_ok();
+            let listens = std::fs::read_to_string(log).is_ok_and(|log| log.contains(READY));
             match self.child.try_wait() {
-                Ok(None) if answers => return Ok(()),
+                Ok(None) if listens => return Ok(()),
                 Ok(None) => tokio::time::sleep(LOOK_EVERY).await,
                 Ok(Some(status)) if Exit::from(status) == Exit::Command(Exit::NotFound.code()) => {
                     return Err(Failure::new(Exit::NoQuorum, NOT_INSTALLED));
@@ -163,7 +167,12 @@ fn did_not_start(why: &str) -> Failure {
     Failure::new(Exit::NoQuorum, format!("{PROGRAM} did not start: {why}"))
 }
 
+fn log_of(directory: &TempDir, port: u16) -> PathBuf {
+    directory.path().join(format!("{port}.log"))
+}
+
 fn spawn(directory: &TempDir, port: u16) -> std::io::Result<Child> {
+    let log = File::create(log_of(directory, port))?;
     let port = port.to_string();
     // By way of this program, so that the server ends with it whichever way it ends, and not at Ctrl-C by itself.
     Command::new(monitor::this_program()?)
@@ -173,7 +182,7 @@ fn spawn(directory: &TempDir, port: u16) -> std::io::Result<Child> {
         .arg("--dir")
         .arg(directory.path())
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
+        .stdout(log)
         .stderr(Stdio::null())
         .kill_on_drop(true)
         .spawn()

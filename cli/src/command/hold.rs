@@ -27,14 +27,17 @@ pub(super) async fn hold(
         Some(label) => builder.label(label),
         None => builder,
     };
+    let began = SystemClock.now();
     let redlock = tokio::select! {
         redlock = connect(builder, lease.wait) => redlock?,
         signal = signals.ending() => return Err(interrupted(resource, signal)),
     };
     let has_told = !lease.wait.is_zero() && degraded::note_rest(&redlock, output);
+    // What connecting took is part of the wait; one attempt follows in any case.
+    let wait_left = lease.wait.saturating_sub(SystemClock.now().since(began));
     let acquired = tokio::select! {
         biased;
-        acquired = redlock.acquire(resource) => Ok(acquired),
+        acquired = redlock.acquire_within(resource, wait_left) => Ok(acquired),
         signal = signals.ending() => Err(interrupted(resource, signal)),
     };
     match acquired {

@@ -59,12 +59,14 @@ impl Courier {
                     } else {
                         tracing::debug!(node = self.name, %fault, "connection lost");
                     }
-                    self.link.send_replace(Link::Dialing);
                     let was_of_use = self.desk.dial(&fault);
                     if was_of_use {
+                        self.link.send_replace(Link::Dialing);
                         pause = pauses();
                     } else {
-                        // A login that works proves nothing: without a pause this would be a storm of dials.
+                        // A login that works proves nothing: without a pause this would be a storm of dials. Nobody may have
+                        // seen that it was up, so a wait for the outcome of a dial ends here.
+                        self.link.send_replace(Link::Down(fault));
                         sleep(pause.next().unwrap_or(PAUSES.1)).await;
                     }
                 }

@@ -9,7 +9,14 @@ use crate::protocol::{Fault, FaultKind};
 /// An error that the server sent in place of an answer.
 pub(super) fn of_server(error: &ServerError) -> Fault {
     let detail = error.details().unwrap_or_default();
-    Fault::new(of_code(error.code(), detail), one_line(&format!("{} {detail}", error.code())))
+    let whole = format!("{} {detail}", error.code());
+    Fault::new(of_code(error.code(), detail), one_line(said_in_a_script(&whole)))
+}
+
+/// Servers before 7.0 wrap the error of a command in the place of the script where it was called.
+fn said_in_a_script(whole: &str) -> &str {
+    let inner = whole.rsplit_once("@user_script:").and_then(|(_, inner)| inner.split_once(": "));
+    inner.map_or(whole, |(_line, error)| error.trim_start_matches('-'))
 }
 
 /// An error of the connection itself.
@@ -144,6 +151,21 @@ fn of_code(code: &str, detail: &str) -> FaultKind {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_old_servers_wrap_is_unwrapped() {
+        for (whole, error) in [
+            ("@user_script: 44: -OOM command not allowed", "OOM command not allowed"),
+            (
+                "ERR Error running script (call to f_1): @user_script:29: @user_script: 29: -READONLY You can't",
+                "READONLY You can't",
+            ),
+            ("ERR Error running script (call to f_1): @user_script:1: WRONGTYPE Operation", "WRONGTYPE Operation"),
+            ("OOM command not allowed", "OOM command not allowed"),
+        ] {
+            assert_eq!(said_in_a_script(whole), error);
+        }
+    }
 
     #[test]
     fn codes_are_told_apart() {

@@ -64,7 +64,7 @@ pub enum Link {
     Dialing,
     /// In use.
     Up,
-    /// The last dial failed; the next one follows.
+    /// The last dial failed, or its connection was lost before it was of use; the next one follows.
     Down(Fault),
 }
 

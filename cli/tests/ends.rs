@@ -1,0 +1,154 @@
+//! Every command ends: against nodes that say nothing, talk rubbish, cannot be found or are full.
+//!
+//! The commands are those of the help. One that is new there needs arguments here and a row in docs/bounds.md.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
+
+mod program;
+mod support;
+
+use std::collections::BTreeSet;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpStream;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use program::{redfence, run};
+use support::deadline::poll_until;
+use support::{BadServer, Manner, Proxy, RedisServer, servers};
+
+/// Far beyond the bound of every command, so that a busy machine is not taken for a command without an end.
+const END: Duration = Duration::from_secs(90);
+
+#[test]
+fn every_command_ends_where_nodes_accept_and_say_nothing() {
+    every_command_ends_on(Manner::Silent);
+}
+
+#[test]
+fn every_command_ends_where_nodes_talk_rubbish() {
+    every_command_ends_on(Manner::Rubbish);
+}
+
+#[test]
+fn r4_every_command_ends_where_nodes_say_what_nobody_asked_for() {
+    every_command_ends_on(Manner::Unasked);
+}
+
+#[test]
+fn every_command_ends_where_nodes_never_stop_talking() {
+    every_command_ends_on(Manner::Pouring);
+}
+
+#[test]
+fn every_command_ends_where_names_do_not_resolve() {
+    every_command_ends("redis://a.invalid,redis://b.invalid,redis://c.invalid");
+}
+
+#[test]
+fn every_command_ends_where_nodes_have_no_memory_left() {
+    let real = servers(3);
+    real.iter().for_each(|server| assert_eq!(server.command(&["CONFIG", "SET", "maxmemory", "1"]), "OK"));
+    every_command_ends(&program::urls(&real));
+}
+
+#[test]
+fn every_command_ends_where_nodes_take_no_more_clients() {
+    let real = servers(3);
+    let _only_clients: Vec<TcpStream> = real.iter().map(occupied).collect();
+    every_command_ends(&program::urls(&real));
+}
+
+#[test]
+fn r4_the_wait_covers_connecting() {
+    let real = servers(3);
+    assert_eq!(run(&mut program::with_nodes(&real), &["acquire", "r", "--ttl", "30s"]).code, 0);
+    // A login and a look take two round trips at least, so the wait is over when the locker is connected: one attempt is
+    // left. From then on, the wait would be long enough for a second one.
+    let slow: Vec<_> = real.iter().map(|server| Proxy::in_front_of(server.port())).collect();
+    slow.iter().for_each(|proxy| proxy.set_delay_to_client(Duration::from_millis(300)));
+    let urls = slow.iter().map(Proxy::url).collect::<Vec<_>>().join(",");
+    let ran = run(redfence().args(["--nodes", &urls, "--node-timeout", "2s"]), &["acquire", "r", "--wait", "550ms"]);
+    assert!(ran.code == 75 && ran.stderr.contains("after 1 attempt"), "{ran:?}");
+}
+
+#[test]
+fn every_command_has_a_row_in_the_docs() {
+    let page = include_str!("../../docs/bounds.md");
+    let part = page.split("\n## ").find(|part| part.starts_with("Commands")).unwrap();
+    let rows = part.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
+    let rows: BTreeSet<String> = rows.map(|(name, _)| name.to_owned()).collect();
+    assert_eq!(rows, commands(), "docs/bounds.md (left) and the help (right) know different commands");
+}
+
+/// The names that the help lists.
+fn commands() -> BTreeSet<String> {
+    let help = run(&mut redfence(), &["--help"]).stdout;
+    let list = help.split_once("Commands:\n").unwrap().1;
+    let list = list.split_once("\n\n").unwrap().0;
+    let first_words = list.lines().filter_map(|line| line.split_whitespace().next());
+    first_words.filter(|word| *word != "help").map(str::to_owned).collect()
+}
+
+fn every_command_ends_on(manner: Manner) {
+    let real = servers(3);
+    let bad: Vec<_> = real.iter().map(|server| BadServer::in_front_of(server.port())).collect();
+    bad.iter().for_each(|server| server.turn(manner));
+    every_command_ends(&bad.iter().map(BadServer::url).collect::<Vec<_>>().join(","));
+}
+
+fn every_command_ends(urls: &str) {
+    let mut running: Vec<_> = commands()
+        .into_iter()
+        .filter_map(|name| {
+            let mut command: Command = redfence();
+            command.args(["--nodes", urls]).args(arguments(&name)?);
+            command.stdout(Stdio::null()).stderr(Stdio::null());
+            Some((name, command.spawn().unwrap()))
+        })
+        .collect();
+    let all = poll_until(END, || {
+        running.retain_mut(|(_, child)| child.try_wait().unwrap().is_none());
+        running.is_empty().then_some(())
+    });
+    let endless: Vec<String> = running
+        .into_iter()
+        .map(|(name, mut child)| {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            name
+        })
+        .collect();
+    assert!(all.is_ok(), "no end within {END:?}: {endless:?}");
+}
+
+/// What a command is called with; `None` where it asks no nodes that are given to it.
+fn arguments(name: &str) -> Option<Vec<&str>> {
+    const HOLDER: &str = "00000000000000000000000000000001";
+    Some(match name {
+        "run" => vec!["run", "r", "--wait", "1s", "--", "true"],
+        "acquire" => vec!["acquire", "r", "--wait", "1s"],
+        "extend" => vec!["extend", "r", "--holder", HOLDER],
+        "release" => vec!["release", "r", "--holder", HOLDER],
+        "status" => vec!["status", "r"],
+        "who" => vec!["who", "r"],
+        "list" => vec!["list"],
+        "force-release" => vec!["force-release", "r", "--expect-holder", HOLDER, "--reason", "a test"],
+        "found" => vec!["found"],
+        "reset" => vec!["reset", "--all", "--yes"],
+        "doctor" => vec!["doctor"],
+        "demo" => vec!["demo"],
+        "dev" => return None,
+        new => panic!("{new} is new: it needs arguments here, and a row with its bound in docs/bounds.md"),
+    })
+}
+
+/// Makes a server full: the client that is returned stays, and all others go.
+fn occupied(server: &RedisServer) -> TcpStream {
+    let mut client = TcpStream::connect(("127.0.0.1", server.port())).unwrap();
+    client.write_all(b"CONFIG SET maxclients 1\r\nCLIENT KILL TYPE normal SKIPME yes\r\n").unwrap();
+    let mut answers = BufReader::new(&client).lines();
+    assert_eq!(answers.next().unwrap().unwrap(), "+OK");
+    assert!(answers.next().unwrap().unwrap().starts_with(':'), "the number of those that went");
+    client
+}

@@ -1,0 +1,228 @@
+//! Every call ends: against nodes that say nothing, talk rubbish, cannot be found or are full.
+//!
+//! The calls are those of `public_api.txt`. One that is new there needs an arm here and a row in docs/bounds.md.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::join_all;
+use redfence::node::redis::{Address, RedisNode, RedisNodeOptions};
+use redfence::node::{ask, contract};
+use redfence::protocol::{Request, Subject, Verb};
+use redfence::verifier::{self, RedisStore, Rule, TokenStore as _, Verifier};
+use redfence::{Builder, FencingToken, Guard, Holder, Redlock, Resource};
+use redis::aio::MultiplexedConnection;
+use support::fault_node::holder;
+use support::{BadServer, Manner, RedisServer, servers};
+use tokio::time::timeout;
+
+/// Far beyond the bound of every call, so that a busy machine is not taken for a call without an end.
+const END: Duration = Duration::from_secs(90);
+const NODES: usize = 3;
+const WAIT: Duration = Duration::from_millis(500);
+const TTL: Duration = Duration::from_secs(2);
+/// A lease on nodes that are full is renewed until here.
+const HOLD_MAX: Duration = Duration::from_secs(3);
+
+/// What is wrong with the nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wrong {
+    Turned(Manner),
+    NoSuchName,
+    NoMemory,
+    NoMoreClients,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_call_ends_where_nodes_accept_and_say_nothing() {
+    every_call_ends(Wrong::Turned(Manner::Silent)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_call_ends_where_nodes_talk_rubbish() {
+    every_call_ends(Wrong::Turned(Manner::Rubbish)).await;
+}
+
+// On one thread, as the command line is: a connection that comes and goes within one turn is then seen by nobody.
+#[tokio::test]
+async fn r4_every_call_ends_where_nodes_say_what_nobody_asked_for() {
+    every_call_ends(Wrong::Turned(Manner::Unasked)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_call_ends_where_nodes_never_stop_talking() {
+    every_call_ends(Wrong::Turned(Manner::Pouring)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_call_ends_where_names_do_not_resolve() {
+    every_call_ends(Wrong::NoSuchName).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_call_ends_where_nodes_have_no_memory_left() {
+    every_call_ends(Wrong::NoMemory).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_call_ends_where_nodes_take_no_more_clients() {
+    every_call_ends(Wrong::NoMoreClients).await;
+}
+
+#[test]
+fn every_call_has_a_row_in_the_docs() {
+    let page = include_str!("../docs/bounds.md");
+    let calls = page.split("\n## ").find(|part| part.starts_with("Calls")).expect("a part about calls");
+    let rows = calls.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
+    let rows: BTreeSet<String> = rows.map(|(name, _)| format!("redfence::{name}")).collect();
+    assert_eq!(rows, calls_of_the_library(), "docs/bounds.md (left) and public_api.txt (right) know different calls");
+}
+
+/// All that can be awaited.
+fn calls_of_the_library() -> BTreeSet<String> {
+    let lines = include_str!("public_api.txt").lines().filter_map(|line| line.split_once(": "));
+    let awaited = lines.filter(|(_, is)| {
+        ["async fn ", "-> impl Future<", "-> BoxFuture<", "-> Pin<Box<dyn Future<"].iter().any(|form| is.contains(form))
+    });
+    awaited.map(|(name, _)| name.to_owned()).collect()
+}
+
+async fn every_call_ends(wrong: Wrong) {
+    let mut stage = Stage::set().await;
+    stage.go(wrong);
+    let calls = calls_of_the_library();
+    let outcomes = join_all(calls.iter().map(async |name| timeout(END, call(name, &stage)).await.is_ok())).await;
+    let endless: Vec<&String> = calls.iter().zip(outcomes).filter(|(_, ended)| !ended).map(|(name, _)| name).collect();
+    assert!(endless.is_empty(), "{wrong:?}: no end within {END:?}: {endless:?}");
+}
+
+/// Servers that were well when the leases were taken that some calls need.
+struct Stage {
+    real: Vec<RedisServer>,
+    bad: Vec<BadServer>,
+    urls: Vec<String>,
+    guards: [std::sync::Mutex<Option<Guard>>; 3],
+    connection: MultiplexedConnection,
+    /// Each has the one place for a client at its server.
+    only_clients: Vec<TcpStream>,
+}
+
+impl Stage {
+    async fn set() -> Self {
+        let real = servers(NODES);
+        let bad: Vec<_> = real.iter().map(|server| BadServer::in_front_of(server.port())).collect();
+        let urls: Vec<String> = bad.iter().map(BadServer::url).collect();
+        let redlock = builder().urls(urls.clone()).connect().await.unwrap();
+        let mut guards = Vec::new();
+        for name in ["to release", "to extend", "to lose"] {
+            guards.push(std::sync::Mutex::new(Some(redlock.acquire(name).await.unwrap())));
+        }
+        let client = redis::Client::open(urls[0].as_str()).unwrap();
+        let connection = client.get_multiplexed_async_connection().await.unwrap();
+        Self { real, bad, urls, guards: guards.try_into().unwrap(), connection, only_clients: Vec::new() }
+    }
+
+    fn go(&mut self, wrong: Wrong) {
+        match wrong {
+            Wrong::Turned(manner) => self.bad.iter().for_each(|server| server.turn(manner)),
+            Wrong::NoSuchName => {
+                self.real.iter_mut().for_each(RedisServer::kill);
+                self.urls = (0..NODES).map(|at| format!("redis://node-{at}.invalid:6379")).collect();
+            }
+            Wrong::NoMemory => self.real.iter().for_each(|server| {
+                assert_eq!(server.command(&["CONFIG", "SET", "maxmemory", "1"]), "OK");
+            }),
+            Wrong::NoMoreClients => self.only_clients = self.real.iter().map(occupied).collect(),
+        }
+    }
+
+    /// A locker that was not connected: what is called on it meets the nodes as they are.
+    fn locker(&self) -> Redlock {
+        let nodes = self.urls.iter().map(|url| node(url));
+        nodes.fold(builder(), Builder::node).build().unwrap()
+    }
+
+    fn guard(&self, at: usize) -> Guard {
+        self.guards[at].lock().unwrap().take().expect("each is taken once")
+    }
+}
+
+/// Makes a server full: the client that is returned stays, and all others go.
+fn occupied(server: &RedisServer) -> TcpStream {
+    let mut client = TcpStream::connect(("127.0.0.1", server.port())).unwrap();
+    client.write_all(b"CONFIG SET maxclients 1\r\nCLIENT KILL TYPE normal SKIPME yes\r\n").unwrap();
+    let mut answers = BufReader::new(&client).lines();
+    assert_eq!(answers.next().unwrap().unwrap(), "+OK");
+    assert!(answers.next().unwrap().unwrap().starts_with(':'), "the number of those that went");
+    client
+}
+
+fn builder() -> Builder {
+    Redlock::builder().ttl(TTL).max_hold(Some(HOLD_MAX)).wait_max(WAIT)
+}
+
+fn node(url: &str) -> RedisNode {
+    RedisNode::open(Address::parse(url).unwrap(), RedisNodeOptions::default()).unwrap()
+}
+
+fn resource() -> Resource {
+    Resource::new("r").unwrap()
+}
+
+fn somebody() -> Holder {
+    holder("somebody", 1)
+}
+
+/// Makes one call; what comes of it is for other tests.
+async fn call(name: &str, stage: &Stage) {
+    let token = FencingToken::new(1).unwrap();
+    let store = RedisStore::new(stage.connection.clone());
+    match name.trim_start_matches("redfence::") {
+        "Builder::connect" => drop(builder().urls(stage.urls.clone()).connect().await),
+        "Redlock::connect" => drop(Redlock::connect(stage.urls.clone()).await),
+        "Redlock::acquire" => drop(stage.locker().acquire("r").await),
+        "Redlock::acquire_within" => drop(stage.locker().acquire_within("r", WAIT).await),
+        "Redlock::try_acquire" => drop(stage.locker().try_acquire("r").await),
+        "Redlock::with_lock" => drop(stage.locker().with_lock("r", async |_| ()).await),
+        "Redlock::doctor" => drop(stage.locker().doctor().await),
+        "Redlock::drain" => stage.locker().drain(WAIT).await,
+        "Redlock::extend_as" => drop(stage.locker().extend_as(resource(), &somebody()).await),
+        "Redlock::force_release" => drop(stage.locker().force_release("r", &somebody(), "a test").await),
+        "Redlock::found" => drop(stage.locker().found().await),
+        "Redlock::inspect" => drop(stage.locker().inspect("r").await),
+        "Redlock::list" => drop(stage.locker().list("", 10).await),
+        "Redlock::look" => stage.locker().look().await,
+        "Redlock::release_as" => drop(stage.locker().release_as("r", &somebody()).await),
+        "Redlock::reset" => drop(stage.locker().reset().await),
+        "Guard::release" => drop(stage.guard(0).release().await),
+        "LeaseHandle::extend" => drop(stage.guard(1).handle().extend().await),
+        "LeaseHandle::lost" => {
+            let _cause = stage.guard(2).handle().lost().await;
+        }
+        "node::ask" => {
+            let request = Request { subject: Arc::new(Subject::new(resource(), somebody())), verb: Verb::Inspect };
+            drop(ask(&node(&stage.urls[0]), request).await);
+        }
+        "node::contract::check" => drop(contract::check(&node(&stage.urls[0]), "ends").await),
+        // A node bounds it: the trait is for simulations, which bring networks of their own.
+        "node::redis::RedisNode::dialled" | "node::redis::Dial::dial" => drop(node(&stage.urls[0]).dialled().await),
+        "verifier::RedisStore::read" => drop(store.read(&resource()).await),
+        "verifier::RedisStore::write" => drop(store.write(&resource(), token, Rule::Strict, b"value").await),
+        "verifier::TokenStore::admit" => drop(store.admit(&resource(), token, Rule::Strict).await),
+        "verifier::Verifier::admit" => drop(Verifier::new(store).admit(&resource(), token).await),
+        "verifier::contract::check" => drop(verifier::contract::check(&store, "ends").await),
+        new => panic!("{new} is new: it needs an arm here, and a row with its bound in docs/bounds.md"),
+    }
+}

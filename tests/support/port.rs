@@ -1,0 +1,83 @@
+//! Loopback ports for the servers of tests, each given out once.
+//!
+//! A port that the system picks can be picked again as soon as it is let go: for another test's server, or for the near
+//! end of an outgoing connection. A server that starts or restarts on it then fails, or a client meets another server.
+//! So ports come from outside of the range that the system picks from, and processes keep out of each other's way with
+//! one locked file for each block of ports. The lock goes with the process.
+
+use std::fs::{File, OpenOptions};
+use std::net::{Ipv4Addr, TcpListener};
+use std::ops::RangeInclusive;
+use std::sync::{Mutex, PoisonError};
+
+pub const PORTS_PER_BLOCK: u16 = 50;
+/// Ports below may belong to services of the machine.
+const LOWEST: u16 = 10_000;
+/// What the system picks from on Linux unless it was configured.
+const USUAL_EPHEMERAL: RangeInclusive<u16> = 32_768..=60_999;
+
+/// A port that no other test on this machine is given while this process lives, and that nobody listens on.
+pub fn claim_port() -> u16 {
+    static CLAIMS: Mutex<Claims> = Mutex::new(Claims { files: Vec::new(), unused: Vec::new(), next_block: LOWEST });
+    // A test that failed while it claimed left nothing half done.
+    CLAIMS.lock().unwrap_or_else(PoisonError::into_inner).claim()
+}
+
+/// What this process has claimed.
+struct Claims {
+    /// Locked for as long as they are open.
+    files: Vec<File>,
+    unused: Vec<u16>,
+    /// The first port of the block to try next.
+    next_block: u16,
+}
+
+impl Claims {
+    fn claim(&mut self) -> u16 {
+        loop {
+            while let Some(port) = self.unused.pop() {
+                if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+                    return port;
+                }
+            }
+            self.claim_block();
+        }
+    }
+
+    fn claim_block(&mut self) {
+        let ephemeral = ephemeral();
+        loop {
+            let first = self.next_block;
+            let last = first.checked_add(PORTS_PER_BLOCK - 1).unwrap_or_else(|| {
+                panic!("no port is left for a test's server: all outside of {ephemeral:?} are claimed by other tests")
+            });
+            self.next_block = last + 1;
+            let is_outside = last < *ephemeral.start() || first > *ephemeral.end();
+            if is_outside && let Some(file) = locked(first) {
+                self.files.push(file);
+                self.unused = (first..=last).rev().collect();
+                return;
+            }
+        }
+    }
+}
+
+/// The file of a block, if no other process has it. A file that another user made counts as taken.
+fn locked(first: u16) -> Option<File> {
+    let path = std::env::temp_dir().join(format!("redfence-test-ports-{first}"));
+    // A directory of one's own may be the temporary one: then other processes have no part in this, and bind decides.
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(path).ok()?;
+    file.try_lock().ok()?;
+    Some(file)
+}
+
+/// The ports that the system picks from when it is asked for any.
+fn ephemeral() -> RangeInclusive<u16> {
+    let read = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").ok();
+    let bounds = read.and_then(|text| {
+        let mut words = text.split_whitespace().map(str::parse);
+        Some(words.next()?.ok()?..=words.next()?.ok()?)
+    });
+    // A machine that picks from nearly all ports leaves none for us: then a collision remains possible, if unlikely.
+    bounds.filter(|range: &RangeInclusive<u16>| range.end() - range.start() < 50_000).unwrap_or(USUAL_EPHEMERAL)
+}
