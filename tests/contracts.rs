@@ -63,10 +63,13 @@ async fn the_redis_store_keeps_the_contract() {
     verifier::contract::check(&store, "redis").await.unwrap();
 }
 
+/// What a wrong node does to each request.
+type Distortion = fn(&mut Request);
+
 /// A node that does one thing wrong.
 struct Wrong {
     node: EmbeddedNode,
-    distort: fn(&mut Request),
+    distort: Distortion,
 }
 
 impl Node for Wrong {
@@ -90,7 +93,7 @@ impl Node for Wrong {
 
 #[tokio::test(start_paused = true)]
 async fn the_contract_finds_a_node_that_does_one_thing_wrong() {
-    let wrongs: [(&str, fn(&mut Request)); 6] = [
+    let wrongs: [(&str, Distortion); 6] = [
         ("draws as many numbers", |request| {
             if let Verb::Grant { block, .. } = &mut request.verb {
                 *block = 1;
