@@ -89,7 +89,9 @@ pub fn find(program: &str, folders: &[&str], install: &str) -> PathBuf {
         found.extend(versions.iter().rev().map(inside).filter(|file| file.is_file()));
     }
     found.into_iter().next().unwrap_or_else(|| {
-        panic!("{program} was not found. These tests start their own servers: {install}, or run scripts/test, which does.")
+        panic!(
+            "{program} was not found. These tests start their own servers: {install}, or run scripts/test, which does."
+        )
     })
 }
 

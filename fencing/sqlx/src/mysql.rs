@@ -3,8 +3,8 @@
 use redfence::{FencingToken, Resource};
 use redfence_sql::mysql as statements;
 use redfence_sql::{from_bigint, judge, judge_update};
-use sqlx::query::{Query, QueryScalar};
 use sqlx::mysql::{MySql, MySqlArguments, MySqlConnection, MySqlDatabaseError};
+use sqlx::query::{Query, QueryScalar};
 use sqlx::{Connection, Transaction, query, query_scalar};
 
 use crate::{BigInt, Error};
@@ -33,11 +33,8 @@ pub async fn admit(connection: &mut MySqlConnection, resource: &Resource, token:
         .execute(&mut *connection)
         .await
         .map_err(refused)?;
-    let highest = query_scalar(statements::ADMITTED)
-        .bind(resource.as_str())
-        .fetch_one(connection)
-        .await
-        .map_err(refused)?;
+    let highest =
+        query_scalar(statements::ADMITTED).bind(resource.as_str()).fetch_one(connection).await.map_err(refused)?;
     judge(token, highest)
 }
 
@@ -52,11 +49,8 @@ pub async fn admit(connection: &mut MySqlConnection, resource: &Resource, token:
 ///
 /// Changes nothing.
 pub async fn highest(connection: &mut MySqlConnection, resource: &Resource) -> Result<Option<FencingToken>, Error> {
-    let highest: Option<i64> = query_scalar(statements::HIGHEST)
-        .bind(resource.as_str())
-        .fetch_optional(connection)
-        .await
-        .map_err(refused)?;
+    let highest: Option<i64> =
+        query_scalar(statements::HIGHEST).bind(resource.as_str()).fetch_optional(connection).await.map_err(refused)?;
     highest.map(from_bigint).transpose()
 }
 

@@ -3,8 +3,8 @@
 use redfence::{FencingToken, Resource};
 use redfence_sql::postgres as statements;
 use redfence_sql::{from_bigint, judge, judge_update};
+use sqlx::postgres::{PgArguments, PgConnection, Postgres};
 use sqlx::query::{Query, QueryScalar};
-use sqlx::postgres::{Postgres, PgConnection, PgArguments};
 use sqlx::{Connection, Transaction, query_scalar};
 
 use crate::{BigInt, Error};
@@ -47,11 +47,8 @@ pub async fn admit(connection: &mut PgConnection, resource: &Resource, token: Fe
 ///
 /// Changes nothing.
 pub async fn highest(connection: &mut PgConnection, resource: &Resource) -> Result<Option<FencingToken>, Error> {
-    let highest: Option<i64> = query_scalar(statements::HIGHEST)
-        .bind(resource.as_str())
-        .fetch_optional(connection)
-        .await
-        .map_err(refused)?;
+    let highest: Option<i64> =
+        query_scalar(statements::HIGHEST).bind(resource.as_str()).fetch_optional(connection).await.map_err(refused)?;
     highest.map(from_bigint).transpose()
 }
 

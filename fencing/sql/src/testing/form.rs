@@ -51,9 +51,8 @@ pub(super) fn two_at_once(stage: &Stage<'_>) -> Row {
         let token = number(first).map_err(|refusal| format!("{refusal:?}"))?;
         let ended = OnceLock::new();
         let answer = std::thread::scope(|scope| {
-            let mut session = stage.store.begin().map_err(|refusal| format!("begin: {refusal:?}"))?;
             let own = if first == 6 && second == 5 { 600 } else { 500 };
-            same("the first update", &session.update(resource.as_str(), token, own), &Ok(()))?;
+            let session = stage.open(|session| session.update(resource.as_str(), token, own))?;
             let other = scope.spawn(|| stage.update(&ended, name, second, 600));
             stage.wait_for(&ended)?;
             same("the first commit", &session.commit(), &Ok(()))?;

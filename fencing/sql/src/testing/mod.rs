@@ -131,8 +131,10 @@ pub struct Checked {
 /// [`Broken`] with the first rule that does not hold.
 pub fn check(store: &dyn FencedStore, fresh: &str) -> Result<Checked, Broken> {
     type Row = fn(&Stage<'_>) -> Result<(), String>;
-    let rows: [(&'static str, Row); 17] = [
+    let rows: [(&'static str, Row); 18] = [
         ("a lower token is stale, an equal or greater one passes", steps::order),
+        ("an older holder does not write behind a newer one", race::older_first),
+        ("an older holder that waited is stale", race::newer_first),
         ("tokens are exact up to the greatest", steps::exact),
         ("names are compared byte for byte", steps::names),
         ("a fence outlives the transaction and the row", steps::outlives),
@@ -142,8 +144,7 @@ pub fn check(store: &dyn FencedStore, fresh: &str) -> Result<Checked, Broken> {
         ("an update of no row is missing", form::missing),
         ("a deleted row is missing", form::deleted),
         ("two updates at once follow one another", form::two_at_once),
-        ("an older holder does not write behind a newer one", race::older_first),
-        ("an older holder that waited is stale", race::newer_first),
+        ("a read before the admission hides no newer holder", race::read_first),
         ("a rollback takes the token back", race::rolled_back),
         ("two tasks of one holder both pass", race::equal),
         ("a deadlock is a retry, not stale", race::deadlock),

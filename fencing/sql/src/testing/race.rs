@@ -23,8 +23,7 @@ fn meet(
     let (resource, token) = (stage.resource(name)?, number(first).map_err(|refusal| format!("{refusal:?}"))?);
     let ended = First::new();
     std::thread::scope(|scope| {
-        let mut session = stage.store.begin().map_err(|refusal| format!("begin: {refusal:?}"))?;
-        same("the first admission", &session.admit(&resource, token), &Ok(()))?;
+        let session = stage.open(|session| session.admit(&resource, token))?;
         let other = scope.spawn(|| stage.write_telling(&ended, name, second, 600));
         stage.wait_for(&ended)?;
         let overtook = matches!(ended.get(), Some(Ok(())));
@@ -68,6 +67,27 @@ pub(super) fn newer_first(stage: &Stage<'_>) -> Row {
     })
 }
 
+/// A snapshot that is older than the newer holder's write must not stand in for the fence.
+pub(super) fn read_first(stage: &Stage<'_>) -> Row {
+    same("an earlier write", &stage.write("row", 1, 0), &Ok(()))?;
+    let (row, five) = (stage.resource("row")?, number(5).map_err(|refusal| format!("{refusal:?}"))?);
+    let ended = First::new();
+    let newer = std::thread::scope(|scope| {
+        let mut session = stage.open(|session| session.read(row.as_str()).map(|_| ()))?;
+        let newer = scope.spawn(|| stage.write_telling(&ended, "row", 6, 600));
+        stage.wait_for(&ended)?;
+        // Where a reader keeps writers out, the newer holder is not there yet.
+        if matches!(ended.get(), Some(Ok(()))) && session.admit(&row, five).is_ok() {
+            return Err("5 was admitted after a write under 6".to_owned());
+        }
+        drop(session);
+        newer.join().map_err(|_| "the other thread panicked".to_owned())
+    })?;
+    same("the newer write", &newer, &Ok(()))?;
+    same("the older write", &stage.write("row", 5, 500), &stale(6))?;
+    stage.value_is("row", Some(600))
+}
+
 pub(super) fn rolled_back(stage: &Stage<'_>) -> Row {
     on_new_and_known(stage, |name| {
         let (_, older, _) = meet(stage, name, 6, 5, |session, _| {
@@ -96,8 +116,7 @@ pub(super) fn deadlock(stage: &Stage<'_>) -> Row {
     };
     let ended = First::new();
     let (one, other) = std::thread::scope(|scope| {
-        let mut session = stage.store.begin().map_err(|refusal| format!("begin: {refusal:?}"))?;
-        same("the first admission", &session.admit(&a, five), &Ok(()))?;
+        let mut session = stage.open(|session| session.admit(&a, five))?;
         let other = scope.spawn(|| both(&ended, [&b, &a]));
         stage.wait_for(&ended)?;
         let one = session.admit(&b, five).and_then(|()| session.commit());

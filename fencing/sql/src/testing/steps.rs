@@ -37,18 +37,27 @@ impl Stage<'_> {
         Err(Refusal::Failed(format!("it was to be run again {ATTEMPTS} times")))
     }
 
+    /// Begins a transaction with `step` and leaves it open.
+    pub(super) fn open<'s>(
+        &'s self,
+        mut step: impl FnMut(&mut dyn Session) -> Answer<()>,
+    ) -> Result<Box<dyn Session + 's>, String> {
+        for _ in 0..ATTEMPTS {
+            let answer = self.store.begin().and_then(|mut session| step(&mut *session).map(|()| session));
+            match answer {
+                Err(Refusal::Retry(_)) => pause(),
+                ended => return ended.map_err(|refusal| format!("the first session: {refusal:?}")),
+            }
+        }
+        Err(format!("the first session was to be run again {ATTEMPTS} times"))
+    }
+
     /// Admits, writes and commits.
     pub(super) fn write(&self, name: &str, token: u64, value: i64) -> Answer<()> {
         self.write_telling(&OnceLock::new(), name, token, value)
     }
 
-    pub(super) fn write_telling(
-        &self,
-        first: &OnceLock<Answer<()>>,
-        name: &str,
-        token: u64,
-        value: i64,
-    ) -> Answer<()> {
+    pub(super) fn write_telling(&self, first: &OnceLock<Answer<()>>, name: &str, token: u64, value: i64) -> Answer<()> {
         let (resource, token) = (self.resource(name).map_err(Refusal::Failed)?, number(token)?);
         self.transact(first, |session| {
             session.admit(&resource, token)?;
@@ -119,7 +128,16 @@ pub(super) fn order(stage: &Stage<'_>) -> Row {
     offers(
         stage,
         "order",
-        &[(5, Ok(())), (5, Ok(())), (4, stale(5)), (1, stale(5)), (6, Ok(())), (5, stale(6)), (6, Ok(())), (90, Ok(()))],
+        &[
+            (5, Ok(())),
+            (5, Ok(())),
+            (4, stale(5)),
+            (1, stale(5)),
+            (6, Ok(())),
+            (5, stale(6)),
+            (6, Ok(())),
+            (90, Ok(())),
+        ],
     )?;
     stage.highest_is("order", Some(90))
 }
@@ -169,7 +187,8 @@ pub(super) fn nothing_behind(stage: &Stage<'_>) -> Row {
     same("the newer write", &stage.write("row", 9, 1), &Ok(()))?;
     let (row, other) = (stage.resource("row")?, stage.resource("other")?);
     let (four, nine) = (number(4), number(9));
-    let (four, nine) = (four.map_err(|refusal| format!("{refusal:?}"))?, nine.map_err(|refusal| format!("{refusal:?}"))?);
+    let (four, nine) =
+        (four.map_err(|refusal| format!("{refusal:?}"))?, nine.map_err(|refusal| format!("{refusal:?}"))?);
     let batch = stage.transact(&OnceLock::new(), |session| {
         session.admit(&other, nine)?;
         session.write(other.as_str(), 1)?;

@@ -9,8 +9,7 @@ pub(super) fn crash(stage: &Stage<'_>) -> Row {
     same("an earlier write", &stage.write("row", 1, 10), &Ok(()))?;
     let (resource, nine) = (stage.resource("row")?, number(9).map_err(|refusal| format!("{refusal:?}"))?);
     for written in [false, true] {
-        let mut session = stage.store.begin().map_err(|refusal| format!("begin: {refusal:?}"))?;
-        same("the admission", &session.admit(&resource, nine), &Ok(()))?;
+        let mut session = stage.open(|session| session.admit(&resource, nine))?;
         if written {
             same("the write", &session.write(resource.as_str(), 90), &Ok(()))?;
         }
@@ -27,8 +26,7 @@ pub(super) fn crash(stage: &Stage<'_>) -> Row {
 pub(super) fn commit(stage: &Stage<'_>, arrives: bool) -> Result<bool, String> {
     same("an earlier write", &stage.write("row", 1, 10), &Ok(()))?;
     let (resource, two) = (stage.resource("row")?, number(2).map_err(|refusal| format!("{refusal:?}"))?);
-    let mut session = stage.store.begin().map_err(|refusal| format!("begin: {refusal:?}"))?;
-    same("the admission", &session.admit(&resource, two), &Ok(()))?;
+    let mut session = stage.open(|session| session.admit(&resource, two))?;
     same("the write", &session.write(resource.as_str(), 20), &Ok(()))?;
     match session.commit_unheard(arrives) {
         None => return Ok(false),
