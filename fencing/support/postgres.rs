@@ -4,7 +4,7 @@ use rustix::process::Signal;
 
 use super::daemon::{Daemon, User, directory, find, finish};
 
-const FOLDERS: &[&str] = &["/usr/lib/postgresql/*/bin", "/opt/homebrew/Cellar/postgresql@*/bin"];
+const FOLDERS: &[&str] = &["/usr/lib/postgresql/*/bin", "/opt/homebrew/opt/*/bin"];
 const INSTALL: &str = "install PostgreSQL with \"apt-get install postgresql\" or \"brew install postgresql\"";
 
 pub struct Postgres(Daemon);

@@ -95,8 +95,10 @@ pub async fn commit(transaction: Transaction<'_, Postgres>) -> Result<(), Error>
     transaction.commit().await.map_err(unanswered)
 }
 
-/// The failure of a statement in an open transaction.
-fn refused(error: sqlx::Error) -> Error {
+/// What it means that a statement of yours failed in the transaction: [`Error::Retry`] or [`Error::Database`].
+///
+/// For `map_err`, so that what the database asks to be run again is not taken for an error.
+pub fn refused(error: sqlx::Error) -> Error {
     match sqlstate(&error) {
         Some(code) if statements::must_retry(&code) => Error::Retry(Some(error)),
         _ => Error::Database(error),
