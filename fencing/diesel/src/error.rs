@@ -12,8 +12,8 @@ pub fn refused(error: DieselError) -> Error {
     if must_retry(&error) { Error::Retry(Some(error)) } else { Error::Database(error) }
 }
 
-/// The same for a statement that commits.
-pub(crate) fn unanswered(error: DieselError) -> Error {
+/// The same for a COMMIT of yours: also [`Error::Unknown`], when the answer did not come.
+pub fn unanswered(error: DieselError) -> Error {
     match error {
         error if must_retry(&error) => Error::Retry(Some(error)),
         DieselError::DatabaseError(

@@ -9,5 +9,5 @@ mod row;
 pub mod sqlite;
 mod transaction;
 
-pub use error::{Error, refused};
+pub use error::{Error, refused, unanswered};
 pub use redfence_sql as sql;

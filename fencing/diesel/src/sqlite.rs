@@ -1,7 +1,7 @@
 //! Fenced writes in SQLite.
 
-use diesel::sqlite::SqliteConnection;
 use diesel::sql_types::{BigInt, Text};
+use diesel::sqlite::SqliteConnection;
 use diesel::{OptionalExtension, RunQueryDsl, sql_query};
 use redfence::{FencingToken, Resource};
 use redfence_sql::sqlite as statements;

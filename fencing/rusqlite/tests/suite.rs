@@ -8,19 +8,19 @@ use redfence::{FencingToken, Resource};
 use redfence_rusqlite::{BigInt, Error, admit, commit, highest, refused, update};
 use redfence_sql::sqlite as statements;
 use redfence_sql::testing::{Answer, Checked, FencedStore, Mutant, Mutation, Session, check};
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use tempfile::TempDir;
 
 struct Store {
     dir: TempDir,
-    behavior: TransactionBehavior,
+    begin: &'static str,
 }
 
 struct Open(Connection);
 
 impl Store {
-    fn make(journal: &str, behavior: TransactionBehavior) -> Self {
-        let store = Self { dir: tempfile::tempdir().unwrap(), behavior };
+    fn make(journal: &str, begin: &'static str) -> Self {
+        let store = Self { dir: tempfile::tempdir().unwrap(), begin };
         let connection = store.connect();
         connection.pragma_update(None, "journal_mode", journal).expect(journal);
         for statement in [statements::MIGRATION, statements::EXAMPLE_TABLE] {
@@ -39,11 +39,7 @@ impl Store {
 impl FencedStore for Store {
     fn begin(&self) -> Answer<Box<dyn Session + '_>> {
         let connection = self.connect();
-        let begin = match self.behavior {
-            TransactionBehavior::Immediate => "BEGIN IMMEDIATE",
-            _ => "BEGIN",
-        };
-        connection.execute_batch(begin).map_err(refused)?;
+        connection.execute_batch(self.begin).map_err(refused)?;
         Ok(Box::new(Open(connection)))
     }
 
@@ -62,7 +58,8 @@ impl Session for Open {
     }
 
     fn write(&mut self, id: &str, value: i64) -> Answer<()> {
-        let put = "INSERT INTO orders (id, value) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET value = excluded.value";
+        let put =
+            "INSERT INTO orders (id, value) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET value = excluded.value";
         self.0.execute(put, params![id, value]).map_err(refused)?;
         Ok(())
     }
@@ -96,16 +93,16 @@ impl Session for Open {
 #[test]
 fn the_suite_holds_with_both_journals() {
     for journal in ["WAL", "DELETE"] {
-        for behavior in [TransactionBehavior::Deferred, TransactionBehavior::Immediate] {
-            let verdict = check(&Store::make(journal, behavior), "suite");
-            assert_eq!(verdict, Ok(Checked { unheard: false }), "{journal} {behavior:?}");
+        for begin in ["BEGIN", "BEGIN IMMEDIATE"] {
+            let verdict = check(&Store::make(journal, begin), "suite");
+            assert_eq!(verdict, Ok(Checked { unheard: false }), "{journal}, {begin}");
         }
     }
 }
 
 #[test]
 fn the_suite_refuses_every_mutant() {
-    let store = Store::make("WAL", TransactionBehavior::Deferred);
+    let store = Store::make("WAL", "BEGIN");
     for mutation in Mutation::ALL {
         // A file has no answer that could be lost, and its transactions read what they lock.
         if matches!(mutation, Mutation::UnknownIsDone | Mutation::NoLock) {
@@ -120,7 +117,7 @@ fn the_suite_refuses_every_mutant() {
 
 #[test]
 fn without_a_transaction_nothing_is_admitted() {
-    let mut connection = Store::make("WAL", TransactionBehavior::Deferred).connect();
+    let mut connection = Store::make("WAL", "BEGIN").connect();
     let (orders, one) = (Resource::new("orders").unwrap(), FencingToken::new(1).unwrap());
     assert_eq!(admit(&connection, &orders, one), Err(Error::NoTransaction));
     let transaction: Transaction<'_> = connection.transaction().unwrap();

@@ -23,7 +23,7 @@ fn now() -> Instant {
 }
 
 fn report(database: &str, mut plain: Vec<Duration>, mut fenced: Vec<Duration>, mut one: Vec<Duration>) {
-    let mut median = |times: &mut Vec<Duration>| {
+    let median = |times: &mut Vec<Duration>| {
         times.sort_unstable();
         times.get(times.len() / 2).copied().unwrap_or_default().as_secs_f64() * 1e6
     };

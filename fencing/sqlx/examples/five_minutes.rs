@@ -17,7 +17,7 @@ async fn pay(pool: &PgPool, order: &Resource, token: FencingToken) -> Result<(),
 }
 
 /// The whole way: lock, write, and what to do after each refusal.
-pub async fn pay_under_lock(
+pub(crate) async fn pay_under_lock(
     redlock: &Redlock,
     pool: &PgPool,
     order: &Resource,

@@ -30,8 +30,7 @@ pub type Statement<'a> = (&'a str, &'a [&'a (dyn ToSql + Sync)]);
 ///
 /// Dropping the future leaves the transaction open, with the fence held or not: roll back.
 pub async fn admit(transaction: &Transaction<'_>, resource: &Resource, token: FencingToken) -> Result<(), Error> {
-    let row =
-        transaction.query_one(statements::ADMIT, &[&resource.as_str(), &BigInt(token)]).await.map_err(refused)?;
+    let row = transaction.query_one(statements::ADMIT, &[&resource.as_str(), &BigInt(token)]).await.map_err(refused)?;
     judge(token, row.try_get(0).map_err(refused)?)
 }
 

@@ -7,10 +7,11 @@ mod support;
 
 use redfence::{FencingToken, Resource};
 use redfence_sql::postgres as statements;
-use redfence_sql::testing::{Answer, Checked, FencedStore, Mutant, Mutation, Refusal, Session, check};
+use redfence_sql::testing::{Answer, Checked, FencedStore, Mutant, Mutation, Session, check};
 use redfence_tokio_postgres::{BigInt, admit, commit, highest, refused, update};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
+use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, NoTls, Transaction};
 
 struct Store {
@@ -81,25 +82,28 @@ impl Session for Open<'_> {
     }
 
     fn write(&mut self, id: &str, value: i64) -> Answer<()> {
-        let put = "INSERT INTO orders (id, value) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET value = excluded.value";
+        let put =
+            "INSERT INTO orders (id, value) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET value = excluded.value";
         self.runtime.block_on(self.transaction().execute(put, &[&id, &value])).map_err(refused)?;
         Ok(())
     }
 
     fn read(&mut self, id: &str) -> Answer<Option<i64>> {
-        let read = self.transaction().query_opt("SELECT value FROM orders WHERE id = $1", &[&id]);
-        Ok(self.runtime.block_on(async { Ok(read.await.map_err(refused)?.map(|row| row.get(0))) })
-            .map_err(|error: redfence_tokio_postgres::Error| Refusal::from(error))?)
+        let parameters: [&(dyn ToSql + Sync); 1] = [&id];
+        let read = self.transaction().query_opt("SELECT value FROM orders WHERE id = $1", &parameters);
+        Ok(self.runtime.block_on(read).map_err(refused)?.map(|row| row.get(0)))
     }
 
     fn update(&mut self, id: &str, token: FencingToken, value: i64) -> Answer<()> {
-        let step = (statements::EXAMPLE_UPDATE, &[&id as &(dyn tokio_postgres::types::ToSql + Sync), &BigInt(token), &value][..]);
-        let why = (statements::EXAMPLE_HIGHEST, &[&id as &(dyn tokio_postgres::types::ToSql + Sync)][..]);
+        let new: [&(dyn ToSql + Sync); 3] = [&id, &BigInt(token), &value];
+        let why: [&(dyn ToSql + Sync); 1] = [&id];
+        let (step, why) = ((statements::EXAMPLE_UPDATE, &new[..]), (statements::EXAMPLE_HIGHEST, &why[..]));
         Ok(self.runtime.block_on(update(self.transaction(), token, step, why))?)
     }
 
     fn delete(&mut self, id: &str) -> Answer<()> {
-        let delete = self.transaction().execute("DELETE FROM orders WHERE id = $1", &[&id]);
+        let parameters: [&(dyn ToSql + Sync); 1] = [&id];
+        let delete = self.transaction().execute("DELETE FROM orders WHERE id = $1", &parameters);
         self.runtime.block_on(delete).map_err(refused)?;
         Ok(())
     }

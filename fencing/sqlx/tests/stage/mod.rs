@@ -1,6 +1,7 @@
 //! A fenced store over the adapter, for the contract suite.
 
 #![allow(
+    dead_code,
     unreachable_pub,
     clippy::unwrap_used,
     clippy::expect_used,
