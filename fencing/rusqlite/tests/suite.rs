@@ -117,7 +117,8 @@ fn the_suite_refuses_every_mutant() {
 
 #[test]
 fn without_a_transaction_nothing_is_admitted() {
-    let mut connection = Store::make("WAL", "BEGIN").connect();
+    let store = Store::make("WAL", "BEGIN");
+    let mut connection = store.connect();
     let (orders, one) = (Resource::new("orders").unwrap(), FencingToken::new(1).unwrap());
     assert_eq!(admit(&connection, &orders, one), Err(Error::NoTransaction));
     let transaction: Transaction<'_> = connection.transaction().unwrap();

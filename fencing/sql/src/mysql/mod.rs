@@ -19,7 +19,8 @@
 //! `innodb_snapshot_isolation` answers with error 1020 instead.)
 //!
 //! Two transactions may each wait for the other: error 1213, SQLSTATE 40001. It says nothing about the token: roll back
-//! and run the transaction again ([`must_retry`]).
+//! and run the transaction again ([`must_retry`]). Stop at it: the server has rolled back already, and a statement that
+//! follows without a new BEGIN is a transaction of its own.
 //!
 //! # A crash
 //!
