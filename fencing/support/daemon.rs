@@ -67,9 +67,10 @@ pub fn log(dir: &Path) -> File {
     File::options().create(true).append(true).open(dir.join("log")).expect("a log for the server")
 }
 
-/// Runs a program that ends by itself.
+/// Runs a program that ends by itself. Its temporary files are its own: two MariaDBs that share a folder for them take
+/// tables from each other.
 pub fn finish(mut command: Command, dir: &Path) {
-    let ended = command.current_dir(dir).stdout(log(dir)).stderr(log(dir)).status();
+    let ended = command.current_dir(dir).env("TMPDIR", dir).stdout(log(dir)).stderr(log(dir)).status();
     let ok = ended.as_ref().is_ok_and(std::process::ExitStatus::success);
     assert!(ok, "{command:?} failed ({ended:?}):\n{}", std::fs::read_to_string(dir.join("log")).unwrap_or_default());
 }
@@ -106,7 +107,7 @@ impl Daemon {
         for _ in 0..PORT_ATTEMPTS {
             let port = free_port();
             let mut command = command(port);
-            command.current_dir(dir.path()).stdout(log(dir.path())).stderr(log(dir.path()));
+            command.current_dir(dir.path()).env("TMPDIR", dir.path()).stdout(log(dir.path())).stderr(log(dir.path()));
             let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
             for _ in 0..LOOKS {
                 // First, so that a server of somebody else on that port is not taken for ours.
