@@ -1,0 +1,10 @@
+//! What the statements give back.
+
+use diesel::QueryableByName;
+use diesel::sql_types::BigInt;
+
+#[derive(QueryableByName)]
+pub(crate) struct Highest {
+    #[diesel(sql_type = BigInt)]
+    pub(crate) token: i64,
+}

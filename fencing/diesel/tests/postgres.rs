@@ -1,0 +1,114 @@
+//! The adapter for PostgreSQL, on a real server.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says what it expects by panicking")]
+
+mod stage;
+#[path = "../../support/mod.rs"]
+mod support;
+
+use std::sync::Mutex;
+
+use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
+use diesel::pg::PgConnection;
+use diesel::sql_types::{BigInt, Text};
+use diesel::{Connection, OptionalExtension, QueryableByName, RunQueryDsl, sql_query};
+use redfence::{FencingToken, Resource};
+use redfence_diesel::{Error, postgres, refused, unanswered};
+use redfence_sql::testing::{Answer, Checked, FencedStore, Session, check};
+use redfence_sql::{bigint, postgres as statements};
+use stage::mutants_fall;
+
+struct Store {
+    server: support::Postgres,
+    observer: Mutex<PgConnection>,
+    level: &'static str,
+}
+
+struct Open {
+    connection: PgConnection,
+    line: Line,
+}
+
+struct Line(support::Proxy);
+
+impl Line {
+    fn cut(&self) {
+        self.0.cut();
+    }
+
+    fn cut_at_commit(&self, arrives: bool) -> bool {
+        self.0.cut_at_commit(arrives);
+        true
+    }
+}
+
+impl Store {
+    fn start() -> Self {
+        let server = support::Postgres::start();
+        let mut observer = PgConnection::establish(&server.url()).expect("a connection");
+        for statement in [statements::MIGRATION, statements::EXAMPLE_TABLE] {
+            observer.batch_execute(statement).expect(statement);
+        }
+        Self { server, observer: Mutex::new(observer), level: "READ COMMITTED" }
+    }
+}
+
+impl FencedStore for Store {
+    fn begin(&self) -> Answer<Box<dyn Session + '_>> {
+        let line = support::Proxy::to(self.server.port());
+        let mut connection = PgConnection::establish(&support::Postgres::url_at(line.port)).expect("a connection");
+        let level = format!("SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL {}", self.level);
+        connection.batch_execute(&level).map_err(refused)?;
+        AnsiTransactionManager::begin_transaction(&mut connection).map_err(refused)?;
+        Ok(Box::new(Open { connection, line: Line(line) }))
+    }
+
+    fn somebody_waits(&self) -> bool {
+        let waiting = "SELECT count(*) AS number FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+        let count: Number = sql_query(waiting).get_result(&mut *self.observer.lock().unwrap()).expect(waiting);
+        count.number > 0
+    }
+}
+
+session!(PgConnection, postgres, statements,
+    put: "INSERT INTO orders (id, value) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET value = excluded.value",
+    read: "SELECT value AS number FROM orders WHERE id = $1",
+    delete: "DELETE FROM orders WHERE id = $1"
+);
+
+#[test]
+fn the_suite_holds_on_every_isolation_level() {
+    let mut store = Store::start();
+    for level in ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"] {
+        store.level = level;
+        assert_eq!(check(&store, level), Ok(Checked { unheard: true }), "{level}");
+    }
+}
+
+#[test]
+fn the_suite_refuses_every_mutant() {
+    mutants_fall(&Store::start(), &[]);
+}
+
+#[test]
+fn a_transaction_admits_writes_and_commits_or_leaves_nothing() {
+    let store = Store::start();
+    let connection = &mut *store.observer.lock().unwrap();
+    let orders = Resource::new("orders").unwrap();
+    let (four, five) = (FencingToken::new(4).unwrap(), FencingToken::new(5).unwrap());
+    let insert = |id: &'static str| {
+        move |connection: &mut PgConnection| {
+            let insert = sql_query("INSERT INTO orders (id, value) VALUES ($1, 0)").bind::<Text, _>(id);
+            insert.execute(connection).map_err(refused)
+        }
+    };
+    assert_eq!(postgres::transaction(connection, &orders, five, insert("a")), Ok(1));
+    assert_eq!(postgres::transaction(connection, &orders, four, insert("b")), Err(Error::Stale { highest: five }));
+    let taken = postgres::transaction(connection, &orders, five, |connection| {
+        insert("c")(connection)?;
+        insert("a")(connection)
+    });
+    assert!(matches!(taken, Err(Error::Database(_))), "{taken:?}");
+    let rows: Number = sql_query("SELECT count(*) AS number FROM orders").get_result(connection).unwrap();
+    assert_eq!((rows.number, postgres::highest(connection, &orders)), (1, Ok(Some(five))));
+}

@@ -1,0 +1,2 @@
+-- ?1 resource. No row: no token was admitted yet.
+SELECT token FROM redfence_fence WHERE resource = ?1

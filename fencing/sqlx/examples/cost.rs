@@ -1,0 +1,122 @@
+//! What a fence costs: fenced and unfenced writes in turn, on servers that wait for the disk.
+//!
+//! ```console
+//! $ cargo run --release -p redfence-sqlx --all-features --example cost
+//! ```
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a figure that cannot be had ends the program")]
+
+#[path = "../../support/mod.rs"]
+mod support;
+
+use std::time::{Duration, Instant};
+
+use redfence::{FencingToken, Resource};
+use redfence_sqlx::{BigInt, sql};
+use sqlx::{Connection, Executor};
+
+const ROUNDS: u64 = 1_000;
+
+#[expect(clippy::disallowed_methods, reason = "a stopwatch")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+fn report(database: &str, mut plain: Vec<Duration>, mut fenced: Vec<Duration>, mut one: Vec<Duration>) {
+    let median = |times: &mut Vec<Duration>| {
+        times.sort_unstable();
+        times.get(times.len() / 2).copied().unwrap_or_default().as_secs_f64() * 1e6
+    };
+    let (plain, fenced, one) = (median(&mut plain), median(&mut fenced), median(&mut one));
+    println!(
+        "| {database} | {plain:.0} µs | {fenced:.0} µs | {:.2} | {one:.0} µs | {:.2} |",
+        fenced / plain,
+        one / plain
+    );
+}
+
+macro_rules! measure {
+    ($name:expr, $connection:expr, $module:ident, $insert:expr, $plain:expr,
+     |$id:ident, $token:ident, $value:ident| $update:expr) => {{
+        let connection = $connection;
+        connection.execute(sql::$module::MIGRATION).await?;
+        connection.execute(sql::$module::EXAMPLE_TABLE).await?;
+        connection.execute($insert).await?;
+        let (mut plain, mut fenced, mut one) = (Vec::new(), Vec::new(), Vec::new());
+        let (order, $id) = (Resource::new("42")?, "42");
+        for round in 1..=ROUNDS {
+            let (token, $value) = (FencingToken::new(round)?, i64::try_from(round)?);
+            let start = now();
+            let mut transaction = connection.begin().await?;
+            sqlx::query($plain).bind($value).execute(&mut *transaction).await?;
+            transaction.commit().await?;
+            plain.push(start.elapsed_until_now());
+
+            let start = now();
+            let mut transaction = connection.begin().await?;
+            redfence_sqlx::$module::admit(&mut transaction, &order, token).await?;
+            sqlx::query($plain).bind($value).execute(&mut *transaction).await?;
+            redfence_sqlx::$module::commit(transaction).await?;
+            fenced.push(start.elapsed_until_now());
+
+            let start = now();
+            let $token = BigInt(token);
+            let mut transaction = connection.begin().await?;
+            let highest = sqlx::query_scalar(sql::$module::EXAMPLE_HIGHEST).bind($id);
+            redfence_sqlx::$module::update(&mut transaction, token, $update, highest).await?;
+            redfence_sqlx::$module::commit(transaction).await?;
+            one.push(start.elapsed_until_now());
+        }
+        report($name, plain, fenced, one);
+    }};
+}
+
+trait Elapsed {
+    fn elapsed_until_now(self) -> Duration;
+}
+
+impl Elapsed for Instant {
+    fn elapsed_until_now(self) -> Duration {
+        now() - self
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    println!("Median of {ROUNDS} transactions in turn; the ratio is to the unfenced transaction.\n");
+    println!("| database | unfenced | fence row | ratio | own column | ratio |");
+    println!("|---|---|---|---|---|---|");
+    let server = support::Postgres::with(&[]);
+    let mut connection = sqlx::PgConnection::connect(&server.url()).await?;
+    measure!(
+        "PostgreSQL",
+        &mut connection,
+        postgres,
+        "INSERT INTO orders VALUES ('42', 0, 0)",
+        "UPDATE orders SET value = $1 WHERE id = '42'",
+        |id, token, value| sqlx::query(sql::postgres::EXAMPLE_UPDATE).bind(id).bind(token).bind(value)
+    );
+    let server = support::MariaDb::with(&[]);
+    let mut connection = sqlx::MySqlConnection::connect(&server.url()).await?;
+    measure!(
+        "MariaDB",
+        &mut connection,
+        mysql,
+        "INSERT INTO orders VALUES ('42', 0, 0)",
+        "UPDATE orders SET value = ? WHERE id = '42'",
+        |id, token, value| sqlx::query(sql::mysql::EXAMPLE_UPDATE).bind(value).bind(token).bind(id).bind(token)
+    );
+    let dir = tempfile::tempdir()?;
+    let url = format!("sqlite://{}?mode=rwc", dir.path().join("data.db").display());
+    let mut connection = sqlx::SqliteConnection::connect(&url).await?;
+    connection.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL").await?;
+    measure!(
+        "SQLite, WAL",
+        &mut connection,
+        sqlite,
+        "INSERT INTO orders VALUES ('42', 0, 0)",
+        "UPDATE orders SET value = ?1 WHERE id = '42'",
+        |id, token, value| sqlx::query(sql::sqlite::EXAMPLE_UPDATE).bind(id).bind(token).bind(value)
+    );
+    Ok(())
+}

@@ -1,0 +1,170 @@
+//! The adapter for PostgreSQL, on real servers.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says what it expects by panicking")]
+
+mod stage;
+
+use redfence::{FencingToken, Resource};
+use redfence_sql::postgres as statements;
+use redfence_sql::testing::{Answer, Checked, FencedStore, Mutation, Refusal, Session, check};
+use redfence_sqlx::{BigInt, Error, postgres};
+use sqlx::postgres::{PgConnection, PgPoolOptions};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgPool, Postgres, Transaction};
+use stage::{failed, falls, mutants_fall, runtime, support};
+use tokio::runtime::Runtime;
+
+const LEVELS: [&str; 3] = ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"];
+
+struct Store {
+    server: support::Postgres,
+    runtime: Runtime,
+    observer: PgPool,
+    level: &'static str,
+    /// Another statement in the place of the adapter's: a mutant.
+    admit: Option<String>,
+}
+
+struct Open<'a> {
+    store: &'a Store,
+    transaction: Option<Transaction<'static, Postgres>>,
+    line: Line,
+}
+
+struct Line(support::Proxy);
+
+impl Line {
+    fn cut(&self) {
+        self.0.cut();
+    }
+
+    fn cut_at_commit(&self, arrives: bool) -> bool {
+        self.0.cut_at_commit(arrives);
+        true
+    }
+}
+
+impl Store {
+    fn start() -> Self {
+        let (server, runtime) = (support::Postgres::start(), runtime());
+        let observer = PgPoolOptions::new().max_connections(1);
+        let observer = runtime.block_on(observer.connect(&server.url())).expect("a connection");
+        for statement in [statements::MIGRATION, statements::EXAMPLE_TABLE] {
+            runtime.block_on(observer.execute(statement)).expect(statement);
+        }
+        Self { server, runtime, observer, level: LEVELS[0], admit: None }
+    }
+}
+
+impl FencedStore for Store {
+    fn begin(&self) -> Answer<Box<dyn Session + '_>> {
+        let line = support::Proxy::to(self.server.port());
+        let level = format!("SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL {}", self.level);
+        let begin = async {
+            let pool = PgPoolOptions::new().max_connections(1).connect(&support::Postgres::url_at(line.port)).await?;
+            pool.execute(AssertSqlSafe(level)).await?;
+            pool.begin().await
+        };
+        let transaction = Some(self.runtime.block_on(begin).map_err(failed)?);
+        Ok(Box::new(Open { store: self, transaction, line: Line(line) }))
+    }
+
+    fn somebody_waits(&self) -> bool {
+        let waiting = "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+        self.runtime.block_on(sqlx::query_scalar(waiting).fetch_one(&self.observer)).expect(waiting)
+    }
+}
+
+session!(Postgres, postgres, statements,
+    put: "INSERT INTO orders (id, value) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET value = excluded.value",
+    read: "SELECT value FROM orders WHERE id = $1",
+    delete: "DELETE FROM orders WHERE id = $1",
+    update: |id, token, value| sqlx::query(statements::EXAMPLE_UPDATE).bind(id).bind(token).bind(value)
+);
+
+async fn wrong_admit(to: &mut PgConnection, wrong: &str, resource: &Resource, token: FencingToken) -> Answer<()> {
+    let query = sqlx::query_scalar(AssertSqlSafe(wrong)).bind(resource.as_str()).bind(BigInt(token));
+    let highest: i64 = query.fetch_one(to).await.map_err(refused)?;
+    Ok(redfence_sql::judge::<sqlx::Error>(token, highest)?)
+}
+
+/// What a statement of the test's own was refused for.
+fn refused(error: sqlx::Error) -> Refusal {
+    let code = error.as_database_error().and_then(|error| Some(error.code()?.into_owned()));
+    match code {
+        Some(code) if statements::must_retry(&code) => Refusal::Retry(error.to_string()),
+        _ => failed(error),
+    }
+}
+
+#[test]
+fn the_suite_holds_on_every_isolation_level() {
+    let mut store = Store::start();
+    for level in LEVELS {
+        store.level = level;
+        assert_eq!(check(&store, level), Ok(Checked { unheard: true }), "{level}");
+    }
+}
+
+#[test]
+fn the_suite_refuses_every_mutant() {
+    let mut store = Store::start();
+    mutants_fall(&store, &Mutation::ALL);
+    let whole = statements::ADMIT;
+    for (wrong, with) in [
+        ("greatest(fence.token, excluded.token)", "excluded.token"),
+        ("greatest(fence.token, excluded.token)", "least(fence.token, excluded.token)"),
+        // A fence that expired: in the statement itself, whatever its clock.
+        ("greatest(fence.token, excluded.token)", "CASE WHEN now() >= now() THEN excluded.token ELSE fence.token END"),
+        // Names are folded.
+        ("VALUES ($1,", "VALUES (lower($1),"),
+    ] {
+        let mutant = whole.replace(wrong, with);
+        assert_ne!(mutant, whole, "{wrong:?} is not in the statement");
+        store.admit = Some(mutant);
+        falls(&store, with);
+    }
+}
+
+#[test]
+fn without_a_transaction_nothing_is_admitted() {
+    let store = Store::start();
+    let (orders, one) = (Resource::new("orders").unwrap(), FencingToken::new(1).unwrap());
+    store.runtime.block_on(async {
+        let mut connection = store.observer.acquire().await.unwrap();
+        let alone = postgres::admit(&mut connection, &orders, one).await;
+        assert!(matches!(alone, Err(Error::NoTransaction)), "{alone:?}");
+        assert_eq!(postgres::highest(&mut connection, &orders).await.unwrap(), None);
+        let mut transaction = connection.begin().await.unwrap();
+        postgres::admit(&mut transaction, &orders, one).await.unwrap();
+        postgres::commit(transaction).await.unwrap();
+        assert_eq!(postgres::highest(&mut connection, &orders).await.unwrap(), Some(one));
+        let read: BigInt =
+            sqlx::query_scalar(statements::HIGHEST).bind("orders").fetch_one(&mut *connection).await.unwrap();
+        assert_eq!(read, BigInt(one));
+    });
+}
+
+/// The server ends the session between the claim and the write, as an administrator or a failover does.
+#[test]
+fn a_session_that_the_server_ends_leaves_nothing_and_is_not_stale() {
+    let store = Store::start();
+    let (orders, nine) = (Resource::new("orders").unwrap(), FencingToken::new(9).unwrap());
+    store.runtime.block_on(async {
+        let mut connection = PgConnection::connect(&store.server.url()).await.unwrap();
+        let mut transaction = connection.begin().await.unwrap();
+        postgres::admit(&mut transaction, &orders, nine).await.unwrap();
+        let process: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut *transaction).await.unwrap();
+        let ended: bool = sqlx::query_scalar("SELECT pg_terminate_backend($1, 10000)")
+            .bind(process)
+            .fetch_one(&store.observer)
+            .await
+            .unwrap();
+        assert!(ended);
+        let again = postgres::admit(&mut transaction, &orders, nine).await;
+        assert!(matches!(again, Err(Error::Database(_))), "{again:?}");
+        let commit = postgres::commit(transaction).await;
+        assert!(matches!(commit, Err(Error::Unknown(_))), "{commit:?}");
+        let mut other = store.observer.acquire().await.unwrap();
+        assert_eq!(postgres::highest(&mut other, &orders).await.unwrap(), None);
+    });
+}

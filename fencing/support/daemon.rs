@@ -1,0 +1,150 @@
+//! A server process on loopback with a directory of its own, under a user who is not root.
+
+use std::fs::File;
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::chown;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, geteuid, kill_process};
+use tempfile::TempDir;
+
+const PORT_ATTEMPTS: usize = 5;
+/// Looks at a condition, some 10 ms apart: a minute for a server to start or to end.
+const LOOKS: usize = 6_000;
+
+pub struct Daemon {
+    child: Child,
+    signal: Signal,
+    pub port: u16,
+    dir: TempDir,
+}
+
+/// The user that the server runs as: databases refuse to run as root. `None`: the one who runs the tests.
+#[derive(Clone, Copy)]
+pub struct User(Option<(u32, u32)>);
+
+impl User {
+    pub fn named(name: &str) -> Self {
+        if !geteuid().is_root() {
+            return Self(None);
+        }
+        let users = std::fs::read_to_string("/etc/passwd").expect("/etc/passwd");
+        let ids = [name, "nobody"].into_iter().find_map(|name| {
+            let line = users.lines().find(|line| line.split(':').next() == Some(name))?;
+            let mut numbers = line.split(':').skip(2).map_while(|number| number.parse::<u32>().ok());
+            Some((numbers.next()?, numbers.next()?))
+        });
+        Self(Some(ids.unwrap_or_else(|| panic!("there is neither a user {name} nor a user nobody"))))
+    }
+
+    pub fn command(self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        if let Some((user, group)) = self.0 {
+            command.uid(user).gid(group);
+        }
+        command.stdin(Stdio::null());
+        command
+    }
+
+    fn own(self, path: &Path) {
+        if let Some((user, group)) = self.0 {
+            chown(path, Some(user), Some(group)).expect("the directory for the server's user");
+        }
+    }
+}
+
+/// A directory for the server, and what its programs say in it.
+pub fn directory(user: User) -> TempDir {
+    let dir = tempfile::tempdir().expect("a directory for the server");
+    user.own(dir.path());
+    dir
+}
+
+pub fn log(dir: &Path) -> File {
+    File::options().create(true).append(true).open(dir.join("log")).expect("a log for the server")
+}
+
+/// Runs a program that ends by itself. Its temporary files are its own: two MariaDBs that share a folder for them take
+/// tables from each other.
+pub fn finish(mut command: Command, dir: &Path) {
+    let ended = command.current_dir(dir).env("TMPDIR", dir).stdout(log(dir)).stderr(log(dir)).status();
+    let ok = ended.as_ref().is_ok_and(std::process::ExitStatus::success);
+    assert!(ok, "{command:?} failed ({ended:?}):\n{}", std::fs::read_to_string(dir.join("log")).unwrap_or_default());
+}
+
+/// A program of a package: on PATH, or the newest in one of the folders, where `*` stands for one part.
+pub fn find(program: &str, folders: &[&str], install: &str) -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut found: Vec<PathBuf> = std::env::split_paths(&path).map(|folder| folder.join(program)).collect();
+    found.retain(|file| file.is_file());
+    found.truncate(1);
+    for folder in folders {
+        let (before, after) = folder.split_once('*').unwrap_or((folder, ""));
+        let mut versions: Vec<PathBuf> =
+            std::fs::read_dir(before).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path())).collect();
+        versions.sort();
+        let inside = |version: &PathBuf| version.join(after.trim_start_matches('/')).join(program);
+        found.extend(versions.iter().rev().map(inside).filter(|file| file.is_file()));
+    }
+    found.into_iter().next().unwrap_or_else(|| {
+        panic!(
+            "{program} was not found. These tests start their own servers: {install}, or run scripts/test, which does."
+        )
+    })
+}
+
+impl Daemon {
+    /// Starts what `command` gives for a port, and waits until `ready` says so of it.
+    pub fn start(
+        dir: TempDir,
+        signal: Signal,
+        mut command: impl FnMut(u16) -> Command,
+        mut ready: impl FnMut(u16) -> bool,
+    ) -> Self {
+        for _ in 0..PORT_ATTEMPTS {
+            let port = free_port();
+            let mut command = command(port);
+            command.current_dir(dir.path()).env("TMPDIR", dir.path()).stdout(log(dir.path())).stderr(log(dir.path()));
+            let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+            for _ in 0..LOOKS {
+                // First, so that a server of somebody else on that port is not taken for ours.
+                if child.try_wait().expect("a child of ours").is_some() {
+                    break;
+                }
+                if ready(port) {
+                    return Self { child, signal, port, dir };
+                }
+                pause();
+            }
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        panic!("the server does not start:\n{}", std::fs::read_to_string(dir.path().join("log")).unwrap_or_default())
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let asked = kill_process(Pid::from_child(&self.child), self.signal).is_ok();
+        for _ in 0..LOOKS {
+            if !asked || !matches!(self.child.try_wait(), Ok(None)) {
+                break;
+            }
+            pause();
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|socket| socket.local_addr()).expect("a free port").port()
+}
+
+/// Between two looks at a condition.
+fn pause() {
+    std::thread::park_timeout(Duration::from_millis(10));
+}

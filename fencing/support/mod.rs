@@ -1,0 +1,24 @@
+//! Real databases for the tests of the members in this folder, started by the test that needs them and gone with it.
+
+#![allow(
+    dead_code,
+    unused_imports,
+    unreachable_pub,
+    reason = "every test binary compiles this module and uses the part that it needs"
+)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot set its stage has failed, and says so by panicking"
+)]
+
+mod daemon;
+mod mariadb;
+mod postgres;
+mod proxy;
+
+pub use mariadb::MariaDb;
+pub use postgres::Postgres;
+pub use proxy::Proxy;
