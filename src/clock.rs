@@ -15,12 +15,14 @@ pub struct Moment(Duration);
 impl Moment {
     /// The moment that lies `since_origin` after the clock's origin.
     #[must_use]
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub const fn from_origin(since_origin: Duration) -> Self {
         Self(since_origin)
     }
 
     /// How far this moment lies after the clock's origin.
     #[must_use]
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub const fn since_origin(self) -> Duration {
         self.0
     }
@@ -45,6 +47,7 @@ impl Moment {
 
     /// The moment that lies `duration` earlier, not before the origin.
     #[must_use]
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub const fn before(self, duration: Duration) -> Self {
         Self(self.0.saturating_sub(duration))
     }

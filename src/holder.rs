@@ -15,6 +15,7 @@ pub struct HolderId(Uuid);
 impl HolderId {
     /// An id from 128 random bits.
     #[must_use]
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub const fn from_random(bits: u128) -> Self {
         Self(Uuid::from_u128(bits))
     }

@@ -14,38 +14,56 @@ mod node_id;
 mod printable;
 mod resource;
 #[cfg(feature = "redlock")]
+#[cfg_attr(not(feature = "unstable"), allow(unreachable_pub, reason = "for simulators only"))]
 mod spawner;
 mod token;
+#[cfg(feature = "redlock")]
 mod waiter;
 
-#[cfg(feature = "redlock")]
+#[cfg(feature = "unstable")]
 pub mod node;
+#[cfg(all(feature = "redlock", not(feature = "unstable")))]
+#[allow(dead_code, unreachable_pub, unused_imports, reason = "some of it is for simulators and other nodes only")]
+mod node;
+#[cfg(feature = "unstable")]
 pub mod protocol;
+#[cfg(all(feature = "redlock", not(feature = "unstable")))]
+#[allow(dead_code, unreachable_pub, unused_imports, reason = "some of it is for simulators and other nodes only")]
+mod protocol;
 #[cfg(feature = "redlock")]
 mod redlock;
 pub mod verifier;
 
-#[cfg(feature = "testing")]
-pub use clock::TokioClock;
 pub use clock::{Clock, Moment, SystemClock, WallTime};
-#[cfg(feature = "redlock")]
-pub use entropy::Entropy;
 pub use holder::{Holder, HolderError, HolderId, Label};
 pub use lease::Lease;
 pub use node_id::{NodeId, NodeSet};
 pub use printable::Printable;
 pub use resource::{Resource, ResourceError};
-#[cfg(feature = "redlock")]
-pub use spawner::{BackgroundTask, Spawner};
 pub use token::{FencingToken, TokenError};
-pub use waiter::{LockerId, Waiter};
 
 #[cfg(feature = "redlock")]
-pub use node::{EmbeddedNode, Node};
+pub use node::EmbeddedNode;
 #[cfg(feature = "redlock")]
-pub use protocol::{LossCause, ReleaseOutcome};
+pub use protocol::{Fault, FaultKind, LossCause, Reason, ReleaseOutcome, RunId, View, Vote, Votes};
 #[cfg(feature = "redlock")]
 pub use redlock::{
     AcquireError, Builder, ConfigError, ConnectError, ExtendError, Guard, HandOver, LeaseHandle, Lost, NodeCondition,
     NodeStatus, Redlock, WithLockError, admin,
+};
+
+#[cfg(feature = "testing")]
+pub use clock::TokioClock;
+#[cfg(feature = "unstable")]
+pub use {
+    entropy::Entropy,
+    node::Node,
+    spawner::{BackgroundTask, Spawner},
+    waiter::{LockerId, Waiter},
+};
+#[cfg(all(feature = "redlock", not(feature = "unstable")))]
+pub(crate) use {
+    entropy::Entropy,
+    spawner::Spawner,
+    waiter::{LockerId, Waiter},
 };

@@ -47,10 +47,12 @@ pub struct NodeSet(u32);
 
 impl NodeSet {
     /// No node.
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub const EMPTY: Self = Self(0);
 
     /// The first `count` nodes.
     #[must_use]
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub fn first(count: usize) -> Self {
         NodeId::all(count).collect()
     }
@@ -68,6 +70,7 @@ impl NodeSet {
     }
 
     /// Adds one.
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub const fn insert(&mut self, node: NodeId) {
         self.0 |= 1 << node.0;
     }
@@ -92,6 +95,7 @@ impl NodeSet {
 
     /// Those of this set that are not in `other`.
     #[must_use]
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub const fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)
     }

@@ -48,6 +48,7 @@ impl FencingToken {
     }
 
     /// The first of `block` tokens of which this one is the last.
+    #[cfg(feature = "redlock")]
     pub(crate) const fn first_of(self, block: u32) -> Self {
         match NonZeroU64::new(self.0.get().saturating_sub(block.saturating_sub(1) as u64)) {
             Some(first) => Self(first),

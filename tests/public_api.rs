@@ -13,6 +13,21 @@ use syn::{Fields, ImplItem, Item, TraitItem, UseTree, Visibility};
 const MEND: &str = "If the change is wanted, accept it with \
      REDFENCE_BLESS=1 cargo test --test public_api, add a line to CHANGELOG.md, and commit both.";
 
+/// What stands before a name that may change in any release.
+const UNSTABLE: &str = "(unstable) ";
+/// As many names as a reader of the docs can be asked to look through.
+const STABLE_NAMES_MAX: usize = 350;
+
+#[test]
+fn the_stable_names_are_few() {
+    let names = public_names(&root().join("src"));
+    let stable = names.lines().filter(|line| !line.starts_with(UNSTABLE)).count();
+    assert!(
+        (100..=STABLE_NAMES_MAX).contains(&stable),
+        "{stable} stable names; at most {STABLE_NAMES_MAX}: leave some out, or put them behind the feature \"unstable\""
+    );
+}
+
 #[test]
 fn the_public_names_are_those_written_down() {
     let written_down = root().join("tests/public_api.txt");
@@ -37,7 +52,7 @@ fn root() -> PathBuf {
 fn public_names(src: &Path) -> String {
     let mut library = Library::default();
     library.load(Vec::new(), &src.join("lib.rs"), src);
-    let mut names = Names { library: &library, lines: BTreeSet::new(), seen: BTreeSet::new() };
+    let mut names = Names { library: &library, lines: BTreeSet::new(), seen: BTreeSet::new(), unstable: 0 };
     names.module(&[], "redfence");
     names.lines.into_iter().map(|line| line + "\n").collect()
 }
@@ -121,8 +136,10 @@ impl Library {
 struct Names<'a> {
     library: &'a Library,
     lines: BTreeSet<String>,
-    /// Items already told under a public name: a cycle of `pub use` must end.
+    /// Items already written under a public name: a cycle of `pub use` must end.
     seen: BTreeSet<(ModulePath, String)>,
+    /// How many of the gates that are passed just now say that what is behind them may change in any release.
+    unstable: usize,
 }
 
 impl Names<'_> {
@@ -132,11 +149,23 @@ impl Names<'_> {
         }
         for item in self.library.items(module) {
             match item {
-                Item::Use(statement) if is_public(&statement.vis) => self.reexports(module, &statement.tree, public),
-                _ if is_public_item(item) => self.item(module, item, public, None),
+                Item::Use(statement) if is_public(&statement.vis) => {
+                    self.behind(&statement.attrs, |names| names.reexports(module, &statement.tree, public));
+                }
+                _ if is_public_item(item) => {
+                    self.behind(attributes(item), |names| names.item(module, item, public, None));
+                }
                 _ => {}
             }
         }
+    }
+
+    /// Goes on behind the gates of `attributes`.
+    fn behind(&mut self, attributes: &[syn::Attribute], go_on: impl FnOnce(&mut Self)) {
+        let gates = usize::from(is_unstable(attributes));
+        self.unstable += gates;
+        go_on(self);
+        self.unstable -= gates;
     }
 
     fn reexports(&mut self, module: &[String], tree: &UseTree, public: &str) {
@@ -236,10 +265,12 @@ impl Names<'_> {
         for member in &block.items {
             match member {
                 ImplItem::Fn(method) if is_public(&method.vis) && !has_test_gate(&method.attrs) => {
-                    self.tell(format!("{full}::{}: {}", method.sig.ident, source(&method.sig)));
+                    let line = format!("{full}::{}: {}", method.sig.ident, source(&method.sig));
+                    self.behind(&method.attrs, |names| names.tell(line));
                 }
                 ImplItem::Const(member) if is_public(&member.vis) => {
-                    self.tell(format!("{full}::{}: const {}", member.ident, source(&member.ty)));
+                    let line = format!("{full}::{}: const {}", member.ident, source(&member.ty));
+                    self.behind(&member.attrs, |names| names.tell(line));
                 }
                 _ => {}
             }
@@ -247,7 +278,7 @@ impl Names<'_> {
     }
 
     fn tell(&mut self, line: String) {
-        self.lines.insert(line);
+        self.lines.insert(if self.unstable > 0 { format!("{UNSTABLE}{line}") } else { line });
     }
 }
 
@@ -332,6 +363,29 @@ fn is_test_only(item: &Item) -> bool {
 
 fn has_test_gate(attributes: &[syn::Attribute]) -> bool {
     attributes.iter().any(|attribute| source(attribute) == "#[cfg(test)]")
+}
+
+/// Behind the feature `unstable` or `testing`, or hidden from the docs without it.
+fn is_unstable(attributes: &[syn::Attribute]) -> bool {
+    let text = |attribute: &syn::Attribute| source(attribute);
+    attributes.iter().map(text).any(|text| {
+        let names = text.contains("feature = \"unstable\"") || text.contains("feature = \"testing\"");
+        names && (text.starts_with("#[cfg(feature") || text.contains("doc(hidden)"))
+    })
+}
+
+fn attributes(item: &Item) -> &[syn::Attribute] {
+    match item {
+        Item::Const(item) => &item.attrs,
+        Item::Enum(item) => &item.attrs,
+        Item::Fn(item) => &item.attrs,
+        Item::Mod(item) => &item.attrs,
+        Item::Static(item) => &item.attrs,
+        Item::Struct(item) => &item.attrs,
+        Item::Trait(item) => &item.attrs,
+        Item::Type(item) => &item.attrs,
+        _ => &[],
+    }
 }
 
 fn exhaustive(attributes: &[syn::Attribute]) -> &'static str {

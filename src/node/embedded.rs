@@ -41,11 +41,13 @@ impl EmbeddedNode {
 
     /// A node that goes on from `state`: one that was not joined yet, for instance, or another run of one that was.
     #[must_use]
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub fn with(state: NodeState, clock: Arc<dyn Clock>) -> Self {
         Self { state: Arc::new(Mutex::new(state)), clock, listeners: Arc::default() }
     }
 
     /// Does what `request` asks, now, and sends the wakes.
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub fn apply(&self, request: &Request) -> Reply {
         let now = self.clock.wall();
         let reply = self.with_state(|state| state.apply(now, request));
@@ -54,6 +56,7 @@ impl EmbeddedNode {
     }
 
     /// Does what these requests ask, in one step, and sends the wakes when it is over.
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub fn apply_batch(&self, requests: &[Request]) -> Vec<Reply> {
         let now = self.clock.wall();
         let replies = self.with_state(|state| state.apply_batch(now, requests));
@@ -84,6 +87,7 @@ impl EmbeddedNode {
     }
 
     /// Looks into the node, or changes what it knows.
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub fn with_state<T>(&self, look: impl FnOnce(&mut NodeState) -> T) -> T {
         look(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }

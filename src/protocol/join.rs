@@ -19,12 +19,14 @@ pub struct RunId([u8; 20]);
 impl RunId {
     /// From its bytes.
     #[must_use]
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub const fn from_bytes(bytes: [u8; 20]) -> Self {
         Self(bytes)
     }
 
     /// From 40 hexadecimal digits.
     #[must_use]
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub fn parse(text: &str) -> Option<Self> {
         let mut bytes = [0; 20];
         if text.len() != 40 || !text.is_ascii() {

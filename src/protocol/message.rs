@@ -288,6 +288,7 @@ pub struct Fault {
 
 impl Fault {
     /// A fault of `kind`, with what else is known.
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub fn new(kind: FaultKind, detail: impl Into<Box<str>>) -> Self {
         Self { kind, detail: detail.into() }
     }
@@ -361,6 +362,7 @@ pub enum FaultKind {
 impl FaultKind {
     /// Whether the request certainly never left: then there is nothing on the node to undo.
     #[must_use]
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub const fn never_sent(self) -> bool {
         matches!(
             self,

@@ -79,6 +79,7 @@ pub struct Votes(Vec<Vote>);
 impl Votes {
     /// Takes one vote a node, in the order of the nodes.
     #[must_use]
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub const fn new(votes: Vec<Vote>) -> Self {
         Self(votes)
     }
@@ -109,6 +110,7 @@ impl Votes {
 
     /// The nodes that name the occupant that most of them name.
     #[must_use]
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub fn held_by_occupant(&self) -> NodeSet {
         let Some((most, _)) = self.occupant() else { return NodeSet::EMPTY };
         let is_theirs = |vote: &Vote| matches!(vote, Vote::Refused(view) if view.occupant.as_deref() == Some(most));
@@ -130,6 +132,7 @@ impl Votes {
     /// Who stands in the way, in one line: the occupant that most nodes name, and how many do. Where that is no quorum, the
     /// others are counted too: by what they said, or that they were not needed.
     #[must_use]
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub fn contention(&self) -> String {
         let (nodes, named) = (self.0.len(), self.held_by_occupant());
         let Some(vote) = named.iter().next().and_then(|node| self.0.get(node.index())) else { return self.to_string() };
@@ -155,6 +158,7 @@ impl Votes {
     /// Whether nodes that hold the lock for somebody else are what stands in the way: with `blocking` nodes against,
     /// at least one of them must be such a refusal, and the failures alone must not have been enough.
     #[must_use]
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub fn is_contention(&self, blocking: usize) -> bool {
         let failed = self.0.iter().filter(|vote| matches!(vote, Vote::Failed(_) | Vote::Silent)).count();
         self.occupant().is_some() && failed < blocking

@@ -142,12 +142,14 @@ impl Builder {
     }
 
     /// Another clock than the machine's. For tests and simulations.
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self
     }
 
     /// Another source of randomness than the operating system. For tests and simulations.
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub fn entropy(mut self, entropy: Arc<Entropy>) -> Self {
         self.entropy = entropy;
         self
@@ -155,6 +157,7 @@ impl Builder {
 
     /// Another place for background tasks than the tokio runtime that the locker is used on. For simulations, which
     /// let a whole process stand still.
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub fn spawner(mut self, spawner: Arc<dyn Spawner>) -> Self {
         self.spawner = spawner;
         self
