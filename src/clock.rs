@@ -72,6 +72,7 @@ impl WallTime {
 
     /// From microseconds since the Unix epoch.
     #[must_use]
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub const fn from_unix_us(us: u64) -> Self {
         Self(us)
     }
@@ -91,6 +92,7 @@ impl WallTime {
     /// Whether a clock that is set can show it: one that was never set shows a time before September 2001, as boards without a
     /// battery do. Counters start at the clock, and would start too low.
     #[must_use]
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub const fn is_possible(self) -> bool {
         self.0 >= 1_000_000_000_000_000
     }

@@ -133,6 +133,7 @@ impl Label {
 
     /// Where this process runs: `<host>:<pid>`.
     #[must_use]
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub fn of_this_process() -> Self {
         let uname = rustix::system::uname();
         let host: String = uname.nodename().to_string_lossy().chars().filter(|c| !c.is_control()).take(32).collect();

@@ -45,7 +45,7 @@ pub use token::{FencingToken, TokenError};
 #[cfg(feature = "redlock")]
 pub use node::EmbeddedNode;
 #[cfg(feature = "redlock")]
-pub use protocol::{Fault, FaultKind, LossCause, Reason, ReleaseOutcome, RunId, View, Vote, Votes};
+pub use protocol::{Fault, FaultKind, LossCause, Reason, ReleaseOutcome, Vote, Votes};
 #[cfg(feature = "redlock")]
 pub use redlock::{
     AcquireError, Builder, ConfigError, ConnectError, ExtendError, Guard, HandOver, LeaseHandle, Lost, NodeCondition,

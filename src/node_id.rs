@@ -8,16 +8,19 @@ pub struct NodeId(u8);
 
 impl NodeId {
     /// The most nodes that a set may have. Nine is already more than anybody runs.
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub const COUNT_MAX: usize = 32;
 
     /// The node at `position`; positions at or above [`NodeId::COUNT_MAX`] do not exist.
     #[must_use]
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub fn new(position: usize) -> Option<Self> {
         (position < Self::COUNT_MAX).then_some(())?;
         u8::try_from(position).ok().map(Self)
     }
 
     /// All nodes of a set of `count`, in order.
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub fn all(count: usize) -> impl DoubleEndedIterator<Item = Self> {
         (0..count.min(Self::COUNT_MAX)).filter_map(Self::new)
     }

@@ -34,6 +34,7 @@ impl Resource {
     /// How many counters a node keeps: each resource belongs to one of these slots.
     ///
     /// Counters belong to slots, not to resources, so any number of names costs a bounded number of permanent keys.
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub const SLOTS: u16 = 1024;
 
     /// Checks `name` and takes it.
@@ -64,6 +65,7 @@ impl Resource {
 
     /// The counter slot: CRC16 of the name modulo [`Resource::SLOTS`].
     #[must_use]
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub const fn slot(&self) -> u16 {
         self.slot
     }

@@ -5,7 +5,7 @@ use std::pin::Pin;
 /// A background task: renewal, repeated releases, looking at nodes.
 pub type BackgroundTask = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Runs background tasks. Unless set otherwise they are tasks of the tokio runtime that the locker is used on.
+/// Runs background tasks. Unless set otherwise they are tasks of the tokio runtime that the locker was built on.
 ///
 /// A simulation runs them itself: so a process stands still as a whole, with everything that it does in the background.
 pub trait Spawner: Send + Sync + 'static {

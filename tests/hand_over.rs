@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use redfence::protocol::Verb;
 use redfence::{FencingToken, HandOver, LossCause, Redlock, ReleaseOutcome};
-use support::Stage;
+use support::fault_node::is_extend;
 use support::stage::waiter;
+use support::{Fate, Stage};
 
 const fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
@@ -211,4 +212,27 @@ async fn a_busy_process_lets_others_have_their_turn() {
             task.await.unwrap();
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_is_found_gone_after_it_was_handed_over_is_lost_to_the_next_section() {
+    let stage = Stage::of(3);
+    let locker = locker(&stage, HandOver::ToThoseWhoWaited);
+    past_the_start().await;
+    let first = locker.acquire("r").await.unwrap();
+    let (second, third) = (waiter(&locker).await, waiter(&locker).await);
+    drop(first.release().await);
+    let second = second.await.unwrap();
+    // The locks vanish, an extension finds out, and what it found comes in when the section is over.
+    stage.nodes.iter().for_each(|node| node.drop_lock("r"));
+    stage.nodes.iter().for_each(|node| node.fate_of(is_extend, Fate::ReplyHeld));
+    let handle = second.handle();
+    let extension = tokio::spawn(async move { handle.extend().await });
+    tokio::task::yield_now().await;
+    assert_eq!(second.release().await, ReleaseOutcome::HandedOver);
+    let third = third.await.unwrap();
+    assert_eq!(third.check(), Ok(()));
+    stage.nodes.iter().for_each(|node| assert_eq!(node.answer_held(), 1));
+    assert!(extension.await.unwrap().is_err());
+    assert_eq!(third.check().map_err(|lost| lost.cause), Err(LossCause::Taken));
 }

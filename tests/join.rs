@@ -6,8 +6,10 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
-use redfence::protocol::Verb;
-use redfence::{AcquireError, Builder, Clock, EmbeddedNode, NodeCondition, Redlock, Resource, TokioClock};
+use redfence::admin::BootstrapError;
+use redfence::node::NodeState;
+use redfence::protocol::{Reason, RunId, Verb};
+use redfence::{AcquireError, Builder, Clock, EmbeddedNode, NodeCondition, Redlock, Resource, TokioClock, WallTime};
 use support::stage::WALL_AT_START;
 use support::{Hands, Stage};
 
@@ -68,4 +70,23 @@ async fn where_too_many_rest_nobody_is_asked_and_nothing_is_released() {
     }
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!(asked(), before, "what was never sent is released again and again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn r5_clocks_before_2001_are_named_and_heal_when_they_are_set() {
+    // Boards without a battery, two minutes after they were switched on.
+    let hands = Hands::over(TokioClock::starting_at(WallTime::from_unix_ms(120_000)));
+    let clock = || Arc::clone(&hands) as Arc<dyn Clock>;
+    let builder = Redlock::builder().clock(clock()).max_ttl(MAX_TTL);
+    let node = |run: u8| EmbeddedNode::with(NodeState::started(RunId::from_bytes([run; 20]), clock().wall()), clock());
+    let redlock = [node(1), node(2), node(3)].into_iter().fold(builder, Builder::node).build().unwrap();
+    let story = "its clock shows the year 1970 and this machine's the year 1970: set both right";
+    let error = redlock.admin().bootstrap().await.unwrap_err();
+    assert!(matches!(error, BootstrapError::ClockUnset { .. }) && error.to_string().contains(story), "{error}");
+    let error = redlock.acquire_within("r", MAX_TTL * 3).await.unwrap_err();
+    assert!(error.to_string().contains(story), "{error}");
+    assert!(redlock.nodes().iter().all(|node| node.rests_because == Some(Reason::ClockUnset)), "{:?}", redlock.nodes());
+    hands.set_wall_ahead_ms(WALL_AT_START.unix_ms().try_into().unwrap());
+    let guard = redlock.acquire_within("r", MAX_TTL * 3).await.unwrap();
+    assert!(guard.token().get() > WALL_AT_START.unix_us());
 }

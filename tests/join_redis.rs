@@ -12,9 +12,10 @@ mod support;
 use std::time::Duration;
 
 use redfence::admin::BootstrapError;
+use redfence::protocol::{FaultKind, Vote};
 use redfence::{AcquireError, Builder, ConnectError, NodeCondition, Redlock, ReleaseOutcome, SystemClock};
-use support::set::{counter_of, levelled, over, patiently_over};
-use support::{Events, Hands, RedisServer, eventually, servers};
+use support::set::{counter_of, levelled, over, patiently_over, through};
+use support::{Events, Hands, Proxy, RedisServer, eventually, servers};
 
 const PROMPT: Duration = Duration::from_secs(10);
 /// Short enough to wait for, long enough for a busy machine.
@@ -410,6 +411,9 @@ async fn one_counter_written_by_hand_is_outvoted_and_not_carried_to_the_others()
     let poison = "9007199254740900";
     assert_eq!(servers[3].command(&["SET", &counter, poison]), "OK");
     for _ in 0..120 {
+        // Whoever looks at it believes it as little as whoever asks it.
+        let seen = redlock.admin().inspect("r").await.unwrap();
+        assert!(seen.rows[3].view.as_ref().unwrap().counter >= 9_007_199_254_740_900);
         pair(&redlock).await;
     }
     redlock.drain(PROMPT).await;
@@ -478,4 +482,18 @@ async fn r7_lockers_in_another_database_of_the_same_servers_are_noticed() {
     let said = || events.lines_with("lockers with the same prefix use database 0 of this server");
     eventually(PROMPT, "every node is named", async || said().len() >= 3).await;
     assert_eq!(said().len(), 3, "{}", events.text());
+}
+
+#[tokio::test]
+async fn one_server_under_three_names_is_called_so_where_info_is_not_permitted() {
+    let server = RedisServer::start();
+    assert_eq!(server.command(&["ACL", "SETUSER", "default", "-info"]), "OK");
+    let names: Vec<Proxy> = (0..3).map(|_| Proxy::in_front_of(server.port())).collect();
+    let redlock = through(&names).connect().await.unwrap();
+    let error = redlock.acquire_within("r", Duration::from_secs(1)).await.unwrap_err();
+    let AcquireError::NoQuorum { votes, attempts, .. } = &error else { panic!("{error}") };
+    let is_duplicate = |vote: &Vote| matches!(vote, Vote::Failed(fault) if fault.kind == FaultKind::Duplicate);
+    assert_eq!(votes.iter().filter(|(_, vote)| is_duplicate(vote)).count(), 2, "{votes:?}");
+    assert!(error.to_string().contains("the same server as another node"), "{error}");
+    assert!(*attempts < 100, "{attempts} attempts in a second");
 }

@@ -6,6 +6,7 @@
 mod answer;
 mod embedded;
 mod listener;
+mod process;
 mod queue;
 mod state;
 mod tasks;
@@ -18,9 +19,10 @@ pub mod redis;
 pub use answer::{Answer, Inbox, ask};
 pub use embedded::EmbeddedNode;
 pub use listener::WakeListener;
+pub(crate) use process::Process;
 pub use queue::Wake;
 pub use state::NodeState;
-pub(crate) use tasks::{Task, TokioSpawner};
+pub(crate) use tasks::{HomeRuntime, Task, TokioSpawner};
 
 use std::sync::Weak;
 

@@ -1,6 +1,9 @@
 //! [`Task`]: a background task that ends with whoever started it.
 
+use std::sync::OnceLock;
+
 use futures::future::{AbortHandle, Abortable};
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::spawner::{BackgroundTask, Spawner};
@@ -11,6 +14,32 @@ pub(crate) struct TokioSpawner;
 impl Spawner for TokioSpawner {
     fn spawn(&self, task: BackgroundTask) {
         tokio::spawn(task);
+    }
+}
+
+/// Runs all background tasks of one locker on one tokio runtime: the one that the locker was built on, whichever runtime it is used
+/// from later. Once that runtime has ended nothing runs any more.
+pub(crate) struct HomeRuntime(OnceLock<Handle>);
+
+impl HomeRuntime {
+    /// Why nothing runs any more.
+    pub(crate) const ENDED: &'static str =
+        "the tokio runtime that it was opened on has ended: connect anew, on one that lives as long as the locker";
+
+    /// The current runtime; where there is none, the one of the first use.
+    pub(crate) fn here() -> Self {
+        Self(Handle::try_current().map_or_else(|_| OnceLock::new(), OnceLock::from))
+    }
+}
+
+impl Spawner for HomeRuntime {
+    fn spawn(&self, task: BackgroundTask) {
+        if let (None, Ok(current)) = (self.0.get(), Handle::try_current()) {
+            let _ = self.0.set(current);
+        }
+        if let Some(home) = self.0.get() {
+            home.spawn(task);
+        }
     }
 }
 

@@ -10,6 +10,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::fencing::{COUNTER_MIN, clock_start};
 use crate::{Moment, WallTime};
 
 /// The identity of one run of a server: new at every start. 160 bits, as Redis and Valkey draw it.
@@ -131,6 +132,8 @@ pub struct Census {
     pub forgot: bool,
     /// How long a node that forgot has to rest: the longest time to live that anybody knows of, plus drift.
     pub rest: Duration,
+    /// The caller's wall clock, for counters that start anew.
+    pub wall: WallTime,
 }
 
 /// What is to be done with a node.
@@ -142,6 +145,9 @@ pub enum Standing {
     Resting(Duration),
     /// Its rest is over: create its counters.
     Wake,
+    /// Counters would have to be created, and they start at the clock; but the node's and the caller's both show a time before
+    /// September 2001, so neither is set. The node rests until one of them is.
+    ClockUnset,
     /// Write a record, let it forget its counters, and let it rest.
     Settle {
         /// How long it has to rest.
@@ -161,6 +167,8 @@ pub enum Reason {
     Forgot,
     /// Nobody has a record: a new installation, or everybody forgot everything.
     New,
+    /// It rests because its clock and the caller's are not set, so that its counters cannot start.
+    ClockUnset,
 }
 
 impl fmt::Display for Reason {
@@ -169,6 +177,7 @@ impl fmt::Display for Reason {
             Self::Restarted => "it restarted, was restored or was promoted",
             Self::Forgot => "it remembers nothing",
             Self::New => "no node remembers anything",
+            Self::ClockUnset => "its clock and this machine's show a time before September 2001",
         })
     }
 }
@@ -176,6 +185,18 @@ impl fmt::Display for Reason {
 /// Judges what was seen of one node.
 #[must_use]
 pub fn judge(sight: &Sight, census: &Census) -> Standing {
+    let standing = by_memory(sight, census);
+    let creates_counters = matches!(standing, Standing::Wake | Standing::Settle { rest: Duration::ZERO, .. });
+    if creates_counters && is_unset(sight.now, census.wall) { Standing::ClockUnset } else { standing }
+}
+
+/// Whether counters that started now would be taken for counters that are missing.
+#[must_use]
+pub fn is_unset(node: WallTime, caller: WallTime) -> bool {
+    clock_start(node, caller) < COUNTER_MIN
+}
+
+fn by_memory(sight: &Sight, census: &Census) -> Standing {
     let settle = |rest, reason| Standing::Settle { rest, reason };
     let Some(record) = &sight.record else {
         if census.known_elsewhere || !census.all_seen || sight.was_joined == Some(true) {
@@ -257,6 +278,7 @@ mod tests {
             durable: false,
             forgot: false,
             rest: REST,
+            wall: NOW,
         }
     }
 
@@ -331,6 +353,24 @@ mod tests {
         let blind = |record| Sight { run_id: None, uptime: None, ..sight(0, record) };
         assert_eq!(judge(&blind(record(2, 0, true)), &census()), Standing::Ready);
         assert!(matches!(judge(&blind(None), &census()), Standing::Settle { rest: REST, .. }));
+    }
+
+    #[test]
+    fn r5_no_counter_is_created_while_neither_clock_is_set() {
+        let unset = WallTime::from_unix_ms(120_000);
+        let (declared, by_others) = (Census { declared_new: true, ..census() }, Census { wall: unset, ..census() });
+        let neither = Census { wall: unset, ..declared };
+        let in_1970 = |seen: Sight| Sight { now: unset, ..seen };
+        let rested = Record { ready_at: unset, ..record(1, 0, false).unwrap() };
+        all(&[
+            ("new, neither clock is set", in_1970(sight(99, None)), neither, Standing::ClockUnset),
+            ("new, the caller's is", in_1970(sight(99, None)), declared, settle(0, Reason::New)),
+            ("new, the node's is", sight(99, None), neither, settle(0, Reason::New)),
+            ("young, neither is", in_1970(sight(3, None)), by_others, settle(28, Reason::New)),
+            ("its rest is over, neither is", in_1970(sight(31, Some(rested))), by_others, Standing::ClockUnset),
+            ("its rest is over, the caller's is", in_1970(sight(31, Some(rested))), census(), Standing::Wake),
+            ("it never stopped", in_1970(sight(99, record(1, 0, true))), by_others, Standing::Ready),
+        ]);
     }
 
     #[test]

@@ -318,6 +318,9 @@ pub enum FaultKind {
     Unreachable,
     /// The connection ended before the answer. The request may have taken effect.
     ConnectionLost,
+    /// The connection is closed for good: the runtime that it was opened on has ended, or this process is a fork of the one that
+    /// opened it. Nothing was sent, and nothing ever will be.
+    Closed,
     /// Too many requests wait for this node already; this one was not sent.
     Overloaded,
     /// It was withdrawn before it was sent.
@@ -367,6 +370,7 @@ impl FaultKind {
         matches!(
             self,
             Self::Unreachable
+                | Self::Closed
                 | Self::Overloaded
                 | Self::Withdrawn
                 | Self::Authentication
@@ -384,6 +388,7 @@ impl fmt::Display for FaultKind {
             Self::TimedOut => "timed out",
             Self::Unreachable => "unreachable",
             Self::ConnectionLost => "connection lost",
+            Self::Closed => "closed for good",
             Self::Overloaded => "too many requests waiting",
             Self::Withdrawn => "withdrawn",
             Self::Authentication => "authentication failed",

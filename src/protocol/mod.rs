@@ -41,7 +41,7 @@ pub use continuity::Continuity;
 pub use extend::{Extend, ExtendDefeat, ExtendStep};
 pub use fencing::{COUNTER_MAX, COUNTER_MIN, Counters, clock_start};
 pub use footprint::Footprint;
-pub use join::{Census, Reason, Record, RunId, Sight, Standing, judge, rest};
+pub use join::{Census, Reason, Record, RunId, Sight, Standing, is_unset, judge, rest};
 pub use message::{
     Fault, FaultKind, Next, Reply, Request, Settlement, Sighting, Subject, Tells, Verb, VerbKind, View, Waits,
 };

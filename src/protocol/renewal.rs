@@ -40,6 +40,8 @@ pub enum LossCause {
     Taken,
     /// The lease was held for as long as `max_hold` allows.
     MaxHold,
+    /// This process is a fork of the one that holds it.
+    Forked,
     /// The holder released it.
     Released,
 }
@@ -50,6 +52,7 @@ impl std::fmt::Display for LossCause {
             Self::Expired => "its validity ended",
             Self::Taken => "a majority of the nodes no longer has it for this holder",
             Self::MaxHold => "it was held for as long as max_hold allows",
+            Self::Forked => "this process is a fork of the one that holds it",
             Self::Released => "it was released",
         })
     }

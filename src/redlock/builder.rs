@@ -10,7 +10,7 @@ use super::locker::Locker;
 #[cfg(feature = "redis")]
 use super::settings::Servers;
 use super::settings::{HandOver, Options};
-use crate::node::{Node, TokioSpawner};
+use crate::node::{HomeRuntime, Node};
 use crate::protocol::Quorum;
 use crate::{Clock, Entropy, LockerId, Spawner, SystemClock};
 
@@ -29,7 +29,8 @@ pub struct Builder {
     nodes: Vec<Arc<dyn Node>>,
     clock: Arc<dyn Clock>,
     entropy: Arc<Entropy>,
-    spawner: Arc<dyn Spawner>,
+    /// None for the runtime that it is built on.
+    spawner: Option<Arc<dyn Spawner>>,
     #[cfg(feature = "redis")]
     pub(super) servers: Servers,
 }
@@ -41,7 +42,7 @@ impl Builder {
             nodes: Vec::new(),
             clock: Arc::new(SystemClock),
             entropy: Arc::new(Entropy::from_system()),
-            spawner: Arc::new(TokioSpawner),
+            spawner: None,
             #[cfg(feature = "redis")]
             servers: Servers::default(),
         }
@@ -155,11 +156,11 @@ impl Builder {
         self
     }
 
-    /// Another place for background tasks than the tokio runtime that the locker is used on. For simulations, which
+    /// Another place for background tasks than the tokio runtime that the locker is built on. For simulations, which
     /// let a whole process stand still.
     #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub fn spawner(mut self, spawner: Arc<dyn Spawner>) -> Self {
-        self.spawner = spawner;
+        self.spawner = Some(spawner);
         self
     }
 
@@ -175,7 +176,8 @@ impl Builder {
         }
         let quorum = Quorum::of(self.nodes.len()).ok_or(ConfigError::TooManyNodes { count: self.nodes.len() })?;
         let id = LockerId::from_random(u64::from(self.entropy.u32()) << 32 | u64::from(self.entropy.u32()));
-        let env = Env::new(self.nodes.into(), quorum, self.clock, self.entropy, self.spawner);
+        let spawner = self.spawner.unwrap_or_else(|| Arc::new(HomeRuntime::here()));
+        let env = Env::new(self.nodes.into(), quorum, self.clock, self.entropy, spawner);
         let locker = Locker::new(env, settings.policy, id);
         Ok(Redlock { locker, settings, options: Arc::new(self.options) })
     }
@@ -192,8 +194,13 @@ impl Builder {
     }
 
     #[cfg(feature = "redis")]
-    pub(super) const fn runner_of_tasks(&self) -> &Arc<dyn Spawner> {
-        &self.spawner
+    pub(super) fn runner_of_tasks(&mut self) -> Arc<dyn Spawner> {
+        Arc::clone(self.spawner.get_or_insert_with(|| Arc::new(HomeRuntime::here())))
+    }
+
+    #[cfg(feature = "redis")]
+    pub(super) fn its_clock(&self) -> &dyn Clock {
+        &*self.clock
     }
 
     #[cfg(feature = "redis")]

@@ -6,15 +6,23 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
+use tokio::time::timeout;
 
 use super::builder::Builder;
+use super::env::timer::outruns_tokio;
 use super::error::{ConfigError, ConnectError};
 use super::handle::Redlock;
 use super::membership::node_health::NodeCondition;
 use super::settings::Servers;
 use crate::node::Node;
 use crate::node::redis::{Address, Prefix, RedisNode, RedisNodeOptions};
-use crate::protocol::Quorum;
+use crate::protocol::{Fault, FaultKind, Quorum};
+
+const DIAL_TIMEOUT: Duration = Duration::from_secs(1);
+/// A quorum of dials may take this much longer than one dial.
+const GRACE: Duration = Duration::from_millis(100);
+/// The longest that the first look at the nodes may take when a quorum is connected.
+const LOOK_MAX: Duration = Duration::from_secs(3);
 
 impl Redlock {
     /// Connects to servers by their URLs, with the defaults of [`Builder`].
@@ -76,7 +84,10 @@ impl Builder {
     }
 
     /// Connects to the servers, joins them and builds the locker. Returns as soon as a quorum is connected; servers that
-    /// are down are taken in when they come up, and servers that may have forgotten locks when they have rested.
+    /// are down are taken in when they come up, and servers that may have forgotten locks when they have rested. Returns
+    /// within the dial timeout and 3.1 s, whatever the servers do.
+    ///
+    /// Connections, renewal and repeated releases are tasks of the tokio runtime that this is called on.
     ///
     /// # Errors
     ///
@@ -86,38 +97,60 @@ impl Builder {
     /// # Cancel safety
     ///
     /// Dropping the future closes what was opened.
-    pub async fn connect(self) -> Result<Redlock, ConnectError> {
+    pub async fn connect(mut self) -> Result<Redlock, ConnectError> {
         self.check()?;
+        if outruns_tokio(self.its_clock()) {
+            return Err(ConfigError::PausedClock.into());
+        }
         let nodes = self.open()?;
         let quorum = Quorum::of(nodes.len()).ok_or(match nodes.len() {
             0 => ConfigError::NoNodes,
             count => ConfigError::TooManyNodes { count },
         })?;
+        // A dial ends by itself; one that ends in the same moment has a better reason than this.
+        let patience = self.dial_limit().saturating_add(GRACE);
         let mut dials: FuturesUnordered<_> =
             nodes.iter().map(|node| async { (node.address(), node.dialled().await) }).collect();
         let (mut reached, mut unreachable) = (0, Vec::new());
-        while let (Some((address, outcome)), true) = (dials.next().await, reached < quorum.needed()) {
-            match outcome {
-                Ok(()) => reached += 1,
-                Err(fault) => unreachable.push((address, fault)),
+        let all_tried = timeout(patience, async {
+            while let Some((address, outcome)) = dials.next().await {
+                match outcome {
+                    Ok(()) => reached += 1,
+                    Err(fault) => unreachable.push((address, fault)),
+                }
+                if reached >= quorum.needed() {
+                    break;
+                }
             }
-            if reached >= quorum.needed() {
-                break;
-            }
-        }
+        });
+        let in_time = all_tried.await.is_ok();
         drop(dials);
+        if !in_time {
+            // Connections come up and are lost before anything sees them, again and again.
+            let undecided = |node: &&RedisNode| !unreachable.iter().any(|(address, _)| *address == node.address());
+            let fault =
+                || Fault::new(FaultKind::Unreachable, format!("no connection that lasts within {patience:.1?}"));
+            let lost: Vec<_> = nodes.iter().filter(undecided).map(|node| (node.address(), fault())).collect();
+            unreachable.extend(lost);
+        }
         if reached < quorum.needed() {
             let (nodes, needed) = (quorum.nodes(), quorum.needed());
             return Err(ConnectError::NoQuorum { reached, nodes, needed, unreachable });
         }
         let nodes = nodes.into_iter().map(|node| Arc::new(node) as Arc<dyn Node>);
         let redlock = self.with_nodes(nodes).build()?;
-        redlock.look_in_haste().await;
+        // What is not seen by then is seen by the task that looks at nodes in the background.
+        let _ = timeout(LOOK_MAX, redlock.look_in_haste()).await;
         refuse_duplicates(&redlock)?;
         Ok(redlock)
     }
 
-    fn open(&self) -> Result<Vec<RedisNode>, ConfigError> {
+    fn dial_limit(&self) -> Duration {
+        self.servers.dial_timeout.unwrap_or(DIAL_TIMEOUT)
+    }
+
+    fn open(&mut self) -> Result<Vec<RedisNode>, ConfigError> {
+        let spawner = self.runner_of_tasks();
         let Servers { urls, prefix, dial_timeout, response_timeout, .. } = &self.servers;
         let prefix = match prefix {
             Some(prefix) => Prefix::new(prefix).ok_or_else(|| ConfigError::Prefix(prefix.clone()))?,
@@ -134,10 +167,10 @@ impl Builder {
             ca_file: self.servers.ca_file.clone(),
             client_certificate: self.servers.client_certificate.clone(),
             server_name: self.servers.server_name.clone(),
-            dial_timeout: dial_timeout.unwrap_or(default.dial_timeout),
+            dial_timeout: dial_timeout.unwrap_or(DIAL_TIMEOUT),
             response_timeout: response_timeout.unwrap_or(default.response_timeout),
             entropy: Arc::clone(self.source_of_entropy()),
-            spawner: Arc::clone(self.runner_of_tasks()),
+            spawner,
         };
         let mut addresses: Vec<Address> = Vec::with_capacity(urls.len());
         for (index, url) in urls.iter().enumerate() {

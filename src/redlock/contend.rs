@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::env::Env;
-use super::env::timer::sleep_until;
+use super::env::timer::{outruns_tokio, sleep_until};
 use super::error::AcquireError;
 use super::guard::Guard;
 use super::hand_over::{self, ask_anew, new_subject};
@@ -19,7 +19,8 @@ use super::settings::Settings;
 use super::wait::local_queue::LocalQueue;
 use super::wait::permit::{Entered, enter};
 use super::wait::waiter::LocalWaiter;
-use crate::protocol::{Defeat, FaultKind, Vote};
+use crate::node::HomeRuntime;
+use crate::protocol::{Defeat, Fault, FaultKind, Vote, Votes};
 use crate::{Moment, Resource, Waiter};
 
 /// However little of the wait is left, an attempt gets this long: one round trip on a local network.
@@ -28,6 +29,9 @@ const MIN_ROUND: Duration = Duration::from_millis(10);
 /// nodes that have much to do come late, and are of use all the same.
 const ROUND_GROWTH_MAX: u32 = 8;
 
+/// Why no node answers in time.
+const PAUSED: &str = "tokio's clock is paused, so time-outs fall due at once: tokio::time::resume() first";
+
 /// Attempts again and again until a lease is acquired or `wait_max` has passed; at least once.
 pub(crate) async fn acquire(
     locker: &Locker,
@@ -35,9 +39,14 @@ pub(crate) async fn acquire(
     resource: &Resource,
     wait_max: Duration,
 ) -> Result<Guard, AcquireError> {
-    locker.start();
+    if !locker.start() {
+        // Nothing would renew a lease, or repeat a release.
+        let closed = Vote::Failed(Fault::new(FaultKind::Closed, HomeRuntime::ENDED));
+        let votes = Votes::new(vec![closed; locker.env.quorum.nodes()]);
+        return Err(AcquireError::NoQuorum { votes, attempts: 0, waited: Duration::ZERO });
+    }
     let began = locker.env.clock.now();
-    let mut call = Call { locker, settings, resource, wait_max, began, attempts: 0 };
+    let mut call = Call { locker, settings, resource, wait_max, began, attempts: 0, is_paused: false };
     if wait_max.is_zero() {
         return call.once().await;
     }
@@ -77,6 +86,8 @@ struct Call<'a> {
     wait_max: Duration,
     began: Moment,
     attempts: u32,
+    /// Tokio's clock stands still, so no node has any time to answer.
+    is_paused: bool,
 }
 
 impl Call<'_> {
@@ -84,7 +95,8 @@ impl Call<'_> {
     async fn once(&mut self) -> Result<Guard, AcquireError> {
         let Self { locker, settings, resource, .. } = *self;
         let env = &locker.env;
-        locker.roster.prepare().await;
+        // However long nodes take to be looked at, this attempt begins in time.
+        let _ = timeout(settings.node_timeout, locker.roster.prepare()).await;
         let subject = new_subject(env, resource, settings, Waiter::default());
         let begun = Attempt::begin(env, settings, subject, Ask::ONCE, None).map(Box::new);
         match self.attempt(begun, settings.node_timeout, &mut None).await {
@@ -111,7 +123,7 @@ impl Call<'_> {
                 Ok(guard) => return Ok(guard),
                 Err(lost) => lost,
             };
-            if self.left().is_zero() {
+            if self.left().is_zero() || self.is_paused || is_hopeless(&defeat, locker.env.quorum.blocking()) {
                 return Err(self.error(defeat));
             }
             if !has_warned && too_many_rest(&defeat, locker.env.quorum.blocking()) {
@@ -170,7 +182,8 @@ impl Call<'_> {
                 renewer::attend(&locker.renewals.schedule, Arc::clone(&lease));
                 Ok(Guard::new(lease))
             }
-            Err(lost) => {
+            Err(mut lost) => {
+                self.explain(&mut lost.defeat);
                 let (defeat, attempts) = (&lost.defeat, self.attempts);
                 tracing::debug!(%resource, holder = ?subject.holder, ?defeat, attempts, "not acquired");
                 Err(lost)
@@ -180,6 +193,19 @@ impl Call<'_> {
 
     fn env(&self) -> &Env {
         &self.locker.env
+    }
+
+    /// Says it if time-outs fell due because tokio's clock is paused.
+    fn explain(&mut self, defeat: &mut Defeat) {
+        let Defeat::NoQuorum(votes) = defeat else { return };
+        self.is_paused = outruns_tokio(&*self.locker.env.clock);
+        if self.is_paused {
+            let explained = votes.iter().map(|(_, vote)| match vote {
+                Vote::Granted | Vote::Refused(_) => vote.clone(),
+                _ => Vote::Failed(Fault::new(FaultKind::TimedOut, PAUSED)),
+            });
+            *votes = Votes::new(explained.collect());
+        }
     }
 
     fn waited(&self) -> Duration {
@@ -234,6 +260,12 @@ impl Drop for Place {
             None => {}
         }
     }
+}
+
+/// Whether no later attempt can do better, because this locker never asks enough nodes again.
+fn is_hopeless(defeat: &Defeat, blocking: usize) -> bool {
+    let is_closed = |vote: &Vote| matches!(vote, Vote::Failed(fault) if fault.kind == FaultKind::Closed);
+    defeat.votes().iter().filter(|(_, vote)| is_closed(vote)).count() >= blocking
 }
 
 /// Whether nobody can acquire anything before some nodes have rested.

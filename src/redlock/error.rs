@@ -108,6 +108,12 @@ pub enum ConfigError {
     /// A time-out of no length.
     #[error("a {0} of no time at all makes every node fail: leave it out, or make it longer than a round trip")]
     NoTime(&'static str),
+    /// Servers answer in real time, and the program's time stands still.
+    #[error(
+        "tokio's clock is paused, so every time-out falls due before a server can answer: connect after tokio::time::resume(), \
+         or test with embedded nodes"
+    )]
+    PausedClock,
     /// No acquire could ever succeed.
     #[error("min_validity {min_validity:?} can never be met: a new lease is valid for {validity:?} at most")]
     MinValidityTooLong {
@@ -331,6 +337,14 @@ pub enum BootstrapError {
         /// Its address.
         node: String,
         /// Why.
+        fault: Fault,
+    },
+    /// Counters start at the clock, and neither the node's nor this machine's is set.
+    #[error("{node} cannot take part: {fault}")]
+    ClockUnset {
+        /// Its address.
+        node: String,
+        /// What the clocks show.
         fault: Fault,
     },
     /// Some node lost its memory, and it or another took part before, so this is no new installation.

@@ -19,8 +19,15 @@ use crate::node::Node;
 ///
 /// Cloning is cheap, and all clones share their connections. One a process is enough for any number of resources.
 ///
-/// It lives on the tokio runtime that it was first used on, which must have its timers enabled: connections, renewal and
-/// background releases are tasks there. Use it from that runtime; another runtime wants a locker of its own.
+/// It lives on the tokio runtime that it was connected or built on, which must have its timers enabled: connections, renewal
+/// and background releases are tasks there. It may be used from other runtimes as long as that one runs; once that one has
+/// ended, every acquire fails at once and says so. One that was built outside of a runtime lives on that of its first use.
+///
+/// # Forks
+///
+/// A forked process connects for itself; a [`Builder`](super::Builder) may be made before the fork. A locker that was connected before
+/// belongs to the parent: in the child, acquires fail at once and say so, guards are lost
+/// ([`LossCause::Forked`](crate::LossCause::Forked)), and nothing that the child does reaches the parent's connections or locks.
 ///
 /// # Panics
 ///

@@ -42,10 +42,11 @@ impl Locker {
         locker
     }
 
-    /// Starts the tasks that look after leases, unless they run.
-    pub(crate) fn start(&self) {
-        renewer::start(&self.renewals, &self.env);
+    /// Starts the tasks that look after leases, unless they run; tells whether they do. They do not if the runtime that
+    /// they belong to has ended.
+    pub(crate) fn start(&self) -> bool {
         sweeper::start(&self.env);
+        renewer::start(&self.renewals, &self.env)
     }
 }
 

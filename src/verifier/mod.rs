@@ -33,6 +33,7 @@ pub enum Rule {
 
 impl Rule {
     /// Judges `token` against the highest that was accepted before.
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub fn judge(self, token: FencingToken, highest: Option<FencingToken>) -> Verdict {
         match highest {
             Some(highest) if token < highest || (self == Self::Strict && token == highest) => {

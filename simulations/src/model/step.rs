@@ -161,8 +161,8 @@ impl World {
         let now = wall.max(WallTime::from_unix_us(server.issued));
         let sight = ask(server, now, look())?;
         let seen: Option<Record> = sight.record;
-        let verb = match judge(&sight, &self.census(known_elsewhere)) {
-            Standing::Ready | Standing::Resting(_) => return None,
+        let verb = match judge(&sight, &self.census(known_elsewhere, now)) {
+            Standing::Ready | Standing::Resting(_) | Standing::ClockUnset => return None,
             Standing::Wake => Verb::Wake { max_ttl: TERMS.ttl, wall: now },
             Standing::Settle { rest, reason } => {
                 let (mark, new, max_ttl) = (sight.mark, reason == Reason::New, TERMS.ttl);
@@ -172,7 +172,7 @@ impl World {
         ask(server, now, verb).map(|_| ())
     }
 
-    fn census(&self, known_elsewhere: bool) -> Census {
+    fn census(&self, known_elsewhere: bool, wall: WallTime) -> Census {
         let Setup { mutant, .. } = self.setup;
         let rests = self.locks_last() && mutant != Some(Mutant::NoRest);
         Census {
@@ -182,6 +182,7 @@ impl World {
             durable: false,
             forgot: false,
             rest: if rests { rest(TERMS.ttl, TERMS.drift_ppm) } else { Duration::ZERO },
+            wall,
         }
     }
 

@@ -12,13 +12,15 @@ use std::task::{Context, Poll, Waker};
 use super::encode::Wire;
 use super::keys::Prefix;
 use super::line::{Envelope, Line, Outbox};
-use crate::node::{Answer, WakeListener};
+use crate::node::{Answer, HomeRuntime, Process, WakeListener};
 use crate::protocol::{Fault, FaultKind, Reply, Request, Verb, View};
 use crate::{HolderId, LockerId, NodeId};
 
 /// What senders and the courier of one server share.
 pub(super) struct Desk {
     prefix: Prefix,
+    /// Whose sockets these are.
+    process: Process,
     /// Grants go over the connection of this session only.
     admitted: AtomicU64,
     inner: Mutex<Inner>,
@@ -69,7 +71,7 @@ impl Desk {
             closed: false,
             listeners: Vec::new(),
         };
-        Self { prefix, admitted: AtomicU64::new(0), inner: Mutex::new(inner) }
+        Self { prefix, process: Process::current(), admitted: AtomicU64::new(0), inner: Mutex::new(inner) }
     }
 
     /// Hands requests in, to be sent in this order and, if they can be, in one turn.
@@ -108,6 +110,12 @@ impl Desk {
     fn go_on(&self, inner: &mut Inner, context: &mut Context<'_>, outbox: &mut Outbox) {
         let Inner { way, queue, .. } = inner;
         let Way::Up(line) = way else { return };
+        if !line.takes_more() || queue.is_empty() {
+            return;
+        }
+        if self.process.is_forked() {
+            return inner.disown(&Fault::new(FaultKind::Closed, Process::FORKED), outbox);
+        }
         while line.takes_more() && !queue.is_empty() {
             let admits = self.admitted.load(Ordering::Relaxed) == line.session;
             if let Err(error) = line.begin(queue, admits, context, outbox) {
@@ -127,6 +135,13 @@ impl Desk {
             let mut inner = self.lock();
             if !inner.courier.will_wake(context.waker()) {
                 inner.courier = context.waker().clone();
+            }
+            if self.process.is_forked() {
+                // The parent reads these answers.
+                inner.disown(&Fault::new(FaultKind::Closed, Process::FORKED), &mut outbox);
+                drop(inner);
+                self.tell(outbox);
+                return Poll::Pending;
             }
             let broken = {
                 let Inner { way, queue, .. } = &mut *inner;
@@ -200,11 +215,18 @@ impl Desk {
         courier.wake();
     }
 
-    /// There is no courier any more.
+    /// There is no courier any more. What was sent may have been done all the same; what was not never will be.
     pub(super) fn end(&self) {
-        let fault = Fault::new(FaultKind::Unreachable, "the connection's task has ended");
-        self.dial(&fault);
-        self.give_up(&fault);
+        let closed = Fault::new(FaultKind::Closed, HomeRuntime::ENDED);
+        // Those who wait are not woken any more.
+        let mut outbox = Outbox { is_deaf: true, ..Outbox::default() };
+        if self.process.is_forked() {
+            self.lock().disown(&closed, &mut outbox);
+        } else {
+            self.dial(&Fault::new(FaultKind::ConnectionLost, HomeRuntime::ENDED));
+            self.give_up(&closed);
+        }
+        self.tell(outbox);
     }
 
     /// Whether nobody will hand in anything any more, and nothing waits.
@@ -264,6 +286,20 @@ impl Desk {
 }
 
 impl Inner {
+    /// This process has nothing to do with the connection any more. It is neither used nor closed: the process that it was copied from uses
+    /// it, and both share what the system keeps of it.
+    fn disown(&mut self, closed: &Fault, outbox: &mut Outbox) {
+        outbox.is_deaf = true;
+        if let Way::Up(mut line) = std::mem::replace(&mut self.way, Way::Down(closed.clone())) {
+            for sent in line.unanswered() {
+                outbox.fail(sent.answer, FaultKind::ConnectionLost);
+            }
+            std::mem::forget(line);
+        }
+        let unsent = self.queue.drain(..).map(|envelope| (envelope.answer, Reply::Failed(closed.clone())));
+        outbox.answers.extend(unsent);
+    }
+
     fn line(&self) -> Option<&Line> {
         match &self.way {
             Way::Up(line) => Some(line),

@@ -37,7 +37,7 @@ use self::connection::Route;
 use self::courier::Courier;
 use self::desk::Desk;
 use super::{Answer, Node, WakeListener};
-use crate::node::TokioSpawner;
+use crate::node::{HomeRuntime, TokioSpawner};
 use crate::protocol::{Fault, FaultKind, Request};
 use crate::{Entropy, LockerId, NodeId, Spawner};
 
@@ -180,7 +180,7 @@ impl RedisNode {
         match self.link.clone().wait_for(|link| *link != Link::Dialing).await.as_deref() {
             Ok(Link::Down(fault)) => Err(fault.clone()),
             Ok(_) => Ok(()),
-            Err(_) => Err(Fault::new(FaultKind::Unreachable, "the connection's task ended")),
+            Err(_) => Err(Fault::new(FaultKind::Closed, HomeRuntime::ENDED)),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Founding a new installation, and telling servers apart.
 
 use super::handle::Admin;
-use crate::protocol::{Fault, FaultKind};
+use crate::protocol::{Fault, FaultKind, Reason};
 use crate::redlock::error::BootstrapError;
 use crate::redlock::membership::node_health::{NodeCondition, NodeStatus};
 
@@ -23,6 +23,11 @@ impl Admin<'_> {
         if let Some(node) = nodes.iter().find(unseen) {
             let fault = node.last_fault.clone().unwrap_or_else(|| Fault::new(FaultKind::NotJoined, ""));
             return Err(BootstrapError::Unseen { node: node.address.clone(), fault });
+        }
+        if let Some(node) = nodes.iter().find(|node| node.rests_because == Some(Reason::ClockUnset)) {
+            let env = self.0.env();
+            let fault = env.ready.unavailable_because(node.id, env.clock.now());
+            return Err(BootstrapError::ClockUnset { node: node.address.clone(), fault });
         }
         match nodes.into_iter().find(|node| node.condition != NodeCondition::Ready) {
             Some(node) => Err(BootstrapError::NotNew { node: node.address, rest: self.0.locker.roster.rest() }),

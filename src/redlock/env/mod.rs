@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use self::late::LateAnswers;
 use self::ready::Ready;
 use self::watermarks::CounterWatermarks;
-use crate::node::Node;
+use crate::node::{Node, Process};
 use crate::protocol::{Footprint, Quorum, Subject};
 use crate::{Clock, Entropy, Moment, NodeId, NodeSet, Spawner};
 
@@ -21,6 +21,8 @@ use crate::{Clock, Entropy, Moment, NodeId, NodeSet, Spawner};
 pub(crate) struct Env {
     pub(crate) nodes: Box<[Arc<dyn Node>]>,
     pub(crate) quorum: Quorum,
+    /// Whose leases these are.
+    pub(crate) process: Process,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<Entropy>,
     pub(crate) spawner: Arc<dyn Spawner>,
@@ -45,6 +47,7 @@ impl Env {
             ready: Ready::new(nodes.len()),
             nodes,
             quorum,
+            process: Process::current(),
             clock,
             entropy,
             spawner,

@@ -48,6 +48,8 @@ pub(crate) enum Unavailable {
     Failed(Fault),
     /// It may have forgotten locks.
     Resting { until: Option<Moment>, reason: Option<Reason> },
+    /// Its counters cannot start, for neither its clock nor the caller's is set.
+    ClockUnset { node: WallTime, caller: WallTime },
 }
 
 impl Unavailable {
@@ -57,6 +59,7 @@ impl Unavailable {
             Self::NotJoined => return Fault::new(FaultKind::NotJoined, ""),
             Self::Duplicate => return Fault::new(FaultKind::Duplicate, ""),
             Self::Failed(fault) => return fault.clone(),
+            Self::ClockUnset { node, caller } => return Fault::new(FaultKind::Resting, unset(*node, *caller)),
             Self::Resting { until, reason } => (*until, *reason),
         };
         let left = until.map_or(Duration::ZERO, |until| until.since(now));
@@ -64,11 +67,22 @@ impl Unavailable {
             Some(Reason::New) => "started less than max_ttl ago and remembers nothing",
             Some(Reason::Restarted) => "restarted and may have forgotten locks",
             Some(Reason::Forgot) => "lost its memory",
-            None => "may have forgotten locks",
+            Some(Reason::ClockUnset) | None => "may have forgotten locks",
         };
         let hint = if reason == Some(Reason::New) { ". A new installation? `redfence found`" } else { "" };
         Fault::new(FaultKind::Resting, format!("{story}; takes part in {}{hint}", whole_seconds(left)))
     }
+}
+
+/// Says of both clocks that they cannot be right.
+pub(crate) fn unset(node: WallTime, caller: WallTime) -> String {
+    /// The mean length of a year.
+    const YEAR_MS: u64 = 31_556_952_000;
+    let year = |clock: WallTime| 1970 + clock.unix_ms() / YEAR_MS;
+    let (node, caller) = (year(node), year(caller));
+    format!(
+        "its clock shows the year {node} and this machine's the year {caller}: set both right; tokens start at the clock"
+    )
 }
 
 impl Ready {

@@ -13,7 +13,7 @@ use crate::redlock::env::Env;
 use crate::redlock::env::timer::sleep_until;
 use crate::redlock::error::{ExtendError, Lost};
 use crate::redlock::round::attempt::Attempt;
-use crate::redlock::round::exchange::Exchange;
+use crate::redlock::round::exchange::{Exchange, Section};
 use crate::redlock::round::extension;
 use crate::redlock::settings::Settings;
 use crate::redlock::wait::permit::{self, FromPermit};
@@ -60,6 +60,12 @@ pub(crate) struct ActiveLease {
 impl Scheduled for ActiveLease {
     fn entry(&self) -> MutexGuard<'_, Option<Entry>> {
         self.entry.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Section for ActiveLease {
+    fn lease_is_gone(&self) {
+        self.end(LossCause::Taken);
     }
 }
 
@@ -113,7 +119,7 @@ impl ActiveLease {
         if left.is_zero() || left < self.settings.terms.min_validity {
             return None;
         }
-        Some(Arc::new(Self {
+        let next = Arc::new(Self {
             settings: Arc::clone(&self.settings),
             subject: Arc::clone(&self.subject),
             token,
@@ -126,7 +132,8 @@ impl ActiveLease {
             ended: Notify::new(),
             renewals: Arc::clone(&self.renewals),
             entry: Mutex::default(),
-        }))
+        });
+        self.exchange.begin_section(Arc::downgrade(&next) as _).then_some(next)
     }
 
     /// Whether tasks of this process contend for the resource, and too few of them wait just now to go on in memory.
@@ -175,6 +182,9 @@ impl ActiveLease {
         }
         let left = plan.renewal.ends_at().since(self.env().clock.now());
         drop(plan);
+        if self.env().process.is_forked() {
+            return Err(Lost { cause: self.end(LossCause::Forked) });
+        }
         // The clock decides, also when no task has had the time to notice.
         if left.is_zero() { Err(Lost { cause: self.end(LossCause::Expired) }) } else { Ok(left) }
     }
@@ -276,6 +286,10 @@ impl ActiveLease {
             }
             Some(Err(ExtendDefeat::Gone(votes))) => {
                 tracing::warn!(resource = %self.subject.resource, ?votes, "a majority no longer has the lock");
+                // The section that asked may be over, and another task may have the lease by now.
+                if let Some(section) = self.exchange.lease_is_gone() {
+                    section.lease_is_gone();
+                }
                 Err(Lost { cause: self.end(LossCause::Taken) }.into())
             }
             Some(Err(ExtendDefeat::NoQuorum(votes))) => {

@@ -11,13 +11,14 @@ use crate::redlock::env::Env;
 use crate::redlock::env::timer::sleep_until;
 use crate::redlock::error::ExtendError;
 
-/// Starts the task, unless it runs.
-pub(crate) fn start(renewals: &Renewals<ActiveLease>, env: &Env) {
+/// Starts the task, unless it runs; tells whether it does.
+pub(crate) fn start(renewals: &Renewals<ActiveLease>, env: &Env) -> bool {
     let mut task = renewals.task.lock().unwrap_or_else(PoisonError::into_inner);
     if task.as_ref().is_none_or(Task::is_finished) {
         let (schedule, clock) = (Arc::clone(&renewals.schedule), Arc::clone(&env.clock));
         *task = Some(Task::start(&*env.spawner, async move { run(schedule, &*clock).await }));
     }
+    task.as_ref().is_some_and(|task| !task.is_finished())
 }
 
 async fn run(schedule: Arc<Schedule<ActiveLease>>, clock: &dyn Clock) {

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::node_health::NodeHealth;
 use crate::protocol::{Census, Fault, FaultKind, Reason, Reply, RunId, Sight, Standing, judge, rest};
+use crate::redlock::env::ready::unset;
 use crate::redlock::settings::Policy;
-use crate::{Moment, NodeId, NodeSet};
+use crate::{Moment, NodeId, NodeSet, WallTime};
 
 /// What a locker knows of each node, in their order.
 pub(crate) struct Healths {
@@ -79,7 +80,11 @@ impl Healths {
     }
 
     /// Decides about every node that was seen; returns what has to be done.
-    pub(super) fn decide(&mut self, now: Moment, declared_new: bool) -> Vec<(NodeId, (Standing, Sight))> {
+    pub(super) fn decide(
+        &mut self,
+        (now, wall): (Moment, WallTime),
+        declared_new: bool,
+    ) -> Vec<(NodeId, (Standing, Sight))> {
         let rest = self.rest();
         let known_elsewhere = self.nodes.iter().any(NodeHealth::was_recorded);
         let all_seen = self.nodes.iter().all(|health| health.sight().is_some());
@@ -88,7 +93,8 @@ impl Healths {
             let Some(sight) = health.sight().copied() else { continue };
             let durable = self.policy.durable && health.is_synced() != Some(false);
             let forgot = health.misses_a_counter();
-            let standing = judge(&sight, &Census { known_elsewhere, all_seen, declared_new, durable, forgot, rest });
+            let census = Census { known_elsewhere, all_seen, declared_new, durable, forgot, rest, wall };
+            let standing = judge(&sight, &census);
             if let Standing::Settle { reason, rest } = standing {
                 health.settling(reason);
                 match reason {
@@ -96,12 +102,14 @@ impl Healths {
                     _ => tracing::warn!(node = %id, %reason, ?rest, "the node may have forgotten locks; it rests"),
                 }
             }
-            health.apply(standing, now);
+            if let Some((node, caller)) = health.apply(standing, (now, wall)) {
+                tracing::warn!(node = %id, reason = unset(node, caller), "the node cannot take part");
+            }
             // This locker does not wake a node whose clock it saw step: the end of its rest was read on that clock.
             let is_due = match standing {
                 Standing::Settle { .. } => true,
                 Standing::Wake => !health.is_kept_out(),
-                Standing::Ready | Standing::Resting(_) => false,
+                Standing::Ready | Standing::Resting(_) | Standing::ClockUnset => false,
             };
             if is_due {
                 due.push((id, (standing, sight)));

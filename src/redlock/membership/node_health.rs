@@ -22,6 +22,8 @@ pub(crate) struct NodeHealth {
     /// A grant met a missing counter since the node was last settled, while its record said that it was awake since then.
     forgot: Option<WallTime>,
     reason: Option<Reason>,
+    /// Its clock and the caller's, if neither is set and its counters cannot start.
+    unset: Option<(WallTime, WallTime)>,
     sample: Option<Sample>,
     /// For which run it was found out whether the server logs every write before it answers, and what.
     synced: Option<(Option<RunId>, bool)>,
@@ -76,6 +78,7 @@ impl NodeHealth {
             was_recorded: false,
             forgot: None,
             reason: None,
+            unset: None,
             sample: None,
             synced: None,
             last_fault: None,
@@ -85,6 +88,9 @@ impl NodeHealth {
 
     /// Why it rests, as far as this locker or the node's record knows.
     fn rests_because(&self) -> Option<Reason> {
+        if self.unset.is_some() {
+            return Some(Reason::ClockUnset);
+        }
         let is_new = self.sight.and_then(|sight| sight.record).is_some_and(|record| record.new && !record.awake);
         self.reason.or(is_new.then_some(Reason::New))
     }
@@ -195,8 +201,14 @@ impl NodeHealth {
         self.settling(Reason::New);
     }
 
-    /// The node was judged.
-    pub(crate) fn apply(&mut self, standing: Standing, now: Moment) {
+    /// The node was judged, by these clocks of the caller. Returns what the clocks show, if they are not set and that is news.
+    pub(crate) fn apply(
+        &mut self,
+        standing: Standing,
+        (now, wall): (Moment, WallTime),
+    ) -> Option<(WallTime, WallTime)> {
+        let clocks = self.sight.map(|sight| (sight.now, wall)).filter(|_| standing == Standing::ClockUnset);
+        let is_news = std::mem::replace(&mut self.unset, clocks).is_none();
         if self.kept_out_until.is_some_and(|until| now >= until) {
             self.kept_out_until = None;
         }
@@ -212,8 +224,9 @@ impl NodeHealth {
                 self.rests_until = Some(now.after(left));
                 self.forgot = None;
             }
-            Standing::Wake | Standing::Settle { .. } => self.state = NodeCondition::Resting,
+            Standing::Wake | Standing::Settle { .. } | Standing::ClockUnset => self.state = NodeCondition::Resting,
         }
+        self.unset.filter(|_| is_news)
     }
 
     pub(crate) fn duplicate(&mut self) {
@@ -226,6 +239,9 @@ impl NodeHealth {
             (NodeCondition::Duplicate, _) => Unavailable::Duplicate,
             (_, Some(fault)) => Unavailable::Failed(fault.clone()),
             (NodeCondition::Resting, None) => {
+                if let Some((node, caller)) = self.unset {
+                    return Unavailable::ClockUnset { node, caller };
+                }
                 Unavailable::Resting { until: self.rests_until(), reason: self.rests_because() }
             }
             (NodeCondition::Unknown | NodeCondition::Ready, None) => Unavailable::NotJoined,

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::healths::{Healths, nodes_of};
 use super::node_health::NodeHealth;
 use crate::node::Task;
-use crate::protocol::{Fault, FaultKind, Reason, Reply, Settlement, Sight, Standing, Verb};
+use crate::protocol::{Fault, FaultKind, Reason, Reply, Settlement, Sight, Standing, Verb, is_unset};
 use crate::redlock::env::Env;
 use crate::redlock::round::ask::{ask, collect, no_subject};
 use crate::redlock::round::exchange::{Exchange, Phase};
@@ -154,8 +154,12 @@ impl Roster {
             self.env.ready.look_begins();
             self.exchange(self.env.everybody(), Patience::All, &|_| Verb::Look { max_ttl }).await;
             let (wall, seen) = (self.wall(), self.healths().begin_anew());
-            self.exchange(self.env.everybody(), Patience::All, &|node| {
-                let sight = seen.get(node.index()).copied().flatten();
+            let sight_of = |node: NodeId| seen.get(node.index()).copied().flatten();
+            // Counters that started before any clock can have been set would be taken for missing ones.
+            let can_start = |node: &NodeId| sight_of(*node).is_none_or(|sight| !is_unset(sight.now, wall));
+            let nodes = self.env.everybody().iter().filter(can_start).collect();
+            self.exchange(nodes, Patience::All, &|node| {
+                let sight = sight_of(node);
                 let (seen, mark) = (sight.and_then(|sight| sight.record), sight.and_then(|sight| sight.mark));
                 Settlement { seen, mark, rest: Duration::ZERO, new: true, max_ttl, wall }.into()
             })
@@ -220,7 +224,7 @@ impl Roster {
                 health.note_forgot(awake_since);
             }
         }
-        let due = healths.decide(self.env.clock.now(), declared_new);
+        let due = healths.decide((self.env.clock.now(), self.wall()), declared_new);
         self.explain(&healths);
         due
     }

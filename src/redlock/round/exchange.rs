@@ -15,7 +15,7 @@ use crate::protocol::{
     Win,
 };
 use crate::redlock::env::{Env, Leftover};
-use crate::{Moment, NodeId, NodeSet};
+use crate::{HolderId, Moment, NodeId, NodeSet};
 
 /// The replies of one attempt, from its grants to its releases; or of one extension.
 pub(crate) struct Exchange {
@@ -48,6 +48,15 @@ struct Inner {
     leaving: Option<Next>,
     /// Whether nodes that have not answered get the release only when they grant.
     is_patient: bool,
+    /// The present section of the lease, after the first one; and whether a majority of the nodes no longer has the lease.
+    section: Option<Weak<dyn Section>>,
+    is_gone: bool,
+}
+
+/// One task's section of a lease that passes from task to task.
+pub(crate) trait Section: Send + Sync {
+    /// A majority of the nodes no longer has the lease.
+    fn lease_is_gone(&self);
 }
 
 /// What the reader of an exchange is doing.
@@ -212,6 +221,20 @@ impl Exchange {
         }
     }
 
+    /// A further section of the lease begins; false if the lease is gone.
+    pub(crate) fn begin_section(&self, section: Weak<dyn Section>) -> bool {
+        let mut inner = self.lock();
+        inner.section = Some(section);
+        !inner.is_gone
+    }
+
+    /// A majority of the nodes no longer has the lease; returns the present section, after the first one.
+    pub(crate) fn lease_is_gone(&self) -> Option<Arc<dyn Section>> {
+        let mut inner = self.lock();
+        inner.is_gone = true;
+        inner.section.as_ref().and_then(Weak::upgrade)
+    }
+
     /// The nodes whose locks count in an extension of the lease that this attempt won.
     pub(crate) fn voters(&self) -> NodeSet {
         self.lock().continuity.map_or(NodeSet::EMPTY, |continuity| continuity.voters())
@@ -266,7 +289,7 @@ impl Exchange {
 
 impl Inbox for Exchange {
     fn deliver(&self, node: NodeId, verb: VerbKind, reply: Reply) {
-        let mut reply = plausible(reply);
+        let mut reply = if verb == VerbKind::Grant { sound(reply, self.subject.holder.id()) } else { reply };
         if let Reply::Sighted(sight) = &mut reply {
             sight.arrived = self.env.clock.now();
         }
@@ -366,15 +389,19 @@ fn release(next: Next, tellers: NodeSet, node: NodeId) -> Verb {
     Verb::Release { next: Next::Queue(tells) }
 }
 
-/// The reply, unless its counter is above what any clock leads to: then it is a fault. Such a counter would be carried to
-/// all other nodes by the floor of the next grant, and in the end no token would be left.
-fn plausible(reply: Reply) -> Reply {
+/// The reply to a grant of `holder`, unless it cannot be: then it is a fault. A counter above what any clock leads to was
+/// written by hand. A node that was asked once and already has the lock for this very attempt is a server that was asked by
+/// another name, too.
+fn sound(reply: Reply, holder: HolderId) -> Reply {
+    let is_own = |value: &str| value.split_once(' ').is_some_and(|(id, _)| id.parse() == Ok(holder));
     match reply {
         Reply::Granted { counter } if counter > COUNTER_MAX => {
             let story = format!("its counter {counter} is none that a clock leads to: was a key written by hand?");
             Reply::Failed(Fault::new(FaultKind::Unexpected, story))
         }
-        Reply::Refused(view) if view.counter > COUNTER_MAX => Reply::Refused(View { counter: 0, ..view }),
+        Reply::Refused(view) if view.held_by().is_some_and(is_own) => {
+            Reply::Failed(Fault::new(FaultKind::Duplicate, "it was asked for this attempt by another of its names"))
+        }
         other => other,
     }
 }

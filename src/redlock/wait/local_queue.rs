@@ -7,7 +7,6 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use tokio::sync::Notify;
 
@@ -53,9 +52,10 @@ impl<W> LocalQueues<W> {
         Self { env, locker, queues: Mutex::default(), waits: AtomicU32::new(0), contended: Contended::new() }
     }
 
-    /// A name for one wait at the nodes.
-    fn waiter(&self, round_trip: Duration) -> Waiter {
-        Waiter::new(self.locker, self.waits.fetch_add(1, Ordering::Relaxed), round_trip)
+    /// A name for one wait at the nodes, which no copy of this process gives to a wait of its own.
+    fn waiter(&self) -> Waiter {
+        let number = self.env.entropy.distinct(self.waits.fetch_add(1, Ordering::Relaxed));
+        Waiter::new(self.locker, number, self.env.ready.round_trip())
     }
 
     /// The queue of `resource`, if a task of this process wants it.
@@ -120,7 +120,7 @@ impl<W> LocalQueue<W> {
         let mut state = self.state();
         let contender = state.contender.get_or_insert_with(|| {
             let expected = queues.contended.is(self.resource.slot());
-            Box::new(Contender::new(env.quorum, queues.waiter(env.ready.round_trip()), expected, now))
+            Box::new(Contender::new(env.quorum, queues.waiter(), expected, now))
         });
         let (waiter, waits) = (contender.waiter(), contender.ask(now));
         if waits.is_some() {
