@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use redfence::node::redis::{Address, RedisNode, RedisNodeOptions};
-use redfence::node::{Answer, Inbox, Node, ask};
+use redfence::node::{Node, ReplySink, Responder, ask};
 use redfence::protocol::{FaultKind, Reply, Request, Verb, VerbKind};
 use redfence::{Builder, ExtendError, Guard, NodeId, Redlock, ReleaseOutcome};
 use support::fault_node::{holder, subject};
@@ -192,7 +192,7 @@ fn connection(server: &RedisServer) -> Option<u64> {
 #[derive(Default)]
 struct Refusals(AtomicUsize);
 
-impl Inbox for Refusals {
+impl ReplySink for Refusals {
     fn deliver(&self, _: NodeId, _: VerbKind, reply: Reply) {
         let refused = matches!(&reply, Reply::Failed(fault) if fault.kind == FaultKind::Overloaded);
         self.0.fetch_add(usize::from(refused), Ordering::SeqCst);
@@ -208,23 +208,23 @@ async fn what_waits_for_a_server_that_hangs_is_bounded_and_a_release_is_never_re
     let node = RedisNode::open(address, options).unwrap();
     let subject = subject("r", &holder("somebody", 1));
     let request = |verb| Request { subject: Arc::clone(&subject), verb };
-    assert!(matches!(ask(&node, request(Verb::Inspect)).await, Reply::Seen(_)));
+    assert!(matches!(ask(&node, request(Verb::Inspect)).await, Reply::Inspected(_)));
     server.pause();
     let grant = Verb::Grant { ttl: TTL, floor: 0, block: 1, waits: None };
     // The first ones are on their way, and what waits in turns behind them is let through up to the bound.
     for (verb, waiting_max) in [(Verb::Extend { ttl: TTL }, RedisNode::QUEUE_MAX / 8), (grant, RedisNode::QUEUE_MAX)] {
         let refusals = Arc::new(Refusals::default());
         for _ in 0..HANDED_IN {
-            let inbox = Arc::clone(&refusals) as Arc<dyn Inbox>;
-            node.send(request(verb.clone()), Answer::to(inbox, NodeId::new(0).unwrap(), verb.kind()));
+            let inbox = Arc::clone(&refusals) as Arc<dyn ReplySink>;
+            node.send(request(verb.clone()), Responder::to(inbox, NodeId::new(0).unwrap(), verb.kind()));
         }
         let waiting = HANDED_IN - refusals.0.load(Ordering::SeqCst);
         assert!(waiting <= waiting_max + 256, "{verb:?}: {waiting} wait");
         assert!(waiting >= waiting_max / 2, "{verb:?}: {waiting} wait");
     }
     let refusals = Arc::new(Refusals::default());
-    let inbox = Arc::clone(&refusals) as Arc<dyn Inbox>;
-    node.send(request(Verb::RELEASE), Answer::to(inbox, NodeId::new(0).unwrap(), Verb::RELEASE.kind()));
+    let inbox = Arc::clone(&refusals) as Arc<dyn ReplySink>;
+    node.send(request(Verb::RELEASE), Responder::to(inbox, NodeId::new(0).unwrap(), Verb::RELEASE.kind()));
     assert_eq!(refusals.0.load(Ordering::SeqCst), 0, "a release waits, however many others do");
 }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use redfence::node::redis::{Address, RedisNode, RedisNodeOptions};
-use redfence::node::{Answer, EmbeddedNode, Node, WakeListener, contract};
+use redfence::node::{EmbeddedNode, Node, Responder, WakeListener, contract};
 use redfence::protocol::{Next, Request, Verb};
 use redfence::verifier::{self, MemoryStore, RedisStore};
 use redfence::{LockerId, NodeId, TokioClock, WallTime};
@@ -73,7 +73,7 @@ struct Wrong {
 }
 
 impl Node for Wrong {
-    fn send(&self, mut request: Request, answer: Answer) {
+    fn send(&self, mut request: Request, answer: Responder) {
         (self.distort)(&mut request);
         self.node.send(request, answer);
     }
@@ -105,7 +105,7 @@ async fn the_contract_finds_a_node_that_does_one_thing_wrong() {
             }
         }),
         ("rests", |request| {
-            if let Verb::Settle(settlement) = &mut request.verb {
+            if let Verb::Initialize(settlement) = &mut request.verb {
                 settlement.rest = Duration::ZERO;
             }
         }),

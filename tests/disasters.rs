@@ -233,7 +233,7 @@ fn line(disaster: &Disaster, nodes: usize) -> Line {
     let (found, without) = std::thread::scope(|scope| {
         let found = scope.spawn(|| {
             let of = |hand_over| in_turn(scene::run(disaster.blow, nodes, true, hand_over));
-            let found = of(HandOver::ToThoseWhoWaited);
+            let found = of(HandOver::ToWaiters);
             if is_short() { found } else { found.and(of(HandOver::Off)) }
         });
         let without = (0..if is_short() { 0 } else { CARELESS_ATTEMPTS_MAX })

@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
-use redfence::node::{Answer, WakeListener};
+use redfence::node::{Responder, WakeListener};
 use redfence::protocol::Request;
 use redfence::{AcquireError, Builder, Clock as _, ConnectError, LockerId, Node, NodeId, Redlock, TokioClock};
 use support::stage::WALL_AT_START;
@@ -103,10 +103,10 @@ async fn r4_connect_says_what_it_could_not_resolve() {
 
 /// A node that takes every request and never answers.
 #[derive(Clone, Default)]
-struct Mute(Arc<Mutex<Vec<Answer>>>);
+struct Mute(Arc<Mutex<Vec<Responder>>>);
 
 impl Node for Mute {
-    fn send(&self, _: Request, answer: Answer) {
+    fn send(&self, _: Request, answer: Responder) {
         self.0.lock().unwrap().push(answer);
     }
 

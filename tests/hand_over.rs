@@ -31,7 +31,7 @@ fn grants(stage: &Stage) -> usize {
 
 #[tokio::test(start_paused = true)]
 async fn waiters_are_served_in_the_order_of_their_coming_each_with_a_token_of_its_own() {
-    for hand_over in [HandOver::Off, HandOver::ToThoseWhoWaited, HandOver::ToAnybody] {
+    for hand_over in [HandOver::Off, HandOver::ToWaiters, HandOver::WithoutOrder] {
         let stage = Stage::of(3);
         let locker = locker(&stage, hand_over);
         let first = locker.acquire("r").await.unwrap();
@@ -66,7 +66,7 @@ async fn waiters_are_served_in_the_order_of_their_coming_each_with_a_token_of_it
 #[tokio::test(start_paused = true)]
 async fn a_lease_is_handed_over_with_no_network_and_each_section_ends_for_itself() {
     let stage = Stage::of(3);
-    let locker = locker(&stage, HandOver::ToThoseWhoWaited);
+    let locker = locker(&stage, HandOver::ToWaiters);
     past_the_start().await;
     let first = locker.acquire("r").await.unwrap();
     let (second, third) = (waiter(&locker).await, waiter(&locker).await);
@@ -89,7 +89,7 @@ async fn a_lease_is_handed_over_with_no_network_and_each_section_ends_for_itself
 
 #[tokio::test(start_paused = true)]
 async fn whoever_goes_away_while_it_waits_leaves_its_place_to_those_behind() {
-    for hand_over in [HandOver::Off, HandOver::ToThoseWhoWaited, HandOver::ToAnybody] {
+    for hand_over in [HandOver::Off, HandOver::ToWaiters, HandOver::WithoutOrder] {
         for gone in 0..3 {
             let stage = Stage::of(3);
             let locker = locker(&stage, hand_over);
@@ -109,7 +109,7 @@ async fn whoever_goes_away_while_it_waits_leaves_its_place_to_those_behind() {
 
 #[tokio::test(start_paused = true)]
 async fn a_call_that_nobody_is_there_to_hear_goes_to_the_next() {
-    for hand_over in [HandOver::Off, HandOver::ToThoseWhoWaited, HandOver::ToAnybody] {
+    for hand_over in [HandOver::Off, HandOver::ToWaiters, HandOver::WithoutOrder] {
         let stage = Stage::of(3);
         let locker = locker(&stage, hand_over);
         let first = locker.acquire("r").await.unwrap();
@@ -145,9 +145,9 @@ async fn latecomer_after_another_lease(hand_over: HandOver) -> (FencingToken, Fe
 
 #[tokio::test(start_paused = true)]
 async fn whoever_came_after_the_nodes_were_asked_has_the_nodes_asked_again() {
-    let (before, after) = latecomer_after_another_lease(HandOver::ToThoseWhoWaited).await;
+    let (before, after) = latecomer_after_another_lease(HandOver::ToWaiters).await;
     assert!(after > before, "ordered with no clock: {after:?} after {before:?}");
-    let (before, after) = latecomer_after_another_lease(HandOver::ToAnybody).await;
+    let (before, after) = latecomer_after_another_lease(HandOver::WithoutOrder).await;
     assert!(after < before, "what the faster setting gives up, and a verifier refuses: {after:?} after {before:?}");
 }
 
@@ -182,7 +182,7 @@ async fn a_holder_that_crashed_is_outlived_and_not_polled() {
 
 #[tokio::test(start_paused = true)]
 async fn a_busy_process_lets_others_have_their_turn() {
-    for hand_over in [HandOver::Off, HandOver::ToThoseWhoWaited, HandOver::ToAnybody] {
+    for hand_over in [HandOver::Off, HandOver::ToWaiters, HandOver::WithoutOrder] {
         let stage = Stage::of(3);
         let busy = locker(&stage, hand_over);
         let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
@@ -217,7 +217,7 @@ async fn a_busy_process_lets_others_have_their_turn() {
 #[tokio::test(start_paused = true)]
 async fn a_lease_that_is_found_gone_after_it_was_handed_over_is_lost_to_the_next_section() {
     let stage = Stage::of(3);
-    let locker = locker(&stage, HandOver::ToThoseWhoWaited);
+    let locker = locker(&stage, HandOver::ToWaiters);
     past_the_start().await;
     let first = locker.acquire("r").await.unwrap();
     let (second, third) = (waiter(&locker).await, waiter(&locker).await);

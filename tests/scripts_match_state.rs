@@ -17,7 +17,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRu
 use redfence::node::redis::{Address, Prefix, RedisNode, RedisNodeOptions};
 use redfence::node::{Node as _, NodeState, ask};
 use redfence::protocol::{
-    Next, Record, Reply, Request, RunId, Settlement, Sight, Sighting, Subject, Tells, Verb, View, Waits,
+    LockView, Next, NodeReport, Publish, Record, RecordUpdate, Reply, Request, RunId, ScannedLock, Subject, Verb, Waits,
 };
 use redfence::{Clock as _, FencingToken, Holder, LockerId, Resource, SystemClock, Waiter, WallTime};
 use support::RedisServer;
@@ -73,7 +73,7 @@ fn the_comparison_meets_every_kind_of_reply() {
     let pair = Pair::new();
     let grant = |floor| Act::Ask(Verb::Grant { ttl: Duration::from_secs(30), floor, block: 1, waits: None });
     let settle = |rest_s, stale| Act::Settle { rest: Duration::from_secs(rest_s), stale };
-    let wake = || Act::Ask(Verb::Wake { max_ttl: Duration::ZERO, wall: WallTime::from_unix_us(WALL_US + 500) });
+    let wake = || Act::Ask(Verb::Activate { max_ttl: Duration::ZERO, wall: WallTime::from_unix_us(WALL_US + 500) });
     let seal = |token| Act::Ask(Verb::Seal { token });
     let scan = |remove| Act::Ask(Verb::Scan { cursor: 0, count: SCAN_ALL, remove });
     let waits = |overrides| {
@@ -98,34 +98,34 @@ fn the_comparison_meets_every_kind_of_reply() {
         (0, Act::Ask(Verb::RELEASE), "Released"),
         (1, grant(0), "Failed"), // and undone
         (1, Act::Ask(Verb::Inspect), "Seen"),
-        (0, settle(0, true), "Sighted"),
+        (0, settle(0, true), "Reported"),
         (1, grant(0), "Failed"),
-        (0, settle(0, false), "Sighted"),
+        (0, settle(0, false), "Reported"),
         (1, grant(0), "Granted"),
-        (0, settle(3_600, false), "Sighted"),
+        (0, settle(3_600, false), "Reported"),
         (1, Act::Ask(Verb::Extend { ttl: Duration::from_secs(40) }), "Extended"), // a node that rests does extend
         (0, grant(0), "Refused"),
-        (0, wake(), "Sighted"), // too early
+        (0, wake(), "Reported"), // too early
         (2, Act::Ask(Verb::Inspect), "Seen"),
-        (0, settle(0, false), "Sighted"),
-        (0, Act::Ask(Verb::Look { max_ttl: Duration::from_secs(90) }), "Sighted"),
+        (0, settle(0, false), "Reported"),
+        (0, Act::Ask(Verb::Probe { max_ttl: Duration::from_secs(90) }), "Reported"),
         (1, Act::LockVanishes, ""),
         (1, Act::Ask(Verb::RELEASE), "Refused"),
         (1, grant(COUNTER_MAX - 9), "Granted"),
-        (0, scan(false), "Scanned { cursor: 0, locks: [Sighting"),
+        (0, scan(false), "Scanned { cursor: 0, locks: [ScannedLock"),
         (0, Act::Ask(Verb::Force), "Refused"),
         (1, Act::Ask(Verb::Force), "Released"),
         (1, Act::Ask(Verb::Force), "Refused"),
         (0, scan(false), "Scanned { cursor: 0, locks: [] }"),
         (2, grant(COUNTER_MAX), "Granted"),
-        (0, scan(true), "Scanned { cursor: 0, locks: [Sighting"),
+        (0, scan(true), "Scanned { cursor: 0, locks: [ScannedLock"),
         (2, Act::Ask(Verb::RELEASE), "Refused"),
         (0, waits(false), "Granted"),
-        (1, waits(false), "Refused(View { occupant: Some"),
+        (1, waits(false), "Refused(LockView { occupant: Some"),
         (2, waits(false), "Refused"),
         (3, Act::Ask(Verb::Inspect), "Seen"),
         (0, release(Next::Rejoin { waited: Duration::ZERO, wakes: true }), "Released"), // the one that waited longest is first
-        (3, grant(0), "Refused(View { occupant: Some(\"next:"),
+        (3, grant(0), "Refused(LockView { occupant: Some(\"next:"),
         (1, waits(false), "Refused"), // it is not the one that it is reserved for
         (2, waits(false), "Granted"),
         (2, release(Next::Nobody), "Released"),
@@ -161,7 +161,7 @@ fn step() -> impl Strategy<Value = Step> {
     let waits = prop_oneof![1 => Just(None), 2 => any::<bool>().prop_map(|overrides| Some(Waits { waited: Duration::ZERO, overrides }))];
     let grant = (ttl(), number(), waits).prop_map(|(ttl, floor, waits)| Verb::Grant { ttl, floor, block: 1, waits });
     let next = prop_oneof![
-        prop_oneof![Just(Tells::Nobody), Just(Tells::First), Just(Tells::Both)].prop_map(Next::Queue),
+        prop_oneof![Just(Publish::Nothing), Just(Publish::ToFirst), Just(Publish::ToFirstTwo)].prop_map(Next::Queue),
         Just(Next::Grant),
         any::<bool>().prop_map(|wakes| Next::Rejoin { waited: Duration::ZERO, wakes }),
         Just(Next::Nobody),
@@ -183,8 +183,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => number().prop_map(Act::CounterIsSet),
         1 => Just(Act::CounterVanishes),
         1 => (rest(), any::<bool>()).prop_map(|(rest, stale)| Act::Settle { rest, stale }),
-        1 => wall.prop_map(|wall| Act::Ask(Verb::Wake { max_ttl: Duration::from_secs(45), wall })),
-        1 => ttl().prop_map(|max_ttl| Act::Ask(Verb::Look { max_ttl })),
+        1 => wall.prop_map(|wall| Act::Ask(Verb::Activate { max_ttl: Duration::from_secs(45), wall })),
+        1 => ttl().prop_map(|max_ttl| Act::Ask(Verb::Probe { max_ttl })),
     ];
     (0..3_usize, 0..4_usize, act).prop_map(|(resource, holder, act)| Step { resource, holder, act })
 }
@@ -262,9 +262,9 @@ impl Pair {
             }
             Act::Settle { rest, stale } => {
                 // Each side has a record of its own: what it says of itself now, or something that it never said.
-                let look = Verb::Look { max_ttl: Duration::ZERO };
+                let look = Verb::Probe { max_ttl: Duration::ZERO };
                 let seen = |reply: Reply| match reply {
-                    Reply::Sighted(sight) if *stale => {
+                    Reply::Reported(sight) if *stale => {
                         let other = sight.record.map(|record| Record { awake: !record.awake, ..record });
                         other.or(Some(Record {
                             run_id: None,
@@ -274,17 +274,17 @@ impl Pair {
                             new: false,
                         }))
                     }
-                    Reply::Sighted(sight) => sight.record,
+                    Reply::Reported(sight) => sight.record,
                     other => panic!("{other:?}"),
                 };
                 let mark = |reply: &Reply| match reply {
-                    Reply::Sighted(sight) => sight.mark,
+                    Reply::Reported(sight) => sight.mark,
                     other => panic!("{other:?}"),
                 };
                 let (of_server, of_state) = self.ask_both(step, &look, &look, state);
                 let (max_ttl, wall, rest) = (Duration::from_secs(30), WallTime::from_unix_us(WALL_US), *rest);
                 let settle = |reply| {
-                    Settlement { mark: mark(&reply), seen: seen(reply), rest, new: *stale, max_ttl, wall }.into()
+                    RecordUpdate { mark: mark(&reply), seen: seen(reply), rest, new: *stale, max_ttl, wall }.into()
                 };
                 return Some(self.ask_both(step, &settle(of_server), &settle(of_state), state));
             }
@@ -314,7 +314,7 @@ impl Pair {
         let request = |verb: &Verb| Request { subject: Arc::clone(&subject), verb: after(waited, verb) };
         let of_state = state.apply(SystemClock.wall(), &request(of_state));
         let of_server = self.runtime.block_on(ask(&self.node, request(server)));
-        if let Reply::Sighted(sight) = &of_server {
+        if let Reply::Reported(sight) = &of_server {
             self.node.admit(sight.session);
         }
         (of_server, of_state)
@@ -336,14 +336,14 @@ fn after(waited: Duration, verb: &Verb) -> Verb {
 fn agree(replies: Option<&(Reply, Reply)>) -> bool {
     match replies {
         None => true,
-        Some((Reply::Refused(one), Reply::Refused(other)) | (Reply::Seen(one), Reply::Seen(other))) => {
-            let queue = |view: &View| (view.place, view.waiting, view.first.clone());
-            let same = |view: &View| (view.occupant.clone(), view.counter, view.ttl_left.is_some(), queue(view));
+        Some((Reply::Refused(one), Reply::Refused(other)) | (Reply::Inspected(one), Reply::Inspected(other))) => {
+            let queue = |view: &LockView| (view.place, view.waiting, view.first.clone());
+            let same = |view: &LockView| (view.occupant.clone(), view.counter, view.ttl_left.is_some(), queue(view));
             let apart = one.ttl_left.unwrap_or_default().abs_diff(other.ttl_left.unwrap_or_default());
             same(one) == same(other) && apart <= TTL_LEFT_APART
         }
         Some((Reply::Scanned { cursor: 0, locks: one }, Reply::Scanned { cursor: 0, locks: other })) => {
-            let sorted = |locks: &[Sighting]| {
+            let sorted = |locks: &[ScannedLock]| {
                 let mut locks: Vec<_> = locks.iter().map(|l| (l.resource.clone(), l.occupant.clone())).collect();
                 locks.sort_unstable();
                 locks
@@ -351,11 +351,11 @@ fn agree(replies: Option<&(Reply, Reply)>) -> bool {
             sorted(one) == sorted(other)
         }
         Some((Reply::Failed(one), Reply::Failed(other))) => one.kind == other.kind,
-        Some((Reply::Sighted(one), Reply::Sighted(other))) => {
-            let same = |sight: &Sight| sight.record.map(|record| (record.awake, record.new, record.max_ttl));
+        Some((Reply::Reported(one), Reply::Reported(other))) => {
+            let same = |sight: &NodeReport| sight.record.map(|record| (record.awake, record.new, record.max_ttl));
             // The server is told again by a connection that finds its scripts flushed.
             let knows = one.was_joined == Some(true) || one.was_joined == other.was_joined;
-            let ready_at = |sight: &Sight| sight.record.map_or(0, |record| record.ready_at.unix_ms());
+            let ready_at = |sight: &NodeReport| sight.record.map_or(0, |record| record.ready_at.unix_ms());
             let clocks_apart = one.now.unix_us().abs_diff(other.now.unix_us()) / 1_000;
             let rests_apart = ready_at(one).abs_diff(ready_at(other));
             let apart = Duration::from_millis(clocks_apart.max(rests_apart));

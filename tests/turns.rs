@@ -56,7 +56,7 @@ async fn busy(
 async fn busy_processes_take_turns_one_after_the_other() {
     for (tasks, away) in [(1, ms(0)), (2, ms(0)), (1, ms(1)), (2, ms(1))] {
         for (processes, length) in [(2, 1), (4, 1), (9, 1), (4, 4), (9, 4), (9, 6), (2, 20), (9, 20), (40, 1)] {
-            let all_kinds = [HandOver::Off, HandOver::ToThoseWhoWaited, HandOver::ToAnybody];
+            let all_kinds = [HandOver::Off, HandOver::ToWaiters, HandOver::WithoutOrder];
             for hand_over in all_kinds.into_iter().take(if length == 1 { 3 } else { 1 }) {
                 let stage = Stage::of(5);
                 stage.nodes.iter().for_each(|node| node.rule(move |_| Fate::Delayed { there: away, back: away }));

@@ -57,7 +57,7 @@ pub(crate) enum Order {
 
 /// What it answers, when it is connected and after every order.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Answer {
+pub(crate) struct Responder {
     /// What came of a load.
     pub(crate) tally: Tally,
     /// What came of a stint.
@@ -114,7 +114,7 @@ fn end_with_the_bench() {
 fn answer(tally: Tally, record: Record, guards: &[Guard]) -> Outcome {
     let held = guards.iter().filter(|guard| guard.check().is_ok()).count();
     let (cpu, resident_bytes) = (meter::cpu_time(), meter::resident_bytes()?);
-    let answer = Answer { tally, record, cpu, resident_bytes, held };
+    let answer = Responder { tally, record, cpu, resident_bytes, held };
     let mut out = std::io::stdout().lock();
     writeln!(out, "{}", serde_json::to_string(&answer)?)?;
     Ok(out.flush()?)
@@ -148,7 +148,7 @@ pub(crate) struct Worker {
 
 impl Worker {
     /// Starts a worker; returns when it is connected, with how it stands.
-    pub(crate) async fn start(setup: &Setup) -> Outcome<(Self, Answer)> {
+    pub(crate) async fn start(setup: &Setup) -> Outcome<(Self, Responder)> {
         let mut process = Command::new(std::env::current_exe()?)
             .args([WORD, &serde_json::to_string(setup)?])
             .stdin(Stdio::piped())
@@ -172,20 +172,20 @@ impl Worker {
     }
 
     /// The answer to the oldest order that has none yet.
-    pub(crate) async fn answer(&mut self) -> Outcome<Answer> {
+    pub(crate) async fn answer(&mut self) -> Outcome<Responder> {
         let line =
             self.answers.next_line().await?.ok_or_else(|| format!("{} ended; it says why above", self.name()))?;
         Ok(serde_json::from_str(&line)?)
     }
 
     /// Gives an order and waits for the answer.
-    pub(crate) async fn ask(&mut self, order: &Order) -> Outcome<Answer> {
+    pub(crate) async fn ask(&mut self, order: &Order) -> Outcome<Responder> {
         self.order(order).await?;
         self.answer().await
     }
 
     /// The same; it is an error if there is none within `limit`.
-    pub(crate) async fn answer_within(&mut self, limit: Duration) -> Outcome<Answer> {
+    pub(crate) async fn answer_within(&mut self, limit: Duration) -> Outcome<Responder> {
         let late = format!("{} did not answer within {limit:?}", self.name());
         tokio::time::timeout(limit, self.answer()).await.map_err(|_| late)?
     }

@@ -17,7 +17,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 use redfence::node::redis::{Link, Prefix, RedisNode, RedisNodeOptions};
 use redfence::node::{Node as _, NodeState, ask, contract};
-use redfence::protocol::{Next, Record, Reply, Request, Settlement, Subject, Tells, Verb, Waits};
+use redfence::protocol::{Next, Publish, Record, RecordUpdate, Reply, Request, Subject, Verb, Waits};
 use redfence::{Clock as _, Entropy, FencingToken, Holder, HolderId, Label, LockerId, Resource, Waiter, WallTime};
 use redis::{ProtocolVersion, RedisConnectionInfo};
 use simulations::harness::{MachineClock, Process, ProcessSpawner, World};
@@ -111,7 +111,7 @@ fn a_server_that_hangs_is_noticed_and_dialled_anew() {
         sessions.changed().await.unwrap();
         assert!(*sessions.borrow() > before);
         let reply = ask(&stage.node, request(0, 0, Verb::Inspect)).await;
-        assert!(matches!(reply, Reply::Seen(_)), "{reply:?}");
+        assert!(matches!(reply, Reply::Inspected(_)), "{reply:?}");
         assert_eq!(stage.node.link(), Link::Up);
     });
 }
@@ -124,8 +124,8 @@ fn a_node_that_is_founded_is_as_join_leaves_it() {
         founded.server.found(30_000);
         let (rest, wall) = (Duration::ZERO, WallTime::default());
         let max_ttl = Duration::from_secs(30);
-        let settle = Settlement { seen: None, mark: None, rest, new: true, max_ttl, wall }.into();
-        assert!(matches!(ask(&joined.node, request(0, 0, settle)).await, Reply::Sighted(_)));
+        let settle = RecordUpdate { seen: None, mark: None, rest, new: true, max_ttl, wall }.into();
+        assert!(matches!(ask(&joined.node, request(0, 0, settle)).await, Reply::Reported(_)));
         for question in [
             &["HGET", "redfence:node", "format"][..],
             &["HMGET", "redfence:node", "run_id", "max_ttl_ms", "awake", "new"],
@@ -182,7 +182,7 @@ fn the_scripts_on_it_answer_as_the_state_does_down_to_the_millisecond() {
     let agree = |steps: Vec<Step>| in_virtual_time(agree(&steps, &kinds));
     TestRunner::new_with_rng(config, rng).run(&steps, agree).unwrap_or_else(|error| panic!("{error}"));
     let kinds: Vec<String> = kinds.into_inner().into_iter().collect();
-    let all = ["Extended", "Failed", "Granted", "Left", "Refused", "Released", "Scanned", "Sealed", "Seen", "Sighted"];
+    let all = ["Extended", "Failed", "Granted", "Left", "Refused", "Released", "Scanned", "Sealed", "Seen", "Reported"];
     assert_eq!(kinds, all, "a kind of reply was never compared");
 }
 
@@ -193,21 +193,21 @@ async fn agree(steps: &[Step], kinds: &RefCell<BTreeSet<String>>) -> Result<(), 
     let stage = Stage::new(7, network, speaking(ProtocolVersion::RESP3), None).await;
     let mut state = NodeState::started(run_id(1, 0), stage.started);
     let mut life = 0;
-    let look = Step { resource: 0, holder: 0, act: Operation::Ask(Verb::Look { max_ttl: Duration::ZERO }) };
-    both(&stage, &mut state, &look, Verb::Look { max_ttl: Duration::ZERO }).await;
+    let look = Step { resource: 0, holder: 0, act: Operation::Ask(Verb::Probe { max_ttl: Duration::ZERO }) };
+    both(&stage, &mut state, &look, Verb::Probe { max_ttl: Duration::ZERO }).await;
     for (at, step) in steps.iter().enumerate() {
         let (of_server, of_state) = match &step.act {
             Operation::Ask(verb) => both(&stage, &mut state, step, verb.clone()).await,
             Operation::Settle { rest, stale } => {
-                let (seen, _) = both(&stage, &mut state, step, Verb::Look { max_ttl: Duration::ZERO }).await;
-                let Reply::Sighted(sight) = seen else { panic!("{seen:?}") };
+                let (seen, _) = both(&stage, &mut state, step, Verb::Probe { max_ttl: Duration::ZERO }).await;
+                let Reply::Reported(sight) = seen else { panic!("{seen:?}") };
                 let seen = match (sight.record, stale) {
                     (record, false) => record,
                     (Some(record), true) => Some(Record { awake: !record.awake, ..record }),
                     (None, true) => continue,
                 };
                 let (max_ttl, wall) = (Duration::from_secs(30), stage.clock.wall());
-                let settle = Settlement { seen, mark: sight.mark, rest: *rest, new: *stale, max_ttl, wall }.into();
+                let settle = RecordUpdate { seen, mark: sight.mark, rest: *rest, new: *stale, max_ttl, wall }.into();
                 both(&stage, &mut state, step, settle).await
             }
             other => {
@@ -227,7 +227,7 @@ async fn both(stage: &Stage, state: &mut NodeState, step: &Step, verb: Verb) -> 
     let request = request(step.resource, step.holder, verb);
     let of_state = state.apply(stage.clock.wall(), &request);
     let of_server = ask(&stage.node, request).await;
-    if let Reply::Sighted(sight) = &of_server {
+    if let Reply::Reported(sight) = &of_server {
         stage.node.admit(sight.session);
     }
     (of_server, of_state)
@@ -256,7 +256,7 @@ async fn disturb(stage: &Stage, state: &mut NodeState, life: &mut u32, step: &St
             stage.byte_network.server_crashed(0);
             sessions.changed().await.unwrap();
             // The new connection is joined before anything is granted over it.
-            let (of_server, of_state) = both(stage, state, step, Verb::Look { max_ttl: Duration::ZERO }).await;
+            let (of_server, of_state) = both(stage, state, step, Verb::Probe { max_ttl: Duration::ZERO }).await;
             assert!(same(&of_server, &of_state), "{of_server:?} and {of_state:?}");
         }
         Operation::Ask(_) | Operation::Settle { .. } => {}
@@ -267,7 +267,7 @@ async fn disturb(stage: &Stage, state: &mut NodeState, life: &mut u32, step: &St
 fn same(of_server: &Reply, of_state: &Reply) -> bool {
     match (of_server, of_state) {
         (Reply::Failed(one), Reply::Failed(other)) => one.kind == other.kind,
-        (Reply::Sighted(one), Reply::Sighted(other)) => {
+        (Reply::Reported(one), Reply::Reported(other)) => {
             let mut other = **other;
             (other.session, other.arrived) = (one.session, one.arrived);
             **one == other
@@ -293,7 +293,7 @@ fn step() -> impl Strategy<Value = Step> {
     };
     let rest = prop_oneof![2 => Just(Duration::ZERO), 1 => ttl()];
     let wake = (ttl(), wall..wall + 60_000_000)
-        .prop_map(|(max_ttl, wall)| Verb::Wake { max_ttl, wall: WallTime::from_unix_us(wall) });
+        .prop_map(|(max_ttl, wall)| Verb::Activate { max_ttl, wall: WallTime::from_unix_us(wall) });
     let act = prop_oneof![
         8 => (ttl(), number(), 1_u32..4, waits()).prop_map(|(ttl, floor, block, waits)| {
             Operation::Ask(Verb::Grant { ttl, floor, block, waits })
@@ -306,7 +306,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Operation::Ask(Verb::Force)),
         1 => any::<bool>().prop_map(|remove| Operation::Ask(Verb::Scan { cursor: 0, count: SCAN_ALL, remove })),
         2 => wake.prop_map(Operation::Ask),
-        1 => ttl().prop_map(|max_ttl| Operation::Ask(Verb::Look { max_ttl })),
+        1 => ttl().prop_map(|max_ttl| Operation::Ask(Verb::Probe { max_ttl })),
         4 => (rest, any::<bool>()).prop_map(|(rest, stale)| Operation::Settle { rest, stale }),
         3 => ttl().prop_map(Operation::TimePasses),
         1 => (-3_000..3_000).prop_map(Operation::ClockSteps),
@@ -326,7 +326,7 @@ fn waits() -> impl Strategy<Value = Option<Waits>> {
 
 fn next() -> impl Strategy<Value = Next> {
     prop_oneof![
-        prop_oneof![Just(Tells::Nobody), Just(Tells::First), Just(Tells::Both)].prop_map(Next::Queue),
+        prop_oneof![Just(Publish::Nothing), Just(Publish::ToFirst), Just(Publish::ToFirstTwo)].prop_map(Next::Queue),
         Just(Next::Grant),
         (0..5_u64, any::<bool>())
             .prop_map(|(waited_s, wakes)| Next::Rejoin { waited: Duration::from_secs(waited_s), wakes }),

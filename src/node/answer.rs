@@ -1,4 +1,4 @@
-//! [`Answer`]: where the reply to one request goes.
+//! [`Responder`]: where the reply to one request goes.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,24 +10,24 @@ use crate::NodeId;
 use crate::protocol::{Fault, FaultKind, Reply, Request, VerbKind};
 
 /// Takes in replies. Called from whatever thread a node answers on, and must not block.
-pub trait Inbox: Send + Sync {
+pub trait ReplySink: Send + Sync {
     /// `node` replied to a request of this kind.
     fn deliver(&self, node: NodeId, verb: VerbKind, reply: Reply);
 }
 
 /// The right and the duty to answer one request. Dropping it answers that the connection was lost.
-pub struct Answer(Option<Place>);
+pub struct Responder(Option<Place>);
 
 struct Place {
-    inbox: Arc<dyn Inbox>,
+    inbox: Arc<dyn ReplySink>,
     node: NodeId,
     verb: VerbKind,
 }
 
-impl Answer {
+impl Responder {
     /// An answer to `verb` that reaches `inbox` as coming from `node`.
     #[must_use]
-    pub const fn to(inbox: Arc<dyn Inbox>, node: NodeId, verb: VerbKind) -> Self {
+    pub const fn to(inbox: Arc<dyn ReplySink>, node: NodeId, verb: VerbKind) -> Self {
         Self(Some(Place { inbox, node, verb }))
     }
 
@@ -48,7 +48,7 @@ impl Answer {
     }
 }
 
-impl Drop for Answer {
+impl Drop for Responder {
     fn drop(&mut self) {
         if self.0.is_some() {
             self.deliver(Reply::Failed(Fault::new(FaultKind::ConnectionLost, "the request was dropped")));
@@ -56,10 +56,10 @@ impl Drop for Answer {
     }
 }
 
-impl fmt::Debug for Answer {
+impl fmt::Debug for Responder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let place = self.0.as_ref().map(|place| (place.node, place.verb));
-        f.debug_tuple("Answer").field(&place).finish()
+        f.debug_tuple("Responder").field(&place).finish()
     }
 }
 
@@ -73,7 +73,7 @@ pub async fn ask(node: &dyn Node, request: Request) -> Reply {
     let inbox = Arc::new(Once(std::sync::Mutex::new(Some(sender))));
     let verb = request.verb.kind();
     match NodeId::new(0) {
-        Some(id) => node.send(request, Answer::to(inbox, id, verb)),
+        Some(id) => node.send(request, Responder::to(inbox, id, verb)),
         None => drop(inbox),
     }
     receiver.await.unwrap_or_else(|_| Reply::Failed(Fault::new(FaultKind::ConnectionLost, "")))
@@ -81,7 +81,7 @@ pub async fn ask(node: &dyn Node, request: Request) -> Reply {
 
 struct Once(std::sync::Mutex<Option<oneshot::Sender<Reply>>>);
 
-impl Inbox for Once {
+impl ReplySink for Once {
     fn deliver(&self, _: NodeId, _: VerbKind, reply: Reply) {
         let sender = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
         // Nobody may be waiting any more: then the reply is of no use to anyone.

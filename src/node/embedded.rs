@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use super::{Answer, Node, NodeState, WakeListener};
+use super::{Node, NodeState, Responder, WakeListener};
 use crate::protocol::{Reply, Request, RunId};
 use crate::{Clock, LockerId, NodeId, SystemClock};
 
@@ -100,12 +100,12 @@ impl Default for EmbeddedNode {
 }
 
 impl Node for EmbeddedNode {
-    fn send(&self, request: Request, answer: Answer) {
+    fn send(&self, request: Request, answer: Responder) {
         self.disconnect_the_gone();
         answer.reply(self.apply(&request));
     }
 
-    fn send_both(&self, first: (Request, Answer), second: (Request, Answer)) {
+    fn send_both(&self, first: (Request, Responder), second: (Request, Responder)) {
         self.disconnect_the_gone();
         let replies = self.apply_batch(&[first.0, second.0]);
         [first.1, second.1].into_iter().zip(replies).for_each(|(answer, reply)| answer.reply(reply));

@@ -16,7 +16,7 @@ pub mod contract;
 #[cfg(feature = "redis")]
 pub mod redis;
 
-pub use answer::{Answer, Inbox, ask};
+pub use answer::{ReplySink, Responder, ask};
 pub use embedded::EmbeddedNode;
 pub use listener::WakeListener;
 pub(crate) use process::Process;
@@ -36,14 +36,14 @@ use crate::{LockerId, NodeId};
 /// - requests take effect in the order of their [`send`](Node::send) calls, so that a release never overtakes the grant
 ///   it undoes, except across a lost connection;
 /// - a request takes effect **at most once** and is never sent again by the node;
-/// - every answer is given once; an [`Answer`] that is dropped reports a lost connection.
+/// - every answer is given once; an [`Responder`] that is dropped reports a lost connection.
 pub trait Node: Send + Sync + 'static {
     /// Sends one request. `answer` is called once, now or later, from any thread.
-    fn send(&self, request: Request, answer: Answer);
+    fn send(&self, request: Request, answer: Responder);
 
     /// Sends two requests, in this order and, where there is a network, in one message: a lock that the first one keeps
     /// for the second ([`Next::Grant`](crate::protocol::Next::Grant)) is nobody else's in between.
-    fn send_both(&self, first: (Request, Answer), second: (Request, Answer)) {
+    fn send_both(&self, first: (Request, Responder), second: (Request, Responder)) {
         self.send(first.0, first.1);
         self.send(second.0, second.1);
     }
@@ -52,11 +52,11 @@ pub trait Node: Send + Sync + 'static {
     /// passes this on. Wakes may get lost.
     fn listen(&self, id: NodeId, locker: LockerId, listener: Weak<dyn WakeListener>);
 
-    /// Lets grants through over the connection that a [`Sight`](crate::protocol::Sight) named as its session, and over
+    /// Lets grants through over the connection that a [`NodeReport`](crate::protocol::NodeReport) named as its session, and over
     /// no other: one that is dialled later has to be joined first. A node that wraps a node passes this on.
     fn admit(&self, session: u64);
 
-    /// Tells when there is a new connection, as the number of its session; `None` where there is only ever one.
+    /// Publish when there is a new connection, as the number of its session; `None` where there is only ever one.
     fn sessions(&self) -> Option<tokio::sync::watch::Receiver<u64>> {
         None
     }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::queue::{Queue, Wake};
 use crate::protocol::{
-    COUNTER_MAX, COUNTER_MIN, Fault, FaultKind, Next, Record, Reply, Request, RunId, Settlement, Sight, Sighting,
-    Subject, Tells, Verb, View, Waits, clock_start,
+    COUNTER_MAX, COUNTER_MIN, Fault, FaultKind, LockView, Next, NodeReport, Publish, Record, RecordUpdate, Reply,
+    Request, RunId, ScannedLock, Subject, Verb, Waits, clock_start,
 };
 use crate::{LockerId, Moment, Resource, Waiter, WallTime};
 
@@ -65,7 +65,7 @@ impl NodeState {
     pub fn founded(run_id: RunId, now: WallTime) -> Self {
         let mut state = Self::started(run_id, now);
         let (rest, max_ttl) = (Duration::ZERO, Duration::ZERO);
-        state.settle(now, &Settlement { seen: None, mark: None, rest, new: true, max_ttl, wall: now });
+        state.settle(now, &RecordUpdate { seen: None, mark: None, rest, new: true, max_ttl, wall: now });
         state
     }
 
@@ -98,11 +98,11 @@ impl NodeState {
     fn apply_one(&mut self, now: WallTime, request: &Request, kept: &mut Vec<Resource>) -> Reply {
         let subject = &*request.subject;
         match request.verb {
-            Verb::Look { .. } | Verb::Settle(_) | Verb::Wake { .. } => {
+            Verb::Probe { .. } | Verb::Initialize(_) | Verb::Activate { .. } => {
                 self.join(now, &request.verb);
                 let sight = self.sight(now);
                 self.was_joined |= sight.is_joined();
-                return Reply::Sighted(Box::new(sight));
+                return Reply::Reported(Box::new(sight));
             }
             Verb::Scan { cursor, count, remove } => return self.scan(now, cursor, count, remove),
             Verb::Grant { .. } => {
@@ -131,10 +131,10 @@ impl NodeState {
                 reply
             }
             Verb::Leave => self.leave(now, subject),
-            Verb::Inspect => Reply::Seen(self.inspected(now, subject)),
+            Verb::Inspect => Reply::Inspected(self.inspected(now, subject)),
             Verb::Force => self.force(now, subject),
             Verb::Release { .. } if !self.is_held_by(subject) => {
-                Reply::Refused(View { counter: 0, ..self.view(now, subject) })
+                Reply::Refused(LockView { counter: 0, ..self.view(now, subject) })
             }
             _ if !self.is_held_by(subject) => Reply::Refused(self.view(now, subject)),
             Verb::Seal { token } => match self.counter(subject.resource.slot()) {
@@ -154,7 +154,7 @@ impl NodeState {
                 self.release(now, subject, next, kept);
                 Reply::Released
             }
-            Verb::Look { .. } | Verb::Settle(_) | Verb::Wake { .. } | Verb::Scan { .. } => {
+            Verb::Probe { .. } | Verb::Initialize(_) | Verb::Activate { .. } | Verb::Scan { .. } => {
                 Reply::Failed(Fault::new(FaultKind::Unexpected, ""))
             }
         }
@@ -222,7 +222,7 @@ impl NodeState {
         if !self.is_held_by(subject) {
             return Reply::Refused(self.view(now, subject));
         }
-        self.serve(now, &subject.resource, Tells::First);
+        self.serve(now, &subject.resource, Publish::ToFirst);
         Reply::Released
     }
 
@@ -230,7 +230,7 @@ impl NodeState {
         self.dequeue(subject);
         // A lock that is free may have been reserved for it until a moment ago, and no other was woken.
         if !self.locks.contains_key(&subject.resource) || self.is_reserved_for(subject) {
-            self.serve(now, &subject.resource, Tells::First);
+            self.serve(now, &subject.resource, Publish::ToFirst);
         }
         Reply::Left
     }
@@ -245,7 +245,7 @@ impl NodeState {
             Next::Rejoin { waited, wakes } => {
                 self.put_in_queue(now, subject, waited);
                 if wakes {
-                    self.serve(now, &subject.resource, Tells::First);
+                    self.serve(now, &subject.resource, Publish::ToFirst);
                 } else {
                     self.locks.remove(&subject.resource);
                 }
@@ -256,11 +256,11 @@ impl NodeState {
 
     /// Nobody took these again in the step that released them.
     fn serve_kept(&mut self, now: WallTime, kept: Vec<Resource>) {
-        kept.iter().for_each(|resource| self.serve(now, resource, Tells::First));
+        kept.iter().for_each(|resource| self.serve(now, resource, Publish::ToFirst));
     }
 
     /// Reserves the lock for the first in the queue, and wakes it, or the first that a wake reaches; where nobody waits it is free.
-    fn serve(&mut self, now: WallTime, resource: &Resource, tells: Tells) {
+    fn serve(&mut self, now: WallTime, resource: &Resource, tells: Publish) {
         self.locks.remove(resource);
         let Some(queue) = self.queues.get_mut(resource) else { return };
         if queue.is_over(now) {
@@ -278,7 +278,7 @@ impl NodeState {
             let value = format!("{}{entry}", Waiter::RESERVED).into();
             self.locks.insert(resource.clone(), Lock { value, expires_at: whole_ms(now).after(waiter.grace()) });
         };
-        if tells == Tells::Nobody {
+        if tells == Publish::Nothing {
             // It stays in the queue: this node may be wrong about who is first, and nobody would know.
             if let Some((entry, waiter)) = queue.first().and_then(|entry| Some((entry, Waiter::of_entry(entry)?.0))) {
                 reserve(waiter, entry);
@@ -288,7 +288,7 @@ impl NodeState {
         while let Some((waiter, entry)) = queue.pop() {
             if wake(waiter, Duration::ZERO) {
                 reserve(waiter, &entry);
-                if let (Tells::Both, Some((second, _))) = (tells, queue.first().and_then(Waiter::of_entry)) {
+                if let (Publish::ToFirstTwo, Some((second, _))) = (tells, queue.first().and_then(Waiter::of_entry)) {
                     wake(second, waiter.grace());
                 }
                 break;
@@ -315,7 +315,7 @@ impl NodeState {
 
     fn enqueue(&mut self, now: WallTime, subject: &Subject, waits: Waits) -> Reply {
         let place = self.put_in_queue(now, subject, waits.waited);
-        Reply::Refused(View { place, ..self.view(now, subject) })
+        Reply::Refused(LockView { place, ..self.view(now, subject) })
     }
 
     fn put_in_queue(&mut self, now: WallTime, subject: &Subject, waited: Duration) -> Option<u32> {
@@ -350,7 +350,7 @@ impl NodeState {
             let lock = self.locks.get(&resource)?;
             let left = lock.expires_at.unix_ms().saturating_sub(now.unix_ms());
             let (occupant, ttl_left) = (lock.value.clone(), Some(Duration::from_millis(left)));
-            Some(Sighting { resource, occupant, ttl_left })
+            Some(ScannedLock { resource, occupant, ttl_left })
         };
         let locks: Vec<_> = found.into_iter().filter_map(sighting).collect();
         if remove {
@@ -361,13 +361,13 @@ impl NodeState {
 
     fn join(&mut self, now: WallTime, verb: &Verb) {
         match verb {
-            Verb::Settle(settlement) if self.is_as_seen(settlement) => self.settle(now, settlement),
-            &Verb::Wake { max_ttl, wall } => {
+            Verb::Initialize(settlement) if self.is_as_seen(settlement) => self.settle(now, settlement),
+            &Verb::Activate { max_ttl, wall } => {
                 self.remember(max_ttl);
                 self.wake(now, wall);
             }
-            &Verb::Look { max_ttl } => self.look(now, max_ttl),
-            Verb::Settle(settlement) => self.look(now, settlement.max_ttl),
+            &Verb::Probe { max_ttl } => self.look(now, max_ttl),
+            Verb::Initialize(settlement) => self.look(now, settlement.max_ttl),
             _ => {}
         }
     }
@@ -380,12 +380,12 @@ impl NodeState {
     }
 
     /// Whether nothing has changed since the caller looked.
-    fn is_as_seen(&self, Settlement { seen, mark, .. }: &Settlement) -> bool {
+    fn is_as_seen(&self, RecordUpdate { seen, mark, .. }: &RecordUpdate) -> bool {
         self.record.map(identity) == seen.map(identity) && (seen.is_some() || self.mark == *mark)
     }
 
-    fn settle(&mut self, now: WallTime, settlement: &Settlement) {
-        let &Settlement { rest, new, max_ttl, wall, .. } = settlement;
+    fn settle(&mut self, now: WallTime, settlement: &RecordUpdate) {
+        let &RecordUpdate { rest, new, max_ttl, wall, .. } = settlement;
         let known = self.record.map_or(Duration::ZERO, |record| record.max_ttl);
         let awake = rest.is_zero();
         self.record = Some(Record {
@@ -433,11 +433,11 @@ impl NodeState {
         self.counters.values_mut().for_each(|counter| *counter = raised(*counter));
     }
 
-    fn sight(&self, now: WallTime) -> Sight {
+    fn sight(&self, now: WallTime) -> NodeReport {
         let uptime = Duration::from_micros(now.unix_us().saturating_sub(self.started.unix_us()));
         // Servers tell whole seconds.
         let uptime = Some(Duration::from_secs(uptime.as_secs()));
-        Sight {
+        NodeReport {
             now,
             run_id: Some(self.run_id),
             uptime,
@@ -460,21 +460,21 @@ impl NodeState {
         self.locks.get(&subject.resource).is_some_and(|lock| *lock.value == *subject.holder.to_string())
     }
 
-    fn view(&self, now: WallTime, subject: &Subject) -> View {
+    fn view(&self, now: WallTime, subject: &Subject) -> LockView {
         let lock = self.locks.get(&subject.resource);
         let left = |lock: &Lock| lock.expires_at.unix_ms().saturating_sub(now.unix_ms());
-        View {
+        LockView {
             occupant: lock.map(|lock| lock.value.clone()),
             ttl_left: lock.map(|lock| Duration::from_millis(left(lock))),
             counter: self.counter(subject.resource.slot()),
-            ..View::default()
+            ..LockView::default()
         }
     }
 
-    fn inspected(&self, now: WallTime, subject: &Subject) -> View {
+    fn inspected(&self, now: WallTime, subject: &Subject) -> LockView {
         let queue = self.queues.get(&subject.resource).filter(|queue| !queue.is_over(now));
         let (waiting, first) = (queue.map_or(0, Queue::len), queue.and_then(Queue::first).map(Into::into));
-        View { waiting, first, ..self.view(now, subject) }
+        LockView { waiting, first, ..self.view(now, subject) }
     }
 }
 

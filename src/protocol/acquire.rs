@@ -128,10 +128,10 @@ impl Acquire {
             Reply::Failed(fault) => self.against(node, Vote::Failed(fault)),
             Reply::Extended
             | Reply::Released
-            | Reply::Seen(_)
+            | Reply::Inspected(_)
             | Reply::Left
             | Reply::Scanned { .. }
-            | Reply::Sighted(_) => {
+            | Reply::Reported(_) => {
                 return Step::Wait;
             }
         }
@@ -239,7 +239,7 @@ fn unusable(error: &crate::TokenError) -> super::Fault {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{FaultKind, View};
+    use super::super::{FaultKind, LockView};
     use super::*;
 
     const MS: fn(u64) -> Duration = Duration::from_millis;
@@ -255,7 +255,12 @@ mod tests {
     }
 
     fn held() -> Reply {
-        Reply::Refused(View { occupant: Some("other".into()), ttl_left: Some(MS(70)), counter: 9, ..View::default() })
+        Reply::Refused(LockView {
+            occupant: Some("other".into()),
+            ttl_left: Some(MS(70)),
+            counter: 9,
+            ..LockView::default()
+        })
     }
 
     fn failed(kind: FaultKind) -> Reply {

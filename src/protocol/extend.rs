@@ -84,10 +84,10 @@ impl Extend {
             Reply::Granted { .. }
             | Reply::Sealed
             | Reply::Released
-            | Reply::Seen(_)
+            | Reply::Inspected(_)
             | Reply::Left
             | Reply::Scanned { .. }
-            | Reply::Sighted(_) => {
+            | Reply::Reported(_) => {
                 return ExtendStep::Wait;
             }
         }
@@ -143,7 +143,7 @@ impl Extend {
 
 #[cfg(test)]
 mod tests {
-    use super::super::View;
+    use super::super::LockView;
     use super::*;
 
     const AT: fn(u64) -> Moment = |ms| Moment::from_origin(Duration::from_millis(ms));
@@ -155,7 +155,7 @@ mod tests {
         for (node, letter) in NodeId::all(replies.len()).zip(replies.chars()) {
             let step = match letter {
                 'e' => extend.reply(node, Reply::Extended, AT(at)),
-                'g' => extend.reply(node, Reply::Refused(View::default()), AT(at)),
+                'g' => extend.reply(node, Reply::Refused(LockView::default()), AT(at)),
                 'f' => extend.reply(node, Reply::Failed(Fault::new(FaultKind::TimedOut, "")), AT(at)),
                 _ => ExtendStep::Wait,
             };
@@ -194,7 +194,7 @@ mod tests {
         let mut extend = Extend::new(Quorum::of(3).unwrap(), terms, AT(0), NodeSet::first(2));
         assert_eq!(extend.reply(NodeId::new(2).unwrap(), Reply::Extended, AT(1)), ExtendStep::Wait);
         assert_eq!(extend.reply(NodeId::new(0).unwrap(), Reply::Extended, AT(1)), ExtendStep::Wait);
-        let gone = extend.reply(NodeId::new(1).unwrap(), Reply::Refused(View::default()), AT(1));
+        let gone = extend.reply(NodeId::new(1).unwrap(), Reply::Refused(LockView::default()), AT(1));
         assert!(matches!(gone, ExtendStep::Lost(ExtendDefeat::Gone(_))), "no further try can succeed: {gone:?}");
     }
 }

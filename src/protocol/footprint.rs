@@ -79,12 +79,12 @@ impl Footprint {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Fault, View};
+    use super::super::{Fault, LockView};
     use super::*;
 
     #[test]
     fn only_proof_ends_the_obligation_to_release() {
-        let refused = || Reply::Refused(View::default());
+        let refused = || Reply::Refused(LockView::default());
         let failed = |kind| Reply::Failed(Fault::new(kind, ""));
         let granted = || Reply::Granted { counter: 1 };
         for (grant, release, settled, story) in [

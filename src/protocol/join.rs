@@ -57,7 +57,7 @@ impl fmt::Debug for RunId {
 
 /// What a node says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Sight {
+pub struct NodeReport {
     /// The node's wall clock.
     pub now: WallTime,
     /// Which run of the server this is; `None` where INFO is not permitted.
@@ -79,7 +79,7 @@ pub struct Sight {
     pub arrived: Moment,
 }
 
-impl Sight {
+impl NodeReport {
     /// Whether the node was founded with a new installation a moment ago, so that somebody may be at it still.
     #[must_use]
     pub fn is_being_founded(&self) -> bool {
@@ -119,7 +119,7 @@ pub struct Record {
 
 /// What else is known when a node is judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Census {
+pub struct JoinFacts {
     /// Some other node has a record, or this process has seen one on this node: this is no new installation.
     pub known_elsewhere: bool,
     /// All configured nodes have been seen just now.
@@ -138,18 +138,18 @@ pub struct Census {
 
 /// What is to be done with a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum JoinDecision {
     /// It may be asked for grants.
     Ready,
     /// It may not be asked for grants for this long, on its own clock.
     Resting(Duration),
     /// Its rest is over: create its counters.
-    Wake,
+    Activate,
     /// Counters would have to be created, and they start at the clock; but the node's and the caller's both show a time before
     /// September 2001, so neither is set. The node rests until one of them is.
     ClockUnset,
     /// Write a record, let it forget its counters, and let it rest.
-    Settle {
+    Initialize {
         /// How long it has to rest.
         rest: Duration,
         /// Why.
@@ -184,10 +184,11 @@ impl fmt::Display for Reason {
 
 /// Judges what was seen of one node.
 #[must_use]
-pub fn judge(sight: &Sight, census: &Census) -> Standing {
+pub fn decide(sight: &NodeReport, census: &JoinFacts) -> JoinDecision {
     let standing = by_memory(sight, census);
-    let creates_counters = matches!(standing, Standing::Wake | Standing::Settle { rest: Duration::ZERO, .. });
-    if creates_counters && is_unset(sight.now, census.wall) { Standing::ClockUnset } else { standing }
+    let creates_counters =
+        matches!(standing, JoinDecision::Activate | JoinDecision::Initialize { rest: Duration::ZERO, .. });
+    if creates_counters && is_unset(sight.now, census.wall) { JoinDecision::ClockUnset } else { standing }
 }
 
 /// Whether counters that started now would be taken for counters that are missing.
@@ -196,8 +197,8 @@ pub fn is_unset(node: WallTime, caller: WallTime) -> bool {
     clock_start(node, caller) < COUNTER_MIN
 }
 
-fn by_memory(sight: &Sight, census: &Census) -> Standing {
-    let settle = |rest, reason| Standing::Settle { rest, reason };
+fn by_memory(sight: &NodeReport, census: &JoinFacts) -> JoinDecision {
+    let settle = |rest, reason| JoinDecision::Initialize { rest, reason };
     let Some(record) = &sight.record else {
         if census.known_elsewhere || !census.all_seen || sight.was_joined == Some(true) {
             return settle(census.rest, Reason::Forgot);
@@ -224,10 +225,10 @@ fn by_memory(sight: &Sight, census: &Census) -> Standing {
     }
     let left = record.ready_at.unix_us().saturating_sub(sight.now.unix_us());
     match (record.awake, left) {
-        (true, _) => Standing::Ready,
-        (false, 0) => Standing::Wake,
+        (true, _) => JoinDecision::Ready,
+        (false, 0) => JoinDecision::Activate,
         // A clock that was set back must not make a node rest for longer than it has to.
-        (false, left) => Standing::Resting(Duration::from_micros(left).min(census.rest)),
+        (false, left) => JoinDecision::Resting(Duration::from_micros(left).min(census.rest)),
     }
 }
 
@@ -249,10 +250,10 @@ mod tests {
         Some(RunId::from_bytes([id; 20]))
     }
 
-    fn sight(uptime_s: u64, record: Option<Record>) -> Sight {
+    fn sight(uptime_s: u64, record: Option<Record>) -> NodeReport {
         let (run_id, uptime) = (run(1), Some(Duration::from_secs(uptime_s)));
         let (was_joined, keeps) = (Some(false), Some(true));
-        Sight {
+        NodeReport {
             now: NOW,
             run_id,
             uptime,
@@ -270,8 +271,8 @@ mod tests {
         Some(Record { run_id: run(id), ready_at, max_ttl: REST, awake, new: id == 1 && rests_for_s == 27 })
     }
 
-    fn census() -> Census {
-        Census {
+    fn census() -> JoinFacts {
+        JoinFacts {
             known_elsewhere: false,
             all_seen: true,
             declared_new: false,
@@ -282,29 +283,29 @@ mod tests {
         }
     }
 
-    fn settle(rest_s: u64, reason: Reason) -> Standing {
-        Standing::Settle { rest: Duration::from_secs(rest_s), reason }
+    fn settle(rest_s: u64, reason: Reason) -> JoinDecision {
+        JoinDecision::Initialize { rest: Duration::from_secs(rest_s), reason }
     }
 
-    fn all(rows: &[(&str, Sight, Census, Standing)]) {
+    fn all(rows: &[(&str, NodeReport, JoinFacts, JoinDecision)]) {
         for (story, seen, census, expected) in rows {
-            assert_eq!(judge(seen, census), *expected, "{story}");
+            assert_eq!(decide(seen, census), *expected, "{story}");
         }
     }
 
     #[test]
     fn every_row_with_a_record() {
-        let durable = Census { durable: true, ..census() };
-        let declared = Census { declared_new: true, ..census() };
-        let among_others = Census { known_elsewhere: true, ..declared };
-        let forgot = Census { forgot: true, ..census() };
-        let rests = |left_s| Standing::Resting(Duration::from_secs(left_s));
+        let durable = JoinFacts { durable: true, ..census() };
+        let declared = JoinFacts { declared_new: true, ..census() };
+        let among_others = JoinFacts { known_elsewhere: true, ..declared };
+        let forgot = JoinFacts { forgot: true, ..census() };
+        let rests = |left_s| JoinDecision::Resting(Duration::from_secs(left_s));
         let restarted = sight(1, record(2, 0, true));
-        let doubtful = Sight { keeps: Some(false), ..restarted };
+        let doubtful = NodeReport { keeps: Some(false), ..restarted };
         all(&[
-            ("it never stopped", sight(99, record(1, 0, true)), census(), Standing::Ready),
+            ("it never stopped", sight(99, record(1, 0, true)), census(), JoinDecision::Ready),
             ("it rests", sight(5, record(1, 25, false)), census(), rests(25)),
-            ("its rest is over", sight(31, record(1, 0, false)), census(), Standing::Wake),
+            ("its rest is over", sight(31, record(1, 0, false)), census(), JoinDecision::Activate),
             ("it restarted", restarted, census(), settle(30, Reason::Restarted)),
             ("it restarted while resting", sight(1, record(2, 9, false)), census(), settle(30, Reason::Restarted)),
             ("it is durable and restarted", restarted, durable, settle(0, Reason::Restarted)),
@@ -319,11 +320,11 @@ mod tests {
 
     #[test]
     fn every_row_without_a_record() {
-        let elsewhere = Census { known_elsewhere: true, ..census() };
-        let partial = Census { all_seen: false, ..census() };
-        let declared = Census { declared_new: true, ..census() };
-        let flushed = Sight { was_joined: Some(true), ..sight(99, None) };
-        let unsure = Sight { was_joined: None, ..sight(99, None) };
+        let elsewhere = JoinFacts { known_elsewhere: true, ..census() };
+        let partial = JoinFacts { all_seen: false, ..census() };
+        let declared = JoinFacts { declared_new: true, ..census() };
+        let flushed = NodeReport { was_joined: Some(true), ..sight(99, None) };
+        let unsure = NodeReport { was_joined: None, ..sight(99, None) };
         all(&[
             ("others remember", sight(99, None), elsewhere, settle(30, Reason::Forgot)),
             ("others are out of reach", sight(99, None), partial, settle(30, Reason::Forgot)),
@@ -336,13 +337,13 @@ mod tests {
             (
                 "declared new, but not all are seen",
                 sight(3, None),
-                Census { all_seen: false, ..declared },
+                JoinFacts { all_seen: false, ..declared },
                 settle(30, Reason::Forgot),
             ),
             (
                 "declared new, but others remember",
                 sight(3, None),
-                Census { known_elsewhere: true, ..declared },
+                JoinFacts { known_elsewhere: true, ..declared },
                 settle(30, Reason::Forgot),
             ),
         ]);
@@ -350,32 +351,33 @@ mod tests {
 
     #[test]
     fn where_info_is_refused_the_record_alone_counts() {
-        let blind = |record| Sight { run_id: None, uptime: None, ..sight(0, record) };
-        assert_eq!(judge(&blind(record(2, 0, true)), &census()), Standing::Ready);
-        assert!(matches!(judge(&blind(None), &census()), Standing::Settle { rest: REST, .. }));
+        let blind = |record| NodeReport { run_id: None, uptime: None, ..sight(0, record) };
+        assert_eq!(decide(&blind(record(2, 0, true)), &census()), JoinDecision::Ready);
+        assert!(matches!(decide(&blind(None), &census()), JoinDecision::Initialize { rest: REST, .. }));
     }
 
     #[test]
     fn r5_no_counter_is_created_while_neither_clock_is_set() {
         let unset = WallTime::from_unix_ms(120_000);
-        let (declared, by_others) = (Census { declared_new: true, ..census() }, Census { wall: unset, ..census() });
-        let neither = Census { wall: unset, ..declared };
-        let in_1970 = |seen: Sight| Sight { now: unset, ..seen };
+        let (declared, by_others) =
+            (JoinFacts { declared_new: true, ..census() }, JoinFacts { wall: unset, ..census() });
+        let neither = JoinFacts { wall: unset, ..declared };
+        let in_1970 = |seen: NodeReport| NodeReport { now: unset, ..seen };
         let rested = Record { ready_at: unset, ..record(1, 0, false).unwrap() };
         all(&[
-            ("new, neither clock is set", in_1970(sight(99, None)), neither, Standing::ClockUnset),
+            ("new, neither clock is set", in_1970(sight(99, None)), neither, JoinDecision::ClockUnset),
             ("new, the caller's is", in_1970(sight(99, None)), declared, settle(0, Reason::New)),
             ("new, the node's is", sight(99, None), neither, settle(0, Reason::New)),
             ("young, neither is", in_1970(sight(3, None)), by_others, settle(28, Reason::New)),
-            ("its rest is over, neither is", in_1970(sight(31, Some(rested))), by_others, Standing::ClockUnset),
-            ("its rest is over, the caller's is", in_1970(sight(31, Some(rested))), census(), Standing::Wake),
-            ("it never stopped", in_1970(sight(99, record(1, 0, true))), by_others, Standing::Ready),
+            ("its rest is over, neither is", in_1970(sight(31, Some(rested))), by_others, JoinDecision::ClockUnset),
+            ("its rest is over, the caller's is", in_1970(sight(31, Some(rested))), census(), JoinDecision::Activate),
+            ("it never stopped", in_1970(sight(99, record(1, 0, true))), by_others, JoinDecision::Ready),
         ]);
     }
 
     #[test]
     fn a_clock_set_back_does_not_prolong_the_rest() {
-        assert_eq!(judge(&sight(1, record(1, 3_600, false)), &census()), Standing::Resting(REST));
+        assert_eq!(decide(&sight(1, record(1, 3_600, false)), &census()), JoinDecision::Resting(REST));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Record, Sight};
+use super::{NodeReport, Record};
 use crate::{Holder, Resource, Waiter, WallTime};
 
 /// Whom a request is about: shared by all requests of one attempt, so that a fan-out copies a pointer.
@@ -82,15 +82,15 @@ pub enum Verb {
         remove: bool,
     },
     /// Tell about the node itself, and remember the longest time to live.
-    Look {
+    Probe {
         /// The longest time to live that the caller may ask for.
         max_ttl: Duration,
     },
     /// If the record is still the one that was seen: write a new one, and rest. Resting nodes have no counters; where
     /// there is no need to rest, all counters are raised to the clock.
-    Settle(Box<Settlement>),
+    Initialize(Box<RecordUpdate>),
     /// If the rest is over: create all counters at the clock.
-    Wake {
+    Activate {
         /// The longest time to live that the caller knows of: a rest that was too short for it is prolonged.
         max_ttl: Duration,
         /// The caller's wall clock, for counters that start anew.
@@ -111,7 +111,7 @@ pub struct Waits {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Next {
     /// The lock is reserved for the first in the queue for its grace; where nobody waits it is free.
-    Queue(Tells),
+    Queue(Publish),
     /// A grant of the same locker behind it in the same batch takes it; without one, as `Queue`.
     Grant,
     /// The caller, which gave back what was too little to win, is in the queue again, and waits on.
@@ -125,16 +125,16 @@ pub enum Next {
     Nobody,
 }
 
-/// Whom a node tells that the lock is reserved.
+/// To which waiters a node publishes that the lock is reserved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Tells {
-    /// Nobody: other nodes do.
-    Nobody,
+pub enum Publish {
+    /// To no waiter: other nodes publish.
+    Nothing,
     /// The one that it is reserved for.
-    First,
+    ToFirst,
     /// The one that it is reserved for; and the second in the queue, when the reservation ends, so that a first one that
     /// stands still costs its grace once and no more.
-    Both,
+    ToFirstTwo,
 }
 
 /// What kind of verb a request has: all that matters about it when its reply comes.
@@ -154,7 +154,7 @@ pub enum VerbKind {
     Inspect,
     /// What operators ask: [`Verb::Force`] and [`Verb::Scan`].
     Operate,
-    /// What is about the node itself: [`Verb::Look`], [`Verb::Settle`] and [`Verb::Wake`].
+    /// What is about the node itself: [`Verb::Probe`], [`Verb::Initialize`] and [`Verb::Activate`].
     Join,
 }
 
@@ -170,12 +170,12 @@ impl Verb {
             Self::Leave => VerbKind::Leave,
             Self::Inspect => VerbKind::Inspect,
             Self::Force | Self::Scan { .. } => VerbKind::Operate,
-            Self::Look { .. } | Self::Settle(_) | Self::Wake { .. } => VerbKind::Join,
+            Self::Probe { .. } | Self::Initialize(_) | Self::Activate { .. } => VerbKind::Join,
         }
     }
 
     /// A plain release: the first in the queue is next.
-    pub const RELEASE: Self = Self::Release { next: Next::Queue(Tells::First) };
+    pub const RELEASE: Self = Self::Release { next: Next::Queue(Publish::ToFirst) };
 
     /// Whether it is a release, with any next one.
     #[must_use]
@@ -186,7 +186,7 @@ impl Verb {
 
 /// What a node is to remember of being joined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Settlement {
+pub struct RecordUpdate {
     /// The record that was seen, if any.
     pub seen: Option<Record>,
     /// Where none was: the mark that was seen instead. A settlement that arrives late, after the node forgot once more,
@@ -202,9 +202,9 @@ pub struct Settlement {
     pub wall: WallTime,
 }
 
-impl From<Settlement> for Verb {
-    fn from(settlement: Settlement) -> Self {
-        Self::Settle(Box::new(settlement))
+impl From<RecordUpdate> for Verb {
+    fn from(settlement: RecordUpdate) -> Self {
+        Self::Initialize(Box::new(settlement))
     }
 }
 
@@ -225,25 +225,25 @@ pub enum Reply {
     /// The waiter is in the queue no longer.
     Left,
     /// The node answered no: the lock is not the caller's.
-    Refused(View),
+    Refused(LockView),
     /// What [`Verb::Inspect`] found.
-    Seen(View),
+    Inspected(LockView),
     /// One step through all locks, after [`Verb::Scan`].
     Scanned {
         /// Where to go on; 0 at the end.
         cursor: u64,
         /// What was found, in no order, perhaps more than once.
-        locks: Vec<Sighting>,
+        locks: Vec<ScannedLock>,
     },
-    /// What the node says of itself, after [`Verb::Look`], [`Verb::Settle`] and [`Verb::Wake`].
-    Sighted(Box<Sight>),
+    /// What the node says of itself, after [`Verb::Probe`], [`Verb::Initialize`] and [`Verb::Activate`].
+    Reported(Box<NodeReport>),
     /// No answer, or an error in place of one: the request may or may not have taken effect.
     Failed(Fault),
 }
 
 /// What a node knows of one resource.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Hash)]
-pub struct View {
+pub struct LockView {
     /// The stored holder value as it is, or `None` when nobody holds the lock. It may be another program's.
     pub occupant: Option<Box<str>>,
     /// How long the lock lives on; `None` when there is no lock, or one that never ends.
@@ -258,7 +258,7 @@ pub struct View {
     pub first: Option<Box<str>>,
 }
 
-impl View {
+impl LockView {
     /// The value of the one that holds the lock, if it is held: a lock that is reserved is nobody's yet.
     #[must_use]
     pub fn held_by(&self) -> Option<&str> {
@@ -268,7 +268,7 @@ impl View {
 
 /// One lock that a step through all locks found.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Sighting {
+pub struct ScannedLock {
     /// What is held.
     pub resource: Resource,
     /// The stored holder value as it is. It may be another program's.

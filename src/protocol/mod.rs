@@ -41,9 +41,10 @@ pub use continuity::Continuity;
 pub use extend::{Extend, ExtendDefeat, ExtendStep};
 pub use fencing::{COUNTER_MAX, COUNTER_MIN, Counters, clock_start};
 pub use footprint::Footprint;
-pub use join::{Census, Reason, Record, RunId, Sight, Standing, is_unset, judge, rest};
+pub use join::{JoinDecision, JoinFacts, NodeReport, Reason, Record, RunId, decide, is_unset, rest};
 pub use message::{
-    Fault, FaultKind, Next, Reply, Request, Settlement, Sighting, Subject, Tells, Verb, VerbKind, View, Waits,
+    Fault, FaultKind, LockView, Next, Publish, RecordUpdate, Reply, Request, ScannedLock, Subject, Verb, VerbKind,
+    Waits,
 };
 pub use quorum::Quorum;
 pub use release::{Release, ReleaseOutcome};

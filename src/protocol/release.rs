@@ -1,6 +1,6 @@
 //! [`Release`]: giving a lease back, and telling what was found.
 
-use super::{Decision, Fault, FaultKind, Quorum, Reply, Tally, View};
+use super::{Decision, Fault, FaultKind, LockView, Quorum, Reply, Tally};
 use crate::{NodeId, NodeSet};
 
 /// One release, driven by replies.
@@ -71,10 +71,10 @@ impl Release {
             Reply::Granted { .. }
             | Reply::Sealed
             | Reply::Extended
-            | Reply::Seen(_)
+            | Reply::Inspected(_)
             | Reply::Left
             | Reply::Scanned { .. }
-            | Reply::Sighted(_) => {
+            | Reply::Reported(_) => {
                 return None;
             }
         }
@@ -97,7 +97,7 @@ impl Release {
         self.quorum.needed().saturating_sub(self.tally.in_favour().len()).min(open).max(1)
     }
 
-    fn refused(&mut self, node: NodeId, view: View) {
+    fn refused(&mut self, node: NodeId, view: LockView) {
         self.gone.insert(node);
         self.taken_by = self.taken_by.take().or(view.occupant);
     }
@@ -129,8 +129,8 @@ mod tests {
         for (node, letter) in NodeId::all(replies.len()).zip(replies.chars()) {
             let reply = match letter {
                 'r' => Reply::Released,
-                'g' => Reply::Refused(View::default()),
-                't' => Reply::Refused(View { occupant: Some("other".into()), ..View::default() }),
+                'g' => Reply::Refused(LockView::default()),
+                't' => Reply::Refused(LockView { occupant: Some("other".into()), ..LockView::default() }),
                 'f' => Reply::Failed(Fault::new(FaultKind::Unreachable, "")),
                 _ => continue,
             };

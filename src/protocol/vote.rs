@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{Fault, FaultKind, Quorum, View};
+use super::{Fault, FaultKind, LockView, Quorum};
 use crate::{NodeId, NodeSet, Printable};
 
 /// What one node said to an attempt.
@@ -16,7 +16,7 @@ pub enum Vote {
     /// Yes.
     Granted,
     /// No: somebody else holds the lock, or it is gone.
-    Refused(View),
+    Refused(LockView),
     /// An error in place of an answer, or certainly no answer.
     Failed(Fault),
     /// Asked, and silent for as long as anybody was willing to wait.
@@ -30,7 +30,7 @@ impl Vote {
             Self::Pending => "not waited for, the others had decided".to_owned(),
             Self::NotAsked => "not asked, the others had decided".to_owned(),
             Self::Granted => "granted".to_owned(),
-            Self::Refused(View { occupant: None, .. }) => "refused: the lock was gone".to_owned(),
+            Self::Refused(LockView { occupant: None, .. }) => "refused: the lock was gone".to_owned(),
             Self::Refused(view) if view.held_by().is_none() => "reserved for one that waits".to_owned(),
             Self::Refused(_) => "held by another".to_owned(),
             Self::Failed(fault) => fault.kind.to_string(),
@@ -47,7 +47,7 @@ impl Vote {
 impl fmt::Display for Vote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Refused(View { occupant: Some(occupant), ttl_left, .. }) => {
+            Self::Refused(LockView { occupant: Some(occupant), ttl_left, .. }) => {
                 match crate::Waiter::reserved(occupant) {
                     Some((_, label)) => write!(f, "reserved for {}, which waits", Printable(label))?,
                     None => write!(f, "held by {}", shortened(occupant))?,
@@ -204,11 +204,11 @@ mod tests {
     #[test]
     fn the_dominant_cause_is_said_in_one_line() {
         let held = |name: &str, ms| {
-            Vote::Refused(View {
+            Vote::Refused(LockView {
                 occupant: Some(name.into()),
                 ttl_left: Some(Duration::from_millis(ms)),
                 counter: 0,
-                ..View::default()
+                ..LockView::default()
             })
         };
         let down = || Vote::Failed(Fault::new(FaultKind::Unreachable, "connection refused"));
@@ -224,7 +224,8 @@ mod tests {
 
     #[test]
     fn a_contended_lock_names_its_holder_also_where_more_nodes_are_down() {
-        let held = Vote::Refused(View { occupant: Some("app".into()), ttl_left: None, counter: 0, ..View::default() });
+        let held =
+            Vote::Refused(LockView { occupant: Some("app".into()), ttl_left: None, counter: 0, ..LockView::default() });
         let down = || Vote::Failed(Fault::new(FaultKind::Unreachable, ""));
         let votes = Votes::new(vec![down(), held, down(), Vote::Granted, Vote::Granted]);
         assert_eq!(votes.contention(), "1 of 5 nodes: held by \"app\", without an end; 2 unreachable; 2 granted");
@@ -232,7 +233,7 @@ mod tests {
 
     #[test]
     fn r14_not_asked_and_not_waited_for_do_not_read_like_no_answer() {
-        let held = || Vote::Refused(View { occupant: Some("app".into()), ..View::default() });
+        let held = || Vote::Refused(LockView { occupant: Some("app".into()), ..LockView::default() });
         let unjoined = Vote::Failed(Fault::new(FaultKind::NotJoined, ""));
         for (votes, line) in [
             (vec![held(), held(), Vote::Pending], "2 of 3 nodes, a quorum: held by \"app\", without an end"),
@@ -248,7 +249,9 @@ mod tests {
 
     #[test]
     fn contention_is_not_an_outage() {
-        let held = || Vote::Refused(View { occupant: Some("x".into()), ttl_left: None, counter: 0, ..View::default() });
+        let held = || {
+            Vote::Refused(LockView { occupant: Some("x".into()), ttl_left: None, counter: 0, ..LockView::default() })
+        };
         for (votes, blocking, contended) in [
             (vec![held(), held(), Vote::Granted], 2, true),
             (vec![held(), Vote::Silent, Vote::Granted], 2, true),

@@ -12,7 +12,7 @@ use super::settings::{HandOver, Settings};
 use super::wait::local_queue::{LocalQueue, LocalQueues};
 use super::wait::turn::Turn;
 use super::wait::waiter::LocalWaiter;
-use crate::protocol::{LossCause, Next, Subject, Tells};
+use crate::protocol::{LossCause, Next, Publish, Subject};
 use crate::{Holder, HolderId, NodeSet, Resource, Waiter};
 
 /// What became of a lease whose section is over.
@@ -68,8 +68,8 @@ fn may_have(lease: &ActiveLease, waiter: &LocalWaiter<Wakeup>) -> bool {
     let promised = match lease.settings.hand_over {
         HandOver::Off => false,
         // One that arrived after the grants were sent may have seen a later lease of somebody else's.
-        HandOver::ToThoseWhoWaited => waiter.arrived < lease.asked_at,
-        HandOver::ToAnybody => true,
+        HandOver::ToWaiters => waiter.arrived < lease.asked_at,
+        HandOver::WithoutOrder => true,
     };
     promised && Arc::ptr_eq(&waiter.settings, &lease.settings)
 }
@@ -97,7 +97,7 @@ fn release_and_ask(
     is_over: bool,
     reading: Option<Phase>,
 ) -> Passed {
-    let next = if is_over { Next::Queue(Tells::Both) } else { Next::Grant };
+    let next = if is_over { Next::Queue(Publish::ToFirstTwo) } else { Next::Grant };
     let asked = lease.exchange.prepare_to_leave(reading, next);
     if is_over {
         permit.queue.ends_turn();
@@ -126,8 +126,8 @@ pub(crate) fn ask_anew(
     let (sections_max, _) = settings.turn_max;
     let wanted = match settings.hand_over {
         HandOver::Off => 1,
-        HandOver::ToThoseWhoWaited => queue.waiting(settings).saturating_add(1),
-        HandOver::ToAnybody => usize::MAX,
+        HandOver::ToWaiters => queue.waiting(settings).saturating_add(1),
+        HandOver::WithoutOrder => usize::MAX,
     };
     let wanted = u32::try_from(wanted).unwrap_or(u32::MAX).min(sections_max).max(1);
     let env = &queues.env;

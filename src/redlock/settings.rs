@@ -15,11 +15,11 @@ pub enum HandOver {
     Off,
     /// To tasks that waited already when the nodes were asked. Every promise holds as without it.
     #[default]
-    ToThoseWhoWaited,
+    ToWaiters,
     /// To tasks that came later, too: much faster where the same few tasks come again and again. The order of their tokens
     /// among those of other processes then rests on clocks, as exclusion does: if the lock vanished from the nodes
     /// meanwhile, such a task may get a lower token than a lease that was returned before it came. A verifier refuses it.
-    ToAnybody,
+    WithoutOrder,
 }
 
 /// How nodes are judged.
@@ -92,7 +92,7 @@ impl Options {
         max_ttl: Duration::from_secs(30),
         declared_new: false,
         durable: false,
-        hand_over: HandOver::ToThoseWhoWaited,
+        hand_over: HandOver::ToWaiters,
         turn_max: (256, Duration::from_millis(5)),
     };
     /// The greatest drift that makes any sense: a tenth of the time to live.

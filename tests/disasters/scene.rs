@@ -9,7 +9,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use redfence::node::redis::{Address, RedisNode, RedisNodeOptions};
-use redfence::node::{Answer, Node, WakeListener, ask};
+use redfence::node::{Node, Responder, WakeListener, ask};
 use redfence::protocol::{Reply, Request, Verb};
 use redfence::{Builder, ConnectError, Entropy, Guard, HandOver, LockerId, Moment, NodeCondition, NodeId, Redlock};
 use tokio::sync::RwLock;
@@ -315,7 +315,7 @@ async fn connect(urls: Vec<String>, manner: Manner) -> Result<Redlock, ConnectEr
 struct Credulous(Arc<RedisNode>);
 
 impl Node for Credulous {
-    fn send(&self, request: Request, answer: Answer) {
+    fn send(&self, request: Request, answer: Responder) {
         let node = Arc::clone(&self.0);
         if !matches!(request.verb, Verb::Grant { .. } | Verb::Seal { .. }) {
             return node.send(request, answer);

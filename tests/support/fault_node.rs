@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use redfence::node::{Answer, Node, WakeListener};
-use redfence::protocol::{FaultKind, Reply, Request, Subject, Verb, View};
+use redfence::node::{Node, Responder, WakeListener};
+use redfence::protocol::{FaultKind, LockView, Reply, Request, Subject, Verb};
 use redfence::{Clock, EmbeddedNode, Holder, LockerId, NodeId, Resource};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -43,8 +43,8 @@ struct Inside {
 
 struct Network {
     rule: Box<dyn Fn(&Request) -> Fate + Send>,
-    held_requests: VecDeque<(Request, Answer)>,
-    held_replies: VecDeque<(Reply, Answer)>,
+    held_requests: VecDeque<(Request, Responder)>,
+    held_replies: VecDeque<(Reply, Responder)>,
     sent: Vec<Request>,
     applied: Vec<(Request, Reply)>,
     slow_line: Option<mpsc::UnboundedSender<Parcel>>,
@@ -54,7 +54,7 @@ struct Network {
 /// A request that is on its way for a while.
 struct Parcel {
     request: Request,
-    answer: Answer,
+    answer: Responder,
     arrives: Instant,
     back: Duration,
 }
@@ -159,9 +159,9 @@ impl FaultNode {
     }
 
     /// What the node knows of a resource.
-    pub fn view(&self, resource: &str) -> View {
+    pub fn view(&self, resource: &str) -> LockView {
         match self.do_at_once(&subject(resource, &holder("nobody", 0)), Verb::Inspect) {
-            Reply::Seen(view) => view,
+            Reply::Inspected(view) => view,
             other => panic!("{other:?} instead of a view"),
         }
     }
@@ -188,7 +188,7 @@ impl FaultNode {
         reply
     }
 
-    fn send_slowly(&self, request: Request, answer: Answer, there: Duration, back: Duration) {
+    fn send_slowly(&self, request: Request, answer: Responder, there: Duration, back: Duration) {
         let parcel = Parcel { request, answer, arrives: after(there), back };
         let mut network = self.network();
         let line = network.slow_line.get_or_insert_with(|| self.open_slow_line());
@@ -197,7 +197,7 @@ impl FaultNode {
 
     fn open_slow_line(&self) -> mpsc::UnboundedSender<Parcel> {
         let (sender, mut parcels) = mpsc::unbounded_channel::<Parcel>();
-        let (way_back, mut replies) = mpsc::unbounded_channel::<(Instant, Reply, Answer)>();
+        let (way_back, mut replies) = mpsc::unbounded_channel::<(Instant, Reply, Responder)>();
         let node = self.clone();
         tokio::spawn(async move {
             while let Some(Parcel { request, answer, arrives, back }) = parcels.recv().await {
@@ -221,9 +221,9 @@ impl FaultNode {
 }
 
 impl Node for FaultNode {
-    fn send(&self, request: Request, answer: Answer) {
+    fn send(&self, request: Request, answer: Responder) {
         // Looking at a node is the locker's own affair; the faults here are for leases.
-        if matches!(request.verb, Verb::Look { .. } | Verb::Settle { .. } | Verb::Wake { .. }) {
+        if matches!(request.verb, Verb::Probe { .. } | Verb::Initialize { .. } | Verb::Activate { .. }) {
             return self.0.node.send(request, answer);
         }
         let fate = {
@@ -249,7 +249,7 @@ impl Node for FaultNode {
         }
     }
 
-    fn send_both(&self, first: (Request, Answer), second: (Request, Answer)) {
+    fn send_both(&self, first: (Request, Responder), second: (Request, Responder)) {
         let gets_through = |request: &Request| (self.network().rule)(request) == Fate::Through;
         if !gets_through(&first.0) || !gets_through(&second.0) {
             self.send(first.0, first.1);

@@ -121,7 +121,7 @@ impl RedisServer {
         format!("rediss://localhost:{}", self.tls_port())
     }
 
-    /// Tells the server that it is new, as `redfence found` does: a server that started a moment ago would have to rest
+    /// Publish the server that it is new, as `redfence found` does: a server that started a moment ago would have to rest
     /// before it takes part, for it may have forgotten locks.
     pub fn found(&self) {
         let script = include_str!("../../src/node/redis/join.lua");

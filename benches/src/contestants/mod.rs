@@ -40,8 +40,8 @@ impl Form {
     fn apply(self, builder: Builder) -> Builder {
         builder.hand_over(match self {
             Self::Off => HandOver::Off,
-            Self::Waited => HandOver::ToThoseWhoWaited,
-            Self::Anybody => HandOver::ToAnybody,
+            Self::Waited => HandOver::ToWaiters,
+            Self::Anybody => HandOver::WithoutOrder,
         })
     }
 

@@ -13,7 +13,7 @@ use crate::report::Report;
 use crate::stage::Stage;
 use crate::table::{Table, number};
 use crate::target::Target;
-use crate::worker::{Answer, Order, Setup, Worker};
+use crate::worker::{Order, Responder, Setup, Worker};
 
 pub(super) async fn run(plan: &Plan) -> Outcome<Report> {
     let mut stage = Stage::of(NODES);
@@ -59,8 +59,8 @@ pub(super) async fn run(plan: &Plan) -> Outcome<Report> {
 
 /// What holding the leases for a while came to.
 struct Held {
-    before: Answer,
-    after: Answer,
+    before: Responder,
+    after: Responder,
     spent: Spent,
     /// Each at all nodes that answer.
     renewals: f64,
@@ -69,7 +69,7 @@ struct Held {
 }
 
 impl Held {
-    async fn watch(worker: &mut Worker, stage: &Stage, plan: &Plan, before: Answer) -> Outcome<Self> {
+    async fn watch(worker: &mut Worker, stage: &Stage, plan: &Plan, before: Responder) -> Outcome<Self> {
         let began = worker.ask(&Order::Report).await?.cpu;
         let reading = Reading::take(stage)?;
         tokio::time::sleep(plan.lease_time).await;

@@ -1,7 +1,7 @@
 //! `redfence status`: what each node believes, side by side.
 
 use redfence::admin::{Agreement, Inspection, Row};
-use redfence::protocol::View;
+use redfence::protocol::LockView;
 use redfence::{ConnectError, Holder, NodeStatus, Printable, Redlock, Resource, Waiter};
 use serde::Serialize;
 
@@ -203,12 +203,12 @@ fn occupants(inspection: &Inspection) -> impl Iterator<Item = &str> {
 }
 
 /// The label of the one for which the lock is reserved.
-fn reserved(view: &View) -> Option<&str> {
+fn reserved(view: &LockView) -> Option<&str> {
     Waiter::reserved(view.occupant.as_deref()?).map(|(_, label)| label)
 }
 
 /// The label of the one that waits longest.
-fn next(view: &View) -> Option<&str> {
+fn next(view: &LockView) -> Option<&str> {
     Waiter::of_entry(view.first.as_deref()?).map(|(_, label)| label)
 }
 

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
-use redfence::node::{Answer, WakeListener};
+use redfence::node::{Responder, WakeListener};
 use redfence::protocol::{FaultKind, Quorum, Request};
 use redfence::{Builder, EmbeddedNode, LockerId, Node, NodeId};
 
@@ -81,7 +81,7 @@ struct SwitchedNode {
 }
 
 impl Node for SwitchedNode {
-    fn send(&self, request: Request, answer: Answer) {
+    fn send(&self, request: Request, answer: Responder) {
         if self.dead.load(Ordering::Relaxed) {
             answer.fail(FaultKind::Unreachable, "dead");
         } else {
@@ -89,7 +89,7 @@ impl Node for SwitchedNode {
         }
     }
 
-    fn send_both(&self, first: (Request, Answer), second: (Request, Answer)) {
+    fn send_both(&self, first: (Request, Responder), second: (Request, Responder)) {
         if self.dead.load(Ordering::Relaxed) {
             self.send(first.0, first.1);
             self.send(second.0, second.1);

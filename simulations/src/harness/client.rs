@@ -180,8 +180,8 @@ impl ClientState {
     /// To whom leases are handed over; a mutant hands them to latecomers and promises what is promised without.
     fn hand_over(&self, context: &RunContext) -> redfence::HandOver {
         match (context.plan.sharing.hand_over, context.mutant) {
-            (_, Some(Mutant::HandOverToLatecomers)) | (HandOver::ToAnybody, _) => redfence::HandOver::ToAnybody,
-            (HandOver::ToThoseWhoWaited, _) => redfence::HandOver::ToThoseWhoWaited,
+            (_, Some(Mutant::HandOverToLatecomers)) | (HandOver::WithoutOrder, _) => redfence::HandOver::WithoutOrder,
+            (HandOver::ToWaiters, _) => redfence::HandOver::ToWaiters,
             (HandOver::Off, _) => redfence::HandOver::Off,
         }
     }
@@ -248,7 +248,7 @@ impl ClientState {
         let handed_over = !lock(&self.holders).insert(holder);
         let asked_us = context.cluster.began_ms(holder).map_or(called_us, |ms| ms * 1_000);
         let (began_us, latecomer) = match handed_over {
-            true => (called_us, context.plan.sharing.hand_over == HandOver::ToAnybody),
+            true => (called_us, context.plan.sharing.hand_over == HandOver::WithoutOrder),
             false => (asked_us, false),
         };
         context.world.count(|seen| seen.handed_over += u64::from(handed_over));

@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, Weak};
 
-use redfence::node::{Answer, Node, WakeListener};
+use redfence::node::{Node, Responder, WakeListener};
 use redfence::protocol::Request;
 use redfence::{HolderId, LockerId, NodeId};
 
@@ -51,11 +51,11 @@ pub trait Cluster: Send + Sync {
 pub struct SharedNode(pub Arc<dyn Node>);
 
 impl Node for SharedNode {
-    fn send(&self, request: Request, answer: Answer) {
+    fn send(&self, request: Request, answer: Responder) {
         self.0.send(request, answer);
     }
 
-    fn send_both(&self, first: (Request, Answer), second: (Request, Answer)) {
+    fn send_both(&self, first: (Request, Responder), second: (Request, Responder)) {
         self.0.send_both(first, second);
     }
 

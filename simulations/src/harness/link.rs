@@ -6,7 +6,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Weak};
 
-use redfence::node::{Answer, WakeListener};
+use redfence::node::{Responder, WakeListener};
 use redfence::protocol::{Reply, Request};
 use redfence::{LockerId, NodeId};
 use tokio::sync::watch;
@@ -42,7 +42,7 @@ pub(super) struct Link {
 pub(super) struct Pending {
     number: u64,
     sent_ms: u64,
-    answer: Answer,
+    answer: Responder,
 }
 
 /// Requests on their way in one message, each with its number.
@@ -93,14 +93,14 @@ impl Link {
     }
 
     /// The connection ends; returns the answers that will not come.
-    pub(super) fn hang_up(&mut self) -> Vec<Answer> {
+    pub(super) fn hang_up(&mut self) -> Vec<Responder> {
         self.open = false;
         self.held_replies.clear();
         self.pending.drain(..).map(|pending| pending.answer).collect()
     }
 
     /// Waits for an answer from now on; returns the request's number.
-    pub(super) fn expect(&mut self, answer: Answer, sent_ms: u64) -> u64 {
+    pub(super) fn expect(&mut self, answer: Responder, sent_ms: u64) -> u64 {
         self.requests_ever += 1;
         self.pending.push_back(Pending { number: self.requests_ever, sent_ms, answer });
         self.requests_ever
@@ -112,7 +112,7 @@ impl Link {
     }
 
     /// The answer to a request, if it is still waited for.
-    pub(super) fn answer_to(&mut self, number: u64) -> Option<Answer> {
+    pub(super) fn answer_to(&mut self, number: u64) -> Option<Responder> {
         let at = self.pending.iter().position(|pending| pending.number == number)?;
         self.pending.remove(at).map(|pending| pending.answer)
     }

@@ -5,7 +5,7 @@ mod faults;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, Weak};
 
-use redfence::node::{Answer, Node, Wake, WakeListener};
+use redfence::node::{Node, Responder, Wake, WakeListener};
 use redfence::protocol::{FaultKind, Reply, Request, Verb};
 use redfence::{HolderId, LockerId, NodeId, Resource};
 
@@ -46,7 +46,7 @@ const DELAY_AFTER_FAULTS_MAX_MS: u64 = 10;
 /// What is to be done once nothing is locked any more: answers may lead to further requests.
 #[derive(Default)]
 struct DeferredReplies {
-    failed: Vec<(Answer, FaultKind)>,
+    failed: Vec<(Responder, FaultKind)>,
     /// Whom connections that ended had woken.
     unsubscribed: Vec<(u8, LockerId)>,
 }
@@ -78,7 +78,7 @@ impl NodeLevel {
     }
 
     /// Sends requests in one message.
-    fn send(&self, at: usize, requests: impl IntoIterator<Item = (Request, Answer)>) {
+    fn send(&self, at: usize, requests: impl IntoIterator<Item = (Request, Responder)>) {
         let now_ms = self.world.now_ms();
         let mut deferred = DeferredReplies::default();
         {
@@ -205,7 +205,7 @@ impl NodeLevel {
                     belated.insert(request.subject.holder.id());
                 }
             }
-            if let Reply::Sighted(sight) = &mut reply {
+            if let Reply::Reported(sight) = &mut reply {
                 sight.session = session;
             }
             if let Verb::Grant { waits: Some(_), .. } = request.verb {
@@ -325,11 +325,11 @@ struct NodeProxy {
 }
 
 impl Node for NodeProxy {
-    fn send(&self, request: Request, answer: Answer) {
+    fn send(&self, request: Request, answer: Responder) {
         self.level.send(self.link, [(request, answer)]);
     }
 
-    fn send_both(&self, first: (Request, Answer), second: (Request, Answer)) {
+    fn send_both(&self, first: (Request, Responder), second: (Request, Responder)) {
         self.level.world.count(|seen| seen.asked_again += 1);
         self.level.send(self.link, [first, second]);
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use redfence::node::{NodeState, Wake};
-use redfence::protocol::{Reply, Request, Subject, Verb, View};
+use redfence::protocol::{LockView, Reply, Request, Subject, Verb};
 use redfence::{Clock as _, Holder, HolderId, Label, LockerId, Resource, Waiter};
 
 use super::clocks::MachineClock;
@@ -96,11 +96,11 @@ impl Server {
         for (request, reply) in requests.iter().zip(&replies) {
             match (&request.verb, reply) {
                 (Verb::Seal { .. }, _) => self.world.count(|seen| seen.seals += 1),
-                (Verb::Settle(settlement), Reply::Sighted(_)) => {
+                (Verb::Initialize(settlement), Reply::Reported(_)) => {
                     self.flushed = false;
                     self.world.count(|seen| seen.rests += u64::from(!settlement.rest.is_zero()));
                 }
-                (Verb::Wake { .. }, _) => self.world.count(|seen| seen.activations += 1),
+                (Verb::Activate { .. }, _) => self.world.count(|seen| seen.activations += 1),
                 _ => {}
             }
             self.watch_counters(&request.verb);
@@ -151,8 +151,8 @@ impl Server {
     /// behind what was lost, no locker can know.
     fn watch_counters(&mut self, verb: &Verb) {
         let caller = match verb {
-            Verb::Settle(settlement) => Some(settlement.wall),
-            Verb::Wake { wall, .. } => Some(*wall),
+            Verb::Initialize(settlement) => Some(settlement.wall),
+            Verb::Activate { wall, .. } => Some(*wall),
             _ => None,
         };
         for (resource, highest) in self.resources.iter().zip(&mut self.highest) {
@@ -213,12 +213,12 @@ impl Server {
         self.view(resource)?.occupant.map(String::from)
     }
 
-    fn view(&mut self, resource: usize) -> Option<View> {
+    fn view(&mut self, resource: usize) -> Option<LockView> {
         let resource = self.resources.get(resource)?.clone();
         let holder = Holder::new(HolderId::from_random(0), Label::new("").ok()?);
         let request = Request { subject: Arc::new(Subject::new(resource, holder)), verb: Verb::Inspect };
         match self.state.apply(self.clock.wall(), &request) {
-            Reply::Seen(view) => Some(view),
+            Reply::Inspected(view) => Some(view),
             _ => None,
         }
     }
@@ -228,9 +228,9 @@ impl Server {
         let Ok(label) = Label::new("") else { return (false, false) };
         let Some(resource) = self.resources.first().cloned() else { return (false, false) };
         let subject = Arc::new(Subject::new(resource, Holder::new(HolderId::from_random(0), label)));
-        let look = Request { subject, verb: Verb::Look { max_ttl: std::time::Duration::ZERO } };
+        let look = Request { subject, verb: Verb::Probe { max_ttl: std::time::Duration::ZERO } };
         match self.state.apply(self.clock.wall(), &look) {
-            Reply::Sighted(sight) => (sight.record.is_some(), sight.record.is_some_and(|record| record.awake)),
+            Reply::Reported(sight) => (sight.record.is_some(), sight.record.is_some_and(|record| record.awake)),
             _ => (false, false),
         }
     }

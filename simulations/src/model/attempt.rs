@@ -1,6 +1,6 @@
 //! [`Attempt`]: one attempt of one client: its machine, its in_flight, and the lease that it won.
 
-use redfence::protocol::{Acquire, Continuity, Extend, Footprint, Reply, Verb, View};
+use redfence::protocol::{Acquire, Continuity, Extend, Footprint, LockView, Reply, Verb};
 use redfence::{FencingToken, Moment, NodeId, NodeSet};
 
 use super::derived::Derived;
@@ -171,7 +171,7 @@ impl InFlightRequest {
 /// A reply without what is meant for people: who is in the way and for how long decides nothing.
 fn plain(reply: Reply) -> Reply {
     match reply {
-        Reply::Refused(_) => Reply::Refused(View::default()),
+        Reply::Refused(_) => Reply::Refused(LockView::default()),
         Reply::Failed(mut fault) => {
             fault.detail = "".into();
             Reply::Failed(fault)

@@ -94,7 +94,7 @@ impl World {
         let holder = subject.holder.to_string();
         let holding = state.servers.iter().filter(|server| {
             let reply = server.node.clone().apply(at_the_end, &request);
-            matches!(reply, Reply::Seen(view) if view.occupant.as_deref() == Some(&*holder))
+            matches!(reply, Reply::Inspected(view) if view.occupant.as_deref() == Some(&*holder))
         });
         (holding.count() < self.quorum.needed()).then_some(Violation::Overstated(id))
     }

@@ -61,7 +61,7 @@ impl World {
     /// Whose lock a node has.
     pub(super) fn occupant(&self, server: &mut Server, now: WallTime) -> Option<usize> {
         let request = Request { subject: Arc::clone(self.subjects.first()?), verb: Verb::Inspect };
-        let Reply::Seen(view) = server.node.apply(now, &request) else { return None };
+        let Reply::Inspected(view) = server.node.apply(now, &request) else { return None };
         let occupant = view.occupant?;
         self.holders.iter().position(|holder| **holder == *occupant)
     }

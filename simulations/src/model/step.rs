@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use redfence::node::NodeState;
 use redfence::protocol::{
-    Acquire, Census, Extend, Footprint, Quorum, Reason, Record, Reply, Request, Settlement, Sight, Standing, Verb,
-    judge, rest,
+    Acquire, Extend, Footprint, JoinDecision, JoinFacts, NodeReport, Quorum, Reason, Record, RecordUpdate, Reply,
+    Request, Verb, decide, rest,
 };
 use redfence::{NodeId, NodeSet, WallTime};
 
@@ -143,39 +143,39 @@ impl World {
         Some(())
     }
 
-    /// Look, judge, and settle or wake, by a locker that has never seen these nodes before.
+    /// Look, decide, and settle or wake, by a locker that has never seen these nodes before.
     fn join(&self, state: &mut State, node: NodeId) -> Option<()> {
         let subject = self.subjects.first()?;
         let ask = |server: &mut Server, now, verb| {
             let reply = server.node.apply(now, &Request { subject: Arc::clone(subject), verb });
-            if let Reply::Sighted(sight) = reply { Some(*sight) } else { None }
+            if let Reply::Reported(sight) = reply { Some(*sight) } else { None }
         };
         let wall = state.wall();
         let mut others = state.servers.iter().zip(self.ids()).filter(|(_, id)| *id != node);
-        let look = || Verb::Look { max_ttl: TERMS.ttl };
+        let look = || Verb::Probe { max_ttl: TERMS.ttl };
         let known_elsewhere = others.any(|(other, _)| {
-            ask(&mut Server::clone(other), wall, look()).is_some_and(|sight: Sight| sight.record.is_some())
+            ask(&mut Server::clone(other), wall, look()).is_some_and(|sight: NodeReport| sight.record.is_some())
         });
         let server = Arc::make_mut(state.servers.get_mut(node.index())?);
         // Its clock is not behind what it issued; where time stands still, it is not a bit before it either.
         let now = wall.max(WallTime::from_unix_us(server.issued));
         let sight = ask(server, now, look())?;
         let seen: Option<Record> = sight.record;
-        let verb = match judge(&sight, &self.census(known_elsewhere, now)) {
-            Standing::Ready | Standing::Resting(_) | Standing::ClockUnset => return None,
-            Standing::Wake => Verb::Wake { max_ttl: TERMS.ttl, wall: now },
-            Standing::Settle { rest, reason } => {
+        let verb = match decide(&sight, &self.census(known_elsewhere, now)) {
+            JoinDecision::Ready | JoinDecision::Resting(_) | JoinDecision::ClockUnset => return None,
+            JoinDecision::Activate => Verb::Activate { max_ttl: TERMS.ttl, wall: now },
+            JoinDecision::Initialize { rest, reason } => {
                 let (mark, new, max_ttl) = (sight.mark, reason == Reason::New, TERMS.ttl);
-                Settlement { seen, mark, rest, new, max_ttl, wall: now }.into()
+                RecordUpdate { seen, mark, rest, new, max_ttl, wall: now }.into()
             }
         };
         ask(server, now, verb).map(|_| ())
     }
 
-    fn census(&self, known_elsewhere: bool, wall: WallTime) -> Census {
+    fn census(&self, known_elsewhere: bool, wall: WallTime) -> JoinFacts {
         let Setup { mutant, .. } = self.setup;
         let rests = self.locks_last() && mutant != Some(Mutant::NoRest);
-        Census {
+        JoinFacts {
             known_elsewhere: known_elsewhere || !self.locks_last(),
             all_seen: true,
             declared_new: false,

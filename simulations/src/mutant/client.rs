@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
-use redfence::node::{Answer, Inbox, Node, WakeListener};
+use redfence::node::{Node, ReplySink, Responder, WakeListener};
 use redfence::protocol::{Reply, Request, Verb, VerbKind};
 use redfence::{HolderId, LockerId, NodeId, Resource};
 
@@ -53,7 +53,7 @@ struct Known {
 }
 
 impl Node for MutantNode {
-    fn send(&self, request: Request, answer: Answer) {
+    fn send(&self, request: Request, answer: Responder) {
         let holder = request.subject.holder.id();
         // The wrapped answer carries the real id; this one is not read.
         let Some(id) = NodeId::new(0) else { return };
@@ -74,18 +74,18 @@ impl Node for MutantNode {
                 let wait_ms = self.terms.node_timeout_ms * 3 / 4;
                 let hopeful = Arc::clone(&inbox);
                 self.world.after(wait_ms, move || hopeful.assume());
-                self.node.send(request, Answer::to(inbox, id, verb.kind()));
+                self.node.send(request, Responder::to(inbox, id, verb.kind()));
             }
             (Mutant::UnknownNotReleased, verb @ Verb::Grant { .. }) => {
                 let inbox =
                     Arc::new(Confirmed { holder, known: Arc::clone(&self.known), answer: Mutex::new(Some(answer)) });
-                self.node.send(request, Answer::to(inbox, id, verb.kind()));
+                self.node.send(request, Responder::to(inbox, id, verb.kind()));
             }
             (Mutant::WakeIsGrant, verb @ Verb::Grant { .. })
                 if lock(&self.known).woken.remove(&request.subject.resource) =>
             {
                 let inbox = Arc::new(Presumed(Mutex::new(Some(answer))));
-                self.node.send(request, Answer::to(inbox, id, verb.kind()));
+                self.node.send(request, Responder::to(inbox, id, verb.kind()));
             }
             (Mutant::UnknownNotReleased, Verb::Release { .. }) if !lock(&self.known).granted.contains_key(&holder) => {
                 answer.reply(Reply::Released);
@@ -122,18 +122,18 @@ impl Node for MutantNode {
 }
 
 /// An answer that no task waits for.
-fn discarded(id: NodeId) -> Answer {
+fn discarded(id: NodeId) -> Responder {
     struct Discard;
-    impl Inbox for Discard {
+    impl ReplySink for Discard {
         fn deliver(&self, _: NodeId, _: VerbKind, _: Reply) {}
     }
-    Answer::to(Arc::new(Discard), id, VerbKind::Release)
+    Responder::to(Arc::new(Discard), id, VerbKind::Release)
 }
 
 /// Takes a missing answer for a grant.
 struct Hopeful {
     known: Arc<Mutex<Known>>,
-    answer: Mutex<Option<Answer>>,
+    answer: Mutex<Option<Responder>>,
 }
 
 impl Hopeful {
@@ -145,7 +145,7 @@ impl Hopeful {
     }
 }
 
-impl Inbox for Hopeful {
+impl ReplySink for Hopeful {
     fn deliver(&self, _: NodeId, _: VerbKind, reply: Reply) {
         if let Reply::Granted { counter } = &reply {
             let mut known = lock(&self.known);
@@ -165,10 +165,10 @@ impl Inbox for Hopeful {
 struct Confirmed {
     holder: HolderId,
     known: Arc<Mutex<Known>>,
-    answer: Mutex<Option<Answer>>,
+    answer: Mutex<Option<Responder>>,
 }
 
-impl Inbox for Confirmed {
+impl ReplySink for Confirmed {
     fn deliver(&self, _: NodeId, _: VerbKind, reply: Reply) {
         if matches!(reply, Reply::Granted { .. }) {
             lock(&self.known).granted.insert(self.holder, true);
@@ -202,9 +202,9 @@ impl WakeListener for Eager {
 }
 
 /// Takes a refusal for a grant.
-struct Presumed(Mutex<Option<Answer>>);
+struct Presumed(Mutex<Option<Responder>>);
 
-impl Inbox for Presumed {
+impl ReplySink for Presumed {
     fn deliver(&self, _: NodeId, _: VerbKind, reply: Reply) {
         let Some(answer) = lock(&self.0).take() else { return };
         match reply {

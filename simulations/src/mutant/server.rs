@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use redfence::WallTime;
 use redfence::node::NodeState;
-use redfence::protocol::{COUNTER_MIN, Reply, Request, Settlement, Subject, Verb, Waits};
+use redfence::protocol::{COUNTER_MIN, RecordUpdate, Reply, Request, Subject, Verb, Waits};
 
 use super::Mutant;
 
@@ -57,7 +57,7 @@ impl Mutant {
                 node.apply(now, request)
             }
             // No locker finds out that it forgot, because it is awake at once with a counter that starts low.
-            (Some(Self::EmptyCounterVotes), Verb::Settle(settlement)) => {
+            (Some(Self::EmptyCounterVotes), Verb::Initialize(settlement)) => {
                 let before = node.counter(slot);
                 let reply = at_once(node, now, request, settlement);
                 if before < COUNTER_MIN {
@@ -74,8 +74,8 @@ impl Mutant {
                 Reply::Released
             }
             (Some(Self::LeaveIgnored), Verb::Leave) => Reply::Left,
-            (Some(Self::NoRest), Verb::Settle(settlement)) => at_once(node, now, request, settlement),
-            (Some(Self::NoClockStart), Verb::Settle(_) | Verb::Wake { .. }) => {
+            (Some(Self::NoRest), Verb::Initialize(settlement)) => at_once(node, now, request, settlement),
+            (Some(Self::NoClockStart), Verb::Initialize(_) | Verb::Activate { .. }) => {
                 let before = node.counter(slot);
                 let reply = node.apply(now, request);
                 if before < COUNTER_MIN && node.counter(slot) >= COUNTER_MIN {
@@ -105,8 +105,8 @@ fn patient(request: &Request) -> Request {
 }
 
 /// A settlement that lets the node vote again at once.
-fn at_once(node: &mut NodeState, now: WallTime, request: &Request, settlement: &Settlement) -> Reply {
-    let verb = Settlement { rest: Duration::ZERO, ..*settlement }.into();
+fn at_once(node: &mut NodeState, now: WallTime, request: &Request, settlement: &RecordUpdate) -> Reply {
+    let verb = RecordUpdate { rest: Duration::ZERO, ..*settlement }.into();
     node.apply(now, &Request { verb, ..request.clone() })
 }
 

@@ -98,7 +98,7 @@ fn network(rng: &mut SeededRng, profile: Profile, terms: Terms) -> NetworkProfil
 
 /// The terms of sharing: sections are short, so that their ends are met as well.
 fn sharing(rng: &mut SeededRng) -> Sharing {
-    let kinds = [HandOver::Off, HandOver::ToThoseWhoWaited, HandOver::ToThoseWhoWaited, HandOver::ToAnybody];
+    let kinds = [HandOver::Off, HandOver::ToWaiters, HandOver::ToWaiters, HandOver::WithoutOrder];
     Sharing {
         hand_over: rng.pick(&kinds, HandOver::default()),
         sections_max: rng.pick(&[1, 2, 3, 5, 256], 256),

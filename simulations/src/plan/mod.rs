@@ -76,9 +76,9 @@ pub enum HandOver {
     Off,
     /// To tasks that waited when the nodes were asked.
     #[default]
-    ToThoseWhoWaited,
+    ToWaiters,
     /// To any task: the order of tokens relies on what X relies on.
-    ToAnybody,
+    WithoutOrder,
 }
 
 /// As the library has it where nothing is said.

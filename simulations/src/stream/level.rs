@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use redfence::node::redis::{RedisNode, RedisNodeOptions};
-use redfence::node::{Answer, Inbox, Node, WakeListener};
+use redfence::node::{Node, ReplySink, Responder, WakeListener};
 use redfence::protocol::{Reply, Request, Subject, Verb, VerbKind};
 use redfence::{Entropy, HolderId, LockerId, NodeId, Resource, Waiter};
 use redis::{ProtocolVersion, RedisConnectionInfo};
@@ -129,8 +129,10 @@ impl StreamLevel {
                 self.world.report(quiet(&request.subject.holder.to_string(), self.world.now_us()));
             }
             Verb::Seal { .. } => self.world.count(|seen| seen.seals += 1),
-            Verb::Settle(settlement) => self.world.count(|seen| seen.rests += u64::from(!settlement.rest.is_zero())),
-            Verb::Wake { .. } => self.world.count(|seen| seen.activations += 1),
+            Verb::Initialize(settlement) => {
+                self.world.count(|seen| seen.rests += u64::from(!settlement.rest.is_zero()))
+            }
+            Verb::Activate { .. } => self.world.count(|seen| seen.activations += 1),
             _ => {}
         }
     }
@@ -285,10 +287,10 @@ struct Leaving {
     level: Arc<StreamLevel>,
     node: u8,
     subject: Arc<Subject>,
-    answer: Mutex<Option<Answer>>,
+    answer: Mutex<Option<Responder>>,
 }
 
-impl Inbox for Leaving {
+impl ReplySink for Leaving {
     fn deliver(&self, _: NodeId, _: VerbKind, reply: Reply) {
         let resource = &self.subject.resource;
         let at = self.level.resources.iter().position(|one| one == resource);
@@ -326,20 +328,20 @@ impl WakeListener for Counting {
 }
 
 impl Node for Watched {
-    fn send(&self, request: Request, answer: Answer) {
+    fn send(&self, request: Request, answer: Responder) {
         self.level.sent(&request);
         let answer = match (request.verb.clone(), NodeId::new(usize::from(self.number))) {
             (Verb::Leave, Some(id)) => {
                 let (level, subject) = (Arc::clone(&self.level), Arc::clone(&request.subject));
                 let leaving = Leaving { level, node: self.number, subject, answer: Mutex::new(Some(answer)) };
-                Answer::to(Arc::new(leaving), id, VerbKind::Leave)
+                Responder::to(Arc::new(leaving), id, VerbKind::Leave)
             }
             _ => answer,
         };
         self.node.send(request, answer);
     }
 
-    fn send_both(&self, first: (Request, Answer), second: (Request, Answer)) {
+    fn send_both(&self, first: (Request, Responder), second: (Request, Responder)) {
         self.level.world.count(|seen| seen.asked_again += 1);
         self.level.sent(&first.0);
         self.level.sent(&second.0);

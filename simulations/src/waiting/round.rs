@@ -1,6 +1,6 @@
 //! [`Round`]: one attempt and what it sends when, as the shipped exchange does.
 
-use redfence::protocol::{Acquire, Footprint, Next, Reply, Step, Tells, View};
+use redfence::protocol::{Acquire, Footprint, LockView, Next, Publish, Reply, Step};
 use redfence::{NodeId, NodeSet};
 
 use super::message::ToNode;
@@ -38,7 +38,7 @@ impl Round {
     /// A reply to its grant. Returns what its machine makes of it, and what has to be sent to the node on the spot.
     pub(super) fn receive(&mut self, node: NodeId, reply: Reply) -> (Step, Option<ToNode>) {
         self.footprint.on_grant(node, &reply);
-        let is_queued = matches!(reply, Reply::Refused(View { place: Some(_), .. }));
+        let is_queued = matches!(reply, Reply::Refused(LockView { place: Some(_), .. }));
         let is_granted = matches!(reply, Reply::Granted { .. });
         if !self.is_won && is_granted {
             self.granted.insert(node);
@@ -82,9 +82,9 @@ impl Round {
         let granted: Vec<_> = outstanding.iter().filter(|node| self.granted.contains(*node)).take(needed).collect();
         let tellers = if granted.len() < needed { outstanding.iter().collect() } else { granted };
         let tells = |node| match tellers.iter().position(|teller| *teller == node) {
-            Some(0) => Tells::Both,
-            Some(_) => Tells::First,
-            None => Tells::Nobody,
+            Some(0) => Publish::ToFirstTwo,
+            Some(_) => Publish::ToFirst,
+            None => Publish::Nothing,
         };
         outstanding.iter().map(|node| (node, self.release(Next::Queue(tells(node))))).collect()
     }

@@ -78,7 +78,7 @@ impl World {
     pub(super) fn occupant(&self, state: &State, node: NodeId) -> Option<Box<str>> {
         let request = Request { subject: Arc::clone(self.subject(0, 0)?), verb: Verb::Inspect };
         match state.nodes.get(node.index())?.state.clone().apply(WALL, &request) {
-            Reply::Seen(view) => view.occupant,
+            Reply::Inspected(view) => view.occupant,
             _ => None,
         }
     }

@@ -318,7 +318,7 @@ fn fault(kind: FaultKind) -> Reply {
 /// A reply without the counter, which is level everywhere.
 fn plain(reply: Reply) -> Reply {
     match reply {
-        Reply::Refused(view) => Reply::Refused(redfence::protocol::View { counter: 0, ..view }),
+        Reply::Refused(view) => Reply::Refused(redfence::protocol::LockView { counter: 0, ..view }),
         other => other,
     }
 }

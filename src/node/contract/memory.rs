@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{Broken, Suite, TTL, ensure};
 use crate::WallTime;
-use crate::protocol::{FaultKind, Reply, Settlement, Sight, Verb};
+use crate::protocol::{FaultKind, NodeReport, RecordUpdate, Reply, Verb};
 
 pub(super) async fn check(suite: &Suite<'_>) -> Result<(), Broken> {
     suite.a_node_that_rests_grants_nothing().await?;
@@ -24,7 +24,7 @@ impl Suite<'_> {
         let rule = "a node that rests extends and releases what it has, and grants nothing";
         let (one, other) = (self.party("rest", 210)?, self.party("rest", 211)?);
         let drawn = one.granted(rule, TTL, 0).await?;
-        let seen = one.sighted(rule, Verb::Look { max_ttl: MAX_TTL }).await?;
+        let seen = one.sighted(rule, Verb::Probe { max_ttl: MAX_TTL }).await?;
         let resting = one.sighted(rule, rest(&seen)).await?;
         ensure(rule, resting.record.is_some_and(|record| !record.awake), &resting)?;
         one.expect(rule, Verb::Extend { ttl: TTL }, &Reply::Extended).await?;
@@ -63,7 +63,7 @@ impl Suite<'_> {
         ensure("a block reaches its floor", reply == Reply::Granted { counter: floor }, &reply)
     }
 
-    async fn wait_until_awake(&self, party: &super::Party<'_>) -> Result<Sight, Broken> {
+    async fn wait_until_awake(&self, party: &super::Party<'_>) -> Result<NodeReport, Broken> {
         let rule = "a node that is asked to after its rest wakes up";
         for _ in 0..WITHIN.as_millis() / 10 {
             let sight = party.sighted(rule, wake()).await?;
@@ -77,11 +77,11 @@ impl Suite<'_> {
 }
 
 /// Lets a node rest that was just looked at.
-fn rest(seen: &Sight) -> Verb {
+fn rest(seen: &NodeReport) -> Verb {
     let (record, mark) = (seen.record, seen.mark);
-    Settlement { seen: record, mark, rest: REST, new: false, max_ttl: MAX_TTL, wall: WallTime::default() }.into()
+    RecordUpdate { seen: record, mark, rest: REST, new: false, max_ttl: MAX_TTL, wall: WallTime::default() }.into()
 }
 
 fn wake() -> Verb {
-    Verb::Wake { max_ttl: Duration::ZERO, wall: WallTime::default() }
+    Verb::Activate { max_ttl: Duration::ZERO, wall: WallTime::default() }
 }

@@ -6,8 +6,8 @@ mod queue;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Answer, Inbox, Node, ask};
-use crate::protocol::{FaultKind, Reply, Request, Settlement, Sight, Subject, Verb, VerbKind, View};
+use super::{Node, ReplySink, Responder, ask};
+use crate::protocol::{FaultKind, LockView, NodeReport, RecordUpdate, Reply, Request, Subject, Verb, VerbKind};
 use crate::{Holder, HolderId, Label, NodeId, Resource, WallTime};
 
 /// What a node did wrong.
@@ -79,9 +79,9 @@ impl Suite<'_> {
         let rule = "a node is looked at, settled and admitted, and then it grants";
         let party = self.party("join", 200)?;
         let max_ttl = TTL * 2;
-        let mut sight = party.sighted(rule, Verb::Look { max_ttl }).await?;
+        let mut sight = party.sighted(rule, Verb::Probe { max_ttl }).await?;
         if sight.record.is_none_or(|record| !record.awake) {
-            let settle = Settlement {
+            let settle = RecordUpdate {
                 seen: sight.record,
                 mark: sight.mark,
                 rest: Duration::ZERO,
@@ -98,7 +98,7 @@ impl Suite<'_> {
         )?;
         self.node.admit(sight.session);
         let late =
-            Settlement { seen: None, mark: sight.mark, rest: TTL, new: false, max_ttl, wall: WallTime::default() };
+            RecordUpdate { seen: None, mark: sight.mark, rest: TTL, new: false, max_ttl, wall: WallTime::default() };
         let again = party.sighted("a settlement needs the record that it saw", late.into()).await?;
         ensure("a settlement needs the record that it saw", again.record == sight.record, &(again, sight))
     }
@@ -233,7 +233,7 @@ impl Suite<'_> {
             for verb in [grant, Verb::RELEASE] {
                 let request = Request { subject: Arc::clone(&party.subject), verb: verb.clone() };
                 if let Some(id) = NodeId::new(0) {
-                    self.node.send(request, Answer::to(Arc::new(Nobody), id, verb.kind()));
+                    self.node.send(request, Responder::to(Arc::new(Nobody), id, verb.kind()));
                 }
             }
             party.expect_free(rule).await?;
@@ -254,14 +254,14 @@ impl Party<'_> {
         }
     }
 
-    async fn sighted(&self, rule: &'static str, verb: Verb) -> Result<Sight, Broken> {
+    async fn sighted(&self, rule: &'static str, verb: Verb) -> Result<NodeReport, Broken> {
         match self.ask(verb).await {
-            Reply::Sighted(sight) => Ok(*sight),
+            Reply::Reported(sight) => Ok(*sight),
             other => Err(Broken { rule, detail: format!("{other:?} instead of a sight") }),
         }
     }
 
-    async fn refused(&self, rule: &'static str, verb: Verb) -> Result<View, Broken> {
+    async fn refused(&self, rule: &'static str, verb: Verb) -> Result<LockView, Broken> {
         match self.ask(verb.clone()).await {
             Reply::Refused(view) => Ok(view),
             other => Err(Broken { rule, detail: format!("{verb:?}: {other:?} instead of a refusal") }),
@@ -290,9 +290,9 @@ impl Party<'_> {
         }
     }
 
-    async fn view(&self, rule: &'static str) -> Result<View, Broken> {
+    async fn view(&self, rule: &'static str) -> Result<LockView, Broken> {
         match self.ask(Verb::Inspect).await {
-            Reply::Seen(view) => Ok(view),
+            Reply::Inspected(view) => Ok(view),
             Reply::Failed(fault) if fault.kind == FaultKind::Unreachable => {
                 Err(Broken { rule, detail: format!("the node is not there: {fault}") })
             }
@@ -323,6 +323,6 @@ fn ensure(rule: &'static str, holds: bool, seen: &dyn std::fmt::Debug) -> Result
 /// Takes in replies that nobody waits for.
 struct Nobody;
 
-impl Inbox for Nobody {
+impl ReplySink for Nobody {
     fn deliver(&self, _: NodeId, _: VerbKind, _: Reply) {}
 }

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use super::{Broken, Nobody, Party, Suite, TTL, ensure};
-use crate::node::{Answer, WakeListener};
-use crate::protocol::{Next, Reply, Request, Subject, Tells, Verb, View, Waits};
+use crate::node::{Responder, WakeListener};
+use crate::protocol::{LockView, Next, Publish, Reply, Request, Subject, Verb, Waits};
 use crate::{LockerId, NodeId, Resource, Waiter};
 
 pub(super) async fn check(suite: &Suite<'_>) -> Result<(), Broken> {
@@ -78,7 +78,7 @@ impl<'a> Suite<'a> {
     async fn a_release_reserves_the_lock_for_the_first_and_wakes_it(&self) -> Result<(), Broken> {
         let rule = "a release reserves the lock for the first in the queue, and wakes it";
         let (holder, [one, other]) = self.holder_and_two("reserve", 410, LONG_GRACE).await?;
-        holder.expect(rule, Verb::Release { next: Next::Queue(Tells::Both) }, &Reply::Released).await?;
+        holder.expect(rule, Verb::Release { next: Next::Queue(Publish::ToFirstTwo) }, &Reply::Released).await?;
         one.is_woken(rule, Duration::ZERO).await?;
         other.is_woken("the second is woken for the end of the reservation", LONG_GRACE).await?;
         let view = self.party("reserve", 419)?.refused("a reserved lock is not free", grant(None)).await?;
@@ -107,7 +107,7 @@ impl<'a> Suite<'a> {
     async fn a_node_that_tells_nobody_reserves_all_the_same(&self) -> Result<(), Broken> {
         let rule = "a release that tells nobody reserves the lock all the same";
         let (holder, [one, other]) = self.holder_and_two("quiet", 460, LONG_GRACE).await?;
-        holder.expect(rule, Verb::Release { next: Next::Queue(Tells::Nobody) }, &Reply::Released).await?;
+        holder.expect(rule, Verb::Release { next: Next::Queue(Publish::Nothing) }, &Reply::Released).await?;
         other.is_queued("it stays in the queue until it asks", 1, 1).await?;
         ensure(rule, matches!(one.asks(5, false).await, Reply::Granted { .. }), &"the one that it is reserved for")?;
         ensure(rule, one.is_asleep() && other.is_asleep(), &"a wake came")
@@ -121,7 +121,7 @@ impl<'a> Suite<'a> {
         if let Some(id) = NodeId::new(0) {
             let parcel = |subject: &Arc<Subject>, verb: Verb| {
                 let request = Request { subject: Arc::clone(subject), verb: verb.clone() };
-                (request, Answer::to(Arc::new(Nobody), id, verb.kind()))
+                (request, Responder::to(Arc::new(Nobody), id, verb.kind()))
             };
             self.node.send_both(parcel(&holder.subject, release.clone()), parcel(&next.subject, grant(None)));
         }
@@ -194,7 +194,7 @@ impl Waiting<'_> {
         let grant = || grant(Some(Waits { waited: Duration::from_secs(waited_s), overrides }));
         let mut reply = self.party.ask(grant()).await;
         for _ in 0..WITHIN.as_millis() / 5 {
-            let Reply::Refused(View { place: None, .. }) = reply else { break };
+            let Reply::Refused(LockView { place: None, .. }) = reply else { break };
             tokio::time::sleep(Duration::from_millis(5)).await;
             reply = self.party.ask(grant()).await;
         }
@@ -203,7 +203,7 @@ impl Waiting<'_> {
 
     async fn is_queued(&self, rule: &'static str, waited_s: u64, place: u32) -> Result<(), Broken> {
         match self.asks(waited_s, false).await {
-            Reply::Refused(View { place: Some(found), .. }) if found == place => Ok(()),
+            Reply::Refused(LockView { place: Some(found), .. }) if found == place => Ok(()),
             other => Err(Broken { rule, detail: format!("{other:?}, and not in place {place}") }),
         }
     }

@@ -10,9 +10,9 @@ use proptest::sample::select;
 use redis::Value;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::byte_stream::ByteStream;
 use super::decode;
 use super::keys::Prefix;
-use super::pipe::Pipe;
 use crate::protocol::{FaultKind, Reply, Verb};
 
 /// Bytes that come in pieces, and then the end.
@@ -100,7 +100,7 @@ fn verbs() -> [Verb; 9] {
         Verb::Force,
         Verb::Inspect,
         Verb::Scan { cursor: 0, count: 1, remove: false },
-        Verb::Look { max_ttl: ttl },
+        Verb::Probe { max_ttl: ttl },
     ]
 }
 
@@ -114,7 +114,7 @@ fn r6_any_bytes_are_a_reply_or_a_fault() {
     });
     let prefix = Prefix::default();
     let outcome = runner.run(&(replies(), 1..40_usize), |(bytes, piece)| {
-        let mut pipe = Pipe::over(Box::new(Pieces(bytes, piece)));
+        let mut pipe = ByteStream::over(Box::new(Pieces(bytes, piece)));
         let mut context = Context::from_waker(Waker::noop());
         loop {
             match pipe.read(&mut context) {

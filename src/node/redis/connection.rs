@@ -1,121 +1,386 @@
-//! [`Route`]: how to come to a server and log in.
+//! [`Connection`]: one connection that stands. One turn at a time goes out over it, and its answers come back in order.
+//!
+//! A turn is written by whoever has something to send while nothing is on the way; what comes up meanwhile waits and goes
+//! out together, as the next turn, when the last answer is in.
 
-use std::fmt;
+use std::collections::{HashSet, VecDeque};
+use std::io;
 use std::sync::Arc;
+use std::task::Context;
+use std::time::Duration;
 
-use futures::FutureExt as _;
-use futures::future::BoxFuture;
-use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, ProtocolVersion, RedisConnectionInfo};
-use tokio::time::timeout;
+use redis::{PushKind, Value};
 
-use super::dial::Stream;
-use super::loan::Loan;
-use super::pipe::Pipe;
-use super::{Dial, RedisNodeOptions, fault};
-use crate::node::Task;
-use crate::protocol::{Fault, FaultKind};
+use super::byte_stream::ByteStream;
+use super::connector::Pushes;
+use super::decode;
+use super::encode::{self, EncodedRequest};
+use super::keys::Prefix;
+use super::script::{Marker, Script};
+use super::subscription::Subscription;
+use crate::node::Responder;
+use crate::protocol::{Fault, FaultKind, Reply, Request, Verb};
+use crate::{LockerId, Resource};
 
-/// Where a server tells what it was not asked for.
-pub(super) enum Pushes {
-    /// Between its answers: RESP3.
-    Inline,
-    /// Over a connection of its own: RESP2.
-    Apart(Pipe),
-    /// Nowhere: a second connection was not to be had.
-    None,
+/// A request on its way.
+pub(super) struct PendingRequest {
+    pub(super) request: Request,
+    pub(super) wire: Arc<EncodedRequest>,
+    pub(super) answer: Responder,
 }
 
-impl fmt::Debug for Pushes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Inline => "inline",
-            Self::Apart(_) => "over a second connection",
-            Self::None => "none",
-        })
+/// What is to be told when nobody holds the line's lock any more.
+#[derive(Default)]
+pub(super) struct Completions {
+    pub(super) answers: Vec<(Responder, Reply)>,
+    /// Who is woken, for which lock, and in what time it is to be had.
+    pub(super) wakes: Vec<(LockerId, Resource, Duration)>,
+    /// Wakes do not come in.
+    pub(super) is_deaf: bool,
+}
+
+impl Completions {
+    pub(super) fn fail(&mut self, answer: Responder, kind: FaultKind) {
+        self.answers.push((answer, Reply::Failed(Fault::new(kind, ""))));
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.answers.is_empty() && self.wakes.is_empty() && !self.is_deaf
     }
 }
 
-/// The answers to a login take some hundred bytes.
-const LOGIN_BYTES_MAX: usize = 64 * 1024;
-/// All that is asked of one server takes some ten thousand bytes.
-const INQUIRY_BYTES_MAX: usize = 4 * 1024 * 1024;
-
-/// How to come to a server.
-#[derive(Clone)]
-pub(super) struct Route {
-    pub(super) dial: Arc<dyn Dial>,
-    pub(super) login: RedisConnectionInfo,
-    pub(super) options: RedisNodeOptions,
+/// One connection.
+pub(super) struct Connection {
+    main: ByteStream,
+    prefix: Prefix,
+    /// Which connection of its node this is.
+    pub(super) session: u64,
+    /// The commands that were sent and not answered.
+    calls: VecDeque<Call>,
+    /// Their requests.
+    sent: VecDeque<PendingRequest>,
+    /// How many turns were sent over it, and how many answers and messages came in.
+    pub(super) progress: u64,
+    /// How many answers were of use: no errors.
+    pub(super) answers: u64,
+    /// Which scripts the server was told over this connection.
+    loaded: [bool; Script::COUNT],
+    marker: Arc<Marker>,
+    pushes: Pushes,
+    subscription: Subscription,
+    /// Whether the server has to be told that its node was joined.
+    owes_trace: bool,
+    has_left_trace: bool,
+    /// How many messages came in that nobody asked for.
+    unasked: usize,
+    /// What the server said last when it was asked whether the node was joined before.
+    was_joined: Option<bool>,
 }
 
-impl Route {
-    /// Dials and logs in, in bounded time, with RESP3 unless the server or the address wants RESP2; tells where the server
-    /// pushes. The redis crate logs in; the streams are ours from then on.
-    pub(super) async fn connect(&self) -> Result<(Pipe, Pushes), Fault> {
-        self.in_time(async {
-            if self.login.protocol().supports_resp3() {
-                match self.log_in(ProtocolVersion::RESP3).await {
-                    // It answered, and does not know HELLO or does not permit it.
-                    Err(fault) if !fault.kind.never_sent() => {}
-                    pipe => return Ok((pipe?, Pushes::Inline)),
-                }
-            }
-            let main = self.log_in(ProtocolVersion::RESP2).await?;
-            let apart = self.log_in(ProtocolVersion::RESP2).await;
-            Ok((main, apart.map_or(Pushes::None, Pushes::Apart)))
-        })
-        .await
-    }
+/// A command on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Call {
+    /// A script call for so many requests.
+    Batch(usize),
+    /// A command for one request.
+    One,
+    /// The server is told that the node was joined.
+    LeaveTrace,
+    /// It is asked whether the node was joined before.
+    AskForTrace,
+    /// It is tried whether that can be told at all.
+    TryToLoad,
+    /// The server is to send the wakes of a locker over this connection.
+    Subscribe,
+    /// It is tried whether a wake comes through.
+    TryToPublish,
+}
 
-    async fn log_in(&self, protocol: ProtocolVersion) -> Result<Pipe, Fault> {
-        let loan = Loan::of(self.dial().await?, LOGIN_BYTES_MAX);
-        drop(self.logged_in(protocol, loan.clone()).await?);
-        let lost = || Fault::new(FaultKind::Unreachable, "the connection was lost after the login");
-        loan.take_back().map(Pipe::over).ok_or_else(lost)
-    }
+/// The most requests of one turn: a server works them off in about a millisecond.
+pub(super) const TURN_MAX: usize = 128;
+/// The most requests of one script call: other clients of the server wait meanwhile.
+const BATCH_MAX: usize = 32;
 
-    /// A connection of one's own, for questions that are no requests.
-    pub(super) async fn inquire(&self) -> Result<Connection, Fault> {
-        let login = async {
-            let loan = Loan::of(self.dial().await?, INQUIRY_BYTES_MAX);
-            let (handle, driver) = self.logged_in(ProtocolVersion::RESP2, loan).await?;
-            Ok(Connection { handle, _driver: Task::start(&*self.options.spawner, driver) })
-        };
-        self.in_time(login).await
-    }
+/// The most messages over one connection that nobody asked for.
+const UNASKED_MAX: usize = 1_000;
 
-    async fn dial(&self) -> Result<Box<dyn Stream>, Fault> {
-        self.dial.dial().await.map_err(|error| Fault::new(FaultKind::Unreachable, fault::one_line(&error.to_string())))
-    }
-
-    async fn logged_in(
-        &self,
-        protocol: ProtocolVersion,
-        loan: Loan,
-    ) -> Result<(MultiplexedConnection, BoxFuture<'static, ()>), Fault> {
-        let login = self.login.clone().set_protocol(protocol);
-        // The crate's own bound would leave out this constructor, and is ours.
-        let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
-        let connected = MultiplexedConnection::new_with_config(&login, loan.clone(), config).await;
-        let (hello, has_password) = (protocol.supports_resp3(), login.password().is_some());
-        match (fault::of_login(connected.as_ref().err(), &loan.said(), hello, has_password), connected) {
-            (None, Ok((handle, driver))) => Ok((handle, driver.boxed())),
-            (Some(fault), _) => Err(fault),
-            (None, Err(error)) => Err(fault::of_connection(&error)),
+impl Connection {
+    pub(super) fn new((main, pushes): (ByteStream, Pushes), prefix: Prefix, marker: Arc<Marker>, session: u64) -> Self {
+        Self {
+            main,
+            prefix,
+            session,
+            calls: VecDeque::new(),
+            sent: VecDeque::new(),
+            progress: 0,
+            answers: 0,
+            loaded: [false; Script::COUNT],
+            marker,
+            pushes,
+            subscription: Subscription::default(),
+            owes_trace: false,
+            has_left_trace: false,
+            unasked: 0,
+            was_joined: None,
         }
     }
 
-    async fn in_time<T>(&self, login: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
-        let limit = self.options.dial_timeout;
-        timeout(limit, login).await.unwrap_or_else(|_| {
-            Err(Fault::new(FaultKind::Unreachable, format!("no connection and login within {limit:?}")))
-        })
+    /// Whether everything that was sent is answered.
+    pub(super) fn is_idle(&self) -> bool {
+        self.calls.is_empty()
+    }
+
+    /// Whether a turn may begin. A second one may follow a single request at once: mostly it is the release behind a grant
+    /// that nobody waited for, and the server does both in one go.
+    pub(super) fn takes_more(&self) -> bool {
+        self.is_idle() || (self.sent.len() == 1 && self.calls.len() == 1)
+    }
+
+    /// What was sent and has no answer.
+    pub(super) fn unanswered(&mut self) -> impl Iterator<Item = PendingRequest> + use<'_> {
+        self.sent.drain(..)
+    }
+
+    /// Puts the next turn together and begins to write it. `admits` grants or answers them.
+    pub(super) fn begin(
+        &mut self,
+        queue: &mut VecDeque<PendingRequest>,
+        admits: bool,
+        context: &mut Context<'_>,
+        outbox: &mut Completions,
+    ) -> io::Result<()> {
+        let share = queue.len().min(TURN_MAX);
+        let mut turn: Vec<PendingRequest> = queue.drain(..share).collect();
+        if turn.len() > 1 {
+            withdraw_released(&mut turn, outbox);
+            // The same lock can be taken again in the turn that gives it back.
+            turn.sort_by_key(|envelope| !envelope.request.verb.is_release());
+        }
+        if !admits {
+            // Behind a connection that was not joined may be a server that forgot everything.
+            for envelope in turn.extract_if(.., |e| matches!(e.request.verb, Verb::Grant { .. })) {
+                outbox.fail(envelope.answer, FaultKind::NotJoined);
+            }
+        }
+        if turn.is_empty() {
+            return Ok(());
+        }
+        self.encode(&turn, outbox);
+        self.sent.extend(turn);
+        self.progress += 1;
+        self.write(context)
+    }
+
+    fn encode(&mut self, turn: &[PendingRequest], outbox: &mut Completions) {
+        const fn verb(envelope: &PendingRequest) -> &Verb {
+            &envelope.request.verb
+        }
+        let grants = || turn.iter().any(|envelope| matches!(verb(envelope), Verb::Grant { .. }));
+        if !self.has_left_trace && (self.owes_trace || grants()) {
+            self.has_left_trace = true;
+            encode::load(&mut self.main.out, &self.marker.code);
+            self.calls.push_back(Call::LeaveTrace);
+        }
+        for envelope in turn {
+            if matches!(verb(envelope), Verb::Grant { waits: Some(_), .. }) {
+                self.subscribe(envelope.request.subject.waiter.locker, outbox);
+            }
+        }
+        let may_wait = self.subscription.may_wait(matches!(self.pushes, Pushes::Apart(_)));
+        for run in turn.chunk_by(|one, next| encode::is_batched(verb(one)) && encode::is_batched(verb(next))) {
+            if run.first().is_some_and(|first| encode::is_batched(verb(first))) {
+                for batch in run.chunks(BATCH_MAX) {
+                    let loaded = self.knows(Script::Batch);
+                    encode::batch(&mut self.main.out, loaded, may_wait, batch.iter().map(|e| (&*e.wire, verb(e))));
+                    self.calls.push_back(Call::Batch(batch.len()));
+                }
+                continue;
+            }
+            for PendingRequest { request, wire, .. } in run {
+                if matches!(request.verb, Verb::Probe { .. } | Verb::Initialize(_) | Verb::Activate { .. }) {
+                    encode::are_loaded(&mut self.main.out, self.marker.hashes());
+                    encode::load(&mut self.main.out, Marker::TRIAL);
+                    self.calls.extend([Call::AskForTrace, Call::TryToLoad]);
+                }
+                let loaded = self.knows(encode::script_of(&request.verb));
+                encode::single(&mut self.main.out, &self.prefix, loaded, wire, &request.verb);
+                self.calls.push_back(Call::One);
+            }
+        }
+    }
+
+    /// Asks for the wakes of `locker`, once a connection, before it waits for the first time.
+    fn subscribe(&mut self, locker: LockerId, outbox: &mut Completions) {
+        let Some(channel) = self.subscription.begin(&self.prefix, locker) else { return };
+        match &mut self.pushes {
+            Pushes::Inline => {
+                encode::subscribe(&mut self.main.out, &channel);
+                encode::publish_nothing(&mut self.main.out, channel.as_bytes());
+                self.calls.extend([Call::Subscribe, Call::TryToPublish]);
+            }
+            Pushes::Apart(apart) => encode::subscribe(&mut apart.out, &channel),
+            Pushes::None => outbox.is_deaf |= self.subscription.refuse(),
+        }
+    }
+
+    /// Whether the server knows the script already; from now on it does.
+    fn knows(&mut self, script: Script) -> bool {
+        self.loaded.get_mut(script.index()).is_some_and(|known| std::mem::replace(known, true))
+    }
+
+    /// Writes what there is to write, as far as the streams take it.
+    pub(super) fn write(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        self.main.write(context)?;
+        if let Pushes::Apart(apart) = &mut self.pushes { apart.write(context) } else { Ok(()) }
+    }
+
+    /// Reads what has come in. What could not be done, because nothing ran, goes back to the front of `queue`.
+    pub(super) fn read(
+        &mut self,
+        context: &mut Context<'_>,
+        queue: &mut VecDeque<PendingRequest>,
+        outbox: &mut Completions,
+    ) -> Result<(), Fault> {
+        while let Some(value) = self.main.read(context)? {
+            self.take(value, queue, outbox)?;
+        }
+        while let Pushes::Apart(apart) = &mut self.pushes {
+            let Some(value) = apart.read(context)? else { break };
+            match decode::as_push(value) {
+                Value::Push { kind, data } => self.take_push(&kind, &data, outbox)?,
+                _ => outbox.is_deaf |= self.subscription.refuse(),
+            }
+        }
+        Ok(())
+    }
+
+    /// One reply has come in.
+    fn take(
+        &mut self,
+        value: Value,
+        queue: &mut VecDeque<PendingRequest>,
+        outbox: &mut Completions,
+    ) -> Result<(), Fault> {
+        self.progress += 1;
+        if let Value::Push { kind, data } = value {
+            return self.take_push(&kind, &data, outbox);
+        }
+        let call = self.calls.pop_front();
+        if matches!(call, Some(Call::Batch(_) | Call::One)) && !matches!(value, Value::ServerError(_)) {
+            self.answers += 1;
+        }
+        match (call, value) {
+            (Some(Call::Subscribe), _) => outbox.is_deaf |= self.subscription.refuse(),
+            (Some(Call::TryToPublish), Value::Int(1..)) => {}
+            (Some(Call::TryToPublish), _) => outbox.is_deaf |= self.subscription.refuse(),
+            (None, _) => return Err(Fault::new(FaultKind::Unexpected, "an answer to nothing")),
+            (Some(Call::LeaveTrace), _) => {}
+            (Some(Call::AskForTrace), value) => {
+                let loaded = decode::are_loaded(&value);
+                self.was_joined = loaded.first().copied().flatten();
+                self.marker.look_at_others(&loaded);
+            }
+            // Where nobody may leave a trace, there being none proves nothing.
+            (Some(Call::TryToLoad), Value::ServerError(_)) => self.was_joined = None,
+            (Some(Call::TryToLoad), _) => {}
+            (Some(Call::Batch(count)), value) if decode::is_unknown_script(&value) => {
+                self.again(count, Script::Batch, queue, outbox)
+            }
+            (Some(Call::Batch(count)), Value::Array(values)) if values.len() == count => {
+                for (envelope, value) in self.sent.drain(..count).zip(values) {
+                    outbox.answers.push((envelope.answer, decode::reply(&self.prefix, &envelope.request.verb, value)));
+                }
+            }
+            (Some(Call::Batch(count)), value) => {
+                for envelope in self.sent.drain(..count) {
+                    outbox
+                        .answers
+                        .push((envelope.answer, decode::reply(&self.prefix, &envelope.request.verb, value.clone())));
+                }
+            }
+            (Some(Call::One), value) => {
+                let Some(PendingRequest { request: Request { verb, .. }, .. }) = self.sent.front() else {
+                    return Ok(());
+                };
+                match encode::script_of(verb) {
+                    script if decode::is_unknown_script(&value) => self.again(1, script, queue, outbox),
+                    _ => {
+                        let mut reply = decode::reply(&self.prefix, verb, value);
+                        if let Reply::Reported(sight) = &mut reply {
+                            sight.session = self.session;
+                            sight.was_joined = self.was_joined;
+                            self.owes_trace |= sight.is_joined();
+                        }
+                        outbox.answers.extend(self.sent.pop_front().map(|envelope| (envelope.answer, reply)));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The server was told to forget its scripts, so nothing ran: the requests go out again, with the text. With its
+    /// scripts it forgot that the node was joined.
+    ///
+    /// A grant with a turn behind it is not sent again: its release may be in that turn, and may run before it.
+    fn again(&mut self, count: usize, script: Script, queue: &mut VecDeque<PendingRequest>, outbox: &mut Completions) {
+        if let Some(known) = self.loaded.get_mut(script.index()) {
+            *known = false;
+        }
+        self.has_left_trace = false;
+        let is_followed = !self.calls.is_empty();
+        for envelope in self.sent.drain(..count).rev() {
+            match envelope.request.verb {
+                Verb::Grant { .. } if is_followed => outbox.fail(envelope.answer, FaultKind::Withdrawn),
+                _ => queue.push_front(envelope),
+            }
+        }
+    }
+
+    /// The server says something that it was not asked for, or confirms a subscription.
+    fn take_push(&mut self, kind: &PushKind, data: &[Value], outbox: &mut Completions) -> Result<(), Fault> {
+        match kind {
+            PushKind::Message => outbox.wakes.extend(self.wake(data)),
+            PushKind::Subscribe if self.subscription.awaits() => {
+                self.subscription.confirm();
+                if self.calls.front() == Some(&Call::Subscribe) {
+                    self.calls.pop_front();
+                } else if let (Pushes::Apart(_), Some(Value::BulkString(channel))) = (&self.pushes, data.first()) {
+                    encode::publish_nothing(&mut self.main.out, channel);
+                    self.calls.push_back(Call::TryToPublish);
+                }
+            }
+            _ if self.unasked >= UNASKED_MAX => {
+                return Err(Fault::new(
+                    FaultKind::Unexpected,
+                    "the server does not stop sending what nobody asked for",
+                ));
+            }
+            _ => self.unasked += 1,
+        }
+        Ok(())
+    }
+
+    fn wake(&self, data: &[Value]) -> Option<(LockerId, Resource, Duration)> {
+        let [Value::BulkString(channel), Value::BulkString(message)] = data else { return None };
+        let locker = self.prefix.locker_of(str::from_utf8(channel).ok()?)?;
+        let (after, lock) = str::from_utf8(message).ok()?.split_once(' ')?;
+        Some((locker, self.prefix.resource_of(lock)?, Duration::from_millis(after.parse().ok()?)))
     }
 }
 
-/// A connection for questions and the task that drives it, which ends with it.
-pub(super) struct Connection {
-    pub(super) handle: MultiplexedConnection,
-    _driver: Task,
+/// A grant whose release waits in the same turn is not sent at all: its caller has given up, and releases go first.
+fn withdraw_released(turn: &mut Vec<PendingRequest>, outbox: &mut Completions) {
+    if !turn.iter().any(|envelope| matches!(envelope.request.verb, Verb::Grant { .. })) {
+        return;
+    }
+    let id = |envelope: &PendingRequest| envelope.request.subject.holder.id();
+    let released: HashSet<_> = turn.iter().filter(|e| e.request.verb.is_release()).map(id).collect();
+    if released.is_empty() {
+        return;
+    }
+    let withdrawn = |e: &mut PendingRequest| matches!(e.request.verb, Verb::Grant { .. }) && released.contains(&id(e));
+    for envelope in turn.extract_if(.., withdrawn) {
+        outbox.fail(envelope.answer, FaultKind::Withdrawn);
+    }
 }

@@ -8,17 +8,17 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::Link;
-use super::connection::Route;
-use super::desk::Desk;
-use super::line::Line;
+use super::connection::Connection;
+use super::connector::Connector;
 use super::script::Marker;
+use super::send_queue::SendQueue;
 use crate::protocol::{Backoff, Fault, FaultKind};
 
 /// Keeps one connection.
 pub(super) struct Courier {
     pub(super) name: String,
-    pub(super) route: Route,
-    pub(super) desk: Arc<Desk>,
+    pub(super) route: Connector,
+    pub(super) desk: Arc<SendQueue>,
     pub(super) link: watch::Sender<Link>,
     /// Which connection this is.
     pub(super) session: watch::Sender<u64>,
@@ -49,8 +49,12 @@ impl Courier {
                     tracing::debug!(node = self.name, ?pushes, "connected");
                     self.session.send_modify(|session| *session += 1);
                     let session = *self.session.borrow();
-                    let line =
-                        Line::new((main, pushes), self.route.options.prefix.clone(), Arc::clone(&marker), session);
+                    let line = Connection::new(
+                        (main, pushes),
+                        self.route.options.prefix.clone(),
+                        Arc::clone(&marker),
+                        session,
+                    );
                     self.desk.open(line);
                     self.link.send_replace(Link::Up);
                     let Some(fault) = self.serve().await else { return };

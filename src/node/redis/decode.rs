@@ -6,7 +6,7 @@ use redis::{PushKind, Value};
 
 use super::fault;
 use super::keys::Prefix;
-use crate::protocol::{Fault, FaultKind, Record, Reply, RunId, Sight, Sighting, Verb, View};
+use crate::protocol::{Fault, FaultKind, LockView, NodeReport, Record, Reply, RunId, ScannedLock, Verb};
 use crate::{Moment, WallTime};
 
 /// Whether the server does not know the script: the one error after which a call may be repeated, for nothing ran.
@@ -59,9 +59,9 @@ pub(super) fn reply(prefix: &Prefix, verb: &Verb, value: Value) -> Reply {
         (Verb::Scan { .. }, Value::Array(parts)) => {
             scanned(prefix, &parts).unwrap_or_else(|| unexpected(&Value::Array(parts)))
         }
-        (Verb::Inspect, Value::Array(parts)) => view(&parts).map_or_else(|| unexpected(&Value::Nil), Reply::Seen),
-        (Verb::Look { .. } | Verb::Settle(_) | Verb::Wake { .. }, Value::Array(parts)) => {
-            sight(&parts).map_or_else(|| unexpected(&Value::Array(parts)), |sight| Reply::Sighted(Box::new(sight)))
+        (Verb::Inspect, Value::Array(parts)) => view(&parts).map_or_else(|| unexpected(&Value::Nil), Reply::Inspected),
+        (Verb::Probe { .. } | Verb::Initialize(_) | Verb::Activate { .. }, Value::Array(parts)) => {
+            sight(&parts).map_or_else(|| unexpected(&Value::Array(parts)), |sight| Reply::Reported(Box::new(sight)))
         }
         (_, Value::Array(parts)) => view(&parts).map_or_else(|| unexpected(&Value::Nil), Reply::Refused),
         (_, value) => unexpected(&value),
@@ -69,7 +69,7 @@ pub(super) fn reply(prefix: &Prefix, verb: &Verb, value: Value) -> Reply {
 }
 
 /// Reads `{holder, ms left, counter, place}`, and behind it what only an inspection tells: `how many wait, the first of them`.
-fn view(parts: &[Value]) -> Option<View> {
+fn view(parts: &[Value]) -> Option<LockView> {
     let [occupant, ttl_left, counter, Value::Int(place), queue @ ..] = parts else { return None };
     let text = |value: &Value| match value {
         Value::BulkString(bytes) => Some(beginning(bytes)),
@@ -94,7 +94,7 @@ fn view(parts: &[Value]) -> Option<View> {
         [Value::Int(waiting), first] => (u32::try_from(*waiting).unwrap_or_default(), text(first)),
         _ => (0, None),
     };
-    Some(View { occupant, ttl_left, counter, place, waiting, first })
+    Some(LockView { occupant, ttl_left, counter, place, waiting, first })
 }
 
 /// Reads what `scan.lua` answers. What is no lock of ours is left out.
@@ -104,7 +104,7 @@ fn scanned(prefix: &Prefix, parts: &[Value]) -> Option<Reply> {
         let [Value::BulkString(key), Value::BulkString(occupant), Value::Int(left)] = parts else { return None };
         let resource = prefix.resource_of(str::from_utf8(key).ok()?)?;
         let ttl_left = u64::try_from(*left).ok().map(Duration::from_millis);
-        Some(Sighting { resource, occupant: beginning(occupant), ttl_left })
+        Some(ScannedLock { resource, occupant: beginning(occupant), ttl_left })
     };
     let locks = found.chunks(3).filter_map(sighting).collect();
     Some(Reply::Scanned { cursor: str::from_utf8(cursor).ok()?.parse().ok()?, locks })
@@ -117,7 +117,7 @@ fn beginning(bytes: &[u8]) -> Box<str> {
 }
 
 /// Reads what `join.lua` answers.
-fn sight(parts: &[Value]) -> Option<Sight> {
+fn sight(parts: &[Value]) -> Option<NodeReport> {
     let [Value::Int(now), run_id, Value::Int(up), Value::Int(keeps), record @ ..] = parts else { return None };
     let text = |value: &Value| match value {
         Value::BulkString(bytes) => String::from_utf8(bytes.clone()).ok(),
@@ -135,7 +135,7 @@ fn sight(parts: &[Value]) -> Option<Sight> {
         }),
         _ => None,
     };
-    Some(Sight {
+    Some(NodeReport {
         now: WallTime::from_unix_us(u64::try_from(*now).ok()?),
         run_id: text(run_id).and_then(|digits| RunId::parse(&digits)),
         uptime: u64::try_from(*up).ok().map(Duration::from_secs),

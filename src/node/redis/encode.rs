@@ -7,11 +7,11 @@ use std::time::Duration;
 use super::keys::Prefix;
 use super::script::Script;
 use crate::WallTime;
-use crate::protocol::{Next, Record, Settlement, Subject, Tells, Verb};
+use crate::protocol::{Next, Publish, Record, RecordUpdate, Subject, Verb};
 
 /// What requests about a subject say, encoded once for all nodes.
 #[derive(Debug)]
-pub(super) struct Wire {
+pub(super) struct EncodedRequest {
     bytes: Vec<u8>,
     /// Where each part but the last one ends.
     ends: [usize; Part::COUNT - 1],
@@ -32,10 +32,10 @@ impl Part {
     const COUNT: usize = 5;
 }
 
-impl Wire {
+impl EncodedRequest {
     /// The encoding of `subject`. A fan-out asks for the same one several times in a row, so a thread keeps the last.
     pub(super) fn of(prefix: &Prefix, subject: &Arc<Subject>) -> Arc<Self> {
-        type Encoded = (Arc<Subject>, Prefix, Arc<Wire>);
+        type Encoded = (Arc<Subject>, Prefix, Arc<EncodedRequest>);
         thread_local! {
             static LAST: RefCell<Option<Encoded>> = const { RefCell::new(None) };
         }
@@ -105,7 +105,7 @@ pub(super) fn batch<'a>(
     out: &mut Vec<u8>,
     loaded: bool,
     waits: bool,
-    requests: impl ExactSizeIterator<Item = (&'a Wire, &'a Verb)> + Clone,
+    requests: impl ExactSizeIterator<Item = (&'a EncodedRequest, &'a Verb)> + Clone,
 ) {
     let words: usize = requests.clone().map(|(_, verb)| words(verb, waits)).sum();
     let keys: usize = requests.clone().map(|(_, verb)| keys(verb, waits)).sum();
@@ -140,7 +140,7 @@ const fn keys(verb: &Verb, waits: bool) -> usize {
     }
 }
 
-fn request(out: &mut Vec<u8>, wire: &Wire, verb: &Verb, may_wait: bool) {
+fn request(out: &mut Vec<u8>, wire: &EncodedRequest, verb: &Verb, may_wait: bool) {
     let mut letter = |letter: &[u8]| {
         out.bulk(letter);
         out.extend_from_slice(wire.part(Part::Holder));
@@ -166,9 +166,9 @@ fn request(out: &mut Vec<u8>, wire: &Wire, verb: &Verb, may_wait: bool) {
             letter(b"E");
             out.number(whole_ms(ttl));
         }
-        Verb::Release { next: Next::Queue(Tells::Nobody) } => letter(b"Q"),
-        Verb::Release { next: Next::Queue(Tells::First) } => letter(b"R"),
-        Verb::Release { next: Next::Queue(Tells::Both) } => letter(b"T"),
+        Verb::Release { next: Next::Queue(Publish::Nothing) } => letter(b"Q"),
+        Verb::Release { next: Next::Queue(Publish::ToFirst) } => letter(b"R"),
+        Verb::Release { next: Next::Queue(Publish::ToFirstTwo) } => letter(b"T"),
         Verb::Release { next: Next::Grant } => letter(b"K"),
         Verb::Release { next: Next::Nobody } => letter(b"N"),
         Verb::Release { next: Next::Rejoin { waited, wakes } } => {
@@ -204,7 +204,7 @@ pub(super) fn publish_nothing(out: &mut Vec<u8>, channel: &[u8]) {
 }
 
 /// One request by itself.
-pub(super) fn single(out: &mut Vec<u8>, prefix: &Prefix, loaded: bool, wire: &Wire, verb: &Verb) {
+pub(super) fn single(out: &mut Vec<u8>, prefix: &Prefix, loaded: bool, wire: &EncodedRequest, verb: &Verb) {
     match *verb {
         Verb::Inspect => {
             out.array(6);
@@ -229,12 +229,12 @@ pub(super) fn single(out: &mut Vec<u8>, prefix: &Prefix, loaded: bool, wire: &Wi
 
 fn join(out: &mut Vec<u8>, prefix: &Prefix, loaded: bool, verb: &Verb) {
     let (name, max_ttl, wall) = match *verb {
-        Verb::Settle(ref settlement) => ("settle", settlement.max_ttl, settlement.wall),
-        Verb::Wake { max_ttl, wall } => ("wake", max_ttl, wall),
-        Verb::Look { max_ttl } => ("look", max_ttl, WallTime::default()),
+        Verb::Initialize(ref settlement) => ("settle", settlement.max_ttl, settlement.wall),
+        Verb::Activate { max_ttl, wall } => ("wake", max_ttl, wall),
+        Verb::Probe { max_ttl } => ("look", max_ttl, WallTime::default()),
         _ => return,
     };
-    let settles = matches!(verb, Verb::Settle(_));
+    let settles = matches!(verb, Verb::Initialize(_));
     out.array(if settles { 11 } else { 8 });
     call(out, Script::Join, loaded);
     out.number(1);
@@ -243,8 +243,8 @@ fn join(out: &mut Vec<u8>, prefix: &Prefix, loaded: bool, verb: &Verb) {
     out.bulk(prefix.as_str().as_bytes());
     out.number(whole_ms(max_ttl));
     out.number(wall.unix_us());
-    if let Verb::Settle(settlement) = verb {
-        let Settlement { seen, mark, rest, new, .. } = **settlement;
+    if let Verb::Initialize(settlement) = verb {
+        let RecordUpdate { seen, mark, rest, new, .. } = **settlement;
         let seen = seen.map(|Record { run_id, ready_at, awake, .. }| {
             let run_id = run_id.map(|run_id| run_id.to_string()).unwrap_or_default();
             format!("{} {} {run_id}", ready_at.unix_ms(), u8::from(awake))
@@ -256,7 +256,7 @@ fn join(out: &mut Vec<u8>, prefix: &Prefix, loaded: bool, verb: &Verb) {
     }
 }
 
-/// Tells the server a script.
+/// Publish the server a script.
 pub(super) fn load(out: &mut Vec<u8>, code: &str) {
     out.array(3);
     [&b"SCRIPT"[..], b"LOAD", code.as_bytes()].into_iter().for_each(|word| out.bulk(word));
@@ -273,7 +273,7 @@ pub(super) const fn script_of(verb: &Verb) -> Script {
     match verb {
         Verb::Inspect => Script::Inspect,
         Verb::Scan { .. } => Script::Scan,
-        Verb::Look { .. } | Verb::Settle(_) | Verb::Wake { .. } => Script::Join,
+        Verb::Probe { .. } | Verb::Initialize(_) | Verb::Activate { .. } => Script::Join,
         _ => Script::Batch,
     }
 }

@@ -3,19 +3,19 @@
 mod address;
 #[cfg(test)]
 mod any_bytes;
+mod byte_stream;
 mod connection;
+mod connector;
 mod courier;
 mod decode;
-mod desk;
+mod detachable;
 mod dial;
 mod encode;
 mod fault;
 mod frame;
 mod keys;
-mod line;
-mod loan;
-mod pipe;
 mod script;
+mod send_queue;
 mod subscription;
 #[cfg(feature = "tls")]
 mod tls;
@@ -33,10 +33,10 @@ pub use address::Address;
 pub use dial::{Dial, Stream};
 pub use keys::Prefix;
 
-use self::connection::Route;
+use self::connector::Connector;
 use self::courier::Courier;
-use self::desk::Desk;
-use super::{Answer, Node, WakeListener};
+use self::send_queue::SendQueue;
+use super::{Node, Responder, WakeListener};
 use crate::node::{HomeRuntime, TokioSpawner};
 use crate::protocol::{Fault, FaultKind, Request};
 use crate::{Entropy, LockerId, NodeId, Spawner};
@@ -49,11 +49,11 @@ use crate::{Entropy, LockerId, NodeId, Spawner};
 ///
 /// Dropping the node lets the task finish what was sent and end.
 pub struct RedisNode {
-    desk: Arc<Desk>,
+    desk: Arc<SendQueue>,
     link: watch::Receiver<Link>,
     session: watch::Receiver<u64>,
     name: String,
-    route: Route,
+    route: Connector,
     encrypted: bool,
 }
 
@@ -120,7 +120,7 @@ impl fmt::Debug for RedisNodeOptions {
 impl RedisNode {
     /// The most requests that wait for one server before further grants are refused as overloaded; an eighth of that for
     /// extensions.
-    pub const QUEUE_MAX: usize = desk::QUEUE_MAX;
+    pub const QUEUE_MAX: usize = send_queue::QUEUE_MAX;
 
     /// Starts to dial `address`. Returns at once; see [`RedisNode::dialled`].
     ///
@@ -158,8 +158,8 @@ impl RedisNode {
         tokio::runtime::Handle::try_current().map_err(|_| OpenError::NoRuntime)?;
         let (link_sender, link) = watch::channel(Link::Dialing);
         let (session_sender, session) = watch::channel(0);
-        let desk = Arc::new(Desk::new(options.prefix.clone()));
-        let route = Route { dial, login, options };
+        let desk = Arc::new(SendQueue::new(options.prefix.clone()));
+        let route = Connector { dial, login, options };
         let (name_too, route_too, desk_too) = (name.clone(), route.clone(), Arc::clone(&desk));
         let courier =
             Courier { name: name_too, route: route_too, desk: desk_too, link: link_sender, session: session_sender };
@@ -231,11 +231,11 @@ impl Drop for RedisNode {
 }
 
 impl Node for RedisNode {
-    fn send(&self, request: Request, answer: Answer) {
+    fn send(&self, request: Request, answer: Responder) {
         self.desk.hand_in([(request, answer)]);
     }
 
-    fn send_both(&self, first: (Request, Answer), second: (Request, Answer)) {
+    fn send_both(&self, first: (Request, Responder), second: (Request, Responder)) {
         self.desk.hand_in([first, second]);
     }
 
@@ -268,7 +268,7 @@ impl fmt::Debug for RedisNode {
 
 /// A connection for questions.
 pub(crate) struct Inquiry {
-    connection: connection::Connection,
+    connection: connector::InquiryConnection,
     limit: Duration,
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::{Defeat, Next, Quorum, Tells, Vote};
+use super::super::{Defeat, Next, Publish, Quorum, Vote};
 
 /// Who is next where an attempt was granted that was `lost`; `waited` is for how long its contender has waited, if it waits on.
 ///
@@ -28,13 +28,13 @@ pub fn rollback(lost: &Defeat, quorum: Quorum, waited: Option<Duration>) -> Next
         (Defeat::Contended(_), Some(waited)) => Next::Rejoin { waited, wakes: !in_vain },
         _ if in_vain => Next::Nobody,
         // After time-outs the next in the queue tries, not the same one again.
-        _ => Next::Queue(Tells::First),
+        _ => Next::Queue(Publish::ToFirst),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::{Fault, FaultKind, View, Votes};
+    use super::super::super::{Fault, FaultKind, LockView, Votes};
     use super::*;
 
     #[test]
@@ -45,10 +45,10 @@ mod tests {
             's' => Vote::Silent,
             'u' => Vote::Failed(Fault::new(FaultKind::Unreachable, "")),
             '-' => Vote::Pending,
-            name => Vote::Refused(View { occupant: Some(String::from(name).into()), ..View::default() }),
+            name => Vote::Refused(LockView { occupant: Some(String::from(name).into()), ..LockView::default() }),
         };
         let rejoins = |wakes| Next::Rejoin { waited, wakes };
-        let (rejoin, in_vain, queue) = (rejoins(true), rejoins(false), Next::Queue(Tells::First));
+        let (rejoin, in_vain, queue) = (rejoins(true), rejoins(false), Next::Queue(Publish::ToFirst));
         for (votes, contended, waits, expected, story) in [
             ("AAA--", true, true, in_vain, "a holder on a quorum"),
             ("AAAgg", true, true, in_vain, "the same, and it left two nodes"),

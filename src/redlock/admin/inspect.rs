@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::handle::Admin;
-use crate::protocol::{Fault, FaultKind, Reply, Subject, Verb, View};
+use crate::protocol::{Fault, FaultKind, LockView, Reply, Subject, Verb};
 use crate::redlock::membership::node_health::{NodeCondition, NodeStatus};
 use crate::redlock::round::ask::ask_all;
 use crate::redlock::round::exchange::Phase;
@@ -26,7 +26,7 @@ pub struct Row {
     /// Its address.
     pub address: String,
     /// What it knows, or why it did not say.
-    pub view: Result<View, Fault>,
+    pub view: Result<LockView, Fault>,
     /// Whether the node answered and takes part. One that rests may have forgotten a lock: that it shows none says nothing.
     pub takes_part: bool,
 }
@@ -114,7 +114,7 @@ impl Admin<'_> {
             |status: &NodeStatus| matches!(status.condition, NodeCondition::Resting | NodeCondition::Duplicate);
         let rows = replies.into_iter().zip(self.0.nodes()).map(|((node, reply), status)| {
             let view = match reply {
-                Reply::Seen(view) => Ok(view),
+                Reply::Inspected(view) => Ok(view),
                 Reply::Failed(fault) => Err(fault),
                 other => Err(Fault::new(FaultKind::Unexpected, format!("{other:?}"))),
             };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::handle::Admin;
-use crate::protocol::{Fault, FaultKind, Reply, Sighting, Verb};
+use crate::protocol::{Fault, FaultKind, Reply, ScannedLock, Verb};
 use crate::redlock::env::Env;
 use crate::redlock::membership::node_health::NodeCondition;
 use crate::redlock::round::ask::{ask_all, no_subject};
@@ -129,7 +129,7 @@ impl Admin<'_> {
                 End::Failed(fault) => partial.unanswered.push((status.address, fault)),
                 End::TooFar => partial.unfinished.push(status.address),
             }
-            for Sighting { resource, occupant, ttl_left } in walk.found.0.into_values() {
+            for ScannedLock { resource, occupant, ttl_left } in walk.found.0.into_values() {
                 if Waiter::reserved(&occupant).is_some() {
                     continue;
                 }
@@ -154,11 +154,11 @@ impl Admin<'_> {
 /// What a walk keeps of the locks that it comes across on one node.
 pub(crate) trait Collection {
     /// Takes the locks of one step; returns whether there is room for more.
-    fn take(&mut self, locks: Vec<Sighting>) -> bool;
+    fn take(&mut self, locks: Vec<ScannedLock>) -> bool;
 }
 
 /// The locks by name, each once however often a scan told it, of the names that begin so.
-struct Names<'a>(BTreeMap<Resource, Sighting>, &'a str);
+struct Names<'a>(BTreeMap<Resource, ScannedLock>, &'a str);
 
 impl<'a> Names<'a> {
     const fn beginning_with(prefix: &'a str) -> Self {
@@ -167,7 +167,7 @@ impl<'a> Names<'a> {
 }
 
 impl Collection for Names<'_> {
-    fn take(&mut self, locks: Vec<Sighting>) -> bool {
+    fn take(&mut self, locks: Vec<ScannedLock>) -> bool {
         let matching = locks.into_iter().filter(|lock| lock.resource.as_str().starts_with(self.1));
         self.0.extend(matching.map(|lock| (lock.resource.clone(), lock)));
         self.0.len() < LOCKS_PER_NODE_MAX
@@ -179,7 +179,7 @@ impl Collection for Names<'_> {
 pub(crate) struct Count(pub(crate) usize);
 
 impl Collection for Count {
-    fn take(&mut self, locks: Vec<Sighting>) -> bool {
+    fn take(&mut self, locks: Vec<ScannedLock>) -> bool {
         self.0 += locks.len();
         true
     }

@@ -45,7 +45,7 @@ impl CounterWatermarks {
     pub(crate) fn observe(&self, slot: u16, reply: &Reply) {
         let counter = match reply {
             Reply::Granted { counter } => *counter,
-            Reply::Refused(view) | Reply::Seen(view) => view.counter,
+            Reply::Refused(view) | Reply::Inspected(view) => view.counter,
             _ => return,
         };
         if let (Some(mark), true) = (self.0.get(usize::from(slot)), counter <= COUNTER_MAX) {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::node_health::NodeHealth;
-use crate::protocol::{Census, Fault, FaultKind, Reason, Reply, RunId, Sight, Standing, judge, rest};
+use crate::protocol::{Fault, FaultKind, JoinDecision, JoinFacts, NodeReport, Reason, Reply, RunId, decide, rest};
 use crate::redlock::env::ready::unset;
 use crate::redlock::settings::Policy;
 use crate::{Moment, NodeId, NodeSet, WallTime};
@@ -50,11 +50,11 @@ impl Healths {
     /// Whether some nodes are initialized and others have no record yet: another locker may be at it just now.
     pub(super) fn is_being_founded(&self) -> bool {
         let sights = || self.nodes.iter().filter_map(NodeHealth::sight);
-        sights().any(|sight| sight.record.is_none()) && sights().any(Sight::is_being_founded)
+        sights().any(|sight| sight.record.is_none()) && sights().any(NodeReport::is_being_founded)
     }
 
     /// What was seen of each node in the present round, as if nothing were known of its past.
-    pub(super) fn begin_anew(&mut self) -> Vec<Option<Sight>> {
+    pub(super) fn begin_anew(&mut self) -> Vec<Option<NodeReport>> {
         self.nodes.iter_mut().for_each(NodeHealth::begin_anew);
         self.nodes.iter().map(|node| node.sight().copied()).collect()
     }
@@ -64,7 +64,7 @@ impl Healths {
         let Policy { max_ttl, drift_ppm, .. } = self.policy;
         let Some(health) = self.nodes.get_mut(node.index()) else { return };
         match reply {
-            Reply::Sighted(sight) => {
+            Reply::Reported(sight) => {
                 if sight.run_id.is_none() && health.is_unknown() {
                     tracing::warn!(%node, "INFO is not permitted: a restored snapshot, or one server under two names, is not noticed");
                 }
@@ -84,7 +84,7 @@ impl Healths {
         &mut self,
         (now, wall): (Moment, WallTime),
         declared_new: bool,
-    ) -> Vec<(NodeId, (Standing, Sight))> {
+    ) -> Vec<(NodeId, (JoinDecision, NodeReport))> {
         let rest = self.rest();
         let known_elsewhere = self.nodes.iter().any(NodeHealth::was_recorded);
         let all_seen = self.nodes.iter().all(|health| health.sight().is_some());
@@ -93,9 +93,9 @@ impl Healths {
             let Some(sight) = health.sight().copied() else { continue };
             let durable = self.policy.durable && health.is_synced() != Some(false);
             let forgot = health.misses_a_counter();
-            let census = Census { known_elsewhere, all_seen, declared_new, durable, forgot, rest, wall };
-            let standing = judge(&sight, &census);
-            if let Standing::Settle { reason, rest } = standing {
+            let census = JoinFacts { known_elsewhere, all_seen, declared_new, durable, forgot, rest, wall };
+            let standing = decide(&sight, &census);
+            if let JoinDecision::Initialize { reason, rest } = standing {
                 health.settling(reason);
                 match reason {
                     Reason::New => tracing::info!(node = %id, %reason, ?rest, "initializing the node"),
@@ -107,9 +107,9 @@ impl Healths {
             }
             // This locker does not wake a node whose clock it saw step: the end of its rest was read on that clock.
             let is_due = match standing {
-                Standing::Settle { .. } => true,
-                Standing::Wake => !health.is_kept_out(),
-                Standing::Ready | Standing::Resting(_) | Standing::ClockUnset => false,
+                JoinDecision::Initialize { .. } => true,
+                JoinDecision::Activate => !health.is_kept_out(),
+                JoinDecision::Ready | JoinDecision::Resting(_) | JoinDecision::ClockUnset => false,
             };
             if is_due {
                 due.push((id, (standing, sight)));
@@ -165,6 +165,6 @@ impl Healths {
 }
 
 /// All nodes of `due`.
-pub(super) fn nodes_of(due: &[(NodeId, (Standing, Sight))]) -> NodeSet {
+pub(super) fn nodes_of(due: &[(NodeId, (JoinDecision, NodeReport))]) -> NodeSet {
     due.iter().map(|(node, _)| *node).collect()
 }

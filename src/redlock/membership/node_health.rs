@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::protocol::{Fault, Reason, RunId, Sight, Standing};
+use crate::protocol::{Fault, JoinDecision, NodeReport, Reason, RunId};
 use crate::redlock::env::ready::Unavailable;
 use crate::{Moment, NodeId, WallTime};
 
@@ -15,7 +15,7 @@ pub(crate) struct NodeHealth {
     /// The end of a rest that this locker alone imposes.
     kept_out_until: Option<Moment>,
     /// Seen in the present round.
-    sight: Option<Sight>,
+    sight: Option<NodeReport>,
     run_id: Option<RunId>,
     max_ttl: Duration,
     was_recorded: bool,
@@ -114,7 +114,7 @@ impl NodeHealth {
         self.state == NodeCondition::Ready && self.forgot.is_none()
     }
 
-    pub(crate) const fn sight(&self) -> Option<&Sight> {
+    pub(crate) const fn sight(&self) -> Option<&NodeReport> {
         self.sight.as_ref()
     }
 
@@ -140,8 +140,8 @@ impl NodeHealth {
     }
 
     /// The node was looked at; returns by how much its clock stepped against the holder's, if it did.
-    pub(crate) fn sighted(&mut self, sight: Sight, sent: Moment, drift_ppm: u32) -> Option<Duration> {
-        let Sight { run_id, arrived, now: node, .. } = sight;
+    pub(crate) fn sighted(&mut self, sight: NodeReport, sent: Moment, drift_ppm: u32) -> Option<Duration> {
+        let NodeReport { run_id, arrived, now: node, .. } = sight;
         let sample = Sample { run_id, taken: arrived, round_trip: arrived.since(sent), node };
         let stepped = self.sample.replace(sample).and_then(|before| step(before, sample, drift_ppm));
         self.sight = Some(sight);
@@ -204,27 +204,29 @@ impl NodeHealth {
     /// The node was judged, by these clocks of the caller. Returns what the clocks show, if they are not set and that is news.
     pub(crate) fn apply(
         &mut self,
-        standing: Standing,
+        standing: JoinDecision,
         (now, wall): (Moment, WallTime),
     ) -> Option<(WallTime, WallTime)> {
-        let clocks = self.sight.map(|sight| (sight.now, wall)).filter(|_| standing == Standing::ClockUnset);
+        let clocks = self.sight.map(|sight| (sight.now, wall)).filter(|_| standing == JoinDecision::ClockUnset);
         let is_news = std::mem::replace(&mut self.unset, clocks).is_none();
         if self.kept_out_until.is_some_and(|until| now >= until) {
             self.kept_out_until = None;
         }
         self.rests_until = None;
         match standing {
-            Standing::Ready => {
+            JoinDecision::Ready => {
                 let ready = self.kept_out_until.is_none();
                 self.state = if ready { NodeCondition::Ready } else { NodeCondition::Resting };
                 self.forgot = None;
             }
-            Standing::Resting(left) => {
+            JoinDecision::Resting(left) => {
                 self.state = NodeCondition::Resting;
                 self.rests_until = Some(now.after(left));
                 self.forgot = None;
             }
-            Standing::Wake | Standing::Settle { .. } | Standing::ClockUnset => self.state = NodeCondition::Resting,
+            JoinDecision::Activate | JoinDecision::Initialize { .. } | JoinDecision::ClockUnset => {
+                self.state = NodeCondition::Resting
+            }
         }
         self.unset.filter(|_| is_news)
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::healths::{Healths, nodes_of};
 use super::node_health::NodeHealth;
 use crate::node::Task;
-use crate::protocol::{Fault, FaultKind, Reason, Reply, Settlement, Sight, Standing, Verb, is_unset};
+use crate::protocol::{Fault, FaultKind, JoinDecision, NodeReport, Reason, RecordUpdate, Reply, Verb, is_unset};
 use crate::redlock::env::Env;
 use crate::redlock::round::ask::{ask, collect, no_subject};
 use crate::redlock::round::exchange::{Exchange, Phase};
@@ -152,7 +152,7 @@ impl Roster {
         // A settlement may lose against that of another locker, who saw what was there before.
         for _ in 0..3 {
             self.env.ready.look_begins();
-            self.exchange(self.env.everybody(), Patience::All, &|_| Verb::Look { max_ttl }).await;
+            self.exchange(self.env.everybody(), Patience::All, &|_| Verb::Probe { max_ttl }).await;
             let (wall, seen) = (self.wall(), self.healths().begin_anew());
             let sight_of = |node: NodeId| seen.get(node.index()).copied().flatten();
             // Counters that started before any clock can have been set would be taken for missing ones.
@@ -161,7 +161,7 @@ impl Roster {
             self.exchange(nodes, Patience::All, &|node| {
                 let sight = sight_of(node);
                 let (seen, mark) = (sight.and_then(|sight| sight.record), sight.and_then(|sight| sight.mark));
-                Settlement { seen, mark, rest: Duration::ZERO, new: true, max_ttl, wall }.into()
+                RecordUpdate { seen, mark, rest: Duration::ZERO, new: true, max_ttl, wall }.into()
             })
             .await;
             self.decide(false);
@@ -177,7 +177,7 @@ impl Roster {
         self.env.ready.look_begins();
         let max_ttl = self.healths().longest_ttl();
         for _ in 0..FOUNDING_LOOKS {
-            self.exchange(self.env.everybody(), patience, &|_| Verb::Look { max_ttl }).await;
+            self.exchange(self.env.everybody(), patience, &|_| Verb::Probe { max_ttl }).await;
             if !self.healths().is_being_founded() {
                 break;
             }
@@ -201,10 +201,10 @@ impl Roster {
             self.exchange(nodes_of(&due), Patience::All, &|node| {
                 let standing = due.iter().find(|(id, _)| *id == node).map(|(_, standing)| *standing);
                 match standing {
-                    Some((Standing::Settle { rest, reason }, Sight { record: seen, mark, .. })) => {
-                        Settlement { seen, mark, rest, new: reason == Reason::New, max_ttl, wall }.into()
+                    Some((JoinDecision::Initialize { rest, reason }, NodeReport { record: seen, mark, .. })) => {
+                        RecordUpdate { seen, mark, rest, new: reason == Reason::New, max_ttl, wall }.into()
                     }
-                    _ => Verb::Wake { max_ttl, wall },
+                    _ => Verb::Activate { max_ttl, wall },
                 }
             })
             .await;
@@ -217,7 +217,7 @@ impl Roster {
         self.env.clock.wall().max(WallTime::from_unix_us(self.env.watermarks.highest() + 1))
     }
 
-    fn decide(&self, declared_new: bool) -> Vec<(NodeId, (Standing, Sight))> {
+    fn decide(&self, declared_new: bool) -> Vec<(NodeId, (JoinDecision, NodeReport))> {
         let mut healths = self.healths();
         for (node, awake_since) in self.env.ready.take_forgot() {
             if let Some(health) = healths.get_mut(node) {

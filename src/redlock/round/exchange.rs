@@ -9,10 +9,10 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use super::leave::leave;
-use crate::node::{Answer, Inbox};
+use crate::node::{ReplySink, Responder};
 use crate::protocol::{
-    COUNTER_MAX, Continuity, Fault, FaultKind, Footprint, Next, Reply, Request, Subject, Tells, Verb, VerbKind, View,
-    Win,
+    COUNTER_MAX, Continuity, Fault, FaultKind, Footprint, LockView, Next, Publish, Reply, Request, Subject, Verb,
+    VerbKind, Win,
 };
 use crate::redlock::env::{Env, Leftover};
 use crate::{HolderId, Moment, NodeId, NodeSet};
@@ -138,9 +138,9 @@ impl Exchange {
         }
     }
 
-    fn parcel(self: &Arc<Self>, node: NodeId, verb: Verb) -> (Request, Answer) {
-        let inbox = Arc::clone(self) as Arc<dyn Inbox>;
-        let answer = Answer::to(inbox, node, verb.kind());
+    fn parcel(self: &Arc<Self>, node: NodeId, verb: Verb) -> (Request, Responder) {
+        let inbox = Arc::clone(self) as Arc<dyn ReplySink>;
+        let answer = Responder::to(inbox, node, verb.kind());
         (Request { subject: Arc::clone(&self.subject), verb }, answer)
     }
 
@@ -184,12 +184,12 @@ impl Exchange {
 
     /// Whether some node that was looked at remembers having been joined.
     pub(crate) fn has_seen_a_record(&self) -> bool {
-        self.lock().queue.iter().any(|(_, reply)| matches!(reply, Reply::Sighted(sight) if sight.record.is_some()))
+        self.lock().queue.iter().any(|(_, reply)| matches!(reply, Reply::Reported(sight) if sight.record.is_some()))
     }
 
     /// How many nodes that were looked at take part, whatever is known of the others.
     pub(crate) fn awake(&self) -> usize {
-        let awake = |reply: &Reply| matches!(reply, Reply::Sighted(sight) if sight.is_awake());
+        let awake = |reply: &Reply| matches!(reply, Reply::Reported(sight) if sight.is_awake());
         self.lock().queue.iter().filter(|(_, reply)| awake(reply)).count()
     }
 
@@ -243,7 +243,7 @@ impl Exchange {
     /// The lease is over: sends the release to every node where the lock may be, and returns these nodes. From now on a release that
     /// stays unacknowledged when the last answer is in goes to the sweeper.
     pub(crate) fn leave(self: &Arc<Self>, reading: Option<Phase>) -> NodeSet {
-        let next = Next::Queue(Tells::Both);
+        let next = Next::Queue(Publish::ToFirstTwo);
         let outstanding = self.prepare_to_leave(reading, next);
         let tellers = self.env.quorum_of(self.lock().footprint.present(), outstanding);
         self.send_each(outstanding, &|node| release(next, tellers, node));
@@ -287,10 +287,10 @@ impl Exchange {
     }
 }
 
-impl Inbox for Exchange {
+impl ReplySink for Exchange {
     fn deliver(&self, node: NodeId, verb: VerbKind, reply: Reply) {
         let mut reply = if verb == VerbKind::Grant { sound(reply, self.subject.holder.id()) } else { reply };
-        if let Reply::Sighted(sight) = &mut reply {
+        if let Reply::Reported(sight) = &mut reply {
             sight.arrived = self.env.clock.now();
         }
         self.env.watermarks.observe(self.subject.resource.slot(), &reply);
@@ -298,7 +298,7 @@ impl Inbox for Exchange {
             self.env.ready.on_fault(node, fault.kind);
         }
         let now = self.env.clock.now();
-        let is_queued = matches!(reply, Reply::Refused(View { place: Some(_), .. }));
+        let is_queued = matches!(reply, Reply::Refused(LockView { place: Some(_), .. }));
         let (woken, then, leaves) = {
             let mut inner = self.lock();
             // It was won meanwhile, so it waits there no longer.
@@ -323,7 +323,7 @@ impl Inbox for Exchange {
             Then::Release(next) => {
                 if let Some(me) = self.me.upgrade() {
                     // One that has given up meanwhile waits in no queue.
-                    let next = if self.lock().is_patient { next } else { Next::Queue(Tells::First) };
+                    let next = if self.lock().is_patient { next } else { Next::Queue(Publish::ToFirst) };
                     me.send(NodeSet::from_iter([node]), &Verb::Release { next });
                 }
             }
@@ -355,7 +355,7 @@ impl Inner {
         match verb {
             VerbKind::Grant => {
                 self.footprint.on_grant(node, reply);
-                let is_queued = matches!(reply, Reply::Refused(View { place: Some(_), .. }));
+                let is_queued = matches!(reply, Reply::Refused(LockView { place: Some(_), .. }));
                 match (&mut self.continuity, reply) {
                     (Some(continuity), _) => continuity.late_grant(node, reply, now),
                     (None, Reply::Granted { .. }) => self.granted.insert(node),
@@ -382,8 +382,8 @@ impl Inner {
 /// tells the second in the queue as well.
 fn release(next: Next, tellers: NodeSet, node: NodeId) -> Verb {
     let tells = match next {
-        Next::Queue(_) if !tellers.contains(node) => Tells::Nobody,
-        Next::Queue(Tells::Both) if tellers.iter().next() != Some(node) => Tells::First,
+        Next::Queue(_) if !tellers.contains(node) => Publish::Nothing,
+        Next::Queue(Publish::ToFirstTwo) if tellers.iter().next() != Some(node) => Publish::ToFirst,
         _ => return Verb::Release { next },
     };
     Verb::Release { next: Next::Queue(tells) }

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use super::drive::drive;
 use super::exchange::{Exchange, Phase};
-use crate::protocol::{Extend, ExtendDefeat, Footprint, Release, ReleaseOutcome, Reply, Subject, Terms, Verb, View};
+use crate::protocol::{
+    Extend, ExtendDefeat, Footprint, LockView, Release, ReleaseOutcome, Reply, Subject, Terms, Verb,
+};
 use crate::redlock::env::Env;
 use crate::{Moment, NodeSet};
 
@@ -41,7 +43,7 @@ pub(crate) async fn released(exchange: Arc<Exchange>, asked: NodeSet, round_max:
     let mut machine = Release::new(env.quorum);
     // Where the lock certainly never was there is no node to ask.
     for node in env.everybody().without(asked).iter() {
-        if let Some(outcome) = machine.reply(node, Reply::Refused(View::default())) {
+        if let Some(outcome) = machine.reply(node, Reply::Refused(LockView::default())) {
             return outcome;
         }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::node::{Answer, Inbox};
+use crate::node::{ReplySink, Responder};
 use crate::protocol::{Reply, Request, Subject, Verb, VerbKind};
 use crate::redlock::env::Env;
 use crate::{Holder, HolderId, Label, NodeId, NodeSet, Resource, Waiter};
@@ -11,9 +11,9 @@ use crate::{Holder, HolderId, Label, NodeId, NodeSet, Resource, Waiter};
 pub(crate) fn leave(env: &Env, resource: &Resource, (waiter, label): (Waiter, &Label), nodes: NodeSet) {
     let holder = Holder::new(HolderId::from_random(0), label.clone());
     let subject = Arc::new(Subject { resource: resource.clone(), holder, waiter });
-    let unread: Arc<dyn Inbox> = Arc::new(Unread);
+    let unread: Arc<dyn ReplySink> = Arc::new(Unread);
     for (id, node) in env.nodes().filter(|(id, _)| nodes.contains(*id)) {
-        let answer = Answer::to(Arc::clone(&unread), id, VerbKind::Leave);
+        let answer = Responder::to(Arc::clone(&unread), id, VerbKind::Leave);
         node.send(Request { subject: Arc::clone(&subject), verb: Verb::Leave }, answer);
     }
 }
@@ -21,6 +21,6 @@ pub(crate) fn leave(env: &Env, resource: &Resource, (waiter, label): (Waiter, &L
 /// Takes in answers that nothing depends on.
 struct Unread;
 
-impl Inbox for Unread {
+impl ReplySink for Unread {
     fn deliver(&self, _: NodeId, _: VerbKind, _: Reply) {}
 }

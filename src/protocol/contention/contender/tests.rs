@@ -1,6 +1,6 @@
 //! What a contender does next, as tables.
 
-use super::super::super::{Fault, View};
+use super::super::super::{Fault, LockView};
 use super::*;
 use crate::LockerId;
 
@@ -21,7 +21,12 @@ fn node(position: usize) -> NodeId {
 /// not heard yet. In place `place` of all queues.
 fn votes(letters: &str, place: u32) -> Votes {
     let refused = |occupant: &str, left_ms, place| {
-        Vote::Refused(View { occupant: Some(occupant.into()), ttl_left: Some(MS(left_ms)), place, ..View::default() })
+        Vote::Refused(LockView {
+            occupant: Some(occupant.into()),
+            ttl_left: Some(MS(left_ms)),
+            place,
+            ..LockView::default()
+        })
     };
     let vote = |letter| match letter {
         'h' => refused("holder", 1_000, Some(place)),

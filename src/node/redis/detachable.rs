@@ -1,4 +1,4 @@
-//! [`Loan`]: a stream that is lent to the redis crate, for a login or for questions, and may be taken back.
+//! [`Detachable`]: a stream that is lent to the redis crate, for a login or for questions, and may be taken back.
 //!
 //! The crate reads whatever comes, of any size. So only so many bytes pass, and the first ones are kept: a server that turns
 //! somebody away says why and hangs up.
@@ -14,7 +14,7 @@ use super::dial::Stream;
 
 /// A stream that may be taken back.
 #[derive(Clone)]
-pub(super) struct Loan(Arc<Mutex<Lent>>);
+pub(super) struct Detachable(Arc<Mutex<Lent>>);
 
 struct Lent {
     stream: Option<Box<dyn Stream>>,
@@ -27,7 +27,7 @@ struct Lent {
 /// So much is kept of what came in first.
 const SAID_MAX: usize = 512;
 
-impl Loan {
+impl Detachable {
     /// Lends `stream` until `bytes_max` have come in.
     pub(super) fn of(stream: Box<dyn Stream>, bytes_max: usize) -> Self {
         Self(Arc::new(Mutex::new(Lent { stream: Some(stream), left: bytes_max, said: Vec::new() })))
@@ -55,7 +55,7 @@ impl Loan {
     }
 }
 
-impl AsyncRead for Loan {
+impl AsyncRead for Detachable {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, place: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = place.filled().len();
         ready!(self.with(|stream| stream.poll_read(context, place)))?;
@@ -71,7 +71,7 @@ impl AsyncRead for Loan {
     }
 }
 
-impl AsyncWrite for Loan {
+impl AsyncWrite for Detachable {
     /// What a server said before it hung up is worth more than that it cannot be written to: it is still to be read.
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match ready!(self.with(|stream| stream.poll_write(context, bytes))) {

@@ -1,4 +1,4 @@
-//! [`Desk`]: where requests to one server are handed in, and what is known of the way there.
+//! [`SendQueue`]: where requests to one server are handed in, and what is known of the way there.
 //!
 //! Whoever sends writes by themselves where nothing is on the way, so a request costs no other task's waking up; the
 //! courier reads, dials and watches. Both hold one short lock. Answers are given when nobody holds it.
@@ -9,15 +9,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 
-use super::encode::Wire;
+use super::connection::{Completions, Connection, PendingRequest};
+use super::encode::EncodedRequest;
 use super::keys::Prefix;
-use super::line::{Envelope, Line, Outbox};
-use crate::node::{Answer, HomeRuntime, Process, WakeListener};
-use crate::protocol::{Fault, FaultKind, Reply, Request, Verb, View};
+use crate::node::{HomeRuntime, Process, Responder, WakeListener};
+use crate::protocol::{Fault, FaultKind, LockView, Reply, Request, Verb};
 use crate::{HolderId, LockerId, NodeId};
 
 /// What senders and the courier of one server share.
-pub(super) struct Desk {
+pub(super) struct SendQueue {
     prefix: Prefix,
     /// Whose sockets these are.
     process: Process,
@@ -28,7 +28,7 @@ pub(super) struct Desk {
 
 struct Inner {
     way: Way,
-    queue: VecDeque<Envelope>,
+    queue: VecDeque<PendingRequest>,
     courier: Waker,
     /// Nobody will hand in anything any more.
     closed: bool,
@@ -40,9 +40,9 @@ enum Way {
     /// Being dialled; requests wait for the outcome.
     Dialing,
     /// In use.
-    Up(Box<Line>),
+    Up(Box<Connection>),
     /// Writing failed, and the courier has to know. Whether anything was answered before.
-    Broken(Fault, Vec<Envelope>, bool),
+    Broken(Fault, Vec<PendingRequest>, bool),
     /// The last dial failed, so requests fail as well.
     Down(Fault),
 }
@@ -62,7 +62,7 @@ const fn most_before(verb: &Verb) -> usize {
     }
 }
 
-impl Desk {
+impl SendQueue {
     pub(super) fn new(prefix: Prefix) -> Self {
         let inner = Inner {
             way: Way::Dialing,
@@ -75,13 +75,13 @@ impl Desk {
     }
 
     /// Hands requests in, to be sent in this order and, if they can be, in one turn.
-    pub(super) fn hand_in(&self, requests: impl IntoIterator<Item = (Request, Answer)>) {
-        let mut outbox = Outbox::default();
+    pub(super) fn hand_in(&self, requests: impl IntoIterator<Item = (Request, Responder)>) {
+        let mut outbox = Completions::default();
         {
             let mut inner = self.lock();
             for (request, answer) in requests {
                 if request.verb.is_release() && withdraw(&mut inner.queue, request.subject.holder.id(), &mut outbox) {
-                    outbox.answers.push((answer, Reply::Refused(View::default())));
+                    outbox.answers.push((answer, Reply::Refused(LockView::default())));
                     continue;
                 }
                 let refusal = match &inner.way {
@@ -92,8 +92,8 @@ impl Desk {
                 match refusal {
                     Some(fault) => outbox.answers.push((answer, Reply::Failed(fault))),
                     None => {
-                        let wire = Wire::of(&self.prefix, &request.subject);
-                        inner.queue.push_back(Envelope { request, wire, answer });
+                        let wire = EncodedRequest::of(&self.prefix, &request.subject);
+                        inner.queue.push_back(PendingRequest { request, wire, answer });
                     }
                 }
             }
@@ -107,7 +107,7 @@ impl Desk {
     }
 
     /// Begins turns while nothing is on the way and something waits.
-    fn go_on(&self, inner: &mut Inner, context: &mut Context<'_>, outbox: &mut Outbox) {
+    fn go_on(&self, inner: &mut Inner, context: &mut Context<'_>, outbox: &mut Completions) {
         let Inner { way, queue, .. } = inner;
         let Way::Up(line) = way else { return };
         if !line.takes_more() || queue.is_empty() {
@@ -131,7 +131,7 @@ impl Desk {
     /// anything any more and all is answered, with none.
     pub(super) fn poll(&self, context: &mut Context<'_>) -> Poll<Option<Fault>> {
         loop {
-            let mut outbox = Outbox::default();
+            let mut outbox = Completions::default();
             let mut inner = self.lock();
             if !inner.courier.will_wake(context.waker()) {
                 inner.courier = context.waker().clone();
@@ -164,7 +164,7 @@ impl Desk {
             }
             self.go_on(&mut inner, context, &mut outbox);
             let is_broken = matches!(inner.way, Way::Broken(..));
-            let done = inner.closed && inner.queue.is_empty() && inner.line().is_none_or(Line::is_idle);
+            let done = inner.closed && inner.queue.is_empty() && inner.line().is_none_or(Connection::is_idle);
             drop(inner);
             if done {
                 self.tell(outbox);
@@ -178,12 +178,12 @@ impl Desk {
     }
 
     /// A connection stands: what waits goes out.
-    pub(super) fn open(&self, line: Line) {
+    pub(super) fn open(&self, line: Connection) {
         self.lock().way = Way::Up(Box::new(line));
         self.hand_in([]);
     }
 
-    /// The connection is gone, and another one is dialled: what was sent fails with `fault`, what was not waits. Tells
+    /// The connection is gone, and another one is dialled: what was sent fails with `fault`, what was not waits. Publish
     /// whether the server answered anything over it.
     pub(super) fn dial(&self, fault: &Fault) -> bool {
         let (unanswered, was_of_use) = match std::mem::replace(&mut self.lock().way, Way::Dialing) {
@@ -219,7 +219,7 @@ impl Desk {
     pub(super) fn end(&self) {
         let closed = Fault::new(FaultKind::Closed, HomeRuntime::ENDED);
         // Those who wait are not woken any more.
-        let mut outbox = Outbox { is_deaf: true, ..Outbox::default() };
+        let mut outbox = Completions { is_deaf: true, ..Completions::default() };
         if self.process.is_forked() {
             self.lock().disown(&closed, &mut outbox);
         } else {
@@ -253,13 +253,13 @@ impl Desk {
         listeners.push((node, locker, listener));
     }
 
-    fn refuse(&self, envelopes: impl IntoIterator<Item = Envelope>, fault: &Fault) {
+    fn refuse(&self, envelopes: impl IntoIterator<Item = PendingRequest>, fault: &Fault) {
         for envelope in envelopes {
             envelope.answer.reply(Reply::Failed(fault.clone()));
         }
     }
 
-    fn tell(&self, outbox: Outbox) {
+    fn tell(&self, outbox: Completions) {
         for (answer, reply) in outbox.answers {
             answer.reply(reply);
         }
@@ -288,7 +288,7 @@ impl Desk {
 impl Inner {
     /// This process has nothing to do with the connection any more. It is neither used nor closed: the process that it was copied from uses
     /// it, and both share what the system keeps of it.
-    fn disown(&mut self, closed: &Fault, outbox: &mut Outbox) {
+    fn disown(&mut self, closed: &Fault, outbox: &mut Completions) {
         outbox.is_deaf = true;
         if let Way::Up(mut line) = std::mem::replace(&mut self.way, Way::Down(closed.clone())) {
             for sent in line.unanswered() {
@@ -300,7 +300,7 @@ impl Inner {
         outbox.answers.extend(unsent);
     }
 
-    fn line(&self) -> Option<&Line> {
+    fn line(&self) -> Option<&Connection> {
         match &self.way {
             Way::Up(line) => Some(line),
             _ => None,
@@ -316,9 +316,9 @@ fn unsent(fault: &Fault) -> Fault {
 
 /// Takes a grant that was not sent yet out of the queue, because its release comes: nobody waits for it any more. Mostly it
 /// is one of the last.
-fn withdraw(queue: &mut VecDeque<Envelope>, holder: HolderId, outbox: &mut Outbox) -> bool {
+fn withdraw(queue: &mut VecDeque<PendingRequest>, holder: HolderId, outbox: &mut Completions) -> bool {
     const LOOK_AT: usize = 64;
-    let is_its = |envelope: &Envelope| {
+    let is_its = |envelope: &PendingRequest| {
         matches!(envelope.request.verb, Verb::Grant { .. }) && envelope.request.subject.holder.id() == holder
     };
     let Some(back) = queue.iter().rev().take(LOOK_AT).position(is_its) else { return false };

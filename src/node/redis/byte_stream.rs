@@ -1,4 +1,4 @@
-//! [`Pipe`]: the bytes of one connection, on their way out and in.
+//! [`ByteStream`]: the bytes of one connection, on their way out and in.
 
 use std::io;
 use std::pin::Pin;
@@ -13,7 +13,7 @@ use super::frame::{self, Garbled};
 use crate::protocol::{Fault, FaultKind};
 
 /// One connection's bytes.
-pub(super) struct Pipe {
+pub(super) struct ByteStream {
     stream: Box<dyn Stream>,
     /// What is to go out.
     pub(super) out: Vec<u8>,
@@ -28,7 +28,7 @@ pub(super) struct Pipe {
 /// The most bytes that are read at once.
 const READ_MAX: usize = 16 * 1024;
 
-impl Pipe {
+impl ByteStream {
     pub(super) const fn over(stream: Box<dyn Stream>) -> Self {
         Self { stream, out: Vec::new(), written: 0, is_flushed: true, input: Vec::new(), taken: 0 }
     }
@@ -141,7 +141,7 @@ mod tests {
     fn what_a_stream_keeps_for_itself_is_flushed_later() {
         let passed_on = Arc::new(AtomicUsize::new(0));
         let stream = Hesitant { taken: 0, flushes: 0, passed_on: Arc::clone(&passed_on) };
-        let mut pipe = Pipe::over(Box::new(stream));
+        let mut pipe = ByteStream::over(Box::new(stream));
         let mut context = Context::from_waker(std::task::Waker::noop());
         pipe.out.extend_from_slice(b"PING");
         pipe.write(&mut context).unwrap();
