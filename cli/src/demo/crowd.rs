@@ -8,8 +8,8 @@ use redfence::verifier::StaleToken;
 use redfence::{Clock as _, Entropy, FencingToken, Moment, SystemClock};
 
 use super::fact::Fact;
+use super::fact::Tone::{Bad, Good, Plain};
 use super::timeline::Chapter;
-use super::timeline::Tone::{Bad, Good, Plain};
 use super::world::{OVERLONG, World};
 use crate::failure::Failure;
 

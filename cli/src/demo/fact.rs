@@ -1,11 +1,17 @@
 //! [`Fact`]: what happens in the first act and to the nodes, as a value: printed as a line, and drawn.
 
 use std::fmt;
+use std::time::Duration;
 
 use redfence::FencingToken;
 
-use super::timeline::Tone;
-use super::world::TTL;
+/// How a line is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tone {
+    Plain,
+    Good,
+    Bad,
+}
 
 /// Who acts in the first act.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +39,7 @@ pub(super) enum Fact {
     /// A reads, and checks its lease.
     Reads { balance: u64, is_held: bool },
     /// A stands still.
-    Pauses,
+    Pauses { ttl: Duration },
     /// B gets the next lease.
     TakesOver { token: FencingToken },
     /// B reads and writes.
@@ -57,7 +63,7 @@ pub(super) enum Fact {
 impl Fact {
     pub(super) fn actor(&self) -> &str {
         match self {
-            Self::Acquires { .. } | Self::Reads { .. } | Self::Pauses | Self::Wakes => Actor::A.name(),
+            Self::Acquires { .. } | Self::Reads { .. } | Self::Pauses { .. } | Self::Wakes => Actor::A.name(),
             Self::WritesOldRead { .. } | Self::UpdatesAgain { .. } => Actor::A.name(),
             Self::TakesOver { .. } | Self::Updates { .. } => Actor::B.name(),
             Self::Accepts { .. } | Self::Refuses { .. } => Actor::Ledger.name(),
@@ -68,7 +74,7 @@ impl Fact {
 
     pub(super) const fn tone(&self) -> Tone {
         match self {
-            Self::Pauses | Self::Accepts { .. } | Self::Dies { .. } => Tone::Bad,
+            Self::Pauses { .. } | Self::Accepts { .. } | Self::Dies { .. } => Tone::Bad,
             Self::Refuses { .. } | Self::UpdatesAgain { .. } => Tone::Good,
             _ => Tone::Plain,
         }
@@ -93,7 +99,7 @@ impl fmt::Display for Fact {
                 let lease = if *is_held { "held" } else { "lost" };
                 write!(f, "reads the balance, {balance}, and checks its lease: {lease}")
             }
-            Self::Pauses => write!(f, "is paused by its machine for longer than its time to live of {TTL:?}"),
+            Self::Pauses { ttl } => write!(f, "is paused by its machine for longer than its time to live of {ttl:?}"),
             Self::TakesOver { .. } => f.write_str("acquires the lock: the lease of A ran out, nobody is at fault"),
             Self::Updates { read, .. } => write!(f, "reads {read} and writes {}", read + 1),
             Self::Wakes => f.write_str("wakes. It checked its lease before the pause, so it goes on"),

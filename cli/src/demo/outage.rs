@@ -5,7 +5,7 @@ use std::time::Duration;
 use redfence::AcquireError;
 
 use super::fact::Fact;
-use super::timeline::Tone::{Bad, Good};
+use super::fact::Tone::{Bad, Good};
 use super::world::World;
 use crate::failure::Failure;
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::fact::Fact;
-use super::world::World;
+use super::world::{TTL, World};
 use crate::failure::Failure;
 
 /// Long enough for any lease to end.
@@ -20,7 +20,7 @@ pub(super) async fn play(world: &World<'_>) -> Result<(), Failure> {
     chapter.happened(Fact::Acquires { token: of_a.token() });
     let Ok(read_by_a) = ledger.read(of_a.token()) else { return Ok(()) };
     chapter.happened(Fact::Reads { balance: read_by_a, is_held: of_a.check().is_ok() });
-    chapter.happened(Fact::Pauses);
+    chapter.happened(Fact::Pauses { ttl: TTL });
 
     let of_b = world.acquire(&b, PATIENCE).await.map_err(|error| Failure::acquire(&error, &b, false))?;
     chapter.happened(Fact::TakesOver { token: of_b.token() });

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use redfence::FencingToken;
 
-use super::fact::Fact;
+use super::fact::{Fact, Tone};
 use super::figures::Summary;
 use super::svg::{Anchor, Svg, WIDTH, seconds};
-use super::timeline::{Chronicle, Tone};
+use super::timeline::Chronicle;
 use super::world::TTL;
 
 /// The columns: times end here, and this is where actors stand.
@@ -72,7 +72,7 @@ fn story(svg: &mut Svg, run: &Chronicle, top: u32) -> u32 {
             &token_title(run, "the lease of A", |f| matches!(f, Fact::Acquires { .. })),
         );
     }
-    let paused = place(|row| matches!(row, Row::Fact(Fact::Pauses)));
+    let paused = place(|row| matches!(row, Row::Fact(Fact::Pauses { .. })));
     if let Some((y, height)) = span(paused, place(|row| matches!(row, Row::Fact(Fact::Wakes)))) {
         svg.bar((A - 17, y), (7, height), "paused", "A is paused");
     }
@@ -134,7 +134,7 @@ fn show(svg: &mut Svg, fact: &Fact, y: u32) {
             svg.text((A + 14, above), Anchor::Start, class, format_args!("reads {read}"));
             svg.text(balance, Anchor::Start, "n", read);
         }
-        Fact::Pauses => svg.text(beside(A), Anchor::Start, class, "is paused"),
+        Fact::Pauses { .. } => svg.text(beside(A), Anchor::Start, class, "is paused"),
         Fact::TakesOver { token } => {
             svg.text(beside(B), Anchor::Start, class, format_args!("acquires {}", short(*token)));
         }

@@ -10,17 +10,9 @@ use redfence::{Clock as _, FencingToken, Moment, SystemClock};
 use serde::Serialize;
 use tokio::sync::Notify;
 
-use super::fact::Fact;
+use super::fact::{Fact, Tone};
 use crate::output::{BAD, DIM, GOOD, STRONG};
 use crate::screen;
-
-/// How a line is meant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tone {
-    Plain,
-    Good,
-    Bad,
-}
 
 /// Where the story is printed.
 pub(super) struct Timeline {
