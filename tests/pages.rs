@@ -42,7 +42,8 @@ fn links_lead_to_files_and_headings() {
     let mut complaints = Vec::new();
     for (page, text) in pages() {
         for link in links(&text) {
-            if link.contains("://") || link.contains(' ') {
+            // Addresses, and the names that rustdoc resolves.
+            if link.contains("://") || link.contains(' ') || !link.contains(['.', '/', '#']) {
                 continue;
             }
             let (file, heading) = link.split_once('#').unwrap_or((&link, ""));
