@@ -1,4 +1,9 @@
-//! A distributed lock over N independent Redis or Valkey nodes, with fencing tokens that the quorum itself issues.
+// The front page is README, and its code is compiled as a test. It connects to servers, so it needs the feature.
+#![cfg_attr(feature = "redis", doc = include_str!("../README.md"))]
+#![cfg_attr(
+    not(feature = "redis"),
+    doc = "A distributed lock over N independent Redis or Valkey nodes, with fencing tokens that the quorum itself issues."
+)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod clock;

@@ -101,7 +101,11 @@ pub(crate) enum Command {
 /// Five nodes in this process, several workers and a ledger; a holder pauses beyond its time to live, nodes die. The
 /// story runs once without fencing and once with it. With --nodes it runs on real nodes.
 #[derive(Debug, clap::Args)]
-pub(crate) struct DemoArgs {}
+pub(crate) struct DemoArgs {
+    /// Draw the run into this file, as a picture (SVG)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) svg: Option<PathBuf>,
+}
 
 /// Hold the lock while a command runs
 ///

@@ -27,7 +27,7 @@ impl Redlock {
         self.acquire_within(resource, Duration::ZERO).await
     }
 
-    /// Attempts until the lease is acquired or the configured wait ([`Builder::wait_max`]) has passed.
+    /// Attempts until the lease is acquired or the configured wait ([`Builder::wait_max`](crate::Builder::wait_max)) has passed.
     ///
     /// # Errors
     ///

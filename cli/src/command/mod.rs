@@ -30,7 +30,7 @@ use crate::output::Output;
 pub(crate) async fn obey(args: &Args, output: &Output) -> Result<Exit, Failure> {
     let (global, output) = (&args.global, *output);
     match &args.command {
-        Command::Demo(_) => demo::demo(global, output).await,
+        Command::Demo(demo) => demo::demo(demo, global, output).await,
         Command::Run(run) => run::run(run, global, output).await,
         Command::Acquire(acquire) => acquire::acquire(acquire, global, output).await,
         Command::Extend(extend) => extend::extend(extend, global, output).await,

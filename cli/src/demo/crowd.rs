@@ -7,8 +7,9 @@ use futures::future::try_join_all;
 use redfence::verifier::StaleToken;
 use redfence::{Clock as _, Entropy, FencingToken, Moment, SystemClock};
 
+use super::fact::Fact;
+use super::fact::Tone::{Bad, Good, Plain};
 use super::timeline::Chapter;
-use super::timeline::Tone::{Bad, Good, Plain};
 use super::world::{OVERLONG, World};
 use crate::failure::Failure;
 
@@ -19,7 +20,7 @@ const WORK: Duration = Duration::from_millis(2_700);
 const CALM: Duration = Duration::from_millis(800);
 /// The most nodes that die in this act.
 const DEATHS_MAX: usize = 2;
-/// When somebody is paused for too long: whoever acquires the lock next.
+/// When a worker is paused for too long: the one that acquires the lock next.
 const PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_millis(1_400)];
 /// The longest pause of the others, in mid-section.
 const SHORT_PAUSE_MS_MAX: u32 = 4;
@@ -37,7 +38,7 @@ struct Shift<'a> {
     entropy: Entropy,
 }
 
-/// Everybody works until the time is over, and nodes die as long as a quorum remains.
+/// The workers work until the time is over, and nodes die as long as a quorum remains.
 pub(super) async fn play(world: &World<'_>) -> Result<Deaths, Failure> {
     let many = format!("{WORKERS} workers raise the balance by one, again and again, each under the lock");
     world.chapter.say("workers", Plain, &many);
@@ -57,7 +58,7 @@ impl Shift<'_> {
             if left.is_zero() {
                 return Ok(());
             }
-            // Others may have it until the time is over; whether anybody gets it at all is counted elsewhere.
+            // Others may have it until the time is over; the figures show whether acquires go on.
             if let Ok(guard) = self.world.acquire(&redlock, left).await {
                 self.section(&name, guard.token()).await;
                 drop(guard.release().await);
@@ -69,12 +70,12 @@ impl Shift<'_> {
 
     /// Reads, thinks, writes.
     async fn section(&self, name: &str, token: FencingToken) {
-        let (ledger, told) = (&self.world.ledger, &self.world.chapter);
+        let (ledger, chapter) = (&self.world.ledger, &self.world.chapter);
         let Ok(read) = ledger.read(token) else { return };
         if self.is_time_for_a_pause() {
-            told.say_with_token(name, Bad, "is paused beyond its time to live, in mid-section", token);
+            chapter.say_with_token(name, Bad, "is paused beyond its time to live, in mid-section", token);
             tokio::time::sleep(OVERLONG).await;
-            tell(told, name, ledger.write(token, read + 1), read + 1, token);
+            say(chapter, name, ledger.write(token, read + 1), read + 1, token);
         } else {
             let pause_ms = 1 + self.entropy.u32() % SHORT_PAUSE_MS_MAX;
             tokio::time::sleep(Duration::from_millis(pause_ms.into())).await;
@@ -92,35 +93,35 @@ impl Shift<'_> {
 }
 
 /// What became of the write of a worker that woke too late.
-fn tell(told: &Chapter<'_>, name: &str, written: Result<u64, StaleToken>, balance: u64, token: FencingToken) {
+fn say(chapter: &Chapter<'_>, name: &str, written: Result<u64, StaleToken>, balance: u64, token: FencingToken) {
     match written {
         Ok(replaced) if replaced < balance => {
-            told.say_with_token(name, Plain, "wakes and writes: nobody had written in between", token);
+            chapter.say_with_token(name, Plain, "wakes and writes: nobody had written in between", token);
         }
         Ok(replaced) => {
             let text = format!("wakes and writes {balance} over {replaced}: accepted, though stale");
-            told.say_with_token(name, Bad, &text, token);
+            chapter.say_with_token(name, Bad, &text, token);
         }
-        Err(_) => told.say_with_token(name, Good, "wakes and writes: refused as stale", token),
+        Err(_) => chapter.say_with_token(name, Good, "wakes and writes: refused as stale", token),
     }
 }
 
 async fn deaths(world: &World<'_>) -> Deaths {
-    let (nodes, told) = (world.nodes, &world.chapter);
+    let (nodes, chapter) = (world.nodes, &world.chapter);
     let mut sections_after = Vec::new();
     for _ in 0..nodes.spare().min(DEATHS_MAX) {
         tokio::time::sleep(CALM).await;
         let before = world.sections();
         let Some(name) = nodes.kill_one() else { break };
         let (alive, all, needed) = (nodes.alive(), nodes.names.len(), nodes.needed());
-        told.say(name, Bad, &format!("dies: {alive} of {all} nodes are left, {needed} are needed"));
+        chapter.happened(Fact::Dies { node: name.to_owned(), alive, all, needed });
         sections_after.push(before);
     }
     tokio::time::sleep(CALM).await;
     let end = world.sections();
     let after: Vec<usize> = sections_after.iter().map(|before| end - before).collect();
     if let Some(after) = after.first() {
-        told.say("workers", Good, &format!("went on: {after} sections since the first node died"));
+        chapter.say("workers", Good, &format!("went on: {after} sections since the first node died"));
     }
     Deaths { sections_after: after }
 }

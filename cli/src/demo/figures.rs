@@ -34,7 +34,7 @@ impl Figures {
         promise(sorted.windows(2).all(|pair| pair.first() != pair.last()), "no two leases have the same token");
         promise(tokens.is_sorted(), "tokens grow from lease to lease");
         promise(deaths.sections_after.iter().all(|after| *after > 0), "acquires go on while a quorum of nodes lives");
-        promise(outage.refused, "nobody acquires without a quorum");
+        promise(outage.refused, "no acquire succeeds without a quorum");
         promise(outage.recovered, "acquires go on when the nodes are back");
         if fenced {
             promise(lost == 0, "with fencing no update is lost");

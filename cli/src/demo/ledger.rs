@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use redfence::verifier::{MemoryStore, Rule, StaleToken};
 use redfence::{FencingToken, Resource};
 
-/// A balance that everybody raises by one: reads it, thinks, and writes what it should be.
+/// A balance that every holder raises by one: reads it, thinks, and writes what it should be.
 pub(super) struct Ledger {
     pub(super) resource: Resource,
     verifier: Option<MemoryStore>,
@@ -26,8 +26,8 @@ impl Ledger {
         Self { resource, verifier: fenced.then(MemoryStore::new), book: Mutex::default() }
     }
 
-    /// The balance. The token counts from the first read on: whoever read under a lease that is over may not write
-    /// after somebody else has read.
+    /// The balance. The token counts from the first read on: a holder whose lease is over may not write after a newer
+    /// holder has read.
     pub(super) fn read(&self, token: FencingToken) -> Result<u64, StaleToken> {
         self.checked(token, |book| book.balance)
     }

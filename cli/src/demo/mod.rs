@@ -1,61 +1,75 @@
 //! `redfence demo`: what can go wrong with a lock, and what fencing does about it. Everything in it really happens.
 
 mod crowd;
+mod fact;
 mod figures;
 mod ledger;
 mod nodes;
 mod outage;
 mod pause;
+mod picture;
+mod svg;
 mod timeline;
 mod world;
 
-use redfence::{Entropy, HolderId, Resource};
+use redfence::{Entropy, HolderId, Printable, Resource};
 
 use self::figures::{Figures, Summary};
 use self::ledger::Ledger;
 use self::nodes::Nodes;
-use self::timeline::Timeline;
+use self::timeline::{Chronicle, Timeline};
 use self::world::World;
-use crate::args::Global;
+use crate::args::{DemoArgs, Global};
 use crate::connect;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Output, STRONG};
 use crate::signals::Signals;
 
-/// Tells the story twice, without fencing and with it, and counts.
-pub(crate) async fn demo(global: &Global, output: Output) -> Result<Exit, Failure> {
+/// Plays the story twice, without fencing and with it, and counts; draws it if that was asked for.
+pub(crate) async fn demo(args: &DemoArgs, global: &Global, output: Output) -> Result<Exit, Failure> {
     let mut signals = Signals::listen()?;
     let timeline = Timeline::new(output.json, &connect::urls(global));
     tokio::select! {
-        ended = both_runs(global, &timeline) => ended,
+        ended = both_runs(args, global, &timeline) => ended,
         signal = signals.ending() => Ok(signal.into()),
         // As any program in a pipe whose reader has gone.
         () = timeline.unread() => Ok(rustix::process::Signal::PIPE.into()),
     }
 }
 
-async fn both_runs(global: &Global, timeline: &Timeline) -> Result<Exit, Failure> {
+async fn both_runs(args: &DemoArgs, global: &Global, timeline: &Timeline) -> Result<Exit, Failure> {
     let nodes = Nodes::open(global).await?;
     introduce(&nodes, timeline);
-    let mut runs = Vec::new();
+    let (mut runs, mut chronicles) = (Vec::new(), Vec::new());
     for (fenced, heading) in [
         (false, "Run 1 of 2, without fencing: the ledger takes every write."),
         (true, "Run 2 of 2, with fencing: the ledger refuses a token lower than the highest it has seen."),
     ] {
         timeline.text(&format!("\n{STRONG}{heading}{STRONG:#}"));
-        runs.push(one_run(&nodes, timeline, fenced).await?);
+        let (figures, chronicle) = one_run(&nodes, timeline, fenced).await?;
+        runs.push(figures);
+        chronicles.push(chronicle);
     }
     let summary = Summary::of(&runs);
     timeline.text(&format!("\n{STRONG}{summary}{STRONG:#}"));
     timeline.record(&summary);
+    if let Some(path) = &args.svg {
+        let drawn = picture::draw(&chronicles, &nodes.names, nodes.needed(), &summary);
+        std::fs::write(path, drawn).map_err(|error| {
+            let path = path.to_string_lossy();
+            let message =
+                format!("the picture cannot be written to {}: {error}; choose another file", Printable(&path));
+            Failure::new(Exit::Failed, message)
+        })?;
+    }
     match runs.iter().flat_map(Figures::broken).collect::<Vec<_>>() {
         broken if summary.is_kept() && broken.is_empty() => Ok(Exit::Done),
         broken => Err(Failure::new(Exit::Failed, broken.join("; "))),
     }
 }
 
-async fn one_run(nodes: &Nodes, timeline: &Timeline, fenced: bool) -> Result<Figures, Failure> {
+async fn one_run(nodes: &Nodes, timeline: &Timeline, fenced: bool) -> Result<(Figures, Chronicle), Failure> {
     // A name of its own for each run: on real nodes others may run the same.
     let id = HolderId::from_random(Entropy::from_system().u128());
     let ledger = Ledger::new(Resource::new(format!("redfence-demo:{id}"))?, fenced);
@@ -64,7 +78,8 @@ async fn one_run(nodes: &Nodes, timeline: &Timeline, fenced: bool) -> Result<Fig
     let deaths = crowd::play(&world).await?;
     let outage = outage::play(&world).await?;
     let tokens = world.tokens().clone();
-    Ok(Figures::of(fenced, &world.ledger.seen(), &tokens, &deaths, &outage))
+    let figures = Figures::of(fenced, &world.ledger.seen(), &tokens, &deaths, &outage);
+    Ok((figures, world.chapter.drawn()))
 }
 
 /// Three lines on what there is to see.
@@ -76,7 +91,7 @@ fn introduce(nodes: &Nodes, timeline: &Timeline) {
         format!("{count} real node(s), {}", nodes.names.join(", "))
     };
     timeline.text(&format!(
-        "One lock over {place}; it protects a ledger whose balance everybody reads, then writes.\n\
+        "One lock over {place}; it protects a ledger whose balance every holder reads, then writes.\n\
          A holder is paused for longer than its lease lives, another takes over, the first wakes and writes. Then nodes die.\n\
          The same story runs without fencing and with it. A lost update is an accepted write that another one undid."
     ));

@@ -31,7 +31,7 @@ impl Nodes {
         if embedded {
             nodes.extend((0..EMBEDDED).map(|_| Box::new(EmbeddedNode::new()) as Box<dyn Node>));
         } else {
-            // Finds contradictions, and says who is missing if there is no quorum.
+            // Finds contradictions, and says which node is missing if there is no quorum.
             drop(connect::to_servers(global)?.connect().await?);
             nodes.extend(connect::each_node(global).await?.into_iter().map(|node| Box::new(node) as Box<dyn Node>));
         }
@@ -52,7 +52,7 @@ impl Nodes {
         self.quorum.needed()
     }
 
-    /// How many may die before nobody can acquire.
+    /// How many may die before acquires fail.
     pub(super) const fn spare(&self) -> usize {
         self.quorum.blocking() - 1
     }

@@ -1,10 +1,11 @@
-//! The third act: one node too many dies, nobody can acquire, and the nodes come back.
+//! The third act: one node too many dies, no acquire succeeds, and the nodes come back.
 
 use std::time::Duration;
 
 use redfence::AcquireError;
 
-use super::timeline::Tone::{Bad, Good, Plain};
+use super::fact::Fact;
+use super::fact::Tone::{Bad, Good};
 use super::world::World;
 use crate::failure::Failure;
 
@@ -23,40 +24,40 @@ pub(super) struct Outage {
 
 /// A tries without a quorum and with one.
 pub(super) async fn play(world: &World<'_>) -> Result<Outage, Failure> {
-    let (nodes, told) = (world.nodes, &world.chapter);
+    let (nodes, chapter) = (world.nodes, &world.chapter);
     let a = world.locker("A")?;
     while nodes.alive() >= nodes.needed() {
         let Some(name) = nodes.kill_one() else { break };
         let (alive, all, needed) = (nodes.alive(), nodes.names.len(), nodes.needed());
-        told.say(name, Bad, &format!("dies: {alive} of {all} nodes are left, {needed} are needed"));
+        chapter.happened(Fact::Dies { node: name.to_owned(), alive, all, needed });
     }
     let refused = match world.acquire(&a, PATIENCE).await {
         Err(error @ AcquireError::NoQuorum { .. }) => {
-            told.say("A", Good, &format!("acquires nothing, and is told why: {error}"));
+            chapter.say("A", Good, &format!("acquires nothing, and the error says why: {error}"));
             true
         }
         Err(error) => {
-            told.say("A", Bad, &format!("is told something else than the truth: {error}"));
+            chapter.say("A", Bad, &format!("gets an error that is not the truth: {error}"));
             false
         }
         Ok(guard) => {
-            told.say_with_token("A", Bad, "acquires the lock without a quorum", guard.token());
+            chapter.say_with_token("A", Bad, "acquires the lock without a quorum", guard.token());
             drop(guard.release().await);
             false
         }
     };
     nodes.revive_all();
-    told.say("nodes", Plain, "are all back");
+    chapter.happened(Fact::AreBack);
     let recovered = match world.acquire(&a, PATIENCE_AFTER).await {
         Ok(guard) => {
             let token = guard.token();
             let written = world.ledger.read(token).and_then(|read| world.ledger.write(token, read + 1));
-            told.say_with_token("A", Good, "acquires the lock, reads, and writes", token);
+            chapter.say_with_token("A", Good, "acquires the lock, reads, and writes", token);
             drop(guard.release().await);
             written.is_ok()
         }
         Err(error) => {
-            told.say("A", Bad, &format!("still acquires nothing: {error}"));
+            chapter.say("A", Bad, &format!("still acquires nothing: {error}"));
             false
         }
     };

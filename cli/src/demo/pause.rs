@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::timeline::Tone::{Bad, Good, Plain};
+use super::fact::Fact;
 use super::world::{TTL, World};
 use crate::failure::Failure;
 
@@ -13,34 +13,32 @@ const BEFORE_WAKING: Duration = Duration::from_millis(80);
 
 /// A and B, and one old read.
 pub(super) async fn play(world: &World<'_>) -> Result<(), Failure> {
-    let (ledger, told) = (&world.ledger, &world.chapter);
+    let (ledger, chapter) = (&world.ledger, &world.chapter);
     let (a, b) = (world.locker("A")?, world.locker("B")?);
 
     let of_a = world.acquire(&a, PATIENCE).await.map_err(|error| Failure::acquire(&error, &a, false))?;
-    told.say_with_token("A", Plain, "acquires the lock", of_a.token());
+    chapter.happened(Fact::Acquires { token: of_a.token() });
     let Ok(read_by_a) = ledger.read(of_a.token()) else { return Ok(()) };
-    told.say("A", Plain, &format!("reads the balance, {read_by_a}, and checks its lease: {}", holds(&of_a)));
-    told.say("A", Bad, &format!("is paused by its machine for longer than its time to live of {TTL:?}"));
+    chapter.happened(Fact::Reads { balance: read_by_a, is_held: of_a.check().is_ok() });
+    chapter.happened(Fact::Pauses { ttl: TTL });
 
     let of_b = world.acquire(&b, PATIENCE).await.map_err(|error| Failure::acquire(&error, &b, false))?;
-    told.say_with_token("B", Plain, "acquires the lock: the lease of A ran out, nobody is at fault", of_b.token());
-    let Ok(read_by_b) = ledger.read(of_b.token()) else { return Ok(()) };
-    if ledger.write(of_b.token(), read_by_b + 1).is_ok() {
-        told.say_with_token("B", Plain, &format!("reads {read_by_b} and writes {}", read_by_b + 1), of_b.token());
+    chapter.happened(Fact::TakesOver { token: of_b.token() });
+    let Ok(read) = ledger.read(of_b.token()) else { return Ok(()) };
+    if ledger.write(of_b.token(), read + 1).is_ok() {
+        chapter.happened(Fact::Updates { read, token: of_b.token() });
     }
     drop(of_b.release().await);
 
     tokio::time::sleep(BEFORE_WAKING).await;
-    told.say("A", Plain, "wakes. It checked its lease before the pause, so it goes on");
-    let text = format!("writes {}, from its old read", read_by_a + 1);
-    match ledger.write(of_a.token(), read_by_a + 1) {
-        Ok(_) => {
-            told.say_with_token("A", Plain, &text, of_a.token());
-            told.say("ledger", Bad, "accepts it: the update of B is lost, and nobody notices");
-        }
+    chapter.happened(Fact::Wakes);
+    let balance = read_by_a + 1;
+    let written = ledger.write(of_a.token(), balance);
+    chapter.happened(Fact::WritesOldRead { balance, token: of_a.token() });
+    match written {
+        Ok(_) => chapter.happened(Fact::Accepts { balance }),
         Err(stale) => {
-            told.say_with_token("A", Plain, &text, of_a.token());
-            told.say_with_token("ledger", Good, "refuses it: stale, it has seen a greater token", stale.highest);
+            chapter.happened(Fact::Refuses { highest: stale.highest });
             again(world, &a).await?;
         }
     }
@@ -55,13 +53,8 @@ async fn again(world: &World<'_>, a: &redfence::Redlock) -> Result<(), Failure> 
     if let Ok(read) = world.ledger.read(token)
         && world.ledger.write(token, read + 1).is_ok()
     {
-        let text = format!("acquires again, reads {read} and writes {}: nothing is lost", read + 1);
-        world.chapter.say_with_token("A", Good, &text, token);
+        world.chapter.happened(Fact::UpdatesAgain { read, token });
     }
     drop(guard.release().await);
     Ok(())
-}
-
-fn holds(guard: &redfence::Guard) -> &'static str {
-    if guard.check().is_ok() { "held" } else { "lost" }
 }

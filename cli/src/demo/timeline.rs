@@ -1,25 +1,20 @@
-//! [`Timeline`]: tells people, or machines, what happens as it happens.
+//! [`Timeline`]: prints what happens as it happens, for people or for machines, and keeps what is drawn.
 
 use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use anstyle::Style;
 use redfence::{Clock as _, FencingToken, Moment, SystemClock};
 use serde::Serialize;
 use tokio::sync::Notify;
 
+use super::fact::{Fact, Tone};
 use crate::output::{BAD, DIM, GOOD, STRONG};
 use crate::screen;
 
-/// How a line is meant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tone {
-    Plain,
-    Good,
-    Bad,
-}
-
-/// Where the story is told.
+/// Where the story is printed.
 pub(super) struct Timeline {
     json: bool,
     /// The width of the actors' column.
@@ -33,6 +28,17 @@ pub(super) struct Chapter<'a> {
     timeline: &'a Timeline,
     fenced: bool,
     began: Moment,
+    chronicle: Mutex<Chronicle>,
+}
+
+/// What is drawn of one run; times count from its beginning.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Chronicle {
+    pub(super) fenced: bool,
+    pub(super) facts: Vec<(Duration, Fact)>,
+    /// When each lease was acquired.
+    pub(super) leases: Vec<Duration>,
+    pub(super) ended: Duration,
 }
 
 #[derive(Serialize)]
@@ -54,7 +60,8 @@ impl Timeline {
     }
 
     pub(super) fn chapter(&self, fenced: bool) -> Chapter<'_> {
-        Chapter { timeline: self, fenced, began: SystemClock.now() }
+        let chronicle = Mutex::new(Chronicle { fenced, ..Chronicle::default() });
+        Chapter { timeline: self, fenced, began: SystemClock.now(), chronicle }
     }
 
     /// A line for people only.
@@ -71,7 +78,7 @@ impl Timeline {
         }
     }
 
-    /// Completes when nobody reads any more.
+    /// Completes when the reader of standard output has gone.
     pub(super) async fn unread(&self) {
         let hung_up = self.hung_up.notified();
         if !self.unread.load(Ordering::Relaxed) {
@@ -90,14 +97,35 @@ impl Timeline {
 
 impl Chapter<'_> {
     pub(super) fn say(&self, actor: &str, tone: Tone, text: &str) {
-        self.line(actor, tone, text, None);
+        let _ = self.line(actor, tone, text, None);
+    }
+
+    /// Prints a fact, and keeps it for the picture.
+    pub(super) fn happened(&self, fact: Fact) {
+        let at = self.line(fact.actor(), fact.tone(), &fact.to_string(), fact.token());
+        self.chronicle().facts.push((at, fact));
+    }
+
+    /// A lease was acquired just now.
+    pub(super) fn count_lease(&self) {
+        let at = SystemClock.now().since(self.began);
+        self.chronicle().leases.push(at);
+    }
+
+    /// What there is to draw, as of now.
+    pub(super) fn drawn(&self) -> Chronicle {
+        Chronicle { ended: SystemClock.now().since(self.began), ..self.chronicle().clone() }
+    }
+
+    fn chronicle(&self) -> MutexGuard<'_, Chronicle> {
+        self.chronicle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn say_with_token(&self, actor: &str, tone: Tone, text: &str, token: FencingToken) {
-        self.line(actor, tone, text, Some(token));
+        let _ = self.line(actor, tone, text, Some(token));
     }
 
-    fn line(&self, actor: &str, tone: Tone, text: &str, token: Option<FencingToken>) {
+    fn line(&self, actor: &str, tone: Tone, text: &str, token: Option<FencingToken>) -> Duration {
         let at = SystemClock.now().since(self.began);
         let (event, fencing) = ("timeline", self.fenced);
         self.timeline.record(&Line { event, fencing, at_ms: at.as_millis(), actor, text, token });
@@ -106,13 +134,14 @@ impl Chapter<'_> {
             Tone::Good => GOOD,
             Tone::Bad => BAD,
         };
-        let at = format!("{:>3}.{:03} s", at.as_secs(), at.subsec_millis());
+        let time = format!("{:>3}.{:03} s", at.as_secs(), at.subsec_millis());
         let token = token.map_or_else(String::new, |token| format!("  {DIM}token {token}{DIM:#}"));
         let actors = self.timeline.actors;
         let width = if token.is_empty() { 0 } else { TEXT_WIDTH };
         self.timeline.text(&format!(
-            "{DIM}{at}{DIM:#}  {STRONG}{actor:<actors$}{STRONG:#} {style}{text:<width$}{style:#}{token}"
+            "{DIM}{time}{DIM:#}  {STRONG}{actor:<actors$}{STRONG:#} {style}{text:<width$}{style:#}{token}"
         ));
+        at
     }
 }
 

@@ -37,6 +37,7 @@ impl<'a> World<'a> {
     pub(super) async fn acquire(&self, redlock: &Redlock, wait_max: Duration) -> Result<Guard, AcquireError> {
         let guard = redlock.acquire_within(&self.ledger.resource, wait_max).await?;
         self.tokens().push(guard.token());
+        self.chapter.count_lease();
         Ok(guard)
     }
 

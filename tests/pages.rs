@@ -1,0 +1,151 @@
+//! Pages read well on any screen, and what they name is there: files, links, tests.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Wider text is hard to read, and breaks on a terminal.
+const COLUMNS_MAX: usize = 100;
+/// Tables of figures, and tables that tests read: a row cannot be broken.
+const WIDE_TABLES: &[&str] = &["benches/README.md", "docs/bounds.md", "docs/disasters.md", "docs/tested.md"];
+const FOLDERS: &[&str] =
+    &["src/", "tests/", "docs/", "cli/", "simulations/", "benches/", "fencing/", "scripts/", "examples/"];
+/// `ARCHITECTURE.md` is read in one sitting.
+const MAP_LINES_MAX: usize = 250;
+
+#[test]
+fn no_line_is_longer_than_100_columns() {
+    let mut complaints = Vec::new();
+    for (page, text) in pages() {
+        for (number, line) in (1..).zip(text.lines()) {
+            let width = line.chars().count();
+            let is_row = line.starts_with('|') && WIDE_TABLES.contains(&&*page);
+            // A token or an address in one piece.
+            let cannot_break = !line.trim().contains(' ');
+            if width > COLUMNS_MAX && !is_row && !cannot_break {
+                complaints.push(format!("{page}:{number}: {width} columns, {COLUMNS_MAX} at most; break the line"));
+            }
+        }
+    }
+    raise(&complaints);
+}
+
+#[test]
+fn the_map_is_short() {
+    let lines = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap().lines().count();
+    assert!(lines <= MAP_LINES_MAX, "{lines} lines, {MAP_LINES_MAX} at most; move what is no map to a page in docs/");
+}
+
+#[test]
+fn links_lead_to_files_and_headings() {
+    let mut complaints = Vec::new();
+    for (page, text) in pages() {
+        for link in links(&text) {
+            // Addresses, and the names that rustdoc resolves.
+            if link.contains("://") || link.contains(' ') || !link.contains(['.', '/', '#']) {
+                continue;
+            }
+            let (file, heading) = link.split_once('#').unwrap_or((&link, ""));
+            let target = match file {
+                "" => root().join(&page),
+                file => root().join(&page).parent().unwrap().join(file),
+            };
+            if !target.exists() {
+                complaints.push(format!("{page}: the link to {link} leads nowhere; name a file that is there"));
+            } else if !heading.is_empty() && !headings(&fs::read_to_string(target).unwrap()).any(|h| h == heading) {
+                complaints.push(format!("{page}: the link to {link} names no heading of that page"));
+            }
+        }
+    }
+    raise(&complaints);
+}
+
+#[test]
+fn files_and_tests_that_pages_name_are_there() {
+    let functions = sources();
+    let mut complaints = Vec::new();
+    for (page, text) in pages() {
+        let folder = root().join(&page).parent().unwrap().to_owned();
+        for name in words_of_code(&text) {
+            // Of a command the first word.
+            let name = name.split(' ').next().unwrap_or_default();
+            let is_path = FOLDERS.iter().any(|folder| name.starts_with(folder)) && !name.contains(['*', '<', '{']);
+            if is_path && !root().join(name).exists() && !folder.join(name).exists() {
+                complaints.push(format!("{page} names {name}, which is not there; name where it is now"));
+            }
+            // As tests are called: a sentence.
+            let is_test = name.split('_').count() > 4
+                && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+            if is_test && !functions.contains(&format!("fn {name}(")) {
+                complaints.push(format!("{page} names the test {name}, which is not there"));
+            }
+        }
+    }
+    raise(&complaints);
+}
+
+/// Every page of the repository, by its path from the root.
+fn pages() -> Vec<(String, String)> {
+    let pages: Vec<_> = files("md").into_iter().map(|(path, text)| (path, text.replace('\r', ""))).collect();
+    assert!(pages.len() >= 10, "too few pages were read: {}", pages.len());
+    pages
+}
+
+/// All Rust of the repository, as one text.
+fn sources() -> String {
+    files("rs").into_iter().map(|(_, text)| text).collect()
+}
+
+fn files(extension: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let mut folders = vec![root().to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if path.is_dir() && !name.starts_with('.') && name != "target" {
+                folders.push(path);
+            } else if path.extension().is_some_and(|other| other == extension) {
+                let text = fs::read_to_string(&path).unwrap();
+                found.push((path.strip_prefix(root()).unwrap().to_string_lossy().into_owned(), text));
+            }
+        }
+    }
+    found.sort_unstable();
+    found
+}
+
+fn root() -> &'static Path {
+    static ROOT: std::sync::LazyLock<PathBuf> = std::sync::LazyLock::new(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")));
+    &ROOT
+}
+
+/// Where links and pictures lead, outside of code.
+fn links(text: &str) -> Vec<String> {
+    prose(text).split("](").skip(1).filter_map(|rest| Some(rest.split_once(')')?.0.to_owned())).collect()
+}
+
+/// What stands between back-ticks, outside of blocks of code.
+fn words_of_code(text: &str) -> Vec<String> {
+    prose(text).split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+/// The text without its blocks of code.
+fn prose(text: &str) -> String {
+    text.split("```").step_by(2).collect()
+}
+
+/// The headings of a page as links name them.
+fn headings(text: &str) -> impl Iterator<Item = String> {
+    let text = prose(text);
+    let slug = |line: &str| {
+        let kept = line.trim_start_matches('#').trim().to_lowercase();
+        kept.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c)).collect::<String>().replace(' ', "-")
+    };
+    text.lines().filter(|line| line.starts_with('#')).map(slug).collect::<Vec<_>>().into_iter()
+}
+
+fn raise(complaints: &[String]) {
+    assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
+}
