@@ -77,7 +77,7 @@ async fn an_eviction_policy_a_duplicate_and_a_replica_are_each_named_with_their_
     assert!(
         report
             .bad()
-            .all(|f| matches!(&f.outcome, Outcome::Bad { risk, mend, .. } if !risk.is_empty() && !mend.is_empty()))
+            .all(|f| matches!(&f.outcome, Outcome::Bad { risk, fix, .. } if !risk.is_empty() && !fix.is_empty()))
     );
 }
 
@@ -136,9 +136,9 @@ async fn r5_this_machines_clock_that_cannot_be_is_not_ok() {
     let clock = std::sync::Arc::new(Unset(redfence::SystemClock));
     let report = over(&servers).clock(clock).connect().await.unwrap().doctor().await;
     let clock = report.bad().find(|finding| finding.check == "clock").unwrap_or_else(|| panic!("{report:?}"));
-    let Outcome::Bad { what, mend, .. } = &clock.outcome else { panic!("{clock:?}") };
+    let Outcome::Bad { what, fix, .. } = &clock.outcome else { panic!("{clock:?}") };
     assert_eq!(what, "this machine's clock shows a time before September 2001");
-    assert_eq!(*mend, "set this machine's clock");
+    assert_eq!(*fix, "set this machine's clock");
 }
 
 #[tokio::test]

@@ -58,7 +58,7 @@ async fn young_servers_rest_and_whoever_waits_is_told_so() {
         "5 of 5 nodes: resting",
         "started less than max_ttl ago and remembers nothing",
         "takes part in",
-        "redfence found",
+        "redfence bootstrap",
     ];
     assert!(told.iter().all(|part| story.contains(part)), "{story}");
     assert!(
@@ -246,7 +246,7 @@ async fn whoever_waits_for_nodes_that_rest_is_told_at_once() {
     let redlock = briefly_over(&servers).connect().await.unwrap();
     drop(redlock.acquire_within("r", PROMPT).await.unwrap().release().await);
     let told = events.lines_with("waiting for nodes");
-    assert!(told.len() == 1 && told[0].contains("redfence found"), "{told:?}");
+    assert!(told.len() == 1 && told[0].contains("redfence bootstrap"), "{told:?}");
 }
 
 #[tokio::test]

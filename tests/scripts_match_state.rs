@@ -222,8 +222,8 @@ impl Pair {
         assert_eq!(self.server.command(&["FLUSHALL"]), "OK");
         assert_eq!(self.server.command(&["SCRIPT", "FLUSH"]), "OK");
         let mut state = NodeState::started(RunId::from_bytes([7; 20]), SystemClock.wall());
-        let founding = Act::Settle { rest: Duration::ZERO, stale: false };
-        let replies = self.take(&Step { resource: 0, holder: 0, act: founding }, &mut state);
+        let initialization = Act::Settle { rest: Duration::ZERO, stale: false };
+        let replies = self.take(&Step { resource: 0, holder: 0, act: initialization }, &mut state);
         assert!(agree(replies.as_ref()), "{replies:?}");
         // The connection stays subscribed from case to case.
         for holder in 0..self.holders.len() {

@@ -247,6 +247,60 @@ fn lua_and_sql_live_in_files_of_their_own() {
     complaints.raise();
 }
 
+/// Names that were replaced by the standard ones of docs/glossary.md.
+const RETIRED: &[&str] = &[
+    "Sight",
+    "Sighted",
+    "Sighting",
+    "Settlement",
+    "Census",
+    "Standing",
+    "Station",
+    "Tells",
+    "Inbox",
+    "Envelope",
+    "Outbox",
+    "Desk",
+    "Loan",
+    "Route",
+    "Held",
+    "Keeper",
+    "Chronicle",
+    "Levels",
+    "Lobby",
+    "Seat",
+    "Wishes",
+    "Patience",
+    "Blow",
+    "Weather",
+    "Glimpse",
+    "Dice",
+    "ToThoseWhoWaited",
+    "ToAnybody",
+    "FoundError",
+    "excuse",
+    "mend",
+    "founded",
+    "hears",
+];
+/// Names of other things that are called so elsewhere.
+const OTHERWISE_CALLED: &[(&str, &str)] =
+    &[("cli/src/words/node.rs", "Standing"), ("cli/src/command/status.rs", "Standing")];
+
+#[test]
+fn names_that_were_retired_stay_away() {
+    let mut complaints = Complaints::default();
+    for source in ["src", "cli/src", "simulations/src", "benches/src"].into_iter().flat_map(under) {
+        for (name, line) in source.identifiers() {
+            let is_other = OTHERWISE_CALLED.contains(&(source.path.as_str(), name.as_str()));
+            if RETIRED.contains(&name.as_str()) && !is_other {
+                complaints.add(&source, line, format!("{name} was retired; docs/glossary.md has the standard word"));
+            }
+        }
+    }
+    complaints.raise();
+}
+
 /// Everything that breaks one rule, told at once.
 #[derive(Default)]
 struct Complaints(Vec<String>);

@@ -18,7 +18,7 @@ fn r11_any_words_are_a_command_or_a_usage_error() {
         "who",
         "list",
         "force-release",
-        "found",
+        "bootstrap",
         "reset",
         "doctor",
         "dev",

@@ -90,7 +90,8 @@ pub(crate) enum Command {
     Who(WhoArgs),
     List(ListArgs),
     ForceRelease(ForceArgs),
-    Found(FoundArgs),
+    #[command(alias = "found")]
+    Bootstrap(BootstrapArgs),
     Reset(ResetArgs),
     Doctor(DoctorArgs),
     Dev(DevArgs),
@@ -282,7 +283,7 @@ pub(crate) struct ForceArgs {
     pub(crate) reason: String,
 }
 
-/// Begin anew after a disaster: remove all locks, raise all counters, found all nodes
+/// Begin anew after a disaster: remove all locks, raise all counters, initialize all nodes
 ///
 /// Only when certainly nobody holds anything: whoever does is not asked, and the next holder would stand beside them.
 /// Otherwise wait for --max-ttl: the nodes take part by themselves.
@@ -300,13 +301,13 @@ pub(crate) struct ResetArgs {
 ///
 /// A server that started a moment ago may have forgotten locks, so it rests for --max-ttl before it takes part. At the
 /// very first start there is nothing to forget: say so with this. Run it only when certainly nobody holds anything; it
-/// is refused where a node remembers that it took part before. Founding twice is harmless.
+/// is refused where a node remembers that it took part before. Doing it twice is harmless.
 #[derive(Debug, clap::Args)]
-pub(crate) struct FoundArgs {}
+pub(crate) struct BootstrapArgs {}
 
 /// Examine the nodes: what can hurt, before it hurts
 ///
-/// Each check answers ok, bad or could not check; each bad thing with its risk and its mend. Takes about two seconds, for
+/// Each check answers ok, bad or could not check; each bad thing with its risk and its fix. Takes about two seconds, for
 /// clocks are watched. Exit code 0 when all is well, 1 when something is bad, 69 without a quorum.
 #[derive(Debug, clap::Args)]
 pub(crate) struct DoctorArgs {
@@ -317,7 +318,7 @@ pub(crate) struct DoctorArgs {
 
 /// Start servers on this machine to try things out, until Ctrl-C
 ///
-/// They keep nothing on disk, listen on free ports of the loopback interface and are founded. The line that is printed
+/// They keep nothing on disk, listen on free ports of the loopback interface and take part at once. The line that is printed
 /// names them for a shell. Locks on one machine fall with it: this is for development only.
 #[derive(Debug, clap::Args)]
 pub(crate) struct DevArgs {

@@ -25,7 +25,7 @@ fn what_is_bad_is_named_with_its_risk_and_its_mend() {
     let ran = run(&mut with_nodes(&nodes), &["doctor"]);
     assert_eq!(ran.code, 1, "{ran:?}");
     for part in
-        ["1 thing is bad", "maxmemory-policy allkeys-lru", "risk: ", "mend: CONFIG SET maxmemory-policy noeviction"]
+        ["1 thing is bad", "maxmemory-policy allkeys-lru", "risk: ", "fix: CONFIG SET maxmemory-policy noeviction"]
     {
         assert!(ran.stdout.contains(part), "{part}: {}", ran.stdout);
     }
@@ -34,7 +34,7 @@ fn what_is_bad_is_named_with_its_risk_and_its_mend() {
     assert_eq!((&diagnosis["healthy"], &diagnosis["quorum"]), (&false.into(), &true.into()));
     let findings = diagnosis["findings"].as_array().unwrap();
     let bad: Vec<_> = findings.iter().filter(|finding| finding["result"] == "bad").collect();
-    assert!(bad.len() == 1 && bad[0]["check"] == "eviction" && bad[0]["mend"].is_string(), "{bad:?}");
+    assert!(bad.len() == 1 && bad[0]["check"] == "eviction" && bad[0]["fix"].is_string(), "{bad:?}");
 }
 
 #[test]

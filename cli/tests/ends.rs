@@ -134,7 +134,7 @@ fn arguments(name: &str) -> Option<Vec<&str>> {
         "who" => vec!["who", "r"],
         "list" => vec!["list"],
         "force-release" => vec!["force-release", "r", "--expect-holder", HOLDER, "--reason", "a test"],
-        "found" => vec!["found"],
+        "bootstrap" => vec!["bootstrap"],
         "reset" => vec!["reset", "--all", "--yes"],
         "doctor" => vec!["doctor"],
         "demo" => vec!["demo"],

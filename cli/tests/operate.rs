@@ -32,15 +32,15 @@ fn a_new_installation_says_why_it_rests_and_takes_part_once_it_is_founded() {
     let nodes = bare(5);
     let early = call(&nodes, &["acquire", "r", "--wait", "0"]);
     assert_eq!(early.code, 69, "{early:?}");
-    for part in ["no quorum: 5 of 5 nodes rest", "take part in 3", "redfence found"] {
+    for part in ["no quorum: 5 of 5 nodes rest", "take part in 3", "redfence bootstrap"] {
         assert!(early.stderr.contains(part), "{part}: {early:?}");
     }
-    let founded = call(&nodes, &["found"]);
-    assert!(founded.code == 0 && founded.stdout.contains("founded: 5 of 5 nodes"), "{founded:?}");
-    assert_eq!(founded.stdout.matches("takes part from now on").count(), 5, "{founded:?}");
+    let initialized = call(&nodes, &["bootstrap"]);
+    assert!(initialized.code == 0 && initialized.stdout.contains("initialized: 5 of 5 nodes"), "{initialized:?}");
+    assert_eq!(initialized.stdout.matches("takes part from now on").count(), 5, "{initialized:?}");
     assert_eq!(call(&nodes, &["acquire", "r", "--wait", "0"]).code, 0);
 
-    let again = json(&nodes, &["found"]);
+    let again = json(&nodes, &["bootstrap"]);
     assert_eq!(again.code, 0, "{again:?}");
     assert!(again.json()["nodes"].as_array().unwrap().iter().all(|node| node["was_ready"] == true), "{again:?}");
 }
@@ -55,7 +55,7 @@ fn a_new_installation_takes_part_by_itself_after_a_while() {
 #[test]
 fn one_node_can_be_founded_too() {
     let nodes = bare(1);
-    assert_eq!(call(&nodes, &["found"]).code, 0);
+    assert_eq!(call(&nodes, &["bootstrap"]).code, 0);
     assert_eq!(call(&nodes, &["acquire", "r", "--wait", "0"]).code, 0);
 }
 
@@ -63,12 +63,12 @@ fn one_node_can_be_founded_too() {
 fn founding_is_refused_where_a_node_cannot_be_asked_or_remembers() {
     let mut nodes = bare(3);
     nodes[2].kill();
-    let unseen = call(&nodes, &["found"]);
+    let unseen = call(&nodes, &["bootstrap"]);
     assert!(unseen.code == 69 && unseen.stderr.contains("cannot be asked whether it remembers"), "{unseen:?}");
 
     let mut nodes = servers(3);
     nodes[1].restart();
-    let remembers = json(&nodes, &["found"]);
+    let remembers = json(&nodes, &["bootstrap"]);
     assert!(remembers.code == 1 && remembers.stderr.contains("no new installation"), "{remembers:?}");
     assert!(remembers.stderr.contains("rests, takes part in"), "the others are shown: {remembers:?}");
 }
@@ -292,7 +292,7 @@ fn no_operation_shows_a_password() {
     for (password, found) in [("hunter2", 0), ("hunter3", 69)] {
         let url = format!("redis://:{password}@127.0.0.1:{}", node.port());
         for (args, code) in [
-            (&["found"][..], found),
+            (&["bootstrap"][..], found),
             (&["who", "r"], if found == 0 { 1 } else { 69 }),
             (&["list"], found),
             (&["status", "r"], found),

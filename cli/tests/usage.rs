@@ -15,7 +15,7 @@ const COMMANDS: [&str; 13] = [
     "who",
     "list",
     "force-release",
-    "found",
+    "bootstrap",
     "reset",
     "doctor",
     "dev",
@@ -47,7 +47,7 @@ fn without_nodes_every_command_names_the_mend() {
         &["who", "r"],
         &["list"],
         &["force-release", "r", "--expect-holder", &holder, "--reason", "x"],
-        &["found"],
+        &["bootstrap"],
         &["reset", "--all"],
     ] {
         for command in [&mut redfence(), redfence().env("REDFENCE_NODES", "")] {

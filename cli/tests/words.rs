@@ -107,7 +107,7 @@ fn r13_words_of_servers_are_escaped() {
     });
     let nodes = format!("redis://127.0.0.1:{port}?protocol=resp2");
     for args in
-        [&["status", "r"][..], &["who", "r"], &["list"], &["acquire", "r", "--wait", "0"], &["found"], &["doctor"]]
+        [&["status", "r"][..], &["who", "r"], &["list"], &["acquire", "r", "--wait", "0"], &["bootstrap"], &["doctor"]]
     {
         for more in [&[][..], &["-vvv"], &["--json"]] {
             let ran = run(redfence().args(["--nodes", &nodes]).args(more), args);
@@ -205,13 +205,13 @@ fn the_first_use_is_one_short_paragraph_with_one_next_step() {
     for args in [&["acquire", "r", "--wait", "0"][..], &["run", "r", "--wait", "0", "--", "true"]] {
         let ran = call(&nodes, args);
         assert_eq!((ran.code, ran.stderr.lines().count()), (69, 1), "{ran:?}");
-        assert_eq!(ran.stderr.matches("redfence found").count(), 1, "{ran:?}");
+        assert_eq!(ran.stderr.matches("redfence bootstrap").count(), 1, "{ran:?}");
         assert!(ran.stderr.len() < 250 && ran.stderr.contains("take part in"), "{ran:?}");
     }
     // One that waits is told at once, and how it ended.
     let ran = call(&nodes, &["acquire", "r", "--wait", "100ms"]);
     assert_eq!(
-        (ran.code, ran.stderr.lines().count(), ran.stderr.matches("redfence found").count()),
+        (ran.code, ran.stderr.lines().count(), ran.stderr.matches("redfence bootstrap").count()),
         (69, 2, 1),
         "{ran:?}"
     );
@@ -219,14 +219,14 @@ fn the_first_use_is_one_short_paragraph_with_one_next_step() {
     let events: Vec<serde_json::Value> = ran.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!((&events[0]["event"], &events[1]["reason"]), (&"resting".into(), &"no_quorum".into()), "{ran:?}");
     let doctor = call(&nodes, &["doctor"]);
-    assert_eq!(doctor.stdout.matches("redfence found").count(), 1, "{}", doctor.stdout);
+    assert_eq!(doctor.stdout.matches("redfence bootstrap").count(), 1, "{}", doctor.stdout);
 }
 
 #[test]
 fn a_refusal_to_found_does_not_offer_a_reset() {
     let mut nodes = servers(3);
     nodes[1].restart();
-    for args in [&["found"][..], &["acquire", "r", "--wait", "0"], &["doctor"]] {
+    for args in [&["bootstrap"][..], &["acquire", "r", "--wait", "0"], &["doctor"]] {
         let ran = call(&nodes, args);
         assert!(!ran.everything().contains("reset --all"), "{args:?}: {ran:?}");
     }

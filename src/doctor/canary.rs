@@ -13,7 +13,7 @@ pub(super) fn check(case: &Case) -> Vec<Finding> {
             Err(sick) => Outcome::Bad {
                 what: sick.what.clone(),
                 risk: "nobody else can acquire either",
-                mend: "see what the other checks say",
+                fix: "see what the other checks say",
             },
         },
     )

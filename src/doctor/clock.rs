@@ -24,13 +24,13 @@ fn judge(samples: &[Sample], drift_ppm: u32) -> Outcome {
         (true, true) if apart > allowed => Outcome::Bad {
             what: format!("it moved {apart:.1?} against this machine's within {span:.1?}"),
             risk: "expiry follows the server's clock: a lock may end while its holder believes in it, or never end",
-            mend: "let NTP slew the clock, never step it; a frozen clock is a fault of the machine",
+            fix: "let NTP slew the clock, never step it; a frozen clock is a fault of the machine",
         },
         (true, true) if offset <= OFFSET_MAX => ok(format!("{offset:.1?} from this machine's, steady over {span:.1?}")),
         (true, true) => Outcome::Bad {
             what: format!("{offset:.1?} from this machine's"),
             risk: "nothing while all remember; if a node with a wrong clock loses its counters its tokens may start too low",
-            mend: "set both clocks by NTP",
+            fix: "set both clocks by NTP",
         },
         (false, true) => impossible("the server's clock shows a time before September 2001", "set the server's clock"),
         (true, false) => {
@@ -43,10 +43,10 @@ fn judge(samples: &[Sample], drift_ppm: u32) -> Outcome {
     }
 }
 
-fn impossible(what: &str, mend: &'static str) -> Outcome {
+fn impossible(what: &str, fix: &'static str) -> Outcome {
     let risk =
         "counters start at the clock: tokens would start below those that were issued before, or nothing is granted";
-    Outcome::Bad { what: what.to_owned(), risk, mend }
+    Outcome::Bad { what: what.to_owned(), risk, fix }
 }
 
 /// By how much the two clocks moved against each other between two looks.

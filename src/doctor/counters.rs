@@ -14,13 +14,13 @@ pub(super) fn check(case: &Case) -> Vec<Finding> {
             (_, Some(most)) if *most > COUNTER_MAX => Outcome::Bad {
                 what: format!("{most} is none that a clock leads to: it was written by hand"),
                 risk: "the node's grants of these resources are refused as faults",
-                mend: "let the node rest by restarting it, or `redfence reset --all` when nobody holds anything",
+                fix: "let the node rest by restarting it, or `redfence reset --all` when nobody holds anything",
             },
             (Some(least), Some(most)) if most - least <= APART_MAX => ok(format!("{} apart at most", most - least)),
             (Some(least), Some(most)) => Outcome::Bad {
                 what: format!("{} apart, which is {} s of clock", most - least, (most - least) / 1_000_000),
                 risk: "none for safety; a clock was far off when a node started its counters",
-                mend: "set the clocks by NTP; the counters level themselves with use",
+                fix: "set the clocks by NTP; the counters level themselves with use",
             },
             _ => unknown("no node told a counter"),
         },

@@ -15,7 +15,7 @@ pub(super) fn check(case: &Case) -> Vec<Finding> {
                 Some(other) => Outcome::Bad {
                     what: format!("the same server as {}", other.address),
                     risk: "one failure takes several votes away, and a quorum may be one server",
-                    mend: "name each server once",
+                    fix: "name each server once",
                 },
             },
         };

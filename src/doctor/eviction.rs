@@ -10,7 +10,7 @@ pub(super) fn check(case: &Case) -> Vec<Finding> {
             Ok(policy) => Outcome::Bad {
                 what: format!("maxmemory-policy {policy}"),
                 risk: "when memory is full a lock may be evicted while its holder believes in it: two holders",
-                mend: "CONFIG SET maxmemory-policy noeviction, and a server that holds nothing but locks",
+                fix: "CONFIG SET maxmemory-policy noeviction, and a server that holds nothing but locks",
             },
             Err(because) => unknown(because),
         }

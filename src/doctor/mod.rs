@@ -54,7 +54,7 @@ pub enum Outcome {
         /// What can go wrong by it.
         risk: &'static str,
         /// What mends it.
-        mend: &'static str,
+        fix: &'static str,
     },
     /// It could not be checked.
     Unknown {

@@ -8,7 +8,7 @@ pub(super) fn check(case: &Case) -> Vec<Finding> {
         false => Outcome::Bad {
             what: "no TLS beyond loopback".to_owned(),
             risk: "whoever listens learns passwords and holders, and can release what others hold",
-            mend: "rediss://, or a network of its own",
+            fix: "rediss://, or a network of its own",
         },
     })
 }

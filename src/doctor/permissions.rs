@@ -8,23 +8,23 @@ pub(super) fn check(case: &Case) -> Vec<Finding> {
         Ok(forbidden) if forbidden.iter().all(|command| command == "info") => Outcome::Bad {
             what: "INFO is not permitted".to_owned(),
             risk: "a node restored from an old snapshot is not noticed, nor one server under two names; a flush is",
-            mend: "+info for this user",
+            fix: "+info for this user",
         },
         Ok(forbidden) if forbidden.iter().all(|command| command.starts_with("script")) => Outcome::Bad {
             what: format!("not permitted: {}", forbidden.join(", ")),
             risk: "a flush of all nodes at one moment cannot be told from a first start: this user lets a new installation \
                    rest for max_ttl, and one who is permitted more takes flushed nodes for new ones",
-            mend: "+script|load and +script|exists for this user",
+            fix: "+script|load and +script|exists for this user",
         },
         Ok(forbidden) if forbidden.iter().all(|command| FOR_WAITING.contains(&&**command)) => Outcome::Bad {
             what: format!("not permitted: {}", forbidden.join(", ")),
             risk: "processes that wait are not woken, ask after pauses, and have no order; leases are as safe as ever",
-            mend: "the rule that `redfence doctor --acl USER` prints",
+            fix: "the rule that `redfence doctor --acl USER` prints",
         },
         Ok(forbidden) => Outcome::Bad {
             what: format!("not permitted: {}", forbidden.join(", ")),
             risk: "its vote is an error",
-            mend: "the rule that `redfence doctor --acl USER` prints",
+            fix: "the rule that `redfence doctor --acl USER` prints",
         },
         Err(because) => unknown(because.clone()),
     })

@@ -16,7 +16,7 @@ pub(super) fn check(case: &Case) -> Vec<Finding> {
             (_, _, Ok(replicas)) if replicas != "0" => Outcome::Bad {
                 what: format!("declared durable, but {replicas} replica(s) follow it"),
                 risk: "a replica that is promoted may lack the last locks; it is trusted where it cannot be told from a restart",
-                mend: "switch failover off for it, or do not declare it durable",
+                fix: "switch failover off for it, or do not declare it durable",
             },
             (Ok(true), Ok(_), _) => ok("appendonly yes, appendfsync always, as declared"),
             (Err(because), ..) | (_, Err(because), _) => {
@@ -30,6 +30,6 @@ fn bad(what: String) -> Outcome {
     Outcome::Bad {
         what: format!("declared durable, but {what}"),
         risk: "a restart may forget the last locks; where that is not noticed, the node votes at once: two holders",
-        mend: "appendonly yes and appendfsync always, or do not declare it durable",
+        fix: "appendonly yes and appendfsync always, or do not declare it durable",
     }
 }

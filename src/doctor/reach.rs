@@ -11,7 +11,7 @@ pub(super) fn check(case: &Case) -> Vec<Finding> {
             Err(fault) => Outcome::Bad {
                 what: fault.to_string(),
                 risk: RISK,
-                mend: "start the server, or mend its address, its login or the network",
+                fix: "start the server, or correct its address, its login or the network",
             },
             Ok(facts) => {
                 let trips = facts.clock.iter().map(|sample| sample.answered.since(sample.asked));
@@ -21,7 +21,7 @@ pub(super) fn check(case: &Case) -> Vec<Finding> {
                     false => Outcome::Bad {
                         what: format!("{quickest:.1?} there and back, and a round waits {:?}", case.terms.node_timeout),
                         risk: "rounds time out, and acquires fail without need",
-                        mend: "a longer node timeout, or a nearer node",
+                        fix: "a longer node timeout, or a nearer node",
                     },
                 }
             }

@@ -8,7 +8,7 @@ pub(super) fn check(case: &Case) -> Vec<Finding> {
         Ok(count) => Outcome::Bad {
             what: format!("{count} replica(s) follow it"),
             risk: "a replica that is promoted may lack the last locks; the node then rests for max_ttl, where it could be away instead",
-            mend: "switch failover off for it: the other nodes are what stands in for a node",
+            fix: "switch failover off for it: the other nodes are what stands in for a node",
         },
         Err(because) => unknown(because),
     })

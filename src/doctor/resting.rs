@@ -13,7 +13,7 @@ pub(super) fn check(case: &Case) -> Vec<Finding> {
             (_, Some(rests_for)) => Outcome::Bad {
                 what: format!("rests, takes part in {}", whole_seconds(rests_for)),
                 risk: "it grants nothing until then",
-                mend: mend(node.rests_because),
+                fix: fix(node.rests_because),
             },
             (condition, None) => Outcome::Bad {
                 what: match &node.last_fault {
@@ -21,7 +21,7 @@ pub(super) fn check(case: &Case) -> Vec<Finding> {
                     None => format!("does not take part: {condition}"),
                 },
                 risk: "it grants nothing",
-                mend: "see what the other checks say about it",
+                fix: "see what the other checks say about it",
             },
         };
         Finding { check: "resting", node: Some(node.address.clone()), outcome }
@@ -29,9 +29,9 @@ pub(super) fn check(case: &Case) -> Vec<Finding> {
     findings.collect()
 }
 
-fn mend(because: Option<Reason>) -> &'static str {
+fn fix(because: Option<Reason>) -> &'static str {
     match because {
-        Some(Reason::New) => "wait; or `redfence found`, if the installation is new and nobody holds anything",
+        Some(Reason::New) => "wait; or `redfence bootstrap`, if the installation is new and nobody holds anything",
         _ => "wait: somebody may still hold what it forgot",
     }
 }

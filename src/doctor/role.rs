@@ -5,10 +5,10 @@ use super::{Case, Finding, Outcome, ok, unknown};
 pub(super) fn check(case: &Case) -> Vec<Finding> {
     case.each("role", |facts| {
         let (mode, role, cluster) = (facts.info("redis_mode"), facts.info("role"), facts.info("cluster_enabled"));
-        let bad = |what: &str, mend| Outcome::Bad {
+        let bad = |what: &str, fix| Outcome::Bad {
             what: what.to_owned(),
             risk: "it takes no writes of its own, or shares them with others: its vote is not independent, or not there",
-            mend,
+            fix,
         };
         match (mode, role, cluster) {
             (Ok("sentinel"), ..) => bad("a sentinel", "name the server itself, not its sentinel"),

@@ -20,7 +20,7 @@ pub(super) fn check(case: &Case) -> Vec<Finding> {
             (Some(_), Some(_)) => Outcome::Bad {
                 what: format!("Redis {version}"),
                 risk: "commands or their options are missing",
-                mend: "Redis 6.2 or later, or Valkey",
+                fix: "Redis 6.2 or later, or Valkey",
             },
             _ => unknown(format!("the version reads {version:?}")),
         }

@@ -27,7 +27,7 @@ impl EmbeddedNode {
         Self::on(Arc::new(SystemClock))
     }
 
-    /// A new node on a clock of its own. It is founded: it may be asked for grants at once.
+    /// A new node on a clock of its own. It is initialized: it may be asked for grants at once.
     #[must_use]
     pub fn on(clock: Arc<dyn Clock>) -> Self {
         // Every node is a run of its own, as every server is.
@@ -35,7 +35,7 @@ impl EmbeddedNode {
         let mut run_id = [0; 20];
         let (_, last) = run_id.split_at_mut(12);
         last.copy_from_slice(&RUNS.fetch_add(1, Ordering::Relaxed).to_be_bytes());
-        let state = NodeState::founded(RunId::from_bytes(run_id), clock.wall());
+        let state = NodeState::bootstrapped(RunId::from_bytes(run_id), clock.wall());
         Self::with(state, clock)
     }
 

@@ -10,5 +10,5 @@ pub trait WakeListener: Send + Sync {
     fn woken(&self, node: NodeId, resource: &Resource, after: Duration);
 
     /// Whether wakes of `node` come in: not where the user may not subscribe or publish.
-    fn hears(&self, node: NodeId, hears: bool);
+    fn receives_wakes(&self, node: NodeId, receives: bool);
 }

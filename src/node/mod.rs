@@ -56,7 +56,7 @@ pub trait Node: Send + Sync + 'static {
     /// no other: one that is dialled later has to be joined first. A node that wraps a node passes this on.
     fn admit(&self, session: u64);
 
-    /// Publish when there is a new connection, as the number of its session; `None` where there is only ever one.
+    /// Reports a new connection, as the number of its session; `None` where there is only ever one.
     fn sessions(&self) -> Option<tokio::sync::watch::Receiver<u64>> {
         None
     }

@@ -62,7 +62,7 @@ impl NodeState {
 
     /// A node that is joined from the start and awake.
     #[must_use]
-    pub fn founded(run_id: RunId, now: WallTime) -> Self {
+    pub fn bootstrapped(run_id: RunId, now: WallTime) -> Self {
         let mut state = Self::started(run_id, now);
         let (rest, max_ttl) = (Duration::ZERO, Duration::ZERO);
         state.settle(now, &RecordUpdate { seen: None, mark: None, rest, new: true, max_ttl, wall: now });

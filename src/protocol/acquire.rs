@@ -138,11 +138,11 @@ impl Acquire {
         self.decide(now)
     }
 
-    /// Before anything is sent: some nodes are not asked at all, for they rest, or have not been joined. Everybody's excuse is
+    /// Before anything is sent: some nodes are not asked at all, for they rest, or have not been joined. Everybody's reason is
     /// noted before the verdict falls, so that the votes tell the whole story. A verdict that falls here spares the others.
-    pub fn without(&mut self, excuses: impl IntoIterator<Item = (NodeId, Fault)>, now: Moment) -> Step {
-        for (node, excuse) in excuses {
-            self.against(node, Vote::Failed(excuse));
+    pub fn without(&mut self, reasons: impl IntoIterator<Item = (NodeId, Fault)>, now: Moment) -> Step {
+        for (node, reason) in reasons {
+            self.against(node, Vote::Failed(reason));
         }
         if self.grants.decision() == Decision::Impossible {
             self.votes.iter_mut().filter(|vote| **vote == Vote::Pending).for_each(|vote| *vote = Vote::NotAsked);

@@ -27,7 +27,7 @@ impl Continuity {
     }
 
     /// Counts nodes whose grants were heard of before the lease was won, whatever they drew: the grace covers them.
-    pub fn heard_before(&mut self, granted: NodeSet) {
+    pub fn granted_before(&mut self, granted: NodeSet) {
         granted.iter().for_each(|node| self.voters.insert(node));
     }
 

@@ -80,10 +80,10 @@ pub struct NodeReport {
 }
 
 impl NodeReport {
-    /// Whether the node was founded with a new installation a moment ago, so that somebody may be at it still.
+    /// Whether the node was initialized with a new installation a moment ago, so that somebody may be at it still.
     #[must_use]
-    pub fn is_being_founded(&self) -> bool {
-        self.record.is_some_and(|record| record.new && self.now < record.ready_at.after(FOUNDING_MAX))
+    pub fn is_being_bootstrapped(&self) -> bool {
+        self.record.is_some_and(|record| record.new && self.now < record.ready_at.after(BOOTSTRAP_MAX))
     }
 
     /// Whether the node remembers that it was joined in this run.
@@ -99,8 +99,8 @@ impl NodeReport {
     }
 }
 
-/// The longest that a founding takes, generously.
-const FOUNDING_MAX: Duration = Duration::from_secs(1);
+/// The longest that a initialization takes, generously.
+const BOOTSTRAP_MAX: Duration = Duration::from_secs(1);
 
 /// What a node remembers of having been joined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -113,7 +113,7 @@ pub struct Record {
     pub max_ttl: Duration,
     /// Whether its counters exist: only then it can grant.
     pub awake: bool,
-    /// Whether it was founded with a new installation, and has not been settled since.
+    /// Whether it was initialized with a new installation, and has not been settled since.
     pub new: bool,
 }
 

@@ -194,7 +194,7 @@ pub struct RecordUpdate {
     pub mark: Option<u64>,
     /// How long to rest.
     pub rest: Duration,
-    /// Whether it is founded with a new installation.
+    /// Whether it is initialized with a new installation.
     pub new: bool,
     /// The longest time to live that the caller knows of.
     pub max_ttl: Duration,

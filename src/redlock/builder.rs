@@ -168,7 +168,7 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] with a sentence that names the mend.
+    /// [`ConfigError`] with a sentence that names the fix.
     pub fn build(self) -> Result<Redlock, ConfigError> {
         let settings = Arc::new(self.options.check()?);
         if self.nodes.is_empty() {

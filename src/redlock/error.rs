@@ -133,7 +133,7 @@ pub enum ConfigError {
         min_validity: Duration,
     },
     /// Clocks that differ so much are broken.
-    #[error("a drift of {ppm} parts per million is too large, at most {most}: mend the clocks")]
+    #[error("a drift of {ppm} parts per million is too large, at most {most}: set the clocks right")]
     DriftTooLarge {
         /// What was asked for.
         ppm: u32,
@@ -325,13 +325,13 @@ pub enum WithLockError {
     Lost(#[from] Lost),
 }
 
-/// Why nodes were not founded.
+/// Why nodes were not initialized.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BootstrapError {
     /// Some node could not be asked, and it may remember something.
     #[error(
-        "{node} cannot be asked whether it remembers anything: {fault}; an installation is founded with all of its nodes"
+        "{node} cannot be asked whether it remembers anything: {fault}; an installation is initialized with all of its nodes"
     )]
     Unseen {
         /// Its address.

@@ -8,7 +8,7 @@ use super::env::Env;
 use super::error::ConfigError;
 use super::locker::Locker;
 use super::membership::node_health::NodeStatus;
-use super::membership::roster::Patience;
+use super::membership::roster::WaitFor;
 use super::settings::{Options, Settings};
 #[cfg(feature = "redis")]
 use crate::Clock;
@@ -85,14 +85,14 @@ impl Redlock {
     /// Dropping the future changes nothing; the background task looks again.
     pub async fn look(&self) {
         self.locker.roster.start();
-        self.locker.roster.look(Patience::All).await;
+        self.locker.roster.look(WaitFor::All).await;
     }
 
     /// Looks at the nodes until a quorum is known to take part.
     #[cfg(feature = "redis")]
     pub(super) async fn look_in_haste(&self) {
         self.locker.roster.start();
-        self.locker.roster.look(Patience::Quorum).await;
+        self.locker.roster.look(WaitFor::Quorum).await;
     }
 
     /// The nodes themselves, for questions that are no requests.

@@ -60,10 +60,10 @@ impl WakeListener for Locker {
         }
     }
 
-    fn hears(&self, node: NodeId, hears: bool) {
+    fn receives_wakes(&self, node: NodeId, receives: bool) {
         for queue in self.queues.all() {
             let Env { clock, entropy, .. } = &*self.env;
-            queue.update(|contender| contender.hears(node, hears, clock.now(), entropy.u32()));
+            queue.update(|contender| contender.receives_wakes(node, receives, clock.now(), entropy.u32()));
         }
     }
 }

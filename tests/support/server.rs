@@ -69,7 +69,7 @@ impl RedisServer {
         server
     }
 
-    /// A server that nobody has founded: it remembers nothing, as after its very first start.
+    /// A server that nobody has initialized: it remembers nothing, as after its very first start.
     pub fn bare() -> Self {
         let dir = tempfile::tempdir().expect("a directory for the server");
         Self::launch(dir, Vec::new(), Vec::new(), false)
@@ -121,7 +121,7 @@ impl RedisServer {
         format!("rediss://localhost:{}", self.tls_port())
     }
 
-    /// Publish the server that it is new, as `redfence found` does: a server that started a moment ago would have to rest
+    /// Declares the server new, as `redfence bootstrap` does: a server that started a moment ago would have to rest
     /// before it takes part, for it may have forgotten locks.
     pub fn found(&self) {
         let script = include_str!("../../src/node/redis/join.lua");
@@ -129,7 +129,7 @@ impl RedisServer {
             self.command(&["EVAL", script, "1", "redfence:node", "settle", "redfence", "1", "0", "", "0", "1"]);
         // A replica takes no writes, and a server that is full has no room for counters: their tests are about that.
         let stays_as_it_is = ["READONLY", "OOM"].iter().any(|code| answer.contains(code));
-        assert!(!answer.starts_with("(error)") || stays_as_it_is, "the server could not be founded: {answer}");
+        assert!(!answer.starts_with("(error)") || stays_as_it_is, "the server could not be initialized: {answer}");
     }
 
     /// Ends the server as a power cut does: what was not on disk is lost.
@@ -180,7 +180,7 @@ impl RedisServer {
         version.split('.').next().and_then(|major| major.parse::<u32>().ok()).expect("a number") >= 7
     }
 
-    /// Every key of the first database, sorted: a founded server has a record and all counters.
+    /// Every key of the first database, sorted: a initialized server has a record and all counters.
     pub fn keys(&self) -> Vec<String> {
         let mut keys: Vec<String> = self.command(&["KEYS", "*"]).lines().map(str::to_owned).collect();
         keys.sort();

@@ -92,6 +92,17 @@ impl Source {
         self.paths_in(self.tokens())
     }
 
+    /// Every identifier, as (name, line); comments and strings have none.
+    pub(crate) fn identifiers(&self) -> Vec<(String, usize)> {
+        let mut found = Vec::new();
+        walk(self.tokens(), &mut |tokens, at| {
+            if let TokenTree::Ident(name) = &tokens[at] {
+                found.push((name.to_string(), name.span().start().line));
+            }
+        });
+        found
+    }
+
     /// The macros called, as (name, line).
     pub(crate) fn macros(&self) -> Vec<(String, usize)> {
         let mut found = Vec::new();

@@ -26,9 +26,9 @@ pub(super) async fn run(plan: &Plan) -> Outcome<Report> {
     let full = worker.ask(&Order::Hold { leases: plan.leases, ttl }).await?;
     let acquired = SystemClock.now().since(began);
 
-    let well = Held::watch(&mut worker, &stage, plan, full).await?;
+    let well = HeldLeases::watch(&mut worker, &stage, plan, full).await?;
     stage.hang(0);
-    let hung = Held::watch(&mut worker, &stage, plan, well.after.clone()).await?;
+    let hung = HeldLeases::watch(&mut worker, &stage, plan, well.after.clone()).await?;
 
     let mut table = Table::new(&["state", "renewals/s", "client CPU µs/renewal", "servers' CPU", "commands/s", "lost"]);
     for (name, held) in [("all nodes well", &well), ("one node hung", &hung)] {
@@ -58,7 +58,7 @@ pub(super) async fn run(plan: &Plan) -> Outcome<Report> {
 }
 
 /// What holding the leases for a while came to.
-struct Held {
+struct HeldLeases {
     before: Responder,
     after: Responder,
     spent: Spent,
@@ -68,7 +68,7 @@ struct Held {
     lost: usize,
 }
 
-impl Held {
+impl HeldLeases {
     async fn watch(worker: &mut Worker, stage: &Stage, plan: &Plan, before: Responder) -> Outcome<Self> {
         let began = worker.ask(&Order::Report).await?.cpu;
         let reading = Reading::take(stage)?;

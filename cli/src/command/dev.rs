@@ -144,7 +144,7 @@ impl Server {
         Err(last.unwrap_or_else(|| did_not_start("no port is free")))
     }
 
-    /// Waits until it says so itself: an answer on its port may be that of another server, which must not be founded.
+    /// Waits until it says so itself: an answer on its port may be that of another server, which must not be initialized.
     async fn listens(&mut self, log: &Path) -> Result<(), Failure> {
         let until = SystemClock.now().after(START_MAX);
         while SystemClock.now() < until {

@@ -26,7 +26,7 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     risk: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    mend: Option<&'a str>,
+    fix: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -66,12 +66,12 @@ pub(crate) async fn doctor(args: &DoctorArgs, global: &Global, output: Output) -
 
 fn line(finding: &Finding) -> Line<'_> {
     let node = finding.node.as_deref();
-    let (result, what, risk, mend) = match &finding.outcome {
+    let (result, what, risk, fix) = match &finding.outcome {
         Outcome::Ok(what) => ("ok", what, None, None),
-        Outcome::Bad { what, risk, mend } => ("bad", what, Some(*risk), Some(*mend)),
+        Outcome::Bad { what, risk, fix } => ("bad", what, Some(*risk), Some(*fix)),
         Outcome::Unknown { because } => ("could not check", because, None, None),
     };
-    Line { check: finding.check, node, result, what, risk, mend }
+    Line { check: finding.check, node, result, what, risk, fix }
 }
 
 /// The verdict, the table, and what to do about each thing that is bad.
@@ -92,9 +92,9 @@ fn mends(report: &Report) -> String {
         }
     }
     let story = |(finding, nodes): (&Finding, Vec<&str>)| {
-        let Line { check, what, risk, mend, .. } = line(finding);
-        let (nodes, risk, mend) = (nodes.join(", "), risk.unwrap_or_default(), mend.unwrap_or_default());
-        format!("\n\n{STRONG}{check}, {nodes}{STRONG:#}: {what}\n  risk: {risk}\n  mend: {mend}")
+        let Line { check, what, risk, fix, .. } = line(finding);
+        let (nodes, risk, fix) = (nodes.join(", "), risk.unwrap_or_default(), fix.unwrap_or_default());
+        format!("\n\n{STRONG}{check}, {nodes}{STRONG:#}: {what}\n  risk: {risk}\n  fix: {fix}")
     };
     told.into_iter().map(story).collect()
 }

@@ -1,13 +1,13 @@
 //! The commands, one a file.
 
 mod acquire;
+mod bootstrap;
 mod degraded;
 mod dev;
 mod doctor;
 pub(crate) mod exec;
 mod extend;
 mod force;
-mod found;
 mod group;
 mod hold;
 mod holder;
@@ -41,7 +41,7 @@ pub(crate) async fn obey(args: &Args, output: &Output) -> Result<Exit, Failure> 
         Command::Reset(reset) => reset::reset(reset, global, output).await,
         Command::Doctor(doctor) => doctor::doctor(doctor, global, output).await,
         Command::Dev(dev) => dev::dev(dev, global, output).await,
-        Command::Found(_) => found::found(global, output).await,
+        Command::Bootstrap(_) => bootstrap::bootstrap(global, output).await,
         Command::Status(status) => status::status(status, global, output).await,
     }
 }

@@ -17,7 +17,7 @@ use redfence::{Entropy, HolderId, Printable, Resource};
 use self::figures::{Figures, Summary};
 use self::ledger::Ledger;
 use self::nodes::Nodes;
-use self::timeline::{Chronicle, Timeline};
+use self::timeline::{RunRecord, Timeline};
 use self::world::World;
 use crate::args::{DemoArgs, Global};
 use crate::connect;
@@ -69,7 +69,7 @@ async fn both_runs(args: &DemoArgs, global: &Global, timeline: &Timeline) -> Res
     }
 }
 
-async fn one_run(nodes: &Nodes, timeline: &Timeline, fenced: bool) -> Result<(Figures, Chronicle), Failure> {
+async fn one_run(nodes: &Nodes, timeline: &Timeline, fenced: bool) -> Result<(Figures, RunRecord), Failure> {
     // A name of its own for each run: on real nodes others may run the same.
     let id = HolderId::from_random(Entropy::from_system().u128());
     let ledger = Ledger::new(Resource::new(format!("redfence-demo:{id}"))?, fenced);

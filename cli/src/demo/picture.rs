@@ -7,7 +7,7 @@ use redfence::FencingToken;
 use super::fact::{Fact, Tone};
 use super::figures::Summary;
 use super::svg::{Anchor, Svg, WIDTH, seconds};
-use super::timeline::Chronicle;
+use super::timeline::RunRecord;
 use super::world::TTL;
 
 /// The columns: times end here, and this is where actors stand.
@@ -22,7 +22,7 @@ const LANE: u32 = 18;
 const MARGIN: u32 = 20;
 
 /// Draws the runs, with the nodes of the last one.
-pub(super) fn draw(runs: &[Chronicle], nodes: &[String], needed: usize, summary: &Summary) -> String {
+pub(super) fn draw(runs: &[RunRecord], nodes: &[String], needed: usize, summary: &Summary) -> String {
     let mut svg = Svg::new();
     let mut y = MARGIN;
     for run in runs {
@@ -41,7 +41,7 @@ pub(super) fn draw(runs: &[Chronicle], nodes: &[String], needed: usize, summary:
 }
 
 /// The first act of one run, a row for each fact, and what comes of it; returns where the next panel begins.
-fn story(svg: &mut Svg, run: &Chronicle, top: u32) -> u32 {
+fn story(svg: &mut Svg, run: &RunRecord, top: u32) -> u32 {
     let heading = if run.fenced {
         "With fencing: the ledger refuses a token below its highest"
     } else {
@@ -104,7 +104,7 @@ enum Row<'a> {
 }
 
 /// The facts of the first act, and the end of the first lease, in the order of time.
-fn rows(run: &Chronicle) -> Vec<(Duration, Row<'_>)> {
+fn rows(run: &RunRecord) -> Vec<(Duration, Row<'_>)> {
     let is_shown = |fact: &Fact| !matches!(fact, Fact::Dies { .. } | Fact::AreBack);
     let mut rows: Vec<_> =
         run.facts.iter().filter(|(_, fact)| is_shown(fact)).map(|(at, fact)| (*at, Row::Fact(fact))).collect();
@@ -168,7 +168,7 @@ fn show(svg: &mut Svg, fact: &Fact, y: u32) {
 }
 
 /// The nodes of a run, and every lease; returns where the next panel begins.
-fn lives(svg: &mut Svg, run: &Chronicle, nodes: &[String], needed: usize, top: u32) -> u32 {
+fn lives(svg: &mut Svg, run: &RunRecord, nodes: &[String], needed: usize, top: u32) -> u32 {
     let heading = format!("Then nodes die; {needed} of {} are needed", nodes.len());
     svg.text((MARGIN, top + 14), Anchor::Start, "h", heading);
     let (left, right) = LANES;
@@ -210,13 +210,13 @@ fn short(token: FencingToken) -> String {
     format!("token …{}", digits.get(digits.len().saturating_sub(4)..).unwrap_or(&digits))
 }
 
-fn token_title(run: &Chronicle, what: &str, is: fn(&Fact) -> bool) -> String {
+fn token_title(run: &RunRecord, what: &str, is: fn(&Fact) -> bool) -> String {
     let token = run.facts.iter().find(|(_, fact)| is(fact)).and_then(|(_, fact)| fact.token());
     token.map_or_else(|| what.to_owned(), |token| format!("{what}, token {token}"))
 }
 
 /// The picture in words.
-fn spoken(runs: &[Chronicle], figures: &str) -> String {
+fn spoken(runs: &[RunRecord], figures: &str) -> String {
     let mut words = String::new();
     for run in runs {
         words += if run.fenced { "With fencing: " } else { "Without fencing: " };
@@ -237,7 +237,7 @@ mod tests {
     fn names_of_nodes_cannot_break_the_drawing() {
         let node = "<script>&\"'".to_owned();
         let dies = Fact::Dies { node: node.clone(), alive: 0, all: 1, needed: 1 };
-        let run = Chronicle {
+        let run = RunRecord {
             fenced: true,
             facts: vec![(Duration::from_millis(5), dies), (Duration::from_millis(6), Fact::AreBack)],
             leases: vec![Duration::ZERO],
@@ -251,7 +251,7 @@ mod tests {
 
     #[test]
     fn a_run_in_which_nothing_happened_is_drawn_as_well() {
-        let run = Chronicle { fenced: false, facts: vec![], leases: vec![], ended: Duration::ZERO };
+        let run = RunRecord { fenced: false, facts: vec![], leases: vec![], ended: Duration::ZERO };
         assert!(roxmltree::Document::parse(&draw(&[run], &[], 1, &Summary::of(&[]))).is_ok());
     }
 }

@@ -28,12 +28,12 @@ pub(super) struct Chapter<'a> {
     timeline: &'a Timeline,
     fenced: bool,
     began: Moment,
-    chronicle: Mutex<Chronicle>,
+    chronicle: Mutex<RunRecord>,
 }
 
 /// What is drawn of one run; times count from its beginning.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Chronicle {
+pub(super) struct RunRecord {
     pub(super) fenced: bool,
     pub(super) facts: Vec<(Duration, Fact)>,
     /// When each lease was acquired.
@@ -60,7 +60,7 @@ impl Timeline {
     }
 
     pub(super) fn chapter(&self, fenced: bool) -> Chapter<'_> {
-        let chronicle = Mutex::new(Chronicle { fenced, ..Chronicle::default() });
+        let chronicle = Mutex::new(RunRecord { fenced, ..RunRecord::default() });
         Chapter { timeline: self, fenced, began: SystemClock.now(), chronicle }
     }
 
@@ -113,11 +113,11 @@ impl Chapter<'_> {
     }
 
     /// What there is to draw, as of now.
-    pub(super) fn drawn(&self) -> Chronicle {
-        Chronicle { ended: SystemClock.now().since(self.began), ..self.chronicle().clone() }
+    pub(super) fn drawn(&self) -> RunRecord {
+        RunRecord { ended: SystemClock.now().since(self.began), ..self.chronicle().clone() }
     }
 
-    fn chronicle(&self) -> MutexGuard<'_, Chronicle> {
+    fn chronicle(&self) -> MutexGuard<'_, RunRecord> {
         self.chronicle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

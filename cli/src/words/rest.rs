@@ -41,7 +41,7 @@ impl Rest {
         if *is_new {
             return format!(
                 "{resting} of {nodes} nodes rest: they started a short time ago, remember nothing and may have forgotten \
-                 locks. They take part in {left}. If they are new, and nobody holds anything, run `redfence found`"
+                 locks. They take part in {left}. If they are new, and nobody holds anything, run `redfence bootstrap`"
             );
         }
         format!("{resting} of {nodes} nodes rest: they may have forgotten locks. Wait, they take part in {left}")

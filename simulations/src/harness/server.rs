@@ -57,7 +57,7 @@ impl Server {
         let long_ago = redfence::WallTime::from_unix_us(now.unix_us().saturating_sub(86_400_000_000));
         let state = match bootstrap {
             // Long ago: as long as counters are close to the clock, lockers draw no blocks.
-            Bootstrap::Done => NodeState::founded(run_id(number, 0), long_ago),
+            Bootstrap::Done => NodeState::bootstrapped(run_id(number, 0), long_ago),
             Bootstrap::JustStarted => NodeState::started(run_id(number, 0), now),
             Bootstrap::LongUptime => NodeState::started(run_id(number, 0), long_ago),
         };

@@ -119,7 +119,7 @@ impl World {
     fn lease(&self, attempt: &Attempt, win: &Win, now: Moment) -> Lease {
         let mut continuity = Continuity::begin(win, now, self.grace());
         if !self.grace().is_zero() {
-            continuity.heard_before(attempt.heard);
+            continuity.granted_before(attempt.heard);
         }
         Lease { token: win.token, continuity, valid_until: win.valid_until, extensions: 0, handed_over: false }
     }

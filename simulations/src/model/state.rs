@@ -50,7 +50,7 @@ impl World {
 
     fn beginning(&self, spread: &[u64]) -> State {
         let server = |above: &u64| {
-            let mut node = NodeState::founded(run(0), wall(0));
+            let mut node = NodeState::bootstrapped(run(0), wall(0));
             node.set_counter(self.resource.slot(), COUNTER_MIN + above);
             Arc::new(Server { node, runs: 0, issued: 0, occupant: Derived(None) })
         };

@@ -132,7 +132,7 @@ impl World {
         let run_id = run(server.runs);
         if self.is(Mutant::ForgottenCounterVotes) {
             // Counters that start anew start where counters start, not at the clock.
-            server.node = NodeState::founded(run_id, WallTime::from_unix_us(redfence::protocol::COUNTER_MIN));
+            server.node = NodeState::bootstrapped(run_id, WallTime::from_unix_us(redfence::protocol::COUNTER_MIN));
         } else {
             server.node.restart(run_id, wall, remembers);
         }

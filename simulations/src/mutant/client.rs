@@ -194,9 +194,9 @@ impl WakeListener for Eager {
         }
     }
 
-    fn hears(&self, node: NodeId, hears: bool) {
+    fn receives_wakes(&self, node: NodeId, receives: bool) {
         if let Some(listener) = self.listener.upgrade() {
-            listener.hears(node, hears);
+            listener.receives_wakes(node, receives);
         }
     }
 }

@@ -63,7 +63,7 @@ impl World {
     }
 
     fn beginning(&self) -> State {
-        let state = NodeState::founded(RunId::from_bytes([0; 20]), WALL);
+        let state = NodeState::bootstrapped(RunId::from_bytes([0; 20]), WALL);
         let process = Process::idle(vec![Channel::default(); self.setup.nodes]);
         State {
             nodes: std::iter::repeat_n(Arc::new(Node { state, up: true }), self.setup.nodes).collect(),

@@ -37,7 +37,7 @@ impl WakeListener for Heard {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push((resource.clone(), after));
     }
 
-    fn hears(&self, _: NodeId, _: bool) {}
+    fn receives_wakes(&self, _: NodeId, _: bool) {}
 }
 
 impl<'a> Suite<'a> {

@@ -256,7 +256,7 @@ fn join(out: &mut Vec<u8>, prefix: &Prefix, loaded: bool, verb: &Verb) {
     }
 }
 
-/// Publish the server a script.
+/// Loads a script into the server.
 pub(super) fn load(out: &mut Vec<u8>, code: &str) {
     out.array(3);
     [&b"SCRIPT"[..], b"LOAD", code.as_bytes()].into_iter().for_each(|word| out.bulk(word));

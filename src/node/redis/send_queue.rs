@@ -183,7 +183,7 @@ impl SendQueue {
         self.hand_in([]);
     }
 
-    /// The connection is gone, and another one is dialled: what was sent fails with `fault`, what was not waits. Publish
+    /// The connection is gone, and another one is dialled: what was sent fails with `fault`, what was not waits. Tells
     /// whether the server answered anything over it.
     pub(super) fn dial(&self, fault: &Fault) -> bool {
         let (unanswered, was_of_use) = match std::mem::replace(&mut self.lock().way, Way::Dialing) {
@@ -275,7 +275,7 @@ impl SendQueue {
                 listener.woken(node, resource, *after);
             }
             if outbox.is_deaf {
-                listener.hears(node, false);
+                listener.receives_wakes(node, false);
             }
         }
     }

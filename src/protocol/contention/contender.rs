@@ -135,9 +135,9 @@ impl Contender {
     }
 
     /// Whether `node` passes on wakes at all.
-    pub fn hears(&mut self, node: NodeId, hears: bool, now: Moment, chance: u32) {
+    pub fn receives_wakes(&mut self, node: NodeId, receives: bool, now: Moment, chance: u32) {
         let one = NodeSet::from_iter([node]);
-        self.deaf = if hears { self.deaf.without(one) } else { self.deaf.iter().chain([node]).collect() };
+        self.deaf = if receives { self.deaf.without(one) } else { self.deaf.iter().chain([node]).collect() };
         if self.listening() < self.quorum.needed() {
             self.ring(now.after(share(PAUSES.1, chance)));
         }

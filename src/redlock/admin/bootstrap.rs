@@ -1,4 +1,4 @@
-//! Founding a new installation, and telling servers apart.
+//! Initialization a new installation, and telling servers apart.
 
 use super::handle::Admin;
 use crate::protocol::{Fault, FaultKind, Reason};
@@ -7,7 +7,7 @@ use crate::redlock::membership::node_health::{NodeCondition, NodeStatus};
 
 impl Admin<'_> {
     /// Declares the installation new: nodes that started a moment ago, and would rest because nobody can know what they
-    /// forgot, take part at once. For the first start only, when certainly nobody holds anything; founding twice is harmless.
+    /// forgot, take part at once. For the first start only, when certainly nobody holds anything; initialization twice is harmless.
     ///
     /// # Errors
     ///
@@ -15,7 +15,7 @@ impl Admin<'_> {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future leaves some nodes founded and others not; call it again.
+    /// Dropping the future leaves some nodes initialized and others not; call it again.
     pub async fn bootstrap(&self) -> Result<(), BootstrapError> {
         self.0.locker.roster.bootstrap().await;
         let nodes = self.0.nodes();

@@ -7,7 +7,7 @@ use super::handle::Admin;
 use super::list::{Count, End, walk};
 use crate::protocol::{Fault, FaultKind, Reply, Subject, Verb};
 use crate::redlock::membership::node_health::NodeCondition;
-use crate::redlock::membership::roster::Patience;
+use crate::redlock::membership::roster::WaitFor;
 use crate::redlock::round::ask::ask_all;
 use crate::redlock::round::exchange::Phase;
 use crate::{Holder, NodeId, Resource, ResourceError};
@@ -172,7 +172,7 @@ impl Admin<'_> {
     ///
     /// Dropping the future leaves some nodes reset and others not; call it again.
     pub async fn reset(&self) -> Result<Reset, ResetError> {
-        self.0.locker.roster.look(Patience::All).await;
+        self.0.locker.roster.look(WaitFor::All).await;
         let unseen = |(node, fault)| ResetError::Unseen { node, fault };
         self.first_unready(&|_| true).map_or(Ok(()), |found| Err(unseen(found)))?;
 

@@ -69,7 +69,7 @@ impl Unavailable {
             Some(Reason::Forgot) => "lost its memory",
             Some(Reason::ClockUnset) | None => "may have forgotten locks",
         };
-        let hint = if reason == Some(Reason::New) { ". A new installation? `redfence found`" } else { "" };
+        let hint = if reason == Some(Reason::New) { ". A new installation? `redfence bootstrap`" } else { "" };
         Fault::new(FaultKind::Resting, format!("{story}; takes part in {}{hint}", whole_seconds(left)))
     }
 }

@@ -48,9 +48,9 @@ impl Healths {
     }
 
     /// Whether some nodes are initialized and others have no record yet: another locker may be at it just now.
-    pub(super) fn is_being_founded(&self) -> bool {
+    pub(super) fn is_being_bootstrapped(&self) -> bool {
         let sights = || self.nodes.iter().filter_map(NodeHealth::sight);
-        sights().any(|sight| sight.record.is_none()) && sights().any(NodeReport::is_being_founded)
+        sights().any(|sight| sight.record.is_none()) && sights().any(NodeReport::is_being_bootstrapped)
     }
 
     /// What was seen of each node in the present round, as if nothing were known of its past.

@@ -147,7 +147,7 @@ impl NodeHealth {
         self.sight = Some(sight);
         self.run_id = sight.run_id;
         self.max_ttl = self.max_ttl.max(sight.record.map_or(Duration::ZERO, |record| record.max_ttl));
-        // A record of a founding that is still under way, or resting, is no memory of anything that could be lost.
+        // A record of a initialization that is still under way, or resting, is no memory of anything that could be lost.
         self.was_recorded |= sight.record.is_some_and(|record| !record.new || record.awake);
         (self.last_fault, self.fails_since) = (None, None);
         stepped

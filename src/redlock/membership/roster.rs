@@ -18,7 +18,7 @@ use crate::{Moment, NodeId, NodeSet, WallTime};
 
 /// For whom a look waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Patience {
+pub(crate) enum WaitFor {
     /// For every node that may answer.
     All,
     /// For a quorum that is known to take part, and a little longer.
@@ -42,8 +42,8 @@ const PATIENCE: Duration = Duration::from_millis(1_500);
 /// How long a look in haste waits for the rest of the nodes, at least, when a quorum is known to take part.
 const STRAGGLERS: Duration = Duration::from_millis(10);
 /// How often, and how long apart, an initialization by another locker is looked at before what it left is judged.
-const FOUNDING_LOOKS: usize = 5;
-const FOUNDING_PAUSE: Duration = Duration::from_millis(50);
+const BOOTSTRAP_LOOKS: usize = 5;
+const BOOTSTRAP_PAUSE: Duration = Duration::from_millis(50);
 /// The longest time between two looks at a node.
 const LOOK_EVERY_MAX: Duration = Duration::from_secs(3);
 /// The time between two looks while some node is out of reach or rests.
@@ -78,7 +78,7 @@ impl Roster {
     pub(crate) async fn prepare(self: &Arc<Self>) {
         self.start();
         if self.env.ready.nodes().len() < self.env.quorum.needed() {
-            self.look(Patience::Quorum).await;
+            self.look(WaitFor::Quorum).await;
         }
     }
 
@@ -109,7 +109,7 @@ impl Roster {
             let mut again = LOOK_AGAIN;
             loop {
                 let Some(roster) = weak.upgrade() else { return };
-                roster.look(Patience::All).await;
+                roster.look(WaitFor::All).await;
                 let pause = roster.pause(again, roster.env.clock.now());
                 drop(roster);
                 // What does not change is looked at less and less often; a new connection and the end of a rest are not
@@ -129,7 +129,7 @@ impl Roster {
 
     /// One round: looks at every node and does what has to be done. If a round is running, waits for it and starts none of
     /// its own.
-    pub(crate) async fn look(&self, patience: Patience) {
+    pub(crate) async fn look(&self, patience: WaitFor) {
         let Ok(round) = self.round.try_lock() else {
             drop(self.round.lock().await);
             return;
@@ -141,7 +141,7 @@ impl Roster {
     /// One round in which nodes that remember nothing, while none remembers having been awake, take part at once.
     pub(crate) async fn bootstrap(&self) {
         let round = self.round.lock().await;
-        self.look_as(true, Patience::All).await;
+        self.look_as(true, WaitFor::All).await;
         drop(round);
     }
 
@@ -152,13 +152,13 @@ impl Roster {
         // A settlement may lose against that of another locker, who saw what was there before.
         for _ in 0..3 {
             self.env.ready.look_begins();
-            self.exchange(self.env.everybody(), Patience::All, &|_| Verb::Probe { max_ttl }).await;
+            self.exchange(self.env.everybody(), WaitFor::All, &|_| Verb::Probe { max_ttl }).await;
             let (wall, seen) = (self.wall(), self.healths().begin_anew());
             let sight_of = |node: NodeId| seen.get(node.index()).copied().flatten();
             // Counters that started before any clock can have been set would be taken for missing ones.
             let can_start = |node: &NodeId| sight_of(*node).is_none_or(|sight| !is_unset(sight.now, wall));
             let nodes = self.env.everybody().iter().filter(can_start).collect();
-            self.exchange(nodes, Patience::All, &|node| {
+            self.exchange(nodes, WaitFor::All, &|node| {
                 let sight = sight_of(node);
                 let (seen, mark) = (sight.and_then(|sight| sight.record), sight.and_then(|sight| sight.mark));
                 RecordUpdate { seen, mark, rest: Duration::ZERO, new: true, max_ttl, wall }.into()
@@ -173,15 +173,15 @@ impl Roster {
         drop(round);
     }
 
-    async fn look_as(&self, declared_new: bool, patience: Patience) {
+    async fn look_as(&self, declared_new: bool, patience: WaitFor) {
         self.env.ready.look_begins();
         let max_ttl = self.healths().longest_ttl();
-        for _ in 0..FOUNDING_LOOKS {
+        for _ in 0..BOOTSTRAP_LOOKS {
             self.exchange(self.env.everybody(), patience, &|_| Verb::Probe { max_ttl }).await;
-            if !self.healths().is_being_founded() {
+            if !self.healths().is_being_bootstrapped() {
                 break;
             }
-            tokio::time::sleep(FOUNDING_PAUSE).await;
+            tokio::time::sleep(BOOTSTRAP_PAUSE).await;
         }
         #[cfg(feature = "redis")]
         if self.policy.durable {
@@ -198,7 +198,7 @@ impl Roster {
                 break;
             }
             let (max_ttl, wall) = (self.healths().longest_ttl(), self.wall());
-            self.exchange(nodes_of(&due), Patience::All, &|node| {
+            self.exchange(nodes_of(&due), WaitFor::All, &|node| {
                 let standing = due.iter().find(|(id, _)| *id == node).map(|(_, standing)| *standing);
                 match standing {
                     Some((JoinDecision::Initialize { rest, reason }, NodeReport { record: seen, mark, .. })) => {
@@ -230,13 +230,13 @@ impl Roster {
     }
 
     /// Sends one verb to each of `nodes` and notes what comes back in time.
-    async fn exchange(&self, nodes: NodeSet, patience: Patience, verb: &(dyn Fn(NodeId) -> Verb + Sync)) {
+    async fn exchange(&self, nodes: NodeSet, patience: WaitFor, verb: &(dyn Fn(NodeId) -> Verb + Sync)) {
         let Some(subject) = no_subject() else { return };
         let sent = self.env.clock.now();
         let exchange = ask(&self.env, subject, Phase::Join, nodes, verb);
         let mut limit = self.policy.node_timeout;
         let in_haste = tokio::time::timeout(limit, async {
-            if patience == Patience::Quorum && a_quorum_is_awake(&exchange, nodes.len()).await {
+            if patience == WaitFor::Quorum && a_quorum_is_awake(&exchange, nodes.len()).await {
                 let taken = self.env.clock.now().since(sent);
                 let _ = tokio::time::timeout(STRAGGLERS.max(taken * 4), exchange.filled(nodes.len())).await;
                 return true;

@@ -204,7 +204,7 @@ impl Exchange {
         let mut continuity = Continuity::begin(win, self.env.clock.now(), grace);
         let refused = {
             let mut inner = self.lock();
-            continuity.heard_before(inner.granted);
+            continuity.granted_before(inner.granted);
             inner.continuity = Some(continuity);
             inner.queue = Vec::new();
             inner.reading = None;

@@ -25,7 +25,7 @@ pub(crate) struct LocalQueues<W> {
     /// Who this locker is to nodes.
     locker: LockerId,
     queues: Mutex<HashMap<Resource, Arc<LocalQueue<W>>>>,
-    /// Publish the waits of this locker apart.
+    /// Keeps the waits of this locker apart.
     waits: AtomicU32,
     contended: Contended,
 }
@@ -98,7 +98,7 @@ impl<W> LocalQueue<W> {
         waiter.leave()
     }
 
-    /// No task contends any more. Publish nodes that may have put this process in their queues; returns whether there were any.
+    /// No task contends any more. Leaves the nodes that may have put this process in their queues; returns whether there were any.
     pub(super) fn leave_nodes(&self, env: &Env) -> bool {
         let mut state = self.state();
         state.contender = None;

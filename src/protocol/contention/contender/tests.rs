@@ -158,7 +158,7 @@ fn one_whose_queues_are_gone_joins_them_again() {
         let mut contender = contender(5);
         contender.ask(AT(0));
         contender.defeated(&defeat("hhhhh", 0), AT(0), MOST);
-        deaf.iter().for_each(|at| contender.hears(node(*at), false, AT(0), MOST));
+        deaf.iter().for_each(|at| contender.receives_wakes(node(*at), false, AT(0), MOST));
         reconnected.iter().for_each(|at| contender.reconnected(node(*at), AT(0), MOST));
         assert_eq!(contender.asks_at(), AT(asks_by_ms), "{story}");
     }

@@ -1,4 +1,4 @@
-//! `redfence found`: the first start of a new installation.
+//! `redfence bootstrap`: the first start of a new installation.
 
 use redfence::admin::BootstrapError;
 use redfence::{NodeCondition, NodeStatus};
@@ -12,42 +12,42 @@ use crate::output::{GOOD, Output, table};
 use crate::words::node;
 
 #[derive(Serialize)]
-struct Founded<'a> {
-    founded: bool,
-    nodes: Vec<FoundedNode<'a>>,
+struct Initialized<'a> {
+    initialized: bool,
+    nodes: Vec<InitializedNode<'a>>,
 }
 
 #[derive(Serialize)]
-struct FoundedNode<'a> {
+struct InitializedNode<'a> {
     address: &'a str,
     /// Whether it took part before this call already.
     was_ready: bool,
 }
 
 /// Declares the installation new.
-pub(crate) async fn found(global: &Global, output: Output) -> Result<Exit, Failure> {
+pub(crate) async fn bootstrap(global: &Global, output: Output) -> Result<Exit, Failure> {
     let redlock = connect::to_servers(global)?.connect().await?;
     let was_ready = |status: &NodeStatus| status.condition == NodeCondition::Ready && status.last_fault.is_none();
     let before: Vec<bool> = redlock.nodes().iter().map(was_ready).collect();
-    let founded = redlock.admin().bootstrap().await;
+    let initialized = redlock.admin().bootstrap().await;
     let nodes = redlock.nodes();
-    if let Err(error) = founded {
+    if let Err(error) = initialized {
         let exit = if matches!(error, BootstrapError::NotNew { .. }) { Exit::Failed } else { Exit::NoQuorum };
         let votes = nodes.iter().map(|status| (status.address.clone(), node::standing(status))).collect();
         let message = node::with_wrong_clocks(error.to_string(), &nodes);
         return Err(Failure { votes, ..Failure::new(exit, message) });
     }
-    let story = |was_ready| if was_ready { "took part already" } else { "founded: takes part from now on" };
+    let story = |was_ready| if was_ready { "took part already" } else { "initialized: takes part from now on" };
     let rows = nodes.iter().zip(&before).map(|(status, was)| vec![status.address.clone(), story(*was).to_owned()]);
     let count = nodes.len();
-    let human = format!("{}\n\n{GOOD}founded{GOOD:#}: {count} of {count} nodes", table(&rows.collect::<Vec<_>>()));
-    // Counters start at the clock: what is founded by a wrong one has to be founded again.
+    let human = format!("{}\n\n{GOOD}initialized{GOOD:#}: {count} of {count} nodes", table(&rows.collect::<Vec<_>>()));
+    // Counters start at the clock: what is initialized by a wrong one has to be initialized again.
     for wrong in node::wrong_clocks(&nodes) {
         output.note(&wrong);
     }
-    let founded_node = |(status, was): (_, &bool)| FoundedNode { address: status, was_ready: *was };
-    let machine = nodes.iter().map(|status| &*status.address).zip(&before).map(founded_node).collect();
-    // They were founded whether or not somebody reads it.
-    let _ = output.result(&human, &Founded { founded: true, nodes: machine });
+    let initialized_node = |(status, was): (_, &bool)| InitializedNode { address: status, was_ready: *was };
+    let machine = nodes.iter().map(|status| &*status.address).zip(&before).map(initialized_node).collect();
+    // They were initialized whether or not somebody reads it.
+    let _ = output.result(&human, &Initialized { initialized: true, nodes: machine });
     Ok(Exit::Done)
 }
