@@ -266,3 +266,48 @@ async fn a_login_that_works_is_no_reason_to_dial_without_a_pause() {
     assert!(count() <= 40, "{} dials, {WATCHED:?} after the second", count());
     server.abort();
 }
+
+/// What is no answer is of no use, and nor is a server that hangs up behind each answer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r3_rubbish_and_answers_that_are_the_last_are_no_reason_to_dial_without_a_pause() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let server = &servers(1)[0];
+    for is_rubbish in [true, false] {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (port, real) = (listener.local_addr().unwrap().port(), server.url().rsplit_once(':').unwrap().1.to_owned());
+        let dials = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&dials);
+        let between = tokio::spawn(async move {
+            loop {
+                let (mut client, _) = listener.accept().await.unwrap();
+                counted.fetch_add(1, Ordering::SeqCst);
+                let real = format!("127.0.0.1:{real}");
+                tokio::spawn(async move {
+                    let mut real = tokio::net::TcpStream::connect(real).await.unwrap();
+                    let (mut said, mut answered) = ([0; 65_536], [0; 65_536]);
+                    while let Ok(count @ 1..) = client.read(&mut said).await {
+                        let is_script = String::from_utf8_lossy(&said[..count]).contains("EVAL");
+                        if is_script && is_rubbish {
+                            let _ = client.write_all("+hello there\r\n".repeat(50).as_bytes()).await;
+                            continue;
+                        }
+                        real.write_all(&said[..count]).await.unwrap();
+                        let Ok(count @ 1..) = real.read(&mut answered).await else { return };
+                        if client.write_all(&answered[..count]).await.is_err() || is_script {
+                            return;
+                        }
+                    }
+                });
+            }
+        });
+        let node =
+            RedisNode::open(Address::parse(&format!("redis://127.0.0.1:{port}")).unwrap(), RedisNodeOptions::default());
+        let redlock = Redlock::builder().node(node.unwrap()).build().unwrap();
+        drop(redlock.try_acquire("r").await);
+        let count = || dials.load(Ordering::SeqCst);
+        eventually(PROMPT, "it dials again", async || count() >= 2).await;
+        tokio::time::sleep(WATCHED).await;
+        assert!(count() <= 100, "{} dials, {WATCHED:?} after the second, rubbish: {is_rubbish}", count());
+        between.abort();
+    }
+}

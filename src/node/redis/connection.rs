@@ -61,7 +61,7 @@ pub(super) struct Connection {
     sent: VecDeque<PendingRequest>,
     /// How many turns were sent over it, and how many answers and messages came in.
     pub(super) progress: u64,
-    /// How many answers were of use: no errors.
+    /// How many answers were of use: neither errors nor rubbish.
     pub(super) answers: u64,
     /// Which scripts the server was told over this connection.
     loaded: [bool; Script::COUNT],
@@ -266,9 +266,6 @@ impl Connection {
             return self.take_push(&kind, &data, outbox);
         }
         let call = self.calls.pop_front();
-        if matches!(call, Some(Call::Batch(_) | Call::One)) && !matches!(value, Value::ServerError(_)) {
-            self.answers += 1;
-        }
         match (call, value) {
             (Some(Call::Subscribe), _) => outbox.is_deaf |= self.subscription.refuse(),
             (Some(Call::TryToPublish), Value::Int(1..)) => {}
@@ -288,7 +285,9 @@ impl Connection {
             }
             (Some(Call::Batch(count)), Value::Array(values)) if values.len() == count => {
                 for (envelope, value) in self.sent.drain(..count).zip(values) {
-                    outbox.answers.push((envelope.answer, decode::reply(&self.prefix, &envelope.request.verb, value)));
+                    let reply = decode::reply(&self.prefix, &envelope.request.verb, value);
+                    self.answers += u64::from(is_of_use(&reply));
+                    outbox.answers.push((envelope.answer, reply));
                 }
             }
             (Some(Call::Batch(count)), value) => {
@@ -306,6 +305,7 @@ impl Connection {
                     script if decode::is_unknown_script(&value) => self.again(1, script, queue, outbox),
                     _ => {
                         let mut reply = decode::reply(&self.prefix, verb, value);
+                        self.answers += u64::from(is_of_use(&reply));
                         if let Reply::Reported(sight) = &mut reply {
                             sight.session = self.session;
                             sight.was_joined = self.was_joined;
@@ -367,6 +367,11 @@ impl Connection {
         let (after, lock) = str::from_utf8(message).ok()?.split_once(' ')?;
         Some((locker, self.prefix.resource_of(lock)?, Duration::from_millis(after.parse().ok()?)))
     }
+}
+
+/// Whether the server did what it was asked for.
+const fn is_of_use(reply: &Reply) -> bool {
+    !matches!(reply, Reply::Failed(_))
 }
 
 /// A grant whose release waits in the same turn is not sent at all: its caller has given up, and releases go first.

@@ -1,11 +1,12 @@
 //! [`Courier`]: the task that keeps one connection: dials, reads, and watches that what was sent is answered.
 
 use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::Link;
 use super::connection::Connection;
@@ -26,6 +27,9 @@ pub(super) struct Courier {
 
 /// The first and the longest pause between failed dials.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+/// The same after connections that were of use and did not last for the longest of `PAUSES`: something between here and the
+/// server ends them again and again. Requests wait meanwhile.
+const BRIEF_PAUSES: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(50));
 /// How often within the response time-out it is looked whether anything has come in.
 const GLANCES: u32 = 4;
 
@@ -42,6 +46,8 @@ impl Courier {
         let entropy = Arc::clone(&self.route.options.entropy);
         let pauses = || Backoff::new(PAUSES.0, PAUSES.1, || entropy.u32());
         let mut pause = pauses();
+        let briefly = || Backoff::new(BRIEF_PAUSES.0, BRIEF_PAUSES.1, || entropy.u32());
+        let mut brief_pause = briefly();
         let marker = Arc::new(Marker::new(&self.name, &self.route.options.prefix, self.route.login.db()));
         while !self.desk.is_done() {
             match self.route.connect().await {
@@ -57,7 +63,12 @@ impl Courier {
                     );
                     self.desk.open(line);
                     self.link.send_replace(Link::Up);
-                    let Some(fault) = self.serve().await else { return };
+                    let mut served = pin!(self.serve());
+                    let (fault, was_brief) = match timeout(PAUSES.1, served.as_mut()).await {
+                        Ok(fault) => (fault, true),
+                        Err(_) => (served.await, false),
+                    };
+                    let Some(fault) = fault else { return };
                     if fault.kind == FaultKind::TimedOut || fault.kind == FaultKind::Unexpected {
                         tracing::warn!(node = self.name, %fault, "connection dropped");
                     } else {
@@ -67,6 +78,11 @@ impl Courier {
                     if was_of_use {
                         self.link.send_replace(Link::Dialing);
                         pause = pauses();
+                        if was_brief {
+                            sleep(brief_pause.next().unwrap_or(BRIEF_PAUSES.1)).await;
+                        } else {
+                            brief_pause = briefly();
+                        }
                     } else {
                         // A login that works proves nothing: without a pause this would be a storm of dials. Nobody may have
                         // seen that it was up, so a wait for the outcome of a dial ends here.

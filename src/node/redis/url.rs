@@ -54,6 +54,9 @@ fn read(text: &str) -> Result<Address, AddressError> {
     }
     let names_protocol =
         check_query(&url, if is_socket { &["db", "user", "pass", "protocol"] } else { &["protocol"] })?;
+    if has_stray_percent(url.username()) || url.password().is_some_and(has_stray_percent) {
+        return Err(AddressError::Encoding);
+    }
     let info = url.into_connection_info().map_err(|_| AddressError::Encoding)?;
     let endpoint = match info.addr() {
         ConnectionAddr::Tcp(host, port) => Endpoint::Tcp { host: host.clone(), port: *port },
@@ -68,6 +71,12 @@ fn read(text: &str) -> Result<Address, AddressError> {
     }
     let protocol = if names_protocol { login.protocol() } else { ProtocolVersion::RESP3 };
     Ok(Address { endpoint, login: login.set_protocol(protocol) })
+}
+
+/// Whether a percent sign begins no escape: it would be sent as it is, and probably another password was meant.
+fn has_stray_percent(text: &str) -> bool {
+    let is_escape = |rest: &str| rest.len() >= 2 && rest.bytes().take(2).all(|byte| byte.is_ascii_hexdigit());
+    text.split('%').skip(1).any(|rest| !is_escape(rest))
 }
 
 /// Checks what a URL of a host has before its query.
@@ -305,6 +314,14 @@ mod tests {
         ] {
             assert_eq!(read(url).unwrap().login.password(), Some(password), "{url}");
         }
+        assert_eq!(
+            read("redis://default:9%secret@host").map(|address| address.to_string()),
+            Err(AddressError::Encoding)
+        );
+        assert_eq!(
+            read("redis://default:9%25secret@host").map(|address| address.to_string()),
+            Ok("host:6379".to_owned())
+        );
         assert_eq!(read("redis://:%ff@host").map(|address| address.to_string()), Err(AddressError::Encoding));
     }
 }
