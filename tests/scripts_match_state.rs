@@ -82,7 +82,7 @@ fn the_comparison_meets_every_kind_of_reply() {
     };
     let release = |next| Act::Ask(Verb::Release { next });
     let story: Vec<(usize, Act, &str)> = vec![
-        (0, Act::Ask(Verb::Inspect), "Seen"),
+        (0, Act::Ask(Verb::Inspect), "Inspected"),
         (0, seal(9), "Refused"),
         (0, grant(0), "Granted"),
         (0, grant(0), "Refused"),
@@ -97,7 +97,7 @@ fn the_comparison_meets_every_kind_of_reply() {
         (0, seal(WALL_US + 99), "Failed"),
         (0, Act::Ask(Verb::RELEASE), "Released"),
         (1, grant(0), "Failed"), // and undone
-        (1, Act::Ask(Verb::Inspect), "Seen"),
+        (1, Act::Ask(Verb::Inspect), "Inspected"),
         (0, settle(0, true), "Reported"),
         (1, grant(0), "Failed"),
         (0, settle(0, false), "Reported"),
@@ -106,7 +106,7 @@ fn the_comparison_meets_every_kind_of_reply() {
         (1, Act::Ask(Verb::Extend { ttl: Duration::from_secs(40) }), "Extended"), // a node that rests does extend
         (0, grant(0), "Refused"),
         (0, wake(), "Reported"), // too early
-        (2, Act::Ask(Verb::Inspect), "Seen"),
+        (2, Act::Ask(Verb::Inspect), "Inspected"),
         (0, settle(0, false), "Reported"),
         (0, Act::Ask(Verb::Probe { max_ttl: Duration::from_secs(90) }), "Reported"),
         (1, Act::LockVanishes, ""),
@@ -123,17 +123,17 @@ fn the_comparison_meets_every_kind_of_reply() {
         (0, waits(false), "Granted"),
         (1, waits(false), "Refused(LockView { occupant: Some"),
         (2, waits(false), "Refused"),
-        (3, Act::Ask(Verb::Inspect), "Seen"),
+        (3, Act::Ask(Verb::Inspect), "Inspected"),
         (0, release(Next::Rejoin { waited: Duration::ZERO, wakes: true }), "Released"), // the one that waited longest is first
         (3, grant(0), "Refused(LockView { occupant: Some(\"next:"),
         (1, waits(false), "Refused"), // it is not the one that it is reserved for
         (2, waits(false), "Granted"),
         (2, release(Next::Nobody), "Released"),
-        (3, Act::Ask(Verb::Inspect), "Seen"),
+        (3, Act::Ask(Verb::Inspect), "Inspected"),
         (2, waits(false), "Granted"),
         (2, release(Next::Grant), "Released"),
         (1, Act::Ask(Verb::Leave), "Left"),
-        (3, Act::Ask(Verb::Inspect), "Seen"),
+        (3, Act::Ask(Verb::Inspect), "Inspected"),
         (3, waits(true), "Granted"), // though it is reserved
         (0, Act::Ask(Verb::Leave), "Left"),
     ];
