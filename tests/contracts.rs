@@ -9,8 +9,8 @@ use std::time::Duration;
 use redfence::node::redis::{Address, RedisNode, RedisNodeOptions};
 use redfence::node::{EmbeddedNode, Node, Responder, WakeListener, contract};
 use redfence::protocol::{Next, Request, Verb};
-use redfence::verifier::{self, MemoryStore, RedisStore};
-use redfence::{LockerId, NodeId, TokioClock, WallTime};
+use redfence::verifier::{self, MemoryStore, RedisStore, Rule, TokenStore as _};
+use redfence::{FencingToken, LockerId, NodeId, Resource, TokioClock, WallTime};
 use support::{RedisServer, TestCa};
 
 #[tokio::test]
@@ -132,6 +132,20 @@ async fn the_contract_finds_a_node_that_does_one_thing_wrong() {
         };
         let broken = contract::check(&node, "wrong").await.expect_err(rule);
         assert!(broken.to_string().contains(rule), "{rule}: {broken}");
+    }
+}
+
+/// A program may have left anything there; Lua would take some of it for a number.
+#[tokio::test]
+async fn what_is_no_token_in_a_fence_is_never_taken_for_a_low_one() {
+    let server = RedisServer::start();
+    let client = redis::Client::open(server.url()).unwrap();
+    let store = RedisStore::new(client.get_multiplexed_async_connection().await.unwrap());
+    let resource = Resource::new("r").unwrap();
+    for foreign in ["nan", "-nan", "inf", "0x1", "1e3", " 1", "-5", ""] {
+        server.command(&["HSET", &store.key(&resource), "token", foreign]);
+        let verdict = store.admit(&resource, FencingToken::new(7).unwrap(), Rule::AcceptEqual).await;
+        assert!(verdict.is_err(), "{foreign:?}: {verdict:?}");
     }
 }
 

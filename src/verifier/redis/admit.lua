@@ -3,7 +3,7 @@
 -- Answers 1, or the highest token as a string when the offered one is stale.
 local highest = redis.call('HGET', KEYS[1], 'token')
 if highest then
-  local offered, seen = tonumber(ARGV[1]), string.len(highest) <= 20 and tonumber(highest)
+  local offered, seen = tonumber(ARGV[1]), string.find(highest, '^%d+$') and string.len(highest) <= 20 and tonumber(highest)
   if not seen then
     return redis.error_reply('ERR the field token holds no token: is the key used by another program?')
   end
