@@ -57,7 +57,7 @@ async fn five_healthy_servers_are_healthy() {
 }
 
 #[tokio::test]
-async fn an_eviction_policy_a_duplicate_and_a_replica_are_each_named_with_their_mend() {
+async fn an_eviction_policy_a_duplicate_and_a_replica_are_each_named_with_their_fix() {
     let servers = servers(4);
     servers[1].command(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]);
     servers[3].command(&["REPLICAOF", "127.0.0.1", &servers[2].port().to_string()]);

@@ -264,8 +264,8 @@ impl Pair {
                 // Each side has a record of its own: what it says of itself now, or something that it never said.
                 let look = Verb::Probe { max_ttl: Duration::ZERO };
                 let seen = |reply: Reply| match reply {
-                    Reply::Reported(sight) if *stale => {
-                        let other = sight.record.map(|record| Record { awake: !record.awake, ..record });
+                    Reply::Reported(report) if *stale => {
+                        let other = report.record.map(|record| Record { awake: !record.awake, ..record });
                         other.or(Some(Record {
                             run_id: None,
                             ready_at: WallTime::default(),
@@ -274,11 +274,11 @@ impl Pair {
                             new: false,
                         }))
                     }
-                    Reply::Reported(sight) => sight.record,
+                    Reply::Reported(report) => report.record,
                     other => panic!("{other:?}"),
                 };
                 let mark = |reply: &Reply| match reply {
-                    Reply::Reported(sight) => sight.mark,
+                    Reply::Reported(report) => report.mark,
                     other => panic!("{other:?}"),
                 };
                 let (of_server, of_state) = self.ask_both(step, &look, &look, state);
@@ -314,8 +314,8 @@ impl Pair {
         let request = |verb: &Verb| Request { subject: Arc::clone(&subject), verb: after(waited, verb) };
         let of_state = state.apply(SystemClock.wall(), &request(of_state));
         let of_server = self.runtime.block_on(ask(&self.node, request(server)));
-        if let Reply::Reported(sight) = &of_server {
-            self.node.admit(sight.session);
+        if let Reply::Reported(report) = &of_server {
+            self.node.admit(report.session);
         }
         (of_server, of_state)
     }
@@ -352,10 +352,10 @@ fn agree(replies: Option<&(Reply, Reply)>) -> bool {
         }
         Some((Reply::Failed(one), Reply::Failed(other))) => one.kind == other.kind,
         Some((Reply::Reported(one), Reply::Reported(other))) => {
-            let same = |sight: &NodeReport| sight.record.map(|record| (record.awake, record.new, record.max_ttl));
+            let same = |report: &NodeReport| report.record.map(|record| (record.awake, record.new, record.max_ttl));
             // The server is told again by a connection that finds its scripts flushed.
             let knows = one.was_joined == Some(true) || one.was_joined == other.was_joined;
-            let ready_at = |sight: &NodeReport| sight.record.map_or(0, |record| record.ready_at.unix_ms());
+            let ready_at = |report: &NodeReport| report.record.map_or(0, |record| record.ready_at.unix_ms());
             let clocks_apart = one.now.unix_us().abs_diff(other.now.unix_us()) / 1_000;
             let rests_apart = ready_at(one).abs_diff(ready_at(other));
             let apart = Duration::from_millis(clocks_apart.max(rests_apart));

@@ -1,6 +1,6 @@
 //! Whatever words come as a command line: they are understood or refused, and never a panic.
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -9,20 +9,8 @@ use crate::args::Args;
 
 #[test]
 fn r11_any_words_are_a_command_or_a_usage_error() {
-    let words = vec![
-        "run",
-        "acquire",
-        "extend",
-        "release",
-        "status",
-        "who",
-        "list",
-        "force-release",
-        "bootstrap",
-        "reset",
-        "doctor",
-        "dev",
-        "demo",
+    let commands: Vec<String> = Args::command().get_subcommands().map(|one| one.get_name().to_owned()).collect();
+    let others = [
         "help",
         "--",
         "-",
@@ -56,8 +44,9 @@ fn r11_any_words_are_a_command_or_a_usage_error() {
         "=",
         "",
     ];
+    let words: Vec<String> = commands.into_iter().chain(others.map(str::to_owned)).collect();
     let word = prop_oneof![
-        10 => select(words).prop_map(str::to_owned),
+        10 => select(words),
         1 => any::<String>(),
     ];
     // A long run: REDFENCE_FUZZ_CASES=1000000.

@@ -19,7 +19,7 @@ fn five_healthy_servers_are_healthy() {
 }
 
 #[test]
-fn what_is_bad_is_named_with_its_risk_and_its_mend() {
+fn what_is_bad_is_named_with_its_risk_and_its_fix() {
     let nodes = servers(3);
     nodes[1].command(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]);
     let ran = run(&mut with_nodes(&nodes), &["doctor"]);

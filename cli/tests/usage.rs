@@ -36,7 +36,7 @@ fn help_names_every_command_and_no_secret() {
 }
 
 #[test]
-fn without_nodes_every_command_names_the_mend() {
+fn without_nodes_every_command_names_the_fix() {
     let holder = "0".repeat(32);
     for args in [
         &["run", "r", "--", "true"][..],

@@ -201,14 +201,14 @@ async fn agree(steps: &[Step], kinds: &RefCell<BTreeSet<String>>) -> Result<(), 
             Operation::Ask(verb) => both(&stage, &mut state, step, verb.clone()).await,
             Operation::Settle { rest, stale } => {
                 let (seen, _) = both(&stage, &mut state, step, Verb::Probe { max_ttl: Duration::ZERO }).await;
-                let Reply::Reported(sight) = seen else { panic!("{seen:?}") };
-                let seen = match (sight.record, stale) {
+                let Reply::Reported(report) = seen else { panic!("{seen:?}") };
+                let seen = match (report.record, stale) {
                     (record, false) => record,
                     (Some(record), true) => Some(Record { awake: !record.awake, ..record }),
                     (None, true) => continue,
                 };
                 let (max_ttl, wall) = (Duration::from_secs(30), stage.clock.wall());
-                let settle = RecordUpdate { seen, mark: sight.mark, rest: *rest, new: *stale, max_ttl, wall }.into();
+                let settle = RecordUpdate { seen, mark: report.mark, rest: *rest, new: *stale, max_ttl, wall }.into();
                 both(&stage, &mut state, step, settle).await
             }
             other => {
@@ -228,8 +228,8 @@ async fn both(stage: &Stage, state: &mut NodeState, step: &Step, verb: Verb) -> 
     let request = request(step.resource, step.holder, verb);
     let of_state = state.apply(stage.clock.wall(), &request);
     let of_server = ask(&stage.node, request).await;
-    if let Reply::Reported(sight) = &of_server {
-        stage.node.admit(sight.session);
+    if let Reply::Reported(report) = &of_server {
+        stage.node.admit(report.session);
     }
     (of_server, of_state)
 }

@@ -53,7 +53,7 @@ pub enum Outcome {
         what: String,
         /// What can go wrong by it.
         risk: &'static str,
-        /// What mends it.
+        /// What puts it right.
         fix: &'static str,
     },
     /// It could not be checked.

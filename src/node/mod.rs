@@ -3,11 +3,11 @@
 //! A node takes one request at a time and answers it, sooner or later or never. Everything that can go wrong with a
 //! node is a [`Node`] that wraps a [`Node`]; every node passes the same contract suite (feature `testing`).
 
-mod answer;
 mod embedded;
 mod listener;
 mod process;
 mod queue;
+mod responder;
 mod state;
 mod tasks;
 
@@ -16,11 +16,11 @@ pub mod contract;
 #[cfg(feature = "redis")]
 pub mod redis;
 
-pub use answer::{ReplySink, Responder, ask};
 pub use embedded::EmbeddedNode;
 pub use listener::WakeListener;
 pub(crate) use process::Process;
 pub use queue::Wake;
+pub use responder::{ReplySink, Responder, ask};
 pub use state::NodeState;
 pub(crate) use tasks::{HomeRuntime, Task, TokioSpawner};
 

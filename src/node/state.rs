@@ -100,9 +100,9 @@ impl NodeState {
         match request.verb {
             Verb::Probe { .. } | Verb::Initialize(_) | Verb::Activate { .. } => {
                 self.join(now, &request.verb);
-                let sight = self.sight(now);
-                self.was_joined |= sight.is_joined();
-                return Reply::Reported(Box::new(sight));
+                let report = self.report(now);
+                self.was_joined |= report.is_joined();
+                return Reply::Reported(Box::new(report));
             }
             Verb::Scan { cursor, count, remove } => return self.scan(now, cursor, count, remove),
             Verb::Grant { .. } => {
@@ -361,13 +361,13 @@ impl NodeState {
 
     fn join(&mut self, now: WallTime, verb: &Verb) {
         match verb {
-            Verb::Initialize(settlement) if self.is_as_seen(settlement) => self.settle(now, settlement),
+            Verb::Initialize(update) if self.is_as_seen(update) => self.settle(now, update),
             &Verb::Activate { max_ttl, wall } => {
                 self.remember(max_ttl);
                 self.wake(now, wall);
             }
             &Verb::Probe { max_ttl } => self.look(now, max_ttl),
-            Verb::Initialize(settlement) => self.look(now, settlement.max_ttl),
+            Verb::Initialize(update) => self.look(now, update.max_ttl),
             _ => {}
         }
     }
@@ -384,8 +384,8 @@ impl NodeState {
         self.record.map(identity) == seen.map(identity) && (seen.is_some() || self.mark == *mark)
     }
 
-    fn settle(&mut self, now: WallTime, settlement: &RecordUpdate) {
-        let &RecordUpdate { rest, new, max_ttl, wall, .. } = settlement;
+    fn settle(&mut self, now: WallTime, update: &RecordUpdate) {
+        let &RecordUpdate { rest, new, max_ttl, wall, .. } = update;
         let known = self.record.map_or(Duration::ZERO, |record| record.max_ttl);
         let awake = rest.is_zero();
         self.record = Some(Record {
@@ -433,7 +433,7 @@ impl NodeState {
         self.counters.values_mut().for_each(|counter| *counter = raised(*counter));
     }
 
-    fn sight(&self, now: WallTime) -> NodeReport {
+    fn report(&self, now: WallTime) -> NodeReport {
         let uptime = Duration::from_micros(now.unix_us().saturating_sub(self.started.unix_us()));
         // Servers tell whole seconds.
         let uptime = Some(Duration::from_secs(uptime.as_secs()));

@@ -184,11 +184,11 @@ impl fmt::Display for Reason {
 
 /// Judges what was seen of one node.
 #[must_use]
-pub fn decide(sight: &NodeReport, census: &JoinFacts) -> JoinDecision {
-    let standing = by_memory(sight, census);
+pub fn decide(report: &NodeReport, facts: &JoinFacts) -> JoinDecision {
+    let decision = by_memory(report, facts);
     let creates_counters =
-        matches!(standing, JoinDecision::Activate | JoinDecision::Initialize { rest: Duration::ZERO, .. });
-    if creates_counters && is_unset(sight.now, census.wall) { JoinDecision::ClockUnset } else { standing }
+        matches!(decision, JoinDecision::Activate | JoinDecision::Initialize { rest: Duration::ZERO, .. });
+    if creates_counters && is_unset(report.now, facts.wall) { JoinDecision::ClockUnset } else { decision }
 }
 
 /// Whether counters that started now would be taken for counters that are missing.
@@ -197,38 +197,38 @@ pub fn is_unset(node: WallTime, caller: WallTime) -> bool {
     clock_start(node, caller) < COUNTER_MIN
 }
 
-fn by_memory(sight: &NodeReport, census: &JoinFacts) -> JoinDecision {
+fn by_memory(report: &NodeReport, facts: &JoinFacts) -> JoinDecision {
     let settle = |rest, reason| JoinDecision::Initialize { rest, reason };
-    let Some(record) = &sight.record else {
-        if census.known_elsewhere || !census.all_seen || sight.was_joined == Some(true) {
-            return settle(census.rest, Reason::Forgot);
+    let Some(record) = &report.record else {
+        if facts.known_elsewhere || !facts.all_seen || report.was_joined == Some(true) {
+            return settle(facts.rest, Reason::Forgot);
         }
-        if census.declared_new {
+        if facts.declared_new {
             return settle(Duration::ZERO, Reason::New);
         }
         // Whatever it forgot when it started, it forgot this long ago. Where nobody can tell whether it was flushed since,
         // that may have been just now.
         // Servers count whole seconds, each from the turn of the clock.
-        let uptime = sight.was_joined.and(sight.uptime).unwrap_or_default().saturating_sub(Duration::from_secs(1));
-        return settle(census.rest.saturating_sub(uptime), Reason::New);
+        let uptime = report.was_joined.and(report.uptime).unwrap_or_default().saturating_sub(Duration::from_secs(1));
+        return settle(facts.rest.saturating_sub(uptime), Reason::New);
     };
-    if census.forgot && record.awake {
-        return settle(census.rest, Reason::Forgot);
+    if facts.forgot && record.awake {
+        return settle(facts.rest, Reason::Forgot);
     }
     // Where INFO is refused the record alone has to do.
-    if sight.run_id.is_some() && record.run_id != sight.run_id {
-        let kept = census.durable && sight.keeps == Some(true);
-        return settle(if kept { Duration::ZERO } else { census.rest }, Reason::Restarted);
+    if report.run_id.is_some() && record.run_id != report.run_id {
+        let kept = facts.durable && report.keeps == Some(true);
+        return settle(if kept { Duration::ZERO } else { facts.rest }, Reason::Restarted);
     }
-    if census.declared_new && census.all_seen && !census.known_elsewhere && record.new && !record.awake {
+    if facts.declared_new && facts.all_seen && !facts.known_elsewhere && record.new && !record.awake {
         return settle(Duration::ZERO, Reason::New);
     }
-    let left = record.ready_at.unix_us().saturating_sub(sight.now.unix_us());
+    let left = record.ready_at.unix_us().saturating_sub(report.now.unix_us());
     match (record.awake, left) {
         (true, _) => JoinDecision::Ready,
         (false, 0) => JoinDecision::Activate,
         // A clock that was set back must not make a node rest for longer than it has to.
-        (false, left) => JoinDecision::Resting(Duration::from_micros(left).min(census.rest)),
+        (false, left) => JoinDecision::Resting(Duration::from_micros(left).min(facts.rest)),
     }
 }
 
@@ -250,7 +250,7 @@ mod tests {
         Some(RunId::from_bytes([id; 20]))
     }
 
-    fn sight(uptime_s: u64, record: Option<Record>) -> NodeReport {
+    fn report(uptime_s: u64, record: Option<Record>) -> NodeReport {
         let (run_id, uptime) = (run(1), Some(Duration::from_secs(uptime_s)));
         let (was_joined, keeps) = (Some(false), Some(true));
         NodeReport {
@@ -271,7 +271,7 @@ mod tests {
         Some(Record { run_id: run(id), ready_at, max_ttl: REST, awake, new: id == 1 && rests_for_s == 27 })
     }
 
-    fn census() -> JoinFacts {
+    fn facts() -> JoinFacts {
         JoinFacts {
             known_elsewhere: false,
             all_seen: true,
@@ -288,61 +288,61 @@ mod tests {
     }
 
     fn all(rows: &[(&str, NodeReport, JoinFacts, JoinDecision)]) {
-        for (story, seen, census, expected) in rows {
-            assert_eq!(decide(seen, census), *expected, "{story}");
+        for (story, seen, facts, expected) in rows {
+            assert_eq!(decide(seen, facts), *expected, "{story}");
         }
     }
 
     #[test]
     fn every_row_with_a_record() {
-        let durable = JoinFacts { durable: true, ..census() };
-        let declared = JoinFacts { declared_new: true, ..census() };
+        let durable = JoinFacts { durable: true, ..facts() };
+        let declared = JoinFacts { declared_new: true, ..facts() };
         let among_others = JoinFacts { known_elsewhere: true, ..declared };
-        let forgot = JoinFacts { forgot: true, ..census() };
+        let forgot = JoinFacts { forgot: true, ..facts() };
         let rests = |left_s| JoinDecision::Resting(Duration::from_secs(left_s));
-        let restarted = sight(1, record(2, 0, true));
+        let restarted = report(1, record(2, 0, true));
         let doubtful = NodeReport { keeps: Some(false), ..restarted };
         all(&[
-            ("it never stopped", sight(99, record(1, 0, true)), census(), JoinDecision::Ready),
-            ("it rests", sight(5, record(1, 25, false)), census(), rests(25)),
-            ("its rest is over", sight(31, record(1, 0, false)), census(), JoinDecision::Activate),
-            ("it restarted", restarted, census(), settle(30, Reason::Restarted)),
-            ("it restarted while resting", sight(1, record(2, 9, false)), census(), settle(30, Reason::Restarted)),
+            ("it never stopped", report(99, record(1, 0, true)), facts(), JoinDecision::Ready),
+            ("it rests", report(5, record(1, 25, false)), facts(), rests(25)),
+            ("its rest is over", report(31, record(1, 0, false)), facts(), JoinDecision::Activate),
+            ("it restarted", restarted, facts(), settle(30, Reason::Restarted)),
+            ("it restarted while resting", report(1, record(2, 9, false)), facts(), settle(30, Reason::Restarted)),
             ("it is durable and restarted", restarted, durable, settle(0, Reason::Restarted)),
             ("declared durable, and has no log or was a replica", doubtful, durable, settle(30, Reason::Restarted)),
-            ("rests as new, declared new", sight(3, record(1, 27, false)), declared, settle(0, Reason::New)),
-            ("rests as new, others remember", sight(3, record(1, 27, false)), among_others, rests(27)),
-            ("rests for another reason, declared new", sight(3, record(1, 26, false)), declared, rests(26)),
-            ("a counter is missing", sight(99, record(1, 0, true)), forgot, settle(30, Reason::Forgot)),
-            ("a counter is missing because it rests", sight(99, record(1, 9, false)), forgot, rests(9)),
+            ("rests as new, declared new", report(3, record(1, 27, false)), declared, settle(0, Reason::New)),
+            ("rests as new, others remember", report(3, record(1, 27, false)), among_others, rests(27)),
+            ("rests for another reason, declared new", report(3, record(1, 26, false)), declared, rests(26)),
+            ("a counter is missing", report(99, record(1, 0, true)), forgot, settle(30, Reason::Forgot)),
+            ("a counter is missing because it rests", report(99, record(1, 9, false)), forgot, rests(9)),
         ]);
     }
 
     #[test]
     fn every_row_without_a_record() {
-        let elsewhere = JoinFacts { known_elsewhere: true, ..census() };
-        let partial = JoinFacts { all_seen: false, ..census() };
-        let declared = JoinFacts { declared_new: true, ..census() };
-        let flushed = NodeReport { was_joined: Some(true), ..sight(99, None) };
-        let unsure = NodeReport { was_joined: None, ..sight(99, None) };
+        let elsewhere = JoinFacts { known_elsewhere: true, ..facts() };
+        let partial = JoinFacts { all_seen: false, ..facts() };
+        let declared = JoinFacts { declared_new: true, ..facts() };
+        let flushed = NodeReport { was_joined: Some(true), ..report(99, None) };
+        let unsure = NodeReport { was_joined: None, ..report(99, None) };
         all(&[
-            ("others remember", sight(99, None), elsewhere, settle(30, Reason::Forgot)),
-            ("others are out of reach", sight(99, None), partial, settle(30, Reason::Forgot)),
-            ("nobody remembers, all up for long", sight(99, None), census(), settle(0, Reason::New)),
-            ("nobody remembers, young", sight(3, None), census(), settle(28, Reason::New)),
-            ("nobody remembers, but it was joined in this run", flushed, census(), settle(30, Reason::Forgot)),
-            ("nobody remembers, nor can tell of a flush", unsure, census(), settle(30, Reason::New)),
-            ("declared new", sight(3, None), declared, settle(0, Reason::New)),
+            ("others remember", report(99, None), elsewhere, settle(30, Reason::Forgot)),
+            ("others are out of reach", report(99, None), partial, settle(30, Reason::Forgot)),
+            ("nobody remembers, all up for long", report(99, None), facts(), settle(0, Reason::New)),
+            ("nobody remembers, young", report(3, None), facts(), settle(28, Reason::New)),
+            ("nobody remembers, but it was joined in this run", flushed, facts(), settle(30, Reason::Forgot)),
+            ("nobody remembers, nor can tell of a flush", unsure, facts(), settle(30, Reason::New)),
+            ("declared new", report(3, None), declared, settle(0, Reason::New)),
             ("declared new, but it was joined in this run", flushed, declared, settle(30, Reason::Forgot)),
             (
                 "declared new, but not all are seen",
-                sight(3, None),
+                report(3, None),
                 JoinFacts { all_seen: false, ..declared },
                 settle(30, Reason::Forgot),
             ),
             (
                 "declared new, but others remember",
-                sight(3, None),
+                report(3, None),
                 JoinFacts { known_elsewhere: true, ..declared },
                 settle(30, Reason::Forgot),
             ),
@@ -351,33 +351,32 @@ mod tests {
 
     #[test]
     fn where_info_is_refused_the_record_alone_counts() {
-        let blind = |record| NodeReport { run_id: None, uptime: None, ..sight(0, record) };
-        assert_eq!(decide(&blind(record(2, 0, true)), &census()), JoinDecision::Ready);
-        assert!(matches!(decide(&blind(None), &census()), JoinDecision::Initialize { rest: REST, .. }));
+        let blind = |record| NodeReport { run_id: None, uptime: None, ..report(0, record) };
+        assert_eq!(decide(&blind(record(2, 0, true)), &facts()), JoinDecision::Ready);
+        assert!(matches!(decide(&blind(None), &facts()), JoinDecision::Initialize { rest: REST, .. }));
     }
 
     #[test]
     fn r5_no_counter_is_created_while_neither_clock_is_set() {
         let unset = WallTime::from_unix_ms(120_000);
-        let (declared, by_others) =
-            (JoinFacts { declared_new: true, ..census() }, JoinFacts { wall: unset, ..census() });
+        let (declared, by_others) = (JoinFacts { declared_new: true, ..facts() }, JoinFacts { wall: unset, ..facts() });
         let neither = JoinFacts { wall: unset, ..declared };
         let in_1970 = |seen: NodeReport| NodeReport { now: unset, ..seen };
         let rested = Record { ready_at: unset, ..record(1, 0, false).unwrap() };
         all(&[
-            ("new, neither clock is set", in_1970(sight(99, None)), neither, JoinDecision::ClockUnset),
-            ("new, the caller's is", in_1970(sight(99, None)), declared, settle(0, Reason::New)),
-            ("new, the node's is", sight(99, None), neither, settle(0, Reason::New)),
-            ("young, neither is", in_1970(sight(3, None)), by_others, settle(28, Reason::New)),
-            ("its rest is over, neither is", in_1970(sight(31, Some(rested))), by_others, JoinDecision::ClockUnset),
-            ("its rest is over, the caller's is", in_1970(sight(31, Some(rested))), census(), JoinDecision::Activate),
-            ("it never stopped", in_1970(sight(99, record(1, 0, true))), by_others, JoinDecision::Ready),
+            ("new, neither clock is set", in_1970(report(99, None)), neither, JoinDecision::ClockUnset),
+            ("new, the caller's is", in_1970(report(99, None)), declared, settle(0, Reason::New)),
+            ("new, the node's is", report(99, None), neither, settle(0, Reason::New)),
+            ("young, neither is", in_1970(report(3, None)), by_others, settle(28, Reason::New)),
+            ("its rest is over, neither is", in_1970(report(31, Some(rested))), by_others, JoinDecision::ClockUnset),
+            ("its rest is over, the caller's is", in_1970(report(31, Some(rested))), facts(), JoinDecision::Activate),
+            ("it never stopped", in_1970(report(99, record(1, 0, true))), by_others, JoinDecision::Ready),
         ]);
     }
 
     #[test]
     fn a_clock_set_back_does_not_prolong_the_rest() {
-        assert_eq!(decide(&sight(1, record(1, 3_600, false)), &census()), JoinDecision::Resting(REST));
+        assert_eq!(decide(&report(1, record(1, 3_600, false)), &facts()), JoinDecision::Resting(REST));
     }
 
     #[test]

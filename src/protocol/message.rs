@@ -203,8 +203,8 @@ pub struct RecordUpdate {
 }
 
 impl From<RecordUpdate> for Verb {
-    fn from(settlement: RecordUpdate) -> Self {
-        Self::Initialize(Box::new(settlement))
+    fn from(update: RecordUpdate) -> Self {
+        Self::Initialize(Box::new(update))
     }
 }
 

@@ -193,7 +193,7 @@ pub enum AcquireError {
         /// From the call to the end of the last attempt.
         waited: Duration,
     },
-    /// Too many nodes do not answer or answer with errors. Nobody can acquire until that is mended.
+    /// Too many nodes do not answer or answer with errors. No task can acquire until that is put right.
     #[error("no quorum after {} in {waited:.1?}: {votes}", times(*.attempts))]
     NoQuorum {
         /// Every node's vote at the last attempt.

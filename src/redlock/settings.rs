@@ -162,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn contradictions_are_refused_with_their_mend() {
+    fn contradictions_are_refused_with_their_fix() {
         let ms = Duration::from_millis;
         let default = || Options::DEFAULT;
         for (options, expected) in [

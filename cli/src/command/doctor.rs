@@ -78,17 +78,17 @@ fn line(finding: &Finding) -> Line<'_> {
 fn human(report: &Report) -> String {
     let verdict = if report.is_healthy() { format!("{GOOD}{report}{GOOD:#}") } else { format!("{BAD}{report}{BAD:#}") };
     let rows: Vec<_> = report.findings.iter().map(row).collect();
-    format!("{verdict}\n\n{}{}", table(&rows), mends(report))
+    format!("{verdict}\n\n{}{}", table(&rows), fixes(report))
 }
 
-/// What is bad of several nodes alike is told once.
-fn mends(report: &Report) -> String {
-    let mut told: Vec<(&Finding, Vec<&str>)> = Vec::new();
+/// What is bad of several nodes alike stands once.
+fn fixes(report: &Report) -> String {
+    let mut stated: Vec<(&Finding, Vec<&str>)> = Vec::new();
     for finding in report.bad() {
         let node = finding.node.as_deref().unwrap_or("all nodes");
-        match told.iter_mut().find(|(known, _)| known.check == finding.check && known.outcome == finding.outcome) {
+        match stated.iter_mut().find(|(known, _)| known.check == finding.check && known.outcome == finding.outcome) {
             Some((_, nodes)) => nodes.push(node),
-            None => told.push((finding, vec![node])),
+            None => stated.push((finding, vec![node])),
         }
     }
     let story = |(finding, nodes): (&Finding, Vec<&str>)| {
@@ -96,7 +96,7 @@ fn mends(report: &Report) -> String {
         let (nodes, risk, fix) = (nodes.join(", "), risk.unwrap_or_default(), fix.unwrap_or_default());
         format!("\n\n{STRONG}{check}, {nodes}{STRONG:#}: {what}\n  risk: {risk}\n  fix: {fix}")
     };
-    told.into_iter().map(story).collect()
+    stated.into_iter().map(story).collect()
 }
 
 fn row(finding: &Finding) -> Vec<String> {

@@ -205,8 +205,8 @@ impl NodeLevel {
                     belated.insert(request.subject.holder.id());
                 }
             }
-            if let Reply::Reported(sight) = &mut reply {
-                sight.session = session;
+            if let Reply::Reported(report) = &mut reply {
+                report.session = session;
             }
             if let Verb::Grant { waits: Some(_), .. } = request.verb {
                 let locker = request.subject.waiter.locker;

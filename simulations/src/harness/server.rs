@@ -96,9 +96,9 @@ impl Server {
         for (request, reply) in requests.iter().zip(&replies) {
             match (&request.verb, reply) {
                 (Verb::Seal { .. }, _) => self.world.count(|seen| seen.seals += 1),
-                (Verb::Initialize(settlement), Reply::Reported(_)) => {
+                (Verb::Initialize(update), Reply::Reported(_)) => {
                     self.flushed = false;
-                    self.world.count(|seen| seen.rests += u64::from(!settlement.rest.is_zero()));
+                    self.world.count(|seen| seen.rests += u64::from(!update.rest.is_zero()));
                 }
                 (Verb::Activate { .. }, _) => self.world.count(|seen| seen.activations += 1),
                 _ => {}
@@ -151,7 +151,7 @@ impl Server {
     /// behind what was lost, no locker can know.
     fn watch_counters(&mut self, verb: &Verb) {
         let caller = match verb {
-            Verb::Initialize(settlement) => Some(settlement.wall),
+            Verb::Initialize(update) => Some(update.wall),
             Verb::Activate { wall, .. } => Some(*wall),
             _ => None,
         };
@@ -187,7 +187,7 @@ impl Server {
 
     fn look(&mut self) {
         let (at_us, node) = (self.world.now_us(), self.number);
-        let (joined, awake) = self.standing();
+        let (joined, awake) = self.membership();
         let rests = joined && !awake;
         if rests != std::mem::replace(&mut self.drawn.1, rests) {
             self.world.timeline_event(|| TimelineEvent::Rests { node, rests, at_us });
@@ -224,13 +224,13 @@ impl Server {
     }
 
     /// Whether a locker has joined it, and whether it is awake.
-    pub(super) fn standing(&mut self) -> (bool, bool) {
+    pub(super) fn membership(&mut self) -> (bool, bool) {
         let Ok(label) = Label::new("") else { return (false, false) };
         let Some(resource) = self.resources.first().cloned() else { return (false, false) };
         let subject = Arc::new(Subject::new(resource, Holder::new(HolderId::from_random(0), label)));
         let look = Request { subject, verb: Verb::Probe { max_ttl: std::time::Duration::ZERO } };
         match self.state.apply(self.clock.wall(), &look) {
-            Reply::Reported(sight) => (sight.record.is_some(), sight.record.is_some_and(|record| record.awake)),
+            Reply::Reported(report) => (report.record.is_some(), report.record.is_some_and(|record| record.awake)),
             _ => (false, false),
         }
     }
@@ -268,7 +268,7 @@ impl Server {
 
     /// A step forth ends locks early; and rests, so that what was forgotten is not waited for.
     pub(super) fn step_clock(&mut self, by_ms: i32) {
-        let (_, awake) = self.standing();
+        let (_, awake) = self.membership();
         let mut ended = self.holders();
         if !awake {
             ended.append(&mut self.forgotten);

@@ -148,31 +148,31 @@ impl World {
         let subject = self.subjects.first()?;
         let ask = |server: &mut Server, now, verb| {
             let reply = server.node.apply(now, &Request { subject: Arc::clone(subject), verb });
-            if let Reply::Reported(sight) = reply { Some(*sight) } else { None }
+            if let Reply::Reported(report) = reply { Some(*report) } else { None }
         };
         let wall = state.wall();
         let mut others = state.servers.iter().zip(self.ids()).filter(|(_, id)| *id != node);
         let look = || Verb::Probe { max_ttl: TERMS.ttl };
         let known_elsewhere = others.any(|(other, _)| {
-            ask(&mut Server::clone(other), wall, look()).is_some_and(|sight: NodeReport| sight.record.is_some())
+            ask(&mut Server::clone(other), wall, look()).is_some_and(|report: NodeReport| report.record.is_some())
         });
         let server = Arc::make_mut(state.servers.get_mut(node.index())?);
         // Its clock is not behind what it issued; where time stands still, it is not a bit before it either.
         let now = wall.max(WallTime::from_unix_us(server.issued));
-        let sight = ask(server, now, look())?;
-        let seen: Option<Record> = sight.record;
-        let verb = match decide(&sight, &self.census(known_elsewhere, now)) {
+        let report = ask(server, now, look())?;
+        let seen: Option<Record> = report.record;
+        let verb = match decide(&report, &self.facts(known_elsewhere, now)) {
             JoinDecision::Ready | JoinDecision::Resting(_) | JoinDecision::ClockUnset => return None,
             JoinDecision::Activate => Verb::Activate { max_ttl: TERMS.ttl, wall: now },
             JoinDecision::Initialize { rest, reason } => {
-                let (mark, new, max_ttl) = (sight.mark, reason == Reason::New, TERMS.ttl);
+                let (mark, new, max_ttl) = (report.mark, reason == Reason::New, TERMS.ttl);
                 RecordUpdate { seen, mark, rest, new, max_ttl, wall: now }.into()
             }
         };
         ask(server, now, verb).map(|_| ())
     }
 
-    fn census(&self, known_elsewhere: bool, wall: WallTime) -> JoinFacts {
+    fn facts(&self, known_elsewhere: bool, wall: WallTime) -> JoinFacts {
         let Setup { mutant, .. } = self.setup;
         let rests = self.locks_last() && mutant != Some(Mutant::NoRest);
         JoinFacts {

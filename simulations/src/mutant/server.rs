@@ -57,9 +57,9 @@ impl Mutant {
                 node.apply(now, request)
             }
             // No locker finds out that it forgot, because it is awake at once with a counter that starts low.
-            (Some(Self::EmptyCounterVotes), Verb::Initialize(settlement)) => {
+            (Some(Self::EmptyCounterVotes), Verb::Initialize(update)) => {
                 let before = node.counter(slot);
-                let reply = at_once(node, now, request, settlement);
+                let reply = at_once(node, now, request, update);
                 if before < COUNTER_MIN {
                     forget_counters(node);
                 }
@@ -74,7 +74,7 @@ impl Mutant {
                 Reply::Released
             }
             (Some(Self::LeaveIgnored), Verb::Leave) => Reply::Left,
-            (Some(Self::NoRest), Verb::Initialize(settlement)) => at_once(node, now, request, settlement),
+            (Some(Self::NoRest), Verb::Initialize(update)) => at_once(node, now, request, update),
             (Some(Self::NoClockStart), Verb::Initialize(_) | Verb::Activate { .. }) => {
                 let before = node.counter(slot);
                 let reply = node.apply(now, request);
@@ -105,8 +105,8 @@ fn patient(request: &Request) -> Request {
 }
 
 /// A settlement that lets the node vote again at once.
-fn at_once(node: &mut NodeState, now: WallTime, request: &Request, settlement: &RecordUpdate) -> Reply {
-    let verb = RecordUpdate { rest: Duration::ZERO, ..*settlement }.into();
+fn at_once(node: &mut NodeState, now: WallTime, request: &Request, update: &RecordUpdate) -> Reply {
+    let verb = RecordUpdate { rest: Duration::ZERO, ..*update }.into();
     node.apply(now, &Request { verb, ..request.clone() })
 }
 

@@ -106,7 +106,7 @@ impl Host {
         let started_anew = start != self.started_at && start > 0;
         let now_us = self.clock.wall().unix_us();
         self.started_at = start;
-        if self.flushed && self.standing().0 {
+        if self.flushed && self.membership().0 {
             self.flushed = false;
         }
         let mut granted = Vec::new();
@@ -158,7 +158,7 @@ impl Host {
     }
 
     /// Whether a locker has joined it, and whether it is awake.
-    pub(super) fn standing(&self) -> (bool, bool) {
+    pub(super) fn membership(&self) -> (bool, bool) {
         let awake = self.server.field(&self.record, "awake");
         (awake.is_some(), awake.is_some_and(|awake| awake == "1"))
     }
@@ -189,7 +189,7 @@ impl Host {
 
     /// A step forth ends locks early; and rests, so that what was forgotten is not waited for.
     pub(super) fn step_clock(&mut self, by_ms: i32) {
-        let (_, awake) = self.standing();
+        let (_, awake) = self.membership();
         let mut ended = self.holders();
         if !awake {
             ended.append(&mut self.forgotten);

@@ -129,9 +129,7 @@ impl StreamLevel {
                 self.world.report(quiet(&request.subject.holder.to_string(), self.world.now_us()));
             }
             Verb::Seal { .. } => self.world.count(|seen| seen.seals += 1),
-            Verb::Initialize(settlement) => {
-                self.world.count(|seen| seen.rests += u64::from(!settlement.rest.is_zero()))
-            }
+            Verb::Initialize(update) => self.world.count(|seen| seen.rests += u64::from(!update.rest.is_zero())),
             Verb::Activate { .. } => self.world.count(|seen| seen.activations += 1),
             _ => {}
         }
@@ -174,7 +172,7 @@ impl StreamLevel {
     /// A new installation looks the same as nodes that were up for long and were all flushed.
     fn watch_memory(&self) {
         let hosts = lock(&self.hosts);
-        let all_forgot = hosts.iter().all(|host| !host.standing().0);
+        let all_forgot = hosts.iter().all(|host| !host.membership().0);
         if all_forgot && hosts.iter().any(|host| host.flushed) {
             self.world.void(Assumed::X, "no node remembers anything, and some were flushed and not restarted");
         }

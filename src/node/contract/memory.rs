@@ -24,8 +24,8 @@ impl Suite<'_> {
         let rule = "a node that rests extends and releases what it has, and grants nothing";
         let (one, other) = (self.party("rest", 210)?, self.party("rest", 211)?);
         let drawn = one.granted(rule, TTL, 0).await?;
-        let seen = one.sighted(rule, Verb::Probe { max_ttl: MAX_TTL }).await?;
-        let resting = one.sighted(rule, rest(&seen)).await?;
+        let seen = one.reported(rule, Verb::Probe { max_ttl: MAX_TTL }).await?;
+        let resting = one.reported(rule, rest(&seen)).await?;
         ensure(rule, resting.record.is_some_and(|record| !record.awake), &resting)?;
         one.expect(rule, Verb::Extend { ttl: TTL }, &Reply::Extended).await?;
         one.expect(rule, Verb::RELEASE, &Reply::Released).await?;
@@ -34,7 +34,7 @@ impl Suite<'_> {
         ensure("a grant at a node that rests is answered forgot", forgot, &reply)?;
         let view = other.view(rule).await?;
         ensure("a grant at a node that rests leaves no lock", view.occupant.is_none() && view.counter == 0, &view)?;
-        let early = one.sighted(rule, wake()).await?;
+        let early = one.reported(rule, wake()).await?;
         let is_early = early.record.is_some_and(|record| early.now < record.ready_at);
         ensure(
             "a node is not woken before its rest is over",
@@ -66,9 +66,9 @@ impl Suite<'_> {
     async fn wait_until_awake(&self, party: &super::Party<'_>) -> Result<NodeReport, Broken> {
         let rule = "a node that is asked to after its rest wakes up";
         for _ in 0..WITHIN.as_millis() / 10 {
-            let sight = party.sighted(rule, wake()).await?;
-            if sight.record.is_some_and(|record| record.awake) {
-                return Ok(sight);
+            let report = party.reported(rule, wake()).await?;
+            if report.record.is_some_and(|record| record.awake) {
+                return Ok(report);
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }

@@ -79,28 +79,28 @@ impl Suite<'_> {
         let rule = "a node is looked at, settled and admitted, and then it grants";
         let party = self.party("join", 200)?;
         let max_ttl = TTL * 2;
-        let mut sight = party.sighted(rule, Verb::Probe { max_ttl }).await?;
-        if sight.record.is_none_or(|record| !record.awake) {
+        let mut report = party.reported(rule, Verb::Probe { max_ttl }).await?;
+        if report.record.is_none_or(|record| !record.awake) {
             let settle = RecordUpdate {
-                seen: sight.record,
-                mark: sight.mark,
+                seen: report.record,
+                mark: report.mark,
                 rest: Duration::ZERO,
                 new: true,
                 max_ttl,
                 wall: WallTime::default(),
             };
-            sight = party.sighted(rule, settle.into()).await?;
+            report = party.reported(rule, settle.into()).await?;
         }
         ensure(
             rule,
-            sight.record.is_some_and(|r| r.awake && r.max_ttl >= max_ttl && r.run_id == sight.run_id),
-            &sight,
+            report.record.is_some_and(|r| r.awake && r.max_ttl >= max_ttl && r.run_id == report.run_id),
+            &report,
         )?;
-        self.node.admit(sight.session);
+        self.node.admit(report.session);
         let late =
-            RecordUpdate { seen: None, mark: sight.mark, rest: TTL, new: false, max_ttl, wall: WallTime::default() };
-        let again = party.sighted("a settlement needs the record that it saw", late.into()).await?;
-        ensure("a settlement needs the record that it saw", again.record == sight.record, &(again, sight))
+            RecordUpdate { seen: None, mark: report.mark, rest: TTL, new: false, max_ttl, wall: WallTime::default() };
+        let again = party.reported("a settlement needs the record that it saw", late.into()).await?;
+        ensure("a settlement needs the record that it saw", again.record == report.record, &(again, report))
     }
 
     async fn grants_exclude_each_other(&self) -> Result<(), Broken> {
@@ -254,9 +254,9 @@ impl Party<'_> {
         }
     }
 
-    async fn sighted(&self, rule: &'static str, verb: Verb) -> Result<NodeReport, Broken> {
+    async fn reported(&self, rule: &'static str, verb: Verb) -> Result<NodeReport, Broken> {
         match self.ask(verb).await {
-            Reply::Reported(sight) => Ok(*sight),
+            Reply::Reported(report) => Ok(*report),
             other => Err(Broken { rule, detail: format!("{other:?} instead of a sight") }),
         }
     }

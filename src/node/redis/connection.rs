@@ -25,7 +25,7 @@ use crate::{LockerId, Resource};
 /// A request on its way.
 pub(super) struct PendingRequest {
     pub(super) request: Request,
-    pub(super) wire: Arc<EncodedRequest>,
+    pub(super) encoded: Arc<EncodedRequest>,
     pub(super) answer: Responder,
 }
 
@@ -147,43 +147,43 @@ impl Connection {
         queue: &mut VecDeque<PendingRequest>,
         admits: bool,
         context: &mut Context<'_>,
-        outbox: &mut Completions,
+        completions: &mut Completions,
     ) -> io::Result<()> {
         let share = queue.len().min(TURN_MAX);
         let mut turn: Vec<PendingRequest> = queue.drain(..share).collect();
         if turn.len() > 1 {
-            withdraw_released(&mut turn, outbox);
+            withdraw_released(&mut turn, completions);
             // The same lock can be taken again in the turn that gives it back.
-            turn.sort_by_key(|envelope| !envelope.request.verb.is_release());
+            turn.sort_by_key(|pending| !pending.request.verb.is_release());
         }
         if !admits {
             // Behind a connection that was not joined may be a server that forgot everything.
-            for envelope in turn.extract_if(.., |e| matches!(e.request.verb, Verb::Grant { .. })) {
-                outbox.fail(envelope.answer, FaultKind::NotJoined);
+            for pending in turn.extract_if(.., |e| matches!(e.request.verb, Verb::Grant { .. })) {
+                completions.fail(pending.answer, FaultKind::NotJoined);
             }
         }
         if turn.is_empty() {
             return Ok(());
         }
-        self.encode(&turn, outbox);
+        self.encode(&turn, completions);
         self.sent.extend(turn);
         self.progress += 1;
         self.write(context)
     }
 
-    fn encode(&mut self, turn: &[PendingRequest], outbox: &mut Completions) {
-        const fn verb(envelope: &PendingRequest) -> &Verb {
-            &envelope.request.verb
+    fn encode(&mut self, turn: &[PendingRequest], completions: &mut Completions) {
+        const fn verb(pending: &PendingRequest) -> &Verb {
+            &pending.request.verb
         }
-        let grants = || turn.iter().any(|envelope| matches!(verb(envelope), Verb::Grant { .. }));
+        let grants = || turn.iter().any(|pending| matches!(verb(pending), Verb::Grant { .. }));
         if !self.has_left_trace && (self.owes_trace || grants()) {
             self.has_left_trace = true;
             encode::load(&mut self.main.out, &self.marker.code);
             self.calls.push_back(Call::LeaveTrace);
         }
-        for envelope in turn {
-            if matches!(verb(envelope), Verb::Grant { waits: Some(_), .. }) {
-                self.subscribe(envelope.request.subject.waiter.locker, outbox);
+        for pending in turn {
+            if matches!(verb(pending), Verb::Grant { waits: Some(_), .. }) {
+                self.subscribe(pending.request.subject.waiter.locker, completions);
             }
         }
         let may_wait = self.subscription.may_wait(matches!(self.pushes, Pushes::Apart(_)));
@@ -191,26 +191,26 @@ impl Connection {
             if run.first().is_some_and(|first| encode::is_batched(verb(first))) {
                 for batch in run.chunks(BATCH_MAX) {
                     let loaded = self.knows(Script::Batch);
-                    encode::batch(&mut self.main.out, loaded, may_wait, batch.iter().map(|e| (&*e.wire, verb(e))));
+                    encode::batch(&mut self.main.out, loaded, may_wait, batch.iter().map(|e| (&*e.encoded, verb(e))));
                     self.calls.push_back(Call::Batch(batch.len()));
                 }
                 continue;
             }
-            for PendingRequest { request, wire, .. } in run {
+            for PendingRequest { request, encoded, .. } in run {
                 if matches!(request.verb, Verb::Probe { .. } | Verb::Initialize(_) | Verb::Activate { .. }) {
                     encode::are_loaded(&mut self.main.out, self.marker.hashes());
                     encode::load(&mut self.main.out, Marker::TRIAL);
                     self.calls.extend([Call::AskForTrace, Call::TryToLoad]);
                 }
                 let loaded = self.knows(encode::script_of(&request.verb));
-                encode::single(&mut self.main.out, &self.prefix, loaded, wire, &request.verb);
+                encode::single(&mut self.main.out, &self.prefix, loaded, encoded, &request.verb);
                 self.calls.push_back(Call::One);
             }
         }
     }
 
     /// Asks for the wakes of `locker`, once a connection, before it waits for the first time.
-    fn subscribe(&mut self, locker: LockerId, outbox: &mut Completions) {
+    fn subscribe(&mut self, locker: LockerId, completions: &mut Completions) {
         let Some(channel) = self.subscription.begin(&self.prefix, locker) else { return };
         match &mut self.pushes {
             Pushes::Inline => {
@@ -219,7 +219,7 @@ impl Connection {
                 self.calls.extend([Call::Subscribe, Call::TryToPublish]);
             }
             Pushes::Apart(apart) => encode::subscribe(&mut apart.out, &channel),
-            Pushes::None => outbox.is_deaf |= self.subscription.refuse(),
+            Pushes::None => completions.is_deaf |= self.subscription.refuse(),
         }
     }
 
@@ -239,16 +239,16 @@ impl Connection {
         &mut self,
         context: &mut Context<'_>,
         queue: &mut VecDeque<PendingRequest>,
-        outbox: &mut Completions,
+        completions: &mut Completions,
     ) -> Result<(), Fault> {
         while let Some(value) = self.main.read(context)? {
-            self.take(value, queue, outbox)?;
+            self.take(value, queue, completions)?;
         }
         while let Pushes::Apart(apart) = &mut self.pushes {
             let Some(value) = apart.read(context)? else { break };
             match decode::as_push(value) {
-                Value::Push { kind, data } => self.take_push(&kind, &data, outbox)?,
-                _ => outbox.is_deaf |= self.subscription.refuse(),
+                Value::Push { kind, data } => self.take_push(&kind, &data, completions)?,
+                _ => completions.is_deaf |= self.subscription.refuse(),
             }
         }
         Ok(())
@@ -259,17 +259,17 @@ impl Connection {
         &mut self,
         value: Value,
         queue: &mut VecDeque<PendingRequest>,
-        outbox: &mut Completions,
+        completions: &mut Completions,
     ) -> Result<(), Fault> {
         self.progress += 1;
         if let Value::Push { kind, data } = value {
-            return self.take_push(&kind, &data, outbox);
+            return self.take_push(&kind, &data, completions);
         }
         let call = self.calls.pop_front();
         match (call, value) {
-            (Some(Call::Subscribe), _) => outbox.is_deaf |= self.subscription.refuse(),
+            (Some(Call::Subscribe), _) => completions.is_deaf |= self.subscription.refuse(),
             (Some(Call::TryToPublish), Value::Int(1..)) => {}
-            (Some(Call::TryToPublish), _) => outbox.is_deaf |= self.subscription.refuse(),
+            (Some(Call::TryToPublish), _) => completions.is_deaf |= self.subscription.refuse(),
             (None, _) => return Err(Fault::new(FaultKind::Unexpected, "an answer to nothing")),
             (Some(Call::LeaveTrace), _) => {}
             (Some(Call::AskForTrace), value) => {
@@ -281,20 +281,20 @@ impl Connection {
             (Some(Call::TryToLoad), Value::ServerError(_)) => self.was_joined = None,
             (Some(Call::TryToLoad), _) => {}
             (Some(Call::Batch(count)), value) if decode::is_unknown_script(&value) => {
-                self.again(count, Script::Batch, queue, outbox)
+                self.again(count, Script::Batch, queue, completions)
             }
             (Some(Call::Batch(count)), Value::Array(values)) if values.len() == count => {
-                for (envelope, value) in self.sent.drain(..count).zip(values) {
-                    let reply = decode::reply(&self.prefix, &envelope.request.verb, value);
+                for (pending, value) in self.sent.drain(..count).zip(values) {
+                    let reply = decode::reply(&self.prefix, &pending.request.verb, value);
                     self.answers += u64::from(is_of_use(&reply));
-                    outbox.answers.push((envelope.answer, reply));
+                    completions.answers.push((pending.answer, reply));
                 }
             }
             (Some(Call::Batch(count)), value) => {
-                for envelope in self.sent.drain(..count) {
-                    outbox
+                for pending in self.sent.drain(..count) {
+                    completions
                         .answers
-                        .push((envelope.answer, decode::reply(&self.prefix, &envelope.request.verb, value.clone())));
+                        .push((pending.answer, decode::reply(&self.prefix, &pending.request.verb, value.clone())));
                 }
             }
             (Some(Call::One), value) => {
@@ -302,16 +302,16 @@ impl Connection {
                     return Ok(());
                 };
                 match encode::script_of(verb) {
-                    script if decode::is_unknown_script(&value) => self.again(1, script, queue, outbox),
+                    script if decode::is_unknown_script(&value) => self.again(1, script, queue, completions),
                     _ => {
                         let mut reply = decode::reply(&self.prefix, verb, value);
                         self.answers += u64::from(is_of_use(&reply));
-                        if let Reply::Reported(sight) = &mut reply {
-                            sight.session = self.session;
-                            sight.was_joined = self.was_joined;
-                            self.owes_trace |= sight.is_joined();
+                        if let Reply::Reported(report) = &mut reply {
+                            report.session = self.session;
+                            report.was_joined = self.was_joined;
+                            self.owes_trace |= report.is_joined();
                         }
-                        outbox.answers.extend(self.sent.pop_front().map(|envelope| (envelope.answer, reply)));
+                        completions.answers.extend(self.sent.pop_front().map(|pending| (pending.answer, reply)));
                     }
                 }
             }
@@ -323,24 +323,30 @@ impl Connection {
     /// scripts it forgot that the node was joined.
     ///
     /// A grant with a turn behind it is not sent again: its release may be in that turn, and may run before it.
-    fn again(&mut self, count: usize, script: Script, queue: &mut VecDeque<PendingRequest>, outbox: &mut Completions) {
+    fn again(
+        &mut self,
+        count: usize,
+        script: Script,
+        queue: &mut VecDeque<PendingRequest>,
+        completions: &mut Completions,
+    ) {
         if let Some(known) = self.loaded.get_mut(script.index()) {
             *known = false;
         }
         self.has_left_trace = false;
         let is_followed = !self.calls.is_empty();
-        for envelope in self.sent.drain(..count).rev() {
-            match envelope.request.verb {
-                Verb::Grant { .. } if is_followed => outbox.fail(envelope.answer, FaultKind::Withdrawn),
-                _ => queue.push_front(envelope),
+        for pending in self.sent.drain(..count).rev() {
+            match pending.request.verb {
+                Verb::Grant { .. } if is_followed => completions.fail(pending.answer, FaultKind::Withdrawn),
+                _ => queue.push_front(pending),
             }
         }
     }
 
     /// The server says something that it was not asked for, or confirms a subscription.
-    fn take_push(&mut self, kind: &PushKind, data: &[Value], outbox: &mut Completions) -> Result<(), Fault> {
+    fn take_push(&mut self, kind: &PushKind, data: &[Value], completions: &mut Completions) -> Result<(), Fault> {
         match kind {
-            PushKind::Message => outbox.wakes.extend(self.wake(data)),
+            PushKind::Message => completions.wakes.extend(self.wake(data)),
             PushKind::Subscribe if self.subscription.awaits() => {
                 self.subscription.confirm();
                 if self.calls.front() == Some(&Call::Subscribe) {
@@ -375,17 +381,17 @@ const fn is_of_use(reply: &Reply) -> bool {
 }
 
 /// A grant whose release waits in the same turn is not sent at all: its caller has given up, and releases go first.
-fn withdraw_released(turn: &mut Vec<PendingRequest>, outbox: &mut Completions) {
-    if !turn.iter().any(|envelope| matches!(envelope.request.verb, Verb::Grant { .. })) {
+fn withdraw_released(turn: &mut Vec<PendingRequest>, completions: &mut Completions) {
+    if !turn.iter().any(|pending| matches!(pending.request.verb, Verb::Grant { .. })) {
         return;
     }
-    let id = |envelope: &PendingRequest| envelope.request.subject.holder.id();
+    let id = |pending: &PendingRequest| pending.request.subject.holder.id();
     let released: HashSet<_> = turn.iter().filter(|e| e.request.verb.is_release()).map(id).collect();
     if released.is_empty() {
         return;
     }
     let withdrawn = |e: &mut PendingRequest| matches!(e.request.verb, Verb::Grant { .. }) && released.contains(&id(e));
-    for envelope in turn.extract_if(.., withdrawn) {
-        outbox.fail(envelope.answer, FaultKind::Withdrawn);
+    for pending in turn.extract_if(.., withdrawn) {
+        completions.fail(pending.answer, FaultKind::Withdrawn);
     }
 }

@@ -69,17 +69,17 @@ impl Connector {
     }
 
     async fn log_in(&self, protocol: ProtocolVersion) -> Result<ByteStream, Fault> {
-        let loan = Detachable::of(self.dial().await?, LOGIN_BYTES_MAX);
-        drop(self.logged_in(protocol, loan.clone()).await?);
+        let stream = Detachable::of(self.dial().await?, LOGIN_BYTES_MAX);
+        drop(self.logged_in(protocol, stream.clone()).await?);
         let lost = || Fault::new(FaultKind::Unreachable, "the connection was lost after the login");
-        loan.take_back().map(ByteStream::over).ok_or_else(lost)
+        stream.take_back().map(ByteStream::over).ok_or_else(lost)
     }
 
     /// A connection of one's own, for questions that are no requests.
     pub(super) async fn inquire(&self) -> Result<InquiryConnection, Fault> {
         let login = async {
-            let loan = Detachable::of(self.dial().await?, INQUIRY_BYTES_MAX);
-            let (handle, driver) = self.logged_in(ProtocolVersion::RESP2, loan).await?;
+            let stream = Detachable::of(self.dial().await?, INQUIRY_BYTES_MAX);
+            let (handle, driver) = self.logged_in(ProtocolVersion::RESP2, stream).await?;
             Ok(InquiryConnection { handle, _driver: Task::start(&*self.options.spawner, driver) })
         };
         self.in_time(login).await
@@ -92,14 +92,14 @@ impl Connector {
     async fn logged_in(
         &self,
         protocol: ProtocolVersion,
-        loan: Detachable,
+        stream: Detachable,
     ) -> Result<(MultiplexedConnection, BoxFuture<'static, ()>), Fault> {
         let login = self.login.clone().set_protocol(protocol);
         // The crate's own bound would leave out this constructor, and is ours.
         let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
-        let connected = MultiplexedConnection::new_with_config(&login, loan.clone(), config).await;
+        let connected = MultiplexedConnection::new_with_config(&login, stream.clone(), config).await;
         let (hello, has_password) = (protocol.supports_resp3(), login.password().is_some());
-        match (fault::of_login(connected.as_ref().err(), &loan.said(), hello, has_password), connected) {
+        match (fault::of_login(connected.as_ref().err(), &stream.said(), hello, has_password), connected) {
             (None, Ok((handle, driver))) => Ok((handle, driver.boxed())),
             (Some(fault), _) => Err(fault),
             (None, Err(error)) => Err(fault::of_connection(&error)),

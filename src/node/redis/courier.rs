@@ -18,8 +18,8 @@ use crate::protocol::{Backoff, Fault, FaultKind};
 /// Keeps one connection.
 pub(super) struct Courier {
     pub(super) name: String,
-    pub(super) route: Connector,
-    pub(super) desk: Arc<SendQueue>,
+    pub(super) connector: Connector,
+    pub(super) send_queue: Arc<SendQueue>,
     pub(super) link: watch::Sender<Link>,
     /// Which connection this is.
     pub(super) session: watch::Sender<u64>,
@@ -36,32 +36,32 @@ const GLANCES: u32 = 4;
 /// Also when the runtime ends: nobody waits for an answer that cannot come.
 impl Drop for Courier {
     fn drop(&mut self) {
-        self.desk.end();
+        self.send_queue.end();
     }
 }
 
 impl Courier {
     /// Dials and serves until the node is dropped and all is answered.
     pub(super) async fn run(self) {
-        let entropy = Arc::clone(&self.route.options.entropy);
+        let entropy = Arc::clone(&self.connector.options.entropy);
         let pauses = || Backoff::new(PAUSES.0, PAUSES.1, || entropy.u32());
         let mut pause = pauses();
         let briefly = || Backoff::new(BRIEF_PAUSES.0, BRIEF_PAUSES.1, || entropy.u32());
         let mut brief_pause = briefly();
-        let marker = Arc::new(Marker::new(&self.name, &self.route.options.prefix, self.route.login.db()));
-        while !self.desk.is_done() {
-            match self.route.connect().await {
+        let marker = Arc::new(Marker::new(&self.name, &self.connector.options.prefix, self.connector.login.db()));
+        while !self.send_queue.is_done() {
+            match self.connector.connect().await {
                 Ok((main, pushes)) => {
                     tracing::debug!(node = self.name, ?pushes, "connected");
                     self.session.send_modify(|session| *session += 1);
                     let session = *self.session.borrow();
-                    let line = Connection::new(
+                    let connection = Connection::new(
                         (main, pushes),
-                        self.route.options.prefix.clone(),
+                        self.connector.options.prefix.clone(),
                         Arc::clone(&marker),
                         session,
                     );
-                    self.desk.open(line);
+                    self.send_queue.open(connection);
                     self.link.send_replace(Link::Up);
                     let mut served = pin!(self.serve());
                     let (fault, was_brief) = match timeout(PAUSES.1, served.as_mut()).await {
@@ -74,7 +74,7 @@ impl Courier {
                     } else {
                         tracing::debug!(node = self.name, %fault, "connection lost");
                     }
-                    let was_of_use = self.desk.dial(&fault);
+                    let was_of_use = self.send_queue.dial(&fault);
                     if was_of_use {
                         self.link.send_replace(Link::Dialing);
                         pause = pauses();
@@ -91,7 +91,7 @@ impl Courier {
                     }
                 }
                 Err(fault) => {
-                    self.desk.give_up(&fault);
+                    self.send_queue.give_up(&fault);
                     if self.link.send_replace(Link::Down(fault.clone())) == Link::Dialing {
                         // Once an outage, not once a dial.
                         tracing::warn!(node = self.name, %fault, "cannot connect; trying again in the background");
@@ -106,7 +106,7 @@ impl Courier {
     async fn serve(&self) -> Option<Fault> {
         tokio::select! {
             biased;
-            end = poll_fn(|context| self.desk.poll(context)) => end,
+            end = poll_fn(|context| self.send_queue.poll(context)) => end,
             fault = self.watch() => Some(fault),
         }
     }
@@ -114,11 +114,11 @@ impl Courier {
     /// Until nothing has come in for the response time-out though something is unanswered. A server that has much to do answers late, and a
     /// connection that is dropped would give it more to do.
     async fn watch(&self) -> Fault {
-        let limit = self.route.options.response_timeout;
+        let limit = self.connector.options.response_timeout;
         let mut on_the_way = (None, 0);
         loop {
             sleep(limit / GLANCES).await;
-            let progress = self.desk.progress_on_the_way();
+            let progress = self.send_queue.progress_on_the_way();
             let stands = progress.is_some() && progress == on_the_way.0;
             on_the_way = if stands { (progress, on_the_way.1 + 1) } else { (progress, 0) };
             if on_the_way.1 >= GLANCES {

@@ -61,7 +61,7 @@ pub(super) fn reply(prefix: &Prefix, verb: &Verb, value: Value) -> Reply {
         }
         (Verb::Inspect, Value::Array(parts)) => view(&parts).map_or_else(|| unexpected(&Value::Nil), Reply::Inspected),
         (Verb::Probe { .. } | Verb::Initialize(_) | Verb::Activate { .. }, Value::Array(parts)) => {
-            sight(&parts).map_or_else(|| unexpected(&Value::Array(parts)), |sight| Reply::Reported(Box::new(sight)))
+            report(&parts).map_or_else(|| unexpected(&Value::Array(parts)), |report| Reply::Reported(Box::new(report)))
         }
         (_, Value::Array(parts)) => view(&parts).map_or_else(|| unexpected(&Value::Nil), Reply::Refused),
         (_, value) => unexpected(&value),
@@ -117,7 +117,7 @@ fn beginning(bytes: &[u8]) -> Box<str> {
 }
 
 /// Reads what `join.lua` answers.
-fn sight(parts: &[Value]) -> Option<NodeReport> {
+fn report(parts: &[Value]) -> Option<NodeReport> {
     let [Value::Int(now), run_id, Value::Int(up), Value::Int(keeps), record @ ..] = parts else { return None };
     let text = |value: &Value| match value {
         Value::BulkString(bytes) => String::from_utf8(bytes.clone()).ok(),

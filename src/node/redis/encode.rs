@@ -40,24 +40,26 @@ impl EncodedRequest {
             static LAST: RefCell<Option<Encoded>> = const { RefCell::new(None) };
         }
         LAST.with_borrow_mut(|last| match last {
-            Some((whose, its_prefix, wire)) if Arc::ptr_eq(whose, subject) && its_prefix == prefix => Arc::clone(wire),
+            Some((whose, its_prefix, encoded)) if Arc::ptr_eq(whose, subject) && its_prefix == prefix => {
+                Arc::clone(encoded)
+            }
             _ => {
-                let wire = Arc::new(Self::new(prefix, subject));
-                *last = Some((Arc::clone(subject), prefix.clone(), Arc::clone(&wire)));
-                wire
+                let encoded = Arc::new(Self::new(prefix, subject));
+                *last = Some((Arc::clone(subject), prefix.clone(), Arc::clone(&encoded)));
+                encoded
             }
         })
     }
 
     fn new(prefix: &Prefix, subject: &Subject) -> Self {
         let Subject { resource, holder, waiter } = subject;
-        let mut wire = Self { bytes: Vec::with_capacity(320), ends: [0; Part::COUNT - 1] };
+        let mut encoded = Self { bytes: Vec::with_capacity(320), ends: [0; Part::COUNT - 1] };
         let mut text = String::with_capacity(128);
         let mut add = |part: Option<Part>, text: &mut String| {
-            wire.bytes.bulk(text.as_bytes());
+            encoded.bytes.bulk(text.as_bytes());
             text.clear();
-            if let Some(end) = part.and_then(|part| wire.ends.get_mut(part as usize)) {
-                *end = wire.bytes.len();
+            if let Some(end) = part.and_then(|part| encoded.ends.get_mut(part as usize)) {
+                *end = encoded.bytes.len();
             }
         };
         prefix.write_key(&mut text, "lock", resource);
@@ -70,7 +72,7 @@ impl EncodedRequest {
         add(Some(Part::Holder), &mut text);
         waiter.write(&mut text, holder.label().as_str());
         add(None, &mut text);
-        wire
+        encoded
     }
 
     fn part(&self, part: Part) -> &[u8] {
@@ -112,12 +114,12 @@ pub(super) fn batch<'a>(
     out.array(3 + keys + words);
     call(out, Script::Batch, loaded);
     out.number(keys as u64);
-    for (wire, verb) in requests.clone() {
-        out.extend_from_slice(wire.part(Part::Lock));
-        wire.keys(verb, waits).into_iter().for_each(|key| out.extend_from_slice(key));
+    for (encoded, verb) in requests.clone() {
+        out.extend_from_slice(encoded.part(Part::Lock));
+        encoded.keys(verb, waits).into_iter().for_each(|key| out.extend_from_slice(key));
     }
-    for (wire, verb) in requests {
-        request(out, wire, verb, waits);
+    for (encoded, verb) in requests {
+        request(out, encoded, verb, waits);
     }
 }
 
@@ -140,10 +142,10 @@ const fn keys(verb: &Verb, waits: bool) -> usize {
     }
 }
 
-fn request(out: &mut Vec<u8>, wire: &EncodedRequest, verb: &Verb, may_wait: bool) {
+fn request(out: &mut Vec<u8>, encoded: &EncodedRequest, verb: &Verb, may_wait: bool) {
     let mut letter = |letter: &[u8]| {
         out.bulk(letter);
-        out.extend_from_slice(wire.part(Part::Holder));
+        out.extend_from_slice(encoded.part(Part::Holder));
     };
     match *verb {
         Verb::Grant { ttl, floor, block, waits } => {
@@ -155,7 +157,7 @@ fn request(out: &mut Vec<u8>, wire: &EncodedRequest, verb: &Verb, may_wait: bool
             out.number(floor);
             if let Some(waits) = waits {
                 out.number(whole_us(waits.waited));
-                out.extend_from_slice(wire.part(Part::Entry));
+                out.extend_from_slice(encoded.part(Part::Entry));
             }
         }
         Verb::Seal { token } => {
@@ -174,11 +176,11 @@ fn request(out: &mut Vec<u8>, wire: &EncodedRequest, verb: &Verb, may_wait: bool
         Verb::Release { next: Next::Rejoin { waited, wakes } } => {
             letter(if wakes { b"B" } else { b"M" });
             out.number(whole_us(waited));
-            out.extend_from_slice(wire.part(Part::Entry));
+            out.extend_from_slice(encoded.part(Part::Entry));
         }
         Verb::Leave => {
             letter(b"L");
-            out.extend_from_slice(wire.part(Part::Entry));
+            out.extend_from_slice(encoded.part(Part::Entry));
         }
         _ => letter(b"F"),
     }
@@ -204,14 +206,14 @@ pub(super) fn publish_nothing(out: &mut Vec<u8>, channel: &[u8]) {
 }
 
 /// One request by itself.
-pub(super) fn single(out: &mut Vec<u8>, prefix: &Prefix, loaded: bool, wire: &EncodedRequest, verb: &Verb) {
+pub(super) fn single(out: &mut Vec<u8>, prefix: &Prefix, loaded: bool, encoded: &EncodedRequest, verb: &Verb) {
     match *verb {
         Verb::Inspect => {
             out.array(6);
             call(out, Script::Inspect, loaded);
             out.number(3);
-            out.extend_from_slice(wire.part(Part::Lock));
-            wire.keys(verb, false).into_iter().for_each(|key| out.extend_from_slice(key));
+            out.extend_from_slice(encoded.part(Part::Lock));
+            encoded.keys(verb, false).into_iter().for_each(|key| out.extend_from_slice(key));
         }
         Verb::Scan { cursor, count, remove } => {
             out.array(8);
@@ -229,7 +231,7 @@ pub(super) fn single(out: &mut Vec<u8>, prefix: &Prefix, loaded: bool, wire: &En
 
 fn join(out: &mut Vec<u8>, prefix: &Prefix, loaded: bool, verb: &Verb) {
     let (name, max_ttl, wall) = match *verb {
-        Verb::Initialize(ref settlement) => ("settle", settlement.max_ttl, settlement.wall),
+        Verb::Initialize(ref update) => ("settle", update.max_ttl, update.wall),
         Verb::Activate { max_ttl, wall } => ("wake", max_ttl, wall),
         Verb::Probe { max_ttl } => ("look", max_ttl, WallTime::default()),
         _ => return,
@@ -243,8 +245,8 @@ fn join(out: &mut Vec<u8>, prefix: &Prefix, loaded: bool, verb: &Verb) {
     out.bulk(prefix.as_str().as_bytes());
     out.number(whole_ms(max_ttl));
     out.number(wall.unix_us());
-    if let Verb::Initialize(settlement) = verb {
-        let RecordUpdate { seen, mark, rest, new, .. } = **settlement;
+    if let Verb::Initialize(update) = verb {
+        let RecordUpdate { seen, mark, rest, new, .. } = **update;
         let seen = seen.map(|Record { run_id, ready_at, awake, .. }| {
             let run_id = run_id.map(|run_id| run_id.to_string()).unwrap_or_default();
             format!("{} {} {run_id}", ready_at.unix_ms(), u8::from(awake))

@@ -49,11 +49,11 @@ use crate::{Entropy, LockerId, NodeId, Spawner};
 ///
 /// Dropping the node lets the task finish what was sent and end.
 pub struct RedisNode {
-    desk: Arc<SendQueue>,
+    send_queue: Arc<SendQueue>,
     link: watch::Receiver<Link>,
     session: watch::Receiver<u64>,
     name: String,
-    route: Connector,
+    connector: Connector,
     encrypted: bool,
 }
 
@@ -158,13 +158,18 @@ impl RedisNode {
         tokio::runtime::Handle::try_current().map_err(|_| OpenError::NoRuntime)?;
         let (link_sender, link) = watch::channel(Link::Dialing);
         let (session_sender, session) = watch::channel(0);
-        let desk = Arc::new(SendQueue::new(options.prefix.clone()));
-        let route = Connector { dial, login, options };
-        let (name_too, route_too, desk_too) = (name.clone(), route.clone(), Arc::clone(&desk));
-        let courier =
-            Courier { name: name_too, route: route_too, desk: desk_too, link: link_sender, session: session_sender };
-        route.options.spawner.spawn(Box::pin(courier.run()));
-        Ok(Self { desk, link, session, name, route, encrypted: false })
+        let send_queue = Arc::new(SendQueue::new(options.prefix.clone()));
+        let connector = Connector { dial, login, options };
+        let (name_too, connector_too, send_queue_too) = (name.clone(), connector.clone(), Arc::clone(&send_queue));
+        let courier = Courier {
+            name: name_too,
+            connector: connector_too,
+            send_queue: send_queue_too,
+            link: link_sender,
+            session: session_sender,
+        };
+        connector.options.spawner.spawn(Box::pin(courier.run()));
+        Ok(Self { send_queue, link, session, name, connector, encrypted: false })
     }
 
     /// Waits until the first dial has succeeded or failed.
@@ -186,7 +191,7 @@ impl RedisNode {
 
     /// The first part of every key.
     pub(crate) const fn prefix(&self) -> &Prefix {
-        &self.route.options.prefix
+        &self.connector.options.prefix
     }
 
     /// Whether nobody on a network can listen: TLS, a Unix socket, or loopback.
@@ -200,8 +205,8 @@ impl RedisNode {
     ///
     /// The fault that stood in the way.
     pub(crate) async fn inquire(&self) -> Result<Inquiry, Fault> {
-        let limit = self.route.options.response_timeout;
-        Ok(Inquiry { connection: self.route.inquire().await?, limit })
+        let limit = self.connector.options.response_timeout;
+        Ok(Inquiry { connection: self.connector.inquire().await?, limit })
     }
 
     /// Whether the server logs every write before it answers.
@@ -226,25 +231,25 @@ impl RedisNode {
 
 impl Drop for RedisNode {
     fn drop(&mut self) {
-        self.desk.close();
+        self.send_queue.close();
     }
 }
 
 impl Node for RedisNode {
     fn send(&self, request: Request, answer: Responder) {
-        self.desk.hand_in([(request, answer)]);
+        self.send_queue.hand_in([(request, answer)]);
     }
 
     fn send_both(&self, first: (Request, Responder), second: (Request, Responder)) {
-        self.desk.hand_in([first, second]);
+        self.send_queue.hand_in([first, second]);
     }
 
     fn listen(&self, id: NodeId, locker: LockerId, listener: Weak<dyn WakeListener>) {
-        self.desk.listen(id, locker, listener);
+        self.send_queue.listen(id, locker, listener);
     }
 
     fn admit(&self, session: u64) {
-        self.desk.admit(session);
+        self.send_queue.admit(session);
     }
 
     fn sessions(&self) -> Option<watch::Receiver<u64>> {

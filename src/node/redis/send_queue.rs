@@ -1,7 +1,7 @@
 //! [`SendQueue`]: where requests to one server are handed in, and what is known of the way there.
 //!
-//! Whoever sends writes by themselves where nothing is on the way, so a request costs no other task's waking up; the
-//! courier reads, dials and watches. Both hold one short lock. Answers are given when nobody holds it.
+//! If the connection is idle the caller writes the request itself, which saves a task switch. The courier reads, dials
+//! and watches. Both hold one short lock, and neither gives an answer while it holds it.
 
 use std::collections::VecDeque;
 use std::io;
@@ -76,12 +76,14 @@ impl SendQueue {
 
     /// Hands requests in, to be sent in this order and, if they can be, in one turn.
     pub(super) fn hand_in(&self, requests: impl IntoIterator<Item = (Request, Responder)>) {
-        let mut outbox = Completions::default();
+        let mut completions = Completions::default();
         {
             let mut inner = self.lock();
             for (request, answer) in requests {
-                if request.verb.is_release() && withdraw(&mut inner.queue, request.subject.holder.id(), &mut outbox) {
-                    outbox.answers.push((answer, Reply::Refused(LockView::default())));
+                if request.verb.is_release()
+                    && withdraw(&mut inner.queue, request.subject.holder.id(), &mut completions)
+                {
+                    completions.answers.push((answer, Reply::Refused(LockView::default())));
                     continue;
                 }
                 let refusal = match &inner.way {
@@ -90,38 +92,38 @@ impl SendQueue {
                     _ => None,
                 };
                 match refusal {
-                    Some(fault) => outbox.answers.push((answer, Reply::Failed(fault))),
+                    Some(fault) => completions.answers.push((answer, Reply::Failed(fault))),
                     None => {
-                        let wire = EncodedRequest::of(&self.prefix, &request.subject);
-                        inner.queue.push_back(PendingRequest { request, wire, answer });
+                        let encoded = EncodedRequest::of(&self.prefix, &request.subject);
+                        inner.queue.push_back(PendingRequest { request, encoded, answer });
                     }
                 }
             }
             let courier = inner.courier.clone();
-            self.go_on(&mut inner, &mut Context::from_waker(&courier), &mut outbox);
+            self.go_on(&mut inner, &mut Context::from_waker(&courier), &mut completions);
             if let Way::Broken(..) = inner.way {
                 courier.wake();
             }
         }
-        self.tell(outbox);
+        self.deliver(completions);
     }
 
     /// Begins turns while nothing is on the way and something waits.
-    fn go_on(&self, inner: &mut Inner, context: &mut Context<'_>, outbox: &mut Completions) {
+    fn go_on(&self, inner: &mut Inner, context: &mut Context<'_>, completions: &mut Completions) {
         let Inner { way, queue, .. } = inner;
-        let Way::Up(line) = way else { return };
-        if !line.takes_more() || queue.is_empty() {
+        let Way::Up(connection) = way else { return };
+        if !connection.takes_more() || queue.is_empty() {
             return;
         }
         if self.process.is_forked() {
-            return inner.disown(&Fault::new(FaultKind::Closed, Process::FORKED), outbox);
+            return inner.disown(&Fault::new(FaultKind::Closed, Process::FORKED), completions);
         }
-        while line.takes_more() && !queue.is_empty() {
-            let admits = self.admitted.load(Ordering::Relaxed) == line.session;
-            if let Err(error) = line.begin(queue, admits, context, outbox) {
+        while connection.takes_more() && !queue.is_empty() {
+            let admits = self.admitted.load(Ordering::Relaxed) == connection.session;
+            if let Err(error) = connection.begin(queue, admits, context, completions) {
                 let fault = Fault::new(FaultKind::ConnectionLost, error.to_string());
-                let was_of_use = line.answers > 0;
-                *way = Way::Broken(fault, line.unanswered().collect(), was_of_use);
+                let was_of_use = connection.answers > 0;
+                *way = Way::Broken(fault, connection.unanswered().collect(), was_of_use);
                 return;
             }
         }
@@ -131,27 +133,27 @@ impl SendQueue {
     /// anything any more and all is answered, with none.
     pub(super) fn poll(&self, context: &mut Context<'_>) -> Poll<Option<Fault>> {
         loop {
-            let mut outbox = Completions::default();
+            let mut completions = Completions::default();
             let mut inner = self.lock();
             if !inner.courier.will_wake(context.waker()) {
                 inner.courier = context.waker().clone();
             }
             if self.process.is_forked() {
                 // The parent reads these answers.
-                inner.disown(&Fault::new(FaultKind::Closed, Process::FORKED), &mut outbox);
+                inner.disown(&Fault::new(FaultKind::Closed, Process::FORKED), &mut completions);
                 drop(inner);
-                self.tell(outbox);
+                self.deliver(completions);
                 return Poll::Pending;
             }
             let broken = {
                 let Inner { way, queue, .. } = &mut *inner;
                 match way {
-                    Way::Up(line) => {
+                    Way::Up(connection) => {
                         let lost = |error: io::Error| Fault::new(FaultKind::ConnectionLost, error.to_string());
-                        let written = line.write(context).map_err(lost);
-                        let read = written.and_then(|()| line.read(context, queue, &mut outbox));
+                        let written = connection.write(context).map_err(lost);
+                        let read = written.and_then(|()| connection.read(context, queue, &mut completions));
                         // What came in may ask for more to be written, and nothing need come in behind it.
-                        read.and_then(|()| line.write(context).map_err(lost)).err()
+                        read.and_then(|()| connection.write(context).map_err(lost)).err()
                     }
                     Way::Broken(fault, ..) => Some(fault.clone()),
                     Way::Dialing | Way::Down(_) => Some(Fault::new(FaultKind::Unreachable, "")),
@@ -159,27 +161,27 @@ impl SendQueue {
             };
             if let Some(fault) = broken {
                 drop(inner);
-                self.tell(outbox);
+                self.deliver(completions);
                 return Poll::Ready(Some(fault));
             }
-            self.go_on(&mut inner, context, &mut outbox);
+            self.go_on(&mut inner, context, &mut completions);
             let is_broken = matches!(inner.way, Way::Broken(..));
-            let done = inner.closed && inner.queue.is_empty() && inner.line().is_none_or(Connection::is_idle);
+            let done = inner.closed && inner.queue.is_empty() && inner.connection().is_none_or(Connection::is_idle);
             drop(inner);
             if done {
-                self.tell(outbox);
+                self.deliver(completions);
                 return Poll::Ready(None);
             }
-            if outbox.is_empty() && !is_broken {
+            if completions.is_empty() && !is_broken {
                 return Poll::Pending;
             }
-            self.tell(outbox);
+            self.deliver(completions);
         }
     }
 
     /// A connection stands: what waits goes out.
-    pub(super) fn open(&self, line: Connection) {
-        self.lock().way = Way::Up(Box::new(line));
+    pub(super) fn open(&self, connection: Connection) {
+        self.lock().way = Way::Up(Box::new(connection));
         self.hand_in([]);
     }
 
@@ -187,7 +189,7 @@ impl SendQueue {
     /// whether the server answered anything over it.
     pub(super) fn dial(&self, fault: &Fault) -> bool {
         let (unanswered, was_of_use) = match std::mem::replace(&mut self.lock().way, Way::Dialing) {
-            Way::Up(mut line) => (line.unanswered().collect(), line.answers > 0),
+            Way::Up(mut connection) => (connection.unanswered().collect(), connection.answers > 0),
             Way::Broken(_, unanswered, was_of_use) => (unanswered, was_of_use),
             Way::Dialing | Way::Down(_) => (Vec::new(), true),
         };
@@ -219,14 +221,14 @@ impl SendQueue {
     pub(super) fn end(&self) {
         let closed = Fault::new(FaultKind::Closed, HomeRuntime::ENDED);
         // Those who wait are not woken any more.
-        let mut outbox = Completions { is_deaf: true, ..Completions::default() };
+        let mut completions = Completions { is_deaf: true, ..Completions::default() };
         if self.process.is_forked() {
-            self.lock().disown(&closed, &mut outbox);
+            self.lock().disown(&closed, &mut completions);
         } else {
             self.dial(&Fault::new(FaultKind::ConnectionLost, HomeRuntime::ENDED));
             self.give_up(&closed);
         }
-        self.tell(outbox);
+        self.deliver(completions);
     }
 
     /// Whether nobody will hand in anything any more, and nothing waits.
@@ -237,7 +239,7 @@ impl SendQueue {
 
     /// While something is unanswered: a number that grows with every turn and every answer.
     pub(super) fn progress_on_the_way(&self) -> Option<u64> {
-        self.lock().line().filter(|line| !line.is_idle()).map(|line| line.progress)
+        self.lock().connection().filter(|connection| !connection.is_idle()).map(|connection| connection.progress)
     }
 
     /// Lets grants through over this session, and over no other.
@@ -253,17 +255,17 @@ impl SendQueue {
         listeners.push((node, locker, listener));
     }
 
-    fn refuse(&self, envelopes: impl IntoIterator<Item = PendingRequest>, fault: &Fault) {
-        for envelope in envelopes {
-            envelope.answer.reply(Reply::Failed(fault.clone()));
+    fn refuse(&self, requests: impl IntoIterator<Item = PendingRequest>, fault: &Fault) {
+        for pending in requests {
+            pending.answer.reply(Reply::Failed(fault.clone()));
         }
     }
 
-    fn tell(&self, outbox: Completions) {
-        for (answer, reply) in outbox.answers {
+    fn deliver(&self, completions: Completions) {
+        for (answer, reply) in completions.answers {
             answer.reply(reply);
         }
-        if outbox.wakes.is_empty() && !outbox.is_deaf {
+        if completions.wakes.is_empty() && !completions.is_deaf {
             return;
         }
         let alive = |(node, locker, listener): &(NodeId, LockerId, Weak<dyn WakeListener>)| {
@@ -271,10 +273,10 @@ impl SendQueue {
         };
         let listeners: Vec<_> = self.lock().listeners.iter().filter_map(alive).collect();
         for (node, locker, listener) in listeners {
-            for (_, resource, after) in outbox.wakes.iter().filter(|(whom, ..)| *whom == locker) {
+            for (_, resource, after) in completions.wakes.iter().filter(|(whom, ..)| *whom == locker) {
                 listener.woken(node, resource, *after);
             }
-            if outbox.is_deaf {
+            if completions.is_deaf {
                 listener.receives_wakes(node, false);
             }
         }
@@ -288,21 +290,21 @@ impl SendQueue {
 impl Inner {
     /// This process has nothing to do with the connection any more. It is neither used nor closed: the process that it was copied from uses
     /// it, and both share what the system keeps of it.
-    fn disown(&mut self, closed: &Fault, outbox: &mut Completions) {
-        outbox.is_deaf = true;
-        if let Way::Up(mut line) = std::mem::replace(&mut self.way, Way::Down(closed.clone())) {
-            for sent in line.unanswered() {
-                outbox.fail(sent.answer, FaultKind::ConnectionLost);
+    fn disown(&mut self, closed: &Fault, completions: &mut Completions) {
+        completions.is_deaf = true;
+        if let Way::Up(mut connection) = std::mem::replace(&mut self.way, Way::Down(closed.clone())) {
+            for sent in connection.unanswered() {
+                completions.fail(sent.answer, FaultKind::ConnectionLost);
             }
-            std::mem::forget(line);
+            std::mem::forget(connection);
         }
-        let unsent = self.queue.drain(..).map(|envelope| (envelope.answer, Reply::Failed(closed.clone())));
-        outbox.answers.extend(unsent);
+        let unsent = self.queue.drain(..).map(|pending| (pending.answer, Reply::Failed(closed.clone())));
+        completions.answers.extend(unsent);
     }
 
-    fn line(&self) -> Option<&Connection> {
+    fn connection(&self) -> Option<&Connection> {
         match &self.way {
-            Way::Up(line) => Some(line),
+            Way::Up(connection) => Some(connection),
             _ => None,
         }
     }
@@ -316,14 +318,14 @@ fn unsent(fault: &Fault) -> Fault {
 
 /// Takes a grant that was not sent yet out of the queue, because its release comes: nobody waits for it any more. Mostly it
 /// is one of the last.
-fn withdraw(queue: &mut VecDeque<PendingRequest>, holder: HolderId, outbox: &mut Completions) -> bool {
+fn withdraw(queue: &mut VecDeque<PendingRequest>, holder: HolderId, completions: &mut Completions) -> bool {
     const LOOK_AT: usize = 64;
-    let is_its = |envelope: &PendingRequest| {
-        matches!(envelope.request.verb, Verb::Grant { .. }) && envelope.request.subject.holder.id() == holder
+    let is_its = |pending: &PendingRequest| {
+        matches!(pending.request.verb, Verb::Grant { .. }) && pending.request.subject.holder.id() == holder
     };
     let Some(back) = queue.iter().rev().take(LOOK_AT).position(is_its) else { return false };
     if let Some(grant) = queue.remove(queue.len() - 1 - back) {
-        outbox.fail(grant.answer, FaultKind::Withdrawn);
+        completions.fail(grant.answer, FaultKind::Withdrawn);
     }
     true
 }

@@ -49,14 +49,14 @@ impl Healths {
 
     /// Whether some nodes are initialized and others have no record yet: another locker may be at it just now.
     pub(super) fn is_being_bootstrapped(&self) -> bool {
-        let sights = || self.nodes.iter().filter_map(NodeHealth::sight);
-        sights().any(|sight| sight.record.is_none()) && sights().any(NodeReport::is_being_bootstrapped)
+        let reports = || self.nodes.iter().filter_map(NodeHealth::report);
+        reports().any(|report| report.record.is_none()) && reports().any(NodeReport::is_being_bootstrapped)
     }
 
     /// What was seen of each node in the present round, as if nothing were known of its past.
     pub(super) fn begin_anew(&mut self) -> Vec<Option<NodeReport>> {
         self.nodes.iter_mut().for_each(NodeHealth::begin_anew);
-        self.nodes.iter().map(|node| node.sight().copied()).collect()
+        self.nodes.iter().map(|node| node.report().copied()).collect()
     }
 
     /// A node replied to a look that was sent at `sent`.
@@ -64,11 +64,11 @@ impl Healths {
         let Policy { max_ttl, drift_ppm, .. } = self.policy;
         let Some(health) = self.nodes.get_mut(node.index()) else { return };
         match reply {
-            Reply::Reported(sight) => {
-                if sight.run_id.is_none() && health.is_unknown() {
+            Reply::Reported(report) => {
+                if report.run_id.is_none() && health.is_unknown() {
                     tracing::warn!(%node, "INFO is not permitted: a restored snapshot, or one server under two names, is not noticed");
                 }
-                if let Some(step) = health.sighted(*sight, sent, drift_ppm) {
+                if let Some(step) = health.reported(*report, sent, drift_ppm) {
                     let rest = rest(max_ttl.max(health.max_ttl()), drift_ppm);
                     tracing::warn!(%node, ?step, ?rest, "the node's clock stepped, so locks may have ended early; it rests");
                     health.keep_out_until(now.after(rest));
@@ -87,32 +87,32 @@ impl Healths {
     ) -> Vec<(NodeId, (JoinDecision, NodeReport))> {
         let rest = self.rest();
         let known_elsewhere = self.nodes.iter().any(NodeHealth::was_recorded);
-        let all_seen = self.nodes.iter().all(|health| health.sight().is_some());
+        let all_seen = self.nodes.iter().all(|health| health.report().is_some());
         let mut due = Vec::new();
         for (id, health) in NodeId::all(self.nodes.len()).zip(&mut self.nodes) {
-            let Some(sight) = health.sight().copied() else { continue };
+            let Some(report) = health.report().copied() else { continue };
             let durable = self.policy.durable && health.is_synced() != Some(false);
             let forgot = health.misses_a_counter();
-            let census = JoinFacts { known_elsewhere, all_seen, declared_new, durable, forgot, rest, wall };
-            let standing = decide(&sight, &census);
-            if let JoinDecision::Initialize { reason, rest } = standing {
-                health.settling(reason);
+            let facts = JoinFacts { known_elsewhere, all_seen, declared_new, durable, forgot, rest, wall };
+            let decision = decide(&report, &facts);
+            if let JoinDecision::Initialize { reason, rest } = decision {
+                health.initializing(reason);
                 match reason {
                     Reason::New => tracing::info!(node = %id, %reason, ?rest, "initializing the node"),
                     _ => tracing::warn!(node = %id, %reason, ?rest, "the node may have forgotten locks; it rests"),
                 }
             }
-            if let Some((node, caller)) = health.apply(standing, (now, wall)) {
+            if let Some((node, caller)) = health.apply(decision, (now, wall)) {
                 tracing::warn!(node = %id, reason = unset(node, caller), "the node cannot take part");
             }
             // This locker does not wake a node whose clock it saw step: the end of its rest was read on that clock.
-            let is_due = match standing {
+            let is_due = match decision {
                 JoinDecision::Initialize { .. } => true,
                 JoinDecision::Activate => !health.is_kept_out(),
                 JoinDecision::Ready | JoinDecision::Resting(_) | JoinDecision::ClockUnset => false,
             };
             if is_due {
-                due.push((id, (standing, sight)));
+                due.push((id, (decision, report)));
             }
         }
         due
@@ -130,7 +130,7 @@ impl Healths {
                 seen.push(run_id);
             }
             if health.is_ready() {
-                ready.push((id, health.sight().map(|sight| sight.session)));
+                ready.push((id, health.report().map(|report| report.session)));
             }
         }
         ready
@@ -146,7 +146,7 @@ impl Healths {
     /// The nodes whose durability was not examined in the present run of the server.
     #[cfg(feature = "redis")]
     pub(super) fn unexamined(&self) -> Vec<NodeId> {
-        let is_open = |health: &NodeHealth| health.sight().is_some() && health.is_synced().is_none();
+        let is_open = |health: &NodeHealth| health.report().is_some() && health.is_synced().is_none();
         self.each().filter(|(_, health)| is_open(health)).map(|(id, _)| id).collect()
     }
 
@@ -154,7 +154,7 @@ impl Healths {
     #[cfg(feature = "redis")]
     pub(super) fn examined(&mut self, node: NodeId, synced: bool) {
         let Some(health) = self.get_mut(node) else { return };
-        if health.sight().is_some_and(|sight| sight.keeps == Some(false)) {
+        if health.report().is_some_and(|report| report.keeps == Some(false)) {
             tracing::warn!(
                 %node,
                 "declared durable, but it keeps no append-only file, or was a replica: it will rest after a restart"

@@ -15,7 +15,7 @@ pub(crate) struct NodeHealth {
     /// The end of a rest that this locker alone imposes.
     kept_out_until: Option<Moment>,
     /// Seen in the present round.
-    sight: Option<NodeReport>,
+    report: Option<NodeReport>,
     run_id: Option<RunId>,
     max_ttl: Duration,
     was_recorded: bool,
@@ -72,7 +72,7 @@ impl NodeHealth {
             state: NodeCondition::Unknown,
             rests_until: None,
             kept_out_until: None,
-            sight: None,
+            report: None,
             run_id: None,
             max_ttl: Duration::ZERO,
             was_recorded: false,
@@ -91,7 +91,7 @@ impl NodeHealth {
         if self.unset.is_some() {
             return Some(Reason::ClockUnset);
         }
-        let is_new = self.sight.and_then(|sight| sight.record).is_some_and(|record| record.new && !record.awake);
+        let is_new = self.report.and_then(|report| report.record).is_some_and(|record| record.new && !record.awake);
         self.reason.or(is_new.then_some(Reason::New))
     }
 
@@ -114,8 +114,8 @@ impl NodeHealth {
         self.state == NodeCondition::Ready && self.forgot.is_none()
     }
 
-    pub(crate) const fn sight(&self) -> Option<&NodeReport> {
-        self.sight.as_ref()
+    pub(crate) const fn report(&self) -> Option<&NodeReport> {
+        self.report.as_ref()
     }
 
     pub(crate) const fn run_id(&self) -> Option<RunId> {
@@ -140,22 +140,22 @@ impl NodeHealth {
     }
 
     /// The node was looked at; returns by how much its clock stepped against the holder's, if it did.
-    pub(crate) fn sighted(&mut self, sight: NodeReport, sent: Moment, drift_ppm: u32) -> Option<Duration> {
-        let NodeReport { run_id, arrived, now: node, .. } = sight;
+    pub(crate) fn reported(&mut self, report: NodeReport, sent: Moment, drift_ppm: u32) -> Option<Duration> {
+        let NodeReport { run_id, arrived, now: node, .. } = report;
         let sample = Sample { run_id, taken: arrived, round_trip: arrived.since(sent), node };
         let stepped = self.sample.replace(sample).and_then(|before| step(before, sample, drift_ppm));
-        self.sight = Some(sight);
-        self.run_id = sight.run_id;
-        self.max_ttl = self.max_ttl.max(sight.record.map_or(Duration::ZERO, |record| record.max_ttl));
+        self.report = Some(report);
+        self.run_id = report.run_id;
+        self.max_ttl = self.max_ttl.max(report.record.map_or(Duration::ZERO, |record| record.max_ttl));
         // A record of a initialization that is still under way, or resting, is no memory of anything that could be lost.
-        self.was_recorded |= sight.record.is_some_and(|record| !record.new || record.awake);
+        self.was_recorded |= report.record.is_some_and(|record| !record.new || record.awake);
         (self.last_fault, self.fails_since) = (None, None);
         stepped
     }
 
     /// The node was not seen. It keeps its standing: a connection that is new has to be joined anyway.
     pub(crate) fn failed(&mut self, fault: Fault, now: Moment) {
-        self.sight = None;
+        self.report = None;
         self.last_fault = Some(fault);
         self.fails_since.get_or_insert(now);
     }
@@ -172,7 +172,7 @@ impl NodeHealth {
     }
 
     /// The node is about to be settled.
-    pub(crate) const fn settling(&mut self, reason: Reason) {
+    pub(crate) const fn initializing(&mut self, reason: Reason) {
         self.reason = Some(reason);
         self.forgot = None;
     }
@@ -189,8 +189,8 @@ impl NodeHealth {
 
     /// Since when it is awake by its record.
     pub(crate) fn awake_since(&self) -> WallTime {
-        self.sight
-            .and_then(|sight| sight.record)
+        self.report
+            .and_then(|report| report.record)
             .filter(|record| record.awake)
             .map_or_else(WallTime::default, |r| r.ready_at)
     }
@@ -198,22 +198,22 @@ impl NodeHealth {
     /// What was known of the node's past does not matter any more.
     pub(crate) const fn begin_anew(&mut self) {
         self.kept_out_until = None;
-        self.settling(Reason::New);
+        self.initializing(Reason::New);
     }
 
     /// The node was judged, by these clocks of the caller. Returns what the clocks show, if they are not set and that is news.
     pub(crate) fn apply(
         &mut self,
-        standing: JoinDecision,
+        decision: JoinDecision,
         (now, wall): (Moment, WallTime),
     ) -> Option<(WallTime, WallTime)> {
-        let clocks = self.sight.map(|sight| (sight.now, wall)).filter(|_| standing == JoinDecision::ClockUnset);
+        let clocks = self.report.map(|report| (report.now, wall)).filter(|_| decision == JoinDecision::ClockUnset);
         let is_news = std::mem::replace(&mut self.unset, clocks).is_none();
         if self.kept_out_until.is_some_and(|until| now >= until) {
             self.kept_out_until = None;
         }
         self.rests_until = None;
-        match standing {
+        match decision {
             JoinDecision::Ready => {
                 let ready = self.kept_out_until.is_none();
                 self.state = if ready { NodeCondition::Ready } else { NodeCondition::Resting };

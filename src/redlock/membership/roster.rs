@@ -156,11 +156,11 @@ impl Roster {
             let (wall, seen) = (self.wall(), self.healths().begin_anew());
             let sight_of = |node: NodeId| seen.get(node.index()).copied().flatten();
             // Counters that started before any clock can have been set would be taken for missing ones.
-            let can_start = |node: &NodeId| sight_of(*node).is_none_or(|sight| !is_unset(sight.now, wall));
+            let can_start = |node: &NodeId| sight_of(*node).is_none_or(|report| !is_unset(report.now, wall));
             let nodes = self.env.everybody().iter().filter(can_start).collect();
             self.exchange(nodes, WaitFor::All, &|node| {
-                let sight = sight_of(node);
-                let (seen, mark) = (sight.and_then(|sight| sight.record), sight.and_then(|sight| sight.mark));
+                let report = sight_of(node);
+                let (seen, mark) = (report.and_then(|report| report.record), report.and_then(|report| report.mark));
                 RecordUpdate { seen, mark, rest: Duration::ZERO, new: true, max_ttl, wall }.into()
             })
             .await;
@@ -199,8 +199,8 @@ impl Roster {
             }
             let (max_ttl, wall) = (self.healths().longest_ttl(), self.wall());
             self.exchange(nodes_of(&due), WaitFor::All, &|node| {
-                let standing = due.iter().find(|(id, _)| *id == node).map(|(_, standing)| *standing);
-                match standing {
+                let decision = due.iter().find(|(id, _)| *id == node).map(|(_, decision)| *decision);
+                match decision {
                     Some((JoinDecision::Initialize { rest, reason }, NodeReport { record: seen, mark, .. })) => {
                         RecordUpdate { seen, mark, rest, new: reason == Reason::New, max_ttl, wall }.into()
                     }

@@ -184,12 +184,12 @@ impl Exchange {
 
     /// Whether some node that was looked at remembers having been joined.
     pub(crate) fn has_seen_a_record(&self) -> bool {
-        self.lock().queue.iter().any(|(_, reply)| matches!(reply, Reply::Reported(sight) if sight.record.is_some()))
+        self.lock().queue.iter().any(|(_, reply)| matches!(reply, Reply::Reported(report) if report.record.is_some()))
     }
 
     /// How many nodes that were looked at take part, whatever is known of the others.
     pub(crate) fn awake(&self) -> usize {
-        let awake = |reply: &Reply| matches!(reply, Reply::Reported(sight) if sight.is_awake());
+        let awake = |reply: &Reply| matches!(reply, Reply::Reported(report) if report.is_awake());
         self.lock().queue.iter().filter(|(_, reply)| awake(reply)).count()
     }
 
@@ -290,8 +290,8 @@ impl Exchange {
 impl ReplySink for Exchange {
     fn deliver(&self, node: NodeId, verb: VerbKind, reply: Reply) {
         let mut reply = if verb == VerbKind::Grant { sound(reply, self.subject.holder.id()) } else { reply };
-        if let Reply::Reported(sight) = &mut reply {
-            sight.arrived = self.env.clock.now();
+        if let Reply::Reported(report) = &mut reply {
+            report.arrived = self.env.clock.now();
         }
         self.env.watermarks.observe(self.subject.resource.slot(), &reply);
         if let Reply::Failed(fault) = &reply {

@@ -170,7 +170,7 @@ impl NodeLevel {
     /// A new installation looks the same as nodes that were up for long and were all flushed.
     fn watch_memory(&self) {
         let mut inner = lock(&self.inner);
-        let all_forgot = inner.servers.iter_mut().all(|server| !server.standing().0);
+        let all_forgot = inner.servers.iter_mut().all(|server| !server.membership().0);
         if all_forgot && inner.servers.iter().any(|server| server.flushed) {
             self.world.void(Assumed::X, "no node remembers anything, and some were flushed and not restarted");
         }

@@ -36,7 +36,7 @@ pub(super) struct Core {
     /// What it says of itself: that it logs every write before it answers.
     pub(super) logs_writes: bool,
     /// What has to be sent, and to whom, in order.
-    pub(super) outbox: Vec<(u64, Output)>,
+    pub(super) outgoing: Vec<(u64, Output)>,
 }
 
 /// One connection.
@@ -82,7 +82,7 @@ impl Core {
                 }
                 Parsed::Broken(what) => {
                     self.send(client, &Reply::error(what));
-                    self.outbox.push((client, Output::HangUp));
+                    self.outgoing.push((client, Output::HangUp));
                     return self.disconnect(client);
                 }
             }
@@ -117,12 +117,12 @@ impl Core {
     pub(super) fn send(&mut self, client: u64, reply: &Reply) {
         let Some(state) = self.clients.get(&client) else { return };
         let protocol = state.protocol;
-        match self.outbox.last_mut() {
+        match self.outgoing.last_mut() {
             Some((last, Output::Bytes(bytes))) if *last == client => reply.encode(protocol, bytes),
             _ => {
                 let mut bytes = Vec::new();
                 reply.encode(protocol, &mut bytes);
-                self.outbox.push((client, Output::Bytes(bytes)));
+                self.outgoing.push((client, Output::Bytes(bytes)));
             }
         }
     }

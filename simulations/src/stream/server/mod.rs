@@ -261,7 +261,7 @@ impl Server {
         machine.core.feed(client, request.as_bytes());
         machine.core.disconnect(client);
         let mut answer = Vec::new();
-        machine.core.outbox.retain_mut(|(to, output)| match output {
+        machine.core.outgoing.retain_mut(|(to, output)| match output {
             Output::Bytes(bytes) if *to == client => {
                 answer.append(bytes);
                 false
@@ -278,6 +278,6 @@ impl Server {
 
 impl Machine {
     fn take_outbox(&mut self) -> Vec<(ClientId, Output)> {
-        self.core.outbox.drain(..).map(|(client, output)| (ClientId(client), output)).collect()
+        self.core.outgoing.drain(..).map(|(client, output)| (ClientId(client), output)).collect()
     }
 }
