@@ -28,12 +28,12 @@ mod waiter;
 #[cfg(feature = "unstable")]
 pub mod node;
 #[cfg(all(feature = "redlock", not(feature = "unstable")))]
-#[allow(dead_code, unreachable_pub, unused_imports, reason = "some of it is for simulators and other nodes only")]
+#[expect(unreachable_pub, unused_imports, reason = "some of it is for simulators and other nodes only")]
 mod node;
 #[cfg(feature = "unstable")]
 pub mod protocol;
 #[cfg(all(feature = "redlock", not(feature = "unstable")))]
-#[allow(dead_code, unreachable_pub, unused_imports, reason = "some of it is for simulators and other nodes only")]
+#[expect(unreachable_pub, reason = "some of it is for simulators and other nodes only")]
 mod protocol;
 #[cfg(feature = "redlock")]
 mod redlock;

@@ -3,6 +3,8 @@
 //! A node takes one request at a time and answers it, sooner or later or never. Everything that can go wrong with a
 //! node is a [`Node`] that wraps a [`Node`]; every node passes the same contract suite (feature `testing`).
 
+#[cfg(feature = "unstable")]
+mod ask;
 mod embedded;
 mod listener;
 mod process;
@@ -16,13 +18,15 @@ pub mod contract;
 #[cfg(feature = "redis")]
 pub mod redis;
 
+#[cfg(feature = "unstable")]
+pub use ask::ask;
 pub use embedded::EmbeddedNode;
 pub use listener::WakeListener;
 pub(crate) use process::Process;
 pub use queue::Wake;
-pub use responder::{ReplySink, Responder, ask};
+pub use responder::{ReplySink, Responder};
 pub use state::NodeState;
-pub(crate) use tasks::{HomeRuntime, Task, TokioSpawner};
+pub(crate) use tasks::{HomeRuntime, Task};
 
 use std::sync::Weak;
 

@@ -3,11 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use futures::channel::oneshot;
-
-use super::Node;
 use crate::NodeId;
-use crate::protocol::{Fault, FaultKind, Reply, Request, VerbKind};
+use crate::protocol::{Fault, FaultKind, Reply, VerbKind};
 
 /// Takes in replies. Called from whatever thread a node answers on, and must not block.
 pub trait ReplySink: Send + Sync {
@@ -60,33 +57,5 @@ impl fmt::Debug for Responder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let place = self.0.as_ref().map(|place| (place.node, place.verb));
         f.debug_tuple("Responder").field(&place).finish()
-    }
-}
-
-/// Sends one request and waits for its reply, however long that takes: bound it from outside.
-///
-/// # Cancel safety
-///
-/// Dropping the future does not withdraw the request.
-pub async fn ask(node: &dyn Node, request: Request) -> Reply {
-    let (sender, receiver) = oneshot::channel();
-    let inbox = Arc::new(Once(std::sync::Mutex::new(Some(sender))));
-    let verb = request.verb.kind();
-    match NodeId::new(0) {
-        Some(id) => node.send(request, Responder::to(inbox, id, verb)),
-        None => drop(inbox),
-    }
-    receiver.await.unwrap_or_else(|_| Reply::Failed(Fault::new(FaultKind::ConnectionLost, "")))
-}
-
-struct Once(std::sync::Mutex<Option<oneshot::Sender<Reply>>>);
-
-impl ReplySink for Once {
-    fn deliver(&self, _: NodeId, _: VerbKind, reply: Reply) {
-        let sender = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-        // Nobody may be waiting any more: then the reply is of no use to anyone.
-        if let Some(sender) = sender {
-            drop(sender.send(reply));
-        }
     }
 }

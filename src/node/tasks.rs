@@ -8,15 +8,6 @@ use tokio::sync::watch;
 
 use crate::spawner::{BackgroundTask, Spawner};
 
-/// Runs background tasks on the current tokio runtime.
-pub(crate) struct TokioSpawner;
-
-impl Spawner for TokioSpawner {
-    fn spawn(&self, task: BackgroundTask) {
-        tokio::spawn(task);
-    }
-}
-
 /// Runs all background tasks of one locker on one tokio runtime: the one that the locker was built on, whichever runtime it is used
 /// from later. Once that runtime has ended nothing runs any more.
 pub(crate) struct HomeRuntime(OnceLock<Handle>);

@@ -13,7 +13,7 @@ use crate::connect::{self, DRAIN_MAX};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::limits;
-use crate::monitor::{Left, Process};
+use crate::monitor::{Left, Processes};
 use crate::output::Output;
 use crate::signals::Signals;
 use crate::words::ms;
@@ -21,11 +21,31 @@ use crate::words::ms;
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 enum Event<'a> {
-    Acquired { resource: &'a Resource, holder: &'a Holder, token: FencingToken, valid_for_ms: u64 },
-    Finished { code: Option<i32>, signal: Option<i32> },
-    Lost { resource: &'a Resource, token: FencingToken, reason: &'a str },
-    Released { resource: &'a Resource, token: FencingToken },
-    Survived { resource: &'a Resource, token: FencingToken, processes: &'a [Process] },
+    Acquired {
+        resource: &'a Resource,
+        holder: &'a Holder,
+        token: FencingToken,
+        valid_for_ms: u64,
+    },
+    Finished {
+        code: Option<i32>,
+        signal: Option<i32>,
+    },
+    Lost {
+        resource: &'a Resource,
+        token: FencingToken,
+        reason: &'a str,
+    },
+    Released {
+        resource: &'a Resource,
+        token: FencingToken,
+    },
+    Survived {
+        resource: &'a Resource,
+        token: FencingToken,
+        #[serde(flatten)]
+        processes: &'a Processes,
+    },
 }
 
 /// Acquires, runs the command, releases.
@@ -75,7 +95,7 @@ struct Finish<'a> {
 impl Finish<'_> {
     /// Something runs on: the lock is not given back, so that nobody has it before its time is over.
     fn with_survivors(&self, guard: Guard, left: &Left, stopped: Option<String>) -> Result<Exit, Failure> {
-        let (names, token) = (left.names(), guard.token());
+        let (names, token) = (&left.processes, guard.token());
         let exit = if stopped.is_some() { Exit::Lost } else { Exit::Survived };
         drop(guard.into_lease());
         let why = stopped.map(|why| format!(" (the lease was lost: {why})")).unwrap_or_default();

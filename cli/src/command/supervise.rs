@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::group::{Group, News};
 use super::stopping::{Act, Event, Fate, Stage, Stopping, fate};
 use crate::args::ForwardSignals;
-use crate::monitor::{self, KILL_MAX, Left, Order, Process, Recipients, Report};
+use crate::monitor::{KILL_MAX, Left, Order, Processes, Recipients, Report};
 use crate::output::Output;
 use crate::signals::{Meaning, Signals, meaning};
 use crate::words::ms;
@@ -42,11 +42,28 @@ pub(super) struct Ended {
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 enum Message<'a> {
-    Terminating { resource: &'a str, left_ms: u64, kill_in_ms: u64 },
-    Killing { resource: &'a str, reason: &'a str },
-    PassedOn { signal: i32 },
-    Refused { signal: i32, processes: &'a [Process], reason: &'a str },
-    LeftRunning { processes: &'a [Process] },
+    Terminating {
+        resource: &'a str,
+        left_ms: u64,
+        kill_in_ms: u64,
+    },
+    Killing {
+        resource: &'a str,
+        reason: &'a str,
+    },
+    PassedOn {
+        signal: i32,
+    },
+    Refused {
+        signal: i32,
+        #[serde(flatten)]
+        processes: &'a Processes,
+        reason: &'a str,
+    },
+    LeftRunning {
+        #[serde(flatten)]
+        processes: &'a Processes,
+    },
 }
 
 /// Waits for the command's end. Stops it when the lease is about to end, and does with signals what they are for.
@@ -112,9 +129,8 @@ impl Supervisor<'_> {
             }
             News::Report(Report::Refused { number, processes, reason }) => {
                 self.output.event(&Message::Refused { signal: number, processes: &processes, reason: &reason });
-                let names = monitor::names(&processes);
                 let signal = crate::signals::name(number);
-                self.output.note(&format!("{signal} was refused by the system for {names}: {reason}"));
+                self.output.note(&format!("{signal} was refused by the system for {processes}: {reason}"));
                 None
             }
             News::Report(Report::Empty | Report::Left(_)) => Some(Event::Empty),
@@ -168,7 +184,7 @@ impl Supervisor<'_> {
                 let left = self.leave().await;
                 if left.any {
                     self.output.event(&Message::LeftRunning { processes: &left.processes });
-                    let names = left.names();
+                    let names = &left.processes;
                     self.output.note(&format!("the command has ended and left running, without the lock: {names}"));
                 }
                 return true;

@@ -87,7 +87,7 @@ impl Children {
     pub(crate) fn left(&self) -> Left {
         let mut processes = if self.any { descendants().unwrap_or_default() } else { Vec::new() };
         processes.retain(|one| !one.is_zombie);
-        Left { any: self.any, processes }
+        Left { any: self.any, processes: processes.into() }
     }
 
     /// To the leader alone.

@@ -1,5 +1,6 @@
 //! What `run` and its monitor say to each other: one JSON value a line, over a pair of sockets.
 
+use std::fmt;
 use std::io::Write as _;
 use std::marker::PhantomData;
 use std::os::unix::net::UnixStream;
@@ -42,7 +43,12 @@ pub(crate) enum Report {
     /// The command ended, by itself or by a signal; what it started and still runs.
     Ended { code: Option<i32>, signal: Option<i32>, left: Left },
     /// The system refused a signal to these.
-    Refused { number: i32, processes: Vec<Process>, reason: String },
+    Refused {
+        number: i32,
+        #[serde(flatten)]
+        processes: Processes,
+        reason: String,
+    },
     /// Nothing of the command runs any more. The last report.
     Empty,
     /// The answer to [`Order::Leave`]. The last report.
@@ -54,25 +60,42 @@ pub(crate) enum Report {
 pub(crate) struct Left {
     /// Whether anything does. It is known where names are not: without /proc, or with one that hides processes.
     pub(crate) any: bool,
-    pub(crate) processes: Vec<Process>,
+    #[serde(flatten)]
+    pub(crate) processes: Processes,
 }
 
-impl Left {
-    /// For people: who it is, as far as that is known.
-    pub(crate) fn names(&self) -> String {
-        match names(&self.processes) {
-            names if names.is_empty() => "processes that cannot be named (/proc does not show them)".to_owned(),
-            names => names,
-        }
+/// Some processes: as many of them as one message takes, and how many more there are.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Processes {
+    processes: Vec<Process>,
+    more: usize,
+}
+
+/// A socket takes some hundred kilobytes at once, and a process some hundred bytes at most.
+const PROCESSES_MAX: usize = 256;
+
+impl From<Vec<Process>> for Processes {
+    fn from(mut processes: Vec<Process>) -> Self {
+        let more = processes.len().saturating_sub(PROCESSES_MAX);
+        processes.truncate(PROCESSES_MAX);
+        Self { processes, more }
     }
 }
 
-/// For people: at most this many processes by name, and how many more there are.
-pub(crate) fn names(processes: &[Process]) -> String {
-    const SHOWN: usize = 8;
-    let shown: Vec<_> = processes.iter().take(SHOWN).map(ToString::to_string).collect();
-    let more = processes.len().saturating_sub(SHOWN);
-    if more == 0 { shown.join(", ") } else { format!("{} and {more} more", shown.join(", ")) }
+/// For people: some by name, and how many more there are.
+impl fmt::Display for Processes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN: usize = 8;
+        if self.processes.is_empty() {
+            return f.write_str("processes that cannot be named (/proc does not show them)");
+        }
+        let shown: Vec<_> = self.processes.iter().take(SHOWN).map(ToString::to_string).collect();
+        f.write_str(&shown.join(", "))?;
+        match self.processes.len().saturating_sub(SHOWN) + self.more {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
+    }
 }
 
 /// The sending end. It never waits: a peer that stands still must not stop this one.
@@ -114,4 +137,25 @@ pub(crate) fn ends<S: Serialize, R>(socket: UnixStream) -> std::io::Result<(Send
     let sender = Sender::new(socket)?;
     let reading = tokio::net::UnixStream::from_std(reading)?;
     Ok((sender, Receiver(BufReader::new(reading).lines(), PhantomData)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_about_very_many_processes_fits_into_a_socket_that_nobody_reads() {
+        let one = |pid| Process::named(pid, "\u{1}23456789012345");
+        let left = Left { any: true, processes: (0..100_000).map(one).collect::<Vec<_>>().into() };
+        let (near, far) = UnixStream::pair().unwrap();
+        let mut sender = Sender::new(near).unwrap();
+        sender.send(&Report::Refused { number: 9, processes: left.processes.clone(), reason: "no".into() });
+        sender.send(&Report::Left(left.clone()));
+        drop(sender);
+        let mut lines = std::io::BufRead::lines(std::io::BufReader::new(far)).map(Result::unwrap);
+        let mut next = || serde_json::from_str::<Report>(&lines.next().unwrap()).unwrap();
+        assert!(matches!(next(), Report::Refused { number: 9, .. }));
+        assert_eq!(next(), Report::Left(left.clone()));
+        assert!(left.processes.to_string().ends_with(" and 99992 more"), "{}", left.processes);
+    }
 }

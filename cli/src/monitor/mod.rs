@@ -19,8 +19,7 @@ use std::time::Duration;
 
 pub(crate) use cannot_run::cannot_run;
 pub(crate) use children::{Children, adopt_orphans};
-pub(crate) use message::{Left, Order, Receiver, Recipients, Report, Sender, ends, names};
-pub(crate) use process::Process;
+pub(crate) use message::{Left, Order, Processes, Receiver, Recipients, Report, Sender, ends};
 pub(crate) use starting::{give_stdin, this_program};
 
 use crate::exit::Exit;

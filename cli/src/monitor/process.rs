@@ -27,6 +27,11 @@ impl fmt::Display for Process {
 }
 
 impl Process {
+    #[cfg(test)]
+    pub(crate) fn named(pid: i32, name: &str) -> Self {
+        Self { pid, parent: 0, group: 0, is_zombie: false, name: name.to_owned() }
+    }
+
     /// From the text of /proc/PID/stat: `PID (NAME) STATE PARENT GROUP …`, where the name may hold anything.
     fn parse(stat: &str) -> Option<Self> {
         let (pid, rest) = stat.split_once(" (")?;

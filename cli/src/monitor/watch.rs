@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal};
 use tokio::signal::unix::Signal as Stream;
 
 use super::children::{Children, Refusals};
-use super::message::{Left, Order, Receiver, Recipients, Report, Sender};
+use super::message::{Order, Receiver, Recipients, Report, Sender};
 use super::{KILL_MAX, ROUND, cannot_run};
 use crate::exit::Exit;
 use crate::output::Output;
@@ -147,7 +147,7 @@ impl Monitor {
         processes.retain(|one| !self.refused.contains(&(one.pid, number)));
         self.refused.extend(processes.iter().map(|one| (one.pid, number)));
         if let (false, Some(reason)) = (processes.is_empty(), reason) {
-            self.reports.send(&Report::Refused { number, processes, reason: reason.to_string() });
+            self.reports.send(&Report::Refused { number, processes: processes.into(), reason: reason.to_string() });
         }
     }
 
@@ -161,8 +161,7 @@ impl Monitor {
             }
             let _ = self.children.signal_all(Signal::KILL, true);
             if SystemClock.now() >= until {
-                let Left { any, processes } = self.children.left();
-                let names = Left { any, processes }.names();
+                let names = self.children.left().processes;
                 Output::new(false).note(&format!(
                     "redfence has ended, and what it ran cannot be stopped: {names} runs on without the lock"
                 ));

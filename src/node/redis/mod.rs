@@ -37,7 +37,7 @@ use self::connector::Connector;
 use self::courier::Courier;
 use self::send_queue::SendQueue;
 use super::{Node, Responder, WakeListener};
-use crate::node::{HomeRuntime, TokioSpawner};
+use crate::node::HomeRuntime;
 use crate::protocol::{Fault, FaultKind, Request};
 use crate::{Entropy, LockerId, NodeId, Spawner};
 
@@ -99,7 +99,7 @@ impl Default for RedisNodeOptions {
             client_certificate: None,
             server_name: None,
             entropy: Arc::new(Entropy::from_system()),
-            spawner: Arc::new(TokioSpawner),
+            spawner: Arc::new(HomeRuntime::here()),
         }
     }
 }
