@@ -4,8 +4,12 @@ use std::fmt;
 
 /// The process in which something was made. A fork has a copy of everything in memory and none of it for itself: what was made
 /// before belongs to the parent.
-#[derive(Clone, Copy)]
-pub(crate) struct Process(u32);
+#[derive(Clone)]
+pub(crate) struct Process {
+    id: u32,
+    /// Counts the forks of this process; `None` where the system refuses to report them.
+    guard: Option<forkguard::Guard>,
+}
 
 impl Process {
     /// What the copy is, and what to do about it.
@@ -15,17 +19,20 @@ impl Process {
 
     /// This one.
     pub(crate) fn current() -> Self {
-        Self(std::process::id())
+        Self { id: std::process::id(), guard: forkguard::Guard::try_new().ok() }
     }
 
-    /// Whether this process is a fork of the one that is meant. One system call, 0.1 µs.
-    pub(crate) fn is_forked(self) -> bool {
-        self.0 != std::process::id()
+    /// Whether this process is a fork of the one that is meant. Reads one number in memory: every request asks this.
+    pub(crate) fn is_forked(&self) -> bool {
+        match &self.guard {
+            Some(guard) => guard.clone().detected_fork(),
+            None => self.id != std::process::id(),
+        }
     }
 }
 
 impl fmt::Debug for Process {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "process {}", self.0)
+        write!(f, "process {}", self.id)
     }
 }
