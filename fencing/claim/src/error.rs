@@ -64,9 +64,9 @@ impl<E: fmt::Display> fmt::Display for ClaimError<E> {
                 f,
                 "the fence holds token {found}, older than the one that it had accepted: the store has lost data"
             ),
-            Self::NotAFence => {
-                f.write_str("what is stored there is not a fence of this library, and was left alone: choose another name")
-            }
+            Self::NotAFence => f.write_str(
+                "what is stored there is not a fence of this library, and was left alone: choose another name",
+            ),
             Self::Unfit(why) => write!(f, "the store cannot fence: {why}"),
             Self::Store(error) => write!(f, "the store refused: {error}"),
         }

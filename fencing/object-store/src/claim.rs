@@ -2,9 +2,7 @@
 
 use bytes::Bytes;
 use object_store::path::Path;
-use object_store::{
-    Error as StoreError, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutPayload, UpdateVersion,
-};
+use object_store::{Error as StoreError, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutPayload, UpdateVersion};
 use redfence::FencingToken;
 use redfence_claim::{ClaimError, judge_refusal};
 

@@ -81,7 +81,9 @@ impl FencedStore {
                 }
             };
             match put(&*self.store, object, &record, content.as_ref(), mode).await {
-                Ok(version) => return Ok(Claim::new(self.clone(), object.clone(), Object { record, content, version })),
+                Ok(version) => {
+                    return Ok(Claim::new(self.clone(), object.clone(), Object { record, content, version }));
+                }
                 // Another one's claim, or this one's after a lost answer: to claim once more is right for both.
                 Err(error) if is_refusal(&error) => {}
                 Err(error) => return Err(ClaimError::Store(error)),
