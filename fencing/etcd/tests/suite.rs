@@ -105,7 +105,7 @@ fn etcds_own_lock_fences_with_the_revision_of_its_key() {
                 .when([Compare::create_revision(locked.key(), CompareOp::Equal, revision)])
                 .and_then([TxnOp::put("invoice", value, None)]);
             assert!(kv.txn(write.clone()).await.unwrap().succeeded());
-            taken.push((revision, write));
+            taken.push((revision, write.clone()));
             // The lease is over, while its holder stands still.
             leases.revoke(lease).await.unwrap();
             assert!(!kv.txn(write).await.unwrap().succeeded());

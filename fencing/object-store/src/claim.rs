@@ -71,8 +71,10 @@ impl Claim {
         self.replace(None).await
     }
 
-    /// Claims anew with the same token. A write of this claim that was not answered has happened by then, or never will, and
-    /// [`content`](Self::content) shows which.
+    /// Claims anew with the same token, and tells whether the content is that of the last write that this claim has tried.
+    ///
+    /// A write that was not answered has happened by then, or never will. `false`: it has not, unless another task with the
+    /// same token has written over it since.
     ///
     /// # Errors
     ///
@@ -81,9 +83,10 @@ impl Claim {
     /// # Cancel safety
     ///
     /// Dropping the future leaves this claim as it is, or the object claimed anew: call it again.
-    pub async fn again(&mut self) -> Result<(), Error> {
+    pub async fn again(&mut self) -> Result<bool, Error> {
+        let last = self.object.record.written(self.writes, true).author;
         *self = self.store.claim(&self.path, self.token()).await?;
-        Ok(())
+        Ok(self.object.record.author == last)
     }
 
     /// Puts what is large, or of another format, into an object of its own beside the fenced one, which nobody reads before a

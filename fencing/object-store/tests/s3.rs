@@ -74,13 +74,13 @@ fn a_conflict_is_repeated_and_a_lost_answer_is_unknown() {
         wire.go_wrong(Wrong::NextBreaks);
         let broken = claim.write("last").await;
         assert!(matches!(broken, Err(Error::Unknown(_))), "{broken:?}");
-        claim.again().await.expect("a claim anew");
+        assert!(claim.again().await.expect("a claim anew"), "the write is there");
         assert_eq!(claim.content().map(|content| &**content), Some(&b"last"[..]));
         // Whether a first attempt came through is not known to a client that is refused at the end.
         wire.go_wrong(Wrong::NextIsOnly(403));
         let forbidden = claim.write("never").await;
         assert!(matches!(forbidden, Err(Error::Unknown(_))), "{forbidden:?}");
-        claim.again().await.expect("a claim anew");
+        assert!(!claim.again().await.expect("a claim anew"), "the write is not there");
         assert_eq!(claim.content().map(|content| &**content), Some(&b"last"[..]));
     });
 }

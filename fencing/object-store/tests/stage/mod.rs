@@ -61,8 +61,8 @@ fn number(text: &[u8]) -> Answer<i64> {
 impl Store {
     pub fn over(store: Arc<dyn ObjectStore>) -> Self {
         let (runtime, line) = (runtime(), Arc::new(Line::to(Arc::clone(&store))));
-        let opened = FencedStore::open(Arc::clone(&line) as Arc<dyn ObjectStore>, &Path::from("probe"));
-        let fenced = runtime.block_on(opened).expect("a store that keeps conditions");
+        let (probed, probe) = (Arc::clone(&line) as Arc<dyn ObjectStore>, Path::from("probe"));
+        let fenced = runtime.block_on(FencedStore::open(probed, &probe)).expect("a store that keeps conditions");
         Self { runtime, store, fenced, line }
     }
 }
@@ -118,7 +118,8 @@ impl Claimed for Open<'_> {
     }
 
     fn again(&mut self) -> Answer<()> {
-        Ok(self.store.runtime.block_on(self.claim.again())?)
+        self.store.runtime.block_on(self.claim.again())?;
+        Ok(())
     }
 
     fn write_unheard(&mut self, value: i64, delivery: Delivery) -> Option<Answer<()>> {
