@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says what it expects by panicking")]
 
-#[path = "../examples/count.rs"]
+#[path = "../examples/etcd_count.rs"]
 #[allow(dead_code, reason = "its main connects to a server that is there already")]
 mod count;
 mod stage;
@@ -13,7 +13,7 @@ use redfence::{EmbeddedNode, Redlock, Resource};
 fn the_program_is_the_one_in_the_readme() {
     let readme = include_str!("../README.md");
     let program = readme.split("```").find_map(|part| part.strip_prefix("rust,no_run\n")).expect("a program");
-    let (_, example) = include_str!("../examples/count.rs").split_once("\n\n").expect("a title, then the program");
+    let (_, example) = include_str!("../examples/etcd_count.rs").split_once("\n\n").expect("a title, then the program");
     assert_eq!(example.trim(), program.trim());
 }
 

@@ -1,7 +1,7 @@
 //! What a fence costs: fenced and unfenced transactions in turn, on an etcd that waits for the disk.
 //!
 //! ```console
-//! $ cargo run -p redfence-etcd --example cost
+//! $ cargo run -p redfence-etcd --example etcd_cost
 //! ```
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a figure that cannot be had ends the program")]
