@@ -182,7 +182,8 @@ fn the_scripts_on_it_answer_as_the_state_does_down_to_the_millisecond() {
     let agree = |steps: Vec<Step>| in_virtual_time(agree(&steps, &kinds));
     TestRunner::new_with_rng(config, rng).run(&steps, agree).unwrap_or_else(|error| panic!("{error}"));
     let kinds: Vec<String> = kinds.into_inner().into_iter().collect();
-    let all = ["Extended", "Failed", "Granted", "Left", "Refused", "Released", "Scanned", "Sealed", "Seen", "Reported"];
+    let all =
+        ["Extended", "Failed", "Granted", "Inspected", "Left", "Refused", "Released", "Reported", "Scanned", "Sealed"];
     assert_eq!(kinds, all, "a kind of reply was never compared");
 }
 

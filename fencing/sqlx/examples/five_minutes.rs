@@ -28,7 +28,7 @@ pub(crate) async fn pay_under_lock(
             match pay(pool, order, guard.token()).await {
                 // The transaction met another one. So says PostgreSQL, and nothing about the token.
                 Err(Error::Retry(_)) => {}
-                // It may have happened. To pay twice is to pay once here, so the same again finds out.
+                // It may have happened. To pay twice is to pay once: the same again finds out.
                 Err(Error::Unknown(_)) if guard.check().is_ok() => {}
                 paid => break paid,
             }
