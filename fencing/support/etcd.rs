@@ -2,8 +2,9 @@
 
 use rustix::process::Signal;
 
-use super::daemon::{Daemon, User, directory, find, free_port};
+use super::daemon::{Daemon, User, directory, find};
 use super::http::ask;
+use super::port::claim_port;
 
 const INSTALL: &str = "install etcd with \"apt-get install etcd-server\" or \"brew install etcd\"";
 
@@ -17,7 +18,7 @@ impl Etcd {
         let data = dir.path().join("data");
         let program = find("etcd", &[], INSTALL);
         let command = |port: u16| {
-            let (clients, peers) = (format!("http://127.0.0.1:{port}"), format!("http://127.0.0.1:{}", free_port()));
+            let (clients, peers) = (format!("http://127.0.0.1:{port}"), format!("http://127.0.0.1:{}", claim_port()));
             let mut command = user.command(&program);
             command.args(["--name", "alone", "--data-dir"]).arg(&data);
             command.args(["--listen-client-urls", &clients, "--advertise-client-urls", &clients]);

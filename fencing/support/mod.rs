@@ -19,6 +19,9 @@ mod etcd;
 mod http;
 mod mariadb;
 mod moto;
+// A port that the system gives out can be somebody's again while its server restarts.
+#[path = "../../tests/support/port.rs"]
+pub mod port;
 mod postgres;
 mod proxy;
 
