@@ -17,7 +17,7 @@ impl Etcd {
         let dir = directory(user);
         let data = dir.path().join("data");
         let program = find("etcd", &[], INSTALL);
-        let command = |port: u16| {
+        let command = move |port: u16| {
             let (clients, peers) = (format!("http://127.0.0.1:{port}"), format!("http://127.0.0.1:{}", claim_port()));
             let mut command = user.command(&program);
             command.args(["--name", "alone", "--data-dir"]).arg(&data);

@@ -21,13 +21,13 @@ impl Moto {
     /// A server with an empty bucket.
     pub fn start() -> Self {
         let program = if Path::new(OURS).is_file() { PathBuf::from(OURS) } else { find("moto_server", &[], INSTALL) };
-        let command = |port: u16| {
+        let command = move |port: u16| {
             let mut command = Command::new(&program);
             command.args(["-H", "127.0.0.1", "-p", &port.to_string()]).stdin(Stdio::null());
             command
         };
         let bucket = format!("/{}", Self::BUCKET);
-        let ready = |port| ask(port, "PUT", &bucket).is_some_and(|answer| answer.starts_with("HTTP/1.1 200"));
+        let ready = move |port| ask(port, "PUT", &bucket).is_some_and(|answer| answer.starts_with("HTTP/1.1 200"));
         Self(Daemon::start(directory(User::named("root")), Signal::TERM, command, ready))
     }
 
