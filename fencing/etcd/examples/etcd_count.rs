@@ -17,7 +17,8 @@ pub(crate) async fn add_one(
         let committed = loop {
             let txn = Txn::new().and_then([TxnOp::put("count", (before + 1).to_string(), None)]);
             match mine.commit(kv, txn).await {
-                // Not answered: claim again, which keeps it out if it comes late, and see whether it is there. Nobody else
+                // Not answered: claim again, which keeps it out if it comes late, and see
+                // whether it is there. Nobody else
                 // writes under this token here.
                 Err(Error::Unknown(_)) => {
                     mine.again(kv).await?;
