@@ -18,7 +18,7 @@ mod daemon;
 mod mariadb;
 // A port that the system gives out can be somebody's again while its server restarts.
 #[path = "../../tests/support/port.rs"]
-mod port;
+pub mod port;
 mod postgres;
 mod proxy;
 

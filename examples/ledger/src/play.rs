@@ -10,11 +10,11 @@ use tokio::signal::unix::{SignalKind, signal};
 /// How long a lock lives here.
 const TTL: Duration = Duration::from_secs(1);
 /// How long a writer works under its locks.
-const WORK: Duration = Duration::from_millis(150);
+const WORK: Duration = Duration::from_millis(250);
 /// How long a writer stands still: long enough for others to take its locks and write.
-const STILL: Duration = Duration::from_millis(2_500);
+const STILL: Duration = Duration::from_millis(1_800);
 /// The time between two such pauses.
-const BETWEEN: Duration = Duration::from_millis(1_500);
+const BETWEEN: Duration = Duration::from_millis(700);
 const NODES: usize = 3;
 const WRITERS: [&str; 4] = ["writer 1", "writer 2", "writer 3", "writer 4"];
 
@@ -76,6 +76,9 @@ fn explain(ledger: &str, fenced: bool) -> std::io::Result<()> {
     };
     let (writers, nodes) = (WRITERS.len(), NODES);
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{ledger}/\n\n{writers} writers, {nodes} Redis nodes, PostgreSQL. Look at:\n\n{what}\n\nCtrl-C ends all.")?;
+    writeln!(
+        out,
+        "{ledger}/\n\n{writers} writers, {nodes} Redis nodes, PostgreSQL. Look at:\n\n{what}\n\nCtrl-C ends all."
+    )?;
     out.flush()
 }

@@ -1,6 +1,8 @@
 //! The page, as a browser shows it: accounts, the highest token of each, and refusals as they happen, light and dark, wide
 //! and narrow.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "helpers of tests")]
+
 mod stage;
 
 use std::net::Ipv4Addr;
@@ -13,8 +15,8 @@ use axum::extract::{Query, State};
 use axum::response::Html;
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use ledger::servers::{Servers, eventually};
 use ledger::Overview;
+use ledger::servers::{Servers, eventually};
 use redfence::{FencingToken, Resource};
 use redfence_http::{FENCING_TOKEN, Presented};
 use reqwest::{Client, StatusCode};
@@ -55,6 +57,7 @@ struct Site {
     url: String,
     frame: Arc<Frame>,
     client: Client,
+    fenced: bool,
     _servers: Servers,
 }
 
@@ -84,10 +87,9 @@ async fn light_and_dark_and_both_widths_are_legible() {
     site.stale_requests_are_refused(7).await;
     let folder = tempfile::tempdir().unwrap();
     for width in [1280, 400] {
-        for (light, colours) in [
-            (true, ("rgb(251, 250, 247)", "rgb(29, 29, 31)")),
-            (false, ("rgb(22, 23, 26)", "rgb(236, 236, 238)")),
-        ] {
+        for (light, colours) in
+            [(true, ("rgb(251, 250, 247)", "rgb(29, 29, 31)")), (false, ("rgb(22, 23, 26)", "rgb(236, 236, 238)"))]
+        {
             let seen = site.look(folder.path(), width, light, "refused >= 2").await;
             assert_eq!((seen.paper.as_str(), seen.ink.as_str()), colours);
             assert_eq!((seen.window, seen.width), (width, width), "nothing is cut off, and nothing scrolls sideways");
@@ -133,14 +135,17 @@ impl Site {
         let router = ledger::server::router(servers.database.url().parse().unwrap(), fenced).await.unwrap();
         let frame = Arc::new(Frame::default());
         let around = Router::new()
-            .route("/frame", get(async |Query(wanted): Query<Value>| Html(PROBE.replace("WANTED", &wanted.to_string()))))
+            .route(
+                "/frame",
+                get(async |Query(wanted): Query<Value>| Html(PROBE.replace("WANTED", &wanted.to_string()))),
+            )
             .route("/shown", get(shown))
             .route("/seen", post(seen))
             .with_state(Arc::clone(&frame));
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(ledger::server::serve(listener, router.merge(around), std::future::pending()));
-        Self { url, frame, client: Client::builder().no_proxy().build().unwrap(), _servers: servers }
+        Self { url, frame, client: Client::builder().no_proxy().build().unwrap(), fenced, _servers: servers }
     }
 
     async fn overview(&self) -> Overview {
@@ -183,7 +188,8 @@ impl Site {
         let scheme = if light { "light" } else { "dark" };
         // LEDGER_PICTURES names a folder, to look at the page oneself.
         let pictures = std::env::var_os("LEDGER_PICTURES").map_or_else(|| folder.to_owned(), PathBuf::from);
-        let picture = pictures.join(format!("ledger-{width}-{scheme}.png"));
+        let mode = if self.fenced { "fenced" } else { "unfenced" };
+        let picture = pictures.join(format!("{mode}-{width}-{scheme}.png"));
         let url = format!("{}/frame?width={width}&wanted={}", self.url, wanted.replace(' ', "+").replace('>', "%3E"));
         let mut browser = Command::new(browser());
         let quiet = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --hide-scrollbars \
@@ -202,8 +208,10 @@ impl Site {
             assert!(std::fs::read(picture).unwrap().starts_with(b"\x89PNG"));
         });
         async move {
-            eventually(LIMIT, "the page shows it", async || frame.seen.lock().unwrap().is_some() || taken.is_finished())
-                .await;
+            eventually(LIMIT, "the page shows it", async || {
+                frame.seen.lock().unwrap().is_some() || taken.is_finished()
+            })
+            .await;
             tokio::time::timeout(LIMIT, taken).await.expect("a picture").unwrap();
             frame.seen.lock().unwrap().take().expect("the page shows it")
         }

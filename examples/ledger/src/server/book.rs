@@ -151,8 +151,7 @@ impl Book {
             }
         }
         let tokens = (BigInt(from.token), BigInt(to.token));
-        let values: [&(dyn ToSql + Sync); 6] =
-            [&account, &target, &transfer.amount, &tokens.0, &tokens.1, &writer];
+        let values: [&(dyn ToSql + Sync); 6] = [&account, &target, &transfer.amount, &tokens.0, &tokens.1, &writer];
         transaction.execute(include_str!("sql/record.sql"), &values).await.map_err(undone)?;
         commit(transaction).await.map_err(|error| judged(from, error))
     }

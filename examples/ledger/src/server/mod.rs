@@ -130,7 +130,9 @@ impl Ledger {
     /// Tells the writer, and the page if the token was stale.
     fn answer(&self, failed: Failed, what: What, writer: &str) -> Response {
         match failed {
-            Failed::NoAccount(name) => (StatusCode::NOT_FOUND, format!("there is no account {name:?}\n")).into_response(),
+            Failed::NoAccount(name) => {
+                (StatusCode::NOT_FOUND, format!("there is no account {name:?}\n")).into_response()
+            }
             Failed::Refused(refusal) => {
                 self.refusals.tell(&refusal, what, writer);
                 refusal.into_response()

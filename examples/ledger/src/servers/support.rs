@@ -17,8 +17,6 @@
 
 #[path = "../../../../tests/support/deadline.rs"]
 pub mod deadline;
-#[path = "../../../../tests/support/port.rs"]
-pub mod port;
 #[path = "../../../../tests/support/server.rs"]
 pub mod redis;
 #[path = "../../../../fencing/support/mod.rs"]
@@ -27,4 +25,4 @@ pub mod stores;
 pub mod tls;
 
 pub use redis::RedisServer;
-pub use stores::Postgres;
+pub use stores::{Postgres, port};

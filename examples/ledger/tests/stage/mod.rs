@@ -1,6 +1,7 @@
 //! A ledger with servers and writers of its own, what can happen to it, and what its database says afterwards.
 
 #![allow(dead_code, unreachable_pub, reason = "every test binary uses the part that it needs")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "helpers of tests")]
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,6 +15,8 @@ pub const PROGRAM: &str = env!("CARGO_BIN_EXE_ledger");
 pub const TTL: Duration = Duration::from_secs(1);
 /// How long a process stands still: beyond the lease, and time for others to come in between.
 pub const BEYOND_THE_LEASE: Duration = Duration::from_millis(1_500);
+/// How long a writer works between its last look at the locks and its write: the same with and without fencing.
+pub const WORK: Duration = Duration::from_millis(25);
 /// For whatever has to come.
 pub const LIMIT: Duration = Duration::from_secs(60);
 
@@ -23,7 +26,6 @@ pub struct Stage {
     pub writers: Vec<Process>,
     fenced: bool,
     port: u16,
-    work: Duration,
     started: usize,
     /// By servers that were ended since.
     refused: u64,
@@ -42,10 +44,10 @@ pub struct Books {
 }
 
 impl Stage {
-    pub async fn set(fenced: bool, writers: usize, work: Duration) -> Self {
+    pub async fn set(fenced: bool, writers: usize) -> Self {
         let (servers, port) = block_in_place(|| (Servers::start(3), claim_port()));
         let server = servers.serve(Path::new(PROGRAM), port, fenced);
-        let mut stage = Self { servers, server, writers: Vec::new(), fenced, port, work, started: 0, refused: 0 };
+        let mut stage = Self { servers, server, writers: Vec::new(), fenced, port, started: 0, refused: 0 };
         stage.server_is_there().await;
         for _ in 0..writers {
             let writer = stage.writer();
@@ -61,7 +63,7 @@ impl Stage {
     fn writer(&mut self) -> Process {
         self.started += 1;
         let name = format!("writer {}", self.started);
-        self.servers.write(Path::new(PROGRAM), &self.url(), &name, TTL, self.work)
+        self.servers.write(Path::new(PROGRAM), &self.url(), &name, TTL, WORK)
     }
 
     async fn server_is_there(&self) {
@@ -74,11 +76,12 @@ impl Stage {
         self.writers[at] = self.writer();
     }
 
-    /// A writer does not run for longer than a lease lasts, and does not notice.
-    pub async fn pause_writer(&self, at: usize) {
-        self.writers[at].pause();
+    /// Some writers do not run for longer than a lease lasts, and do not notice.
+    pub async fn pause_writers(&self, are_paused: impl Fn(usize) -> bool) {
+        let paused = || self.writers.iter().enumerate().filter(|(at, _)| are_paused(*at)).map(|(_, writer)| writer);
+        paused().for_each(Process::pause);
         tokio::time::sleep(BEYOND_THE_LEASE).await;
-        self.writers[at].resume();
+        paused().for_each(Process::resume);
     }
 
     /// The ledger's server stands still with requests inside, and all leases of their writers end meanwhile or do not.
@@ -126,7 +129,14 @@ impl Stage {
 
     /// How many requests were refused as stale, at least: those between the last look and the end of a server are missing.
     pub async fn refused(&self) -> u64 {
-        self.refused + self.overview().await.expect("the ledger answers").refused
+        let mut refused = self.refused;
+        eventually(LIMIT, "the ledger answers", async || {
+            let overview = self.overview().await;
+            refused = overview.as_ref().map_or(refused, |overview| self.refused + overview.refused);
+            overview.is_ok()
+        })
+        .await;
+        refused
     }
 
     async fn overview(&self) -> Result<ledger::Overview, reqwest::Error> {
