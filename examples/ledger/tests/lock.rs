@@ -76,9 +76,10 @@ impl SequentialSpec for Lock {
 async fn what_processes_are_told_in_calm_times_is_linearizable_and_one_at_a_time() {
     let scene = Scene::set(CONTENDERS, Duration::from_secs(10), |_, urls| urls.to_vec());
     scene.lines_reach(RESOURCES * CONTENDERS * 8).await;
-    let histories = scene.end();
+    let histories = until_one_ends(&scene.end());
     let lines: usize = histories.iter().map(Vec::len).sum();
     println!("{lines} answers, {} of them about a lease that was lost", lost(&histories));
+    assert!(lines > RESOURCES * CONTENDERS * 4, "too little was asked to judge by");
     assert!(is_linearizable(&histories, true));
 }
 
@@ -115,6 +116,15 @@ async fn processes_with_different_nodes_are_found_out() {
     let scene = Scene::set(2, TTL, |at, urls| vec![urls[at].clone()]);
     // Their sections overlap sooner or later, for they take no notice of each other.
     eventually(LIMIT, "the judge finds two holders", async || !is_linearizable(&scene.histories(), false)).await;
+}
+
+/// What was asked before the first process was ended. A release that it did not live to write down let others in afterwards: in
+/// calm times nothing may be left out that was asked for before, and nothing is. An acquire that was answered afterwards may
+/// have waited for such a release.
+fn until_one_ends(histories: &[Vec<Line>]) -> Vec<Vec<Line>> {
+    let end = histories.iter().map(|history| history.last().map_or(0, |line| line.answered)).min().unwrap_or(0);
+    let counts = |line: &&Line| line.asked <= end && (line.answered <= end || !matches!(line.told, Told::Acquired(_)));
+    histories.iter().map(|history| history.iter().filter(counts).cloned().collect()).collect()
 }
 
 /// How often a process was told that its lease was over.
