@@ -21,8 +21,8 @@ pub struct Daemon {
     signal: Signal,
     pub port: u16,
     dir: TempDir,
-    command: Box<dyn FnMut(u16) -> Command + Send>,
-    ready: Box<dyn FnMut(u16) -> bool + Send>,
+    command: Box<dyn FnMut(u16) -> Command + Send + Sync>,
+    ready: Box<dyn FnMut(u16) -> bool + Send + Sync>,
 }
 
 /// The user that the server runs as: databases refuse to run as root. `None`: the one who runs the tests.
@@ -104,8 +104,8 @@ impl Daemon {
     pub fn start(
         dir: TempDir,
         signal: Signal,
-        mut command: impl FnMut(u16) -> Command + Send + 'static,
-        mut ready: impl FnMut(u16) -> bool + Send + 'static,
+        mut command: impl FnMut(u16) -> Command + Send + Sync + 'static,
+        mut ready: impl FnMut(u16) -> bool + Send + Sync + 'static,
     ) -> Self {
         for _ in 0..PORT_ATTEMPTS {
             let port = claim_port();
