@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use ledger::writer::Writer;
-use redfence::Entropy;
+use rand::SeedableRng as _;
+use rand::rngs::{StdRng, SysRng};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpListener;
 
@@ -114,10 +115,10 @@ async fn serve(task: Serve) -> Outcome {
 
 async fn write(task: Write) -> Outcome {
     let lock = ledger::lock(&task.lock.nodes, task.lock.ttl, &task.name).await?;
-    let entropy = Entropy::from_system();
+    let mut rng = StdRng::try_from_rng(&mut SysRng)?;
     let writer = Writer { name: task.name, ledger: task.ledger, work: task.lock.work };
     tokio::select! {
-        ended = writer.run(&lock, &entropy) => Ok(ended?),
+        ended = writer.run(&lock, &mut rng) => Ok(ended?),
         () = input_ended() => Ok(()),
     }
 }

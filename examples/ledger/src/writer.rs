@@ -3,7 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use redfence::{AcquireError, Entropy, Guard, Redlock};
+use rand::{Rng, RngExt as _};
+use redfence::{AcquireError, Guard, Redlock};
 use redfence_http::FENCING_TOKEN;
 use redfence_http::client::{AddToken, NotSent};
 use reqwest::Client;
@@ -11,7 +12,7 @@ use reqwest::Client;
 use crate::account::{Balance, Overview, Target, Transfer, resource};
 
 /// The most that is moved at once.
-const AMOUNT_MAX: u32 = 20;
+const AMOUNT_MAX: i64 = 20;
 /// How long an answer of the ledger may take.
 const ANSWER_MAX: Duration = Duration::from_secs(5);
 /// The pause after a failure, so that a server that is down is not asked without end.
@@ -55,7 +56,7 @@ impl Writer {
     /// # Cancel safety
     ///
     /// Dropping the future gives the locks back. A transfer that was sent may happen.
-    pub async fn run(&self, lock: &Redlock, entropy: &Entropy) -> Result<(), reqwest::Error> {
+    pub async fn run(&self, lock: &Redlock, rng: &mut impl Rng) -> Result<(), reqwest::Error> {
         let client = Client::builder().user_agent(&self.name).timeout(ANSWER_MAX).no_proxy().build()?;
         let mut accounts = Vec::new();
         loop {
@@ -63,7 +64,7 @@ impl Writer {
                 if accounts.is_empty() {
                     accounts = self.accounts(&client).await?;
                 }
-                self.transfer(&client, lock, entropy, &accounts).await
+                self.transfer(&client, lock, rng, &accounts).await
             };
             // Whatever it was, the way back is the same: new locks, new tokens, new reads. The token of a write whose outcome
             // is unknown is not used again, so that write comes too late if it is still on its way.
@@ -84,10 +85,10 @@ impl Writer {
         &self,
         client: &Client,
         lock: &Redlock,
-        entropy: &Entropy,
+        rng: &mut impl Rng,
         accounts: &[String],
     ) -> Result<(), Failed> {
-        let Some((from, to)) = draw(entropy, accounts) else { return Ok(()) };
+        let Some((from, to)) = draw(rng, accounts) else { return Ok(()) };
         // The lesser name first, in all processes: two writers never wait for each other.
         let (first, second) = if from < to { (from, to) } else { (to, from) };
         let first = acquire(lock, first).await?;
@@ -99,9 +100,9 @@ impl Writer {
             }
         };
         let done = if from < to {
-            self.move_money(client, (from, &first), (to, &second), entropy).await
+            self.move_money(client, (from, &first), (to, &second), rng).await
         } else {
-            self.move_money(client, (from, &second), (to, &first), entropy).await
+            self.move_money(client, (from, &second), (to, &first), rng).await
         };
         // What is not released now ends with its time to live.
         drop(second.release().await);
@@ -115,10 +116,10 @@ impl Writer {
         client: &Client,
         (from, source): (&str, &Guard),
         (to, target): (&str, &Guard),
-        entropy: &Entropy,
+        rng: &mut impl Rng,
     ) -> Result<(), Failed> {
         let (has, other_has) = (self.read(client, from, source).await?, self.read(client, to, target).await?);
-        let amount = i64::from(1 + entropy.u32() % AMOUNT_MAX);
+        let amount = rng.random_range(1..=AMOUNT_MAX);
         if has < amount {
             return Ok(());
         }
@@ -163,10 +164,11 @@ async fn accepted(answer: reqwest::Response) -> Result<reqwest::Response, Failed
 }
 
 /// Two accounts that are not the same.
-fn draw<'a>(entropy: &Entropy, accounts: &'a [String]) -> Option<(&'a str, &'a str)> {
-    let count = accounts.len();
-    let from = entropy.u32() as usize % count.max(1);
-    let to = (from + 1 + entropy.u32() as usize % count.saturating_sub(1).max(1)) % count.max(1);
-    let pair = (accounts.get(from)?.as_str(), accounts.get(to)?.as_str());
-    (from != to).then_some(pair)
+fn draw<'a>(rng: &mut impl Rng, accounts: &'a [String]) -> Option<(&'a str, &'a str)> {
+    if accounts.len() < 2 {
+        return None;
+    }
+    let from = rng.random_range(..accounts.len());
+    let to = (from + rng.random_range(1..accounts.len())) % accounts.len();
+    Some((accounts.get(from)?, accounts.get(to)?))
 }

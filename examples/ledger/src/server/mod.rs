@@ -3,7 +3,7 @@
 //! | | |
 //! |---|---|
 //! | `GET /` | the page |
-//! | `GET /accounts` | an [`Overview`](crate::Overview), for people |
+//! | `GET /accounts` | an [`Overview`], for people |
 //! | `GET /events` | overviews and refusals as they happen |
 //! | `GET /accounts/{name}` | a [`Balance`], and the claim of a holder: with `Fencing-Token` |
 //! | `POST /accounts/{name}/transfers` | a [`Transfer`]: with `Fencing-Token` |
