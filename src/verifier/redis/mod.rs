@@ -1,10 +1,21 @@
 //! [`RedisStore`]: the highest tokens in a Redis or Valkey, beside the data that they guard.
 
+use redis::Script;
 use redis::aio::ConnectionLike;
-use redis::{Script, Value};
 
-use super::{Rule, TokenStore, Verdict};
+use super::{Rule, StaleToken, TokenStore, Verdict};
 use crate::{FencingToken, Resource};
+
+mod error;
+mod fenced;
+pub mod lua;
+mod pipeline;
+mod slot;
+
+pub use error::{StoreError, WriteError};
+pub use fenced::{Fenced, FencedScript};
+pub use pipeline::FencedPipeline;
+pub use slot::hash_slot;
 
 /// Tokens, and values if wanted, in one Redis or Valkey: check and write are one script.
 ///
@@ -18,6 +29,10 @@ pub struct RedisStore<C> {
     connection: C,
     prefix: String,
     script: Script,
+    command: Script,
+    pipeline: Script,
+    /// Whether a key in another slot than the fence is refused before anything is sent.
+    one_slot: bool,
 }
 
 impl<C> RedisStore<C> {
@@ -30,7 +45,34 @@ impl<C> RedisStore<C> {
     /// The same with another first part of the keys.
     #[must_use]
     pub fn with_prefix(connection: C, prefix: impl Into<String>) -> Self {
-        Self { connection, prefix: prefix.into(), script: Script::new(include_str!("admit.lua")) }
+        let [script, command, pipeline] = [lua::ADMIT, lua::COMMAND, lua::PIPELINE].map(Script::new);
+        Self { connection, prefix: prefix.into(), script, command, pipeline, one_slot: false }
+    }
+
+    /// The same, made for a Cluster: a key that is not in the slot of its fence is refused before anything is sent, also by a
+    /// single server, so that tests on one find it. In a Cluster the server refuses it in any case.
+    #[must_use]
+    pub fn for_cluster(mut self) -> Self {
+        self.one_slot = true;
+        self
+    }
+
+    /// Writes under `token` to keys of one's own.
+    ///
+    /// ```no_run
+    /// # use redfence::{FencingToken, Resource, verifier::{RedisStore, WriteError}};
+    /// # async fn example(connection: redis::aio::MultiplexedConnection, token: FencingToken) -> Result<(), WriteError> {
+    /// # let order = Resource::new("orders/42").unwrap();
+    /// let store = RedisStore::new(connection);
+    /// match store.fenced(&order, token).set("orders/42", "paid").await {
+    ///     Err(WriteError::Stale(stale)) => println!("{} has written since: acquire again", stale.highest),
+    ///     written => written?,
+    /// }
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub const fn fenced<'a>(&'a self, resource: &'a Resource, token: FencingToken) -> Fenced<'a, C> {
+        Fenced { store: self, resource, token, rule: Rule::AcceptEqual }
     }
 
     /// The key of a resource's hash.
@@ -59,6 +101,26 @@ impl<C: ConnectionLike + Clone + Send + Sync> RedisStore<C> {
         value: &[u8],
     ) -> Result<Verdict, StoreError> {
         self.judge(resource, token, rule, Some(value)).await
+    }
+
+    /// The highest token that was accepted for a resource: for people and metrics, never in front of a write.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the server does not answer properly.
+    ///
+    /// # Cancel safety
+    ///
+    /// Changes nothing.
+    pub async fn highest(&self, resource: &Resource) -> Result<Option<FencingToken>, StoreError> {
+        let mut connection = self.connection.clone();
+        let token: Option<String> = redis::cmd("HGET")
+            .arg(self.key(resource))
+            .arg("token")
+            .query_async(&mut connection)
+            .await
+            .map_err(|error| StoreError::of(resource, &error.to_string()))?;
+        token.map(|token| token.parse().map_err(|error| StoreError::of(resource, &format!("{error}")))).transpose()
     }
 
     /// The value of a resource and the highest token that was accepted for it: the one that it was written under, unless
@@ -97,17 +159,12 @@ impl<C: ConnectionLike + Clone + Send + Sync> RedisStore<C> {
         if let Some(value) = value {
             call.arg(value);
         }
-        let answer: Value =
+        let answer =
             call.invoke_async(&mut connection).await.map_err(|error| StoreError::of(resource, &error.to_string()))?;
-        let problem = |reason: String| StoreError::of(resource, &reason);
-        match answer {
-            Value::Int(1) => Ok(Verdict::Admitted),
-            Value::BulkString(digits) => {
-                let digits = String::from_utf8_lossy(&digits).into_owned();
-                let highest = digits.parse().map_err(|error| problem(format!("{error}")))?;
-                Ok(Verdict::Stale { highest })
-            }
-            _ => Err(problem("an answer of another form".to_owned())),
+        match fenced::judged(answer) {
+            Ok(_) => Ok(Verdict::Admitted),
+            Err(WriteError::Stale(StaleToken { highest })) => Ok(Verdict::Stale { highest }),
+            Err(error) => Err(StoreError::of(resource, &error.to_string())),
         }
     }
 }
@@ -123,24 +180,5 @@ impl<C: ConnectionLike + Clone + Send + Sync> TokenStore for RedisStore<C> {
 impl<C> std::fmt::Debug for RedisStore<C> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("RedisStore").field("prefix", &self.prefix).finish_non_exhaustive()
-    }
-}
-
-/// The server gave no verdict: the write must not be taken for done.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("no verdict for {resource}: {reason}")]
-pub struct StoreError {
-    /// What was to be written.
-    pub resource: Resource,
-    /// What the server or the connection said.
-    pub reason: String,
-}
-
-impl StoreError {
-    fn of(resource: &Resource, reason: &str) -> Self {
-        // What another program left at the key may be of any size.
-        const LEN_MAX: usize = 200;
-        let one_line = |c: char| if c.is_control() { ' ' } else { c };
-        Self { resource: resource.clone(), reason: reason.chars().take(LEN_MAX).map(one_line).collect() }
     }
 }

@@ -1,7 +1,11 @@
-//! The suite that every [`TokenStore`] must pass.
+//! The suites that stores must pass: [`check`] for every [`TokenStore`], [`check_writes`] for those that write as well.
 
 use super::{Rule, TokenStore, Verdict};
 use crate::{FencingToken, Resource};
+
+mod writes;
+
+pub use writes::{Answer, FencedWrites, Refusal, check_writes};
 
 /// What a store did wrong.
 #[derive(Debug, thiserror::Error)]
