@@ -9,6 +9,7 @@ use clap::error::ContextValue;
 use clap::{Parser, Subcommand};
 use redfence::{Holder, HolderId, NodeId, Printable, Resource, ResourceError};
 
+use crate::command::admit::AdmitArgs;
 use crate::exit::Exit;
 use crate::screen;
 
@@ -25,13 +26,14 @@ pub(crate) struct Args {
 /// The most nodes that a set can have.
 const NODES_MAX: i64 = NodeId::COUNT_MAX as i64;
 
-const EXIT_CODES: &str = "\
+pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
   0   done                     71  what the command started cannot be stopped
   1   failed; of `who`: free;  74  the lease is lost
-      of `release`: not held
+      of `release`: not held;
+      of `admit`: stale
   2   usage or configuration   75  held by another until the wait ended
-  69  no quorum
+  69  no quorum; of `admit`: no verdict
   `run` ends with the code of its command; 128+n if signal n ended it, 127 if there is no such
   command, 126 if it cannot be run. Its options -E and --error-exit-code choose other codes for 75,
   and for 1, 2, 69, 71 and 74, so that they can be told from the command's own.";
@@ -84,6 +86,7 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     Run(RunArgs),
     Acquire(AcquireArgs),
+    Admit(AdmitArgs),
     Extend(ExtendArgs),
     Release(ReleaseArgs),
     Status(StatusArgs),
@@ -377,7 +380,7 @@ fn escape(error: &mut clap::Error) {
     }
 }
 
-fn resource(text: &str) -> Result<Resource, ResourceError> {
+pub(crate) fn resource(text: &str) -> Result<Resource, ResourceError> {
     text.parse()
 }
 
@@ -388,7 +391,7 @@ fn holder(text: &str) -> Result<HolderArg, &'static str> {
         .ok_or("take it from what `acquire` printed: 32 hexadecimal digits, a space and a label, or the digits alone")
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
         Ok(duration) => Ok(duration),
         Err(_) if text == "0" => Ok(Duration::ZERO),

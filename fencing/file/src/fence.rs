@@ -122,6 +122,14 @@ impl FileFence {
     }
 }
 
+/// Lets go, also where another process has inherited the lock.
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        // If that fails, closing it does the same, once every process has closed it.
+        let _ = self.lock.unlock();
+    }
+}
+
 /// The lock, for a command that is to hold it too: it is held until the last process that has it has ended.
 impl AsFd for Admitted {
     fn as_fd(&self) -> BorrowedFd<'_> {

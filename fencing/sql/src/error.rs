@@ -3,6 +3,7 @@
 use std::fmt;
 
 use redfence::FencingToken;
+use redfence::verifier::{MayBeStale, StaleToken};
 
 /// Why a fenced write did not happen, or is not known to have. `E` is the error of the driver.
 ///
@@ -43,6 +44,15 @@ impl<E> FenceError<E> {
     /// Whether the same transaction may be run again with the same token.
     pub const fn is_retry(&self) -> bool {
         matches!(self, Self::Retry(_))
+    }
+}
+
+impl<E> MayBeStale for FenceError<E> {
+    fn stale(&self) -> Option<StaleToken> {
+        match self {
+            Self::Stale { highest } => Some(StaleToken { highest: *highest }),
+            _ => None,
+        }
     }
 }
 

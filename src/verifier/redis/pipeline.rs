@@ -109,9 +109,7 @@ impl<C: ConnectionLike + Clone + Send + Sync> FencedPipeline<'_, C> {
         let of_one = |answer| match answer {
             Value::Array(parts) => match <[Value; 2]>::try_from(parts) {
                 Ok([Value::Int(1), answer]) => Ok(answer),
-                Ok([Value::Int(0), Value::BulkString(why)]) => {
-                    Err(WriteError::refused(&String::from_utf8_lossy(&why)))
-                }
+                Ok([Value::Int(0), Value::BulkString(why)]) => Err(WriteError::refused(&String::from_utf8_lossy(&why))),
                 _ => Err(other()),
             },
             _ => Err(other()),
