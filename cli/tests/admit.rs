@@ -212,7 +212,7 @@ fn without_sql_stores_it_says_how_to_get_them() {
 mod sql {
     use super::*;
     use redfence_sqlx::sql::{mysql, postgres, sqlite};
-    use sqlx::{Connection as _, Executor as _};
+    use sqlx::Executor as _;
 
     fn make<C: sqlx::Connection>(url: &str, migration: &'static str)
     where

@@ -71,7 +71,9 @@ mod tests {
         for tokens in [Tokens::new(), some()] {
             assert_eq!(parse(print(&tokens).as_bytes()), Ok(tokens));
         }
-        // The sum of Python's zlib.crc32 over the lines before.
+        // The example of the README; the sum is that of Python's zlib.crc32 over the lines before.
+        let one = [(Resource::new("orders/42").unwrap(), FencingToken::new(1_882_557_276_749_825).unwrap())].into();
+        assert!(include_str!("../README.md").contains(&format!("```text\n{}```", print(&one))));
         assert_eq!(print(&Tokens::new()), "redfence fence 1\nend 0 19cf76c6\n");
     }
 

@@ -48,7 +48,17 @@ impl Files {
             PathBuf::from(name)
         };
         let dir = real.parent().unwrap_or(Path::new("/")).to_owned();
-        Ok(Self { lock: beside(".lock"), new: beside(".new"), dir, path: real })
+        let files = Self { lock: beside(".lock"), new: beside(".new"), dir, path: real };
+        files.check_kind()?;
+        Ok(files)
+    }
+
+    /// Something else than a file is not touched, and nothing is put beside it.
+    fn check_kind(&self) -> Result<(), FileError> {
+        match fs::metadata(&self.path) {
+            Ok(metadata) if !metadata.is_file() => Err(self.corrupt("it is no regular file")),
+            _ => Ok(()),
+        }
     }
 
     fn io(&self, step: &'static str) -> impl Fn(io::Error) -> FileError {

@@ -103,7 +103,8 @@ fn a_kill_at_any_moment_leaves_a_fence_that_no_older_token_passes() {
         }
     }
     println!("{KILLS} kills, {admissions} admissions, {unsaid} of them not said any more");
-    assert!(admissions > u64::from(KILLS), "they were hardly at work");
+    // All but each tenth were heard before they were killed.
+    assert!(admissions >= u64::from(KILLS / 10 * 9), "{admissions}");
 }
 
 fn said(line: &str) -> Option<u64> {

@@ -93,3 +93,18 @@ impl<E: std::error::Error + 'static> std::error::Error for FenceError<E> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_stale_is_stale() {
+        let highest = FencingToken::new(7).unwrap();
+        assert_eq!(FenceError::<()>::Stale { highest }.stale(), Some(StaleToken { highest }));
+        for other in [FenceError::Missing, FenceError::Retry(None), FenceError::Unknown(()), FenceError::NoTransaction]
+        {
+            assert_eq!(other.stale(), None, "{other:?}");
+        }
+    }
+}

@@ -14,21 +14,22 @@ pub(super) const NO_COMMAND: &str = "Redis holds nothing for a client, so no com
 
 /// Admits.
 pub(super) async fn admit(url: &str, args: &AdmitArgs, global: &Global) -> Result<(), Refusal> {
-    let no_verdict = |error: &dyn std::fmt::Display| Refusal::NoVerdict(error.to_string());
     // Says what is wrong with a URL in words that have nothing of it.
     redfence::node::redis::Address::parse(url).map_err(|error| Refusal::Usage(format!("--store: {error}")))?;
-    let client = client(url, global).map_err(|error| no_verdict(&error))?;
-    let limits = AsyncConnectionConfig::new();
-    let limits = limits.set_connection_timeout(Some(args.wait)).set_response_timeout(Some(args.wait));
-    let connection = client.get_multiplexed_async_connection_with_config(&limits);
-    let connection = tokio::time::timeout(args.wait, connection).await;
-    let connection = connection.map_err(|_| Refusal::NoVerdict(format!("no connection within {:?}", args.wait)))?;
-    let connection = connection.map_err(|error| no_verdict(&error))?;
-    let store = RedisStore::with_prefix(connection, global.key_prefix.as_deref().unwrap_or("redfence"));
-    match store.admit(&args.resource, args.token, Rule::AcceptEqual).await {
-        Ok(Verdict::Admitted) => Ok(()),
-        Ok(Verdict::Stale { highest }) => Err(Refusal::Stale(highest)),
-        Err(error) => Err(Refusal::NoVerdict(error.reason)),
+    let client = client(url, global).map_err(|error| Refusal::NoVerdict(error.to_string()))?;
+    // The one bound is --wait, for all of it.
+    let limits = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
+    let prefix = global.key_prefix.as_deref().unwrap_or("redfence");
+    let asked = async {
+        let connection = client.get_multiplexed_async_connection_with_config(&limits).await;
+        let store = RedisStore::with_prefix(connection.map_err(|error| error.to_string())?, prefix);
+        store.admit(&args.resource, args.token, Rule::AcceptEqual).await.map_err(|error| error.reason)
+    };
+    match tokio::time::timeout(args.wait, asked).await {
+        Ok(Ok(Verdict::Admitted)) => Ok(()),
+        Ok(Ok(Verdict::Stale { highest })) => Err(Refusal::Stale(highest)),
+        Ok(Err(reason)) => Err(Refusal::NoVerdict(reason)),
+        Err(_) => Err(Refusal::NoVerdict(format!("no answer within {:?}", args.wait))),
     }
 }
 
