@@ -107,7 +107,7 @@ impl Store {
         use redfence::verifier::TokenStore as _;
         let verdict = store.admit(of, at, Rule::AcceptEqual).await.map_err(failed)?;
         verdict.into_result().map_err(|StaleToken { highest }| Refusal::Stale { highest })?;
-        if at.get() % 2 == 0 && self.writes.fetch_add(1, Ordering::Relaxed) > 0 {
+        if at.get().is_multiple_of(2) && self.writes.fetch_add(1, Ordering::Relaxed) > 0 {
             // The older one of each round is paused here until the newer one has written.
             for _ in 0..100 {
                 tokio::time::sleep(Duration::from_millis(1)).await;

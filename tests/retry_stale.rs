@@ -36,11 +36,11 @@ async fn a_stale_write_runs_again_under_a_new_token() {
     let (redlock, store, ledger) = (redlock(), MemoryStore::new(), Resource::new("ledger").unwrap());
     let paused = redlock.acquire("ledger").await.unwrap();
     let older = paused.token();
-    paused.release().await;
+    drop(paused.release().await);
     let other = redlock.acquire("ledger").await.unwrap();
     let highest = other.token();
     store.write(&ledger, highest, Rule::AcceptEqual, || ()).unwrap();
-    other.release().await;
+    drop(other.release().await);
     let tokens = Mutex::new(vec![older]);
     let written = retry_stale(&redlock, &ledger, 2, async |lease| {
         tokens.lock().unwrap().push(lease.token());

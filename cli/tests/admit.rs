@@ -8,7 +8,6 @@
 )]
 
 #[cfg(feature = "sql")]
-#[allow(unused_imports, reason = "the module of all members' tests")]
 #[path = "../../fencing/support/mod.rs"]
 mod databases;
 mod program;

@@ -1,7 +1,7 @@
 //! The commands, one a file.
 
 mod acquire;
-pub(crate) mod admit;
+mod admit;
 mod bootstrap;
 mod degraded;
 mod dev;

@@ -98,7 +98,7 @@ impl Store {
 
 /// In the row of two at once even tokens are the older ones.
 fn pause_if_older(token: FencingToken) {
-    if token.get() % 2 == 0 {
+    if token.get().is_multiple_of(2) {
         std::thread::park_timeout(Duration::from_millis(60));
     }
 }

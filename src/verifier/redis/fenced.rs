@@ -6,7 +6,7 @@ use redis::aio::ConnectionLike;
 use redis::{FromRedisValue, Script, Value};
 
 use super::lua::CHECK;
-use super::{FencedPipeline, RedisStore, Rule, WriteError};
+use super::{RedisStore, Rule, WriteError};
 use crate::{FencingToken, Resource};
 
 /// What Lua can unpack is bounded, and so is the time that a script may take.
@@ -67,18 +67,12 @@ impl<C> Clone for Fenced<'_, C> {
 
 impl<C> Copy for Fenced<'_, C> {}
 
-impl<'a, C> Fenced<'a, C> {
+impl<C> Fenced<'_, C> {
     /// An equal token is stale: one write, or one pipeline, a lease.
     #[must_use]
     pub const fn strict(mut self) -> Self {
         self.rule = Rule::Strict;
         self
-    }
-
-    /// Several writes in one round trip and one step.
-    #[must_use]
-    pub fn pipeline(self) -> FencedPipeline<'a, C> {
-        FencedPipeline::new(self)
     }
 
     pub(super) fn checked(&self, keys: &[&[u8]], args: usize) -> Result<(), WriteError> {

@@ -34,11 +34,14 @@ pub struct FencedPipeline<'a, C> {
     error: Option<WriteError>,
 }
 
-impl<'a, C> FencedPipeline<'a, C> {
-    pub(super) fn new(fenced: Fenced<'a, C>) -> Self {
-        Self { fenced, keys: Vec::new(), words: Vec::new(), error: None }
+impl<'a, C> Fenced<'a, C> {
+    /// Several writes in one round trip and one step.
+    pub fn pipeline(self) -> FencedPipeline<'a, C> {
+        FencedPipeline { fenced: self, keys: Vec::new(), words: Vec::new(), error: None }
     }
+}
 
+impl<C> FencedPipeline<'_, C> {
     /// SET.
     pub fn set(self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Self {
         self.command(key.as_ref(), &[b"SET", value.as_ref()])

@@ -5,8 +5,9 @@ use std::path::Path;
 
 use redfence_file::{FileError, FileFence};
 
+use super::Refusal;
 use super::term::Held;
-use super::{AdmitArgs, Refusal};
+use crate::args::AdmitArgs;
 
 /// Admits, and holds the fence for a command.
 pub(super) async fn admit(path: &Path, args: &AdmitArgs, with_command: bool) -> Result<Option<Held>, Refusal> {

@@ -1,8 +1,9 @@
 //! SQL stores in a build without them.
 
+use super::Refusal;
 use super::place::Database;
 use super::term::Held;
-use super::{AdmitArgs, Refusal};
+use crate::args::AdmitArgs;
 
 /// Says how to get it.
 pub(super) async fn admit(_: Database, _: &str, _: &AdmitArgs, _: bool) -> Result<Option<Held>, Refusal> {

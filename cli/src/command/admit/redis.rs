@@ -5,8 +5,8 @@ use std::path::Path;
 use redfence::verifier::{RedisStore, Rule, TokenStore as _, Verdict};
 use redis::{AsyncConnectionConfig, Client, ClientTlsConfig, TlsCertificates};
 
-use super::{AdmitArgs, Refusal};
-use crate::args::Global;
+use super::Refusal;
+use crate::args::{AdmitArgs, Global};
 
 pub(super) const NO_COMMAND: &str = "Redis holds nothing for a client, so no command can be atomic with the check there: between the two a \
      newer holder may write. Leave the command out and take this for admission only; write with a script behind the check \

@@ -12,9 +12,10 @@ use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
 use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 
+use super::Refusal;
 use super::place::Database;
 use super::term::{Held, Transaction};
-use super::{AdmitArgs, Refusal};
+use crate::args::AdmitArgs;
 
 /// Between two looks at whether the transaction is still there.
 const LOOK: Duration = Duration::from_millis(500);
