@@ -19,8 +19,6 @@ mod node_id;
 mod printable;
 mod resource;
 #[cfg(feature = "redlock")]
-mod retry_stale;
-#[cfg(feature = "redlock")]
 #[cfg_attr(not(feature = "unstable"), allow(unreachable_pub, reason = "for simulators only"))]
 mod spawner;
 mod token;
@@ -47,8 +45,6 @@ pub use lease::Lease;
 pub use node_id::{NodeId, NodeSet};
 pub use printable::Printable;
 pub use resource::{Resource, ResourceError};
-#[cfg(feature = "redlock")]
-pub use retry_stale::{RetryStaleError, retry_stale};
 pub use token::{FencingToken, TokenError};
 
 #[cfg(feature = "redlock")]

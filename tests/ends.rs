@@ -21,8 +21,8 @@ use futures::future::join_all;
 use redfence::node::redis::{Address, RedisNode, RedisNodeOptions};
 use redfence::node::{ask, contract};
 use redfence::protocol::{Request, Subject, Verb};
-use redfence::verifier::{self, FencedScript, RedisStore, Rule, StaleToken, TokenStore as _, Verifier};
-use redfence::{Builder, FencingToken, Guard, Holder, Redlock, Resource, retry_stale};
+use redfence::verifier::{self, RedisStore, Rule, TokenStore as _, Verifier};
+use redfence::{Builder, FencingToken, Guard, Holder, Redlock, Resource};
 use redis::aio::MultiplexedConnection;
 use support::fault_node::holder;
 use support::{BadServer, Manner, RedisServer, servers};
@@ -219,23 +219,6 @@ async fn call(name: &str, stage: &Stage) {
         "node::contract::check" => drop(contract::check(&node(&stage.urls[0]), "ends").await),
         // A node bounds it: the trait is for simulations, which bring networks of their own.
         "node::redis::RedisNode::dialled" | "node::redis::Dial::dial" => drop(node(&stage.urls[0]).dialled().await),
-        "retry_stale" => {
-            let body = async |_| Err::<(), _>(StaleToken { highest: token });
-            drop(retry_stale(&stage.locker(), "r", 2, body).await);
-        }
-        "verifier::Fenced::set" => drop(store.fenced(&resource(), token).set("k", "v").await),
-        "verifier::Fenced::hset" => drop(store.fenced(&resource(), token).hset("k", &[("f", "v")]).await),
-        "verifier::Fenced::del" => drop(store.fenced(&resource(), token).del("k").await),
-        "verifier::Fenced::incr_by" => drop(store.fenced(&resource(), token).incr_by("k", 1).await),
-        "verifier::Fenced::expire" => drop(store.fenced(&resource(), token).expire("k", WAIT).await),
-        "verifier::Fenced::run" => {
-            let script = FencedScript::new("return 1");
-            drop(store.fenced(&resource(), token).run::<i64>(&script, &[], &[]).await);
-        }
-        "verifier::FencedPipeline::send" => {
-            drop(store.fenced(&resource(), token).pipeline().set("k", "v").send().await);
-        }
-        "verifier::RedisStore::highest" => drop(store.highest(&resource()).await),
         "verifier::RedisStore::read" => drop(store.read(&resource()).await),
         "verifier::RedisStore::write" => drop(store.write(&resource(), token, Rule::Strict, b"value").await),
         "verifier::TokenStore::admit" => drop(store.admit(&resource(), token, Rule::Strict).await),

@@ -29,7 +29,6 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("redlock", &["redlock", "node", "protocol"]),
     ("doctor", &["doctor", "redlock", "node", "protocol"]),
     ("history", &["history", "redlock", "verifier"]),
-    ("retry_stale", &["redlock", "verifier"]),
     ("verifier", &["verifier"]),
 ];
 

@@ -15,7 +15,7 @@ mod redis;
 
 pub use memory::MemoryStore;
 #[cfg(feature = "redis")]
-pub use redis::{Fenced, FencedPipeline, FencedScript, RedisStore, StoreError, WriteError, hash_slot, lua};
+pub use redis::{RedisStore, StoreError};
 
 use std::fmt;
 
@@ -77,20 +77,6 @@ impl Verdict {
 pub struct StaleToken {
     /// The highest token accepted for the resource.
     pub highest: FencingToken,
-}
-
-/// An error that may say that a token was stale: then acquiring the lock again is the way back.
-///
-/// Every refusal of the fenced stores is one; implement it for an error of your own that wraps one.
-pub trait MayBeStale {
-    /// The highest token, if that is why.
-    fn stale(&self) -> Option<StaleToken>;
-}
-
-impl MayBeStale for StaleToken {
-    fn stale(&self) -> Option<StaleToken> {
-        Some(*self)
-    }
 }
 
 /// Where the highest token of each resource is kept.

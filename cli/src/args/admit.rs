@@ -25,7 +25,7 @@ Exit codes:
 /// Without a command this is admission: a newer holder may write between it and your write. With a command the fence is held
 /// while that runs, so that nobody else is admitted: by the lock of the file, or by a transaction that has the fence's row.
 /// The token is stored before the command begins, whatever becomes of the command. Redis holds nothing for a client, so it
-/// takes no command: there, write with a script (`RedisStore::fenced`).
+/// takes no command: there, write with a script (redfence-redis).
 ///
 /// With a database the command's own transactions are others than the one that holds the fence. If that one ends early,
 /// because the server or the connection does, the command is stopped; what it wrote until then is not taken back. To write

@@ -4,7 +4,8 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use redfence::verifier::{MayBeStale, StaleToken};
+use redfence::FencingToken;
+use redfence::verifier::StaleToken;
 
 /// Why nothing was admitted: the write must not go ahead.
 #[derive(Debug, thiserror::Error)]
@@ -58,10 +59,12 @@ pub enum FileError {
     },
 }
 
-impl MayBeStale for FileError {
-    fn stale(&self) -> Option<StaleToken> {
+impl FileError {
+    /// The highest token, if the token was stale: what `redfence_retry::retry_stale` asks.
+    #[must_use]
+    pub const fn stale(&self) -> Option<FencingToken> {
         match self {
-            Self::Stale(stale) => Some(*stale),
+            Self::Stale(stale) => Some(stale.highest),
             _ => None,
         }
     }

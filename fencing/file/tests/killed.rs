@@ -15,7 +15,6 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use rand::{RngExt as _, SeedableRng as _};
-use redfence::verifier::MayBeStale as _;
 use redfence::{FencingToken, Resource};
 use redfence_file::FileFence;
 
@@ -97,7 +96,7 @@ fn a_kill_at_any_moment_leaves_a_fence_that_no_older_token_passes() {
             *highest = found;
             if let Some(older) = found.checked_sub(1).filter(|older| *older > 0) {
                 let refused = fence.admit(&resource(number), token(older)).expect_err("an older token passes");
-                assert_eq!(refused.stale().map(|stale| stale.highest.get()), Some(found), "round {round}: {refused}");
+                assert_eq!(refused.stale().map(FencingToken::get), Some(found), "round {round}: {refused}");
                 drop(fence.admit(&resource(number), token(found)).unwrap());
             }
         }

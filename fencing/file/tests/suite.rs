@@ -15,7 +15,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use redfence::verifier::contract::{self, Answer, FencedWrites, Refusal, check_writes};
-use redfence::verifier::{MayBeStale as _, StaleToken};
 use redfence::{FencingToken, Resource};
 use redfence_file::{FileError, FileFence};
 use tempfile::TempDir;
@@ -113,7 +112,7 @@ fn failed(error: impl std::fmt::Display) -> Refusal {
 
 fn refusal(error: FileError) -> Refusal {
     match error.stale() {
-        Some(StaleToken { highest }) => Refusal::Stale { highest },
+        Some(highest) => Refusal::Stale { highest },
         None => failed(error),
     }
 }

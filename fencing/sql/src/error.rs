@@ -3,7 +3,6 @@
 use std::fmt;
 
 use redfence::FencingToken;
-use redfence::verifier::{MayBeStale, StaleToken};
 
 /// Why a fenced write did not happen, or is not known to have. `E` is the error of the driver.
 ///
@@ -41,18 +40,18 @@ pub enum FenceError<E> {
 }
 
 impl<E> FenceError<E> {
+    /// The highest token, if the token was stale: what `redfence_retry::retry_stale` asks.
+    #[must_use]
+    pub const fn stale(&self) -> Option<FencingToken> {
+        match self {
+            Self::Stale { highest } => Some(*highest),
+            _ => None,
+        }
+    }
+
     /// Whether the same transaction may be run again with the same token.
     pub const fn is_retry(&self) -> bool {
         matches!(self, Self::Retry(_))
-    }
-}
-
-impl<E> MayBeStale for FenceError<E> {
-    fn stale(&self) -> Option<StaleToken> {
-        match self {
-            Self::Stale { highest } => Some(StaleToken { highest: *highest }),
-            _ => None,
-        }
     }
 }
 
@@ -101,7 +100,7 @@ mod tests {
     #[test]
     fn only_stale_is_stale() {
         let highest = FencingToken::new(7).unwrap();
-        assert_eq!(FenceError::<()>::Stale { highest }.stale(), Some(StaleToken { highest }));
+        assert_eq!(FenceError::<()>::Stale { highest }.stale(), Some(highest));
         for other in [FenceError::Missing, FenceError::Retry(None), FenceError::Unknown(()), FenceError::NoTransaction]
         {
             assert_eq!(other.stale(), None, "{other:?}");

@@ -1,21 +1,17 @@
 //! [`RedisStore`]: the highest tokens in a Redis or Valkey, beside the data that they guard.
 
-use redis::Script;
 use redis::aio::ConnectionLike;
+use redis::{Script, Value};
 
-use super::{Rule, StaleToken, TokenStore, Verdict};
+use super::{Rule, TokenStore, Verdict};
 use crate::{FencingToken, Resource};
 
 mod error;
-mod fenced;
-pub mod lua;
-mod pipeline;
-mod slot;
 
-pub use error::{StoreError, WriteError};
-pub use fenced::{Fenced, FencedScript};
-pub use pipeline::FencedPipeline;
-pub use slot::hash_slot;
+pub use error::StoreError;
+
+/// The check, which every fenced script begins with, and behind it the write of the value.
+const ADMIT: &str = concat!(include_str!("fence.lua"), include_str!("admit.lua"));
 
 /// Tokens, and values if wanted, in one Redis or Valkey: check and write are one script.
 ///
@@ -29,10 +25,6 @@ pub struct RedisStore<C> {
     connection: C,
     prefix: String,
     script: Script,
-    command: Script,
-    pipeline: Script,
-    /// Whether a key in another slot than the fence is refused before anything is sent.
-    one_slot: bool,
 }
 
 impl<C> RedisStore<C> {
@@ -45,34 +37,7 @@ impl<C> RedisStore<C> {
     /// The same with another first part of the keys.
     #[must_use]
     pub fn with_prefix(connection: C, prefix: impl Into<String>) -> Self {
-        let [script, command, pipeline] = [lua::ADMIT, lua::COMMAND, lua::PIPELINE].map(Script::new);
-        Self { connection, prefix: prefix.into(), script, command, pipeline, one_slot: false }
-    }
-
-    /// The same, made for a Cluster: a key that is not in the slot of its fence is refused before anything is sent, also by a
-    /// single server, so that tests on one find it. In a Cluster the server refuses it in any case.
-    #[must_use]
-    pub fn for_cluster(mut self) -> Self {
-        self.one_slot = true;
-        self
-    }
-
-    /// Writes under `token` to keys of one's own.
-    ///
-    /// ```no_run
-    /// # use redfence::{FencingToken, Resource, verifier::{RedisStore, WriteError}};
-    /// # async fn example(connection: redis::aio::MultiplexedConnection, token: FencingToken) -> Result<(), WriteError> {
-    /// # let order = Resource::new("orders/42").unwrap();
-    /// let store = RedisStore::new(connection);
-    /// match store.fenced(&order, token).set("orders/42", "paid").await {
-    ///     Err(WriteError::Stale(stale)) => println!("{} has written since: acquire again", stale.highest),
-    ///     written => written?,
-    /// }
-    /// # Ok(()) }
-    /// ```
-    #[must_use]
-    pub const fn fenced<'a>(&'a self, resource: &'a Resource, token: FencingToken) -> Fenced<'a, C> {
-        Fenced { store: self, resource, token, rule: Rule::AcceptEqual }
+        Self { connection, prefix: prefix.into(), script: Script::new(ADMIT) }
     }
 
     /// The key of a resource's hash.
@@ -101,26 +66,6 @@ impl<C: ConnectionLike + Clone + Send + Sync> RedisStore<C> {
         value: &[u8],
     ) -> Result<Verdict, StoreError> {
         self.judge(resource, token, rule, Some(value)).await
-    }
-
-    /// The highest token that was accepted for a resource: for people and metrics, never in front of a write.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`] when the server does not answer properly.
-    ///
-    /// # Cancel safety
-    ///
-    /// Changes nothing.
-    pub async fn highest(&self, resource: &Resource) -> Result<Option<FencingToken>, StoreError> {
-        let mut connection = self.connection.clone();
-        let token: Option<String> = redis::cmd("HGET")
-            .arg(self.key(resource))
-            .arg("token")
-            .query_async(&mut connection)
-            .await
-            .map_err(|error| StoreError::of(resource, &error.to_string()))?;
-        token.map(|token| token.parse().map_err(|error| StoreError::of(resource, &format!("{error}")))).transpose()
     }
 
     /// The value of a resource and the highest token that was accepted for it: the one that it was written under, unless
@@ -159,12 +104,16 @@ impl<C: ConnectionLike + Clone + Send + Sync> RedisStore<C> {
         if let Some(value) = value {
             call.arg(value);
         }
-        let answer =
+        let answer: Vec<Value> =
             call.invoke_async(&mut connection).await.map_err(|error| StoreError::of(resource, &error.to_string()))?;
-        match fenced::judged(answer) {
-            Ok(_) => Ok(Verdict::Admitted),
-            Err(WriteError::Stale(StaleToken { highest })) => Ok(Verdict::Stale { highest }),
-            Err(error) => Err(StoreError::of(resource, &error.to_string())),
+        let problem = |reason: &str| StoreError::of(resource, reason);
+        match <[Value; 2]>::try_from(answer).as_ref() {
+            Err(answer) if *answer == [Value::Int(1)] => Ok(Verdict::Admitted),
+            Ok([Value::Int(0), Value::BulkString(digits)]) => {
+                let highest = String::from_utf8_lossy(digits).parse();
+                highest.map(|highest| Verdict::Stale { highest }).map_err(|error| problem(&format!("{error}")))
+            }
+            _ => Err(problem("an answer of another form")),
         }
     }
 }

@@ -6,11 +6,11 @@ use std::path::Path;
 use redfence_file::{FileError, FileFence};
 
 use super::Refusal;
-use super::term::Held;
+use super::term::FenceLock;
 use crate::args::AdmitArgs;
 
 /// Admits, and holds the fence for a command.
-pub(super) async fn admit(path: &Path, args: &AdmitArgs, with_command: bool) -> Result<Option<Held>, Refusal> {
+pub(super) async fn admit(path: &Path, args: &AdmitArgs, with_command: bool) -> Result<Option<FenceLock>, Refusal> {
     let fence = FileFence::at(path).wait(args.wait);
     let (resource, token) = (args.resource.clone(), args.token);
     let asked = tokio::task::spawn_blocking(move || fence.admit(&resource, token)).await;
@@ -27,5 +27,5 @@ pub(super) async fn admit(path: &Path, args: &AdmitArgs, with_command: bool) -> 
     // The command has the lock, too: should this program be killed, the lock ends with the last process of the command.
     rustix::io::fcntl_setfd(admitted.as_fd(), rustix::io::FdFlags::empty())
         .map_err(|error| Refusal::NoVerdict(format!("the lock cannot be passed on: {error}")))?;
-    Ok(Some(Held::File(admitted)))
+    Ok(Some(FenceLock::File(admitted)))
 }

@@ -22,7 +22,7 @@ use crate::limits;
 use crate::output::{BAD, GOOD, Output};
 use crate::signals::Signals;
 use place::Place;
-use term::{Held, Holding};
+use term::{FenceLock, Holding};
 
 #[derive(Serialize)]
 struct Verdict<'a> {
@@ -110,7 +110,7 @@ fn said(args: &AdmitArgs, admitted: bool, highest: FencingToken, human: &str, ou
     exit
 }
 
-async fn while_held(args: &AdmitArgs, held: Held, signals: &mut Signals, output: Output) -> Result<Exit, Failure> {
+async fn while_held(args: &AdmitArgs, held: FenceLock, signals: &mut Signals, output: Output) -> Result<Exit, Failure> {
     let AdmitArgs { resource, token, .. } = args;
     output.event(&Event::Admitted { resource, token: *token });
     let variables = [("REDFENCE_TOKEN", token.to_string()), ("REDFENCE_RESOURCE", resource.as_str().to_owned())];

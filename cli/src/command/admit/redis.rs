@@ -10,7 +10,7 @@ use crate::args::{AdmitArgs, Global};
 
 pub(super) const NO_COMMAND: &str = "Redis holds nothing for a client, so no command can be atomic with the check there: between the two a \
      newer holder may write. Leave the command out and take this for admission only; write with a script behind the check \
-     (RedisStore::fenced, or `redfence::verifier::lua` from any language); or name a file or a database";
+     (redfence-redis, from any language); or name a file or a database";
 
 /// Admits.
 pub(super) async fn admit(url: &str, args: &AdmitArgs, global: &Global) -> Result<(), Refusal> {

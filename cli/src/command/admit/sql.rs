@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use super::Refusal;
 use super::place::Database;
-use super::term::{Held, Transaction};
+use super::term::{FenceLock, Transaction};
 use crate::args::AdmitArgs;
 
 /// Between two looks at whether the transaction is still there.
@@ -30,7 +30,7 @@ pub(super) async fn admit(
     url: &str,
     args: &AdmitArgs,
     with_command: bool,
-) -> Result<Option<Held>, Refusal> {
+) -> Result<Option<FenceLock>, Refusal> {
     match database {
         Database::Postgres => {
             let connection = reached(args.wait, PgConnection::connect(url)).await?;
@@ -63,7 +63,7 @@ macro_rules! hold {
             mut connection: $connection,
             args: &AdmitArgs,
             with_command: bool,
-        ) -> Result<Option<Held>, Refusal> {
+        ) -> Result<Option<FenceLock>, Refusal> {
             let until = SystemClock.now().after(args.wait);
             // Stored for good first. The command's writes are not in the transaction below, so its end must not take the
             // token back.
@@ -87,7 +87,7 @@ macro_rules! hold {
             let task = tokio::spawn($keep(connection, args.resource.clone(), args.token, begun, ended, tell));
             let left = until.checked_since(SystemClock.now()).unwrap_or_default().max(PAUSE);
             match timeout(left, has_begun).await {
-                Ok(Ok(Ok(()))) => Ok(Some(Held::Transaction(Transaction { end, lost, task }))),
+                Ok(Ok(Ok(()))) => Ok(Some(FenceLock::Transaction(Transaction { end, lost, task }))),
                 Ok(Ok(Err(error))) => Err(refused(error, args, sql::$adapter::MIGRATION)),
                 Ok(Err(_)) => Err(Refusal::NoVerdict("the task that holds the fence has ended".to_owned())),
                 Err(_) => Err(busy(args)),

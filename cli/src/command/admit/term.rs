@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use crate::command::supervise::Term;
 
 /// What holds the fence.
-pub(super) enum Held {
+pub(super) enum FenceLock {
     /// The lock of a file.
     File(Admitted),
     /// A transaction, in a task that looks after its connection.
@@ -30,25 +30,25 @@ pub(super) struct Transaction {
 pub(super) struct Holding<'a> {
     resource: &'a str,
     until: Moment,
-    held: Held,
+    held: FenceLock,
 }
 
 impl<'a> Holding<'a> {
-    pub(super) fn new(resource: &'a str, most: Duration, held: Held) -> Self {
+    pub(super) fn new(resource: &'a str, most: Duration, held: FenceLock) -> Self {
         Self { resource, until: SystemClock.now().after(most), held }
     }
 
     /// Why it is not held any more, if it is not.
     pub(super) fn why_lost(&self) -> Option<String> {
         match &self.held {
-            Held::File(_) => None,
-            Held::Transaction(transaction) => transaction.lost.borrow().clone(),
+            FenceLock::File(_) => None,
+            FenceLock::Transaction(transaction) => transaction.lost.borrow().clone(),
         }
     }
 
     /// Lets go.
     pub(super) async fn end(self) {
-        if let Held::Transaction(Transaction { end, task, .. }) = self.held {
+        if let FenceLock::Transaction(Transaction { end, task, .. }) = self.held {
             let _ = end.send(());
             // It ends by itself: the server is not waited for without end.
             let _ = task.await;
@@ -57,7 +57,7 @@ impl<'a> Holding<'a> {
 
     /// Does not let go, as far as that lies with this program.
     pub(super) fn keep(self) {
-        if let Held::File(admitted) = self.held {
+        if let FenceLock::File(admitted) = self.held {
             std::mem::forget(admitted);
         }
     }
@@ -73,7 +73,7 @@ impl Term for Holding<'_> {
     }
 
     async fn lost(&self) -> String {
-        if let Held::Transaction(transaction) = &self.held
+        if let FenceLock::Transaction(transaction) = &self.held
             && let Ok(why) = transaction.lost.clone().wait_for(Option::is_some).await
         {
             return why.clone().unwrap_or_default();

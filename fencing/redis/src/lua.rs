@@ -2,7 +2,7 @@
 //!
 //! | key | type | life |
 //! |---|---|---|
-//! | `<prefix>:fence:<resource>`, prefix `redfence` unless set | hash: `token`, in digits; `value`, of [`RedisStore::write`](super::RedisStore::write) | for ever: never give it a time to live, never delete it |
+//! | `<prefix>:fence:<resource>`, prefix `redfence` unless set | hash: `token`, in digits; `value`, of `redfence::verifier::RedisStore::write` | for ever: never give it a time to live, never delete it |
 //! | your own keys | as your commands make them | as you wish |
 //!
 //! In a Cluster a script may only use keys of one slot. The slot of a key is that of the first `{…}` in it: name the resource
@@ -17,7 +17,7 @@
 //! client's command runs in between, and the server writes it to its log and to its replicas as a whole.
 
 /// The check alone. To fence a script of your own, send this text, `return {1, (function(KEYS, ARGV)`, a line break, your
-/// text, a line break and `end)(KEYS, ARGV)}`: it is [`FencedScript`](super::FencedScript). Your text finds your keys and
+/// text, a line break and `end)(KEYS, ARGV)}`: it is [`FencedScript`](crate::FencedScript). Your text finds your keys and
 /// arguments from 1 on.
 pub const CHECK: &str = include_str!("fence.lua");
 
@@ -31,3 +31,13 @@ pub const PIPELINE: &str =
 
 /// The check alone, which answers `[1]`; with a third argument it writes that beside the token.
 pub const ADMIT: &str = concat!(include_str!("fence.lua"), include_str!("admit.lua"));
+
+#[cfg(test)]
+mod tests {
+    /// The library's store and these scripts judge one fence, so they judge alike.
+    #[test]
+    fn the_check_is_that_of_the_library() {
+        assert_eq!(include_str!("fence.lua"), include_str!("../../../src/verifier/redis/fence.lua"));
+        assert_eq!(include_str!("admit.lua"), include_str!("../../../src/verifier/redis/admit.lua"));
+    }
+}

@@ -4,8 +4,9 @@
 
 use std::sync::Mutex;
 
-use redfence::verifier::{MayBeStale, MemoryStore, Rule, StaleToken};
-use redfence::{EmbeddedNode, FencingToken, Redlock, Resource, RetryStaleError, WithLockError, retry_stale};
+use redfence::verifier::{MemoryStore, Rule, StaleToken};
+use redfence::{EmbeddedNode, FencingToken, Redlock, Resource, WithLockError};
+use redfence_retry::{RetryStaleError, retry_stale};
 
 fn redlock() -> Redlock {
     Redlock::builder().node(EmbeddedNode::new()).build().unwrap()
@@ -17,16 +18,20 @@ fn token(number: u64) -> FencingToken {
 
 #[derive(Debug, PartialEq)]
 enum Failed {
-    Stale(StaleToken),
+    Stale(FencingToken),
     Unknown,
 }
 
-impl MayBeStale for Failed {
-    fn stale(&self) -> Option<StaleToken> {
-        match self {
-            Self::Stale(stale) => Some(*stale),
-            Self::Unknown => None,
-        }
+impl std::fmt::Display for Failed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{self:?}")
+    }
+}
+
+const fn highest(failed: &Failed) -> Option<FencingToken> {
+    match failed {
+        Failed::Stale(highest) => Some(*highest),
+        Failed::Unknown => None,
     }
 }
 
@@ -42,11 +47,17 @@ async fn a_stale_write_runs_again_under_a_new_token() {
     store.write(&ledger, highest, Rule::AcceptEqual, || ()).unwrap();
     drop(other.release().await);
     let tokens = Mutex::new(vec![older]);
-    let written = retry_stale(&redlock, &ledger, 2, async |lease| {
-        tokens.lock().unwrap().push(lease.token());
-        let presented = if tokens.lock().unwrap().len() == 2 { older } else { lease.token() };
-        store.write(&ledger, presented, Rule::AcceptEqual, || lease.token())
-    });
+    let written = retry_stale(
+        &redlock,
+        &ledger,
+        2,
+        |stale: &StaleToken| Some(stale.highest),
+        async |lease| {
+            tokens.lock().unwrap().push(lease.token());
+            let presented = if tokens.lock().unwrap().len() == 2 { older } else { lease.token() };
+            store.write(&ledger, presented, Rule::AcceptEqual, || lease.token())
+        },
+    );
     let written = written.await.unwrap();
     let tokens = tokens.into_inner().unwrap();
     assert!(tokens.len() == 3 && tokens.is_sorted() && tokens[2] == written && highest < written, "{tokens:?}");
@@ -57,9 +68,9 @@ async fn it_gives_up_after_as_many_attempts() {
     let redlock = redlock();
     for (attempts, runs) in [(0, 1), (1, 1), (3, 3)] {
         let count = Mutex::new(0);
-        let stale = retry_stale(&redlock, "ledger", attempts, async |_| -> Result<(), Failed> {
+        let stale = retry_stale(&redlock, "ledger", attempts, highest, async |_| -> Result<(), Failed> {
             *count.lock().unwrap() += 1;
-            Err(Failed::Stale(StaleToken { highest: token(1) }))
+            Err(Failed::Stale(token(1)))
         });
         let stale = stale.await;
         assert!(matches!(stale, Err(RetryStaleError::Write(Failed::Stale(_)))), "{stale:?}");
@@ -71,14 +82,14 @@ async fn it_gives_up_after_as_many_attempts() {
 #[tokio::test]
 async fn nothing_but_stale_is_retried() {
     let (redlock, count) = (redlock(), Mutex::new(0));
-    let unknown = retry_stale(&redlock, "ledger", 9, async |_| -> Result<(), Failed> {
+    let unknown = retry_stale(&redlock, "ledger", 9, highest, async |_| -> Result<(), Failed> {
         *count.lock().unwrap() += 1;
         Err(Failed::Unknown)
     });
     assert!(matches!(unknown.await, Err(RetryStaleError::Write(Failed::Unknown))));
     assert_eq!(count.into_inner().unwrap(), 1);
     let never = async |_| -> Result<(), Failed> { panic!("the body ran without a lease") };
-    let named = retry_stale(&redlock, "", 9, never).await;
+    let named = retry_stale(&redlock, "", 9, highest, never).await;
     assert!(matches!(named, Err(RetryStaleError::Lock(WithLockError::Acquire(_)))), "{named:?}");
 }
 
@@ -86,9 +97,9 @@ async fn nothing_but_stale_is_retried() {
 #[tokio::test]
 async fn a_fence_ahead_of_the_lock_is_told_at_once() {
     let (redlock, count) = (redlock(), Mutex::new(0));
-    let poisoned = retry_stale(&redlock, "ledger", 1_000, async |_| -> Result<(), StaleToken> {
+    let poisoned = retry_stale(&redlock, "ledger", 1_000, highest, async |_| -> Result<(), Failed> {
         *count.lock().unwrap() += 1;
-        Err(StaleToken { highest: token(FencingToken::MAX) })
+        Err(Failed::Stale(token(FencingToken::MAX)))
     });
     let error = poisoned.await.unwrap_err();
     assert!(matches!(error, RetryStaleError::FenceAhead { .. }), "{error}");

@@ -5,8 +5,7 @@ use std::time::Duration;
 use redis::Value;
 use redis::aio::ConnectionLike;
 
-use super::WriteError;
-use super::fenced::Fenced;
+use crate::{Fenced, WriteError};
 
 /// How many writes a pipeline takes.
 const WRITES_MAX: usize = 1_024;
@@ -16,10 +15,11 @@ const WRITES_MAX: usize = 1_024;
 /// As in a transaction of Redis, a write that the server refuses (`WRONGTYPE`) does not take the others back.
 ///
 /// ```no_run
-/// # use redfence::{FencingToken, Resource, verifier::{RedisStore, WriteError}};
+/// # use redfence::{FencingToken, Resource};
+/// # use redfence_redis::{FencedRedis, WriteError};
 /// # async fn example(connection: redis::aio::MultiplexedConnection, token: FencingToken) -> Result<(), WriteError> {
 /// # let order = Resource::new("orders/42").unwrap();
-/// let store = RedisStore::new(connection);
+/// let store = FencedRedis::new(connection);
 /// let answers = store.fenced(&order, token).pipeline().set("orders/42", "paid").incr_by("paid", 1).send().await?;
 /// assert_eq!(answers.len(), 2);
 /// # Ok(()) }

@@ -1,15 +1,14 @@
-//! [`retry_stale`]: the way back after a stale token.
+#![doc = include_str!("../README.md")]
 
-use crate::redlock::{LeaseHandle, Redlock, WithLockError};
-use crate::verifier::MayBeStale;
-use crate::{FencingToken, Resource, ResourceError};
+use redfence::{FencingToken, LeaseHandle, Redlock, Resource, ResourceError, WithLockError};
 
 /// Runs `body` under the lock; and again, under a new lease with a new token, each time its write was refused as stale.
 ///
 /// A stale token says that another holder has written since: what the body knew is old. So it begins anew and reads again.
 /// No other refusal is retried: an unknown outcome in particular is the body's to read back.
 ///
-/// `attempts` is how often the body runs at most; 0 is taken for 1. Each waits for the lock as [`Redlock::acquire`] does.
+/// `stale` tells a stale token from other errors and gives back the highest one: `FenceError::stale`, `WriteError::stale`,
+/// `FileError::stale`. `attempts` is how often the body runs at most; 0 is taken for 1. Each waits for the lock as [`Redlock::acquire`] does.
 ///
 /// ```
 /// # use redfence::{EmbeddedNode, Redlock};
@@ -17,7 +16,8 @@ use crate::{FencingToken, Resource, ResourceError};
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let redlock = Redlock::builder().node(EmbeddedNode::new()).build()?;
 /// # let store = MemoryStore::new();
-/// let written = redfence::retry_stale(&redlock, "ledger", 3, async |lease| {
+/// let stale = |error: &redfence::verifier::StaleToken| Some(error.highest);
+/// let written = redfence_retry::retry_stale(&redlock, "ledger", 3, stale, async |lease| {
 ///     store.write(lease.resource(), lease.token(), Rule::AcceptEqual, || "written")
 /// });
 /// assert_eq!(written.await?, "written");
@@ -35,21 +35,22 @@ pub async fn retry_stale<R, T, E>(
     redlock: &Redlock,
     resource: R,
     attempts: u32,
+    stale: impl Fn(&E) -> Option<FencingToken>,
     body: impl AsyncFnMut(LeaseHandle) -> Result<T, E>,
 ) -> Result<T, RetryStaleError<E>>
 where
     R: TryInto<Resource>,
     ResourceError: From<R::Error>,
-    E: MayBeStale,
 {
     let resource = resource.try_into().map_err(|error| WithLockError::Acquire(ResourceError::from(error).into()))?;
-    retry(redlock, &resource, attempts.max(1), body).await
+    retry(redlock, &resource, attempts.max(1), stale, body).await
 }
 
-async fn retry<T, E: MayBeStale>(
+async fn retry<T, E>(
     redlock: &Redlock,
     resource: &Resource,
     mut left: u32,
+    stale: impl Fn(&E) -> Option<FencingToken>,
     mut body: impl AsyncFnMut(LeaseHandle) -> Result<T, E>,
 ) -> Result<T, RetryStaleError<E>> {
     let mut refused_by = None;
@@ -63,8 +64,8 @@ async fn retry<T, E: MayBeStale>(
             _ => body(lease).await.map_err(RetryStaleError::Write),
         };
         match redlock.with_lock(resource, run).await? {
-            Err(RetryStaleError::Write(error)) => match error.stale() {
-                Some(stale) if left > 0 => refused_by = Some(stale.highest),
+            Err(RetryStaleError::Write(error)) => match stale(&error) {
+                highest @ Some(_) if left > 0 => refused_by = highest,
                 _ => return Err(RetryStaleError::Write(error)),
             },
             ended => return ended,

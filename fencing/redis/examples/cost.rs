@@ -1,13 +1,13 @@
 //! What a fence in Redis costs: fenced and unfenced writes in turn, one client.
 //!
 //! ```console
-//! $ cargo run --release --example fencing_cost -- redis://127.0.0.1:6379
+//! $ cargo run --release -p redfence-redis --example cost -- redis://127.0.0.1:6379
 //! ```
 
 use std::time::{Duration, Instant};
 
-use redfence::verifier::RedisStore;
 use redfence::{FencingToken, Resource};
+use redfence_redis::FencedRedis;
 
 const ROUNDS: u64 = 5_000;
 const BATCH: usize = 10;
@@ -26,7 +26,7 @@ fn median(mut times: Vec<Duration>) -> f64 {
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let url = std::env::args().nth(1).ok_or("name a server that may be written to: redis://127.0.0.1:6379")?;
     let mut connection = redis::Client::open(url)?.get_multiplexed_async_connection().await?;
-    let (store, order) = (RedisStore::new(connection.clone()), Resource::new("orders/42")?);
+    let (store, order) = (FencedRedis::new(connection.clone()), Resource::new("orders/42")?);
     let (mut plain, mut newer, mut equal, mut batch, mut fenced_batch) = (vec![], vec![], vec![], vec![], vec![]);
     let first = store.highest(&order).await?.map_or(1, |highest| highest.get() + 1);
     for token in first..first + ROUNDS {

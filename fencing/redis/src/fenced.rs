@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use redfence::verifier::{Rule, StaleToken};
+use redfence::{FencingToken, Resource};
 use redis::aio::ConnectionLike;
 use redis::{FromRedisValue, Script, Value};
 
-use super::lua::CHECK;
-use super::{RedisStore, Rule, WriteError};
-use crate::{FencingToken, Resource};
+use crate::lua::CHECK;
+use crate::{FencedRedis, WriteError, hash_slot};
 
 /// What Lua can unpack is bounded, and so is the time that a script may take.
 const ARGS_MAX: usize = 1_024;
@@ -53,10 +54,10 @@ impl FencedScript {
 /// second one is stale, with one's own token as the highest.
 #[derive(Debug)]
 pub struct Fenced<'a, C> {
-    pub(super) store: &'a RedisStore<C>,
-    pub(super) resource: &'a Resource,
-    pub(super) token: FencingToken,
-    pub(super) rule: Rule,
+    pub(crate) store: &'a FencedRedis<C>,
+    pub(crate) resource: &'a Resource,
+    pub(crate) token: FencingToken,
+    pub(crate) rule: Rule,
 }
 
 impl<C> Clone for Fenced<'_, C> {
@@ -75,13 +76,13 @@ impl<C> Fenced<'_, C> {
         self
     }
 
-    pub(super) fn checked(&self, keys: &[&[u8]], args: usize) -> Result<(), WriteError> {
+    pub(crate) fn checked(&self, keys: &[&[u8]], args: usize) -> Result<(), WriteError> {
         if keys.len() + args > ARGS_MAX {
             return Err(WriteError::refused(&format!("a fenced write has at most {ARGS_MAX} keys and arguments")));
         }
         let fence = self.store.key(self.resource);
-        let slot = super::hash_slot(fence.as_bytes());
-        match keys.iter().find(|key| self.store.one_slot && super::hash_slot(key) != slot) {
+        let slot = hash_slot(fence.as_bytes());
+        match keys.iter().find(|key| self.store.one_slot && hash_slot(key) != slot) {
             None => Ok(()),
             Some(key) => {
                 let key = String::from_utf8_lossy(key);
@@ -147,7 +148,7 @@ impl<C: ConnectionLike + Clone + Send + Sync> Fenced<'_, C> {
         typed(self.call(&self.store.command, &[key], words).await?)
     }
 
-    pub(super) async fn call<W: redis::ToRedisArgs>(
+    pub(crate) async fn call<W: redis::ToRedisArgs>(
         &self,
         script: &Script,
         keys: &[W],
@@ -161,7 +162,7 @@ impl<C: ConnectionLike + Clone + Send + Sync> Fenced<'_, C> {
 }
 
 /// What a script with the check in front answered: the write's own answer, unless the token is stale.
-pub(super) fn judged(answer: Value) -> Result<Value, WriteError> {
+pub(crate) fn judged(answer: Value) -> Result<Value, WriteError> {
     let other = || WriteError::unknown("an answer of another form");
     let Value::Array(parts) = answer else { return Err(other()) };
     let mut parts = parts.into_iter();
@@ -174,7 +175,7 @@ pub(super) fn judged(answer: Value) -> Result<Value, WriteError> {
         (Some(Value::Int(1)), Some(value)) => Ok(value),
         (Some(Value::Int(0)), Some(Value::BulkString(digits))) => {
             let highest = String::from_utf8_lossy(&digits).parse();
-            Err(highest.map_or_else(|_| other(), WriteError::stale))
+            Err(highest.map_or_else(|_| other(), |highest| WriteError::Stale(StaleToken { highest })))
         }
         _ => Err(other()),
     }

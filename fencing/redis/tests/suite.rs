@@ -9,8 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use redfence::verifier::contract::{Answer, FencedWrites, Refusal, check_writes};
-use redfence::verifier::{FencedScript, RedisStore, Rule, StaleToken, WriteError, hash_slot, lua};
+use redfence::verifier::{RedisStore, Rule, StaleToken};
 use redfence::{FencingToken, Resource};
+use redfence_redis::{FencedRedis, FencedScript, WriteError, hash_slot, lua};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, FromRedisValue, Script, Value};
 use support::RedisServer;
@@ -65,9 +66,9 @@ impl Store {
     }
 
     /// A connection of its own for each call, as of another process.
-    fn run<T>(&self, call: impl AsyncFnOnce(RedisStore<MultiplexedConnection>) -> T) -> T {
+    fn run<T>(&self, call: impl AsyncFnOnce(FencedRedis<MultiplexedConnection>) -> T) -> T {
         let url = self.server.lock().unwrap().url();
-        self.runtime.block_on(async { call(RedisStore::new(connection(&url).await)).await })
+        self.runtime.block_on(async { call(FencedRedis::new(connection(&url).await)).await })
     }
 
     fn key(resource: &Resource) -> String {
@@ -77,7 +78,7 @@ impl Store {
     async fn mutant<T: FromRedisValue>(
         &self,
         lua: &str,
-        store: &RedisStore<MultiplexedConnection>,
+        store: &FencedRedis<MultiplexedConnection>,
         resource: &Resource,
         token: FencingToken,
         words: &[&str],
@@ -99,13 +100,17 @@ impl Store {
     /// A write as people write it themselves: first the check, then, in another step, the write.
     async fn apart(
         &self,
-        store: &RedisStore<MultiplexedConnection>,
+        store: &FencedRedis<MultiplexedConnection>,
         of: &Resource,
         at: FencingToken,
         value: i64,
     ) -> Answer<()> {
         use redfence::verifier::TokenStore as _;
-        let verdict = store.admit(of, at, Rule::AcceptEqual).await.map_err(failed)?;
+        let url = self.server.lock().unwrap().url();
+        let mut connection = connection(&url).await;
+        let library = RedisStore::new(connection.clone());
+        debug_assert_eq!(library.key(of), store.key(of));
+        let verdict = library.admit(of, at, Rule::AcceptEqual).await.map_err(failed)?;
         verdict.into_result().map_err(|StaleToken { highest }| Refusal::Stale { highest })?;
         if at.get().is_multiple_of(2) && self.writes.fetch_add(1, Ordering::Relaxed) > 0 {
             // The older one of each round is paused here until the newer one has written.
@@ -113,8 +118,6 @@ impl Store {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         }
-        let url = self.server.lock().unwrap().url();
-        let mut connection = connection(&url).await;
         redis::cmd("SET").arg(Self::key(of)).arg(value).query_async(&mut connection).await.map_err(failed)
     }
 }
@@ -281,7 +284,7 @@ fn falls(store: &Store, name: &str, rule: &str) {
 fn every_command_is_judged_and_done() {
     let (server, runtime) = (RedisServer::start(), runtime());
     runtime.block_on(async {
-        let store = RedisStore::new(connection(&server.url()).await);
+        let store = FencedRedis::new(connection(&server.url()).await);
         let order = order();
         let (older, newer) = (store.fenced(&order, token(1)), store.fenced(&order, token(2)));
         newer.set("text", "a \0 b").await.unwrap();
@@ -312,7 +315,7 @@ fn every_command_is_judged_and_done() {
 fn a_script_of_ones_own_runs_behind_the_check() {
     let (server, runtime) = (RedisServer::start(), runtime());
     runtime.block_on(async {
-        let store = RedisStore::new(connection(&server.url()).await);
+        let store = FencedRedis::new(connection(&server.url()).await);
         let order = order();
         let transfer = FencedScript::new(
             "if redis.call('DECRBY', KEYS[1], ARGV[1]) < 0 then redis.call('INCRBY', KEYS[1], ARGV[1]) return false end
@@ -343,7 +346,7 @@ fn a_script_of_ones_own_runs_behind_the_check() {
 fn a_pipeline_is_one_step() {
     let (server, runtime) = (RedisServer::start(), runtime());
     runtime.block_on(async {
-        let store = RedisStore::new(connection(&server.url()).await);
+        let store = FencedRedis::new(connection(&server.url()).await);
         let order = order();
         let pipeline = |number| store.fenced(&order, token(number)).pipeline();
         assert!(pipeline(5).send().await.unwrap().is_empty());
@@ -371,7 +374,7 @@ fn a_pipeline_is_one_step() {
 fn what_another_program_left_is_an_error_and_never_a_free_fence() {
     let (server, runtime) = (RedisServer::start(), runtime());
     runtime.block_on(async {
-        let store = RedisStore::new(connection(&server.url()).await);
+        let store = FencedRedis::new(connection(&server.url()).await);
         let (order, fence) = (order(), "redfence:fence:orders/42");
         let long = "9".repeat(100_000);
         for left in ["", "0", "-1", "nan", "inf", "0x10", " 7", "1e3", "9007199254740992", "12345678901234567", &long] {
@@ -381,7 +384,8 @@ fn what_another_program_left_is_an_error_and_never_a_free_fence() {
                 matches!(&write, Err(WriteError::Refused { reason }) if reason.contains("holds no token")),
                 "{write:?}"
             );
-            assert!(store.write(&order, token(9), Rule::AcceptEqual, b"x").await.is_err(), "{left:?}");
+            let library = RedisStore::new(connection(&server.url()).await);
+            assert!(library.write(&order, token(9), Rule::AcceptEqual, b"x").await.is_err(), "{left:?}");
         }
         server.command(&["DEL", fence]);
         server.command(&["SET", fence, "7"]);
@@ -442,8 +446,8 @@ fn in_a_cluster_fence_and_key_share_a_slot() {
     runtime.block_on(async {
         let url = server.url();
         let (apart, tagged) = (Resource::new("cart").unwrap(), Resource::new("{user:7}:cart").unwrap());
-        let store = RedisStore::new(connection(&url).await);
-        let checking = RedisStore::new(connection(&url).await).for_cluster();
+        let store = FencedRedis::new(connection(&url).await);
+        let checking = FencedRedis::new(connection(&url).await).for_cluster();
         for (store, who) in [(&store, "CROSSSLOT"), (&checking, "redfence:fence:cart")] {
             let refused = store.fenced(&apart, token(5)).set("{user:7}:cart", "x").await;
             assert!(matches!(&refused, Err(WriteError::CrossSlot { reason }) if reason.contains(who) || reason.contains("slot")), "{refused:?}");
@@ -462,7 +466,7 @@ fn in_a_cluster_fence_and_key_share_a_slot() {
     let single = RedisServer::start();
     runtime.block_on(async {
         let cart = Resource::new("cart").unwrap();
-        let store = RedisStore::new(connection(&single.url()).await);
+        let store = FencedRedis::new(connection(&single.url()).await);
         store.fenced(&cart, token(1)).set("elsewhere", "x").await.unwrap();
         let refused = store.for_cluster().fenced(&cart, token(1)).set("elsewhere", "x").await;
         assert!(matches!(refused, Err(WriteError::CrossSlot { .. })), "{refused:?}");
@@ -475,7 +479,7 @@ fn a_write_without_an_answer_is_unknown_and_can_be_sent_again() {
     runtime.block_on(async {
         let client = redis::Client::open(server.url()).unwrap();
         let hasty = AsyncConnectionConfig::new().set_response_timeout(Some(Duration::from_millis(200)));
-        let store = RedisStore::new(client.get_multiplexed_async_connection_with_config(&hasty).await.unwrap());
+        let store = FencedRedis::new(client.get_multiplexed_async_connection_with_config(&hasty).await.unwrap());
         let order = order();
         store.fenced(&order, token(1)).set("data", "before").await.unwrap();
         server.pause();
@@ -483,7 +487,7 @@ fn a_write_without_an_answer_is_unknown_and_can_be_sent_again() {
         assert!(matches!(write, Err(WriteError::Unknown { .. })), "{write:?}");
         server.resume();
         // It arrived: the same token passes again, and an older one does not.
-        let store = RedisStore::new(connection(&server.url()).await);
+        let store = FencedRedis::new(connection(&server.url()).await);
         store.fenced(&order, token(2)).set("data", "after").await.unwrap();
         assert!(matches!(store.fenced(&order, token(1)).set("data", "older").await, Err(WriteError::Stale(_))));
     });
