@@ -7,7 +7,14 @@ use std::time::Duration;
 
 use clap::error::ContextValue;
 use clap::{Parser, Subcommand};
-use redfence::{Holder, HolderId, NodeId, Printable, Resource, ResourceError};
+use redfence::{NodeId, Printable, Resource};
+
+mod admit;
+mod values;
+
+pub(crate) use admit::AdmitArgs;
+pub(crate) use values::{HolderArg, MaxHold};
+use values::{duration, holder, max_hold, resource};
 
 use crate::exit::Exit;
 use crate::screen;
@@ -29,9 +36,10 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0   done                     71  what the command started cannot be stopped
   1   failed; of `who`: free;  74  the lease is lost
-      of `release`: not held
+      of `release`: not held;
+      of `admit`: stale
   2   usage or configuration   75  held by another until the wait ended
-  69  no quorum
+  69  no quorum; of `admit`: no verdict
   `run` ends with the code of its command; 128+n if signal n ended it, 127 if there is no such
   command, 126 if it cannot be run. Its options -E and --error-exit-code choose other codes for 75,
   and for 1, 2, 69, 71 and 74, so that they can be told from the command's own.";
@@ -84,6 +92,7 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     Run(RunArgs),
     Acquire(AcquireArgs),
+    Admit(AdmitArgs),
     Extend(ExtendArgs),
     Release(ReleaseArgs),
     Status(StatusArgs),
@@ -327,19 +336,6 @@ pub(crate) struct DevArgs {
     pub(crate) count: u8,
 }
 
-/// A holder as people pass it on.
-#[derive(Debug, Clone)]
-pub(crate) enum HolderArg {
-    /// The whole value, as the nodes store it.
-    Full(Holder),
-    /// The 32 digits; the label has to be asked from the nodes.
-    Id(HolderId),
-}
-
-/// `--max-hold`; an `Option` of its own would mean an absent flag to clap.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct MaxHold(pub(crate) Option<Duration>);
-
 /// Reads the command line; help and usage errors end the program here.
 pub(crate) fn parse() -> Args {
     Args::try_parse().unwrap_or_else(|mut error| {
@@ -377,30 +373,6 @@ fn escape(error: &mut clap::Error) {
     }
 }
 
-fn resource(text: &str) -> Result<Resource, ResourceError> {
-    text.parse()
-}
-
-fn holder(text: &str) -> Result<HolderArg, &'static str> {
-    let id = || text.trim().parse().ok().map(HolderArg::Id);
-    let full = || text.parse().ok().map(HolderArg::Full);
-    id().or_else(full)
-        .ok_or("take it from what `acquire` printed: 32 hexadecimal digits, a space and a label, or the digits alone")
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    match humantime::parse_duration(text) {
-        Ok(duration) => Ok(duration),
-        Err(_) if text == "0" => Ok(Duration::ZERO),
-        Err(error @ humantime::DurationError::NumberOverflow) => Err(error.to_string()),
-        Err(_) => Err("write a number with a unit: 500ms, 10s, 5m, 1h".to_owned()),
-    }
-}
-
-fn max_hold(text: &str) -> Result<MaxHold, String> {
-    if text == "none" { Ok(MaxHold(None)) } else { duration(text).map(|most| MaxHold(Some(most))) }
-}
-
 /// Takes out of every line what may be a user and a password: all from the first `://` to the last `@`.
 fn without_passwords(text: &str) -> String {
     let clean = |line: &str| {
@@ -419,35 +391,6 @@ mod tests {
     fn the_command_line_does_not_contradict_itself() {
         use clap::CommandFactory as _;
         Args::command().debug_assert();
-    }
-
-    #[test]
-    fn times() {
-        for (text, expected) in [
-            ("0", Some(Duration::ZERO)),
-            ("0s", Some(Duration::ZERO)),
-            ("10s", Some(Duration::from_secs(10))),
-            ("1h 30m", Some(Duration::from_secs(5_400))),
-            ("10", None),
-            ("soon", None),
-        ] {
-            assert_eq!(duration(text).ok(), expected, "{text:?}");
-        }
-        assert!(max_hold("none").unwrap().0.is_none());
-    }
-
-    #[test]
-    fn a_time_without_a_unit_gets_one_hint() {
-        let said = duration("3").unwrap_err();
-        assert_eq!(said, "write a number with a unit: 500ms, 10s, 5m, 1h");
-    }
-
-    #[test]
-    fn a_holder_is_a_value_or_an_id() {
-        let id = "ab".repeat(16);
-        assert!(matches!(holder(&id), Ok(HolderArg::Id(_))));
-        assert!(matches!(holder(&format!("{id} db-7:1")), Ok(HolderArg::Full(_))));
-        assert!(holder("db-7").is_err());
     }
 
     #[test]

@@ -13,6 +13,10 @@ pub(crate) enum Exit {
     Failed,
     /// There was nothing to release: it was released before, or it expired.
     NotHeld,
+    /// A newer holder has written: the token is not admitted.
+    Stale,
+    /// The store could not say whether a token is stale.
+    NoVerdict,
     /// The call or the configuration contradicts itself.
     Usage,
     /// Too few nodes answered.
@@ -40,9 +44,9 @@ impl Exit {
     pub(crate) fn code(self) -> u8 {
         match self {
             Self::Done => 0,
-            Self::Failed | Self::NotHeld => 1,
+            Self::Failed | Self::NotHeld | Self::Stale => 1,
             Self::Usage => 2,
-            Self::NoQuorum => 69,
+            Self::NoQuorum | Self::NoVerdict => 69,
             Self::Lost => 74,
             Self::Contended => 75,
             Self::Survived => 71,
@@ -59,6 +63,8 @@ impl Exit {
             Self::Done => "done",
             Self::Failed => "failed",
             Self::NotHeld => "not_held",
+            Self::Stale => "stale",
+            Self::NoVerdict => "no_verdict",
             Self::Usage => "usage",
             Self::NoQuorum => "no_quorum",
             Self::Lost => "lost",

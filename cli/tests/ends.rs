@@ -102,7 +102,7 @@ fn every_command_ends(urls: &str) {
         .into_iter()
         .filter_map(|name| {
             let mut command: Command = redfence();
-            command.args(["--nodes", urls]).args(arguments(&name)?);
+            command.args(["--nodes", urls]).args(arguments(&name, urls)?);
             command.stdout(Stdio::null()).stderr(Stdio::null());
             Some((name, command.spawn().unwrap()))
         })
@@ -123,11 +123,12 @@ fn every_command_ends(urls: &str) {
 }
 
 /// What a command is called with; `None` where it asks no nodes that are given to it.
-fn arguments(name: &str) -> Option<Vec<&str>> {
+fn arguments<'a>(name: &'a str, urls: &'a str) -> Option<Vec<&'a str>> {
     const HOLDER: &str = "00000000000000000000000000000001";
     Some(match name {
         "run" => vec!["run", "r", "--wait", "1s", "--", "true"],
         "acquire" => vec!["acquire", "r", "--wait", "1s"],
+        "admit" => vec!["admit", "r", "5", "--wait", "1s", "--store", urls.split(',').next()?],
         "extend" => vec!["extend", "r", "--holder", HOLDER],
         "release" => vec!["release", "r", "--holder", HOLDER],
         "status" => vec!["status", "r"],

@@ -1,7 +1,6 @@
 //! A server process on loopback with a directory of its own, under a user who is not root.
 
 use std::fs::File;
-use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -10,6 +9,8 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use tempfile::TempDir;
+
+use super::port::claim_port;
 
 const PORT_ATTEMPTS: usize = 5;
 /// Looks at a condition, some 10 ms apart: a minute for a server to start or to end.
@@ -20,6 +21,8 @@ pub struct Daemon {
     signal: Signal,
     pub port: u16,
     dir: TempDir,
+    command: Box<dyn FnMut(u16) -> Command + Send + Sync>,
+    ready: Box<dyn FnMut(u16) -> bool + Send + Sync>,
 }
 
 /// The user that the server runs as: databases refuse to run as root. `None`: the one who runs the tests.
@@ -72,7 +75,7 @@ pub fn log(dir: &Path) -> File {
 pub fn finish(mut command: Command, dir: &Path) {
     let ended = command.current_dir(dir).env("TMPDIR", dir).stdout(log(dir)).stderr(log(dir)).status();
     let ok = ended.as_ref().is_ok_and(std::process::ExitStatus::success);
-    assert!(ok, "{command:?} failed ({ended:?}):\n{}", std::fs::read_to_string(dir.join("log")).unwrap_or_default());
+    assert!(ok, "{command:?} failed ({ended:?}):\n{}", said(dir));
 }
 
 /// A program of a package: on PATH, or the newest in one of the folders, where `*` stands for one part.
@@ -101,34 +104,27 @@ impl Daemon {
     pub fn start(
         dir: TempDir,
         signal: Signal,
-        mut command: impl FnMut(u16) -> Command,
-        mut ready: impl FnMut(u16) -> bool,
+        mut command: impl FnMut(u16) -> Command + Send + Sync + 'static,
+        mut ready: impl FnMut(u16) -> bool + Send + Sync + 'static,
     ) -> Self {
         for _ in 0..PORT_ATTEMPTS {
-            let port = free_port();
-            let mut command = command(port);
-            command.current_dir(dir.path()).env("TMPDIR", dir.path()).stdout(log(dir.path())).stderr(log(dir.path()));
-            let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-            for _ in 0..LOOKS {
-                // First, so that a server of somebody else on that port is not taken for ours.
-                if child.try_wait().expect("a child of ours").is_some() {
-                    break;
-                }
-                if ready(port) {
-                    return Self { child, signal, port, dir };
-                }
-                pause();
+            let port = claim_port();
+            if let Some(child) = launch(dir.path(), port, &mut command, &mut ready) {
+                return Self { child, signal, port, dir, command: Box::new(command), ready: Box::new(ready) };
             }
-            let _ = child.kill();
-            let _ = child.wait();
         }
-        panic!("the server does not start:\n{}", std::fs::read_to_string(dir.path().join("log")).unwrap_or_default())
+        panic!("the server does not start:\n{}", said(dir.path()))
     }
-}
 
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        let asked = kill_process(Pid::from_child(&self.child), self.signal).is_ok();
+    /// Ends it with a signal and starts it again on its port, with its directory.
+    pub fn restart(&mut self, signal: Signal) {
+        self.end(signal);
+        self.child = launch(self.dir.path(), self.port, &mut self.command, &mut self.ready)
+            .unwrap_or_else(|| panic!("the server does not come back:\n{}", said(self.dir.path())));
+    }
+
+    fn end(&mut self, signal: Signal) {
+        let asked = kill_process(Pid::from_child(&self.child), signal).is_ok();
         for _ in 0..LOOKS {
             if !asked || !matches!(self.child.try_wait(), Ok(None)) {
                 break;
@@ -140,8 +136,39 @@ impl Drop for Daemon {
     }
 }
 
-fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|socket| socket.local_addr()).expect("a free port").port()
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        self.end(self.signal);
+    }
+}
+
+/// `None` if it does not get ready.
+fn launch(
+    dir: &Path,
+    port: u16,
+    command: &mut impl FnMut(u16) -> Command,
+    ready: &mut impl FnMut(u16) -> bool,
+) -> Option<Child> {
+    let mut command = command(port);
+    command.current_dir(dir).env("TMPDIR", dir).stdout(log(dir)).stderr(log(dir));
+    let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    for _ in 0..LOOKS {
+        // First, so that a server of somebody else on that port is not taken for ours.
+        if child.try_wait().expect("a child of ours").is_some() {
+            break;
+        }
+        if ready(port) {
+            return Some(child);
+        }
+        pause();
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+    None
+}
+
+fn said(dir: &Path) -> String {
+    std::fs::read_to_string(dir.join("log")).unwrap_or_default()
 }
 
 /// Between two looks at a condition.

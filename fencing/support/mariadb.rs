@@ -17,6 +17,7 @@ impl MariaDb {
 
     /// With arguments of one's own.
     pub fn with(arguments: &[&str]) -> Self {
+        let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
         let user = User::named("mysql");
         let dir = directory(user);
         let data = dir.path().join("data");
@@ -27,15 +28,15 @@ impl MariaDb {
         finish(install, dir.path());
         let (server, admin) = (program("mariadbd"), program("mariadb-admin"));
         let socket = dir.path().join("socket");
-        let command = |port: u16| {
+        let command = move |port: u16| {
             let mut command = user.command(&server);
             command.args(["--no-defaults", "--bind-address=127.0.0.1", "--skip-name-resolve"]);
             command.arg(format!("--datadir={}", data.display())).arg(format!("--socket={}", socket.display()));
             command.arg(format!("--port={port}")).args(["--max-connections=400", "--innodb-buffer-pool-size=32M"]);
-            command.args(arguments);
+            command.args(&arguments);
             command
         };
-        let ready = |port: u16| {
+        let ready = move |port: u16| {
             let mut command = user.command(&admin);
             command.args(["--no-defaults", "--protocol=tcp", "-h127.0.0.1", "-uroot", "-s", "ping"]).current_dir("/");
             command.arg(format!("-P{port}")).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());

@@ -1,4 +1,4 @@
-//! Real databases for the tests of the members in this folder, started by the test that needs them and gone with it.
+//! Real databases and stores for the tests of the members in this folder, started by the test that needs them and gone with it.
 
 #![allow(
     dead_code,
@@ -15,10 +15,18 @@
 )]
 
 mod daemon;
+mod etcd;
+mod http;
 mod mariadb;
+mod moto;
+// A port that the system gives out can be somebody's again while its server restarts.
+#[path = "../../tests/support/port.rs"]
+pub mod port;
 mod postgres;
 mod proxy;
 
+pub use etcd::Etcd;
 pub use mariadb::MariaDb;
+pub use moto::Moto;
 pub use postgres::Postgres;
 pub use proxy::Proxy;

@@ -17,6 +17,9 @@ impl Postgres {
 
     /// With settings of one's own.
     pub fn with(settings: &[&str]) -> Self {
+        // Deadlocks are part of the tests, and the second that they take unless told otherwise is not.
+        let settings: Vec<String> =
+            ["max_connections=200", "deadlock_timeout=50ms"].iter().chain(settings).map(ToString::to_string).collect();
         let user = User::named("postgres");
         let dir = directory(user);
         let data = dir.path().join("data");
@@ -25,22 +28,27 @@ impl Postgres {
         initdb.args(["-U", "redfence", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync", "-D"]).arg(&data);
         finish(initdb, dir.path());
         let (server, is_ready) = (program("postgres"), program("pg_isready"));
-        let command = |port: u16| {
+        let command = move |port: u16| {
             let mut command = user.command(&server);
             command.arg("-D").arg(&data).args(["-h", "127.0.0.1", "-k", "", "-p", &port.to_string()]);
-            // Deadlocks are part of the tests, and the second that they take unless told otherwise is not.
-            for setting in ["max_connections=200", "deadlock_timeout=50ms"].iter().chain(settings) {
+            for setting in &settings {
                 command.args(["-c", setting]);
             }
             command
         };
-        let ready = |port: u16| {
+        let ready = move |port: u16| {
             let mut command = user.command(&is_ready);
             command.args(["-q", "-h", "127.0.0.1", "-p", &port.to_string()]).current_dir("/");
             command.status().is_ok_and(|status| status.success())
         };
         // SIGINT: ends the sessions and then itself.
         Self(Daemon::start(dir, Signal::INT, command, ready))
+    }
+
+    /// Ends it as a crash does, connections and transactions with it, and starts it again with its data: it recovers from its
+    /// log. With `fsync=off` that holds as long as the machine runs.
+    pub fn crash(&mut self) {
+        self.0.restart(Signal::QUIT);
     }
 
     pub fn port(&self) -> u16 {

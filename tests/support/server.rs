@@ -71,8 +71,13 @@ impl RedisServer {
 
     /// A server that nobody has initialized: it remembers nothing, as after its very first start.
     pub fn bare() -> Self {
+        Self::bare_with(&[])
+    }
+
+    /// The same with further arguments of redis-server.
+    pub fn bare_with(extra_args: &[&str]) -> Self {
         let dir = tempfile::tempdir().expect("a directory for the server");
-        Self::launch(dir, Vec::new(), Vec::new(), false)
+        Self::launch(dir, extra_args.iter().map(|arg| (*arg).to_owned()).collect(), Vec::new(), false)
     }
 
     /// Listening on a Unix domain socket as well; see [`RedisServer::unix_url`].

@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process::Command;
 
-use redfence::{Clock as _, LeaseHandle, Moment, SystemClock};
+use redfence::{Clock as _, Moment, SystemClock};
 use rustix::process::{Pid, Signal};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -32,8 +32,8 @@ pub(super) enum News {
 }
 
 impl Group {
-    /// Starts `command` with what it has to know of the lease.
-    pub(super) fn start(command: &[OsString], lease: &LeaseHandle) -> io::Result<Self> {
+    /// Starts `command` with what it has to know of the lease, as variables of its environment.
+    pub(super) fn start(command: &[OsString], variables: &[(&str, String)]) -> io::Result<Self> {
         // Also as the first process of a container this one collects what ends; and what a killed monitor leaves.
         monitor::adopt_orphans();
         let child_ended = signal(SignalKind::child())?;
@@ -44,9 +44,7 @@ impl Group {
             .arg(monitor::NAME)
             .args(command)
             .stdin(OwnedFd::from(theirs))
-            .env("REDFENCE_TOKEN", lease.token().to_string())
-            .env("REDFENCE_RESOURCE", lease.resource().as_str())
-            .env("REDFENCE_HOLDER", lease.holder().to_string());
+            .envs(variables.iter().map(|(name, value)| (name, value)));
         let monitor = start.spawn()?;
         let children = Children::new(i32::try_from(monitor.id()).ok().and_then(Pid::from_raw));
         let (orders, reports) = monitor::ends(socket)?;

@@ -1,6 +1,7 @@
 //! The commands, one a file.
 
 mod acquire;
+mod admit;
 mod bootstrap;
 mod degraded;
 mod dev;
@@ -33,6 +34,7 @@ pub(crate) async fn obey(args: &Args, output: &Output) -> Result<Exit, Failure> 
         Command::Demo(demo) => demo::demo(demo, global, output).await,
         Command::Run(run) => run::run(run, global, output).await,
         Command::Acquire(acquire) => acquire::acquire(acquire, global, output).await,
+        Command::Admit(admit) => admit::admit(admit, global, output).await,
         Command::Extend(extend) => extend::extend(extend, global, output).await,
         Command::Release(release) => release::release(release, global, output).await,
         Command::Who(who) => who::who(who, global, output).await,

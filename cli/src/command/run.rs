@@ -63,8 +63,13 @@ async fn while_held(args: &RunArgs, global: &Global, output: Output) -> Result<E
     output.event(&Event::Acquired { resource, holder, token, valid_for_ms });
 
     let began = SystemClock.now();
-    let ended = match Group::start(&args.command, &guard) {
-        Ok(group) => supervise(group, &guard, &mut signals, args.forward_signals, output).await,
+    let variables = [
+        ("REDFENCE_TOKEN", token.to_string()),
+        ("REDFENCE_RESOURCE", resource.as_str().to_owned()),
+        ("REDFENCE_HOLDER", holder.to_string()),
+    ];
+    let ended = match Group::start(&args.command, &variables) {
+        Ok(group) => supervise(group, &*guard, &mut signals, args.forward_signals, output).await,
         Err(error) => {
             let reason =
                 format!("redfence cannot start the process that watches the command: {}", limits::explained(&error));

@@ -1,4 +1,4 @@
-//! Watches a command and its lease, and sees to it that the command ends first.
+//! Watches a command and the lease that it runs under, and sees to it that the command ends first.
 
 use std::time::Duration;
 
@@ -22,6 +22,42 @@ const KILL_MARGIN: Duration = Duration::from_millis(50);
 const SLICE: Duration = Duration::from_millis(500);
 /// How long the monitor has to answer before it is taken for one that stands still.
 const ANSWER_MAX: Duration = Duration::from_secs(1);
+
+/// What a command runs under: it has to end before this does.
+pub(super) trait Term {
+    /// What is held.
+    fn resource(&self) -> &str;
+    /// How long it is held yet; `None` when it is over.
+    fn valid_for(&self) -> Option<Duration>;
+    /// Waits until it is over, and says why. Nothing is lost by dropping it.
+    async fn lost(&self) -> String;
+    /// Why it ends if nothing else ended it.
+    fn not_renewed(&self) -> &'static str;
+    /// What there is to say when it ends in `left`.
+    fn near_end(&self, left: Duration) -> String;
+}
+
+impl Term for LeaseHandle {
+    fn resource(&self) -> &str {
+        Self::resource(self).as_str()
+    }
+
+    fn valid_for(&self) -> Option<Duration> {
+        Self::valid_for(self)
+    }
+
+    async fn lost(&self) -> String {
+        Self::lost(self).await.to_string()
+    }
+
+    fn not_renewed(&self) -> &'static str {
+        "it was not renewed in time"
+    }
+
+    fn near_end(&self, left: Duration) -> String {
+        format!("the lease of {:?} ends in {left:.1?} and was not renewed", Term::resource(self))
+    }
+}
 
 /// How a supervised command ended.
 #[derive(Debug, Default)]
@@ -69,14 +105,14 @@ enum Message<'a> {
 /// Waits for the command's end. Stops it when the lease is about to end, and does with signals what they are for.
 pub(super) async fn supervise(
     group: Group,
-    lease: &LeaseHandle,
+    lease: &impl Term,
     signals: &mut Signals,
     forward: ForwardSignals,
     output: Output,
 ) -> Ended {
     let grace = (lease.valid_for().unwrap_or_default() / 4).min(GRACE_MAX);
     let margin = (grace / 2).min(KILL_MARGIN);
-    let resource = lease.resource().as_str();
+    let resource = lease.resource();
     let (stopping, ended) = (Stopping::new(), Ended::default());
     let mut supervisor =
         Supervisor { group, lease, resource, stopping, ended, margin, due: None, reason: String::new(), output };
@@ -101,9 +137,9 @@ pub(super) async fn supervise(
     }
 }
 
-struct Supervisor<'a> {
+struct Supervisor<'a, L> {
     group: Group,
-    lease: &'a LeaseHandle,
+    lease: &'a L,
     resource: &'a str,
     stopping: Stopping,
     ended: Ended,
@@ -115,7 +151,7 @@ struct Supervisor<'a> {
     output: Output,
 }
 
-impl Supervisor<'_> {
+impl<L: Term> Supervisor<'_, L> {
     /// From what the monitor says to what it means.
     fn told(&mut self, news: News) -> Option<Event> {
         match news {
@@ -207,8 +243,8 @@ impl Supervisor<'_> {
         self.output.event(&Message::Terminating { resource, left_ms: ms(left), kill_in_ms: ms(kill_in) });
         if self.ended.stopped.is_some() {
             self.output.note(&format!(
-                "the lease of {resource:?} ends in {left:.1?} and was not renewed: \
-                 the command gets SIGTERM, and SIGKILL in {kill_in:.1?}"
+                "{}: the command gets SIGTERM, and SIGKILL in {kill_in:.1?}",
+                self.lease.near_end(left)
             ));
         }
     }
@@ -243,12 +279,12 @@ impl Supervisor<'_> {
 }
 
 /// Waits until the lease or the clock has something to say about the command, and what.
-async fn over(stage: Stage, due: Option<Moment>, lease: &LeaseHandle, grace: Duration) -> (Event, String) {
+async fn over(stage: Stage, due: Option<Moment>, lease: &impl Term, grace: Duration) -> (Event, String) {
     let near = async {
         match (stage, due) {
             (Stage::Working, _) => {
                 near_end(lease, grace).await;
-                (Event::Doomed { is_lost: false }, "it was not renewed in time".to_owned())
+                (Event::Doomed { is_lost: false }, lease.not_renewed().to_owned())
             }
             (_, Some(due)) => {
                 sleep_until(due).await;
@@ -259,13 +295,13 @@ async fn over(stage: Stage, due: Option<Moment>, lease: &LeaseHandle, grace: Dur
     };
     tokio::select! {
         biased;
-        cause = lease.lost(), if stage != Stage::Killing => (Event::Doomed { is_lost: true }, cause.to_string()),
+        cause = lease.lost(), if stage != Stage::Killing => (Event::Doomed { is_lost: true }, cause),
         event = near => event,
     }
 }
 
 /// Waits until no more than `grace` is left. A renewal makes it wait on.
-async fn near_end(lease: &LeaseHandle, grace: Duration) {
+async fn near_end(lease: &impl Term, grace: Duration) {
     while let Some(until) = lease.valid_for().and_then(|left| left.checked_sub(grace)).filter(|until| !until.is_zero())
     {
         tokio::time::sleep(until.min(SLICE)).await;

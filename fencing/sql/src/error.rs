@@ -40,6 +40,15 @@ pub enum FenceError<E> {
 }
 
 impl<E> FenceError<E> {
+    /// The highest token, if the token was stale: what `redfence_retry::retry_stale` asks.
+    #[must_use]
+    pub const fn stale(&self) -> Option<FencingToken> {
+        match self {
+            Self::Stale { highest } => Some(*highest),
+            _ => None,
+        }
+    }
+
     /// Whether the same transaction may be run again with the same token.
     pub const fn is_retry(&self) -> bool {
         matches!(self, Self::Retry(_))
@@ -80,6 +89,21 @@ impl<E: std::error::Error + 'static> std::error::Error for FenceError<E> {
         match self {
             Self::Retry(Some(error)) | Self::Unknown(error) | Self::Database(error) => Some(error),
             _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_stale_is_stale() {
+        let highest = FencingToken::new(7).unwrap();
+        assert_eq!(FenceError::<()>::Stale { highest }.stale(), Some(highest));
+        for other in [FenceError::Missing, FenceError::Retry(None), FenceError::Unknown(()), FenceError::NoTransaction]
+        {
+            assert_eq!(other.stale(), None, "{other:?}");
         }
     }
 }

@@ -6,6 +6,13 @@ use redis::{Script, Value};
 use super::{Rule, TokenStore, Verdict};
 use crate::{FencingToken, Resource};
 
+mod error;
+
+pub use error::StoreError;
+
+/// The check, which every fenced script begins with, and behind it the write of the value.
+const ADMIT: &str = concat!(include_str!("fence.lua"), include_str!("admit.lua"));
+
 /// Tokens, and values if wanted, in one Redis or Valkey: check and write are one script.
 ///
 /// The token of a resource and the value that it guards are fields of one hash, `<prefix>:fence:<resource>`, without a
@@ -30,7 +37,7 @@ impl<C> RedisStore<C> {
     /// The same with another first part of the keys.
     #[must_use]
     pub fn with_prefix(connection: C, prefix: impl Into<String>) -> Self {
-        Self { connection, prefix: prefix.into(), script: Script::new(include_str!("admit.lua")) }
+        Self { connection, prefix: prefix.into(), script: Script::new(ADMIT) }
     }
 
     /// The key of a resource's hash.
@@ -97,17 +104,16 @@ impl<C: ConnectionLike + Clone + Send + Sync> RedisStore<C> {
         if let Some(value) = value {
             call.arg(value);
         }
-        let answer: Value =
+        let answer: Vec<Value> =
             call.invoke_async(&mut connection).await.map_err(|error| StoreError::of(resource, &error.to_string()))?;
-        let problem = |reason: String| StoreError::of(resource, &reason);
-        match answer {
-            Value::Int(1) => Ok(Verdict::Admitted),
-            Value::BulkString(digits) => {
-                let digits = String::from_utf8_lossy(&digits).into_owned();
-                let highest = digits.parse().map_err(|error| problem(format!("{error}")))?;
-                Ok(Verdict::Stale { highest })
+        let problem = |reason: &str| StoreError::of(resource, reason);
+        match <[Value; 2]>::try_from(answer).as_ref() {
+            Err(answer) if *answer == [Value::Int(1)] => Ok(Verdict::Admitted),
+            Ok([Value::Int(0), Value::BulkString(digits)]) => {
+                let highest = String::from_utf8_lossy(digits).parse();
+                highest.map(|highest| Verdict::Stale { highest }).map_err(|error| problem(&format!("{error}")))
             }
-            _ => Err(problem("an answer of another form".to_owned())),
+            _ => Err(problem("an answer of another form")),
         }
     }
 }
@@ -123,24 +129,5 @@ impl<C: ConnectionLike + Clone + Send + Sync> TokenStore for RedisStore<C> {
 impl<C> std::fmt::Debug for RedisStore<C> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("RedisStore").field("prefix", &self.prefix).finish_non_exhaustive()
-    }
-}
-
-/// The server gave no verdict: the write must not be taken for done.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("no verdict for {resource}: {reason}")]
-pub struct StoreError {
-    /// What was to be written.
-    pub resource: Resource,
-    /// What the server or the connection said.
-    pub reason: String,
-}
-
-impl StoreError {
-    fn of(resource: &Resource, reason: &str) -> Self {
-        // What another program left at the key may be of any size.
-        const LEN_MAX: usize = 200;
-        let one_line = |c: char| if c.is_control() { ' ' } else { c };
-        Self { resource: resource.clone(), reason: reason.chars().take(LEN_MAX).map(one_line).collect() }
     }
 }

@@ -1,7 +1,14 @@
-//! The suite that every [`TokenStore`] must pass.
+//! The suites that stores must pass: [`check`] for every [`TokenStore`], and `check_writes` for
+//! those that write as well (feature `unstable`).
 
 use super::{Rule, TokenStore, Verdict};
 use crate::{FencingToken, Resource};
+
+#[cfg(feature = "unstable")]
+mod writes;
+
+#[cfg(feature = "unstable")]
+pub use writes::{Answer, FencedWrites, Refusal, check_writes};
 
 /// What a store did wrong.
 #[derive(Debug, thiserror::Error)]

@@ -1,0 +1,2 @@
+-- $1 name.
+SELECT balance FROM accounts WHERE name = $1
