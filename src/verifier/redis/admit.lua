@@ -1,6 +1,6 @@
--- Judges a token and stores it as the highest if it passes.
--- KEYS: fence.  ARGV: token, 1 for strict, and the value to write where there is one.
--- Answers 1, or the highest token as a string when the offered one is stale.
+-- Judges a token, and stores it as the highest if it passes.
+-- KEYS: fence.  ARGV: token, 1 for strict, and the value to write if there is one.
+-- Returns 1, or the highest token as a string if the given one is stale.
 local highest = redis.call('HGET', KEYS[1], 'token')
 if highest then
   local offered, seen = tonumber(ARGV[1]), string.find(highest, '^%d+$') and string.len(highest) <= 20 and tonumber(highest)
