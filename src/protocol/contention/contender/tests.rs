@@ -1,4 +1,4 @@
-//! What a contender does next, as tables.
+//! Tables of what a contender does next.
 
 use super::super::super::{Fault, LockView};
 use super::*;
@@ -6,7 +6,7 @@ use crate::LockerId;
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 const AT: fn(u64) -> Moment = |ms| Moment::from_origin(MS(ms));
-/// A part that is the whole, and one that is the half.
+/// The chance that gives the whole of a share, and the one that gives half of it.
 const MOST: u32 = u32::MAX;
 
 fn contender(nodes: usize) -> Contender {
@@ -17,8 +17,8 @@ fn node(position: usize) -> NodeId {
     NodeId::new(position).unwrap()
 }
 
-/// A letter a node: held for 1 s, the same and not in the queue, reserved for another for 20 ms, granted, silent, out of reach,
-/// not heard yet. In place `place` of all queues.
+/// One letter for each node: held for 1 s, the same and not in the queue, reserved for another waiter for 20 ms,
+/// granted, silent, unreachable, no reply yet. The waiter has place `place` in all queues.
 fn votes(letters: &str, place: u32) -> Votes {
     let refused = |occupant: &str, left_ms, place| {
         Vote::Refused(LockView {
@@ -68,7 +68,7 @@ fn it_sleeps_until_a_quorum_of_the_locks_that_it_met_would_have_ended() {
     }
 }
 
-/// Chance is a fraction, so that a whole may lack a nanosecond.
+/// Chance is a fraction, so a whole may lack one nanosecond.
 fn rounded(at: Moment) -> u64 {
     u64::try_from((at.since_origin() + Duration::from_nanos(1)).as_millis()).unwrap()
 }
