@@ -128,8 +128,8 @@ impl<'a> Suite<'a> {
         let view = next.view(rule).await?;
         let is_its = view.occupant.as_deref() == Some(&*next.subject.holder.to_string());
         ensure(rule, is_its && one.is_asleep() && view.waiting == 2, &view)?;
-        next.expect("if no grant follows, the first in the queue is next", release, &Reply::Released).await?;
-        one.is_woken("if no grant follows, the first in the queue is next", Duration::ZERO).await
+        next.expect("if no grant is behind it, the first in the queue is next", release, &Reply::Released).await?;
+        one.is_woken("if no grant is behind it, the first in the queue is next", Duration::ZERO).await
     }
 
     async fn one_that_leaves_passes_its_reservation_on(&self) -> Result<(), Broken> {

@@ -56,7 +56,7 @@ pub(super) fn of_login(error: Option<&RedisError>, said: &[u8], hello: bool, has
         FaultKind::Authentication if said.starts_with(b"-NOAUTH") && hello && has_password => Fault::new(
             FaultKind::Authentication,
             format!(
-                "{}: a proxy that does not know HELLO gives the same error; for one, add ?protocol=resp2 to the URL",
+                "{}: a proxy that does not know HELLO answers so, too; for one add ?protocol=resp2 to the URL",
                 fault.detail
             ),
         ),
