@@ -57,7 +57,7 @@ impl<'a> Suite<'a> {
     }
 
     async fn one_that_waits_longer_comes_first(&self) -> Result<(), Broken> {
-        let rule = "a refused grant that waits joins the queue, in the order of the time waited";
+        let rule = "a refused grant that waits is in the queue, in the order of the time waited";
         let holder = self.party("place", 400)?;
         holder.granted(rule, TTL, 0).await?;
         let [one, other] = [self.waiting("place", 401, LONG_GRACE)?, self.waiting("place", 402, LONG_GRACE)?];
@@ -178,7 +178,7 @@ impl<'a> Suite<'a> {
         number: u128,
         grace: Duration,
     ) -> Result<(Party<'a>, [Waiting<'a>; 2]), Broken> {
-        let rule = "a refused grant that waits joins the queue";
+        let rule = "a refused grant that waits is in the queue";
         let holder = self.party(resource, number)?;
         holder.granted(rule, TTL, 0).await?;
         let [one, other] = [self.waiting(resource, number + 1, grace)?, self.waiting(resource, number + 2, grace)?];
