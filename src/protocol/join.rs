@@ -135,7 +135,7 @@ pub struct JoinFacts {
     pub forgot: bool,
     /// How long a node that forgot must rest: the longest time to live that any locker or node knows of, plus drift.
     pub rest: Duration,
-    /// The caller's wall clock, for counters that start anew.
+    /// The caller's wall clock, for counters that start again.
     pub wall: WallTime,
 }
 
@@ -331,10 +331,10 @@ mod tests {
         all(&[
             ("others remember", report(99, None), elsewhere, settle(30, Reason::Forgot)),
             ("others are out of reach", report(99, None), partial, settle(30, Reason::Forgot)),
-            ("nobody remembers, all up for long", report(99, None), facts(), settle(0, Reason::New)),
-            ("nobody remembers, young", report(3, None), facts(), settle(28, Reason::New)),
-            ("nobody remembers, but it was joined in this run", flushed, facts(), settle(30, Reason::Forgot)),
-            ("nobody remembers, nor can tell of a flush", unsure, facts(), settle(30, Reason::New)),
+            ("no node remembers, all up for long", report(99, None), facts(), settle(0, Reason::New)),
+            ("no node remembers, young", report(3, None), facts(), settle(28, Reason::New)),
+            ("no node remembers, but it was joined in this run", flushed, facts(), settle(30, Reason::Forgot)),
+            ("no node remembers, nor can tell of a flush", unsure, facts(), settle(30, Reason::New)),
             ("declared new", report(3, None), declared, settle(0, Reason::New)),
             ("declared new, but it was joined in this run", flushed, declared, settle(30, Reason::Forgot)),
             (

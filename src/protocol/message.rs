@@ -94,7 +94,7 @@ pub enum Verb {
     Activate {
         /// The longest time to live that the caller knows of. A rest that is too short for it is prolonged.
         max_ttl: Duration,
-        /// The caller's wall clock, for counters that start anew.
+        /// The caller's wall clock, for counters that start again.
         wall: WallTime,
     },
 }
@@ -203,7 +203,7 @@ pub struct RecordUpdate {
     pub new: bool,
     /// The longest time to live that the caller knows of.
     pub max_ttl: Duration,
-    /// The caller's wall clock, for counters that start anew.
+    /// The caller's wall clock, for counters that start again.
     pub wall: WallTime,
 }
 

@@ -40,7 +40,7 @@ pub enum ConfigError {
     /// Two URLs name different databases. Lockers that name them in another order would not exclude each other.
     #[error(
         "node {first} is database {first_database} and node {second} is database {second_database}: write the same number \
-         behind every host, in every locker of these nodes; lockers in different databases exclude nobody"
+         behind every host, in every locker of these nodes; lockers in different databases do not exclude each other"
     )]
     Databases {
         /// The one, from 1.

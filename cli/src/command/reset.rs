@@ -10,7 +10,7 @@ use crate::output::{GOOD, Output, table};
 
 const WITHOUT_YES: &str = "refused: this removes every lock of this prefix on every node, held or not, raises all counters to the clock \
      and lets all nodes take part at once. Run it only if certainly no process holds a lock: a holder that is still at work would \
-     not notice, and the next one would stand beside it. `redfence reset --help` says how to confirm";
+     not notice, and would work at the same time as the next one. `redfence reset --help` says how to confirm";
 
 #[derive(Serialize)]
 struct HasReset<'a> {

@@ -53,16 +53,16 @@ mod tests {
         for (votes, contended, waits, expected, story) in [
             ("AAA--", true, true, in_vain, "a holder on a quorum"),
             ("AAAgg", true, true, in_vain, "the same, and it left two nodes"),
-            ("AAAgg", true, false, Next::Nobody, "the same, by one that does not wait"),
-            ("ggAAB", true, true, rejoin, "a split: nobody has more"),
-            ("gAABB", true, true, rejoin, "a split: too few for anybody to block"),
-            ("gAABB", true, false, queue, "the same, by one that does not wait"),
+            ("AAAgg", true, false, Next::Nobody, "the same, by a caller that does not wait"),
+            ("ggAAB", true, true, rejoin, "a split: no rival has more"),
+            ("gAABB", true, true, rejoin, "a split: too few for any rival to block"),
+            ("gAABB", true, false, queue, "the same, by a caller that does not wait"),
             ("ggAA", true, true, rejoin, "an even split"),
             ("AA--", true, true, rejoin, "perhaps an even split: the rival may see the same"),
             ("gAAB", true, true, in_vain, "a rival with more, which can block"),
             ("gAAuB", true, true, in_vain, "the same with a node that is down"),
             ("gguuu", false, true, Next::Nobody, "no quorum is there"),
-            ("ggsss", false, true, queue, "nobody answers in time"),
+            ("ggsss", false, true, queue, "no node answers in time"),
         ] {
             let votes = Votes::new(votes.chars().map(vote).collect());
             let quorum = Quorum::of(votes.iter().count()).unwrap();

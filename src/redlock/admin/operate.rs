@@ -96,7 +96,7 @@ pub struct Reset {
 #[non_exhaustive]
 pub enum ResetError {
     /// Some node cannot be asked, so nothing was done on any node.
-    #[error("{node} cannot be asked, so nothing was done: {fault}; an installation begins anew with all of its nodes")]
+    #[error("{node} cannot be asked, so nothing was done: {fault}; an installation starts again with all of its nodes")]
     Unseen {
         /// Its address.
         node: String,
@@ -178,7 +178,7 @@ impl Admin<'_> {
         let unseen = |(node, fault)| ResetError::Unseen { node, fault };
         self.first_unready(&|_| true).map_or(Ok(()), |found| Err(unseen(found)))?;
 
-        tracing::warn!(nodes = ?self.0.addresses(), "removing all locks and beginning anew");
+        tracing::warn!(nodes = ?self.0.addresses(), "removing all locks and starting again");
         let patience = self.0.settings.node_timeout.max(RESET_PATIENCE);
         let counts = vec![Count::default(); self.0.env().quorum.nodes()];
         let walks = walk(self.0.env(), patience, RESET_STEPS_MAX, true, counts).await;

@@ -50,7 +50,7 @@ fn defeat(letters: &str, place: u32) -> Defeat {
 fn it_sleeps_until_a_quorum_of_the_locks_that_it_met_would_have_ended() {
     for (letters, place, expected_ms, story) in [
         ("hhhhh", 0, 1_002, "held everywhere"),
-        ("hhh--", 0, 1_002, "two nodes not heard yet"),
+        ("hhh--", 0, 1_002, "two nodes have not replied"),
         ("hhhhh", 40, 1_042, "those before it ask first"),
         ("rrrrr", 0, 22, "the first one looks whether the reservation has ended"),
         ("rrrrr", 3, 125, "the others leave that to it"),
@@ -178,6 +178,6 @@ fn where_nobody_is_expected_it_asks_once_without_waiting() {
     let mut contender = Contender::new(quorum, Waiter::new(LockerId::from_random(7), 1, MS(0)), false, AT(0));
     assert_eq!(contender.ask(AT(0)), None);
     contender.defeated(&defeat("ddd", 0), AT(3), MOST);
-    assert_eq!(contender.asks_at(), AT(3), "there is somebody: it waits, at once");
+    assert_eq!(contender.asks_at(), AT(3), "there is a rival: it waits at once");
     assert_eq!(contender.ask(AT(3)), Some(Waits { waited: MS(3), overrides: false }));
 }
