@@ -1,9 +1,9 @@
-//! [`Process`]: which process this is, so that a fork is noticed.
+//! [`Process`]: identifies this process, so that a fork is noticed.
 
 use std::fmt;
 
-/// The process in which something was made. A fork has a copy of everything in memory and none of it for itself: what was made
-/// before belongs to the parent.
+/// The process in which a value was made. A fork has a copy of everything in memory, but values that were made before
+/// the fork belong to the parent.
 #[derive(Clone)]
 pub(crate) struct Process {
     id: u32,
@@ -12,17 +12,17 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// What the copy is, and what to do about it.
+    /// The error for users of a copy, with the fix.
     #[cfg(feature = "redis")]
     pub(crate) const FORKED: &'static str =
         "this process is a fork of the one that connected, whose connections are not its own: connect after the fork";
 
-    /// This one.
+    /// The running process.
     pub(crate) fn current() -> Self {
         Self { id: std::process::id(), guard: forkguard::Guard::try_new().ok() }
     }
 
-    /// Whether this process is a fork of the one that is meant. Reads one number in memory: every request asks this.
+    /// Whether the running process is a fork of this one. Reads one number in memory, because every request asks this.
     pub(crate) fn is_forked(&self) -> bool {
         match &self.guard {
             Some(guard) => guard.clone().detected_fork(),
