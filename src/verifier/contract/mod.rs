@@ -1,14 +1,9 @@
-<<<<<<< HEAD:src/verifier/contract/mod.rs
 //! The suites that stores must pass: [`check`] for every [`TokenStore`], and `check_writes` for
 //! those that write as well (feature `unstable`).
-=======
-//! The contract suite that every [`TokenStore`] must pass.
->>>>>>> m/eng1:src/verifier/contract.rs
 
 use super::{Rule, TokenStore, Verdict};
 use crate::{FencingToken, Resource};
 
-<<<<<<< HEAD:src/verifier/contract/mod.rs
 #[cfg(feature = "unstable")]
 mod writes;
 
@@ -16,9 +11,6 @@ mod writes;
 pub use writes::{Answer, FencedWrites, Refusal, check_writes};
 
 /// The rule that a store broke.
-=======
-/// The rule that a store broke.
->>>>>>> m/eng1:src/verifier/contract.rs
 #[derive(Debug, thiserror::Error)]
 #[error("the token store breaks its contract: {0}")]
 pub struct Broken(String);

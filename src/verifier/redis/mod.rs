@@ -6,7 +6,6 @@ use redis::{Script, Value};
 use super::{Rule, TokenStore, Verdict};
 use crate::{FencingToken, Resource};
 
-<<<<<<< HEAD
 mod error;
 
 pub use error::StoreError;
@@ -15,9 +14,6 @@ pub use error::StoreError;
 const ADMIT: &str = concat!(include_str!("fence.lua"), include_str!("admit.lua"));
 
 /// Keeps tokens, and values if wanted, in one Redis or Valkey. One script checks and writes.
-=======
-/// Keeps tokens, and values if wanted, in one Redis or Valkey. One script checks and writes.
->>>>>>> m/eng1
 ///
 /// The token of a resource and the value that it guards are fields of one hash, `<prefix>:fence:<resource>`. The hash
 /// has no time to live: a fence must outlive every lock. Use a server with `appendonly yes` and `maxmemory-policy
@@ -135,25 +131,3 @@ impl<C> std::fmt::Debug for RedisStore<C> {
         f.debug_struct("RedisStore").field("prefix", &self.prefix).finish_non_exhaustive()
     }
 }
-<<<<<<< HEAD
-=======
-
-/// The server gave no verdict, so the caller must not assume that the write is done.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("no verdict for {resource}: {reason}")]
-pub struct StoreError {
-    /// What was to be written.
-    pub resource: Resource,
-    /// The error of the server or of the connection.
-    pub reason: String,
-}
-
-impl StoreError {
-    fn of(resource: &Resource, reason: &str) -> Self {
-        // Another program may have left a value of any size at the key.
-        const LEN_MAX: usize = 200;
-        let one_line = |c: char| if c.is_control() { ' ' } else { c };
-        Self { resource: resource.clone(), reason: reason.chars().take(LEN_MAX).map(one_line).collect() }
-    }
-}
->>>>>>> m/eng1
