@@ -1,4 +1,4 @@
-//! Why a server cannot be used is said in its own words, or names the step that did not end.
+//! If a server cannot be used, the error has the server's message, or names the step that did not end.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -24,7 +24,18 @@ const PROMPT: Duration = Duration::from_secs(10);
 async fn r10_a_server_that_is_full_is_said_so_over_every_protocol() {
     let server = RedisServer::start();
     server.command(&["CONFIG", "SET", "maxclients", "1"]);
-    let _only_one = TcpStream::connect(("127.0.0.1", server.port())).await.unwrap();
+    let mut only_one = None;
+    // The connection of the command above may count for a moment longer.
+    eventually(PROMPT, "the server admits one connection", async || {
+        let mut stream = TcpStream::connect(("127.0.0.1", server.port())).await.unwrap();
+        let mut answer = [0; 7];
+        let is_admitted = stream.write_all(b"PING\r\n").await.is_ok()
+            && stream.read_exact(&mut answer).await.is_ok()
+            && answer == *b"+PONG\r\n";
+        only_one = is_admitted.then_some(stream);
+        is_admitted
+    })
+    .await;
     eventually(PROMPT, "the server is full", async || {
         refused(&server.url()).await.contains("login refused (ERR max number of clients reached)")
     })
@@ -38,7 +49,7 @@ async fn r10_a_server_that_is_full_is_said_so_over_every_protocol() {
 }
 
 #[tokio::test]
-async fn r10_a_wrong_number_of_a_database_is_said_so() {
+async fn r10_a_wrong_number_of_a_database_is_reported() {
     let server = RedisServer::start();
     for rest in ["/99", "/99?protocol=resp2"] {
         let error = refused(&format!("{}{rest}", server.url())).await;
@@ -47,7 +58,7 @@ async fn r10_a_wrong_number_of_a_database_is_said_so() {
 }
 
 #[tokio::test]
-async fn r10_somebodys_endless_script_is_not_taken_for_loading() {
+async fn r10_an_endless_script_is_not_reported_as_loading() {
     let server = RedisServer::with(&["--busy-reply-threshold", "50"]);
     let redlock = patiently_over(std::slice::from_ref(&server)).connect().await.unwrap();
     let mut endless = TcpStream::connect(("127.0.0.1", server.port())).await.unwrap();
@@ -84,7 +95,7 @@ async fn r10_plain_and_tls_mixed_up_are_hinted_at_both_ways() {
     let server = RedisServer::start_tls(&ca);
     let plain = refused(&format!("redis://localhost:{}", server.tls_port())).await;
     assert!(plain.contains("rediss://"), "{plain}");
-    // The one that answers, and the one that waits for the end of a line.
+    // One server that answers, and one that waits for the end of a line.
     let answers = answering("-ERR unknown command\r\n").await;
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     for address in [answers, silent.local_addr().unwrap().to_string(), format!("127.0.0.1:{}", server.port())] {
