@@ -25,6 +25,8 @@ pub(super) struct Link {
     pub(super) admitted: Option<u64>,
     pub(super) sessions: watch::Sender<u64>,
     pub(super) pending: VecDeque<Pending>,
+    /// Whether a look at the oldest of them is due.
+    pub(super) watched: bool,
     /// The listeners that receive wakes, and as which node.
     pub(super) listeners: Vec<(NodeId, LockerId, Weak<dyn WakeListener>)>,
     /// The lockers that are woken over the present connection.
@@ -74,6 +76,7 @@ impl Link {
             admitted: None,
             sessions: watch::Sender::new(0),
             pending: VecDeque::new(),
+            watched: false,
             listeners: Vec::new(),
             subscribed: BTreeSet::new(),
             last_request_ms: 0,

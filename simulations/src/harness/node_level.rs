@@ -90,10 +90,6 @@ impl NodeLevel {
                 return requests.into_iter().for_each(drop);
             }
             let Some(server) = servers.get(usize::from(link.node)) else { return };
-            let timeout_ms = u64::from(self.terms.response_timeout_ms);
-            if link.open && link.waits_since_ms().is_some_and(|since_ms| since_ms + timeout_ms <= now_ms) {
-                deferred.hang_up(link);
-            }
             if server.up && !link.open {
                 link.dial();
             }
@@ -119,10 +115,37 @@ impl NodeLevel {
                 }
             }
             if !accepted.is_empty() {
+                self.watch(at, link);
                 let (session, life) = (link.session, server.life);
                 let batch = InFlightBatch { link: at, session, life, sent_ms: now_ms, requests: accepted };
                 self.post(link, conditions, batch, &mut deferred);
             }
+        }
+        deferred.finish(self);
+    }
+
+    /// From now on it is seen when a request of this connection has no answer for too long, also if nothing more is sent.
+    fn watch(&self, at: usize, link: &mut Link) {
+        let Some(since_ms) = link.waits_since_ms().filter(|_| !link.watched && !link.process.is_dead()) else { return };
+        link.watched = true;
+        let timeout_ms = u64::from(self.terms.response_timeout_ms);
+        let due_ms = (since_ms + timeout_ms).max(self.world.now_ms() + timeout_ms / 4);
+        let Some(me) = self.me.upgrade() else { return };
+        self.world.at(due_ms, 0, move || me.check_answers(at));
+    }
+
+    /// Ends a connection whose oldest request has had no answer for the response time-out. A process that is paused looks later.
+    fn check_answers(&self, at: usize) {
+        let mut deferred = DeferredReplies::default();
+        {
+            let mut inner = lock(&self.inner);
+            let Some(link) = inner.links.get_mut(at) else { return };
+            link.watched = false;
+            let due_ms = link.waits_since_ms().map(|since_ms| since_ms + u64::from(self.terms.response_timeout_ms));
+            if due_ms.is_some_and(|due_ms| due_ms <= self.world.now_ms()) && !link.process.is_paused() {
+                deferred.hang_up(link);
+            }
+            self.watch(at, link);
         }
         deferred.finish(self);
     }

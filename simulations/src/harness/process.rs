@@ -82,7 +82,8 @@ impl Process {
         }
     }
 
-    fn is_paused(&self) -> bool {
+    /// Whether it stands still, or has died.
+    pub(super) fn is_paused(&self) -> bool {
         self.pauses.load(Ordering::Relaxed) > 0
     }
 }
