@@ -1,9 +1,8 @@
 //! What ARCHITECTURE.md promises about the sources, checked by reading them.
 //!
-//! Code is read as tokens, so a word in a string never counts, and a word in a comment only in the rule on
-//! comments. Unit tests (`#[cfg(test)]` modules, and
-//! files named `tests.rs`) may import anything: only the rules on size and on sleeping apply to them. Code behind the
-//! feature `testing` may also import anything.
+//! Code is read as tokens, so a word in a string never counts, and a word in a comment only in the rule on comments.
+//! Unit tests (`#[cfg(test)]` modules, and files named `tests.rs`) may import anything: only the rules on size and on
+//! sleeping apply to them. Code behind the feature `testing` may also import anything.
 
 mod support {
     pub(crate) mod sources;
