@@ -1,4 +1,4 @@
-//! Whatever text comes as a URL, a token, a holder or a name: it is read, or refused with a short sentence, and never a panic.
+//! Any text given as a URL, a token, a holder or a name is accepted, or refused with a short sentence. Nothing panics.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may panic")]
 
 use proptest::collection::vec;
@@ -8,10 +8,10 @@ use proptest::test_runner::TestRunner;
 use redfence::node::redis::{Address, Prefix};
 use redfence::{FencingToken, Holder, HolderId, Label, LockerId, Resource, Waiter};
 
-/// What a password is made of, and shows nowhere.
+/// Part of every password; it must appear nowhere.
 const SECRET: &str = "Zq7Xsecret";
 
-/// Some thousand; a long run asks for more by REDFENCE_FUZZ_CASES.
+/// Some thousand by default; REDFENCE_FUZZ_CASES sets another number.
 fn run<S: Strategy>(strategy: &S, test: impl Fn(S::Value)) {
     let cases = std::env::var("REDFENCE_FUZZ_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(4_096);
     let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases) };
@@ -33,7 +33,7 @@ fn text(parts: &'static [&'static str]) -> impl Strategy<Value = String> {
 }
 
 #[test]
-fn r11_any_url_is_read_or_refused_without_a_part_of_it() {
+fn r11_any_url_is_accepted_or_refused_without_showing_it() {
     let parts = &[
         "redis",
         "rediss",
@@ -77,7 +77,7 @@ fn r11_any_url_is_read_or_refused_without_a_part_of_it() {
     run(&text(parts), |url| match Address::parse(&url) {
         Ok(address) => {
             assert!(address.database() >= 0);
-            // The host is what stands behind the last `@`, or at once behind the scheme.
+            // The host comes after the last `@`, or directly after the scheme.
             let shown = format!("{address} {address:?}");
             let behind = url.rsplit_once('@').map_or(url.as_str(), |(_, host)| host);
             assert!(!shown.contains(SECRET) || behind.contains(SECRET), "{url:?}: {shown}");

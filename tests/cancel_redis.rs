@@ -40,7 +40,7 @@ async fn l4_acquire_dropped_between_any_two_steps_of_the_runtime_leaves_no_key()
     let redlock = patiently_over(&servers).connect().await.unwrap();
     let mut acquired = 0;
     for turns in 0..120 {
-        // Counters that disagree, so that some are dropped in the seal round.
+        // Counters that disagree, so that some acquires are dropped in the seal round.
         disagree(&servers, turns);
         acquired += usize::from(polled_every_turn(redlock.acquire("r"), turns).await.map(drop).is_some());
         nothing_is_left(&redlock, &servers, turns).await;
@@ -49,13 +49,13 @@ async fn l4_acquire_dropped_between_any_two_steps_of_the_runtime_leaves_no_key()
 }
 
 #[tokio::test]
-async fn l4_acquire_dropped_while_it_waits_for_another_holder_leaves_that_one_alone() {
+async fn l4_acquire_dropped_while_it_waits_for_another_holder_leaves_that_lock_alone() {
     let servers = servers(3);
     let redlock = patiently_over(&servers).connect().await.unwrap();
     let rival = patiently_over(&servers).connect().await.unwrap();
     let guard = redlock.acquire("r").await.unwrap();
     for polls in 0..8 {
-        // Whoever waits is not woken before there is something to do: dropped after so many polls, or after a while.
+        // A waiting future may not be polled often enough: it is dropped after `polls` polls, or after a while.
         let gave_up = tokio::time::timeout(WHILE, polled(rival.acquire("r"), polls)).await;
         assert!(gave_up.ok().flatten().is_none());
     }
@@ -96,7 +96,7 @@ async fn a_grant_that_reaches_a_server_after_its_connection_was_given_up_is_roll
     drop(redlock.acquire("r").await.unwrap().release().await);
     let counter = counter_of("r");
     let before = servers[0].command(&["GET", &counter]);
-    // Frozen, so that the grant waits in the server's socket while the connection times out and is dropped.
+    // The server is frozen: the grant waits in its socket while the connection times out and is dropped.
     servers[0].pause();
     let error = redlock.try_acquire("r").await.unwrap_err();
     assert!(error.to_string().contains("timed out"), "{error}");
@@ -112,13 +112,13 @@ async fn a_grant_that_reaches_a_server_after_its_connection_was_given_up_is_roll
     eventually(PROMPT, "the node is in use again", async || redlock.try_acquire("r").await.is_ok()).await;
 }
 
-/// Waits until all that was sent has been worked off: then there must be no lock, without any further wait.
+/// Waits until the servers have handled all requests. Then there must be no lock, without any further wait.
 async fn nothing_is_left(redlock: &Redlock, servers: &[RedisServer], count: usize) {
     redlock.drain(PROMPT).await;
     assert_eq!(picture(servers), "...", "dropped after {count}");
 }
 
-/// Makes one of the counters greater than the others by far.
+/// Makes one of the counters far greater than the others.
 fn disagree(servers: &[RedisServer], count: usize) {
     servers[count % servers.len()].command(&["INCRBY", &counter_of("r"), "1000"]);
 }

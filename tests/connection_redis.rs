@@ -24,7 +24,7 @@ use support::{Events, Proxy, RedisServer, eventually, servers};
 const PROMPT: Duration = Duration::from_secs(10);
 /// So long that no test sees a lock end by itself.
 const TTL: Duration = Duration::from_secs(30);
-/// For so long dials are counted; with the pauses there are about nine.
+/// How long dials are counted; with the pauses there are about nine.
 const WATCHED: Duration = Duration::from_secs(2);
 
 #[tokio::test]
@@ -71,7 +71,7 @@ async fn a_connection_that_goes_silent_is_dropped_and_not_kept() {
 }
 
 #[tokio::test]
-async fn an_outage_is_one_warning_and_not_one_a_dial() {
+async fn an_outage_is_logged_once_and_not_at_each_dial() {
     let events = Events::captured();
     let servers = servers(3);
     let proxies = proxies(&servers);
@@ -162,7 +162,7 @@ async fn a_late_grant_of_a_slow_server_is_rolled_back() {
     }
 }
 
-/// A lease that every server stands behind: on a busy machine one may be late at first.
+/// A lease that every server has granted: on a busy machine one may be late at first.
 async fn held_everywhere(redlock: &Redlock, servers: &[RedisServer]) -> Guard {
     let mut guard = None;
     eventually(PROMPT, "every server grants", async || {
@@ -181,14 +181,14 @@ fn prompt(proxies: &[Proxy]) -> Builder {
     through(proxies).ttl(TTL).node_timeout(soon).response_timeout(soon)
 }
 
-/// The number that the server gave to the youngest connection that runs our scripts.
+/// The server's id of the newest connection that runs our scripts.
 fn connection(server: &RedisServer) -> Option<u64> {
     let list = server.command(&["CLIENT", "LIST"]);
     let ours = list.lines().filter(|line| line.contains("cmd=eval"));
     ours.filter_map(|line| line.split_whitespace().find_map(|word| word.strip_prefix("id="))?.parse().ok()).max()
 }
 
-/// Counts what comes back at once as overloaded.
+/// Counts requests that are refused at once as overloaded.
 #[derive(Default)]
 struct Refusals(AtomicUsize);
 
@@ -200,7 +200,7 @@ impl ReplySink for Refusals {
 }
 
 #[tokio::test]
-async fn what_waits_for_a_server_that_hangs_is_bounded_and_a_release_is_never_refused() {
+async fn requests_that_wait_for_a_hung_server_are_bounded_and_releases_never_refused() {
     const HANDED_IN: usize = RedisNode::QUEUE_MAX + 1_000;
     let server = &servers(1)[0];
     let address = Address::parse(&server.url()).unwrap();
@@ -211,7 +211,7 @@ async fn what_waits_for_a_server_that_hangs_is_bounded_and_a_release_is_never_re
     assert!(matches!(ask(&node, request(Verb::Inspect)).await, Reply::Inspected(_)));
     server.pause();
     let grant = Verb::Grant { ttl: TTL, floor: 0, block: 1, waits: None };
-    // The first ones are on their way, and what waits in turns behind them is let through up to the bound.
+    // The first requests are on their way. The requests behind them wait, up to the bound.
     for (verb, waiting_max) in [(Verb::Extend { ttl: TTL }, RedisNode::QUEUE_MAX / 8), (grant, RedisNode::QUEUE_MAX)] {
         let refusals = Arc::new(Refusals::default());
         for _ in 0..HANDED_IN {
@@ -225,12 +225,12 @@ async fn what_waits_for_a_server_that_hangs_is_bounded_and_a_release_is_never_re
     let refusals = Arc::new(Refusals::default());
     let inbox = Arc::clone(&refusals) as Arc<dyn ReplySink>;
     node.send(request(Verb::RELEASE), Responder::to(inbox, NodeId::new(0).unwrap(), Verb::RELEASE.kind()));
-    assert_eq!(refusals.0.load(Ordering::SeqCst), 0, "a release waits, however many others do");
+    assert_eq!(refusals.0.load(Ordering::SeqCst), 0, "a release is queued, however many requests wait");
 }
 
-/// A server that lets everybody log in and hangs up at the first script.
+/// A server that accepts every login and hangs up at the first script.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_login_that_works_is_no_reason_to_dial_without_a_pause() {
+async fn a_successful_login_does_not_remove_the_pause_between_dials() {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -260,16 +260,16 @@ async fn a_login_that_works_is_no_reason_to_dial_without_a_pause() {
     let redlock = Redlock::builder().node(node).build().unwrap();
     assert!(redlock.try_acquire("r").await.is_err());
     let count = || dials.load(Ordering::SeqCst);
-    // Each new connection is looked at, and so ended.
+    // The probe of each new connection is a script, so the server ends the connection.
     eventually(PROMPT, "it dials again", async || count() >= 2).await;
     tokio::time::sleep(WATCHED).await;
     assert!(count() <= 40, "{} dials, {WATCHED:?} after the second", count());
     server.abort();
 }
 
-/// What is no answer is of no use, and nor is a server that hangs up behind each answer.
+/// Rubbish does not count as an answer; nor does one answer before the server hangs up.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn r3_rubbish_and_answers_that_are_the_last_are_no_reason_to_dial_without_a_pause() {
+async fn r3_neither_rubbish_nor_a_single_answer_removes_the_pause_between_dials() {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let server = &servers(1)[0];
     for is_rubbish in [true, false] {

@@ -62,7 +62,7 @@ async fn few_lockers_take_many_turns_while_a_server_comes_and_goes() {
     };
     for seen in [10, 30, 50] {
         support::eventually(PROMPT * 3, "the tasks get on", async || room.tokens() >= seen).await;
-        // Frozen, not killed: what a node forgets is another test's business.
+        // Frozen, not killed: other tests are about nodes that forget.
         servers[0].pause();
         servers.rotate_left(1);
         support::eventually(PROMPT * 3, "and without this server", async || room.tokens() >= seen + 5).await;
@@ -72,7 +72,7 @@ async fn few_lockers_take_many_turns_while_a_server_comes_and_goes() {
     room.saw(60);
 }
 
-/// A locker that waits for as long as a busy machine may need.
+/// A locker that waits long enough for a busy machine.
 async fn patient(servers: &[RedisServer]) -> Redlock {
     over(servers).wait_max(Duration::from_secs(120)).connect().await.unwrap()
 }
@@ -87,7 +87,7 @@ async fn take_turns(room: &Arc<Room>, lockers: Vec<Redlock>, turns: usize) {
                     let guard = locker.acquire("the room").await.unwrap();
                     room.enter(guard.token()).await;
                     let outcome = guard.release().await;
-                    // A server that is frozen meanwhile may have been one of those that the lease stood on.
+                    // The server that is frozen now may have been part of the lease's quorum.
                     let is_as_expected = matches!(
                         outcome,
                         ReleaseOutcome::Released { .. } | ReleaseOutcome::HandedOver | ReleaseOutcome::Unknown { .. }
@@ -102,7 +102,7 @@ async fn take_turns(room: &Arc<Room>, lockers: Vec<Redlock>, turns: usize) {
     }
 }
 
-/// Where only one may be at a time.
+/// A room in which only one task may be at a time.
 #[derive(Default)]
 struct Room {
     occupied: AtomicBool,

@@ -63,7 +63,7 @@ async fn the_redis_store_keeps_the_contract() {
     verifier::contract::check(&store, "redis").await.unwrap();
 }
 
-/// What a wrong node does to each request.
+/// How a wrong node changes each request.
 type Distortion = fn(&mut Request);
 
 /// A node that does one thing wrong.
@@ -135,9 +135,9 @@ async fn the_contract_finds_a_node_that_does_one_thing_wrong() {
     }
 }
 
-/// A program may have left anything there; Lua would take some of it for a number.
+/// Another program may have written any value there; Lua would read some of them as numbers.
 #[tokio::test]
-async fn what_is_no_token_in_a_fence_is_never_taken_for_a_low_one() {
+async fn a_foreign_value_in_a_fence_is_never_read_as_a_low_token() {
     let server = RedisServer::start();
     let client = redis::Client::open(server.url()).unwrap();
     let store = RedisStore::new(client.get_multiplexed_async_connection().await.unwrap());

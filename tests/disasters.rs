@@ -1,19 +1,19 @@
-//! A table of disasters, each with real servers, under a load of contending holders: with the protection, with and without
-//! leases that pass from task to task in memory, and once more without it, to see that the test can fail. To print the table:
+//! A table of disasters on real servers, under a load of contending holders. Each runs with the protection, with and
+//! without leases that pass from task to task in memory, and once without the protection, to see that the test can
+//! fail. To print the table:
 //!
 //! ```text
 //! cargo test --test disasters -- --nocapture --test-threads=1 the_table
 //! ```
-//!
-//! With `REDFENCE_DISASTERS=short` in the environment each is run once, over three nodes and with the protection: for servers
-//! other than the usual ones.
+//! With `REDFENCE_DISASTERS=short` in the environment each disaster runs once, over three nodes and with the
+//! protection. scripts/test does so on other servers.
 #![allow(
     unreachable_pub,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a test may panic, and its modules are nobody else's"
+    reason = "a test may panic, and only this test uses these modules"
 )]
 
 mod support;
@@ -36,26 +36,26 @@ use blow::Blow;
 use log::Findings;
 use redfence::HandOver;
 
-/// Runs at a time, however many tests run side by side: more of them would wait for the processors.
+/// The number of runs at a time, however many tests run side by side. More runs would wait for the processors.
 const RUNS_AT_A_TIME: usize = 6;
-/// A run without protection needs some luck, as disasters do. One that shows the violation is enough.
+/// A run without protection shows the violation only with some luck, so it is repeated. One violation is enough.
 const CARELESS_ATTEMPTS_MAX: usize = 12;
 
-/// Of what contenders heard while nobody got on.
+/// How many of the contenders' errors are printed if no lease was acquired.
 const FAILURES_SHOWN: usize = 20;
 
-/// What a disaster may never lead to.
+/// What must hold in spite of a disaster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Promise {
-    /// Two holders at a time, and tokens that do not grow.
+    /// Never two holders at a time, and tokens always grow.
     ExclusiveAndOrdered,
-    /// The same, once the lockers have noticed; until then exclusion rests on clocks that do not step.
+    /// The same, once the lockers have noticed the step. Until then exclusion depends on clocks that are not stepped.
     OnceSeen,
-    /// Tokens that do not grow. The disaster is outside of what exclusion rests on, for the reason given.
+    /// Tokens always grow. Exclusion does not cover this disaster, for the reason given.
     Ordered(&'static str),
 }
 
-/// What must be seen where the protection is off.
+/// The violation that must be seen without the protection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Violation {
     TwoHolders,
@@ -74,7 +74,7 @@ struct Disaster {
 use Promise::{ExclusiveAndOrdered, OnceSeen, Ordered};
 use Violation::{BadTokens, Both, TwoHolders};
 
-const VOTES: &str = "it votes at once, counters as before the lease";
+const VOTES: &str = "it votes at once, with the counters from before the lease";
 const NEVER_LOOKED: &str = "a locker that has not looked before";
 
 const DISASTERS: &[Disaster] = &[
@@ -87,7 +87,7 @@ const DISASTERS: &[Disaster] = &[
     row("FLUSHALL on a live node", Blow::FlushAll, ExclusiveAndOrdered, VOTES, Both),
     row("FLUSHALL on all nodes at once", Blow::FlushAllNodes, ExclusiveAndOrdered, VOTES, Both),
     row("FLUSHDB on a live node", Blow::FlushDb, ExclusiveAndOrdered, VOTES, Both),
-    row("DEL of a counter", Blow::DelCounter, ExclusiveAndOrdered, "the counter as before the lease", BadTokens),
+    row("DEL of a counter", Blow::DelCounter, ExclusiveAndOrdered, "the counter from before the lease", BadTokens),
     row("eviction under allkeys-lru", Blow::Eviction, Ordered("locks may be evicted alone"), VOTES, Both),
     row("replaced by a fresh one, all durable", Blow::Replaced, ExclusiveAndOrdered, VOTES, Both),
     row("clock +1 h on one", Blow::ClockForward { majority: false }, OnceSeen, NEVER_LOOKED, TwoHolders),
@@ -189,7 +189,7 @@ fn two_urls_for_one_server() {
     complain(two_names());
 }
 
-/// Prints the table; computes what no other test has computed yet.
+/// Prints the table, and runs the disasters that no other test has run yet.
 #[test]
 fn the_table() {
     let lines: Vec<Line> = std::thread::scope(|scope| {
@@ -208,7 +208,7 @@ fn complain(lines: &[Line]) {
 fn is_short() -> bool {
     match std::env::var("REDFENCE_DISASTERS").as_deref() {
         Ok("short") => true,
-        Ok(other) => panic!("REDFENCE_DISASTERS is {other:?}: the only form other than the whole is \"short\""),
+        Ok(other) => panic!("REDFENCE_DISASTERS is {other:?}: unset it, or set it to \"short\""),
         Err(_) => false,
     }
 }
@@ -217,7 +217,7 @@ fn numbers_of_nodes() -> impl Iterator<Item = usize> {
     [3, 5].into_iter().filter(|nodes| !is_short() || *nodes == 3)
 }
 
-/// The lines of one disaster, computed once whoever asks.
+/// The lines of one disaster, computed once for all tests.
 fn lines(index: usize) -> &'static [Line] {
     static LINES: [OnceLock<Vec<Line>>; DISASTERS.len()] = [const { OnceLock::new() }; DISASTERS.len()];
     let disaster = &DISASTERS[index];
@@ -250,7 +250,7 @@ fn line(disaster: &Disaster, nodes: usize) -> Line {
         wrong.push("tokens twice or out of order");
     }
     if found.next.is_none() {
-        wrong.push("nobody got on afterwards");
+        wrong.push("no lease was acquired afterwards");
         let some = found.failures.iter().step_by((found.failures.len() / FAILURES_SHOWN).max(1));
         wrong.extend(some.map(String::as_str));
     }
@@ -318,7 +318,7 @@ fn two_names() -> &'static [Line] {
     })
 }
 
-/// Waits until few enough others run, and runs `run` on a runtime of its own.
+/// Waits until few enough others run, and runs `run` on a new runtime.
 fn in_turn<T>(run: impl Future<Output = T>) -> T {
     static RUNNING: (Mutex<usize>, Condvar) = (Mutex::new(0), Condvar::new());
     struct Turn;

@@ -16,7 +16,7 @@ use redfence::{Builder, Redlock};
 use support::set::over;
 use support::{RedisServer, servers};
 
-/// The nodes one by one, as the binary does it: connecting would refuse what a doctor is called for.
+/// Nodes without a locker, as in the binary: connecting would refuse the very sets that the doctor must examine.
 async fn examine(urls: &[String], set: impl FnOnce(Builder) -> Builder) -> Report {
     let mut builder = set(Redlock::builder());
     for url in urls {
@@ -82,7 +82,7 @@ async fn an_eviction_policy_a_duplicate_and_a_replica_are_each_named_with_their_
 }
 
 #[tokio::test]
-async fn numbers_of_nodes_that_make_no_sense_are_said_so() {
+async fn numbers_of_nodes_that_make_no_sense_are_reported() {
     let servers = servers(4);
     for (count, bad) in [(1, true), (2, true), (3, false), (4, true)] {
         let report = examine(&urls(&servers[..count]), |builder| builder).await;
@@ -91,7 +91,7 @@ async fn numbers_of_nodes_that_make_no_sense_are_said_so() {
 }
 
 #[tokio::test]
-async fn without_a_quorum_the_doctor_still_tells_what_it_sees() {
+async fn without_a_quorum_the_doctor_still_reports_what_it_sees() {
     let mut servers = servers(3);
     servers[0].kill();
     servers[2].kill();
@@ -121,7 +121,7 @@ async fn whether_there_is_a_quorum_is_judged_by_values() {
 }
 
 #[tokio::test]
-async fn r5_this_machines_clock_that_cannot_be_is_not_ok() {
+async fn r5_an_impossible_clock_of_this_machine_is_not_ok() {
     #[derive(Debug)]
     struct Unset(redfence::SystemClock);
     impl redfence::Clock for Unset {
@@ -142,7 +142,7 @@ async fn r5_this_machines_clock_that_cannot_be_is_not_ok() {
 }
 
 #[tokio::test]
-async fn a_declaration_of_durability_is_checked_and_doubted_aloud() {
+async fn a_declaration_of_durability_is_checked_and_doubts_are_reported() {
     let servers = servers(1);
     let report = examine(&urls(&servers), |builder| builder.durable(true)).await;
     assert!(bad_of(&report, &servers[0]).contains(&"persistence"), "{report:?}");
@@ -164,7 +164,7 @@ async fn where_config_is_forbidden_as_on_managed_servers_eviction_is_read_from_i
 }
 
 #[tokio::test]
-async fn a_young_set_is_told_that_it_rests() {
+async fn the_rest_of_a_young_set_is_reported() {
     let servers = [RedisServer::bare()];
     let report = examine(&urls(&servers), |builder| builder).await;
     let bad = bad_of(&report, &servers[0]);
@@ -191,7 +191,7 @@ async fn a_user_with_the_minimal_rule_passes_the_whole_contract() {
     }
 }
 
-/// A user who may do everything but this, and the URL to log in with.
+/// Creates a user with all permissions but `rule`; returns the URL to log in with.
 fn user(server: &RedisServer, but: &str) -> (String, String) {
     let name = "managed".to_owned();
     assert_eq!(server.command(&["ACL", "SETUSER", &name, "on", ">secret", "~*", "&*", "+@all", but]), "OK");

@@ -21,15 +21,15 @@ const PROMPT: Duration = Duration::from_secs(10);
 /// What a server does with a connection.
 #[derive(Debug, Clone, Copy)]
 enum Manners {
-    /// It says yes to everything, and goes on saying so.
+    /// It answers OK to everything, and never stops answering.
     SaysYesForEver,
-    /// It answers more than it was asked, and hears on.
+    /// It sends more answers than it was asked for, and keeps reading.
     SaysTooMuch,
-    /// It lets in whoever comes, and says nothing from then on.
+    /// It accepts every login, and sends nothing from then on.
     FallsSilent,
-    /// It lets in whoever comes, and answers a byte a second from then on.
+    /// It accepts every login, and sends one byte a second from then on.
     Drips,
-    /// It never says anything.
+    /// It never sends anything.
     IsSilent,
 }
 
@@ -58,12 +58,12 @@ async fn serve(mut stream: TcpStream, manners: Manners) -> std::io::Result<()> {
                 stream.write_all(b"+OK\r\n").await?;
                 tokio::time::sleep(Duration::from_millis(1)).await;
             },
-            // What nobody asked for is there as soon as the login is over.
+            // The unrequested messages are there as soon as the login is over.
             Manners::SaysTooMuch => loop {
                 stream.write_all(b"+OK\r\n").await?;
                 tokio::task::yield_now().await;
             },
-            // As many yeses as there were commands.
+            // One OK for each command.
             _ if is_login => {
                 let commands = said[..length].split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"*"));
                 for _ in commands {

@@ -1,6 +1,6 @@
-//! Every call ends: against nodes that say nothing, talk rubbish, cannot be found or are full.
+//! Every call ends, also against nodes that say nothing, send rubbish, cannot be found or are full.
 //!
-//! The calls are those of `public_api.txt`. One that is new there needs an arm here and a row in docs/bounds.md.
+//! The calls are those of `public_api.txt`. A new call needs an arm here and a row in docs/bounds.md.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -28,12 +28,12 @@ use support::fault_node::holder;
 use support::{BadServer, Manner, RedisServer, servers};
 use tokio::time::timeout;
 
-/// Far beyond the bound of every call, so that a busy machine is not taken for a call without an end.
+/// Far beyond the bound of every call, so that calls on a busy machine do not look endless.
 const END: Duration = Duration::from_secs(90);
 const NODES: usize = 3;
 const WAIT: Duration = Duration::from_millis(500);
 const TTL: Duration = Duration::from_secs(2);
-/// A lease on nodes that are full is renewed until here.
+/// A lease on full nodes is renewed until here.
 const HOLD_MAX: Duration = Duration::from_secs(3);
 
 /// What is wrong with the nodes.
@@ -51,18 +51,18 @@ async fn every_call_ends_where_nodes_accept_and_say_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_call_ends_where_nodes_talk_rubbish() {
+async fn every_call_ends_where_nodes_send_rubbish() {
     every_call_ends(Wrong::Turned(Manner::Rubbish)).await;
 }
 
-// On one thread, as the command line is: a connection that comes and goes within one turn is then seen by nobody.
+// On one thread, like the command line: no other task sees a connection that comes and goes between two awaits.
 #[tokio::test]
-async fn r4_every_call_ends_where_nodes_say_what_nobody_asked_for() {
+async fn r4_every_call_ends_where_nodes_send_unrequested_messages() {
     every_call_ends(Wrong::Turned(Manner::Unasked)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_call_ends_where_nodes_never_stop_talking() {
+async fn every_call_ends_where_nodes_never_stop_sending() {
     every_call_ends(Wrong::Turned(Manner::Pouring)).await;
 }
 
@@ -90,7 +90,7 @@ fn every_call_has_a_row_in_the_docs() {
     assert_eq!(rows, calls_of_the_library(), "docs/bounds.md (left) and public_api.txt (right) know different calls");
 }
 
-/// All that can be awaited.
+/// All async calls.
 fn calls_of_the_library() -> BTreeSet<String> {
     let lines = include_str!("public_api.txt").lines().filter_map(|line| line.split_once(": "));
     let lines = lines.map(|(name, is)| (name.trim_start_matches("(unstable) "), is));
@@ -109,14 +109,14 @@ async fn every_call_ends(wrong: Wrong) {
     assert!(endless.is_empty(), "{wrong:?}: no end within {END:?}: {endless:?}");
 }
 
-/// Servers that were well when the leases were taken that some calls need.
+/// The servers. They were healthy when the leases were taken that some calls need.
 struct Stage {
     real: Vec<RedisServer>,
     bad: Vec<BadServer>,
     urls: Vec<String>,
     guards: [std::sync::Mutex<Option<Guard>>; 3],
     connection: MultiplexedConnection,
-    /// Each has the one place for a client at its server.
+    /// Each fills the only client slot of its server.
     only_clients: Vec<TcpStream>,
 }
 
@@ -149,7 +149,7 @@ impl Stage {
         }
     }
 
-    /// A locker that was not connected: what is called on it meets the nodes as they are.
+    /// A locker that is not connected yet: a call on it meets the faulty nodes.
     fn locker(&self) -> Redlock {
         let nodes = self.urls.iter().map(|url| node(url));
         nodes.fold(builder(), Builder::node).build().unwrap()
@@ -160,13 +160,13 @@ impl Stage {
     }
 }
 
-/// Makes a server full: the client that is returned stays, and all others go.
+/// Makes a server full: the returned client stays connected, and all others are disconnected.
 fn occupied(server: &RedisServer) -> TcpStream {
     let mut client = TcpStream::connect(("127.0.0.1", server.port())).unwrap();
     client.write_all(b"CONFIG SET maxclients 1\r\nCLIENT KILL TYPE normal SKIPME yes\r\n").unwrap();
     let mut answers = BufReader::new(&client).lines();
     assert_eq!(answers.next().unwrap().unwrap(), "+OK");
-    assert!(answers.next().unwrap().unwrap().starts_with(':'), "the number of those that went");
+    assert!(answers.next().unwrap().unwrap().starts_with(':'), "the number of disconnected clients");
     client
 }
 
@@ -186,7 +186,7 @@ fn somebody() -> Holder {
     holder("somebody", 1)
 }
 
-/// Makes one call; what comes of it is for other tests.
+/// Makes one call. Its outcome is for other tests.
 async fn call(name: &str, stage: &Stage) {
     let token = FencingToken::new(1).unwrap();
     let store = RedisStore::new(stage.connection.clone());
@@ -217,7 +217,7 @@ async fn call(name: &str, stage: &Stage) {
             drop(ask(&node(&stage.urls[0]), request).await);
         }
         "node::contract::check" => drop(contract::check(&node(&stage.urls[0]), "ends").await),
-        // A node bounds it: the trait is for simulations, which bring networks of their own.
+        // The node bounds this call: the trait is for simulations, which have their own networks.
         "node::redis::RedisNode::dialled" | "node::redis::Dial::dial" => drop(node(&stage.urls[0]).dialled().await),
         "verifier::RedisStore::read" => drop(store.read(&resource()).await),
         "verifier::RedisStore::write" => drop(store.write(&resource(), token, Rule::Strict, b"value").await),

@@ -1,4 +1,4 @@
-//! What a real server can answer in place of a proper answer: each has its own message, and none is a panic.
+//! The errors that a real server can answer: each has its own message, and none leads to a panic.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -58,7 +58,7 @@ async fn a_server_that_takes_no_writes_extends_seals_and_releases_nothing() {
     assert_eq!(server.command(&["CONFIG", "SET", "maxmemory", "1"]), "OK");
     assert_eq!(fault_of(&Verb::Seal { token }).await, FaultKind::OutOfMemory);
     assert_eq!(server.command(&["CONFIG", "SET", "maxmemory", "0"]), "OK");
-    // It follows nobody who is there: it has what it had, and takes no writes.
+    // Its master does not exist: the server keeps its data, and takes no writes.
     server.command(&["REPLICAOF", "127.0.0.1", "1"]);
     let ttl = Duration::from_secs(30);
     for verb in [Verb::Seal { token }, Verb::Extend { ttl }, Verb::RELEASE] {
@@ -69,7 +69,7 @@ async fn a_server_that_takes_no_writes_extends_seals_and_releases_nothing() {
 }
 
 #[tokio::test]
-async fn a_lock_key_of_another_type_is_said_so() {
+async fn a_lock_key_of_another_type_is_reported() {
     let server = RedisServer::start();
     let redlock = one(&server).await;
     let key = key_of_a_lock(&redlock, &server).await;
@@ -80,7 +80,7 @@ async fn a_lock_key_of_another_type_is_said_so() {
 }
 
 #[tokio::test]
-async fn a_counter_of_another_type_is_said_so_and_leaves_no_lock() {
+async fn a_counter_of_another_type_is_reported_and_leaves_no_lock() {
     let server = RedisServer::start();
     let redlock = one(&server).await;
     let key = key_of_a_counter(&redlock, &server).await;
@@ -93,7 +93,7 @@ async fn a_counter_of_another_type_is_said_so_and_leaves_no_lock() {
 }
 
 #[tokio::test]
-async fn a_counter_that_is_no_number_is_said_so_and_leaves_no_lock() {
+async fn a_counter_that_is_no_number_is_reported_and_leaves_no_lock() {
     let server = RedisServer::start();
     let redlock = one(&server).await;
     let key = key_of_a_counter(&redlock, &server).await;
@@ -106,7 +106,7 @@ async fn a_counter_that_is_no_number_is_said_so_and_leaves_no_lock() {
 }
 
 #[tokio::test]
-async fn a_full_server_is_said_so() {
+async fn a_full_server_is_reported() {
     let server = RedisServer::start();
     let redlock = one(&server).await;
     server.command(&["CONFIG", "SET", "maxmemory", "1"]);
@@ -130,7 +130,7 @@ async fn a_lease_on_servers_that_have_filled_up_can_still_be_released() {
 }
 
 #[tokio::test]
-async fn a_read_only_replica_is_said_so() {
+async fn a_read_only_replica_is_reported() {
     let main = RedisServer::start();
     let replica = RedisServer::with(&["--replicaof", "127.0.0.1", &main.port().to_string()]);
     let redlock = one(&replica).await;
@@ -139,7 +139,7 @@ async fn a_read_only_replica_is_said_so() {
 }
 
 #[tokio::test]
-async fn a_server_that_cannot_save_is_said_so() {
+async fn a_server_that_cannot_save_is_reported() {
     let server = RedisServer::start();
     let redlock = one(&server).await;
     server.command(&["CONFIG", "SET", "min-replicas-to-write", "1"]);
@@ -152,7 +152,7 @@ async fn a_server_that_cannot_save_is_said_so() {
 }
 
 #[tokio::test]
-async fn a_user_who_may_not_is_told_so() {
+async fn a_missing_permission_is_reported() {
     let server = RedisServer::start();
     server.command(&["ACL", "SETUSER", "reader", "on", ">pass", "~*", "+@all", "-evalsha", "-eval"]);
     server.command(&["ACL", "SETUSER", "elsewhere", "on", ">pass", "~other:*", "+@all"]);
@@ -166,7 +166,7 @@ async fn a_user_who_may_not_is_told_so() {
 }
 
 #[tokio::test]
-async fn a_wrong_password_is_said_so_and_never_shown() {
+async fn a_wrong_password_is_reported_and_never_shown() {
     let events = Events::captured();
     let server = RedisServer::with(&["--requirepass", "another"]);
     let urls = [
@@ -186,7 +186,7 @@ async fn a_wrong_password_is_said_so_and_never_shown() {
 }
 
 #[tokio::test]
-async fn a_missing_password_is_said_so() {
+async fn a_missing_password_is_reported() {
     let server = RedisServer::with(&["--requirepass", PASSWORD]);
     let message = match Redlock::connect([server.url()]).await {
         Err(error) => error.to_string(),
@@ -196,7 +196,7 @@ async fn a_missing_password_is_said_so() {
 }
 
 #[tokio::test]
-async fn a_password_that_is_changed_under_way_is_said_so_and_never_shown() {
+async fn a_password_that_is_changed_under_way_is_reported_and_never_shown() {
     let events = Events::captured();
     let server = RedisServer::start();
     server.command(&["ACL", "SETUSER", "app", "on", &format!(">{PASSWORD}"), "~*", "+@all"]);
@@ -229,7 +229,7 @@ async fn one(server: &RedisServer) -> Redlock {
     patiently_over(std::slice::from_ref(server)).connect().await.unwrap()
 }
 
-/// Tries until the server answers with this kind of fault: what was under way may still meet the old state.
+/// Tries until the server answers with this kind of fault: requests that were under way may still meet the old state.
 async fn refusal(redlock: &Redlock, kind: FaultKind) -> String {
     let mut message = String::new();
     eventually(PROMPT, &format!("{kind:?}"), async || {
@@ -242,7 +242,7 @@ async fn refusal(redlock: &Redlock, kind: FaultKind) -> String {
     message
 }
 
-/// The name of the lock key of `r`, which is free afterwards.
+/// The name of the lock key of `r`. Leaves the lock free.
 async fn key_of_a_lock(redlock: &Redlock, server: &RedisServer) -> String {
     let guard = redlock.acquire("r").await.unwrap();
     redlock.drain(PROMPT).await;

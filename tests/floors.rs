@@ -7,7 +7,7 @@ mod support {
 
 use support::imports::Imports;
 
-/// The floors of `src/redlock/`, the lowest first; a file belongs to the first entry that its name begins with.
+/// The floors of `src/redlock/`, the lowest first. A file belongs to the first entry that is a prefix of its name.
 const FLOORS: &[&[&str]] = &[
     &["env/", "settings", "error"],
     &["round/"],

@@ -1,4 +1,4 @@
-//! Copies of a process: nothing that tells holders apart is shared, and a child leaves to its parent what is the parent's.
+//! Copies of a process share no holder ids, and a child does not touch connections and leases of its parent.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
 
@@ -38,7 +38,7 @@ fn start(said: &Path, child: impl FnOnce() -> String) -> Pid {
         Fork::Child => {
             let words = std::panic::catch_unwind(std::panic::AssertUnwindSafe(child));
             std::fs::write(said, words.unwrap_or_else(|_| "it panicked".to_owned())).unwrap();
-            // Nothing is dropped here that the parent has as well: its servers, above all.
+            // Nothing may be dropped here that the parent also has: above all its servers.
             std::process::exit(0);
         }
     }
@@ -55,7 +55,7 @@ fn wait(pid: Pid) {
 #[test]
 fn r1_a_fork_never_shares_a_holder_id() {
     let servers = servers(3);
-    // As a server does that forks its workers: what they have in common is made before.
+    // Like a server that forks its workers: the shared parts are made before.
     let builder = over(&servers).label("web").ttl(TTL);
     let holders = || {
         let builder = builder.clone();
@@ -114,7 +114,7 @@ fn r1_a_fork_leaves_the_connections_and_the_leases_of_its_parent_alone() {
 }
 
 #[test]
-fn r1_a_fork_connects_for_itself() {
+fn r1_a_fork_opens_its_own_connections() {
     let (servers, runtime) = (servers(3), runtime());
     let held = runtime.block_on(async {
         let redlock = patiently_over(&servers).connect().await.unwrap();

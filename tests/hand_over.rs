@@ -1,4 +1,4 @@
-//! Tasks of one process that want the same resource: they wait in order, and the lease passes from one to the next.
+//! Tasks of one process that want the same resource wait in order, and the lease passes from one to the next.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod support;
@@ -20,7 +20,7 @@ fn locker(stage: &Stage, hand_over: HandOver) -> Redlock {
     stage.builder().hand_over(hand_over).build().unwrap()
 }
 
-/// Blocks of tokens are drawn where counters are behind the clock; they start at it.
+/// Blocks of tokens are drawn only if counters are behind the clock. They start at the clock, so time must pass.
 async fn past_the_start() {
     tokio::time::sleep(ms(2_000)).await;
 }
@@ -30,7 +30,7 @@ fn grants(stage: &Stage) -> usize {
 }
 
 #[tokio::test(start_paused = true)]
-async fn waiters_are_served_in_the_order_of_their_coming_each_with_a_token_of_its_own() {
+async fn waiters_are_served_in_the_order_of_arrival_and_each_has_its_own_token() {
     for hand_over in [HandOver::Off, HandOver::ToWaiters, HandOver::WithoutOrder] {
         let stage = Stage::of(3);
         let locker = locker(&stage, hand_over);
@@ -59,18 +59,18 @@ async fn waiters_are_served_in_the_order_of_their_coming_each_with_a_token_of_it
             assert!(token > last, "{hand_over:?}: {number} has {token:?} after {last:?}");
             last = token;
         }
-        stage.until(ms(100), "all is given back", || stage.picture("r") == "...").await;
+        stage.until(ms(100), "all locks are released", || stage.picture("r") == "...").await;
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lease_is_handed_over_with_no_network_and_each_section_ends_for_itself() {
+async fn a_hand_over_needs_no_network_and_each_section_has_its_own_end() {
     let stage = Stage::of(3);
     let locker = locker(&stage, HandOver::ToWaiters);
     past_the_start().await;
     let first = locker.acquire("r").await.unwrap();
     let (second, third) = (waiter(&locker).await, waiter(&locker).await);
-    // One asks the nodes for both of those who wait.
+    // One attempt asks the nodes for both waiting tasks.
     assert!(matches!(first.release().await, ReleaseOutcome::Released { .. }));
     let second = second.await.unwrap();
     let (asked, handle) = (grants(&stage), second.handle());
@@ -80,7 +80,7 @@ async fn a_lease_is_handed_over_with_no_network_and_each_section_ends_for_itself
     assert_eq!(third.token().get(), handle.token().get() + 1);
     assert_eq!(handle.lost().await, LossCause::Released);
     assert!(handle.check().is_err() && third.check().is_ok());
-    // What the nodes have is the third one's now, and is renewed for it.
+    // The locks on the nodes belong to the third task now, and are renewed for it.
     tokio::time::sleep(ms(30_000)).await;
     assert!(third.check().is_ok());
     assert!(matches!(third.release().await, ReleaseOutcome::Released { .. }));
@@ -88,7 +88,7 @@ async fn a_lease_is_handed_over_with_no_network_and_each_section_ends_for_itself
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_goes_away_while_it_waits_leaves_its_place_to_those_behind() {
+async fn a_waiter_that_goes_away_does_not_delay_the_waiters_behind_it() {
     for hand_over in [HandOver::Off, HandOver::ToWaiters, HandOver::WithoutOrder] {
         for gone in 0..3 {
             let stage = Stage::of(3);
@@ -100,31 +100,31 @@ async fn whoever_goes_away_while_it_waits_leaves_its_place_to_those_behind() {
             for task in tasks {
                 let began = stage.now();
                 drop(task.await.unwrap().release().await);
-                assert_eq!(stage.now(), began, "{hand_over:?}: nobody waits for one that is gone");
+                assert_eq!(stage.now(), began, "{hand_over:?}: no task waits for one that is gone");
             }
-            stage.until(ms(100), "all is given back", || stage.picture("r") == "...").await;
+            stage.until(ms(100), "all locks are released", || stage.picture("r") == "...").await;
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_nobody_is_there_to_hear_goes_to_the_next() {
+async fn a_wakeup_for_a_task_that_is_gone_goes_to_the_next_task() {
     for hand_over in [HandOver::Off, HandOver::ToWaiters, HandOver::WithoutOrder] {
         let stage = Stage::of(3);
         let locker = locker(&stage, hand_over);
         let first = locker.acquire("r").await.unwrap();
         let (second, third) = (waiter(&locker).await, waiter(&locker).await);
-        // Called, and ended before it could run: nothing here waits for anybody.
+        // The task is woken, and aborted before it could run: there is no await in between.
         drop(first.release().await);
         second.abort();
         let third = tokio::time::timeout(ms(100), third).await.expect("the next one has its turn").unwrap();
         assert!(third.check().is_ok());
         drop(third.release().await);
-        stage.until(ms(100), "all is given back", || stage.picture("r") == "...").await;
+        stage.until(ms(100), "all locks are released", || stage.picture("r") == "...").await;
     }
 }
 
-/// The lock vanishes from the nodes, another process has a lease, and then somebody comes.
+/// The lock vanishes from the nodes, another process has a lease, and then a new task arrives.
 async fn latecomer_after_another_lease(hand_over: HandOver) -> (FencingToken, FencingToken) {
     let stage = Stage::of(3);
     past_the_start().await;
@@ -144,11 +144,14 @@ async fn latecomer_after_another_lease(hand_over: HandOver) -> (FencingToken, Fe
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_came_after_the_nodes_were_asked_has_the_nodes_asked_again() {
+async fn the_nodes_are_asked_again_for_a_task_that_came_after_the_grants() {
     let (before, after) = latecomer_after_another_lease(HandOver::ToWaiters).await;
     assert!(after > before, "ordered with no clock: {after:?} after {before:?}");
     let (before, after) = latecomer_after_another_lease(HandOver::WithoutOrder).await;
-    assert!(after < before, "what the faster setting gives up, and a verifier refuses: {after:?} after {before:?}");
+    assert!(
+        after < before,
+        "the faster setting gives up this order, and a verifier refuses the write: {after:?} after {before:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -169,7 +172,7 @@ async fn waiting_for_another_process_costs_no_requests_and_ends_with_its_release
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_holder_that_crashed_is_outlived_and_not_polled() {
+async fn a_waiter_outlives_a_crashed_holder_without_polling() {
     let stage = Stage::of(5);
     let (holder, rival) = (stage.locker(), stage.locker());
     let lease = holder.acquire("r").await.unwrap().into_lease();
@@ -223,7 +226,7 @@ async fn a_lease_that_is_found_gone_after_it_was_handed_over_is_lost_to_the_next
     let (second, third) = (waiter(&locker).await, waiter(&locker).await);
     drop(first.release().await);
     let second = second.await.unwrap();
-    // The locks vanish, an extension finds out, and what it found comes in when the section is over.
+    // The locks vanish. An extension notices it, but its replies arrive when the section is over.
     stage.nodes.iter().for_each(|node| node.drop_lock("r"));
     stage.nodes.iter().for_each(|node| node.fate_of(is_extend, Fate::ReplyHeld));
     let handle = second.handle();

@@ -1,5 +1,5 @@
-//! What others leave at a key or send over a connection may be of any size and form: memory stays flat, and the leases on the
-//! other nodes live on.
+//! Foreign values at a key, and bytes from a server, may have any size and form: memory stays flat, and the leases on
+//! the other nodes live on.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -20,11 +20,11 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 const PROMPT: Duration = Duration::from_secs(20);
-/// So much more memory than before is flat: less than one foreign value.
+/// Growth below this counts as flat: it is less than one foreign value.
 const FLAT_KB: usize = 15_000;
 /// The size of a foreign value.
 const FOREIGN: usize = 20_000_000;
-/// One test at a time: the memory of the process is that of all.
+/// One test at a time, because all tests share the memory of the process.
 static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 #[tokio::test]
@@ -53,7 +53,7 @@ async fn r6_a_large_foreign_value_at_a_lock_is_another_programs_and_costs_nothin
     }
     assert!(resident_kb() < before + FLAT_KB, "{} kB became {}", before, resident_kb());
     assert_eq!(guard.check(), Ok(()));
-    // It may be a part of a holder's value, and is not taken for it.
+    // The cut value could be a part of a holder's value, and must not be read as that holder.
     servers.iter().for_each(|server| drop(server.command(&["SET", &key, ""])));
     let error = redlock.try_acquire("r").await.unwrap_err();
     assert!(matches!(&error, AcquireError::Contended { .. }), "an empty value holds a lock as well: {error}");
@@ -71,7 +71,7 @@ async fn r6_large_foreign_values_at_the_other_keys_are_bounded_as_well() {
     let count = server.command(&["GET", &counter]);
     let before = resident_kb();
 
-    // A queue with an entry that begins as one of ours, in front of everybody.
+    // A queue whose first entry begins like one of ours.
     foreign(&server, &["ZADD", &queue, "0"], FOREIGN);
     let view = redlock.admin().inspect("r").await.unwrap().rows.remove(0).view.unwrap();
     assert_eq!((view.waiting, view.first.map(|first| first.len())), (1, Some(256)));
@@ -87,7 +87,7 @@ async fn r6_large_foreign_values_at_the_other_keys_are_bounded_as_well() {
     }
     server.command(&["SET", &counter, &count]);
 
-    // A name that is no lock's.
+    // Not the name of a lock.
     let long = format!("{}{}", key, "x".repeat(1_000_000));
     server.command(&["SET", &long, "v"]);
     assert!(redlock.admin().list("", 10).await.locks.is_empty());
@@ -101,7 +101,7 @@ async fn r6_large_foreign_values_at_the_other_keys_are_bounded_as_well() {
     assert!(joined.len() < 100 && resident_kb() < before + FLAT_KB, "{} kB became {}", before, resident_kb());
 }
 
-/// What a hostile server does, at the login or behind it.
+/// What a hostile server does, during the login or after it.
 #[derive(Debug, Clone, Copy)]
 enum Hostility {
     PoursBytes,
@@ -150,7 +150,7 @@ async fn r6_memory_stays_flat_against_a_server_that_pours_nests_or_never_ends() 
     }
 }
 
-/// Answers a login; then, or instead, does what it does until the client hangs up.
+/// Answers a login first, or not. Then is hostile until the client hangs up.
 async fn serve(mut client: TcpStream, hostility: Hostility, at_login: bool) {
     let mut bytes = vec![0; 16 * 1024];
     while let Ok(count @ 1..) = client.read(&mut bytes).await {
@@ -177,7 +177,7 @@ async fn serve(mut client: TcpStream, hostility: Hostility, at_login: bool) {
     while let Ok(1..) = client.read(&mut bytes).await {}
 }
 
-/// Lets a server write `size` bytes at the end of a command by itself.
+/// Lets the server append `size` bytes to a command.
 fn foreign(server: &RedisServer, words: &[&str], size: usize) {
     let quoted: Vec<_> = words.iter().map(|word| format!("'{word}'")).collect();
     let script =
@@ -186,7 +186,7 @@ fn foreign(server: &RedisServer, words: &[&str], size: usize) {
     assert!(!answer.starts_with("(error)"), "{answer}");
 }
 
-/// The name of the lock key of `r`, which is free afterwards.
+/// The name of the lock key of `r`. Leaves the lock free.
 async fn key_of_a_lock(redlock: &Redlock, server: &RedisServer) -> String {
     let guard = redlock.acquire("r").await.unwrap();
     redlock.drain(PROMPT).await;

@@ -17,7 +17,7 @@ const MAX_TTL: Duration = Duration::from_secs(60);
 const HOUR_MS: i64 = 3_600_000;
 
 #[tokio::test(start_paused = true)]
-async fn a_clock_that_steps_does_not_end_the_rest_of_its_node_for_those_who_saw_the_step() {
+async fn a_stepped_clock_does_not_end_the_rest_for_lockers_that_saw_the_step() {
     let clock: Arc<dyn Clock> = Arc::new(TokioClock::starting_at(WALL_AT_START));
     let hands = Hands::over(TokioClock::starting_at(WALL_AT_START));
     let nodes = [
@@ -28,17 +28,17 @@ async fn a_clock_that_steps_does_not_end_the_rest_of_its_node_for_those_who_saw_
     let builder = Redlock::builder().clock(clock).max_ttl(MAX_TTL);
     let redlock = nodes.iter().cloned().fold(builder, Builder::node).build().unwrap();
     let condition = || redlock.nodes()[2].condition;
-    // The node loses a counter, a grant finds out, and it rests.
+    // The node loses a counter. A grant notices it, and the node rests.
     nodes[2].with_state(|state| state.set_counter(Resource::new("r").unwrap().slot(), 0));
     drop(redlock.acquire("r").await.unwrap().release().await);
     redlock.look().await;
     assert_eq!(condition(), NodeCondition::Resting);
-    // By its own clock the rest is over now.
+    // By the node's own clock the rest is over now.
     hands.set_wall_ahead_ms(HOUR_MS);
     redlock.look().await;
     tokio::time::sleep(MAX_TTL / 2).await;
     redlock.look().await;
-    assert_eq!(condition(), NodeCondition::Resting, "woken by whoever saw the step");
+    assert_eq!(condition(), NodeCondition::Resting, "activated by a locker that saw the step");
     let counter = nodes[2].with_state(|state| state.counter(0));
     assert_eq!(counter, 0, "its counters were created");
     tokio::time::sleep(MAX_TTL).await;
@@ -47,14 +47,14 @@ async fn a_clock_that_steps_does_not_end_the_rest_of_its_node_for_those_who_saw_
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_too_many_rest_nobody_is_asked_and_nothing_is_released() {
+async fn if_too_many_nodes_rest_no_node_is_asked_and_nothing_is_released() {
     let stage = Stage::of(3);
     let redlock = stage.locker();
     drop(redlock.acquire("r").await.unwrap().release().await);
     for node in &stage.nodes[..2] {
         node.set_counter("r", 0);
     }
-    // Grants find out that the counters are gone, and their nodes rest.
+    // Grants notice that the counters are gone, and the nodes rest.
     drop(redlock.try_acquire("r").await);
     redlock.look().await;
     let resting = redlock.nodes().iter().filter(|node| node.condition == NodeCondition::Resting).count();
@@ -69,7 +69,7 @@ async fn where_too_many_rest_nobody_is_asked_and_nothing_is_released() {
         assert!(matches!(redlock.try_acquire("r").await, Err(AcquireError::NoQuorum { .. })));
     }
     tokio::time::sleep(Duration::from_secs(5)).await;
-    assert_eq!(asked(), before, "what was never sent is released again and again");
+    assert_eq!(asked(), before, "a grant that was never sent is released repeatedly");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,4 +1,4 @@
-//! Nodes that may have forgotten are found out, rest, and take part again, on real servers.
+//! Nodes that may have forgotten locks are recognized, rest, and take part again, on real servers.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -48,7 +48,7 @@ async fn pair(redlock: &Redlock) {
 }
 
 #[tokio::test]
-async fn young_servers_rest_and_whoever_waits_is_told_so() {
+async fn young_servers_rest_and_waiters_get_the_reason() {
     let servers = bare(5);
     let redlock = over(&servers).max_ttl(LONG).connect().await.unwrap();
     let error = redlock.try_acquire("r").await.unwrap_err();
@@ -72,7 +72,7 @@ async fn young_servers_rest_and_whoever_waits_is_told_so() {
 async fn young_servers_take_part_by_themselves_when_they_have_rested() {
     let servers = bare(3);
     let redlock = briefly_over(&servers).connect().await.unwrap();
-    // A quorum has rested; whoever started a little later may rest a little longer.
+    // A quorum has rested; a server that started a little later may rest a little longer.
     eventually(PROMPT, "all take part", async || {
         pair(&redlock).await;
         conditions(&redlock) == [NodeCondition::Ready; 3]
@@ -81,14 +81,14 @@ async fn young_servers_take_part_by_themselves_when_they_have_rested() {
 }
 
 #[tokio::test]
-async fn a_new_installation_starts_at_once_when_it_is_said_to_be_new() {
+async fn a_new_installation_starts_at_once_when_it_is_declared_new() {
     let servers = bare(3);
     let resting = over(&servers).max_ttl(LONG).connect().await.unwrap();
     assert!(resting.try_acquire("r").await.is_err());
-    // Said by the operator, after the nodes were settled to rest.
+    // The operator declares it, after the nodes were initialized to rest.
     resting.admin().bootstrap().await.unwrap();
     pair(&resting).await;
-    // Said again, it is harmless; and another locker finds the nodes ready.
+    // A second declaration does no harm, and another locker finds the nodes ready.
     resting.admin().bootstrap().await.unwrap();
     pair(&over(&servers).max_ttl(LONG).connect().await.unwrap()).await;
 
@@ -97,7 +97,7 @@ async fn a_new_installation_starts_at_once_when_it_is_said_to_be_new() {
 }
 
 #[tokio::test]
-async fn what_is_not_new_is_not_founded() {
+async fn nodes_that_are_not_new_are_not_bootstrapped() {
     let mut servers = servers(3);
     servers[1].restart();
     let redlock = over(&servers).max_ttl(LONG).new_installation(true).connect().await.unwrap();
@@ -110,7 +110,7 @@ async fn what_is_not_new_is_not_founded() {
 }
 
 #[tokio::test]
-async fn two_lockers_that_found_at_the_same_moment_agree() {
+async fn two_lockers_that_bootstrap_at_the_same_moment_agree() {
     for _ in 0..5 {
         let servers = bare(5);
         let founder = || over(&servers).max_ttl(LONG).new_installation(true).connect();
@@ -153,7 +153,7 @@ async fn a_flush_under_a_live_connection_is_noticed_by_the_next_grant() {
 }
 
 #[tokio::test]
-async fn a_majority_that_forgot_lets_nobody_in_before_it_has_rested() {
+async fn a_majority_that_forgot_grants_nothing_before_it_has_rested() {
     let servers = servers(3);
     let redlock = briefly_over(&servers).connect().await.unwrap();
     let other = briefly_over(&servers).connect().await.unwrap();
@@ -162,7 +162,7 @@ async fn a_majority_that_forgot_lets_nobody_in_before_it_has_rested() {
     for server in &servers[..2] {
         server.command(&["FLUSHALL"]);
     }
-    // The holder believes until its validity ends; nobody else may until then.
+    // The holder believes in its lease until its validity ends; no other holder may acquire until then.
     let guard = other.acquire_within("r", PROMPT).await.unwrap();
     assert!(held.check().is_err(), "two holders");
     assert!(guard.token() > first);
@@ -171,7 +171,7 @@ async fn a_majority_that_forgot_lets_nobody_in_before_it_has_rested() {
 #[tokio::test]
 async fn all_nodes_flushed_at_one_moment_are_no_new_installation() {
     let servers = servers(3);
-    // So long that a server that was started, and not flushed, would have nothing left to rest for.
+    // Long enough: a server that was only started, and not flushed, would not need to rest any more.
     eventually(PROMPT, "the servers are older than a lease", async || {
         servers.iter().all(|server| uptime(server) > 2 * SHORT.as_secs())
     })
@@ -181,7 +181,7 @@ async fn all_nodes_flushed_at_one_moment_are_no_new_installation() {
         let held = redlock.acquire_within("r", PROMPT).await.unwrap();
         let first = held.token();
         servers.iter().for_each(|server| drop(server.command(&["FLUSHALL"])));
-        // A process that was not there before, and whose settings still say what was right once.
+        // A new process, whose settings still declare the set new, which was right once.
         let other = briefly_over(&servers).new_installation(says_it_is_new).connect().await.unwrap();
         assert!(conditions(&other).iter().all(|condition| *condition == NodeCondition::Resting), "{:?}", other.nodes());
         let error = other.admin().bootstrap().await.unwrap_err();
@@ -194,13 +194,13 @@ async fn all_nodes_flushed_at_one_moment_are_no_new_installation() {
 }
 
 #[tokio::test]
-async fn a_flush_is_told_from_a_first_start_though_the_servers_were_restarted_since_the_grant() {
+async fn a_flush_is_recognized_although_the_servers_were_restarted_since_the_grant() {
     let durable = || RedisServer::with(&["--appendonly", "yes", "--appendfsync", "always"]);
     let mut servers = [durable(), durable(), durable()];
     let redlock = briefly_over(&servers).ttl(SHORT * 4).max_ttl(SHORT * 4).connect().await.unwrap();
     let held = redlock.acquire("r").await.unwrap();
     servers.iter_mut().for_each(RedisServer::restart);
-    // Nobody asks for grants any more: the lease lives on by its renewals alone.
+    // There are no more grants: only renewals keep the lease alive.
     eventually(PROMPT * 2, "the servers are older than the longest lease", async || {
         servers.iter().all(|server| uptime(server) > 4 * SHORT.as_secs())
     })
@@ -213,7 +213,7 @@ async fn a_flush_is_told_from_a_first_start_though_the_servers_were_restarted_si
 }
 
 #[tokio::test]
-async fn where_no_trace_can_be_left_uptime_counts_for_nothing() {
+async fn uptime_is_not_used_if_no_trace_can_be_left() {
     let servers = servers(3);
     for server in &servers {
         // Redis 6.2 cannot take one subcommand away.
@@ -231,7 +231,7 @@ async fn where_no_trace_can_be_left_uptime_counts_for_nothing() {
 }
 
 #[tokio::test]
-async fn each_prefix_is_an_installation_of_its_own() {
+async fn each_prefix_is_a_separate_installation() {
     let servers = servers(3);
     pair(&over(&servers).max_ttl(LONG).connect().await.unwrap()).await;
     let other = over(&servers).prefix("other").max_ttl(LONG).connect().await.unwrap();
@@ -240,7 +240,7 @@ async fn each_prefix_is_an_installation_of_its_own() {
 }
 
 #[tokio::test]
-async fn whoever_waits_for_nodes_that_rest_is_told_at_once() {
+async fn waiting_for_resting_nodes_is_logged_at_once() {
     let events = Events::captured();
     let servers = bare(3);
     let redlock = briefly_over(&servers).connect().await.unwrap();
@@ -250,7 +250,7 @@ async fn whoever_waits_for_nodes_that_rest_is_told_at_once() {
 }
 
 #[tokio::test]
-async fn a_node_that_follows_another_server_for_a_moment_is_looked_at_and_rests() {
+async fn a_node_that_follows_another_server_for_a_moment_is_probed_and_rests() {
     let servers = servers(4);
     let redlock = over(&servers[..3]).max_ttl(LONG).connect().await.unwrap();
     pair(&redlock).await;
@@ -267,14 +267,14 @@ async fn a_node_that_follows_another_server_for_a_moment_is_looked_at_and_rests(
 }
 
 #[tokio::test]
-async fn nobody_waits_for_one_node_that_hangs_where_a_quorum_takes_part() {
+async fn one_hung_node_delays_nothing_if_a_quorum_takes_part() {
     let servers = servers(3);
     pair(&over(&servers).connect().await.unwrap()).await;
     servers[2].pause();
     let redlock = patiently_over(&servers).connect().await.unwrap();
     pair(&redlock).await;
     let hung = &redlock.nodes()[2];
-    assert!(hung.last_fault.is_none(), "its time-out has been waited for: {hung:?}");
+    assert!(hung.last_fault.is_none(), "a call waited for its timeout: {hung:?}");
     eventually(PROMPT, "it is given up", async || redlock.nodes()[2].last_fault.is_some()).await;
     servers[2].resume();
     eventually(PROMPT, "it takes part", async || conditions(&redlock)[2] == NodeCondition::Ready).await;
@@ -287,7 +287,7 @@ async fn a_counter_that_was_deleted_sends_its_node_to_rest() {
     assert_eq!(servers[2].command(&["DEL", &counter_of("r")]), "1");
     pair(&redlock).await;
     eventually(PROMPT, "the node rests", async || conditions(&redlock)[2] == NodeCondition::Resting).await;
-    // Its other counters are gone as well, so that no locker can draw from it by mistake.
+    // The rest removed its other counters too, so that no locker can draw from it by mistake.
     assert!(!servers[2].keys().iter().any(|key| key.ends_with(":token")));
     pair(&redlock).await;
 }
@@ -317,7 +317,7 @@ async fn a_resting_node_extends_and_releases_what_it_holds() {
     eventually(PROMPT, "the node rests", async || conditions(&redlock)[2] == NodeCondition::Resting).await;
     let mut servers = servers;
     servers[0].kill();
-    // One of the two ready nodes is gone; the resting one still stands for the lease.
+    // One of the two ready nodes is gone; the resting one still counts for the lease.
     guard.extend().await.unwrap();
     assert!(matches!(guard.release().await, ReleaseOutcome::Released { nodes } if nodes.len() == 2));
     assert!(redlock.try_acquire("r").await.is_err(), "but it grants nothing");
@@ -374,7 +374,7 @@ async fn a_promoted_replica_rests_though_it_was_declared_durable() {
 }
 
 #[tokio::test]
-async fn where_info_is_not_permitted_the_record_alone_counts() {
+async fn without_permission_for_info_only_the_record_counts() {
     let server = RedisServer::start();
     server.command(&["ACL", "SETUSER", "app", "on", ">secret", "~*", "+@all", "-info"]);
     let url = format!("redis://app:secret@127.0.0.1:{}", server.port());
@@ -388,13 +388,13 @@ async fn where_info_is_not_permitted_the_record_alone_counts() {
 }
 
 #[tokio::test]
-async fn a_rest_grows_when_somebody_turns_up_who_may_hold_for_longer() {
+async fn a_rest_grows_when_a_locker_with_a_larger_max_ttl_joins() {
     let servers = bare(3);
     let short = briefly_over(&servers).connect().await.unwrap();
-    // Settled to rest for a second; the other may have held for ten minutes when these servers forgot.
+    // Initialized to rest for a second. The other locker may have had a lease of ten minutes when these servers forgot.
     let long = over(&servers).max_ttl(LONG).connect().await.unwrap();
     for redlock in [&long, &short] {
-        eventually(PROMPT, "everybody knows the longer rest", async || {
+        eventually(PROMPT, "all nodes have the longer rest", async || {
             redlock.look().await;
             redlock.nodes().iter().all(|node| node.rests_for.is_some_and(|rest| rest > LONG / 2))
         })
@@ -411,7 +411,7 @@ async fn one_counter_written_by_hand_is_outvoted_and_not_carried_to_the_others()
     let poison = "9007199254740900";
     assert_eq!(servers[3].command(&["SET", &counter, poison]), "OK");
     for _ in 0..120 {
-        // Whoever looks at it believes it as little as whoever asks it.
+        // Neither an inspection nor a grant believes it.
         let seen = redlock.admin().inspect("r").await.unwrap();
         assert!(seen.rows[3].view.as_ref().unwrap().counter >= 9_007_199_254_740_900);
         pair(&redlock).await;
@@ -420,7 +420,7 @@ async fn one_counter_written_by_hand_is_outvoted_and_not_carried_to_the_others()
     for server in [0, 1, 2, 4] {
         assert!(&*servers[server].command(&["GET", &counter]) < "2000000000000000", "carried to {server}");
     }
-    // The last word is the operator's: without the bad key the node counts again.
+    // The operator fixes it: without the bad key the node counts again.
     assert_eq!(servers[3].command(&["SET", &counter, "1700000000000000"]), "OK");
     let guard = levelled(over(&servers).max_ttl(LONG), "r").await.acquire("r").await.unwrap();
     assert!(matches!(guard.release().await, ReleaseOutcome::Released { .. }));
@@ -442,12 +442,12 @@ async fn a_locker_whose_clock_is_centuries_ahead_leaves_tokens_for_everybody() {
 }
 
 #[tokio::test]
-async fn nodes_remember_the_longest_time_to_live_that_they_were_told() {
+async fn nodes_remember_the_largest_max_ttl_of_their_lockers() {
     let mut servers = servers(3);
     drop(patiently_over(&servers).max_ttl(LONG).connect().await.unwrap());
     let redlock = briefly_over(&servers).connect().await.unwrap();
     servers[1].restart();
-    eventually(PROMPT, "the node rests for as long as somebody may hold a lease", async || {
+    eventually(PROMPT, "the node rests as long as a lease may live", async || {
         redlock.nodes()[1].rests_for.is_some_and(|rest| rest > LONG / 2)
     })
     .await;
@@ -485,7 +485,7 @@ async fn r7_lockers_in_another_database_of_the_same_servers_are_noticed() {
 }
 
 #[tokio::test]
-async fn one_server_under_three_names_is_called_so_where_info_is_not_permitted() {
+async fn one_server_under_three_names_is_recognized_without_info() {
     let server = RedisServer::start();
     assert_eq!(server.command(&["ACL", "SETUSER", "default", "-info"]), "OK");
     let names: Vec<Proxy> = (0..3).map(|_| Proxy::in_front_of(server.port())).collect();

@@ -1,4 +1,4 @@
-//! Requests and replies that come late, twice as late, or never: what was granted is given back, and nothing late counts.
+//! Requests and replies that come late, very late, or never: every grant is released, and late answers do not count.
 //!
 //! Time is paused, so every wait is exact and none is real.
 #![allow(
@@ -97,7 +97,7 @@ async fn s1_l8_a_quorum_that_comes_too_late_is_an_error_that_releases_and_says_b
         error.to_string(),
         "quorum reached but too late: took 600.0ms of 1s, 388.0ms of validity were left and 494.0ms are required"
     );
-    assert_eq!(stage.picture("r"), "...", "and what was granted has been given back");
+    assert_eq!(stage.picture("r"), "...", "and every grant has been released");
 }
 
 #[tokio::test(start_paused = true)]
@@ -145,10 +145,7 @@ async fn s10_an_extension_in_which_the_process_stood_still_past_the_end_brings_n
     });
     let outcome = guard.extend().await;
     assert!(matches!(&outcome, Err(ExtendError::Lost(lost)) if lost.cause == LossCause::Expired), "{outcome:?}");
-    assert!(
-        guard.check().is_err() && guard.lease().valid_until == ends_at,
-        "others may have been told that it is over"
-    );
+    assert!(guard.check().is_err() && guard.lease().valid_until == ends_at, "the loss may have been signalled already");
 }
 
 #[tokio::test(start_paused = true)]
@@ -163,39 +160,39 @@ async fn s19_a_late_grant_is_no_vote_for_an_extension() {
     let handle = guard.handle();
     let extension = tokio::spawn(async move { handle.extend().await });
     tokio::task::yield_now().await;
-    assert_eq!(late.answer_held(), 1, "the grant is heard of while the extension waits");
+    assert_eq!(late.answer_held(), 1, "the reply to the grant arrives while the extension waits");
     let outcome = extension.await.unwrap();
     assert!(matches!(outcome, Err(ExtendError::NoQuorum { .. })), "{outcome:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn s19_a_grant_that_lands_after_another_lease_does_not_vouch_for_the_time_before() {
+async fn s19_a_grant_that_lands_after_another_lease_is_no_vote_for_an_extension() {
     let stage = Stage::of(3);
     stage.nodes[2].fate_of(is_grant, Fate::RequestHeld);
     let guard = stage.builder().renewed(false).build().unwrap().acquire("r").await.unwrap();
     stage.nodes[2].fate(Fate::Through);
 
-    // One node forgets the lock, and somebody comes and goes.
+    // One node forgets the lock, and another holder acquires and releases.
     stage.nodes[1].drop_lock("r");
     let rival = stage.builder().label("rival").build().unwrap().try_acquire("r").await.unwrap();
     assert!(rival.token() > guard.token());
     drop(rival.release().await);
 
-    // Later than a straggler of the same round would come.
+    // Later than any late reply of the same round.
     tokio::time::sleep(ms(300)).await;
     assert_eq!(stage.nodes[2].deliver_held(), 1);
-    assert_eq!(stage.picture("r"), "x.x", "two of three have the lock, and for one of them it is news");
+    assert_eq!(stage.picture("r"), "x.x", "two of three have the lock, one of them only now");
     let outcome = guard.extend().await;
     assert!(matches!(&outcome, Err(ExtendError::Lost(lost)) if lost.cause == LossCause::Taken), "{outcome:?}");
     assert_eq!(stage.picture("r"), "x.x");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_node_that_nobody_waited_for_counts_in_extensions_all_the_same() {
+async fn a_node_that_granted_after_the_quorum_still_votes_in_extensions() {
     for late in [Fate::Through, Fate::ReplyHeld, Fate::RequestHeld, Fate::Delayed { there: ms(40), back: ms(40) }] {
         let stage = Stage::of(3);
         let locker = stage.builder().renewed(false).build().unwrap();
-        // The first lease of a slot starts its counters, each at its own time; the next finds them level.
+        // The first lease of a slot starts its counters, each at a different time; the next lease finds them level.
         drop(locker.acquire("r").await.unwrap().release().await);
         stage.nodes[2].fate_of(is_grant, late);
         let guard = locker.acquire("r").await.unwrap();
@@ -275,7 +272,7 @@ async fn l4_acquire_dropped_while_it_waits_for_another_leaves_no_lock_of_its_own
         let other = holder("other", 1);
         stage.nodes[..2].iter().for_each(|node| node.occupy("r", &other, TTL));
         let locker = stage.locker();
-        // Whoever waits is not woken before there is something to do: dropped after so many polls, or after a while.
+        // A waiting future may not be polled often enough: it is dropped after `polls` polls, or after a while.
         let gave_up = tokio::time::timeout(TTL / 2, polled(locker.acquire("r"), polls)).await;
         assert!(gave_up.ok().flatten().is_none(), "acquired over {other:?}");
         tokio::time::sleep(ms(100)).await;
@@ -308,7 +305,7 @@ fn everywhere(stage: &Stage, fate: Fate) {
     stage.nodes.iter().for_each(|node| node.fate(fate));
 }
 
-/// What is held arrives, what was lost is repeated, and soon nothing is left.
+/// Held requests arrive, lost ones are repeated, and soon no lock is left.
 async fn settles(stage: &Stage, story: &str) {
     tokio::time::sleep(ms(50)).await;
     for node in &stage.nodes {
@@ -317,9 +314,9 @@ async fn settles(stage: &Stage, story: &str) {
         node.answer_held();
     }
     stage.until(SOON, story, || stage.picture("r") == "...").await;
-    // And nothing arrives afterwards that brings it back.
+    // Nothing that arrives later brings a lock back.
     tokio::time::sleep(ms(50)).await;
     assert_eq!(stage.picture("r"), "...", "{story}");
     let inspect = |verb: &Verb| *verb == Verb::Inspect;
-    assert_eq!(stage.nodes[0].count_sent(inspect), 0, "looking is the test's own business");
+    assert_eq!(stage.nodes[0].count_sent(inspect), 0, "only the test inspects");
 }

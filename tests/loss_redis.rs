@@ -1,4 +1,4 @@
-//! Losing a lease over real servers: told at the right moment, whatever the network does.
+//! Losing a lease over real servers: the signal comes at the right moment, whatever the network does.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -17,7 +17,7 @@ use support::{RedisServer, eventually, servers};
 
 const PROMPT: Duration = Duration::from_secs(10);
 const TTL: Duration = Duration::from_millis(1_000);
-/// What the signal may be late by.
+/// How late the signal may be.
 const LATE_MAX: Duration = Duration::from_millis(50);
 
 #[tokio::test]
@@ -33,7 +33,7 @@ async fn with_all_nodes_stopped_the_loss_signal_fires_at_the_end_of_the_validity
     assert_eq!((cause, guard.lease().valid_until), (LossCause::Expired, valid_until));
     assert!(guard.check().is_err());
     let late = fired.checked_since(valid_until).expect("not before the validity has ended");
-    // On a busy machine every timer is late: what a plain one was late by is the machine's, not the signal's.
+    // On a busy machine every timer is late: the lateness of a plain timer is subtracted.
     let allowed = LATE_MAX + canary.await.unwrap();
     assert!(late <= allowed, "the signal came {late:?} late, and {allowed:?} were allowed");
 }
@@ -54,7 +54,7 @@ async fn with_all_nodes_stopped_a_protected_body_is_cancelled() {
 }
 
 #[tokio::test]
-async fn s17_a_renewal_that_finds_the_lock_gone_tells_the_holder() {
+async fn s17_a_renewal_that_finds_the_lock_gone_signals_the_loss() {
     let servers = servers(3);
     let redlock = over(&servers).ttl(TTL * 10).connect().await.unwrap();
     let guard = redlock.acquire("r").await.unwrap();
@@ -62,7 +62,7 @@ async fn s17_a_renewal_that_finds_the_lock_gone_tells_the_holder() {
     servers[..2].iter().for_each(delete_locks);
     assert_eq!(guard.lost().await, LossCause::Taken);
     let left = guard.lease().valid_until.checked_since(SystemClock.now());
-    assert!(left.is_some(), "told by the renewal, long before the validity would have ended");
+    assert!(left.is_some(), "the renewal signals it, long before the validity would have ended");
     assert!(guard.check().is_err());
 }
 
@@ -73,7 +73,7 @@ async fn a_lease_that_the_nodes_forgot_is_lost_and_never_comes_back() {
     let guard = redlock.acquire("r").await.unwrap();
     servers[1..].iter_mut().for_each(RedisServer::restart);
     let mut outcome = guard.extend().await;
-    // The connections to those that were restarted may have to be noticed as lost, and dialled, first.
+    // First the locker must notice that connections to restarted servers are lost, and dial again.
     eventually(PROMPT, "the nodes can be asked again", async || {
         if matches!(outcome, Err(ExtendError::NoQuorum { .. })) {
             outcome = guard.extend().await;
@@ -88,7 +88,7 @@ async fn a_lease_that_the_nodes_forgot_is_lost_and_never_comes_back() {
     assert_eq!(picture(&servers), "...");
 }
 
-/// How late a timer of the runtime is that was set for the same moment.
+/// How late a timer of the runtime is, set for the same moment.
 async fn lateness_of_a_plain_timer(at: Moment) -> Duration {
     tokio::time::sleep(at.since(SystemClock.now())).await;
     SystemClock.now().since(at)

@@ -1,4 +1,4 @@
-//! What operators do, on real servers: list what is held, take a lock away, begin anew.
+//! What operators do, on real servers: list locks, remove a lock, reset.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
 mod support;
@@ -24,7 +24,7 @@ fn names(listing: &redfence::admin::Listing) -> Vec<(&str, usize)> {
 }
 
 #[tokio::test]
-async fn a_listing_tells_what_is_held_whatever_it_is_called() {
+async fn a_listing_shows_locks_of_any_name() {
     let servers = servers(3);
     let redlock = connected(&servers).await;
     let mut guards = Vec::new();
@@ -32,7 +32,7 @@ async fn a_listing_tells_what_is_held_whatever_it_is_called() {
         guards.push(redlock.acquire(name).await.unwrap());
     }
     redlock.drain(PROMPT).await;
-    // Of another prefix that begins alike, of no slot, and of another type.
+    // Keys with a longer prefix, without a slot, and of another type.
     let foreign = Prefix::new("redfence:9").unwrap().lock(&Resource::new("foreign").unwrap());
     servers[0].command(&["SET", &foreign, "somebody"]);
     servers[0].command(&["SET", "{redfence:1}:lock:plain", "somebody"]);
@@ -86,12 +86,12 @@ async fn r15_a_node_that_forgot_is_not_free() {
 }
 
 #[tokio::test]
-async fn who_is_forced_out_loses_the_lease_and_is_fenced() {
+async fn a_holder_that_is_forced_out_loses_the_lease_and_is_fenced() {
     let servers = servers(3);
     let redlock = connected(&servers).await;
     let victim = redlock.acquire("r").await.unwrap();
     redlock.drain(PROMPT).await;
-    // Here it has expired already; the counter has to move all the same.
+    // The lock has expired already, but the counter must still be raised.
     delete_locks(&servers[0]);
     let before: Vec<u64> = servers.iter().map(|s| s.command(&["GET", &counter_of("r")]).parse().unwrap()).collect();
 
@@ -107,7 +107,11 @@ async fn who_is_forced_out_loses_the_lease_and_is_fenced() {
     assert!(matches!(victim.lost().await, LossCause::Taken));
 
     let again = redlock.admin().force_release("r", victim.holder(), "a test").await.unwrap();
-    assert_eq!(again.outcome(), ForceOutcome::HeldBy(next.holder().to_string().into()), "nothing is taken from others");
+    assert_eq!(
+        again.outcome(),
+        ForceOutcome::HeldBy(next.holder().to_string().into()),
+        "no other holder loses its lock"
+    );
     assert!(next.extend().await.is_ok());
     let holder: Holder = next.holder().clone();
     drop(next.release().await);
@@ -150,7 +154,7 @@ async fn a_reset_leaves_no_lock_and_no_rest() {
 }
 
 #[tokio::test]
-async fn a_reset_mends_counters_that_were_written_by_hand() {
+async fn a_reset_fixes_counters_that_were_written_by_hand() {
     let servers = servers(3);
     let redlock = over(&servers).connect().await.unwrap();
     let before = redlock.acquire("r").await.unwrap();
@@ -158,7 +162,7 @@ async fn a_reset_mends_counters_that_were_written_by_hand() {
     drop(before.release().await);
     for written in ["9007199254740000", "2e15", "nan", " 1800000000000000"] {
         servers.iter().for_each(|server| drop(server.command(&["SET", &counter_of("r"), written])));
-        assert!(redlock.try_acquire("r").await.is_err(), "nobody draws from {written}");
+        assert!(redlock.try_acquire("r").await.is_err(), "no grant draws from {written}");
         redlock.admin().reset().await.unwrap();
         let after = redlock.try_acquire("r").await.unwrap();
         assert!(after.token() > token, "{written}");

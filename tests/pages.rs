@@ -1,4 +1,4 @@
-//! Pages read well on any screen, and what they name is there: files, links, tests.
+//! Pages fit on any screen, and the files, links and tests that they name exist.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -12,7 +12,7 @@ const WIDE_TABLES: &[&str] =
     &["benches/README.md", "docs/bounds.md", "docs/disasters.md", "docs/fencing.md", "docs/tested.md"];
 const FOLDERS: &[&str] =
     &["src/", "tests/", "docs/", "cli/", "simulations/", "benches/", "fencing/", "scripts/", "examples/"];
-/// `ARCHITECTURE.md` is read in one sitting.
+/// `ARCHITECTURE.md` must stay short enough to read at one go.
 const MAP_LINES_MAX: usize = 250;
 
 #[test]
@@ -22,7 +22,7 @@ fn no_line_is_longer_than_100_columns() {
         for (number, line) in (1..).zip(text.lines()) {
             let width = line.chars().count();
             let is_row = line.starts_with('|') && WIDE_TABLES.contains(&&*page);
-            // A token or an address in one piece.
+            // A single word, such as an address.
             let cannot_break = !line.trim().contains(' ');
             if width > COLUMNS_MAX && !is_row && !cannot_break {
                 complaints.push(format!("{page}:{number}: {width} columns, {COLUMNS_MAX} at most; break the line"));
@@ -43,7 +43,7 @@ fn links_lead_to_files_and_headings() {
     let mut complaints = Vec::new();
     for (page, text) in pages() {
         for link in links(&text) {
-            // Addresses, and the names that rustdoc resolves.
+            // Not files: web addresses, and names that rustdoc resolves.
             if link.contains("://") || link.contains(' ') || !link.contains(['.', '/', '#']) {
                 continue;
             }
@@ -69,13 +69,13 @@ fn files_and_tests_that_pages_name_are_there() {
     for (page, text) in pages() {
         let folder = root().join(&page).parent().unwrap().to_owned();
         for name in words_of_code(&text) {
-            // Of a command the first word.
+            // Of a command only the first word.
             let name = name.split(' ').next().unwrap_or_default();
             let is_path = FOLDERS.iter().any(|folder| name.starts_with(folder)) && !name.contains(['*', '<', '{']);
             if is_path && !root().join(name).exists() && !folder.join(name).exists() {
                 complaints.push(format!("{page} names {name}, which is not there; name where it is now"));
             }
-            // As tests are called: a sentence.
+            // Names of tests are sentences.
             let is_test = name.split('_').count() > 4
                 && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
             if is_test && !functions.contains(&format!("fn {name}(")) {
@@ -127,7 +127,7 @@ fn links(text: &str) -> Vec<String> {
     prose(text).split("](").skip(1).filter_map(|rest| Some(rest.split_once(')')?.0.to_owned())).collect()
 }
 
-/// What stands between back-ticks, outside of blocks of code.
+/// The words between back-ticks, outside of blocks of code.
 fn words_of_code(text: &str) -> Vec<String> {
     prose(text).split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }

@@ -1,7 +1,7 @@
 //! Hangs, leaks and traps: how other lock systems make their users wait or leave locks behind, numbered as they were
 //! collected, and shown not to happen here. L1, L3 and L5 have unit tests beside the machines, too; L4 and L8 are about
-//! late replies and live in `late_replies.rs`; those in which servers and connections have a part live in
-//! `cancel_redis.rs` (L4, L5), `connection_redis.rs` (L7, L15) and `peers_redis.rs` (L7b, L14).
+//! late replies and are in `late_replies.rs`. Tests that need servers and connections are in `cancel_redis.rs` (L4,
+//! L5), `connection_redis.rs` (L7, L15) and `peers_redis.rs` (L7b, L14).
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -47,19 +47,19 @@ async fn l1_an_even_number_of_nodes_settles_a_split_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn l2_l6_what_a_lost_attempt_got_is_given_back_and_the_next_one_is_somebody_new() {
+async fn l2_l6_a_lost_attempt_is_rolled_back_and_the_next_one_has_a_new_holder() {
     let stage = Stage::of(3);
     let other = holder("other", 1);
     stage.nodes[..2].iter().for_each(|node| node.occupy("r", &other, ms(900)));
     let guard = stage.locker().acquire("r").await.unwrap();
 
-    // The third node was free all along: every attempt got it, and gave it back before the next.
+    // The third node was free all the time: every attempt got it, and released it before the next attempt.
     let applied = stage.nodes[2].applied();
     let of_locks = |verb: &Verb| matches!(verb, Verb::Grant { .. } | Verb::Seal { .. } | Verb::Release { .. });
     let replies: Vec<_> = applied.iter().filter(|(request, _)| of_locks(&request.verb)).collect();
     assert!(replies.len() >= 3, "there was a first attempt and a last: {replies:?}");
     for pair in replies.chunks(2) {
-        assert!(matches!(pair[0].1, Reply::Granted { .. }), "its own earlier lock stood in the way: {pair:?}");
+        assert!(matches!(pair[0].1, Reply::Granted { .. }), "its own earlier lock blocked it: {pair:?}");
         let given_back = pair.get(1).is_none_or(|(_, reply)| matches!(reply, Reply::Released | Reply::Sealed));
         assert!(given_back, "{pair:?}");
     }
@@ -84,7 +84,7 @@ async fn l3_releasing_an_expired_lease_is_prompt_and_no_error() {
     assert_eq!(stage.now(), began);
     assert_eq!(events.lines_with("overrun").len(), 1, "{}", events.text());
 
-    // A body that ends in time is not spoilt by a release that finds nothing.
+    // If the body ends in time, a release that finds no lock is no error.
     let nodes = stage.nodes.clone();
     let body = |_| async move { nodes.iter().for_each(|node| node.drop_lock("r")) };
     locker.with_lock("r", body).await.unwrap();
@@ -163,7 +163,7 @@ async fn l11_an_inspection_is_the_view_of_a_quorum() {
     let held = Agreement::HeldBy(guard.holder().to_string().into());
     assert_eq!(agreement().await, held);
     stage.nodes[..2].iter().for_each(|node| node.fate(Fate::Unreachable));
-    assert_eq!(agreement().await, held, "two that do not answer are neither free nor in the way");
+    assert_eq!(agreement().await, held, "two silent nodes neither count as free nor block");
     stage.nodes[2].fate(Fate::RequestHeld);
     assert_eq!(agreement().await, Agreement::Indeterminate, "and three leave no quorum");
     let rows = locker.admin().inspect("r").await.unwrap().rows;
@@ -177,7 +177,7 @@ async fn l11_an_inspection_is_the_view_of_a_quorum() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn l12_an_orphan_on_a_minority_blocks_nobody() {
+async fn l12_an_orphan_on_a_minority_does_not_block() {
     let stage = Stage::of(5);
     stage.nodes[..2].iter().for_each(|node| node.occupy("r", &holder("orphan", 1), Duration::from_secs(9_999)));
     let guard = stage.locker().try_acquire("r").await.unwrap();
@@ -188,7 +188,7 @@ async fn l12_an_orphan_on_a_minority_blocks_nobody() {
 #[tokio::test(start_paused = true)]
 async fn l13_a_wait_is_bounded_however_many_races_are_lost() {
     let stage = Stage::of(3);
-    // Whoever asks loses the race, again and again: the lock ends, and somebody else has it at once.
+    // Every attempt loses the race: whenever the lock ends, another holder has it at once.
     let rivals = AtomicU64::new(1);
     for node in &stage.nodes {
         let (taken, rival) = (node.clone(), rivals.fetch_add(1, SeqCst));
@@ -253,7 +253,7 @@ async fn l16_neither_a_hung_node_nor_a_dropped_acquire_nor_a_slow_grant_leaves_a
     let locker = stage.locker();
     let began = stage.now();
     drop(locker.acquire("r").await.unwrap());
-    assert_eq!(stage.now(), began, "nobody waits for the third node");
+    assert_eq!(stage.now(), began, "no call waits for the third node");
     stage.nodes[1].fate(Fate::RequestHeld);
     assert!(polled(locker.acquire("r"), 1).await.is_none(), "one grant of two that are needed");
     assert_eq!(stage.picture("r"), "...");
@@ -283,7 +283,7 @@ async fn l18_waiters_that_have_given_up_cost_the_next_one_nothing() {
     let locker = stage.locker();
     let guard = locker.acquire("r").await.unwrap();
     for polls in 0..5 {
-        // Whoever waits is not woken before there is something to do: dropped after so many polls, or after a while.
+        // A waiting future may not be polled often enough: it is dropped after some polls, or after a while.
         let gave_up = tokio::time::timeout(ms(100), polled(locker.acquire("r"), polls)).await;
         assert!(gave_up.ok().flatten().is_none());
         assert!(locker.acquire_within("r", ms(30)).await.is_err());
@@ -296,7 +296,7 @@ async fn l18_waiters_that_have_given_up_cost_the_next_one_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn max_hold_ends_a_lease_that_renewal_would_keep_for_ever() {
+async fn max_hold_ends_a_lease_that_renewal_would_keep_without_end() {
     let stage = Stage::of(3);
     let locker = stage.builder().max_hold(Some(TTL * 3)).build().unwrap();
     let began = stage.now();

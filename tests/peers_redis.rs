@@ -1,5 +1,4 @@
-//! What goes wrong in other lock systems where the server has a part in it, numbered as it was collected, and shown not
-//! to happen here.
+//! Faults of other lock systems that involve the server, numbered as they were collected, and shown not to happen here.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -47,7 +46,7 @@ async fn s6_an_extension_never_takes_a_lock_again_that_is_gone() {
     let guard = redlock.acquire("r").await.unwrap();
     redlock.drain(PROMPT).await;
     servers[1..].iter().for_each(delete_locks);
-    // Somebody may have come and gone in between: that the lock is free now proves nothing.
+    // Another holder may have acquired and released in between: that the lock is free now proves nothing.
     let rival = redlock.try_acquire("r").await.unwrap();
     assert!(rival.token() > guard.token());
     drop(rival.release().await);
@@ -61,7 +60,7 @@ async fn s6_an_extension_never_takes_a_lock_again_that_is_gone() {
 }
 
 #[tokio::test]
-async fn l7b_one_stopped_server_of_three_hangs_nobody() {
+async fn l7b_one_stopped_server_of_three_delays_no_call() {
     let servers = servers(3);
     let redlock = over(&servers).ttl(TTL).connect().await.unwrap();
     servers[1].pause();
@@ -90,7 +89,7 @@ async fn s12_counters_have_no_end_survive_the_release_and_grow_after_a_restart()
         let counter = keys.iter().find(|key| key.ends_with(":token")).expect("a counter");
         assert_eq!(server.command(&["TTL", counter]), "-1", "{counter}");
     }
-    // Nobody remembers anything: neither a server nor the locker, which is another one.
+    // All memory is lost: the servers are empty and the locker is new.
     servers.iter_mut().for_each(RedisServer::restart);
     assert!(servers.iter().all(|server| server.keys().is_empty()));
     let second = Duration::from_secs(1);
@@ -133,7 +132,7 @@ async fn s20_a_holder_that_begins_like_another_is_not_the_holder() {
 }
 
 #[tokio::test]
-async fn s21_a_stale_holder_releases_nobody_elses_lock() {
+async fn s21_a_stale_holder_does_not_release_the_lock_of_another() {
     let servers = servers(3);
     let [ttl, node_timeout] = [1_000, 900].map(Duration::from_millis);
     let redlock = over(&servers).ttl(ttl).node_timeout(node_timeout).renewed(false).connect().await.unwrap();
@@ -152,7 +151,7 @@ async fn s21_a_stale_holder_releases_nobody_elses_lock() {
 async fn l14_a_lock_and_its_counter_lie_in_one_slot_of_a_redis_cluster() {
     let servers = servers(1);
     let redlock = patiently_over(&servers).connect().await.unwrap();
-    // Names that try to choose a slot of their own.
+    // Names that try to choose a slot themselves.
     for name in ["plain", "{tag}name", "a}b{c", "{}", "ünïcode"] {
         let guard = redlock.acquire(name).await.unwrap();
         let keys = servers[0].keys();
@@ -164,7 +163,7 @@ async fn l14_a_lock_and_its_counter_lie_in_one_slot_of_a_redis_cluster() {
     }
 }
 
-/// What Redis Cluster hashes of a key: what is between the first `{` and the next `}`.
+/// The part of a key that Redis Cluster hashes: the text between the first `{` and the next `}`.
 fn hash_tag(key: &str) -> &str {
     let (_, after) = key.split_once('{').expect("a tag");
     let (tag, _) = after.split_once('}').expect("a closed tag");

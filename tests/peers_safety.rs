@@ -1,6 +1,6 @@
-//! Two holders, or a holder that is not told: how other lock systems hurt their users, numbered as they were collected,
-//! and shown not to happen here. S1, S3, S10 and S19 are about late replies and live in `late_replies.rs`; those in which
-//! the server has a part live in `peers_redis.rs` (S4, S6, S12, S13, S20, S21) and `loss_redis.rs` (S17).
+//! Two holders, or a loss without a signal: how other lock systems hurt their users, numbered as they were collected,
+//! and shown not to happen here. S1, S3, S10 and S19 are about late replies and are in `late_replies.rs`. Tests that
+//! involve the server are in `peers_redis.rs` (S4, S6, S12, S13, S20, S21) and `loss_redis.rs` (S17).
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -26,7 +26,7 @@ use support::stage::WALL_AT_START;
 use support::{Events, Fate, Hands, Stage};
 
 const TTL: Duration = Duration::from_secs(10);
-/// What is left of it when the drift allowance is taken off.
+/// The validity: the TTL minus the drift allowance.
 const VALIDITY: Duration = Duration::from_millis(9_898);
 
 fn ms(ms: u64) -> Duration {
@@ -34,7 +34,7 @@ fn ms(ms: u64) -> Duration {
 }
 
 #[tokio::test(start_paused = true)]
-async fn s2_hung_nodes_do_not_keep_the_holder_from_being_told() {
+async fn s2_hung_nodes_do_not_delay_the_loss_signal() {
     let stage = Stage::of(3);
     let began = stage.now();
     let running = Arc::new(AtomicBool::new(false));
@@ -50,12 +50,12 @@ async fn s2_hung_nodes_do_not_keep_the_holder_from_being_told() {
     let outcome = locker.with_lock("r", body).await;
     assert!(matches!(&outcome, Err(WithLockError::Lost(lost)) if lost.cause == LossCause::Expired), "{outcome:?}");
     assert!(!running.load(SeqCst), "the body was dropped");
-    // The release, which nobody answers, is waited for once.
+    // The call waits once for the release, which no node answers.
     assert_eq!(stage.now().since(began), VALIDITY + ms(250));
     assert!(stage.nodes[0].count_sent(is_extend) > 1, "and renewal was tried again and again");
 }
 
-/// Notes when a body ends, however it does.
+/// Records that a body has ended, in whatever way.
 struct OnDrop(Arc<AtomicBool>);
 
 impl Drop for OnDrop {
@@ -91,7 +91,7 @@ async fn s7_check_fails_after_the_validity_though_no_task_ran() {
     let guard = stage.locker().acquire("r").await.unwrap();
     assert!(guard.check().is_ok() && guard.valid_for().is_some());
 
-    // From here on nothing is awaited: the process is stopped, and continued.
+    // From here on nothing is awaited, as if the process were stopped and continued.
     hands.advance(TTL);
     assert_eq!(guard.check().unwrap_err().cause, LossCause::Expired);
     assert_eq!(guard.valid_for(), None);
@@ -138,7 +138,7 @@ async fn s9_one_hung_node_holds_up_neither_acquire_nor_extend_nor_release() {
     let guard = stage.locker().acquire("r").await.unwrap();
     guard.extend().await.unwrap();
     assert!(matches!(guard.release().await, ReleaseOutcome::Released { .. }));
-    assert_eq!(stage.now(), began, "time is paused, so whoever waits for the hung node is seen");
+    assert_eq!(stage.now(), began, "time is paused, so any wait for the hung node would show");
 }
 
 #[tokio::test(start_paused = true)]
@@ -253,18 +253,18 @@ async fn s22_s23_renewal_survives_failures_and_says_so() {
 
     stage.nodes[1..].iter().for_each(|node| node.fate_of(is_extend, Fate::RequestLost));
     let ends_at = guard.lease().valid_until;
-    assert_eq!((guard.lost().await, stage.now()), (LossCause::Expired, ends_at), "and an outage is told");
+    assert_eq!((guard.lost().await, stage.now()), (LossCause::Expired, ends_at), "and an outage is signalled");
     assert_eq!(events.lines_with("lease lost").len(), 1, "{}", events.text());
 }
 
 #[tokio::test(start_paused = true)]
-async fn s22_wherever_the_process_stands_still_renewal_goes_on() {
+async fn s22_renewal_goes_on_wherever_the_process_was_paused() {
     const READS: u64 = 80;
     let mut jumps = 0;
     for read in 1..READS {
         let hands = Hands::over(TokioClock::starting_at(WALL_AT_START));
         let stage = Stage::on(3, hands.clone());
-        // The first two tries fail, so that the look at what comes after a failure is among the reads.
+        // The first two tries fail, so that the reads of the clock after a failure are covered too.
         let failures = AtomicU64::new(2);
         stage.nodes[0].fate_of(is_extend, Fate::RequestLost);
         stage.nodes[1].rule(move |request| match request.verb {
@@ -295,9 +295,9 @@ async fn s24_a_verifier_takes_newer_holders_and_refuses_stale_ones() {
     drop(first.release().await);
 
     let second = locker.acquire("r").await.unwrap();
-    assert_eq!(verifier.admit(&resource, second.token()).await, Ok(Verdict::Admitted), "newer is welcome");
+    assert_eq!(verifier.admit(&resource, second.token()).await, Ok(Verdict::Admitted), "a newer token is admitted");
     let stale = Verdict::Stale { highest: second.token() };
-    assert_eq!(verifier.admit(&resource, old).await, Ok(stale), "older is not, although it came first");
+    assert_eq!(verifier.admit(&resource, old).await, Ok(stale), "an older one is refused, although it came first");
     let store = verifier.store();
     assert!(store.write(&resource, old, Rule::AcceptEqual, || panic!("an old write ran")).is_err());
     drop(second.release().await);

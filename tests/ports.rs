@@ -1,4 +1,4 @@
-//! The ports of test servers: each given out once, whatever else runs on the machine.
+//! The ports of test servers: each is given out once, whatever else runs on the machine.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot set its stage has failed")]
 
 mod support;

@@ -1,6 +1,5 @@
-//! What a program can name is written down in `public_api.txt`, so that a change of it is a decision.
-//!
-//! Read from the sources: every feature counts, and what a macro or a derive writes does not.
+//! `public_api.txt` lists all public names, so that a change of them is a decision. The list is read from the sources.
+//! It includes every feature, and no code that a macro or a derive generates.
 
 #![allow(clippy::panic, reason = "sources that cannot be read fail the test that reads them")]
 
@@ -13,9 +12,9 @@ use syn::{Fields, ImplItem, Item, TraitItem, UseTree, Visibility};
 const MEND: &str = "If the change is wanted, accept it with \
      REDFENCE_BLESS=1 cargo test --test public_api, add a line to CHANGELOG.md, and commit both.";
 
-/// What stands before a name that may change in any release.
+/// The mark before a name that may change in any release.
 const UNSTABLE: &str = "(unstable) ";
-/// As many names as a reader of the docs can be asked to look through.
+/// More names would be too many for readers of the docs.
 const STABLE_NAMES_MAX: usize = 350;
 
 #[test]
@@ -138,7 +137,7 @@ struct Names<'a> {
     lines: BTreeSet<String>,
     /// Items already written under a public name: a cycle of `pub use` must end.
     seen: BTreeSet<(ModulePath, String)>,
-    /// How many of the gates that are passed just now say that what is behind them may change in any release.
+    /// How many of the enclosing `cfg` gates mark their items as unstable.
     unstable: usize,
 }
 
@@ -160,7 +159,7 @@ impl Names<'_> {
         }
     }
 
-    /// Goes on behind the gates of `attributes`.
+    /// Continues inside the gates of `attributes`.
     fn behind(&mut self, attributes: &[syn::Attribute], go_on: impl FnOnce(&mut Self)) {
         let gates = usize::from(is_unstable(attributes));
         self.unstable += gates;
@@ -245,7 +244,7 @@ impl Names<'_> {
         }
     }
 
-    /// The public members of every `impl Type` block, wherever in the crate it stands.
+    /// The public members of every `impl Type` block, anywhere in the crate.
     fn inherent(&mut self, module: &[String], defined: &str, full: &str) {
         let library = self.library;
         for (place, items) in &library.modules {
@@ -284,7 +283,7 @@ impl Names<'_> {
 
 struct Import {
     path: Vec<String>,
-    /// As it is called from here on; `*` for all.
+    /// The name that the import gives it; `*` for all.
     name: String,
 }
 
@@ -415,7 +414,7 @@ fn fields(fields: &Fields) -> String {
     }
 }
 
-/// The text as written, on one line, however it was broken.
+/// The text as written, joined into one line.
 fn source(node: &impl Spanned) -> String {
     let text = node.span().source_text().unwrap_or_default();
     let one_line = text.split_whitespace().collect::<Vec<_>>().join(" ");

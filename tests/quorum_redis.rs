@@ -1,4 +1,4 @@
-//! Five real servers of which some are killed, stopped, or not there yet.
+//! Five real servers, of which some are killed, stopped, or not started yet.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -44,7 +44,7 @@ async fn with_three_of_five_killed_there_is_no_quorum_and_every_node_says_why() 
     servers[1..4].iter_mut().for_each(RedisServer::kill);
 
     let mut error = redlock.try_acquire("r").await.unwrap_err();
-    // The first attempts may meet connections whose end is not yet known.
+    // The first attempts may use connections that are not yet known to be dead.
     eventually(PROMPT, "every dead server is known to be unreachable", async || {
         error = redlock.try_acquire("r").await.unwrap_err();
         let votes = error.votes().unwrap();
@@ -63,7 +63,7 @@ async fn with_three_of_five_killed_there_is_no_quorum_and_every_node_says_why() 
 #[tokio::test]
 async fn one_of_five_stopped_costs_acquire_extend_and_release_nothing() {
     let servers = servers(5);
-    // Whoever waited for the stopped node would wait for this long, and be seen.
+    // A call that waited for the stopped node would take this long, and show.
     let node_timeout = Duration::from_secs(2);
     let redlock = over(&servers).ttl(Duration::from_secs(30)).node_timeout(node_timeout).connect().await.unwrap();
     let healthy = medians(&redlock).await;
@@ -127,7 +127,7 @@ async fn s1_a_quorum_behind_a_slow_network_is_too_late_and_leaves_nothing() {
     let error = redlock.try_acquire("r").await.unwrap_err();
     match &error {
         AcquireError::TooSlow { took, left, .. } => assert!(*took >= delay && *left < ttl - delay, "{error}"),
-        // On a machine that is busy with other tests the round may be over before.
+        // On a busy machine the round may be over earlier.
         AcquireError::NoQuorum { .. } => {}
         other => panic!("{other}"),
     }

@@ -1,4 +1,4 @@
-//! Why a server cannot be used is said in its own words, or names the step that did not end.
+//! If a server cannot be used, the error has the server's message, or names the step that did not end.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -38,7 +38,7 @@ async fn r10_a_server_that_is_full_is_said_so_over_every_protocol() {
 }
 
 #[tokio::test]
-async fn r10_a_wrong_number_of_a_database_is_said_so() {
+async fn r10_a_wrong_number_of_a_database_is_reported() {
     let server = RedisServer::start();
     for rest in ["/99", "/99?protocol=resp2"] {
         let error = refused(&format!("{}{rest}", server.url())).await;
@@ -47,7 +47,7 @@ async fn r10_a_wrong_number_of_a_database_is_said_so() {
 }
 
 #[tokio::test]
-async fn r10_somebodys_endless_script_is_not_taken_for_loading() {
+async fn r10_an_endless_script_is_not_reported_as_loading() {
     let server = RedisServer::with(&["--busy-reply-threshold", "50"]);
     let redlock = patiently_over(std::slice::from_ref(&server)).connect().await.unwrap();
     let mut endless = TcpStream::connect(("127.0.0.1", server.port())).await.unwrap();
@@ -84,7 +84,7 @@ async fn r10_plain_and_tls_mixed_up_are_hinted_at_both_ways() {
     let server = RedisServer::start_tls(&ca);
     let plain = refused(&format!("redis://localhost:{}", server.tls_port())).await;
     assert!(plain.contains("rediss://"), "{plain}");
-    // The one that answers, and the one that waits for the end of a line.
+    // One server that answers, and one that waits for the end of a line.
     let answers = answering("-ERR unknown command\r\n").await;
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     for address in [answers, silent.local_addr().unwrap().to_string(), format!("127.0.0.1:{}", server.port())] {

@@ -1,5 +1,5 @@
-//! A reset counts what it removes and keeps no name: its memory does not grow with the number of locks.
-//! Alone in its file, for it looks at the memory of the whole process.
+//! A reset counts what it removes and keeps no names: its memory does not grow with the number of locks. The test is
+//! alone in its file, because it measures the memory of the whole process.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may panic")]
 
@@ -10,12 +10,12 @@ use redfence::node::redis::Prefix;
 use support::RedisServer;
 use support::set::patiently_over;
 
-/// So many locks of such names are more than eighty megabytes.
+/// The names of that many locks take more than eighty megabytes.
 const LOCKS: usize = 150_000;
 const NAME_LEN: usize = 500;
-/// How many are written at a time, so that writing them takes little memory here.
+/// How many are written at a time, so that writing them takes little memory in the test.
 const BATCH: usize = 2_000;
-/// What a step of the walk may take, and the runtime, generously.
+/// A generous bound for one step of the scan and the runtime.
 const GROWTH_MAX_KB: usize = 40_000;
 
 /// A line of `/proc/self/status`, in kilobytes.

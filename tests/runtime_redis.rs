@@ -1,4 +1,4 @@
-//! Whose runtime: what a locker does in the background belongs to the tokio runtime that it was connected or built on.
+//! Background tasks of a locker run on the tokio runtime on which it was connected or built.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod support;
@@ -21,7 +21,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 
 const PROMPT: Duration = Duration::from_secs(10);
-/// Whoever waits this long has been retrying.
+/// A call that takes this long has been retrying.
 const LONG: Duration = Duration::from_secs(600);
 
 /// Runs in the background.
@@ -70,7 +70,7 @@ fn r9_a_runtime_that_has_ended_is_an_error_that_says_so_at_once() {
 }
 
 #[test]
-fn r9_a_runtime_that_ends_ends_those_who_wait_for_another_process() {
+fn r9_when_a_runtime_ends_its_waiting_calls_end() {
     let (servers, home, elsewhere) = (servers(3), home(), self::home());
     let redlock = home.block_on(patiently_over(&servers).connect()).unwrap();
     let held = elsewhere.block_on(async {
@@ -99,7 +99,7 @@ fn requests_that_were_sent_before_their_runtime_ended_are_not_called_unsent() {
     server.pause();
     let subject = subject("r", &holder("x", 1));
     let inspect = || ask(&node, Request { subject: Arc::clone(&subject), verb: Verb::Inspect });
-    // A second turn goes out behind a single request; the third waits.
+    // A second batch may follow a single request; the third request waits.
     let answers = away().block_on(async {
         let mut all = pin!(join_all([inspect(), inspect(), inspect()]));
         assert!(poll!(all.as_mut()).is_pending());

@@ -1,4 +1,4 @@
-//! The Lua scripts on a real server and [`NodeState`] are one node: the same requests get the same replies.
+//! The Lua scripts on a real server and [`NodeState`] give the same replies to the same requests.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -26,16 +26,16 @@ use tokio::runtime::Runtime;
 
 const CASES: u32 = 150;
 const STEPS_MAX: usize = 40;
-/// Server and state look at the clock one after the other, and a machine may be busy in between.
+/// Server and state read the clock one after the other, and the machine may be busy in between.
 const TTL_LEFT_APART: Duration = Duration::from_secs(2);
 /// A counter below this did not start at the clock.
 const COUNTER_MIN: u64 = 1_000_000_000_000_000;
-/// Above every real clock, so that it is the caller who decides where a counter starts.
+/// Above every real clock, so that the caller decides where a counter starts.
 const WALL_US: u64 = 3 * COUNTER_MIN;
-/// Tokens end here; beyond it, no script has to be exact.
+/// The greatest token; beyond it, no script has to be exact.
 const COUNTER_MAX: u64 = FencingToken::MAX - 1_000;
 
-/// More keys than there are, so that one step of a scan is the whole of it.
+/// More than all keys, so that a scan takes one step.
 const SCAN_ALL: u32 = 100_000;
 
 /// One step: who, what, and what is done.
@@ -52,7 +52,7 @@ enum Act {
     LockVanishes,
     CounterIsSet(u64),
     CounterVanishes,
-    /// With the record as it is, or with one that is not there.
+    /// With the current record, or with a record that the node does not have.
     Settle {
         rest: Duration,
         stale: bool,
@@ -157,7 +157,7 @@ fn step() -> impl Strategy<Value = Step> {
             COUNTER_MAX - 50..COUNTER_MAX,
         ]
     };
-    // Whole seconds, and other ones for everybody: server and state look at the clock one after the other.
+    // Whole seconds, different for each waiter: server and state read the clock one after the other.
     let waits = prop_oneof![1 => Just(None), 2 => any::<bool>().prop_map(|overrides| Some(Waits { waited: Duration::ZERO, overrides }))];
     let grant = (ttl(), number(), waits).prop_map(|(ttl, floor, waits)| Verb::Grant { ttl, floor, block: 1, waits });
     let next = prop_oneof![
@@ -189,7 +189,7 @@ fn step() -> impl Strategy<Value = Step> {
     (0..3_usize, 0..4_usize, act).prop_map(|(resource, holder, act)| Step { resource, holder, act })
 }
 
-/// A server and what it takes to compare it.
+/// A server and the reference state to compare it with.
 struct Pair {
     server: RedisServer,
     node: RedisNode,
@@ -217,7 +217,7 @@ impl Pair {
         Self { server, node, resources: [first, shares, apart], holders, runtime }
     }
 
-    /// Both know nothing.
+    /// Empties both.
     fn anew(&self) -> NodeState {
         assert_eq!(self.server.command(&["FLUSHALL"]), "OK");
         assert_eq!(self.server.command(&["SCRIPT", "FLUSH"]), "OK");
@@ -261,7 +261,7 @@ impl Pair {
                 return Some(self.ask_both(step, verb, verb, state));
             }
             Act::Settle { rest, stale } => {
-                // Each side has a record of its own: what it says of itself now, or something that it never said.
+                // Each side has its own record: the one that it reports now, or one that it never had.
                 let look = Verb::Probe { max_ttl: Duration::ZERO };
                 let seen = |reply: Reply| match reply {
                     Reply::Reported(report) if *stale => {
@@ -321,7 +321,7 @@ impl Pair {
     }
 }
 
-/// The same request of one that has waited for so long.
+/// The same request from a waiter that has waited for `waited`.
 fn after(waited: Duration, verb: &Verb) -> Verb {
     match *verb {
         Verb::Grant { ttl, floor, block, waits: Some(waits) } => {
@@ -332,7 +332,7 @@ fn after(waited: Duration, verb: &Verb) -> Verb {
     }
 }
 
-/// The same reply, but for the time that passed between the two and the wording of faults.
+/// Whether the replies are equal, apart from the time between the two and the wording of faults.
 fn agree(replies: Option<&(Reply, Reply)>) -> bool {
     match replies {
         None => true,
@@ -353,7 +353,7 @@ fn agree(replies: Option<&(Reply, Reply)>) -> bool {
         Some((Reply::Failed(one), Reply::Failed(other))) => one.kind == other.kind,
         Some((Reply::Reported(one), Reply::Reported(other))) => {
             let same = |report: &NodeReport| report.record.map(|record| (record.awake, record.new, record.max_ttl));
-            // The server is told again by a connection that finds its scripts flushed.
+            // The connection sends its scripts again if it finds them flushed.
             let knows = one.was_joined == Some(true) || one.was_joined == other.was_joined;
             let ready_at = |report: &NodeReport| report.record.map_or(0, |record| record.ready_at.unix_ms());
             let clocks_apart = one.now.unix_us().abs_diff(other.now.unix_us()) / 1_000;

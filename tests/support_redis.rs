@@ -1,4 +1,4 @@
-//! The ground the other tests stand on holds: servers start, freeze, die and come back, and networks break on demand.
+//! The helpers of the other tests work: servers start, freeze, die and come back, and networks break on demand.
 
 #![allow(
     clippy::unwrap_used,
@@ -17,7 +17,7 @@ use support::TestCa;
 use support::{Proxy, RedisServer, eventually, servers};
 
 const PROMPT: Duration = Duration::from_secs(5);
-/// For watching silence: how long nothing must come, where anything would come at once.
+/// How long nothing may arrive, where an answer would arrive at once.
 const SILENCE: Duration = Duration::from_millis(50);
 
 #[test]
@@ -192,7 +192,7 @@ fn a_server_listens_on_a_unix_socket() {
 
 #[cfg(feature = "tls")]
 #[tokio::test]
-async fn a_server_speaks_tls_to_those_who_trust_its_authority() {
+async fn a_server_speaks_tls_to_clients_that_trust_its_authority() {
     let (ca, stranger) = (TestCa::new(), TestCa::new());
     let server = RedisServer::start_tls(&ca);
     assert_eq!(server.tls_url(), format!("rediss://localhost:{}", server.tls_port()));

@@ -1,4 +1,4 @@
-//! What ARCHITECTURE.md promises about the sources, held by reading them.
+//! What ARCHITECTURE.md promises about the sources, checked by reading them.
 //!
 //! Code is read as tokens, so a word in a string never counts, and a word in a comment only in the rule on comments.
 //! Unit tests (`#[cfg(test)]` modules, and files named `tests.rs`) may stand on anything and are left out, except from
@@ -23,7 +23,7 @@ const WORDS: &[&str] =
     &["clock", "entropy", "holder", "lease", "node_id", "printable", "resource", "spawner", "token", "waiter"];
 const CRATES_OF_WORDS: &[&str] = &["std", "core", "alloc", "serde", "uuid", "thiserror", "crc", "rustix", "rand"];
 
-/// Each layer, and the modules of this crate beside the words that it may name.
+/// Each layer, and the modules of this crate that it may name in addition to the words.
 const LAYERS: &[(&str, &[&str])] = &[
     ("protocol", &["protocol"]),
     ("node", &["node", "protocol"]),
@@ -52,7 +52,7 @@ const IMPURE: &[&str] = &[
 ];
 
 const READS_OF_TIME: &[&str] = &["Instant::now", "SystemTime::now", "clock_gettime"];
-/// The bench's meter reads how much CPU was spent, which is a clock to the system.
+/// The meter of the bench reads the CPU time spent, which is a clock of the system.
 const MAY_READ_TIME: &[&str] = &["src/clock.rs", "src/clock/", "benches/src/meter.rs"];
 
 const WAITS: &[&str] = &[
@@ -202,21 +202,17 @@ fn nothing_is_unfinished_skipped_or_slept_for_luck() {
     for source in ["src", "cli", "simulations", "tests", "examples", "benches"].into_iter().flat_map(under) {
         for (name, line) in source.macros() {
             if UNFINISHED.contains(&name.as_str()) {
-                complaints.add(&source, line, format!("{name}! is a promise to nobody; finish it or leave it out"));
+                complaints.add(&source, line, format!("{name}! marks unfinished code; finish it or leave it out"));
             }
         }
         for (name, line) in source.attributes() {
             if name == "ignore" {
-                complaints.add(
-                    &source,
-                    line,
-                    "a skipped test holds nothing; make it hold something, or remove it".to_owned(),
-                );
+                complaints.add(&source, line, "a skipped test checks nothing; run it, or remove it".to_owned());
             }
         }
         for path in source.all_paths() {
             if path.ends_with("thread::sleep") && !source.path.starts_with("tests/support/") {
-                let fix = "thread::sleep waits for luck; wait for a condition with support::eventually";
+                let fix = "thread::sleep only hopes; wait for a condition with support::eventually";
                 complaints.add(&source, path.line, fix.to_owned());
             }
         }
@@ -295,7 +291,7 @@ const RETIRED: &[&str] = &[
     "founded",
     "hears",
 ];
-/// Names of other things that are called so elsewhere.
+/// Places where a retired name is the right name of another thing.
 const OTHERWISE_CALLED: &[(&str, &str)] =
     &[("cli/src/words/node.rs", "Standing"), ("cli/src/command/status.rs", "Standing")];
 
@@ -379,7 +375,7 @@ fn starts_with_any(path: &str, prefixes: &[&str]) -> bool {
     prefixes.iter().any(|prefix| path.starts_with(prefix))
 }
 
-/// The top-level module of this crate that a path leads into, also by way of a name that lib.rs re-exports.
+/// The top-level module of this crate that a path leads into, also through a name that lib.rs re-exports.
 fn named_module(path: &Path) -> Option<String> {
     static REEXPORTS: LazyLock<BTreeMap<String, String>> = LazyLock::new(top_level_reexports);
     let first = path.in_crate()?;

@@ -1,4 +1,4 @@
-//! Turns among processes: who of those that wait is next, and how long nobody has to wait.
+//! Turns among processes: which waiting process is next, and how long a process waits at most.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod support;
@@ -15,7 +15,7 @@ const fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
-/// The sections and the longest wait of each of so many processes with so many busy tasks each.
+/// The sections and the longest wait of each of `processes` processes with `tasks` busy tasks each.
 async fn busy(
     stage: &Stage,
     (processes, tasks_each): (usize, usize),
@@ -61,7 +61,7 @@ async fn busy_processes_take_turns_one_after_the_other() {
                 let stage = Stage::of(5);
                 stage.nodes.iter().for_each(|node| node.rule(move |_| Fate::Delayed { there: away, back: away }));
                 let all = busy(&stage, (processes, tasks), hand_over, ms(length)).await;
-                // A turn is over with the first section that ends after 5 ms; the next one is woken, and asks.
+                // A turn ends with the first section that ends after 5 ms. Then the next process is woken, and asks.
                 let turn = ms(5).max(ms(length)) + ms(length) + 4 * away;
                 let round = turn * u32::try_from(processes * tasks).unwrap();
                 let found =
@@ -127,7 +127,7 @@ async fn a_herd_that_comes_at_one_moment_is_served_one_after_the_other() {
             tokens.push(token.unwrap());
         }
         let took = stage.now().since(began);
-        // A section takes a release, a wake and a grant; a tie at the beginning a moment more.
+        // A section takes a release, a wake and a grant. A tie at the beginning takes a little more.
         let round = 6 * away * u32::try_from(HERD).unwrap();
         assert!(took <= round + ms(100), "{away:?} away: {took:?}");
         tokens.sort_unstable();

@@ -1,4 +1,4 @@
-//! Waiting for other processes: who is woken, by what, and how long nobody has to wait.
+//! Waiting for other processes: which process is woken, by what, and how long a process waits at most.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod support;
@@ -18,12 +18,12 @@ const fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
-/// A process of its own, told from others by its label.
+/// A separate process with its own label.
 fn process(stage: &Stage, label: &str) -> Redlock {
     stage.builder().hand_over(HandOver::Off).label(label).turn_max(100_000, ms(60_000)).build().unwrap()
 }
 
-/// Tasks of `locker` that take turns without a pause until they are told to stop, each for `length`.
+/// Tasks of `locker` that take turns without a pause, each for `length`, until the test stops them.
 fn chain(locker: &Redlock, tasks: usize, length: Duration) -> (Arc<AtomicBool>, Vec<JoinHandle<u32>>) {
     let stop = Arc::new(AtomicBool::new(false));
     let task = |_| {
@@ -53,7 +53,7 @@ fn is_by(request: &Request, label: &str) -> bool {
     request.subject.holder.label().as_str() == label
 }
 
-/// How long `task` still waits for its lease after now; it gives the lease back.
+/// How long `task` still waits for its lease from now on. It then releases the lease.
 async fn waits_on(stage: &Stage, task: JoinHandle<redfence::Guard>) -> Duration {
     let began = stage.now();
     drop(task.await.unwrap().release().await);
@@ -61,14 +61,18 @@ async fn waits_on(stage: &Stage, task: JoinHandle<redfence::Guard>) -> Duration 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lock_that_passes_inside_a_process_wakes_nobody_outside() {
+async fn a_lock_that_passes_inside_a_process_wakes_no_other_process() {
     let stage = Stage::of(5);
     let (busy, rival) = (process(&stage, "busy"), process(&stage, "rival"));
     let (stop, tasks) = chain(&busy, 3, ms(1));
     tokio::time::sleep(ms(10)).await;
     let waits = waiter(&rival).await;
     tokio::time::sleep(ms(300)).await;
-    assert_eq!(grants_of(&stage, "rival"), 10, "one attempt finds that others want it, and one puts it in the queue");
+    assert_eq!(
+        grants_of(&stage, "rival"),
+        10,
+        "one attempt finds that there are rivals, and one puts the process into the queue"
+    );
     stop.store(true, Ordering::SeqCst);
     let mut sections = 0;
     for task in tasks {
@@ -100,7 +104,7 @@ async fn a_process_whose_tasks_come_one_at_a_time_lets_others_have_their_turn_as
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dead_ones_lock_on_any_minority_of_nodes_delays_nobody() {
+async fn locks_of_a_dead_holder_on_any_minority_of_nodes_delay_no_waiter() {
     for dead_on in 0..5 {
         let stage = Stage::of(5);
         stage.nodes[dead_on].occupy("r", &holder("dead", 1), ms(60_000));
@@ -110,12 +114,12 @@ async fn a_dead_ones_lock_on_any_minority_of_nodes_delays_nobody() {
         tokio::time::sleep(ms(500)).await;
         drop(guard.release().await);
         assert_eq!(waits_on(&stage, waits).await, ms(0), "on node {dead_on}");
-        assert!(!stage.nodes[dead_on].is_free("r"), "still there: nobody removes what is not his");
+        assert!(!stage.nodes[dead_on].is_free("r"), "still there: no process removes the lock of another");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_a_minority_is_down_nobody_polls_while_the_lock_is_held() {
+async fn if_a_minority_is_down_waiters_do_not_poll_while_the_lock_is_held() {
     for (nodes, down) in [(3, vec![]), (3, vec![0]), (3, vec![1]), (3, vec![2]), (5, vec![0, 1]), (5, vec![2])] {
         for fate in [Fate::Unreachable, Fate::RequestHeld] {
             let stage = Stage::of(nodes);
@@ -125,7 +129,8 @@ async fn where_a_minority_is_down_nobody_polls_while_the_lock_is_held() {
             let waits = waiter(&other).await;
             tokio::time::sleep(ms(25_000)).await;
             let asked = grants_of(&stage, "other");
-            // When the lock that it met would have ended, it asks again: three times in 25 s, for renewals come every third of 10 s.
+            // It asks again when the lock that refused it would have ended: three times in 25 s, because renewals come
+            // every third of 10 s.
             assert!(asked <= nodes * 4, "{nodes}, {down:?} {fate:?}: {asked} grants");
             drop(guard.release().await);
             let took = waits_on(&stage, waits).await;
@@ -135,7 +140,7 @@ async fn where_a_minority_is_down_nobody_polls_while_the_lock_is_held() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_nodes_pass_on_no_wakes_processes_ask_after_pauses() {
+async fn if_nodes_deliver_no_wakes_processes_ask_after_pauses() {
     for (nodes, deaf) in [(3, 1), (3, 2), (3, 3), (5, 3), (5, 5)] {
         let stage = Stage::of(nodes);
         for node in stage.nodes.iter().take(deaf) {
@@ -153,13 +158,13 @@ async fn where_nodes_pass_on_no_wakes_processes_ask_after_pauses() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_that_stands_still_when_it_is_next_costs_its_grace() {
+async fn a_process_that_is_paused_when_it_is_next_costs_its_grace() {
     let stage = Stage::of(5);
     let (one, still, other) = (process(&stage, "one"), process(&stage, "still"), process(&stage, "other"));
     let guard = one.acquire("r").await.unwrap();
     let stands_still = waiter(&still).await;
     let waits = waiter(&other).await;
-    // From here on nothing of it arrives: it is a process that was stopped.
+    // From here on no request of it arrives, as if the process were stopped.
     stage.nodes.iter().for_each(|node| {
         node.rule(|request| if is_by(request, "still") { Fate::RequestHeld } else { Fate::Through });
     });
@@ -181,7 +186,7 @@ async fn processes_that_are_gone_cost_nothing() {
     }
     let waits = waiter(&process(&stage, "other")).await;
     for (task, locker) in gone {
-        // Killed: nothing leaves it any more, and its connections end.
+        // Killed: it sends nothing more, and its connections end.
         stage.nodes.iter().for_each(|node| {
             node.rule(|request| if is_by(request, "gone") { Fate::RequestHeld } else { Fate::Through });
         });
@@ -195,7 +200,7 @@ async fn processes_that_are_gone_cost_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_that_gives_up_leaves_the_queue_and_passes_on_what_is_reserved_for_it() {
+async fn a_process_that_gives_up_leaves_the_queue_and_passes_its_reservation_on() {
     for at_the_release in [false, true] {
         let stage = Stage::of(5);
         let one = process(&stage, "one");
@@ -203,7 +208,7 @@ async fn one_that_gives_up_leaves_the_queue_and_passes_on_what_is_reserved_for_i
         let leaves = waiter(&process(&stage, "leaves")).await;
         let waits = waiter(&process(&stage, "other")).await;
         if at_the_release {
-            // It is woken, and gone before it could ask: nothing here waits for anybody.
+            // It is woken, and aborted before it could ask: there is no await in between.
             drop(guard.release().await);
             leaves.abort();
         } else {
@@ -212,7 +217,7 @@ async fn one_that_gives_up_leaves_the_queue_and_passes_on_what_is_reserved_for_i
             drop(guard.release().await);
         }
         assert_eq!(waits_on(&stage, waits).await, ms(0), "{at_the_release}");
-        stage.until(ms(100), "all is given back", || stage.picture("r") == ".....").await;
+        stage.until(ms(100), "all locks are released", || stage.picture("r") == ".....").await;
         assert!(stage.nodes.iter().all(|node| node.view("r").waiting == 0));
     }
 }
@@ -247,7 +252,7 @@ async fn attempts_that_time_out_back_off_and_a_release_wakes_them_all_the_same()
     let (one, other) = (process(&stage, "one"), process(&stage, "other"));
     let guard = one.acquire("r").await.unwrap();
     let waits = waiter(&other).await;
-    // Its answers come after it has lost patience; what it asks arrives.
+    // Answers to it come after its timeout; its requests arrive.
     stage.nodes.iter().for_each(|node| {
         node.rule(|request| match is_by(request, "other") && is_grant(&request.verb) {
             true => Fate::Delayed { there: ms(1), back: ms(2_400) },
@@ -272,7 +277,7 @@ async fn nodes_that_answer_too_late_are_overloaded_and_not_out_of_reach() {
         let guard = stage.locker().acquire("r").await.unwrap();
         stage.nodes.iter().take(slow).for_each(|node| node.fate(Fate::Delayed { there: ms(200), back: ms(200) }));
         let error = stage.builder().wait_max(ms(3_000)).build().unwrap().acquire("r").await.unwrap_err();
-        // With a longer round the answers count, and tell that the lock is held: what is said is what the last attempt met.
+        // Longer rounds get the answers, and these say that the lock is held. The error describes the last attempt.
         let text = error.to_string();
         assert!(text.starts_with(expected) || text.starts_with("held by"), "{slow} slow: {text}");
         drop(guard);
@@ -309,7 +314,7 @@ async fn a_lost_attempt_is_released_where_it_was_granted_and_nowhere_else() {
     stage.nodes.iter().take(3).for_each(|node| node.occupy("r", &holder("somebody", 1), ms(60_000)));
     let error = process(&stage, "other").try_acquire("r").await.unwrap_err();
     assert!(matches!(error, AcquireError::Contended { .. }));
-    stage.until(ms(10), "what it got is given back", || stage.picture("r") == "xxx..").await;
+    stage.until(ms(10), "its grants are released", || stage.picture("r") == "xxx..").await;
     let released: Vec<_> = stage.nodes.iter().map(|node| node.count_sent(is_release)).collect();
     assert_eq!(released[..3], [0, 0, 0], "nodes that refused have nothing to release");
     assert!(stage.nodes.iter().all(|node| node.count_sent(|verb| matches!(verb, Verb::Leave)) == 0));

@@ -1,4 +1,4 @@
-//! Waiting on real servers: it costs no commands, and the first in the queue is woken, in every version of the protocol.
+//! Waiting on real servers costs no commands, and the first in the queue is woken, with every version of the protocol.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod support;
@@ -12,10 +12,10 @@ use support::set::patiently_over;
 use support::{RedisServer, eventually, servers};
 
 const PROMPT: Duration = Duration::from_secs(10);
-/// How long nothing may be asked. Whoever asked after pauses would do so several times.
+/// How long no process may ask. A process that asked after pauses would do so several times.
 const WATCHED: Duration = Duration::from_millis(1_500);
 
-/// How to come to a server, and what it is told before.
+/// How to connect to a server, and the commands to configure it first.
 struct Way {
     name: &'static str,
     setup: &'static [&'static str],
@@ -58,20 +58,24 @@ async fn waiting_costs_no_commands_and_a_release_wakes_the_first() {
                 })
             })
             .collect();
-        // One more node may have been asked before its subscription stood: then that node will not wake it, and need not.
+        // One more node may have been asked before its subscription was active: then that node will not wake it, and
+        // need not.
         eventually(PROMPT, &format!("each is in a quorum of queues, {name}"), async || in_a_quorum(&servers) == 4)
             .await;
         let quiet = quiet_for(&servers, WATCHED).await;
-        assert!(quiet.is_some(), "{name}: somebody asks again and again");
+        assert!(quiet.is_some(), "{name}: some process asks again and again");
         let before = grants(&servers);
         drop(guard.release().await);
         for task in tasks {
             assert!(
-                tokio::time::timeout(PROMPT, task).await.unwrap_or_else(|_| panic!("{name}: nobody was told")).is_ok()
+                tokio::time::timeout(PROMPT, task)
+                    .await
+                    .unwrap_or_else(|_| panic!("{name}: no process was woken"))
+                    .is_ok()
             );
         }
         let asked = grants(&servers) - before;
-        // Four leases of three grants each; one that a quorum has woken may ask before the last node is free.
+        // Four leases of three grants each. A process that a quorum has woken may ask before the last node is free.
         assert!(asked <= 3 * 4 * 4, "{name}: {asked} grants for four leases");
         for locker in &waiting {
             locker.drain(PROMPT).await;
@@ -112,14 +116,14 @@ fn grants(servers: &[RedisServer]) -> u64 {
     servers.iter().map(|server| calls(server, "set")).sum()
 }
 
-/// How often a server did a command, by whomever it was called.
+/// How often a server ran a command, for any caller.
 fn calls(server: &RedisServer, command: &str) -> u64 {
     let stats = server.command(&["INFO", "commandstats"]);
     let line = stats.lines().find_map(|line| line.strip_prefix(&format!("cmdstat_{command}:calls=")));
     line.and_then(|line| line.split(',').next()?.parse::<u64>().ok()).unwrap_or(0)
 }
 
-/// Waits until nobody has asked for `span`; `None` if that never happens.
+/// Waits until no process has asked for `span`; `None` if that never happens.
 async fn quiet_for(servers: &[RedisServer], span: Duration) -> Option<u64> {
     for _ in 0..4 {
         let before = grants(servers);
@@ -132,7 +136,7 @@ async fn quiet_for(servers: &[RedisServer], span: Duration) -> Option<u64> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_lock_that_passes_inside_a_process_wakes_nobody_until_the_process_is_done() {
+async fn a_lock_that_passes_inside_a_process_wakes_no_other_until_it_is_done() {
     const SECTIONS: usize = 90;
     let servers = servers(3);
     let builder = patiently_over(&servers).hand_over(HandOver::Off).turn_max(u32::MAX, PROMPT * 6);
@@ -151,7 +155,7 @@ async fn a_lock_that_passes_inside_a_process_wakes_nobody_until_the_process_is_d
         let (waiting, is_waiting) = tokio::sync::oneshot::channel();
         sections.spawn(async move {
             let mut acquire = std::pin::pin!(busy.acquire("r"));
-            // The first poll takes the place in the line.
+            // The first poll joins the local queue.
             assert!(futures::poll!(&mut acquire).is_pending());
             waiting.send(()).unwrap();
             drop(acquire.await.unwrap().release().await);
@@ -170,7 +174,7 @@ async fn a_lock_that_passes_inside_a_process_wakes_nobody_until_the_process_is_d
         locker.drain(PROMPT).await;
     }
     let publishes = |server: &RedisServer| calls(server, "publish");
-    // The last of the process, and what each of the two tried before it waited for the first time.
+    // The last grant of the process, and the first attempt of each of the two before it waited.
     assert!(
         servers.iter().all(|server| publishes(server) <= 4),
         "{:?}",
@@ -198,7 +202,7 @@ async fn no_entry_reserves_a_lock_for_longer_than_ten_seconds() {
     let (waiter, _) = Waiter::of_entry(&entry).unwrap();
     task.abort();
     eventually(PROMPT, "it has left the queue", async || queued(&servers[0]) == 0).await;
-    // Wakes still reach this locker, and no task of it wants the lock.
+    // Wakes still reach this locker, but no task of it wants the lock.
     let meddled = format!("{}:1:86400000 x", waiter.locker);
     assert_eq!(servers[0].command(&["ZADD", &queue, "0", &meddled]), "1");
     drop(guard.release().await);

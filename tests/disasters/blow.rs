@@ -1,4 +1,4 @@
-//! The disasters themselves, and what a careless operator or client would do after each.
+//! The disasters themselves, and what a careless operator or client does after each.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::support::set::counter_of;
 use crate::support::{Proxy, RedisServer};
 
 const LIMIT: Duration = Duration::from_secs(10);
-/// How long a late grant is waited for, and how often one is made: the first may not have been sent at all.
+/// How long to wait for a late grant, and how often to make one: the first may not have been sent at all.
 const LATE_MAX: Duration = Duration::from_millis(800);
 const LATE_ATTEMPTS_MAX: usize = 10;
 const HOUR_S: i64 = 3_600;
@@ -41,12 +41,12 @@ pub enum Blow {
 }
 
 impl Blow {
-    /// The protection is the comparison of two looks at a clock: a locker that looked once only has none.
+    /// The protection compares two looks at a clock: a locker that looked only once has no protection.
     pub const fn has_to_be_seen(self) -> bool {
         matches!(self, Self::ClockForward { .. })
     }
 
-    /// Nothing is wrong while the holder's lock is there: others come when it has gone.
+    /// Nothing goes wrong while the holder's lock is there: others acquire after it is gone.
     pub const fn shows_afterwards(self) -> bool {
         matches!(self, Self::DelCounter)
     }
@@ -60,7 +60,7 @@ impl Blow {
         }
     }
 
-    /// The nodes that it befalls: those that the two majorities share, if it is one.
+    /// The nodes that the disaster hits: the node that the two majorities share, if it hits only one.
     pub fn victims(self, scene: &Scene) -> Vec<usize> {
         let all = scene.servers.len();
         match self {
@@ -73,7 +73,7 @@ impl Blow {
         }
     }
 
-    /// Before the lease that lives through the disaster.
+    /// Runs before the lease that lives through the disaster.
     pub fn prepare(self, scene: &mut Scene) {
         let middle = scene.middle();
         match self {
@@ -93,7 +93,7 @@ impl Blow {
                     linked && replica.command(&["GET", &counter]) == there.command(&["GET", &counter])
                 };
                 poll_until(LIMIT, || follows().then_some(())).expect("the replica to follow");
-                // What is written from here on is acknowledged and does not arrive.
+                // From here on writes are acknowledged but do not reach the replica.
                 line.blackhole(true);
                 scene.replica = Some((replica, line));
             }
@@ -149,13 +149,13 @@ impl Blow {
         }
     }
 
-    /// What somebody would do who knows of no danger, in place of the protection.
+    /// What a careless operator does instead of the protection.
     pub fn careless(self, scene: &Scene) {
         match self {
             // The snapshot brings its own counters.
             Self::OldSnapshot | Self::AofTail | Self::Promotion => vote_at_once(&scene.servers[scene.middle()], None),
             Self::LateGrant => {
-                // Requests that are not bound to one attempt: a late release takes whatever lock is there.
+                // Releases are not bound to one attempt: a late release removes any lock.
                 scene.servers.iter().for_each(|server| drop(server.command(&["DEL", &lock_key()])));
             }
             Self::ClockBack { .. } => {
@@ -174,7 +174,7 @@ impl Blow {
     }
 }
 
-/// Settles a server as new: the first act of an installation.
+/// Initializes a server as new: the first step of an installation.
 pub fn found(server: &RedisServer) {
     let script = include_str!("../../src/node/redis/join.lua");
     let max_ttl = MAX_TTL.as_millis().to_string();
@@ -195,7 +195,7 @@ pub fn found(server: &RedisServer) {
     assert!(!answer.starts_with("(error)"), "{answer}");
 }
 
-/// The node takes part at once: its record says that it never stopped, and counters that are gone start where told.
+/// The node takes part at once: its record says that it never stopped, and missing counters start at `counter`.
 fn vote_at_once(server: &RedisServer, counter: Option<u64>) {
     const SCRIPT: &str = "
         local run_id = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
@@ -222,7 +222,7 @@ fn directory(server: &RedisServer) -> PathBuf {
     Path::new(answer.lines().last().expect("a directory")).to_owned()
 }
 
-/// The file that grows: one of many since Redis 7, and the only one before.
+/// The append-only file that grows: one of many since Redis 7, the only one before.
 fn append_only_file(server: &RedisServer) -> PathBuf {
     let dir = directory(server);
     let files = std::fs::read_dir(dir.join("appendonlydir")).into_iter().flatten();
@@ -242,7 +242,7 @@ fn promote(scene: &mut Scene) {
     assert_eq!(replica.command(&["CONFIG", "SET", "port", &port]), "OK");
 }
 
-/// Fills the memory until the lock and the counter are gone, and then gives the server room again.
+/// Fills the memory until the lock and the counter are gone, and then gives the server memory again.
 fn evict(server: &RedisServer) {
     let info = server.command(&["INFO", "memory"]);
     let used = info.lines().find_map(|line| line.strip_prefix("used_memory:")).expect("the memory in use");
@@ -262,15 +262,15 @@ fn evict(server: &RedisServer) {
     assert_eq!(server.command(&["CONFIG", "SET", "maxmemory", "0"]), "OK");
 }
 
-/// An attempt is given up; its releases arrive over new connections, and then its grants over the old ones.
+/// An attempt times out. Its releases arrive over new connections, and after them its grants over the old ones.
 async fn deliver_late(scene: &Scene) {
     let ports = scene.servers.iter().map(RedisServer::port);
     let slow: Vec<Proxy> = ports.map(Proxy::in_front_of).collect();
     let ghost = ghost(Redlock::builder().urls(slow.iter().map(Proxy::url))).connect().await.expect("all are well");
-    // Its looks at the nodes begin with its first attempt, and would go out before the grants.
+    // Its probes begin with its first attempt, and would go out before the grants.
     drop(ghost.try_acquire(RESOURCE).await);
     ghost.look().await;
-    // Nobody else draws from the last node: the holder is cut off from it, and the others wait.
+    // No other locker draws from the last node: the holder is cut off from it, and the others wait.
     let last = scene.servers.last().expect("servers");
     let drawn = || last.command(&["GET", &counter_of(RESOURCE)]);
     let before = block_in_place(drawn);
@@ -279,7 +279,7 @@ async fn deliver_late(scene: &Scene) {
         let given_up = tokio::time::timeout(Duration::from_millis(20), ghost.acquire(RESOURCE)).await;
         assert!(given_up.is_err(), "nothing gets through in time");
         slow.iter().for_each(|proxy| proxy.set_delay_to_server(Duration::ZERO));
-        // Where a look was under way, the grant waited behind it and was never sent.
+        // If a probe was under way, the grant waited behind it and was never sent.
         let arrived = block_in_place(|| poll_until(LATE_MAX, || (drawn() != before).then_some(())));
         if arrived.is_ok() {
             return;

@@ -12,7 +12,7 @@ const CLOCK_LIMIT: Duration = Duration::from_secs(10);
 const NO_FAKETIME: &str = "libfaketime was not found in /usr/lib or Homebrew. The disasters set the clocks of servers with it: \
      install it with \"apt-get install libfaketime\" or \"brew install libfaketime\", or run scripts/test, which does.";
 
-/// A server that reads the time from a file of ours, in its own directory.
+/// A server that reads the time from a file which the test writes, in the server's directory.
 pub fn timed_server() -> RedisServer {
     let library = library().expect(NO_FAKETIME);
     let dir = tempfile::tempdir().expect("a directory for the server");
@@ -21,7 +21,7 @@ pub fn timed_server() -> RedisServer {
     RedisServer::in_environment(dir, environment)
 }
 
-/// Moves the wall clock of a timed server to so many seconds beside the machine's, at once.
+/// Steps the wall clock of a timed server to `seconds` ahead of the machine's.
 pub fn step_clock(server: &RedisServer, seconds: i64) {
     let before = unix_seconds(server);
     set_offset(server.dir(), seconds);
@@ -38,7 +38,8 @@ fn environment(library: &Path, dir: &Path) -> Vec<(&'static str, OsString)> {
     let mut libraries = library.as_os_str().to_owned();
     let preload = if cfg!(target_os = "macos") { "DYLD_INSERT_LIBRARIES" } else { "LD_PRELOAD" };
     if cfg!(target_os = "linux") {
-        // The allocator of many builds of Redis asks for the time before the library is ready; the C library's does not.
+        // In many builds of Redis the allocator asks for the time before the library is ready; that of the C library
+        // does not.
         libraries.push(" libc.so.6");
     }
     vec![

@@ -1,4 +1,4 @@
-//! What every holder believed and when, on one clock, and whether it was right.
+//! When each holder believed in its lease, on one clock, and whether that was right.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use redfence::{Clock, FencingToken, Moment, SystemClock};
 pub struct Tenure {
     pub began: Moment,
     pub returned: Moment,
-    /// When the holder believed in it no longer.
+    /// When the holder stopped believing in it.
     pub ended: Moment,
     pub token: FencingToken,
 }
@@ -34,7 +34,7 @@ pub struct Findings {
     pub disordered: usize,
     /// From the disaster to the next lease.
     pub next: Option<Duration>,
-    /// What contenders heard when there was none: the time since the disaster, and the error.
+    /// Errors of contenders: the time since the disaster, and the error.
     pub failures: Vec<String>,
 }
 
@@ -46,7 +46,7 @@ impl Findings {
             overlaps: self.overlaps + other.overlaps,
             twice: self.twice + other.twice,
             disordered: self.disordered + other.disordered,
-            // Nobody may be left waiting in either.
+            // In both runs a lease must follow.
             next: self.next.zip(other.next).map(|(one, other)| one.max(other)),
             failures: self.failures.into_iter().chain(other.failures).collect(),
         }
@@ -81,7 +81,7 @@ impl Log {
         self.tenures().len()
     }
 
-    /// How many leases were asked for and given after `moment`.
+    /// How many leases were both asked for and granted after `moment`.
     pub fn since(&self, moment: Moment) -> usize {
         self.tenures().iter().filter(|tenure| tenure.returned > moment).count()
     }

@@ -1,7 +1,7 @@
 //! One run: contenders that take turns, one holder that lives through the disaster, and two halves of a network.
 //!
 //! The holder reaches the first majority of the nodes only, the contenders the last one only. The node in the middle is
-//! in both, and all that keeps two holders apart is what it remembers.
+//! in both, and only its memory keeps two holders apart.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,13 +31,13 @@ const DELAY: Duration = Duration::from_millis(500);
 const CONTENDERS: u64 = 3;
 const LEASES_BEFORE: usize = 9;
 const LEASES_AFTER: usize = 9;
-/// How often the holder takes its turn before the one that counts: so far its counters are ahead of the others'.
+/// How many leases the holder takes before the one that counts. So its counters are ahead of the others'.
 const TURNS_AHEAD: usize = 40;
 const RESETS: usize = 120;
 const LIMIT: Duration = Duration::from_secs(30);
 const TICK: Duration = Duration::from_millis(20);
 
-/// What a run stands on.
+/// The servers and networks of a run.
 pub struct Scene {
     pub servers: Vec<RedisServer>,
     /// The network of the holder.
@@ -83,7 +83,7 @@ impl Scene {
         self.counters_before = self.servers.iter().map(|s| s.command(&["GET", &key]).parse().unwrap()).collect();
     }
 
-    /// Nobody looks at the victims meanwhile; afterwards they are as careless people left them.
+    /// No locker probes the victims meanwhile. Afterwards they are as careless operators left them.
     async fn strike(&mut self, blow: Blow, protected: bool) {
         if protected {
             return blow.strike(self).await;
@@ -109,12 +109,12 @@ fn cut(proxy: &Proxy) {
 /// What all holders of a run share.
 struct Run {
     log: Log,
-    /// Contenders hold it to read while they are at it; the director writes.
+    /// A contender holds a read lock during an attempt; the director takes the write lock to stop them.
     gate: RwLock<()>,
     over: AtomicBool,
 }
 
-/// Runs one disaster over so many nodes, with the protection or without it.
+/// Runs one disaster over `nodes` nodes, with the protection or without it.
 pub async fn run(blow: Blow, nodes: usize, protected: bool, hand_over: HandOver) -> Findings {
     let mut scene = block_in_place(|| Scene::set(blow, nodes));
     let run = Arc::new(Run { log: Log::default(), gate: RwLock::default(), over: AtomicBool::new(false) });
@@ -164,7 +164,7 @@ pub async fn run(blow: Blow, nodes: usize, protected: bool, hand_over: HandOver)
     if blow.has_to_be_seen() && protected {
         until_all_have_seen(&lockers, &blow.victims(&scene)).await;
     }
-    // Some disasters threaten only those who come later, some only those who have seen nothing.
+    // Some disasters hurt only later contenders, some only new lockers that have seen nothing.
     let newcomer = newcomer(Arc::clone(&run), urls(&scene.far), manner);
     let comes_later = if protected { blow.has_to_be_seen() } else { blow.shows_afterwards() };
     let wait = if comes_later { until_it_has_gone() } else { Duration::ZERO };
@@ -187,7 +187,7 @@ pub async fn run(blow: Blow, nodes: usize, protected: bool, hand_over: HandOver)
     run.log.findings(struck)
 }
 
-/// Until every locker has let every victim rest, be it for a moment.
+/// Waits until every locker has let every victim rest, if only for a moment.
 async fn until_all_have_seen(lockers: &[Redlock], victims: &[usize]) {
     let mut unseen: Vec<(&Redlock, usize)> =
         lockers.iter().flat_map(|locker| victims.iter().map(move |at| (locker, *at))).collect();
@@ -198,7 +198,7 @@ async fn until_all_have_seen(lockers: &[Redlock], victims: &[usize]) {
     .await;
 }
 
-/// Until the world is as it was: a first lease with the network cut in halves, then some with it whole.
+/// Waits until all works again: a first lease with the network cut in halves, then some with the whole network.
 async fn follow(run: &Run, scene: &Scene, blow: Blow, struck: Moment) {
     let deadline = Deadline::within(LIMIT);
     let mut resets = if blow == Blow::Resets { RESETS } else { 0 };
@@ -219,7 +219,7 @@ async fn follow(run: &Run, scene: &Scene, blow: Blow, struck: Moment) {
     }
 }
 
-/// The holder stays for as long as it believes, and pauses beyond that before it notices.
+/// The holder stays as long as it believes, and pauses for longer than that before it notices the end.
 async fn leave(guard: Guard, until: Moment) {
     tokio::time::sleep(until.since(now()) + TICK).await;
     drop(guard.release().await);
@@ -238,7 +238,7 @@ fn enter(log: &Log, guard: &Guard, began: Moment) -> usize {
     log.note(Tenure { began, returned, ended: guard.lease().valid_until, token: guard.token() })
 }
 
-/// Takes turns until the run is over. Most turns are short; some outlive a time to live, and are renewed.
+/// Takes leases until the run is over. Most are short; some last longer than a TTL, and are renewed.
 async fn contend(run: Arc<Run>, locker: Redlock, seed: u64, heeds_the_gate: bool) {
     let chance = Entropy::from_seed(seed);
     while !run.over.load(Ordering::SeqCst) {
@@ -281,12 +281,12 @@ fn urls(network: &[Proxy]) -> Vec<String> {
     network.iter().map(Proxy::url).collect()
 }
 
-/// How lockers are told to be.
+/// How lockers are configured.
 #[derive(Debug, Clone, Copy)]
 struct Manner {
-    /// They take "don't know" for yes.
+    /// They count a missing answer as granted.
     credulous: bool,
-    /// They believe that nodes keep every write over a restart.
+    /// They believe that nodes keep every write across a restart.
     durable: bool,
     hand_over: HandOver,
 }
@@ -311,7 +311,7 @@ async fn connect(urls: Vec<String>, manner: Manner) -> Result<Redlock, ConnectEr
     Ok(nodes.fold(builder(manner), Builder::node).build()?)
 }
 
-/// A node that takes "don't know" for yes.
+/// A node that reports a missing answer as granted.
 struct Credulous(Arc<RedisNode>);
 
 impl Node for Credulous {

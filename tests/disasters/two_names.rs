@@ -6,13 +6,13 @@ use redfence::{AcquireError, Builder, ConnectError, Redlock};
 
 use crate::support::{Proxy, RedisServer, servers};
 
-/// What became of a set of so many URLs of which all but a minority lead to one server.
+/// What happens to a set of `nodes` URLs if all but a minority lead to one server.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Fate {
     Refused,
-    /// The set was taken, and the loss of that one server left nobody able to acquire.
+    /// The set was accepted, and after the loss of that one server no locker could acquire.
     StoppedByOneServer,
-    /// The set was taken, and worked without that server.
+    /// The set was accepted, and worked without that server.
     Works,
 }
 

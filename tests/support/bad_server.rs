@@ -1,6 +1,5 @@
-//! A server that stops to behave when a test says so, in front of a real one.
-//!
-//! It runs on a thread and a runtime of its own, as a proxy does.
+//! A proxy in front of a real server that starts to misbehave when a test says so. It has its own thread and runtime,
+//! like the other proxy.
 
 use std::net::Ipv4Addr;
 use std::thread::JoinHandle;
@@ -16,19 +15,19 @@ use super::port::claim_port;
 /// How a server answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Manner {
-    /// As the real one does.
+    /// As the real server answers.
     Well,
     /// Accepts connections, reads all that is sent, and says nothing.
     Silent,
-    /// Something that is no answer, to whatever is sent.
+    /// Bytes that are no answer, to everything.
     Rubbish,
-    /// Yes to every command, and then much that nobody asked for: a login succeeds, and the connection is lost at once.
+    /// OK to every command, and then many unrequested messages: a login succeeds, and the connection is lost at once.
     Unasked,
     /// Bytes without an end, from the first moment on.
     Pouring,
 }
 
-/// What is said in place of answers: other protocols, values cut short, sizes that cannot be, and proper values of a wrong kind.
+/// What it sends instead of answers: other protocols, cut values, impossible sizes, and valid values of a wrong kind.
 const RUBBISH: [&[u8]; 8] = [
     b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n",
     b"\x16\x03\x01\x00\xa5\x01\x00\xff\xfe\x00",
@@ -39,7 +38,7 @@ const RUBBISH: [&[u8]; 8] = [
     b":7\r\n",
     b"%2\r\n+a\r\n_\r\n",
 ];
-/// More than a login reads at once, so that some is left for what comes after.
+/// More than a login reads at once, so that some is left after the login.
 const UNASKED_TIMES: usize = 2_000;
 const UNASKED: &[u8] = b">2\r\n+nobody\r\n+asked\r\n+for this\r\n";
 /// Each line is a good answer to a login.
@@ -86,7 +85,7 @@ impl BadServer {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// From here on it answers so, over the connections that it has and over new ones.
+    /// From here on it answers in this way, over open connections and new ones.
     pub fn turn(&self, manner: Manner) {
         self.manner.send_replace(manner);
     }
@@ -110,7 +109,7 @@ async fn serve(mut client: TcpStream, real_port: u16, mut told: watch::Receiver<
     loop {
         let manner = *told.borrow_and_update();
         if manner == Manner::Pouring {
-            // Ends when the client has seen enough. Slowly, so that it is never busy with what came before.
+            // Ends when the client hangs up. Slow, so that the client is never behind with reading.
             while client.write_all(YES).await.is_ok() {
                 tokio::time::sleep(POUR_PAUSE).await;
             }

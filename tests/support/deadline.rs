@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-/// Short enough not to be noticed, long enough to leave the processor to the server that we wait for.
+/// Short enough not to delay tests, long enough to leave the processor to the server.
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
-/// A moment after which a test stops hoping. Real time, even where a test has paused tokio's.
+/// The moment at which a test gives up waiting. Real time, even if a test has paused tokio's.
 #[derive(Clone, Copy)]
 pub struct Deadline(Instant);
 

@@ -1,4 +1,4 @@
-//! What a program would be told: the events of the current thread, as text.
+//! What a program would log: the events of the current thread, as text.
 
 use std::cell::RefCell;
 use std::io;
@@ -20,7 +20,7 @@ impl Events {
     pub fn captured() -> Self {
         static INSTALLED: Once = Once::new();
         INSTALLED.call_once(|| {
-            // One subscriber for all threads: with one a thread, a test that runs beside may switch events off.
+            // One subscriber for all threads: with one per thread, another test that runs now could switch events off.
             tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_ansi(false).with_writer(|| Sink).init();
             tracing::callsite::rebuild_interest_cache();
         });

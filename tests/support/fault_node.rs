@@ -10,28 +10,28 @@ use redfence::{Clock, EmbeddedNode, Holder, LockerId, NodeId, Resource};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-/// What becomes of a request.
+/// What happens to a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
     /// It arrives, and so does its reply.
     Through,
-    /// It is not even sent, and the caller is told so.
+    /// It is not sent, and the caller gets *unreachable*.
     Unreachable,
     /// The node answers that the caller may not ask for that.
     Forbidden,
-    /// It does not arrive; the caller hears that the connection was lost.
+    /// It does not arrive; the caller gets *connection lost*.
     RequestLost,
-    /// It arrives; the caller hears that the connection was lost.
+    /// It arrives; the caller gets *connection lost*.
     ReplyLost,
     /// It arrives when the test says [`FaultNode::deliver_held`].
     RequestHeld,
     /// It arrives; its reply waits for [`FaultNode::answer_held`].
     ReplyHeld,
-    /// It arrives so much later, and its reply so much later still. What is delayed stays in order.
+    /// It arrives after `there`, and its reply comes after another `back`. Delayed requests stay in order.
     Delayed { there: Duration, back: Duration },
 }
 
-/// An embedded node behind a network that does as it is told. Clones are the same node.
+/// An embedded node behind a network that the test controls. Clones are the same node.
 #[derive(Clone)]
 pub struct FaultNode(Arc<Inside>);
 
@@ -73,7 +73,7 @@ impl FaultNode {
         Self(Arc::new(Inside { node: EmbeddedNode::on(Arc::clone(&clock)), clock, network: Mutex::new(network) }))
     }
 
-    /// The fate of every request from now on. What was held stays held, and others may overtake it.
+    /// The fate of every request from now on. Held requests stay held, and others may overtake them.
     pub fn fate(&self, fate: Fate) {
         self.rule(move |_| fate);
     }
@@ -88,7 +88,7 @@ impl FaultNode {
         self.rule(move |request| if kind(&request.verb) { fate } else { Fate::Through });
     }
 
-    /// The node passes no wakes on from now on, and says so to its listeners, as one that forbids to subscribe.
+    /// From now on the node delivers no wakes, and its listeners know that, as if subscribing were forbidden.
     pub fn make_deaf(&self) {
         self.network().is_deaf = true;
     }
@@ -121,7 +121,7 @@ impl FaultNode {
         count
     }
 
-    /// What is held is lost, and the callers hear that the connection was.
+    /// Held requests are lost, and their callers get *connection lost*.
     pub fn lose_held(&self) {
         let (requests, replies) = {
             let mut network = self.network();
@@ -145,7 +145,7 @@ impl FaultNode {
         self.network().applied.clone()
     }
 
-    /// What the node itself says, whatever the network does.
+    /// Asks the node itself, without the network.
     pub fn do_at_once(&self, subject: &Arc<Subject>, verb: Verb) -> Reply {
         let request = Request { subject: Arc::clone(subject), verb };
         self.0.node.with_state(|state| state.apply(self.0.clock.wall(), &request))
@@ -158,7 +158,7 @@ impl FaultNode {
         assert!(matches!(reply, Reply::Granted { .. }), "{resource} was not free: {reply:?}");
     }
 
-    /// What the node knows of a resource.
+    /// The node's view of a resource.
     pub fn view(&self, resource: &str) -> LockView {
         match self.do_at_once(&subject(resource, &holder("nobody", 0)), Verb::Inspect) {
             Reply::Inspected(view) => view,
@@ -170,7 +170,7 @@ impl FaultNode {
         self.view(resource).occupant.is_none()
     }
 
-    /// The lock vanishes, as by eviction or a hand that deletes it.
+    /// The lock vanishes, as if evicted or deleted by hand.
     pub fn drop_lock(&self, resource: &str) {
         self.0.node.with_state(|state| state.drop_lock(&Resource::new(resource).unwrap()));
     }
@@ -222,7 +222,7 @@ impl FaultNode {
 
 impl Node for FaultNode {
     fn send(&self, request: Request, answer: Responder) {
-        // Looking at a node is the locker's own affair; the faults here are for leases.
+        // Probes get through: the faults here are for leases.
         if matches!(request.verb, Verb::Probe { .. } | Verb::Initialize { .. } | Verb::Activate { .. }) {
             return self.0.node.send(request, answer);
         }
@@ -273,7 +273,7 @@ impl Node for FaultNode {
     }
 }
 
-/// A holder of the test's own making.
+/// A holder that the test makes.
 pub fn holder(label: &str, id: u128) -> Holder {
     Holder::new(redfence::HolderId::from_random(id), label.parse().unwrap())
 }

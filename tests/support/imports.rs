@@ -1,4 +1,4 @@
-//! Which file imports which, names that a module re-exports followed to where they come from.
+//! Which file imports which. Re-exported names are followed to the file that defines them.
 
 #![allow(clippy::indexing_slicing, reason = "indices come from the same list")]
 
@@ -71,7 +71,7 @@ impl Crate {
         let is_index = source.path.ends_with("/mod.rs") || source.path.ends_with("/lib.rs");
         for (path, line) in source.crate_paths() {
             let Some(file) = self.file_of(&path, &mut BTreeSet::new()) else { continue };
-            // A module lists its own children, and shows some of their names: that is no import.
+            // A module declares its children and re-exports some of their names: that is no import.
             let own_folder = source.path.trim_end_matches("mod.rs").trim_end_matches("lib.rs");
             let is_own_child = is_index && file.starts_with(own_folder);
             if file != source.path && !is_own_child {

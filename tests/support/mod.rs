@@ -1,4 +1,4 @@
-//! What the integration tests stand on: real servers, broken networks, and deadlines instead of sleeps.
+//! Helpers of the integration tests: real servers, broken networks, and deadlines instead of sleeps.
 
 #![allow(
     dead_code,

@@ -20,7 +20,8 @@ pub async fn polled<F: Future>(future: F, count: usize) -> Option<F::Output> {
     .await
 }
 
-/// The same with one poll a turn of the runtime, so that `count` reaches between all the steps of other tasks.
+/// The same with one poll each time the runtime runs its tasks, so that the drop can fall between any two steps of
+/// other tasks.
 pub async fn polled_every_turn<F: Future>(future: F, count: usize) -> Option<F::Output> {
     let mut future = pin!(future);
     for _ in 0..count {

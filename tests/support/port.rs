@@ -1,9 +1,7 @@
-//! Loopback ports for the servers of tests, each given out once.
-//!
-//! A port that the system picks can be picked again as soon as it is let go: for another test's server, or for the near
-//! end of an outgoing connection. A server that starts or restarts on it then fails, or a client meets another server.
-//! So ports come from outside of the range that the system picks from, and processes keep out of each other's way with
-//! one locked file for each block of ports. The lock goes with the process.
+//! Loopback ports for the servers of tests, each given out once. A port that the system picked can be picked again as
+//! soon as it is closed: for another test's server, or for the local end of an outgoing connection. Then a server
+//! cannot start on it, or a client meets another server. So ports come from outside of the range that the system picks
+//! from. Each process locks one file for each block of ports that it uses. The lock ends with the process.
 
 use std::fs::{File, OpenOptions};
 use std::net::{Ipv4Addr, TcpListener};
@@ -13,13 +11,13 @@ use std::sync::{Mutex, PoisonError};
 pub const PORTS_PER_BLOCK: u16 = 50;
 /// Ports below may belong to services of the machine.
 const LOWEST: u16 = 10_000;
-/// What the system picks from on Linux unless it was configured.
+/// The range from which Linux picks by default.
 const USUAL_EPHEMERAL: RangeInclusive<u16> = 32_768..=60_999;
 
-/// A port that no other test on this machine is given while this process lives, and that nobody listens on.
+/// A port that no other test on this machine gets while this process lives, and on which no program listens.
 pub fn claim_port() -> u16 {
     static CLAIMS: Mutex<Claims> = Mutex::new(Claims { files: Vec::new(), unused: Vec::new(), next_block: LOWEST });
-    // A test that failed while it claimed left nothing half done.
+    // A poisoned mutex is fine: a test that panics here leaves the claims consistent.
     CLAIMS.lock().unwrap_or_else(PoisonError::into_inner).claim()
 }
 
@@ -65,7 +63,7 @@ impl Claims {
 /// The file of a block, if no other process has it. A file that another user made counts as taken.
 fn locked(first: u16) -> Option<File> {
     let path = std::env::temp_dir().join(format!("redfence-test-ports-{first}"));
-    // A directory of one's own may be the temporary one: then other processes have no part in this, and bind decides.
+    // If this process has a private temporary directory, other processes do not see the claims, and bind decides.
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(path).ok()?;
     file.try_lock().ok()?;
     Some(file)
@@ -78,6 +76,6 @@ fn ephemeral() -> RangeInclusive<u16> {
         let mut words = text.split_whitespace().map(str::parse);
         Some(words.next()?.ok()?..=words.next()?.ok()?)
     });
-    // A machine that picks from nearly all ports leaves none for us: then a collision remains possible, if unlikely.
+    // If the machine picks from nearly all ports, none are left: then a collision is possible, but unlikely.
     bounds.filter(|range: &RangeInclusive<u16>| range.end() - range.start() < 50_000).unwrap_or(USUAL_EPHEMERAL)
 }

@@ -1,6 +1,5 @@
-//! A network between a client and one server, to be broken by the test.
-//!
-//! It runs on a thread and a runtime of its own, so that a test may pause its time, or block, without stopping it.
+//! A network between a client and one server, which the test can break. It has its own thread and runtime, so that a
+//! test may pause tokio's time, or block, without stopping it.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -20,11 +19,11 @@ use tokio::time::Instant;
 use super::port::claim_port;
 
 const CHUNK_BYTES_MAX: usize = 16 * 1024;
-/// What a direction holds back before it stops reading, as a full socket buffer would.
+/// How much a direction buffers before it stops reading, like a full socket buffer.
 const CHUNKS_HELD_MAX: usize = 64;
 const ACCEPT_BACKLOG: u32 = 1024;
 
-/// Forwards a loopback port of its own to the port of a server.
+/// Forwards a loopback port to the port of a server.
 pub struct Proxy {
     port: u16,
     weather: Arc<Weather>,
@@ -38,7 +37,7 @@ enum Order {
     Refuse(bool),
 }
 
-/// What bytes meet on their way. Read by every connection, changed at any time.
+/// What happens to bytes on their way. Every connection reads it; a test may change it at any time.
 #[derive(Default)]
 struct Weather {
     delay_to_server_micros: AtomicU64,
@@ -79,17 +78,17 @@ impl Proxy {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// Drops every open connection with a reset on both sides. New ones are welcome.
+    /// Drops every open connection with a reset on both sides. New ones are accepted.
     pub fn reset_all(&self) {
         self.carry_out(Order::ResetAll);
     }
 
-    /// Every byte read from a client from here on reaches the server so much later. Order is kept.
+    /// From here on every byte from a client reaches the server later by `delay`. Order is kept.
     pub fn set_delay_to_server(&self, delay: Duration) {
         set_micros(&self.weather.delay_to_server_micros, delay);
     }
 
-    /// Every byte read from the server from here on reaches the client so much later. Order is kept.
+    /// From here on every byte from the server reaches the client later by `delay`. Order is kept.
     pub fn set_delay_to_client(&self, delay: Duration) {
         set_micros(&self.weather.delay_to_client_micros, delay);
     }
@@ -100,7 +99,7 @@ impl Proxy {
         self.weather.blackhole.send_replace(on);
     }
 
-    /// While true, nobody listens: new connections are refused. Open ones go on.
+    /// While true, new connections are refused. Open ones go on.
     pub fn refuse(&self, on: bool) {
         self.carry_out(Order::Refuse(on));
     }
@@ -127,11 +126,11 @@ fn set_micros(cell: &AtomicU64, delay: Duration) {
     cell.store(u64::try_from(delay.as_micros()).unwrap(), Ordering::SeqCst);
 }
 
-/// The port is ours whether we listen on it or not: a bound socket that does not listen refuses.
+/// The proxy keeps the port also while it does not listen: a bound socket that does not listen refuses.
 enum Door {
     Open(TcpListener),
     Closed(TcpSocket),
-    /// Only between two of the others.
+    /// Only during a change from one state to another.
     Ajar,
 }
 
@@ -139,7 +138,7 @@ impl Door {
     fn reserved(port: u16) -> io::Result<Self> {
         let socket = TcpSocket::new_v4()?;
         socket.set_reuseaddr(true)?;
-        // So that the port can be reserved anew while its listener is still there: nobody else gets it in between.
+        // So that the port can be bound again while its listener is still there: no other program gets it in between.
         socket.set_reuseport(true)?;
         socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
         Ok(Self::Closed(socket))
@@ -203,7 +202,7 @@ async fn serve(
     }
 }
 
-/// One client's connection, from both ends. Ends politely when both sides have, and with a reset otherwise.
+/// One client's connection. If both sides close it, it ends with a close, and otherwise with a reset.
 async fn connect_through(
     mut client: TcpStream,
     server_port: u16,
@@ -214,7 +213,7 @@ async fn connect_through(
         let _ = client.set_zero_linger();
         return;
     };
-    // Redis answers in small packets: a delay of ours must be the only one.
+    // Redis answers in small packets: the proxy must add no delay but the configured one.
     let _ = client.set_nodelay(true);
     let _ = server.set_nodelay(true);
 

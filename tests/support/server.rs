@@ -1,4 +1,4 @@
-//! A real `redis-server`, started by the test that needs it and gone with it.
+//! A real `redis-server`, which a test starts and which ends with the test.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -18,13 +18,13 @@ use super::tls::TestCa;
 
 const START_LIMIT: Duration = Duration::from_secs(10);
 const COMMAND_LIMIT: Duration = Duration::from_secs(10);
-/// A program that is no test of ours may sit on a port of ours.
+/// Another program may use a port that we claimed.
 const PORT_ATTEMPTS_MAX: usize = 10;
 
 const NOT_FOUND: &str = "redis-server was not found on PATH. These tests start their own servers: \
      install it with \"apt-get install redis-server\" or \"brew install redis\", or run scripts/test, which does.";
 
-/// One server process on loopback, with a directory of its own, keeping nothing on disk unless asked to.
+/// One server process on loopback, with its own directory. It keeps nothing on disk unless asked to.
 pub struct RedisServer {
     child: Child,
     dir: TempDir,
@@ -35,7 +35,7 @@ pub struct RedisServer {
     state: Mutex<State>,
 }
 
-/// What we did to the process last: only a living one of ours may be sent a signal.
+/// The last thing that was done to the process: a signal may go only to a living process.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Running,
@@ -69,7 +69,7 @@ impl RedisServer {
         server
     }
 
-    /// A server that nobody has initialized: it remembers nothing, as after its very first start.
+    /// A server that is not initialized, as after its very first start.
     pub fn bare() -> Self {
         Self::bare_with(&[])
     }
@@ -132,7 +132,7 @@ impl RedisServer {
         let script = include_str!("../../src/node/redis/join.lua");
         let answer =
             self.command(&["EVAL", script, "1", "redfence:node", "settle", "redfence", "1", "0", "", "0", "1"]);
-        // A replica takes no writes, and a server that is full has no room for counters: their tests are about that.
+        // A replica takes no writes, and a full server has no room for counters. Some tests are about these servers.
         let stays_as_it_is = ["READONLY", "OOM"].iter().any(|code| answer.contains(code));
         assert!(!answer.starts_with("(error)") || stays_as_it_is, "the server could not be initialized: {answer}");
     }
@@ -157,7 +157,7 @@ impl RedisServer {
     pub fn pause(&self) {
         if self.state() == State::Running {
             kill_process(self.pid(), Signal::STOP).expect("to stop our own server");
-            // The signal is delivered on its own time; the caller may rely on silence from here on.
+            // The signal takes effect some time later; after this wait the caller can rely on silence.
             waitpid(Some(self.pid()), WaitOptions::UNTRACED).expect("to see our own server stopped");
             self.set_state(State::Paused);
         }
@@ -171,8 +171,8 @@ impl RedisServer {
         }
     }
 
-    /// Sends one command on a connection of its own, and renders the reply for a human:
-    /// `OK`, `42`, `(nil)`, `(error) ERR …`, one line an element of an array.
+    /// Sends one command on a new connection, and renders the reply for a human: `OK`, `42`, `(nil)`, `(error) ERR …`,
+    /// one line an element of an array.
     pub fn command(&self, words: &[&str]) -> String {
         self.try_command(words)
             .unwrap_or_else(|error| panic!("{words:?} got no answer from the server on port {}: {error}", self.port))
@@ -185,7 +185,7 @@ impl RedisServer {
         version.split('.').next().and_then(|major| major.parse::<u32>().ok()).expect("a number") >= 7
     }
 
-    /// Every key of the first database, sorted: a initialized server has a record and all counters.
+    /// Every key of the first database, sorted. An initialized server has a record and all counters.
     pub fn keys(&self) -> Vec<String> {
         let mut keys: Vec<String> = self.command(&["KEYS", "*"]).lines().map(str::to_owned).collect();
         keys.sort();
@@ -217,7 +217,8 @@ impl RedisServer {
         self.set_state(State::Running);
     }
 
-    /// Its own log must say that it is ready, and the answer must name its process: it cannot come from another server.
+    /// Its log must say that it is ready, and the answer must name its process, so that it cannot come from another
+    /// server.
     fn wait_until_ready(&mut self) -> Result<(), String> {
         let outcome = poll_until(START_LIMIT, || {
             if let Some(status) = self.child.try_wait().expect("to look at our own server") {
@@ -228,7 +229,7 @@ impl RedisServer {
             }
             let info = self.try_command(&["INFO", "server"]).ok()?;
             let ours = self.child.id().to_string();
-            // A server that forbids INFO does not say; it has said in its log that it is ready.
+            // If INFO is forbidden, the process is not known; but the log says that the server is ready.
             match info.lines().find_map(|line| line.strip_prefix("process_id:")) {
                 Some(process) if process != ours => {
                     Some(Err(format!("process {process} answers on port {}, and ours is {ours}", self.port)))
@@ -275,7 +276,7 @@ impl RedisServer {
 
 impl Drop for RedisServer {
     fn drop(&mut self) {
-        // SIGKILL ends a stopped process too. Errors are of no interest: a killed server is what we want.
+        // SIGKILL ends a stopped process too. Errors are ignored: the server may be dead already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -288,7 +289,7 @@ fn spawn(
     extra_args: &[String],
     environment: &[(&'static str, OsString)],
 ) -> Child {
-    // Truncates the log of the previous life: "Ready" must come from the one that starts now.
+    // Truncates the log of the previous process: "Ready" must come from the one that starts now.
     let log = File::create(log_path(dir)).expect("a log file for the server");
     let mut command = Command::new("redis-server");
     command

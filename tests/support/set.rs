@@ -1,4 +1,4 @@
-//! Lockers over real servers, and what the servers know.
+//! Lockers over real servers, and the state of the servers.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::{Proxy, RedisServer};
 
 const PROMPT: Duration = Duration::from_secs(10);
 
-/// A builder over servers, with time-outs that a busy machine does not reach.
+/// A builder over servers, with timeouts that a busy machine does not reach.
 pub fn patiently_over(servers: &[RedisServer]) -> Builder {
     let patience = Duration::from_secs(3);
     over(servers).ttl(Duration::from_secs(30)).node_timeout(patience).response_timeout(patience).dial_timeout(patience)
@@ -25,8 +25,8 @@ pub fn through(proxies: &[Proxy]) -> Builder {
     Redlock::builder().urls(proxies.iter().map(Proxy::url))
 }
 
-/// Connects to all servers and levels the counters of `resource`: from then on every server stands behind a lease.
-/// The first lease of a slot starts its counters, each at its own time.
+/// Connects to all servers and levels the counters of `resource`, so that every server votes for a lease from then on.
+/// The first lease of a slot starts its counters, each at a different time.
 pub async fn levelled(builder: Builder, resource: &str) -> Redlock {
     let redlock = builder.connect().await.unwrap();
     redlock.drain(PROMPT).await;
@@ -52,7 +52,7 @@ pub fn locks(server: &RedisServer) -> Vec<String> {
     server.keys().into_iter().filter(|key| key.contains(":lock:")).collect()
 }
 
-/// One letter a server: `.` no lock at all, `x` some.
+/// One letter per server: `.` no lock at all, `x` some.
 pub fn picture(servers: &[RedisServer]) -> String {
     servers.iter().map(|server| if locks(server).is_empty() { '.' } else { 'x' }).collect()
 }
@@ -64,7 +64,7 @@ pub fn delete_locks(server: &RedisServer) {
     }
 }
 
-/// What is left of the one lock on a server, as the server sees it.
+/// The time left of the only lock on a server, by the server's clock.
 pub fn lock_left(server: &RedisServer) -> Option<Duration> {
     let key = locks(server).pop()?;
     server.command(&["PTTL", &key]).parse().ok().map(Duration::from_millis)

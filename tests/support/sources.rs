@@ -87,7 +87,7 @@ impl Source {
         if self.is_test_file() { Vec::new() } else { self.paths_in(without_tests(self.tokens())) }
     }
 
-    /// The same, less what only the feature `testing` brings: conformance suites, and clocks that tests turn.
+    /// The same without the code behind the feature `testing`: contract suites, and clocks that tests set.
     pub(crate) fn paths_without_testing(&self) -> Vec<Path> {
         let gates = [IN_TESTS, FOR_TESTING];
         if self.is_test_file() { Vec::new() } else { self.paths_in(without_items(self.tokens(), &gates)) }
@@ -136,7 +136,7 @@ impl Source {
         found
     }
 
-    /// The literals of the code that ships, as written; comments are none.
+    /// The literals of the code that ships, as written, without comments.
     pub(crate) fn literals(&self) -> Vec<(String, usize)> {
         let mut found = Vec::new();
         if !self.is_test_file() {
@@ -207,7 +207,7 @@ impl Source {
         names
     }
 
-    /// Where this file stands in its crate: `src/node/redis/mod.rs` is `node::redis`.
+    /// The module of this file: `src/node/redis/mod.rs` is `node::redis`.
     pub(crate) fn module(&self) -> Vec<String> {
         let inside = self.path.split_once("src/").map_or(self.path.as_str(), |(_, inside)| inside);
         let mut module: Vec<String> = inside.trim_end_matches(".rs").split('/').map(str::to_owned).collect();
@@ -245,7 +245,7 @@ impl fmt::Display for Path {
     }
 }
 
-/// What `lib.rs` shows at the top, and the module that each name comes from.
+/// The names that `lib.rs` re-exports at the top level, and the module of each.
 pub(crate) fn top_level_reexports() -> BTreeMap<String, String> {
     let Some(lib) = under("src").into_iter().find(|source| source.path == "src/lib.rs") else {
         return BTreeMap::new();
@@ -328,7 +328,7 @@ fn collect_paths(stream: TokenStream, prefix: &[String], found: &mut Vec<Path>) 
                         _ => {}
                     }
                     at += 2;
-                    // A turbofish or a glob: what follows is looked at as tokens of its own.
+                    // A turbofish or a glob: the tokens after it are read separately.
                     if !matches!(tokens.get(at), Some(TokenTree::Ident(_))) && braces.is_none() {
                         break;
                     }
@@ -369,7 +369,7 @@ fn without_tests(stream: TokenStream) -> TokenStream {
     without_items(stream, &[IN_TESTS])
 }
 
-/// Drops every item that one of the `gates` stands on, its body included.
+/// Drops every item that is behind one of the `gates`, including its body.
 fn without_items(stream: TokenStream, gates: &[&str]) -> TokenStream {
     let tokens: Vec<TokenTree> = stream.into_iter().collect();
     let mut kept = Vec::new();
@@ -434,7 +434,7 @@ fn is_punct(token: Option<&TokenTree>, wanted: char) -> bool {
     matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == wanted)
 }
 
-/// Cargo.toml, as far as the rules need it.
+/// The parts of Cargo.toml that the rules need.
 pub(crate) mod manifest {
     use std::collections::BTreeSet;
 

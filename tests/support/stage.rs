@@ -1,4 +1,4 @@
-//! Embedded nodes behind networks that do as they are told, on tokio's time: pause it, and every wait is exact.
+//! Embedded nodes behind networks that tests control, on tokio's time. If it is paused, every wait is exact.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -9,10 +9,10 @@ use tokio::task::JoinHandle;
 
 use super::fault_node::FaultNode;
 
-/// 2026-01-01: stages need a wall clock, and no test wants today's.
+/// 2026-01-01: stages need a fixed wall clock.
 pub const WALL_AT_START: WallTime = WallTime::from_unix_ms(1_767_225_600_000);
 
-/// N nodes and the clock that everybody reads.
+/// N nodes and the clock that all of them read.
 pub struct Stage {
     pub nodes: Vec<FaultNode>,
     pub clock: Arc<dyn Clock>,
@@ -29,7 +29,7 @@ impl Stage {
         Self { nodes, clock, builders: AtomicU64::new(7) }
     }
 
-    /// A builder over the nodes, on the stage's clock, with a seed of its own: no two processes have a holder in common.
+    /// A builder over the nodes, on the stage's clock, with a new seed: no two processes share a holder id.
     pub fn builder(&self) -> Builder {
         let entropy = Entropy::from_seed(self.builders.fetch_add(1, Ordering::Relaxed));
         let builder = Redlock::builder().clock(Arc::clone(&self.clock)).entropy(Arc::new(entropy)).label("stage");
@@ -60,7 +60,7 @@ impl Stage {
     }
 }
 
-/// A task that acquires `r`, and is known to wait by the time this returns.
+/// A task that acquires `r`. When this returns, it waits.
 pub async fn waiter(locker: &Redlock) -> JoinHandle<Guard> {
     let locker = locker.clone();
     let task = tokio::spawn(async move { locker.acquire("r").await.unwrap() });
@@ -69,7 +69,7 @@ pub async fn waiter(locker: &Redlock) -> JoinHandle<Guard> {
     task
 }
 
-/// A clock whose hands a test moves, over the machine's.
+/// A clock that a test can move, on top of the machine's.
 pub struct Hands<C = SystemClock> {
     under: C,
     ahead_micros: AtomicU64,
@@ -89,23 +89,23 @@ impl<C: Clock> Hands<C> {
         })
     }
 
-    /// The holder's clock moves on, as it does while a process is stopped.
+    /// The holder's clock moves on, as if the process were stopped.
     pub fn advance(&self, by: Duration) {
         self.ahead_micros.fetch_add(u64::try_from(by.as_micros()).unwrap(), Ordering::SeqCst);
     }
 
-    /// The process stands still for so long, right before the clock is read for the `read`th time from now.
+    /// The process is paused for `length`, right before the `read`th read of the clock from now.
     pub fn jump_at_read(&self, read: u64, by: Duration) {
         self.jump_micros.store(u64::try_from(by.as_micros()).unwrap(), Ordering::SeqCst);
         self.reads_to_jump.store(read, Ordering::SeqCst);
     }
 
-    /// Whether that read has come.
+    /// Whether that read has happened.
     pub fn has_jumped(&self) -> bool {
         self.reads_to_jump.load(Ordering::SeqCst) == 0
     }
 
-    /// The wall clock shows so much more than it should, or less.
+    /// Sets the wall clock ahead of the right time, or behind it.
     pub fn set_wall_ahead_ms(&self, ms: i64) {
         self.wall_ahead_ms.store(ms, Ordering::SeqCst);
     }
