@@ -1,4 +1,4 @@
-//! [`Campaign`]: many runs, one a seed, on some threads.
+//! [`Campaign`]: many runs, one per seed, on several threads.
 
 use std::ops::Range;
 use std::sync::Mutex;
@@ -10,25 +10,25 @@ use crate::invariant::{Coverage, Violation};
 use crate::level::Level;
 use crate::plan::{Plan, Profile, Scale};
 
-/// What is run, but for the seeds.
+/// The settings of a campaign, without the seeds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Campaign {
-    /// What takes the place of nodes and network.
+    /// What simulates nodes and network.
     pub level: Level,
-    /// How bad it gets.
+    /// How much goes wrong.
     pub profile: Profile,
-    /// How many there are of what.
+    /// How many nodes and clients.
     pub scale: Scale,
-    /// A wrong protocol, to see it fall.
+    /// A wrong protocol, which a promise must catch.
     pub mutant: Option<Mutant>,
     /// Whether only those promises count that the mutant is expected to break.
     pub expected_only: bool,
 }
 
-/// What came of many runs.
+/// The result of many runs.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
-    /// How often what happened.
+    /// How often each thing happened.
     pub seen: Coverage,
     /// The violation of the lowest seed that has one. Of the seeds above it not all were run.
     pub fallen: Option<Fallen>,

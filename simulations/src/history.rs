@@ -1,7 +1,6 @@
-//! [`History`]: what became of leases and writes, one record a line of JSON.
-//!
-//! Simulations write it, and so can a program in production; `check` reads it. Times are microseconds on one clock that
-//! all who write share, as well as they can.
+//! [`History`]: the records of leases and writes, one per line of JSON. Simulations write it, programs in production
+//! can write it, and `check` reads it. Times are microseconds on one clock, which all writers share as well as they
+//! can.
 
 use std::collections::HashMap;
 use std::io::{BufRead, Write};
@@ -30,10 +29,10 @@ pub enum Record {
         token: FencingToken,
         /// The time to live.
         ttl_us: Micros,
-        /// When the holder stops believing, unless it extends.
+        /// When the holder stops believing in it, unless it extends.
         valid_until_us: Micros,
-        /// Whether it was handed over in memory to a task that may have come after the nodes were asked. The order of
-        /// its token among those of others then relies on what X relies on.
+        /// Whether it was handed over in memory to a task that may have come after the nodes were asked. Then the order
+        /// of its token depends on the assumptions of X.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         latecomer: bool,
     },
@@ -50,7 +49,7 @@ pub enum Record {
         /// When the holder stops believing.
         valid_until_us: Micros,
     },
-    /// The holder believes no longer.
+    /// The holder does not believe in the lease any more.
     Ended {
         /// From when on.
         at_us: Micros,
@@ -71,7 +70,7 @@ pub enum Record {
         resource: String,
         /// Under which token.
         token: FencingToken,
-        /// Whether it was let through.
+        /// Whether it was admitted.
         admitted: bool,
     },
     /// A lock vanished on a node that did not rest, or a clock step ended it: X is not promised for this holder.
@@ -83,18 +82,18 @@ pub enum Record {
         /// Where.
         node: String,
     },
-    /// From here on a promise is not given, for something that it relies on is not so.
+    /// From here on a promise does not apply, because an assumption of it is broken.
     Void {
         /// When.
         at_us: Micros,
         /// Which.
         promise: Assumed,
-        /// What it relies on, for people.
+        /// The broken assumption, for humans.
         why: String,
     },
 }
 
-/// A promise that relies on something that may fail.
+/// A promise with an assumption that can break.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Assumed {
     /// Tokens: a counter must not go back.
@@ -103,7 +102,7 @@ pub enum Assumed {
     X,
 }
 
-/// All that happened, in the order in which it was written down.
+/// All records, in the order in which they were written.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct History {
     /// One record a line.
@@ -115,7 +114,7 @@ pub struct History {
 pub struct Stay {
     /// What was held.
     pub resource: String,
-    /// By whom. Leases that were handed over from task to task share their holder and differ by token.
+    /// Its holder. Leases that were handed over from task to task share their holder and differ by token.
     pub holder: String,
     /// Its token.
     pub token: FencingToken,
@@ -129,9 +128,9 @@ pub struct Stay {
     pub extended_us: Option<Micros>,
     /// The latest end of its validity, whether or not the holder believed in it until then.
     pub valid_until_us: Micros,
-    /// From when on its holder did not believe in it.
+    /// When its holder stopped believing in it.
     pub until_us: Micros,
-    /// Whether the order of its token relies on what X relies on.
+    /// Whether the order of its token depends on the assumptions of X.
     pub latecomer: bool,
 }
 
@@ -238,7 +237,7 @@ impl History {
                 });
             }
         }
-        // What became of them stands behind their beginning, but for clocks that are a little apart.
+        // Later records of a lease come after its acquire, except if clocks differ a little.
         for record in &self.records {
             let (Record::Extended { resource, holder, token, .. } | Record::Ended { resource, holder, token, .. }) =
                 record
@@ -262,7 +261,7 @@ impl History {
         (stays, missing)
     }
 
-    /// From when on a promise is not given.
+    /// From when on a promise does not apply.
     #[must_use]
     pub fn void_from(&self, promise: Assumed) -> Option<Micros> {
         let voids = self.records.iter().filter_map(|record| match record {

@@ -1,11 +1,11 @@
-//! [`Level`]: what stands in for nodes and network.
+//! [`Level`]: what simulates nodes and network.
 
 use crate::Mutant;
 use crate::harness::{NodeLevel, Outcome, run_on};
 use crate::plan::Plan;
 use crate::stream::StreamLevel;
 
-/// What takes the place of nodes and network.
+/// What simulates nodes and network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Level {
     /// The shipped node state, at the `Node` trait.

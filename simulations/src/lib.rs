@@ -1,14 +1,11 @@
-//! Runs the shipped lock in the worst of worlds, and judges what came of it.
+//! Runs the shipped lock under the worst faults, and judges the result.
 //!
 //! ```text
 //!   seed ──▶ Plan ──▶ harness::run ──▶ History ──▶ invariant::judge ──▶ Violation ──▶ shrink
 //! ```
-//!
-//! [`model`] searches small worlds to their end, with the shipped machines and the shipped node state; [`waiting`] does
-//! so with those of waiting.
-//!
-//! A [`Plan`] is data: who wants what when, and what goes wrong. A [`Mutant`] takes one of the tempting short cuts, to
-//! show that the checks see what goes wrong.
+//! [`model`] searches every state of small worlds, with the shipped machines and the shipped node state. [`waiting`]
+//! does the same for processes that wait. A [`Plan`] is data: what each client does when, and what goes wrong. A
+//! [`Mutant`] takes one of the tempting short cuts, to show that the checks catch it.
 
 pub mod harness;
 pub mod history;

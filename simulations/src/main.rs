@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Runs the shipped lock in the worst of worlds.
+/// Runs the shipped lock under the worst faults.
 #[derive(Parser)]
 #[command(name = "simulations", version)]
 struct Arguments {
@@ -16,7 +16,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Searches small worlds to their end, and shows how each short cut breaks.
+    /// Searches every state of small worlds, and shows how each short cut breaks a promise.
     Model(command::model::ModelArguments),
     /// Runs a range of seeds until one breaks a promise.
     Run(command::run::RunArguments),
@@ -24,11 +24,11 @@ enum Command {
     Replay(command::replay::ReplayArguments),
     /// Plays a story: what goes wrong, what must be seen then, and what a short cut does.
     Scenario(command::scenario::ScenarioArguments),
-    /// Runs every wrong protocol until it falls.
+    /// Runs every wrong protocol until a promise breaks.
     Mutants(command::mutants::MutantsArguments),
-    /// Reads a history, one record a line of JSON, and says whether T1, T2, X and F held.
+    /// Reads a history, one record per line of JSON, and says whether T1, T2, X and F held.
     Check(command::check::CheckArguments),
-    /// Prints a fingerprint of the runs of many seeds, to see that a change of the code changes no run.
+    /// Prints a fingerprint of the runs of many seeds, to check that a change of the code changes no run.
     #[command(hide = true)]
     Digest(command::digest::DigestArguments),
 }

@@ -1,9 +1,9 @@
-//! [`SeededRng`]: all chance of a run, from one seed.
+//! [`SeededRng`]: all random numbers of a run, from one seed.
 
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 
-/// Chance, from a seed: the same seed gives the same throws.
+/// Random numbers from a seed: the same seed gives the same numbers.
 #[derive(Debug)]
 pub struct SeededRng(StdRng);
 
@@ -37,7 +37,7 @@ impl SeededRng {
         i32::try_from(self.below(span)).unwrap_or_default() - most
     }
 
-    /// True this often in a thousand.
+    /// True with a chance of `per_mille` in a thousand.
     pub fn per_mille(&mut self, often: u32) -> bool {
         often > 0 && self.below(1_000) < u64::from(often)
     }

@@ -1,5 +1,5 @@
-//! Makes a plan smaller while it still breaks the same promise: fewer faults, clients, sections and operations, and
-//! calmer ones.
+//! Makes a plan smaller while it still breaks the same promise: fewer and simpler faults, clients, sections and
+//! operations.
 
 use crate::harness::Outcome;
 use crate::invariant::Promise;
@@ -8,14 +8,14 @@ use crate::plan::{Bootstrap, ClockError, End, NetworkProfile, Operation, Plan, S
 /// The most runs that shrinking may take.
 const RUNS_MAX: usize = 4_000;
 
-/// The smallest plan that was found to break `promise` as `plan` does, with what came of it. `run` runs a plan.
+/// The smallest plan found that breaks `promise` as `plan` does, with its outcome. `run` runs a plan.
 #[must_use]
 pub fn shrink(plan: &Plan, promise: Promise, run: &dyn Fn(&Plan) -> Outcome) -> (Plan, Outcome) {
     let mut best = (plan.clone(), run(plan));
     let mut runs = 0;
     loop {
         let (before, mut at) = (best.0.clone(), 0);
-        // After a success the next candidate has taken the place of this one.
+        // After a success the next candidate is at the same index.
         loop {
             let candidate = candidates(&best.0).nth(at);
             let Some(candidate) = candidate else { break };
@@ -36,7 +36,7 @@ pub fn shrink(plan: &Plan, promise: Promise, run: &dyn Fn(&Plan) -> Outcome) -> 
     }
 }
 
-/// Plans that are a little smaller, the boldest first. None equals `plan`.
+/// Smaller plans, the greatest changes first. None equals `plan`.
 fn candidates(plan: &Plan) -> impl Iterator<Item = Plan> {
     let whole = clients(plan).chain(faults(plan)).chain(sections(plan)).chain(operations(plan)).chain(calmer(plan));
     whole.filter(move |candidate| candidate != plan)
@@ -94,7 +94,7 @@ fn operations(plan: &Plan) -> impl Iterator<Item = Plan> {
     })
 }
 
-/// With one thing less that is out of the ordinary.
+/// With one unusual setting less.
 fn calmer(plan: &Plan) -> impl Iterator<Item = Plan> {
     let right = ClockError { offset_ms: 0, drift_ppm: 0 };
     let still = NetworkProfile { tail_per_mille: 0, tail_ms: 0, loss_per_mille: 0, latency_ms: (1, 1) };

@@ -1,4 +1,4 @@
-//! `check`: whether T1, T2, X and F held in a history.
+//! `check`: judges whether T1, T2, X and F held in a history.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -30,11 +30,11 @@ pub(crate) fn check(CheckArguments { file }: &CheckArguments) -> ExitCode {
     let stays = history.stays();
     let writes = history.records.iter().filter(|record| matches!(record, Record::Write { .. })).count();
     if stays.is_empty() && writes == 0 {
-        complain!("simulations: {} has neither leases nor writes: nothing is shown", file.display());
+        complain!("simulations: {} has neither leases nor writes: it proves nothing", file.display());
         return ExitCode::from(2);
     }
     let excused = overlaps(&history, &stays).iter().filter(|overlap| overlap.excused).count();
-    say!("{} leases · {writes} writes · {excused} overlaps that nothing was promised against", stays.len());
+    say!("{} leases · {writes} writes · {excused} overlaps while X was not promised", stays.len());
     let violations = judge(&history);
     for violation in &violations {
         say!("VIOLATED  {violation}");
@@ -42,8 +42,8 @@ pub(crate) fn check(CheckArguments { file }: &CheckArguments) -> ExitCode {
     let missing = history.without_acquire();
     if missing > 0 {
         complain!(
-            "simulations: {missing} records of {} belong to leases whose acquire is not in it: add the file where they begin. Of those leases \
-             nothing is shown",
+            "simulations: {missing} records of {} belong to leases whose acquire is not in it: add the file in which they \
+             begin. Those leases were not judged",
             file.display()
         );
     }

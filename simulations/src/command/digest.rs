@@ -1,4 +1,4 @@
-//! `digest`: one fingerprint of the runs of many seeds, to see that a change of the code changes no run.
+//! `digest`: a fingerprint of the runs of many seeds, to check that a change of the code changes no run.
 
 use std::ops::Range;
 use std::process::ExitCode;

@@ -29,22 +29,22 @@ use std::process::ExitCode;
 use indicatif::{ProgressBar, ProgressStyle};
 use simulations::{Campaign, Level, Mutant, Profile, Scale};
 
-/// What is run: shared by all commands that run something.
+/// Options of all commands that run simulations.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct What {
-    /// What takes the place of nodes and network.
+    /// What simulates nodes and network.
     #[arg(long, value_enum, default_value = "node")]
     level: Level,
-    /// How many nodes; 1 to 7 as the seed decides unless given.
+    /// How many nodes; by default 1 to 7, as the seed decides.
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=32))]
     nodes: Option<u8>,
-    /// How many clients; 2 to 8 as the seed decides unless given.
+    /// How many clients; by default 2 to 8, as the seed decides.
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=64))]
     clients: Option<u8>,
-    /// How bad it gets.
+    /// How much goes wrong.
     #[arg(long, value_enum, default_value = "many-faults")]
     profile: Profile,
-    /// A wrong protocol, to see it fall.
+    /// A wrong protocol, which a promise must catch.
     #[arg(long, value_enum)]
     mutant: Option<Mutant>,
 }
@@ -55,7 +55,7 @@ impl What {
         Campaign { level, profile, scale: Scale { nodes, clients }, mutant, expected_only: false }
     }
 
-    /// The options that say the same again.
+    /// These options as text, for a command that repeats the run.
     pub(crate) fn again(&self) -> String {
         let Self { level, nodes, clients, profile, mutant } = self;
         let number =
@@ -77,7 +77,7 @@ pub(crate) fn parse_seeds(text: &str) -> Result<Range<u64>, String> {
     if first < end { within(first..end) } else { Err(format!("{text:?} is empty: END must be greater than FIRST")) }
 }
 
-/// Threads count seeds on beyond the end before they see that it is reached.
+/// Each thread counts one seed too far before it notices the end: the counter must not overflow.
 fn within(seeds: Range<u64>) -> Result<Range<u64>, String> {
     const END_MAX: u64 = u64::MAX - 256;
     if seeds.end <= END_MAX { Ok(seeds) } else { Err(format!("seeds go up to {END_MAX}")) }
@@ -89,15 +89,15 @@ pub(crate) fn jobs(given: Option<u8>) -> usize {
     given.map_or_else(machine, usize::from)
 }
 
-/// A bar with rate and time left, where standard error is a terminal.
+/// A progress bar with rate and time left, if standard error is a terminal.
 pub(crate) fn bar(runs: u64) -> ProgressBar {
     let style = "{bar:40} {human_pos}/{human_len} runs · {per_sec} · {eta} left {msg}";
-    // The template is a constant; a bar of another shape is better than none.
+    // The template is a constant, so this does not fail; if it did, the default bar would do.
     ProgressBar::new(runs)
         .with_style(ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
-/// Says why the command cannot be done.
+/// Prints why the command failed.
 pub(crate) fn cannot(what: &str, file: &Path, why: &dyn std::fmt::Display) -> ExitCode {
     complain!("simulations: {what} {}: {why}", file.display());
     ExitCode::from(2)

@@ -11,20 +11,20 @@ use redfence::{Clock as _, SystemClock};
 use simulations::model::{Bounds, Found, Mutant, Setup, World, search};
 use simulations::waiting;
 
-/// Visits every state of small worlds, breadth first. Without a mutant: nothing may break; with --full also in the
-/// larger ones, and every short cut must.
+/// Visits every state of small worlds, breadth first. Without a mutant no promise may break. With --full the larger
+/// worlds are searched too, and every short cut must break a promise.
 #[derive(Debug, Args)]
 pub(crate) struct ModelArguments {
-    /// How many attempts; three are searched up to a bound only.
+    /// How many attempts; worlds of three are searched only up to a bound.
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=3), default_value_t = 2)]
     attempts: u8,
-    /// The larger worlds as well, and every short cut.
+    /// Also the larger worlds, and every short cut.
     #[arg(long)]
     full: bool,
-    /// One wrong protocol, to see how it falls.
+    /// One wrong protocol: prints how it breaks a promise.
     #[arg(long, value_parser = PossibleValuesParser::new(Wrong::all().filter_map(Wrong::value)).map(|name| Wrong::named(&name)))]
     mutant: Option<Wrong>,
-    /// The most steps from a beginning.
+    /// The most steps from the beginning.
     #[arg(long)]
     max_steps: Option<NonZeroUsize>,
     /// About the most states, counting those that are reached again each time.
@@ -56,7 +56,7 @@ pub(crate) fn run(arguments: &ModelArguments) -> ExitCode {
             }
         }
     }
-    // Each is on one thread, for a trace has to be the shortest; some are at once.
+    // Each search has one thread, because its trace must be the shortest. Several searches run at once.
     let (next, good) = (AtomicUsize::new(0), AtomicBool::new(true));
     std::thread::scope(|scope| {
         for _ in 0..super::jobs(None) {
@@ -94,7 +94,7 @@ impl Wrong {
         self.value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
 
-    /// The one of this name, which is one of theirs.
+    /// The mutant of this name; the parser has checked that it exists.
     fn named(name: &str) -> Self {
         Self::all().find(|wrong| wrong.name() == name).unwrap_or(Self::Protocol(Mutant::NoSeal))
     }
@@ -151,7 +151,7 @@ const THREE_ATTEMPTS_STATES_MAX: usize = 10_000_000;
 /// Searches the right protocol.
 fn holds(name: &str, setup: Setup, bounds: Bounds) -> bool {
     let Some((found, figures)) = timed(setup, bounds) else { return false };
-    // A search that was cut off need not have come to more than the first acquire.
+    // A search with a bound may end before more than the first acquire.
     let asked = if found.exhausted { found.happens.len() } else { 1 };
     let missing = found.happens.iter().take(asked).find(|(_, trace)| trace.is_none());
     match (&found.broken, missing) {

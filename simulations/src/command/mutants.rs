@@ -1,4 +1,4 @@
-//! `mutants`: every wrong protocol at every level that has it, until it falls.
+//! `mutants`: runs every wrong protocol at every level that has it, until a promise breaks.
 
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -14,17 +14,17 @@ use super::model::Wrong;
 /// The arguments of `mutants`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct MutantsArguments {
-    /// One level; all unless given.
+    /// One level; by default all.
     #[arg(long, value_enum)]
     level: Option<Where>,
-    /// One of them; all unless given.
+    /// One mutant; by default all.
     #[arg(long, value_enum)]
     mutant: Option<Mutant>,
-    /// How many seeds each may survive at most; as many as are known to be enough unless given, and then also those
-    /// that the model catches far sooner.
+    /// How many seeds to try for each mutant. By default as many as are known to be enough. If given, mutants are run
+    /// too that the model catches far sooner.
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     seeds: Option<u64>,
-    /// How many threads; one for each core unless given.
+    /// How many threads; by default one for each core.
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..))]
     jobs: Option<u8>,
 }
@@ -40,7 +40,7 @@ enum Where {
     Stream,
 }
 
-/// One line of the table, before it is known how it ends.
+/// One line of the table, before the mutant has run.
 #[derive(Debug, Clone, Copy)]
 enum Hunt {
     Model(Wrong),
@@ -86,7 +86,7 @@ pub(crate) fn mutants(arguments: &MutantsArguments) -> ExitCode {
     if survivors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Prints the rows that are known, in the order of the table.
+/// Prints the finished rows, in the order of the table.
 fn show(rows: &Mutex<Vec<Option<Row>>>, shown: &Mutex<usize>) {
     let mut shown = unpoisoned(shown);
     while let Some(Some(Row { name, level, fell, seconds })) = unpoisoned(rows).get(*shown) {
@@ -96,7 +96,7 @@ fn show(rows: &Mutex<Vec<Option<Row>>>, shown: &Mutex<usize>) {
     }
 }
 
-/// The table as it is asked for.
+/// The rows that the arguments ask for.
 fn hunts(arguments: &MutantsArguments) -> Vec<Hunt> {
     let MutantsArguments { level, mutant, seeds, .. } = arguments;
     let asked = |one: Where| level.is_none_or(|level| level == one);

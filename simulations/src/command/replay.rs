@@ -16,10 +16,10 @@ pub(crate) struct ReplayArguments {
     /// The seed.
     #[arg(long, required_unless_present = "plan", conflicts_with = "plan")]
     seed: Option<u64>,
-    /// A plan, as `run` and `replay --shrink` print it, in place of a seed.
+    /// A file with a plan, as `run` and `replay --shrink` print it, instead of a seed.
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
-    /// Makes the plan as small as it can be while it breaks the same promise, and prints it.
+    /// Shrinks the plan as far as it still breaks the same promise, and prints it.
     #[arg(long)]
     shrink: bool,
     /// Prints every event.
@@ -52,7 +52,7 @@ pub(crate) fn replay(arguments: &ReplayArguments) -> ExitCode {
         (plan, _) = shrink(&plan, violation.promise, &|plan| campaign.level.run(plan, campaign.mutant, false));
         say!("{}", serde_json::to_string(&plan).unwrap_or_default());
     }
-    // The trace costs little, and what a picture shows comes with it.
+    // The trace costs little, and brings the events for the picture.
     let outcome = campaign.level.run(&plan, campaign.mutant, true);
     if let Some(file) = &arguments.history
         && let Err(error) =
@@ -76,12 +76,12 @@ pub(crate) fn replay(arguments: &ReplayArguments) -> ExitCode {
     if outcome.violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// The picture, and what it takes to see it again.
+/// The picture, and the command that shows it again.
 fn page(arguments: &ReplayArguments, plan: &Plan, timeline: Timeline) -> Page {
     let again = arguments.what.again();
     let shrink = if arguments.shrink { " --shrink" } else { "" };
     let (seed, heading, command) = match (&arguments.plan, arguments.seed.unwrap_or_default()) {
-        // Single quotes, for the name may have spaces; one within it ends the quotes for a moment.
+        // In single quotes, because the name may have spaces. A quote in the name is escaped.
         (Some(file), _) => {
             let file = file.display().to_string().replace('\'', "'\\''");
             let command = format!("simulations replay --plan '{file}' {again}{shrink}");

@@ -1,4 +1,4 @@
-//! `run`: a range of seeds until one breaks a promise.
+//! `run`: runs a range of seeds until one breaks a promise.
 
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
@@ -20,7 +20,7 @@ pub(crate) struct RunArguments {
     /// The seeds, as FIRST..END.
     #[arg(long, value_parser = parse_seeds, default_value = "0..10000")]
     seeds: Range<u64>,
-    /// How many threads; one for each core unless given.
+    /// How many threads; by default one for each core.
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..))]
     jobs: Option<u8>,
     /// Writes every event of every run to this file. On one thread.
@@ -51,7 +51,7 @@ pub(crate) fn run(arguments: &RunArguments) -> ExitCode {
     if missing.is_empty() {
         return ExitCode::SUCCESS;
     }
-    complain!("These runs show little, for this never happened in any of them: {}.", missing.join("; "));
+    complain!("These runs prove little, because in none of them: {}.", missing.join("; "));
     ExitCode::FAILURE
 }
 
@@ -59,12 +59,12 @@ fn figures(seen: &Coverage, violated: bool) -> String {
     let Coverage { runs, acquired, handed_over, lost, overlaps, stale, .. } = seen;
     let violations = u8::from(violated);
     format!(
-        "{runs} runs · {acquired} acquires, {handed_over} of them handed over · {lost} leases lost · {overlaps} overlaps (none promised against) · \
-         {stale} stale writes refused · {violations} violations"
+        "{runs} runs · {acquired} acquires, {handed_over} of them handed over · {lost} leases lost · {overlaps} overlaps (X not \
+         promised) · {stale} stale writes refused · {violations} violations"
     )
 }
 
-/// The seed, the smallest plan that breaks the same promise, and how to see it again.
+/// Prints the seed, the smallest plan that breaks the same promise, and how to replay it.
 fn explain(what: &What, Fallen { seed, violation }: &Fallen) {
     let campaign = what.campaign();
     say!("seed {seed} broke {violation}");
@@ -76,7 +76,7 @@ fn explain(what: &What, Fallen { seed, violation }: &Fallen) {
     say!("{}", Timeline::of(&plan, &outcome));
 }
 
-/// Goes on after a violation, so that the file has the traces of all seeds.
+/// Continues after a violation, so that the file has the traces of all seeds.
 fn write_traces(arguments: &RunArguments, file: &Path, bar: &ProgressBar) -> std::io::Result<Report> {
     let campaign = arguments.what.campaign();
     let mut to = BufWriter::new(File::create(file)?);

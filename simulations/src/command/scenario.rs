@@ -1,4 +1,4 @@
-//! `scenario`: a story, what it looks like, and what became of it.
+//! `scenario`: plays a story, prints its timeline, and says whether all that must be seen was seen.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -14,7 +14,7 @@ pub(crate) struct ScenarioArguments {
     /// Which story; `--list` prints their names.
     #[arg(required_unless_present_any = ["all", "list"])]
     name: Option<String>,
-    /// All of them: a line for each, and the whole story of those that fail.
+    /// All stories: one line for each, and the whole text of a story that fails.
     #[arg(long, conflicts_with = "name")]
     all: bool,
     /// Their names and titles.
@@ -25,7 +25,7 @@ pub(crate) struct ScenarioArguments {
     html: Option<PathBuf>,
 }
 
-/// Plays stories. Fails if something was not seen that must be.
+/// Plays stories. Fails if an expectation is not met.
 pub(crate) fn scenario(arguments: &ScenarioArguments) -> ExitCode {
     if arguments.list {
         for scenario in Scenario::ALL {

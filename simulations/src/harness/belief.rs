@@ -1,4 +1,4 @@
-//! [`Belief`]: what a client believes of a lease, and what is written down of it.
+//! [`Belief`]: whether a client believes in its lease, and the records about that.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,7 +16,7 @@ pub(super) struct Belief {
     clock: Arc<MachineClock>,
     handle: LeaseHandle,
     mutant: Option<Mutant>,
-    /// What the mutant that measures from after the replies adds.
+    /// The extra validity of the mutant that measures from the replies.
     too_long_us: u64,
     first_valid_until_us: u64,
     /// When the client learned from a reply that the lock is gone.
@@ -24,7 +24,7 @@ pub(super) struct Belief {
 }
 
 impl Belief {
-    /// The acquire that began at `began_us` has just returned this lease; to a `latecomer` perhaps.
+    /// The acquire that began at `began_us` has just returned this lease. The task may be a `latecomer`.
     pub(super) fn begin(
         world: &Arc<World>,
         clock: &Arc<MachineClock>,
@@ -80,7 +80,7 @@ impl Belief {
         }
     }
 
-    /// The client gives the lease up, or finds that it is lost, or dies. Written down once.
+    /// The client gives the lease up, or finds that it is lost, or dies. Recorded once.
     pub(super) fn end(self, cause: &str) {
         let now_us = self.world.now_us().min(self.told_us.load(Ordering::Relaxed));
         let valid_until_us = self.valid_until_us();

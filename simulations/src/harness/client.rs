@@ -1,4 +1,4 @@
-//! [`ClientState`]: one client of a run, from process to process: it takes its sections with the shipped locker.
+//! [`ClientState`]: one client of a run, with all its processes. It runs its sections with the shipped locker.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
@@ -23,16 +23,16 @@ pub(super) struct ClientState {
     number: u8,
     plan: Client,
     clock: Arc<MachineClock>,
-    /// The section that is next; a process that dies does not finish its own.
+    /// The next section; a process that dies does not finish its current section.
     next: AtomicUsize,
     process: Mutex<Option<Arc<Process>>>,
     lives: AtomicUsize,
     lockers: AtomicU64,
-    /// Tasks of the process that are not done.
+    /// Tasks of the process that are not done yet.
     busy: AtomicU8,
     /// What each task believes.
     beliefs: Mutex<BTreeMap<u8, Belief>>,
-    /// Who held what this client has held.
+    /// The holders of all leases that this client has had.
     holders: Mutex<BTreeSet<HolderId>>,
 }
 
@@ -63,7 +63,7 @@ impl ClientState {
         tasks.spawn(Box::pin(me.live(context, process)));
     }
 
-    /// Stands still for a while.
+    /// Pauses its process for a while.
     pub(super) fn pause(&self, for_ms: u32) {
         if let Some(process) = &*lock(&self.process) {
             process.pause(for_ms);
@@ -78,7 +78,7 @@ impl ClientState {
         Some(process)
     }
 
-    /// How its locks are labelled, if it lives.
+    /// The label of its locks, if it lives.
     pub(super) fn label(&self) -> Option<String> {
         lock(&self.process).as_ref().map(|process| label(process))
     }
@@ -88,7 +88,7 @@ impl ClientState {
         self.clock.step(by_ms);
     }
 
-    /// What its tasks believe ends here, if they believe anything.
+    /// All tasks stop believing in their leases.
     pub(super) fn give_up(&self, cause: &str) {
         let beliefs = std::mem::take(&mut *lock(&self.beliefs));
         beliefs.into_values().for_each(|belief| belief.end(cause));
@@ -104,7 +104,7 @@ impl ClientState {
     /// One locker, and the tasks that share it.
     async fn live(self: Arc<Self>, context: Arc<RunContext>, process: Arc<Process>) {
         let locker = self.locker(&context, &process);
-        // A mutant that counts the nodes that it can reach counts them anew for each section.
+        // The mutant that counts only reachable nodes counts them again for each section.
         let counts_anew = context.mutant == Some(Mutant::ReachableQuorum);
         let tasks = if counts_anew || locker.is_none() { 1 } else { self.plan.tasks };
         self.busy.store(tasks, Ordering::Relaxed);
@@ -131,8 +131,7 @@ impl ClientState {
         }
         context.until_faults_end().await;
         if self.plan.tasks == 1 {
-            // A locker of one task is made anew after the faults. Lockers that tasks share stay as they are, with all
-            // waiters.
+            // A locker of one task is replaced after the faults. A locker that tasks share stays, with all its waiters.
             locker = self.locker(context, process);
         }
         if let Some(section) = context.last_section(self.number)
@@ -140,7 +139,7 @@ impl ClientState {
             && let Err(error) = self.take(context, process, (task, locker), &section).await
             && !process.is_dead()
         {
-            // Nothing is wrong any more, so every waiter must be served.
+            // The faults have ended, so every waiter must be served.
             let who = format!("task {task} of {}", label(process));
             context.world.report(unserved(&who, section.wait_ms, context.world.now_us(), &error));
         }
@@ -153,7 +152,7 @@ impl ClientState {
         let ms = |ms: u32| Duration::from_millis(u64::from(ms));
         let terms = context.plan.terms;
         let drift_ppm = if context.mutant == Some(Mutant::NoDrift) { 0 } else { 10_000 };
-        // Every locker has chance of its own, or two of them would draw the same holder ids.
+        // Every locker has its own seed, or two of them would draw the same holder ids.
         let locker = self.lockers.fetch_add(1, Ordering::Relaxed);
         let seed = context.plan.seed ^ (u64::from(self.number) << 32 | locker << 40 | 1);
         let mut builder = Redlock::builder()
@@ -177,7 +176,7 @@ impl ClientState {
         locker.ok()
     }
 
-    /// To whom leases are handed over; a mutant hands them to latecomers and promises what is promised without.
+    /// The hand-over setting. A mutant hands leases to latecomers and still claims that order holds.
     fn hand_over(&self, context: &RunContext) -> redfence::HandOver {
         match (context.plan.sharing.hand_over, context.mutant) {
             (_, Some(Mutant::HandOverToLatecomers)) | (HandOver::WithoutOrder, _) => redfence::HandOver::WithoutOrder,

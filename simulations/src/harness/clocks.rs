@@ -9,16 +9,16 @@ use redfence::{Clock, Moment, WallTime};
 use super::world::{WALL_AT_START, World};
 use crate::plan::ClockError;
 
-/// The clocks of one machine: one that only goes on, and a wall clock. Both run at the machine's rate.
+/// The clocks of one machine: a monotonic clock and a wall clock. Both run at the machine's rate.
 pub struct MachineClock {
     world: Arc<World>,
     drift_ppm: i64,
     offset_us: AtomicI64,
-    /// A mutant: the clock that only goes on is the wall clock.
+    /// A mutant: the wall clock is used as the monotonic clock.
     wall_only: bool,
 }
 
-/// The clock that only goes on has been going for a day.
+/// The monotonic clock starts at one day.
 const UPTIME: Duration = Duration::from_secs(86_400);
 
 impl MachineClock {

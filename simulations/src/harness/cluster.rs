@@ -1,7 +1,5 @@
-//! [`Cluster`]: nodes and the network to them, at whatever level.
-//!
-//! The harness knows no more of nodes than this. At the level of the `Node` trait it is
-//! [`NodeLevel`](super::NodeLevel).
+//! [`Cluster`]: nodes and the network to them, at any level. This trait is all that the harness uses of nodes. At the
+//! level of the `Node` trait it is [`NodeLevel`](super::NodeLevel).
 
 use std::sync::{Arc, Weak};
 
@@ -13,36 +11,33 @@ use super::process::Process;
 use crate::invariant::Leftover;
 use crate::plan::Fault;
 
-/// Nodes and the network to them.
-///
-/// It reports to the world what promises rely on: `World::record` with `Vanished` when a lock ends early on
-/// a node that does not rest; `World::void` when a counter went back or everything was forgotten; `World::report`;
-/// `World::count`.
+/// Nodes and the network to them. It reports to the world when an assumption of a promise breaks: `World::record` with
+/// `Vanished` when a lock ends early on a node that does not rest; `World::void` when a counter went back or everything
+/// was forgotten; `World::report`; `World::count`.
 pub trait Cluster: Send + Sync {
-    /// How a process sees each node: connections of its own. Called once for every process.
+    /// The nodes for one process, with new connections. Called once for every process.
     fn open(&self, process: &Arc<Process>) -> Vec<Arc<dyn Node>>;
 
-    /// A process has died, and its machine goes on: it ends the connections, and nodes learn of that behind what was
-    /// sent.
+    /// A process has died, and its machine goes on. The machine ends the connections, after everything that was sent.
     fn died(&self, process: &Arc<Process>);
 
-    /// Strikes nodes or network, now. What lasts for a while ends by itself, at [`Cluster::end_faults`] at the latest.
-    /// Faults at clients do not come here.
+    /// Injects a fault into nodes or network, now. A lasting fault ends by itself, at [`Cluster::end_faults`] at the
+    /// latest. Faults at clients do not come here.
     fn strike(&self, fault: &Fault);
 
-    /// Everything that goes wrong ends: connections, nodes that hang or are down, what is held back on the way.
+    /// Ends all faults: of connections, of nodes that hang or are down, and of messages that are held back.
     fn end_faults(&self);
 
-    /// Every lock that is there now.
+    /// Every lock that exists now.
     fn locks(&self) -> Vec<Leftover>;
 
-    /// Whether a client gets through to a node just now, both ways.
+    /// Whether messages between a client and a node get through now, in both directions.
     fn reaches(&self, client: u8, node: u8) -> bool;
 
-    /// The run is over: lets go of everything that is still waited for.
+    /// The run is over: drops everything that still waits.
     fn close(&self);
 
-    /// When the first grant of a holder left its process, in milliseconds: that is when its attempt began.
+    /// When the first grant of a holder left its process, in milliseconds. The attempt began then.
     fn began_ms(&self, holder: HolderId) -> Option<u64>;
 }
 

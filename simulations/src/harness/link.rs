@@ -1,7 +1,6 @@
-//! [`Link`]: one process's connection to one node, and those that it had before.
-//!
-//! Like the courier's: ordered while it lives, requests taken effect at most once, and after a break nothing orders
-//! what still sits in the old socket. A grant goes only over a connection that was admitted.
+//! [`Link`]: the connection of one process to one node, and the earlier ones. It behaves like the courier's. It keeps
+//! order while it lives, and a request takes effect at most once. After a break there is no order with messages that
+//! are still in the old socket. A grant goes only over an admitted connection.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Weak};
@@ -20,21 +19,21 @@ pub(super) struct Link {
     /// Which connection this is, from 1; 0 before the first.
     pub(super) session: u64,
     pub(super) open: bool,
-    /// Nothing gets through this connection any more, and neither end learns of it.
+    /// Nothing gets through this connection any more, and neither end notices.
     pub(super) mute: bool,
     pub(super) admitted: Option<u64>,
     pub(super) sessions: watch::Sender<u64>,
     pub(super) pending: VecDeque<Pending>,
-    /// Whether a look at the oldest of them is due.
+    /// Whether a check of the oldest unanswered request is scheduled.
     pub(super) watched: bool,
-    /// The listeners that receive wakes, and as which node.
+    /// The listeners that receive wakes, and the node's id for each.
     pub(super) listeners: Vec<(NodeId, LockerId, Weak<dyn WakeListener>)>,
     /// The lockers that are woken over the present connection.
     pub(super) subscribed: BTreeSet<LockerId>,
-    /// When the last request arrives, and when the last reply does: what comes behind is not faster.
+    /// When the last request arrives, and when the last reply does: later messages do not arrive earlier.
     pub(super) last_request_ms: u64,
     pub(super) last_reply_ms: u64,
-    /// What waits for the end of a cut.
+    /// Messages that wait for the end of a cut.
     pub(super) held_requests: Vec<InFlightBatch>,
     pub(super) held_replies: Vec<InFlightReply>,
     requests_ever: u64,
@@ -51,7 +50,7 @@ pub(super) struct Pending {
 pub(super) struct InFlightBatch {
     pub(super) link: usize,
     pub(super) session: u64,
-    /// The life of the node that it was sent to: what is on the way to a node that ends is lost.
+    /// The life of the node that it was sent to: if the node ends, messages on the way to it are lost.
     pub(super) life: u32,
     pub(super) sent_ms: u64,
     pub(super) requests: Vec<(u64, Request)>,
@@ -95,7 +94,7 @@ impl Link {
         self.sessions.send_replace(self.session);
     }
 
-    /// The connection ends; returns the answers that will not come.
+    /// The connection ends; returns the requests that will get no answer.
     pub(super) fn hang_up(&mut self) -> Vec<Responder> {
         self.open = false;
         self.held_replies.clear();

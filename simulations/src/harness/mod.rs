@@ -1,4 +1,4 @@
-//! The harness: a run of the real locker, guards, renewal, sweeper, roster and verifier, for every plan.
+//! The harness: runs a plan with the real locker, guards, renewal, sweeper, roster and verifier.
 //!
 //! ```text
 //!  Plan ──▶ RunContext ── clients (Process: pauses, dies)   ── Redlock ── Cluster: network, nodes
@@ -57,18 +57,18 @@ impl Outcome {
 /// Makes the nodes of a run, at some level.
 pub type Build = dyn Fn(&Arc<World>, &Plan, &[Resource], Option<Mutant>) -> Arc<dyn Cluster> + Send + Sync;
 
-/// What came of a run.
+/// The result of a run.
 #[derive(Debug, Clone, Default)]
 pub struct Outcome {
     /// Leases and writes.
     pub history: History,
-    /// How often what happened.
+    /// How often each thing happened.
     pub seen: Coverage,
     /// The promises that were broken, the strongest first.
     pub violations: Vec<Violation>,
-    /// Everything, line by line, where that was wanted.
+    /// Every event, line by line, if the trace was asked for.
     pub trace: String,
-    /// What a picture shows, where the trace was wanted.
+    /// The events for a picture, if the trace was asked for.
     pub timeline_events: Vec<TimelineEvent>,
     /// When the run ended.
     pub ended_us: u64,
@@ -128,12 +128,12 @@ async fn play(build: &Build, plan: &Plan, mutant: Option<Mutant>, traced: bool) 
     }
     let ending = Arc::clone(&context);
     world.at(u64::from(plan.faults_end_ms), 1, move || ending.end_faults());
-    // A client that is not done by then never will be, so the run ends.
+    // A client that is not done by then will never be done, so the run ends.
     let over = Arc::clone(&world);
     let ends_ms = u64::from(plan.faults_end_ms) + 2 * u64::from(plan.recovers_within_ms());
     world.at(ends_ms, 0, move || over.stop());
     world.run().await;
-    // Still within the runtime: outside of it there is no time.
+    // Still inside the runtime: outside of it there is no tokio time.
     let ended_us = world.now_us();
     for client in &clients {
         client.give_up("the run ended");
@@ -150,7 +150,7 @@ struct ScenarioRun {
     ended_us: u64,
 }
 
-/// How many processes in a thousand die alone. Their machine stays up and ends their connections.
+/// In how many of a thousand deaths only the process dies. Then its machine stays up and ends its connections.
 const DIES_ALONE_PER_MILLE: u32 = 700;
 
 /// Injects a fault. None lasts beyond the end of all faults.
@@ -172,7 +172,7 @@ fn strike(context: &Arc<RunContext>, clients: &[Arc<ClientState>], fault: Fault)
         Fault::Reboot { client: number, down_ms } => {
             let client = client(number).filter(|_| context.is_busy(number));
             if let Some((client, process)) = client.and_then(|client| Some((client, client.kill()?))) {
-                // If its machine died with it, no node ever learns of it.
+                // If the machine died too, no node ever notices.
                 if context.world.random(|rng| rng.per_mille(DIES_ALONE_PER_MILLE)) {
                     context.cluster.died(&process);
                 }
@@ -189,7 +189,7 @@ fn strike(context: &Arc<RunContext>, clients: &[Arc<ClientState>], fault: Fault)
     }
 }
 
-/// Locks of processes that died are left out: only their time to live ends them.
+/// Without the locks of processes that died: only their TTL ends them.
 fn of_the_living(locks: Vec<Leftover>, clients: &[Arc<ClientState>]) -> Vec<Leftover> {
     let living: Vec<String> = clients.iter().filter_map(|client| client.label()).collect();
     locks.into_iter().filter(|lock| living.iter().any(|label| lock.holder.ends_with(label.as_str()))).collect()

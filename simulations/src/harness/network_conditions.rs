@@ -1,8 +1,8 @@
-//! [`NetworkConditions`]: what is wrong with the network just now. For clusters of every level.
+//! [`NetworkConditions`]: the current faults of the network, for clusters of every level.
 
 use crate::plan::{Direction, Fault, NetworkProfile};
 
-/// What is wrong with the network just now.
+/// The current faults of the network.
 #[derive(Debug)]
 pub struct NetworkConditions {
     usual: NetworkProfile,
@@ -12,13 +12,13 @@ pub struct NetworkConditions {
 }
 
 impl NetworkConditions {
-    /// Nothing in particular yet.
+    /// No faults yet.
     #[must_use]
     pub const fn new(usual: NetworkProfile) -> Self {
         Self { usual, ended: false, faults: Vec::new(), faults_ever: 0 }
     }
 
-    /// A fault begins; returns what ends it.
+    /// A fault begins; returns the number that ends it.
     pub fn begin(&mut self, fault: Fault) -> u64 {
         self.faults_ever += 1;
         self.faults.push((self.faults_ever, fault));
@@ -30,7 +30,7 @@ impl NetworkConditions {
         self.faults.retain(|(one, _)| *one != number);
     }
 
-    /// From now on messages arrive, soon and whole.
+    /// From now on messages arrive soon and complete.
     pub fn end_faults(&mut self) {
         self.ended = true;
         self.faults.clear();
@@ -62,7 +62,7 @@ impl NetworkConditions {
         network
     }
 
-    /// Whether a way is cut; then, whether what is sent arrives after it.
+    /// Whether a direction is cut, and if so, whether messages arrive after the cut.
     #[must_use]
     pub fn partition(&self, client: u8, node: u8, direction: Direction) -> Option<bool> {
         self.faults.iter().find_map(|(_, fault)| match *fault {

@@ -36,18 +36,18 @@ struct Inner {
     began: HashMap<HolderId, u64>,
     /// Holders whose release was sent.
     released: HashSet<HolderId>,
-    /// Holders one of whose grants took effect after its time to live.
+    /// Holders with a grant that took effect after its TTL.
     belated: HashSet<HolderId>,
 }
 
-/// The longest time on the way after the end of the faults.
+/// The longest delay of a message after the end of the faults.
 const DELAY_AFTER_FAULTS_MAX_MS: u64 = 10;
 
-/// What is to be done once nothing is locked any more: answers may lead to further requests.
+/// Work to do after the locks are dropped, because answers may lead to further requests.
 #[derive(Default)]
 struct DeferredReplies {
     failed: Vec<(Responder, FaultKind)>,
-    /// Whom connections that ended had woken.
+    /// Lockers to wake because of connections that ended.
     unsubscribed: Vec<(u8, LockerId)>,
 }
 
@@ -124,7 +124,7 @@ impl NodeLevel {
         deferred.finish(self);
     }
 
-    /// From now on it is seen when a request of this connection has no answer for too long, also if nothing more is sent.
+    /// From now on notices if a request of this connection has no answer for too long, even if nothing more is sent.
     fn watch(&self, at: usize, link: &mut Link) {
         let Some(since_ms) = link.waits_since_ms().filter(|_| !link.watched && !link.process.is_dead()) else { return };
         link.watched = true;
@@ -134,7 +134,8 @@ impl NodeLevel {
         self.world.at(due_ms, 0, move || me.check_answers(at));
     }
 
-    /// Ends a connection whose oldest request has had no answer for the response time-out. A process that is paused looks later.
+    /// Ends a connection whose oldest request has had no answer for the response timeout. A paused process checks
+    /// later.
     fn check_answers(&self, at: usize) {
         let mut deferred = DeferredReplies::default();
         {
@@ -150,7 +151,7 @@ impl NodeLevel {
         deferred.finish(self);
     }
 
-    /// Puts a message on its way, or not.
+    /// Sends a message, or loses it.
     fn post(
         &self,
         link: &mut Link,
@@ -176,7 +177,7 @@ impl NodeLevel {
         match story {
             // Silence: nothing of this connection arrives any more.
             0 => link.mute = true,
-            // The connection ends, and what was sent is gone with it; or sits in the old socket, and arrives late; or
+            // The connection ends. What was sent is lost; or it stays in the old socket and arrives late; or it
             // arrives, and only the reply is lost.
             1 => deferred.hang_up(link),
             2 => {
@@ -196,14 +197,14 @@ impl NodeLevel {
         not_before_ms.max(self.world.now_ms() + u64::from(takes_ms))
     }
 
-    /// However late a request is, it does not arrive long after the end of the faults: delays are bounded from then on.
+    /// Even a late request does not arrive long after the end of the faults: from then on delays are bounded.
     fn deliver_at(&self, arrives_ms: u64, batch: InFlightBatch) {
         let arrives_ms = arrives_ms.min(self.faults_end_ms.max(self.world.now_ms() + DELAY_AFTER_FAULTS_MAX_MS));
         let (Some(me), tie) = (self.me.upgrade(), tie(batch.link as u64, arrives_ms)) else { return };
         self.world.at(arrives_ms, tie, move || me.arrived(batch));
     }
 
-    /// A message is there.
+    /// A message has arrived.
     fn arrived(&self, batch: InFlightBatch) {
         let mut inner = lock(&self.inner);
         let Inner { servers, links, conditions, belated, .. } = &mut *inner;
@@ -236,7 +237,7 @@ impl NodeLevel {
                 if is_present {
                     link.subscribed.insert(locker);
                 } else if !link.open || !link.subscribed.contains(&locker) {
-                    // It came over a connection that has ended, and the server sees that.
+                    // Its connection has ended, and the server sees that.
                     server.disconnect(locker);
                 }
             }
@@ -255,7 +256,7 @@ impl NodeLevel {
         }
     }
 
-    /// A wake goes over the connection that stands, behind the replies that are on their way; or it is lost.
+    /// A wake goes over the current connection, behind the replies on their way; or it is lost.
     fn pass_on(&self, links: &mut [Link], conditions: &NetworkConditions, node: u8, wake: &Wake) {
         let mut links = links.iter_mut().enumerate();
         let its = links.find(|(_, link)| link.node == node && link.open && link.subscribed.contains(&wake.locker));
@@ -288,7 +289,7 @@ impl NodeLevel {
         listeners.into_iter().for_each(|(id, listener)| listener.woken(id, &wake.resource, wake.after));
     }
 
-    /// Puts a reply on its way back, or not.
+    /// Sends a reply, or loses it.
     fn reply(&self, link: &mut Link, conditions: &NetworkConditions, in_flight: InFlightReply) {
         if in_flight.session != link.session || !link.open || link.mute {
             return;
@@ -304,7 +305,7 @@ impl NodeLevel {
         self.world.at(arrives_ms, tie, move || me.answered(in_flight));
     }
 
-    /// A reply is there.
+    /// A reply has arrived.
     fn answered(&self, in_flight: InFlightReply) {
         let answer = {
             let mut inner = lock(&self.inner);
@@ -319,7 +320,7 @@ impl NodeLevel {
         }
     }
 
-    /// Some fault to the network has ended: what was held back goes on.
+    /// A fault of the network has ended: messages that were held back go on.
     fn let_go(&self, inner: &mut Inner) {
         let Inner { links, conditions, .. } = inner;
         for link in links {
@@ -340,7 +341,7 @@ impl NodeLevel {
     }
 }
 
-/// One process's way to one node.
+/// A node as one process uses it.
 struct NodeProxy {
     level: Arc<NodeLevel>,
     link: usize,

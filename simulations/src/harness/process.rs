@@ -1,8 +1,7 @@
-//! [`Process`]: a client's process, which may pause as a whole, or die.
-//!
-//! Everything that the process does is a task here: its own work, and what its locker does in the background (renewal,
-//! repeated releases, looking at nodes). While it is paused none of them is polled, and time goes on: what fell due
-//! meanwhile happens when it goes on, and what arrived is read then.
+//! [`Process`]: a client's process, which may pause as a whole, or die. Everything that the process does is a task
+//! here: its own work, and the background tasks of its locker (renewal, repeated releases, probes of nodes). While the
+//! process is paused none of them is polled, but time goes on. Timers that fell due fire when the process continues,
+//! and it reads then what arrived.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -18,7 +17,7 @@ use super::world::{World, lock};
 pub struct Process {
     /// Which client.
     pub client: u8,
-    /// The how-manieth process of this client it is.
+    /// The number of this process among those of its client.
     pub life: u32,
     world: Arc<World>,
     pauses: AtomicU32,
@@ -40,7 +39,7 @@ impl Process {
         })
     }
 
-    /// Is paused from now on, for a while. Pauses overlap.
+    /// Pauses the process from now on, for a while. Pauses may overlap.
     pub fn pause(self: &Arc<Self>, for_ms: u32) {
         self.pauses.fetch_add(1, Ordering::Relaxed);
         let (client, from_us) = (self.client, self.world.now_us());
@@ -51,7 +50,7 @@ impl Process {
         self.world.after(for_ms, move || process.resume());
     }
 
-    /// Dies: it never does anything again, and nothing that it sends gets out.
+    /// Kills the process: none of its tasks is polled again, and nothing that it sends gets out.
     pub fn kill(&self) {
         self.world.disturbed(self.client, None);
         self.world.count(|seen| seen.died += 1);
@@ -65,7 +64,7 @@ impl Process {
         self.dead.load(Ordering::Relaxed)
     }
 
-    /// Is paused for a while, called by its own task at a point of its choice.
+    /// Pauses the process for a while; called by one of its tasks.
     pub async fn stall(self: &Arc<Self>, ms: u32) {
         if ms > 0 {
             self.pause(ms);
@@ -82,13 +81,13 @@ impl Process {
         }
     }
 
-    /// Whether it stands still, or has died.
+    /// Whether it is paused, or has died.
     pub(super) fn is_paused(&self) -> bool {
         self.pauses.load(Ordering::Relaxed) > 0
     }
 }
 
-/// The way to the process for a locker that it runs.
+/// A spawner for the locker of this process.
 pub struct ProcessSpawner(pub Arc<Process>);
 
 impl Spawner for ProcessSpawner {

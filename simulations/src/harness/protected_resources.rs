@@ -1,4 +1,4 @@
-//! [`ProtectedResources`]: the resources that the locks protect, each with the shipped verifier in front.
+//! [`ProtectedResources`]: the resources that the locks protect, each behind the shipped verifier.
 
 use std::sync::{Arc, Mutex};
 
@@ -37,12 +37,12 @@ impl ProtectedResources {
         *lock(&self.slow_ms) += by_ms;
     }
 
-    /// From now on writes wait shorter by `by_ms` again.
+    /// Ends such a delay of `by_ms`.
     pub(super) fn speed_up(&self, by_ms: u32) {
         *lock(&self.slow_ms) -= by_ms;
     }
 
-    /// A client's write is on its way. The client does not wait for it.
+    /// A client sends a write, and does not wait for it.
     pub(super) fn write(self: &Arc<Self>, client: u8, resource: u8, token: FencingToken, flight_ms: u32) {
         let me = Arc::clone(self);
         let wait_ms = flight_ms + *lock(&self.slow_ms);

@@ -24,14 +24,14 @@ pub(super) struct RunContext {
     pub(super) cluster: Arc<dyn Cluster>,
     pub(super) protected: Arc<ProtectedResources>,
     have_ended: AtomicBool,
-    /// Wakes in the order in which they wait; a watch channel would wake in an order of its own chance.
+    /// Wakes tasks in the order in which they wait; a watch channel would wake them in random order.
     faults_ended: Notify,
     busy: Mutex<BTreeSet<u8>>,
 }
 
 /// How many clients acquire once more after the end of the faults.
 const LAST_SECTIONS: u8 = 2;
-/// Repeated releases come at least this often; after this time without a fault no lock without a living owner is left.
+/// Releases are repeated at least this often. After this time without faults no lock without a living owner is left.
 const SWEPT_AFTER_MS: u32 = 4_000;
 
 impl RunContext {
@@ -81,7 +81,7 @@ impl RunContext {
         }
     }
 
-    /// What a client does after the end of the faults, if anything.
+    /// The section that a client runs after the end of the faults, if any.
     pub(super) fn last_section(&self, client: u8) -> Option<Section> {
         let operations = vec![Operation::Write { stall_ms: 0, flight_ms: 0 }];
         let (end, wait_ms) = (End::Release { cancel_ms: None }, self.plan.recovers_within_ms());
@@ -109,12 +109,12 @@ impl RunContext {
         if reachable.is_empty() { nodes } else { reachable }
     }
 
-    /// A client has nothing more to do.
+    /// A client is done.
     pub(super) fn done(self: &Arc<Self>, client: u8) {
         let mut busy = lock(&self.busy);
         if busy.remove(&client) && busy.is_empty() {
             let world = Arc::clone(&self.world);
-            // Where locks end by themselves soon, nothing is shown by waiting.
+            // If locks expire soon anyway, waiting proves nothing.
             let wait_ms = if self.plan.terms.ttl_ms > SWEPT_AFTER_MS { SWEPT_AFTER_MS } else { 0 };
             self.world.after(wait_ms, move || world.stop());
         }
@@ -124,7 +124,7 @@ impl RunContext {
         lock(&self.busy).contains(&client)
     }
 
-    /// Whether there was time enough for every release to be repeated.
+    /// Whether there was enough time to repeat every release.
     pub(super) fn was_swept(&self) -> bool {
         self.plan.terms.ttl_ms > SWEPT_AFTER_MS && lock(&self.busy).is_empty()
     }

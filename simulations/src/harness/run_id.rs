@@ -1,8 +1,8 @@
-//! The identities of runs of a server.
+//! The run ids of servers.
 
 use redfence::protocol::RunId;
 
-/// The identity of run number `life` of server `number`.
+/// The run id of run number `life` of server `number`.
 #[must_use]
 pub fn run_id(number: u8, life: u32) -> RunId {
     let mut bytes = [number; 20];

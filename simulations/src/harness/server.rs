@@ -1,4 +1,4 @@
-//! [`Server`]: one node of a run: the shipped node state, its clock, and what becomes of its machine.
+//! [`Server`]: one node of a run: the shipped node state, its clock, and the faults of its machine.
 
 use std::sync::Arc;
 
@@ -25,20 +25,20 @@ pub(super) struct Server {
     clock: Arc<MachineClock>,
     pub(super) up: bool,
     pub(super) hung: u32,
-    /// While it has too little memory: how long locks live.
+    /// How long locks live while it has too little memory.
     pub(super) evicts_after_ms: Option<u32>,
     /// Which run of the server this is.
     pub(super) life: u32,
-    /// What came in while it hung.
+    /// Requests that arrived while it hung.
     pub(super) backlog: Vec<InFlightBatch>,
     snapshot: Option<NodeState>,
-    /// The greatest counter that it ever had, for each resource.
+    /// The greatest counter that it has ever had, for each resource.
     highest: Vec<u64>,
     /// Holders whose locks it forgot.
     forgotten: Vec<String>,
-    /// It forgot everything without a restart and was not joined since.
+    /// Whether it forgot everything without a restart, and no locker has joined it since.
     pub(super) flushed: bool,
-    /// What was drawn of it last: the holder and end of each lock, and whether it rests.
+    /// The last drawn state: the holder and end of each lock, and whether it rests.
     drawn: (Vec<Option<(String, u64)>>, bool),
     /// Its locks may live longer than they should: it was restored, or its clock was set back.
     pub(super) lingers: bool,
@@ -56,7 +56,7 @@ impl Server {
         let now = clock.wall();
         let long_ago = redfence::WallTime::from_unix_us(now.unix_us().saturating_sub(86_400_000_000));
         let state = match bootstrap {
-            // Long ago: as long as counters are close to the clock, lockers draw no blocks.
+            // Long ago, because lockers draw no blocks while counters are close to the clock.
             Bootstrap::Done => NodeState::bootstrapped(run_id(number, 0), long_ago),
             Bootstrap::JustStarted => NodeState::started(run_id(number, 0), now),
             Bootstrap::LongUptime => NodeState::started(run_id(number, 0), long_ago),
@@ -89,7 +89,7 @@ impl Server {
         }
     }
 
-    /// Does what requests ask, in one step, and notes what promises rely on.
+    /// Executes requests in one step, and records if an assumption of a promise breaks.
     pub(super) fn apply_batch(&mut self, requests: &[Request]) -> Vec<Reply> {
         let node = self.number;
         let replies = Mutant::apply_batch(self.mutant, node, &mut self.state, self.clock.wall(), requests);
@@ -109,15 +109,15 @@ impl Server {
         replies
     }
 
-    /// Whom the node wakes.
+    /// The lockers that the node wakes.
     pub(super) fn take_wakes(&mut self) -> Vec<Wake> {
         let wakes = self.state.take_wakes();
         if self.mutant == Some(Mutant::WakeIsLost) { Vec::new() } else { wakes }
     }
 
-    /// The resource among those of `requests` that is reserved for longer than the longest grace.
+    /// A resource of `requests` that is reserved for longer than the longest grace.
     pub(super) fn reserves_for_too_long<'a>(&mut self, requests: &'a [Request]) -> Option<&'a Resource> {
-        // A clock that was set back prolongs what was reserved before.
+        // A clock that was set back prolongs earlier reservations.
         let serves = requests.iter().filter(|request| matches!(request.verb, Verb::Release { .. } | Verb::Leave));
         serves.map(|request| &request.subject.resource).find(|resource| {
             let at = self.resources.iter().position(|one| one == *resource);
@@ -129,7 +129,7 @@ impl Server {
         })
     }
 
-    /// The resource that is still reserved for a waiter that has left with one of `requests`.
+    /// A resource that is still reserved for a waiter, although the waiter left with one of `requests`.
     pub(super) fn reserves_for_one_that_left<'a>(&mut self, requests: &'a [Request]) -> Option<&'a Resource> {
         let left = requests.iter().filter(|request| matches!(request.verb, Verb::Leave));
         let still = left.map(|request| &*request.subject).find(|subject| {
@@ -147,8 +147,8 @@ impl Server {
         }
     }
 
-    /// Tokens rely on counters that do not go back. One that was lost starts at the later of two clocks; if both are
-    /// behind what was lost, no locker can know.
+    /// Tokens need counters that do not go back. A lost counter starts at the later of two clocks. If both are behind
+    /// the lost counter, no locker can notice.
     fn watch_counters(&mut self, verb: &Verb) {
         let caller = match verb {
             Verb::Initialize(update) => Some(update.wall),
@@ -172,13 +172,13 @@ impl Server {
         (0..self.resources.len()).filter_map(|at| self.holder_of(at)).collect()
     }
 
-    /// Notes locks that are new, live longer or are gone, and whether the node rests. A crashed one is drawn when it is
-    /// back.
+    /// Records locks that are new, live longer or are gone, and whether the node rests. A crashed node is drawn when it
+    /// is back.
     pub(super) fn draw(&mut self) {
         if !self.world.is_traced() {
             return;
         }
-        // A look removes what has expired, and a clock that is set back would have brought it back: so the look is at a
+        // Reading removes expired locks, which a clock that is set back later would have brought back. So this reads a
         // copy.
         let state = self.state.clone();
         self.look();
@@ -266,7 +266,7 @@ impl Server {
         }
     }
 
-    /// A step forth ends locks early; and rests, so that what was forgotten is not waited for.
+    /// A step forward ends locks early. It also ends rests early, so that the node does not wait for forgotten locks.
     pub(super) fn step_clock(&mut self, by_ms: i32) {
         let (_, awake) = self.membership();
         let mut ended = self.holders();

@@ -1,4 +1,4 @@
-//! [`TimelineEvent`]: what a picture of a run shows beyond leases and writes. No promise is judged by it.
+//! [`TimelineEvent`]: what a picture of a run shows in addition to leases and writes. Promises are not judged by it.
 
 use redfence::FencingToken;
 

@@ -1,4 +1,4 @@
-//! [`World`]: the time of a run, what is due when, its chance, and what is written down.
+//! [`World`]: the time of a run, its scheduled events, its random numbers and its records.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -18,13 +18,13 @@ use crate::seeded_rng::SeededRng;
 /// 2026-01-01: every wall clock starts around here.
 pub const WALL_AT_START: WallTime = WallTime::from_unix_ms(1_767_225_600_000);
 
-/// With more events than this within one millisecond a run never ends. Usually there are some dozens.
+/// A run with more events than this within one millisecond counts as endless. Usually there are some dozens.
 const EVENTS_MAX: u64 = 1_000_000;
 
-/// Something that is to happen.
+/// A scheduled event.
 type Event = Box<dyn FnOnce() + Send>;
 
-/// The time of a run, what is due when, its chance, and what is written down.
+/// The time of a run, its scheduled events, its random numbers and its records.
 pub struct World {
     clock: TokioClock,
     queue: Mutex<EventQueue>,
@@ -47,27 +47,27 @@ struct Entry {
     event: Event,
 }
 
-/// What was written down.
+/// The records.
 #[derive(Default)]
 pub struct RunLog {
     /// Leases and writes.
     pub history: History,
-    /// How often what happened.
+    /// How often each thing happened.
     pub seen: Coverage,
-    /// Who waited for what.
+    /// The waits of clients.
     pub waits: Vec<Wait>,
-    /// Which clients were paused or died, and when.
+    /// Pauses and deaths of clients.
     pub disturbances: Vec<Disturbance>,
-    /// What shows while it happens, and not in the history.
+    /// Violations that are seen as they happen, and not in the history.
     pub violation: Option<Violation>,
-    /// Everything, line by line, where that is wanted.
+    /// Every event, line by line, if a trace is asked for.
     pub trace: String,
-    /// What a picture shows, where the trace is wanted.
+    /// The events for a picture, if a trace is asked for.
     pub timeline_events: Vec<TimelineEvent>,
 }
 
 impl World {
-    /// The world of one run. Has to be made inside the run's runtime.
+    /// The world of one run. Must be created inside the run's runtime.
     #[must_use]
     pub fn new(seed: u64, traced: bool) -> Arc<Self> {
         Arc::new(Self {
@@ -79,7 +79,7 @@ impl World {
         })
     }
 
-    /// Milliseconds since the run began: true time, which no part of the run can read.
+    /// Milliseconds since the run began. This is true time, which no part of the run can read.
     #[must_use]
     pub fn now_ms(&self) -> u64 {
         u64::try_from(self.clock.now().since_origin().as_millis()).unwrap_or(u64::MAX)
@@ -91,7 +91,7 @@ impl World {
         self.now_ms() * 1_000
     }
 
-    /// Lets `event` happen at a time. Of what happens at one time, the lower tie comes first, then the older.
+    /// Schedules `event`. Among events at one time the lower tie comes first, then the older event.
     pub fn at(&self, at_ms: u64, tie: u64, event: impl FnOnce() + Send + 'static) {
         let mut queue = lock(&self.queue);
         if queue.over {
@@ -106,12 +106,12 @@ impl World {
         }
     }
 
-    /// Lets `event` happen after a while.
+    /// Schedules `event` after a delay.
     pub fn after(&self, ms: u32, event: impl FnOnce() + Send + 'static) {
         self.at(self.now_ms() + u64::from(ms), 0, event);
     }
 
-    /// Lets everything happen when it is due, until the run is over.
+    /// Runs events when they are due, until the run is over.
     pub async fn run(&self) {
         let mut timer = pin!(tokio::time::sleep(Duration::ZERO));
         let (mut timer_ms, mut at_once) = (None, (0, 0));
@@ -166,7 +166,7 @@ impl World {
         let due = std::mem::take(&mut queue.due);
         let waker = queue.waker.take();
         drop(queue);
-        // What is dropped may answer, and so ask for more.
+        // Dropped events may answer requests, and so schedule more.
         drop(due);
         if let Some(waker) = waker {
             waker.wake();
@@ -179,46 +179,46 @@ impl World {
         lock(&self.queue).over
     }
 
-    /// Throws the rng.
+    /// Draws random numbers.
     pub fn random<T>(&self, draw: impl FnOnce(&mut SeededRng) -> T) -> T {
         draw(&mut lock(&self.rng))
     }
 
-    /// Writes a record down.
+    /// Appends a record to the history.
     pub fn record(&self, record: Record) {
         self.note(|| serde_json::to_string(&record).unwrap_or_default());
         lock(&self.log).history.records.push(record);
     }
 
-    /// From now on a promise is not given.
+    /// From now on a promise does not apply.
     pub fn void(&self, promise: Assumed, why: &str) {
         self.record(Record::Void { at_us: self.now_us(), promise, why: why.to_owned() });
     }
 
-    /// A client has waited, from a time until now, and was served, or not.
+    /// Records that a client waited from a time until now, and whether it was served.
     pub fn waited(&self, client: u8, resource: &Resource, since_us: u64, served: bool) {
         let wait = Wait { client, resource: resource.to_string(), since_us, until_us: self.now_us(), served };
         lock(&self.log).waits.push(wait);
     }
 
-    /// A client is paused from now on, for a while; or, without an end, has died.
+    /// Records that a client is paused from now on for a while; without an end it has died.
     pub fn disturbed(&self, client: u8, for_ms: Option<u32>) {
         let from_us = self.now_us();
         let until_us = for_ms.map(|ms| from_us + u64::from(ms) * 1_000);
         lock(&self.log).disturbances.push(Disturbance { client, from_us, until_us });
     }
 
-    /// Counts something.
+    /// Changes the counts.
     pub fn count(&self, what: impl FnOnce(&mut Coverage)) {
         what(&mut lock(&self.log).seen);
     }
 
-    /// A promise was broken; the first counts.
+    /// Records a broken promise; only the first is kept.
     pub fn report(&self, violation: Violation) {
         lock(&self.log).violation.get_or_insert(violation);
     }
 
-    /// Writes a line of the trace, where one is wanted.
+    /// Adds a line to the trace, if one is asked for.
     pub fn note(&self, line: impl FnOnce() -> String) {
         if self.traced {
             let line = format!("{:>6} {}\n", self.now_ms(), line());
@@ -226,7 +226,7 @@ impl World {
         }
     }
 
-    /// Notes what a picture shows, where the trace is wanted.
+    /// Adds an event for the picture, if the trace is asked for.
     pub fn timeline_event(&self, timeline_event: impl FnOnce() -> TimelineEvent) {
         if self.traced {
             let timeline_event = timeline_event();
@@ -234,13 +234,13 @@ impl World {
         }
     }
 
-    /// Whether everything is written down.
+    /// Whether a trace is kept.
     #[must_use]
     pub const fn is_traced(&self) -> bool {
         self.traced
     }
 
-    /// Everything that was written down.
+    /// All records.
     #[must_use]
     pub fn take_log(&self) -> RunLog {
         std::mem::take(&mut lock(&self.log))
@@ -267,12 +267,12 @@ impl Ord for Entry {
     }
 }
 
-/// Locks, also after a panic elsewhere: the run is lost then anyway.
+/// Locks the mutex, also if it is poisoned: after a panic the run is lost anyway.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The order of events of one instant. Connections take turns that differ from one instant to the next; events of one
+/// The order of events at one instant. The order of connections differs from instant to instant; events of one
 /// connection stay in order.
 pub(crate) fn tie(connection: u64, at_ms: u64) -> u64 {
     1 + ((at_ms ^ (connection << 40)).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32)

@@ -1,4 +1,4 @@
-//! [`Page`]: timelines as one page of HTML that needs nothing else: no network, no other file.
+//! [`Page`]: timelines as one page of HTML, which needs no network and no other file.
 
 use serde::Serialize;
 
@@ -8,7 +8,7 @@ use crate::plan::Plan;
 /// The page around the data; `replay.css` and `replay.js` are put into it.
 const TEMPLATE: &str = include_str!("replay.html");
 const STYLE: &str = include_str!("replay.css");
-/// What draws, what moves the picture, and what puts the page together.
+/// The scripts that draw the picture, move it, and build the page.
 const SCRIPT: &str = concat!(include_str!("picture.js"), include_str!("reach.js"), include_str!("replay.js"));
 
 /// Timelines as one page.
@@ -65,7 +65,7 @@ impl Page {
     /// The page.
     #[must_use]
     pub fn render(&self) -> String {
-        // Each place is there once; what was put in is not searched again.
+        // Each placeholder occurs once, and inserted text is not searched again.
         let mut page = String::new();
         let mut rest = TEMPLATE;
         let parts = [
@@ -89,7 +89,7 @@ fn text(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-/// JSON that cannot end the element that it stands in, whatever a string says.
+/// JSON without any text that could end the HTML element around it.
 fn data(page: &Page) -> String {
     serde_json::to_string(page)
         .unwrap_or_default()

@@ -51,7 +51,7 @@ function describe(thing) {
     case 'lock': return where + (what.reserved ? ' keeps ' : ' has the lock of ') + what.resource + ' for client ' + what.holder.slice(1) + (what.reserved ? ' to come' : '') + lasts;
     case 'rest': return where + ' rests, and gives no votes,' + lasts;
     case 'mark sent': return where + ' sends a write with token ' + what.token + at + '; it arrives at ' + ms(what.arrives_us);
-    case 'mark written': return where + ' lets the write with token ' + what.token + ' through' + at;
+    case 'mark written': return where + ' admits the write with token ' + what.token + at;
     case 'mark refused': return where + ' refuses the write with the stale token ' + what.token + at;
     case 'mark failed': return where + ' did not acquire' + at + ': ' + what.why;
     case 'mark fault': return 'Fault: ' + what.long + at;
@@ -60,7 +60,7 @@ function describe(thing) {
   return what.kind;
 }
 
-/// Where everything stands, from top to bottom: what overlaps in a lane has rows of its own.
+/// The layout from top to bottom: things that overlap in a lane get separate rows.
 function layOut(timeline, things) {
   const order = { fault: 0, paused: 0, rest: 0, lease: 1, lock: 1 };
   const lanes = timeline.lanes.map((lane) => ({ lane, key: laneKey(lane) }));
@@ -128,7 +128,7 @@ function glyph(kind, group, x, y) {
   }
 }
 
-/// What a label may fill without leaving `width`.
+/// The space for a label within `width`.
 function fitting(text, width, letter = 6.6) {
   const letters = Math.floor((width - 9) / letter);
   if (text.length <= letters) return text;
@@ -148,7 +148,7 @@ class Picture {
     this.things = [...spans, ...marks].sort((a, b) => a.starts - b.starts);
     this.things.forEach((thing, index) => { thing.index = index; thing.text = describe(thing); });
     this.layout = layOut(this.timeline, this.things);
-    // What comes long after the last event is nothing to look at.
+    // The long time after the last event is left out.
     const last = Math.max(this.timeline.faults_end_us, 1000, ...this.things.map((thing) => (thing.span ? thing.to_us : thing.at_us)), this.timeline.violation_us || 0);
     this.whole = { from: 0, to: Math.min(this.timeline.ends_us, last) * 1.02 };
     this.view = { ...this.whole };
@@ -220,7 +220,7 @@ class Picture {
     };
     const from = Math.max(x1, this.left), label = fitting(labels[what.kind](), Math.min(x2, this.width) - from, what.kind === 'lease' ? 7.6 : 6.6);
     if (!label) return;
-    // A label on a pattern stands on paper of its own.
+    // A label on a pattern gets a plain background.
     if (fills[what.kind] && what.kind !== 'lease') svg('rect', { x: from + 3, y: y + 4, width: label.length * 6.6 + 6, height: ROW - 8, rx: 2, class: 'backing' }, group);
     svg('text', { x: from + 6, y: y + ROW / 2 + 4, class: 'label' }, group, label);
   }
@@ -230,7 +230,7 @@ class Picture {
     const group = this.group(parent, thing, 'mark ' + (what.kind === 'fault' ? 'instant' : what.kind));
     glyph(what.kind, group, x, y);
     const labels = { written: () => this.tokens.short(what.token), refused: () => 'refused ' + this.tokens.short(what.token), fault: () => what.name };
-    // Only where there is room until the next one in this row.
+    // Only if there is room before the next one in this row.
     const next = this.things.find((other) => !other.span && other.index > thing.index && other.y === thing.y);
     const room = (next ? this.x(next.at_us) - 10 : this.width) - x - 12;
     const label = labels[what.kind] ? fitting(labels[what.kind](), room) : '';

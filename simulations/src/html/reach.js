@@ -1,4 +1,4 @@
-/// A picture that can be moved, by wheel, hand and keys.
+/// A picture that can be moved with wheel, pointer and keys.
 class Reach extends Picture {
   constructor(section, data) {
     super(section, data);
@@ -103,7 +103,7 @@ class Reach extends Picture {
     // In the next frame: a picture that changes its height while sizes are observed would be observed again.
     let width = this.width;
     new ResizeObserver(() => requestAnimationFrame(() => { if (this.width !== width) { width = this.width; this.draw(); } })).observe(canvas);
-    // Paper has a width of its own, and shows the whole run.
+    // The printed picture has another width, and shows the whole run.
     addEventListener('beforeprint', () => { this.kept = this.view; this.view = { ...this.whole }; this.fixed = 1040; this.draw(); });
     addEventListener('afterprint', () => { this.view = this.kept || this.view; this.fixed = 0; this.draw(); });
   }

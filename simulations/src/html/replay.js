@@ -18,12 +18,12 @@ function drawLegend(parent, picture) {
   if (has(of(true, 'fault'))) entry('a fault that lasts', bar('fault', (ids) => `url(#${ids.hatch})`));
   if (has(of(false, 'fault'))) entry('a fault that is over at once', mark('fault'));
   if (has(of(true, 'paused'))) entry('a process is paused', bar('paused', (ids) => `url(#${ids.stand})`));
-  if (has(of(true, 'rest'))) entry('a node rest: no votes', bar('rest', (ids) => `url(#${ids.rest})`));
+  if (has(of(true, 'rest'))) entry('a node rests: no votes', bar('rest', (ids) => `url(#${ids.rest})`));
   if (has(of(false, 'sent'))) entry('a write is sent; the line ends where it arrives', mark('sent'));
-  if (has(of(false, 'written'))) entry('a write is let through', mark('written'));
+  if (has(of(false, 'written'))) entry('a write is admitted', mark('written'));
   if (has(of(false, 'refused'))) entry('a stale write is refused', mark('refused'));
   if (has(of(false, 'failed'))) entry('an acquire fails', mark('failed'));
-  if (has(of(false, 'void'))) entry('something that a promise relies on is not so', mark('void'));
+  if (has(of(false, 'void'))) entry('an assumption of a promise is broken', mark('void'));
   if (picture.broken()) entry('a promise is broken', (image) => svg('rect', { x: 2, y: 2, width: 26, height: 14, class: 'frame' }, image));
   if (picture.tokens.prefix) html('span', parent, '“…” in a token stands for ' + picture.tokens.prefix);
 }

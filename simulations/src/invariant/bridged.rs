@@ -1,8 +1,8 @@
-//! E: no extension that began after a lease with a greater token was returned.
+//! E: no extension succeeds that began after a lease with a greater token was returned.
 //!
 //! An extension that begins at *t* lets a lease live until *t* plus the time to live at most. So a lease that is valid
-//! for longer than that after a newer one was returned was extended too late. Not judged where a lock of the lease
-//! vanished before the grace of late grants was over: then the whole lease of another holder may lie within it.
+//! for longer than that after a newer one was returned was extended too late. Not judged if a lock of the lease
+//! vanished before the grace of late grants was over: then another holder may have had a complete lease in that time.
 
 use std::collections::HashMap;
 
@@ -26,7 +26,7 @@ pub(super) fn bridged(history: &History, stays: &[Stay]) -> Option<Violation> {
     }
     stays.iter().find_map(|lease| {
         let extended_us = lease.extended_us?;
-        // In the order of their return. No more than those that were returned while the lease lived are looked at.
+        // In the order of their return. Only leases that were returned while this one lived are compared.
         let rivals = by_resource.get(&*lease.resource)?;
         let from = rivals.partition_point(|other| other.returned_us < lease.returned_us);
         let overtaken = |other: &&&Stay| lease.valid_until_us > other.returned_us.saturating_add(lease.ttl_us);
@@ -34,7 +34,7 @@ pub(super) fn bridged(history: &History, stays: &[Stay]) -> Option<Violation> {
             // The sections of one lease that was handed over are no rivals.
             other.holder != lease.holder
                 && other.token > lease.token
-                // A holder whose clock is slow believes for longer than it should, and extended nothing for that.
+                // A holder with a slow clock believes for too long without any extension.
                 && extended_us > other.returned_us
                 && lease.valid_until_us > other.returned_us.saturating_add(other.ttl_us)
         };

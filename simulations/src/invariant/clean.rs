@@ -1,4 +1,4 @@
-//! Clean: a lock that no living process wants is gone soon after the faults have ended, long before its time to live.
+//! Clean: a lock that no living process wants is gone soon after the faults have ended, long before its TTL.
 //!
 //! Not judged for locks that came back with a snapshot, or whose grant arrived after their time to live. Not judged on
 //! nodes whose clock was set back.
@@ -6,7 +6,7 @@
 use super::{Promise, Violation};
 use crate::history::Micros;
 
-/// A lock that was left when all clients had released everything.
+/// A lock that is left after all clients have released everything.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Leftover {
     /// Where.
@@ -17,7 +17,7 @@ pub struct Leftover {
     pub excused: bool,
 }
 
-/// Judges what was found at `at_us`, some time after all clients had released everything.
+/// Judges the locks that were found at `at_us`, some time after all clients had released everything.
 #[must_use]
 pub fn clean(found: &[Leftover], at_us: Micros) -> Option<Violation> {
     found.iter().find(|leftover| !leftover.excused).map(|Leftover { node, holder, .. }| Violation {

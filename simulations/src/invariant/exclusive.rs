@@ -9,14 +9,14 @@ use std::collections::HashMap;
 use super::{Promise, Vanished, Violation, at, name};
 use crate::history::{Assumed, History, Micros, Stay};
 
-/// Two holders that believed at one time.
+/// Two holders that believed in their leases at one time.
 #[derive(Debug, Clone, Copy)]
 pub struct Overlap<'a> {
     /// Who believed first.
     pub first: &'a Stay,
-    /// Who came while it did.
+    /// Who acquired during that time.
     pub second: &'a Stay,
-    /// Whether an assumption was broken before.
+    /// Whether an assumption was already broken.
     pub excused: bool,
 }
 
@@ -29,7 +29,7 @@ pub fn overlaps<'a>(history: &History, stays: &'a [Stay]) -> Vec<Overlap<'a>> {
     // `stays` are in the order of their returns: leases that are still believed in are kept.
     let mut believers: HashMap<&str, Vec<&Stay>> = HashMap::new();
     let mut found = Vec::new();
-    // A lease may be over when it is returned; one that is given up at once was believed in for an instant.
+    // A lease may be over when it is returned. A lease that is given up at once was believed in for an instant.
     for second in stays.iter().filter(|stay| stay.valid_until_us > stay.returned_us) {
         let at_us = second.returned_us;
         let believers = believers.entry(&second.resource).or_default();

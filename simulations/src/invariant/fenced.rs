@@ -1,4 +1,4 @@
-//! F: no write is let through whose token is below one that was let through before. Relies on nothing.
+//! F: no write is admitted whose token is below one that was admitted before. This has no assumptions.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ pub(super) fn fenced(history: &History) -> Option<Violation> {
         let Record::Write { at_us, resource, token, admitted: true } = record else { continue };
         match highest.get(&**resource) {
             Some(highest) if token < highest => {
-                let description = format!("a write with token {token} was let through after one with token {highest}");
+                let description = format!("a write with token {token} was admitted after one with token {highest}");
                 return Some(Violation { promise: Promise::F, at_us: *at_us, description });
             }
             _ => highest.insert(resource, *token),

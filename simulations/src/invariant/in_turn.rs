@@ -1,14 +1,13 @@
-//! In turn: where nothing goes wrong, a client that waits is not overtaken again and again by clients that came later.
-//!
-//! The library does not promise an order among processes, only that many clients do not starve one of them. Queues of
-//! nodes that agree serve them in order but for meetings, so a few overtakings are enough to find queues that do not.
+//! In turn: if nothing goes wrong, a waiting client is not overtaken again and again by clients that came later. The
+//! library does not promise an order among processes, only that no client starves. If the queues of the nodes agree,
+//! clients are served in order, except when attempts meet. So a few overtakings show that the queues do not agree.
 
 use super::woken::is_disturbed;
 use super::{Promise, Violation, Wait, at};
 use crate::history::Micros;
 use crate::plan::Plan;
 
-/// A client that came later than this was not there at the same time.
+/// Clients that came further apart than this are not compared.
 const LATER_US: Micros = 20_000;
 /// How many clients may overtake one that waits.
 const OVERTAKES_MAX: usize = 6;

@@ -1,5 +1,5 @@
-//! L: when the faults have ended a client acquires, within a bound. So does every client that waits as long as that:
-//! no client waits without end behind one that gave up or died.
+//! L: after the faults have ended a client acquires within a bound. So does every client that waits that long: no
+//! client waits without end behind a client that gave up or died.
 
 use super::{Promise, Violation, at};
 use crate::history::{History, Micros, Record};

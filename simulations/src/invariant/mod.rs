@@ -4,18 +4,18 @@
 //! |---|---|
 //! | `unique` | T1: no two leases of a resource carry one token |
 //! | `ordered` | T2: a lease whose acquire began after another was returned carries the greater token |
-//! | `exclusive` | X: one believer at a time, while its assumptions hold |
+//! | `exclusive` | X: one holder at a time believes in its lease, while the assumptions hold |
 //! | `bridged` | E: no extension that began after a newer lease was returned |
 //! | `fenced` | F: no write below a token that was written before |
 //! | `quiet` | no extension is sent after the release |
 //! | `clean` | no lock without a living owner stays |
 //! | `live` | L: a client acquires when the faults have ended, and so does every client that waits |
-//! | `woken` | W: where nothing goes wrong, a waiter has the lease soon after the lock was released |
-//! | `served` | W: where clients die and pause, a waiter has it soon after the lock was free by itself |
+//! | `woken` | W: if nothing goes wrong, a waiter has the lease soon after the lock was released |
+//! | `served` | W: if clients die and pause, a waiter has the lease soon after the lock has expired |
 //! | `reserved` | no lock is reserved for a locker that is gone, nor for long |
-//! | `in_turn` | where nothing goes wrong, a client that waits is not overtaken again and again |
-//! | `vanished` | no promise: whose locks vanished when, which X relies on |
-//! | `sometimes` | a range of runs in which nothing happened shows nothing |
+//! | `in_turn` | if nothing goes wrong, a waiting client is not overtaken again and again |
+//! | `vanished` | no promise: whose locks vanished when, which breaks an assumption of X |
+//! | `sometimes` | what a range of runs must have seen to prove anything |
 
 mod bridged;
 mod clean;
@@ -54,7 +54,7 @@ pub enum Promise {
     T1,
     /// Ordered tokens.
     T2,
-    /// One believer.
+    /// One holder at a time.
     X,
     /// No extension over a newer lease.
     E,
@@ -68,7 +68,7 @@ pub enum Promise {
     L,
     /// No client waits for a lock that is free.
     W,
-    /// Locks are reserved for lockers that live, and for moments.
+    /// Locks are reserved only for living lockers, and not for long.
     Reserved,
     /// Clients that wait are served in the order in which they came, more or less.
     InTurn,
@@ -123,12 +123,12 @@ pub fn judge(history: &History) -> Vec<Violation> {
     verdicts.into_iter().flatten().collect()
 }
 
-/// A time as people read it.
+/// A time in a readable form.
 pub(crate) fn at(us: Micros) -> String {
     format!("{}.{:03} ms", us / 1_000, us % 1_000)
 }
 
-/// A lease as people read it.
+/// A lease in a readable form.
 fn name(stay: &Stay) -> String {
     let (id, label) = stay.holder.split_once(' ').unwrap_or((&stay.holder, ""));
     format!("{label} ({:.8}) with token {}", id, stay.token)

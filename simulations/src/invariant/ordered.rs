@@ -1,8 +1,7 @@
-//! T2: a lease whose acquire began after another was returned carries the greater token. O(n log n).
-//!
-//! One exception, where the user asks for it (hand-over to any task): a lease that was handed over in memory to a task
-//! that may have come late relies on X. It is not judged if X was void before it was returned. Nor is it if a lock of
-//! its holder had vanished before on a node that did not rest. Leases of others are judged against it all the same.
+//! T2: a lease whose acquire began after another was returned carries the greater token. O(n log n). There is one
+//! exception, if the user asks for it (hand-over to any task). The order of a lease that was handed over in memory to a
+//! late task depends on X. Such a lease is not judged if X was void before it was returned, or if a lock of its holder
+//! had vanished before on a node that did not rest. Other leases are still compared with it.
 
 use super::{Promise, Vanished, Violation, at, name};
 use crate::history::{Assumed, History, Micros, Stay};
@@ -12,7 +11,7 @@ pub(super) fn ordered(history: &History, stays: &[Stay]) -> Option<Violation> {
     let (vanished, void_x) = (Vanished::of(history), history.void_from(Assumed::X).unwrap_or(u64::MAX));
     let is_excused =
         |stay: &Stay| stay.latecomer && (void_x <= stay.returned_us || vanished.by(&stay.holder, stay.returned_us));
-    // Returns and beginnings in the order of time; a beginning at the instant of a return is not after it.
+    // Returns and beginnings in the order of time. A beginning at the instant of a return does not count as later.
     let mut events: Vec<(&str, Micros, bool, &Stay)> = Vec::with_capacity(2 * stays.len());
     for stay in stays.iter().filter(|stay| stay.returned_us < void) {
         events.push((&stay.resource, stay.began_us, false, stay));

@@ -3,7 +3,7 @@
 use super::{Promise, Violation};
 use crate::history::Micros;
 
-/// An extension of `holder` left its process at `at_us` although a release had.
+/// An extension of `holder` left its process at `at_us`, after its release.
 #[must_use]
 pub fn quiet(holder: &str, at_us: Micros) -> Violation {
     Violation {

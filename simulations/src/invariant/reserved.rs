@@ -1,4 +1,4 @@
-//! A lock is reserved for a locker that can be woken, and for a moment only: judged where it happens, at the node.
+//! A lock is reserved only for a locker that can be woken, and not for long. Judged at the node, as it happens.
 
 use redfence::Resource;
 
@@ -14,6 +14,6 @@ pub fn reserved_for_the_gone(node: u8, resource: &Resource, at_us: Micros) -> Vi
 /// A node reserves a lock for longer than the longest grace.
 #[must_use]
 pub fn reserved_for_too_long(node: u8, resource: &Resource, at_us: Micros) -> Violation {
-    let description = format!("n{node} reserved {resource} for longer than any waiter needs to come");
+    let description = format!("n{node} reserved {resource} for longer than the longest grace");
     Violation { promise: Promise::Reserved, at_us, description }
 }

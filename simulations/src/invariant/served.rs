@@ -1,9 +1,8 @@
-//! W where clients pause, die, cancel and leave, and nodes and network are well: a client that waits has the lease soon
-//! after the lock was free by itself.
-//!
-//! What a process that died has taken ends with its time to live; what one that is paused has taken ends so too, or is
-//! given back when it goes on. By then at the latest the lock is free by itself. A waiter may be woken in vain, because
-//! the one woken before it died. It looks again when the lock that it met would have ended: one time to live later.
+//! W if clients pause, die, cancel and leave, and nodes and network are healthy: a waiting client has the lease soon
+//! after the lock has expired or was released. The lock of a dead process ends when its TTL expires. The lock of a
+//! paused process ends then too, or is released when the process continues. A waiter may also get no wake, because the
+//! process that was woken before it died. It asks again when the lock that refused it would have expired: one TTL
+//! later.
 
 use super::{Promise, Violation, Wait, at};
 use crate::history::{Micros, Stay};
@@ -20,7 +19,7 @@ pub struct Disturbance {
     pub until_us: Option<Micros>,
 }
 
-/// The ends of reservations, pauses after meetings, and steps between waiters that look at one time.
+/// Allowance for reservations, for pauses after attempts met, and for the order of waiters that ask at one time.
 const SLACK_US: Micros = 1_000_000;
 
 /// Judges the waits of a run in which only clients were disturbed.
@@ -44,7 +43,7 @@ pub fn served(plan: &Plan, waits: &[Wait], stays: &[Stay], disturbances: &[Distu
     waits.iter().find(in_vain).map(|Wait { resource, since_us, until_us, .. }| Violation {
         promise: Promise::W,
         at_us: *until_us,
-        description: format!("{resource} was free by itself, and a client waited since {} all the same", at(*since_us)),
+        description: format!("the lock of {resource} had expired, and a client still waited since {}", at(*since_us)),
     })
 }
 
@@ -67,7 +66,7 @@ mod tests {
     use crate::plan::Section;
 
     #[test]
-    fn what_the_dead_and_the_still_have_taken_is_waited_for_and_no_longer() {
+    fn a_client_waits_for_the_locks_of_dead_and_paused_clients_and_no_longer() {
         let plan = Plan::of(3).client([Section::after(0)]).fault(0, Fault::Reboot { client: 1, down_ms: 10 });
         let wait = |until_us| [Wait { client: 0, resource: "r".to_owned(), since_us: 20, until_us, served: true }];
         let died = Disturbance { client: 1, from_us: 100_000, until_us: None };

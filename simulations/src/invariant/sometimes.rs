@@ -1,4 +1,4 @@
-//! Sometimes: what has to happen now and then in a range of runs, or the range shows nothing.
+//! Sometimes: what must happen now and then in a range of runs, or the range proves nothing.
 
 use crate::plan::Profile;
 
@@ -11,7 +11,7 @@ pub struct Coverage {
     pub acquired: u64,
     /// Acquires that failed.
     pub failed: u64,
-    /// Acquires that were cancelled on their way.
+    /// Acquires that were cancelled before they ended.
     pub cancelled: u64,
     /// Leases that were lost before they were released.
     pub lost: u64,
@@ -25,11 +25,11 @@ pub struct Coverage {
     pub activations: u64,
     /// Grants that arrived after their round was over.
     pub late_grants: u64,
-    /// Writes that were let through.
+    /// Writes that were admitted.
     pub written: u64,
     /// Writes that were refused as stale.
     pub stale: u64,
-    /// Two holders that believed at one time, excused or not.
+    /// Pairs of holders that believed at one time, whether or not X applied.
     pub overlaps: u64,
     /// Locks that vanished, so that X is not promised.
     pub vanished: u64,
@@ -73,13 +73,13 @@ impl Coverage {
     }
 }
 
-/// From this many runs on everything that the profile is about must have happened.
+/// From this many runs on, everything that the profile is about must have happened.
 const ENOUGH_RUNS: u64 = 1_000;
 
 /// What never happened although it should have.
 #[must_use]
 pub fn vacuous(seen: &Coverage, profile: Profile) -> Vec<&'static str> {
-    let always = [("a lease was acquired", seen.acquired), ("a write was let through", seen.written)];
+    let always = [("a lease was acquired", seen.acquired), ("a write was admitted", seen.written)];
     let often = [
         ("a lease was extended", seen.extended),
         ("an acquire failed", seen.failed),
@@ -89,7 +89,7 @@ pub fn vacuous(seen: &Coverage, profile: Profile) -> Vec<&'static str> {
     ];
     let wild = [
         ("an acquire was cancelled", seen.cancelled),
-        ("one that waited gave up", seen.gave_up_waiting),
+        ("a waiter gave up", seen.gave_up_waiting),
         ("a waiter was woken", seen.wakes),
         ("a lease was lost", seen.lost),
         ("a grant arrived late", seen.late_grants),
@@ -97,7 +97,8 @@ pub fn vacuous(seen: &Coverage, profile: Profile) -> Vec<&'static str> {
         ("a node rested", seen.rests),
         ("a node was activated", seen.activations),
     ];
-    let hellish = [("a lock vanished", seen.vanished), ("two believed at one time, excused", seen.overlaps)];
+    let hellish =
+        [("a lock vanished", seen.vanished), ("two holders believed at one time while X did not apply", seen.overlaps)];
     let mut due: Vec<_> = always.to_vec();
     let crowded = [
         ("an acquire was cancelled", seen.cancelled),

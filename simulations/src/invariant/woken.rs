@@ -1,5 +1,5 @@
-//! W: where nothing goes wrong, a waiter has the lease soon after the lock was released, not when it would have ended
-//! by itself: no wake-up is lost.
+//! W: if nothing goes wrong, a waiter has the lease soon after the lock was released, and not only when it would have
+//! expired: no wake is lost.
 
 use super::{Promise, Violation, at};
 use crate::history::{Micros, Stay};
@@ -20,8 +20,8 @@ pub struct Wait {
     pub served: bool,
 }
 
-/// Judges the waits of a run; a plan with disturbances, or with so short a time to live that its end comes soon anyway,
-/// promises nothing.
+/// Judges the waits of a run. A plan with disturbances is not judged, and neither is one whose TTL is so short that
+/// locks expire soon anyway.
 #[must_use]
 pub fn woken(plan: &Plan, waits: &[Wait], stays: &[Stay]) -> Option<Violation> {
     let within_us = u64::from(plan.terms.ttl_ms) * 1_000 / 2;
@@ -36,11 +36,11 @@ pub fn woken(plan: &Plan, waits: &[Wait], stays: &[Stay]) -> Option<Violation> {
     waits.iter().find(in_vain).map(|Wait { resource, since_us, until_us, .. }| Violation {
         promise: Promise::W,
         at_us: *until_us,
-        description: format!("{resource} was free, and a client waited since {} all the same", at(*since_us)),
+        description: format!("{resource} was free, and a client still waited since {}", at(*since_us)),
     })
 }
 
-/// Attempts that meet each other pause for up to a quarter of a second.
+/// Attempts that block each other pause for up to a quarter of a second.
 const WITHIN_MIN_US: Micros = 500_000;
 
 /// Whether something goes wrong, or a call is dropped.

@@ -17,7 +17,7 @@ pub enum Action {
     Begin {
         /// The nodes that it can reach.
         reach: NodeSet,
-        /// The least counter.
+        /// The least counter that it asks for.
         floor: u64,
     },
     /// A request arrives at a node and takes effect.
@@ -26,19 +26,19 @@ pub enum Action {
         attempt: usize,
         /// Where.
         node: NodeId,
-        /// Which of those on this channel.
+        /// Its place among the messages on this channel.
         at: usize,
-        /// Whether the lock that was there has vanished since the last arrival: it expired, was evicted or released, or
-        /// fell to the step of a clock. Only the next request sees the lock, so it need not vanish any earlier.
+        /// Whether the lock there has vanished since the last arrival: it expired, was evicted or released, or a clock
+        /// was stepped. Only the next request sees the lock, so it need not vanish any earlier.
         vanished: bool,
     },
     /// A reply arrives.
     Receive {
-        /// At whom.
+        /// The attempt that receives it.
         attempt: usize,
         /// From where.
         node: NodeId,
-        /// Which of those on this channel.
+        /// Its place among the messages on this channel.
         at: usize,
     },
     /// An attempt loses its connection, and with it all replies. Its requests may still be on their way.
@@ -53,7 +53,7 @@ pub enum Action {
         /// Whose.
         attempt: usize,
     },
-    /// A holder is done, and hands its lease over to one of its process that waited when the nodes were asked.
+    /// A holder is done, and hands its lease over to a task of its process that waited when the nodes were asked.
     HandOver {
         /// Whose.
         attempt: usize,
@@ -67,20 +67,20 @@ pub enum Action {
     Restart {
         /// Which.
         node: NodeId,
-        /// Whether with everything that it knew, or with nothing.
+        /// Whether it keeps its data; if not, it has lost everything.
         remembers: bool,
     },
-    /// A locker looks at a node, judges it, and does what has to be done: settles it, or wakes it.
+    /// A locker probes a node, decides, and then initializes or activates it.
     Join {
         /// Which.
         node: NodeId,
     },
-    /// Half a time to live passes.
+    /// Half a TTL passes.
     Tick,
 }
 
 impl World {
-    /// Everything that may happen next, in an order that depends on the state alone.
+    /// Everything that may happen next, in an order that depends only on the state.
     #[must_use]
     pub fn choices(&self, state: &State) -> Vec<Action> {
         let mut choices = Vec::new();
@@ -114,14 +114,14 @@ impl World {
         left == 0 && !state.attempts.iter().any(may_go_on)
     }
 
-    /// Whether a lease may be extended. Where locks do not end by time an extension changes nothing on any node, so
-    /// only one that has to fail can show anything.
+    /// Whether a lease may be extended. If locks do not expire, an extension changes nothing on any node, so only an
+    /// extension that must fail can show anything.
     fn extends(&self, state: &State, lease: &Lease) -> bool {
         lease.extensions < self.setup.extensions && (self.locks_last() || state.greatest_token() > Some(lease.token))
     }
 
-    /// Whether a lease has a token left for one that waits. What is over is handed over by a mutant only, and there
-    /// only if it shows something.
+    /// Whether a lease has a token left for a waiting task. Only a mutant hands over a lease that is over, and only if
+    /// that can show something.
     fn hands_over(&self, phase: &Phase) -> bool {
         let is_left = match phase {
             Phase::Holding(lease) => !lease.handed_over,
@@ -131,8 +131,8 @@ impl World {
         is_left && self.setup.block > 1
     }
 
-    /// Whether the lock on a node may vanish before the next arrival there. Where locks last, only that of one who is
-    /// done with it, and whose releases are not under way as in_flight.
+    /// Whether the lock on a node may vanish before the next arrival there. If locks last, this needs a holder that is
+    /// done with the lock and whose releases are not modelled as messages.
     fn may_vanish(&self, state: &State, node: NodeId) -> bool {
         let occupant = state.servers.get(node.index()).and_then(|server| server.occupant.0);
         let is_over = |id: usize| state.attempts.get(id).is_some_and(|a| matches!(a.phase, Phase::Over(_)));
@@ -182,12 +182,11 @@ impl World {
         }
     }
 
-    /// What would change nothing is offered as well; taking it leads nowhere.
+    /// Actions that change nothing are offered too; `step` drops them.
     fn of_server(&self, state: &State, node: NodeId, server: &Server, choices: &mut Vec<Action>) {
         if state.restarts < self.setup.restarts {
             choices.push(Action::Restart { node, remembers: false });
-            // A node that remembers its locks only refuses more. Unless a locker looks at it, that is no restart at
-            // all.
+            // A node that remembers its locks only refuses more. If no locker probes it, the restart changes nothing.
             if self.locks_last() && self.setup.joins_late {
                 choices.push(Action::Restart { node, remembers: true });
             }

@@ -1,4 +1,4 @@
-//! [`Attempt`]: one attempt of one client: its machine, its in_flight, and the lease that it won.
+//! [`Attempt`]: one attempt of one client: its machine, its messages, and the lease that it won.
 
 use redfence::protocol::{Acquire, Continuity, Extend, Footprint, LockView, Reply, Verb};
 use redfence::{FencingToken, Moment, NodeId, NodeSet};
@@ -13,32 +13,31 @@ use super::world::World;
 pub(super) struct Attempt {
     /// The attempts whose leases had been returned when this one began, as bits.
     pub(super) earlier: u64,
-    /// The nodes that it can reach: all, unless a mutant has it otherwise.
+    /// The nodes that it can reach: all, except under a mutant.
     pub(super) reach: NodeSet,
-    /// One channel a node.
+    /// One channel per node.
     pub(super) channels: Vec<Channel>,
-    /// Where it has to release.
+    /// The nodes on which it must release.
     pub(super) footprint: Footprint,
     /// The nodes whose grants arrived before it won.
     pub(super) heard: NodeSet,
     pub(super) phase: Phase,
 }
 
-/// How far an attempt is.
+/// The phase of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Phase {
     /// Waits for replies to its grants and seals.
     Acquiring(Box<Acquire>, Derived<Oracle>),
     /// Believes in its lease.
     Holding(Lease),
-    /// Believes in its lease and waits for replies to its extension, before whose beginning that token was the
-    /// greatest.
+    /// Believes in its lease and waits for replies to its extension, with the greatest token when the extension began.
     Extending(Lease, Box<Extend>, Option<FencingToken>),
-    /// Over: never won, or it had a lease with that token.
+    /// Over; with the token of its lease if it won one.
     Over(Option<FencingToken>),
 }
 
-/// What was won.
+/// The lease that was won.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Lease {
     /// The last of its tokens.
@@ -47,16 +46,16 @@ pub(super) struct Lease {
     pub(super) valid_until: Moment,
     /// How many extensions have begun.
     pub(super) extensions: u8,
-    /// Whether it was handed over to one that waited.
+    /// Whether it was handed over to a waiting task.
     pub(super) handed_over: bool,
 }
 
-/// What is on its way between an attempt and a node.
+/// Messages on their way between an attempt and a node.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub(super) struct Channel {
     pub(super) requests: Vec<InFlightRequest>,
     pub(super) replies: Vec<InFlightReply>,
-    /// Under a mutant: its grant was delivered once, and will be again.
+    /// Under a mutant: its grant was delivered once, and will be delivered again.
     pub(super) repeated: bool,
 }
 
@@ -65,11 +64,11 @@ pub(super) struct Channel {
 pub(super) struct InFlightRequest {
     pub(super) round: u8,
     pub(super) verb: Verb,
-    /// Its connection is lost, so the reply of the node is lost as well.
+    /// Its connection is lost, so the node's reply will be lost too.
     pub(super) orphan: bool,
 }
 
-/// A reply on its way, and what it replies to.
+/// A reply on its way, and its request.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct InFlightReply {
     pub(super) round: u8,
@@ -78,7 +77,7 @@ pub(super) struct InFlightReply {
 }
 
 impl Attempt {
-    /// Puts `verb` on its way to the nodes of `to` that it can reach.
+    /// Sends `verb` to the nodes of `to` that it can reach.
     pub(super) fn send(&mut self, to: NodeSet, round: u8, verb: &Verb) {
         for node in self.reach.iter().filter(|node| to.contains(*node)) {
             if let Some(channel) = self.channels.get_mut(node.index()) {
@@ -87,7 +86,7 @@ impl Attempt {
         }
     }
 
-    /// Puts the releases on their way and is over.
+    /// Sends the releases and is over.
     pub(super) fn leave(&mut self, world: &World) {
         self.phase = Phase::Over(self.phase.token());
         if world.setup.releases {
@@ -95,8 +94,8 @@ impl Attempt {
         }
     }
 
-    /// Removes messages that no receiver will read and that change nothing where they arrive: states that differ by
-    /// them alone are one.
+    /// Removes messages that no receiver will read and that change nothing where they arrive, because states that
+    /// differ only by such messages are equal.
     pub(super) fn tidy(&mut self, world: &World) {
         let extends_again = |lease: &Lease| lease.extensions < world.setup.extensions;
         let (grants, seals, round) = match &self.phase {
@@ -115,7 +114,7 @@ impl Attempt {
                 RequestKind::Extend => round == Some(in_flight.round),
                 RequestKind::Release => false,
             });
-            // Where locks do not end by time, an extension that no attempt waits for changes nothing.
+            // If locks do not expire, an extension that no attempt waits for changes nothing.
             if !world.locks_last() {
                 channel
                     .requests
@@ -152,7 +151,7 @@ impl Phase {
 }
 
 impl Channel {
-    /// A reply goes on its way. Replies are sorted, so their order does not show which request was faster.
+    /// Sends a reply. Replies are sorted, so their order does not show which request was faster.
     pub(super) fn in_flight(&mut self, in_flight: InFlightRequest, reply: Reply) {
         if in_flight.orphan {
             return;
@@ -168,7 +167,7 @@ impl InFlightRequest {
     }
 }
 
-/// A reply without what is meant for people: who is in the way and for how long decides nothing.
+/// A reply without the parts for humans: the occupant and its time left decide nothing.
 fn plain(reply: Reply) -> Reply {
     match reply {
         Reply::Refused(_) => Reply::Refused(LockView::default()),
@@ -180,7 +179,7 @@ fn plain(reply: Reply) -> Reply {
     }
 }
 
-/// As which node an attempt that reaches `reach` counts `node`.
+/// The id under which an attempt that reaches `reach` counts `node`.
 pub(super) fn counted_as(reach: NodeSet, node: NodeId) -> NodeId {
     NodeId::new(reach.iter().take_while(|other| *other < node).count()).unwrap_or(node)
 }

@@ -1,25 +1,23 @@
-//! Every interleaving of a small world: the shipped machines, the shipped node state, and the worst of networks in
-//! between.
+//! Every interleaving of a small world: the shipped machines and the shipped node state, with the worst network between
+//! them.
 //!
 //! ```text
 //!   State ── actions ──▶ Action ── step ──▶ State ── promise ──▶ T1 · T2 · X · E · F · timely
 //!     nodes, attempts, messages         begin · arrive · receive · extend · give up · restart · join · tick
 //! ```
+//! There is one state type for two uses. [`search`] visits every state of a small setup, breadth first, so it finds the
+//! shortest trace. [`Walk`] takes random steps through large setups, with shrinking by proptest. What the world does,
+//! and what it leaves out because it is covered otherwise:
 //!
-//! One state type for two uses: [`search`] visits every state of a small setup, breadth first, so that what it finds is
-//! the shortest trace there is; [`Walk`] goes through large ones at random, with shrinking by proptest.
-//!
-//! What the world does, and what it leaves out because something else covers it:
-//!
-//! - A message that never arrives is lost; one that arrives after its sender is done was delayed. Messages overtake
-//!   each other in any way, also on one connection: after a redial nothing orders the two sockets. A request arrives at
-//!   most once.
-//! - Where locks vanish at any moment, time stands still: an expiry, a release, an eviction, an operator and the step
-//!   of a node's clock all leave the same node behind. An attempt that gives up is one that receives nothing more.
-//! - Where locks are kept, time passes in ticks of half a time to live, for all attempts alike. A lock ends by the
-//!   node's own expiry or by a release. That is what X assumes.
-//! - A node that forgets comes back by the shipped judgement: look, settle, rest, wake. Where time stands still its
-//!   rest has no length, and its clock is only just not behind what it issued: T1 and T2 rely on no more.
+//! - A message that never arrives is lost. A message that arrives after its sender is done was delayed. Messages
+//!   overtake each other in any way, also on one connection: after a redial there is no order between the two sockets.
+//!   A request arrives at most once.
+//! - If locks vanish at any moment, time does not pass: an expiry, a release, an eviction, an operator and a clock step
+//!   all leave the node in the same state. An attempt that gives up receives nothing more.
+//! - If locks last, time passes in ticks of half a TTL, for all attempts equally. A lock ends when it expires on the
+//!   node or by a release. That is what X assumes.
+//! - A node that forgets comes back by the shipped decisions: probe, initialize, rest, activate. If time does not pass,
+//!   its rest has no length, and its clock is equal to the greatest number that it issued: T1 and T2 need no more.
 
 mod action;
 mod attempt;

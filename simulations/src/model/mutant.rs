@@ -9,21 +9,21 @@ use redfence::protocol::{Reply, Request};
 pub enum Mutant {
     /// The token is the greatest number of the quorum, and no node is sealed.
     NoSeal,
-    /// A seal raises the counter without looking whose the lock is.
+    /// A seal raises the counter without checking the holder of the lock.
     SealWithoutHolder,
-    /// A node that lost its counters votes, and its counters start anew from the lowest number that counts.
+    /// A node that lost its counters votes, and its counters start again at the lowest valid number.
     ForgottenCounterVotes,
-    /// A quorum of the nodes that can be reached, in place of the configured ones.
+    /// A quorum of the reachable nodes instead of the configured ones.
     ReachableQuorum,
     /// An extension takes a lost lock again and counts that as a vote.
     ExtendReseeds,
     /// A grant is delivered twice.
     GrantTwice,
-    /// A node that forgot its locks is woken at once.
+    /// A node that forgot its locks is activated at once.
     NoRest,
     /// A block of tokens is drawn as a single number, and handed out as a block.
     BlockNotOwned,
-    /// A lease is handed over to one that began after the nodes were asked.
+    /// A lease is handed over to a task that came after the nodes were asked.
     HandOverToLatecomers,
     /// A lease that is over is handed over.
     HandOverAfterLoss,
@@ -49,14 +49,14 @@ impl Mutant {
     pub const fn short_cut(self) -> &'static str {
         match self {
             Self::NoSeal => "the greatest counter of the quorum is the token, and no node is sealed",
-            Self::SealWithoutHolder => "a seal does not look whose the lock is",
+            Self::SealWithoutHolder => "a seal does not check the holder of the lock",
             Self::ForgottenCounterVotes => "a node that comes back with empty counters votes",
             Self::ReachableQuorum => "a quorum of the nodes that can be reached",
             Self::ExtendReseeds => "an extension takes a lost lock again, and counts that as a vote",
             Self::GrantTwice => "a grant is delivered twice",
-            Self::NoRest => "a node that forgot its locks is woken at once",
+            Self::NoRest => "a node that forgot its locks is activated at once",
             Self::BlockNotOwned => "one number is drawn, and two tokens are used",
-            Self::HandOverToLatecomers => "a lease is handed over to one that began after the nodes were asked",
+            Self::HandOverToLatecomers => "a lease is handed over to a task that came after the nodes were asked",
             Self::HandOverAfterLoss => "a lease that is over is handed over",
         }
     }
@@ -67,7 +67,7 @@ impl Mutant {
             Some(Self::SealWithoutHolder) => Some(crate::Mutant::SealWithoutHolder),
             Some(Self::ExtendReseeds) => Some(crate::Mutant::ExtendReseeds),
             Some(Self::BlockNotOwned) => Some(crate::Mutant::BlockNotOwned),
-            // The others are not about what a node does with one request.
+            // The other mutants do not change how a node handles a request.
             _ => None,
         };
         crate::Mutant::apply(same, node, now, request)

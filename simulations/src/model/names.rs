@@ -1,4 +1,4 @@
-//! How attempts and counters are written for people.
+//! How attempts and counters are written in traces.
 
 use redfence::protocol::COUNTER_MIN;
 
@@ -8,7 +8,7 @@ pub(super) fn name(attempt: usize) -> String {
     letter.map_or_else(|| format!("attempt {attempt}"), String::from)
 }
 
-/// A counter or a token as people like it: from where counters start.
+/// A counter or a token in short form, counted from the start of counters.
 pub(super) const fn number(counter: u64) -> u64 {
     counter.saturating_sub(COUNTER_MIN)
 }

@@ -1,11 +1,11 @@
-//! [`Oracle`]: what an attempt ought to decide, counted afresh and plainly from the replies that it was given.
+//! [`Oracle`]: what an attempt should decide, counted separately and simply from the replies that it received.
 
 use redfence::protocol::{Defeat, Quorum, Reply, Step};
 use redfence::{NodeId, NodeSet};
 
 use super::kind::RequestKind;
 
-/// The replies to one attempt, and what follows from them.
+/// The replies to one attempt, and the right decision.
 #[derive(Debug, Clone)]
 pub(super) struct Oracle {
     quorum: Quorum,
@@ -19,7 +19,7 @@ impl Oracle {
         Self { quorum, drawn: Vec::new(), against: NodeSet::EMPTY, sealed: NodeSet::EMPTY }
     }
 
-    /// Takes in a reply and compares the machine's step with what is right now; the trace of what differs.
+    /// Takes in a reply and compares the machine's step with the right one. Describes a difference.
     pub(super) fn judge(&mut self, node: NodeId, kind: RequestKind, reply: &Reply, step: &Step) -> Option<String> {
         match reply {
             Reply::Granted { counter } => self.drawn.push((node, *counter)),

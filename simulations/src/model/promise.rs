@@ -1,4 +1,4 @@
-//! What must hold.
+//! The promises that must hold.
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ impl World {
         state.broken = order.or_else(|| self.two_holders(state, id));
     }
 
-    /// A lease was extended; before that began, `newest` was the greatest token that had been returned.
+    /// A lease was extended. When the extension began, `newest` was the greatest returned token.
     pub(super) fn check_extended(&self, state: &mut State, id: usize, newest: Option<FencingToken>) {
         let token = state.attempts.get(id).and_then(|attempt| attempt.phase.token());
         state.broken = newest.filter(|newest| Some(*newest) > token).map(|newest| Violation::Bridged(id, newest));
@@ -44,7 +44,7 @@ impl World {
         Some(Violation::SameToken(other.min(id), other.max(id), its.min(token)))
     }
 
-    /// Not even the first token of the block may be below the last one of a lease that was there before.
+    /// Even the first token of the block must be above the last token of every earlier lease.
     fn out_of_order(&self, state: &State, id: usize, token: FencingToken) -> Option<Violation> {
         let first = self.tokens(token).next()?;
         let (other, its) = state.leases().find(|(other, its)| is_newer(state, id, *other) && *its >= first)?;
@@ -57,8 +57,8 @@ impl World {
         (first..=last.get()).filter_map(|token| FencingToken::new(token).ok())
     }
 
-    /// Each holder, present or past, may write at any time, in any order, believing or not, and more than once: every
-    /// such order is shown to the shipped rule.
+    /// Each present or past holder may write at any time, in any order, whether or not it believes, and more than once.
+    /// The shipped rule must handle every such order.
     fn unfenced(&self, state: &State) -> Option<Violation> {
         let all_of = |(id, last)| self.tokens(last).map(move |token| (id, token));
         let leases: Vec<_> = state.leases().flat_map(all_of).collect();
@@ -74,7 +74,7 @@ impl World {
         None
     }
 
-    /// Where locks last, no other attempt believes.
+    /// If locks last, no other attempt believes in its lease.
     fn two_holders(&self, state: &State, id: usize) -> Option<Violation> {
         let believes = |other: &usize| {
             *other != id && state.attempts.get(*other).is_some_and(|attempt| attempt.phase.lease().is_some())
@@ -83,7 +83,7 @@ impl World {
         Some(Violation::TwoHolders(other.min(id), other.max(id)))
     }
 
-    /// Where locks last and no node forgot one, a quorum must have the lock at least as long as its holder may believe.
+    /// If locks last and no node forgot one, a quorum must have the lock at least as long as its holder may believe.
     fn overstated(&self, state: &State, id: usize, lease: &Lease) -> Option<Violation> {
         if !self.locks_last() || state.restarts > 0 || self.setup.mutant.is_some() {
             return None;
@@ -105,7 +105,7 @@ fn is_newer(state: &State, newer: usize, older: usize) -> bool {
     state.attempts.get(newer).is_some_and(|attempt| attempt.earlier >> older & 1 == 1)
 }
 
-/// Shows writes to the shipped rule, one after the other.
+/// Gives writes to the shipped rule, one after the other.
 fn unfenced_in(state: &State, writes: &[(usize, FencingToken)]) -> Option<Violation> {
     let mut highest = None;
     let mut accepted: Vec<usize> = Vec::new();

@@ -1,4 +1,4 @@
-//! What attempts do with the replies that they receive, and when no reply comes any more.
+//! What attempts do with replies, and when no more replies come.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,7 @@ impl World {
         self.take_in(state, id, node, in_flight.kind, in_flight.reply)
     }
 
-    /// The connection is lost: what was asked over it is answered by that.
+    /// The connection is lost: all requests over it fail.
     pub(super) fn lose_connection(&self, state: &mut State, id: usize, node: NodeId) -> Option<()> {
         let attempt = Arc::make_mut(state.attempts.get_mut(id)?);
         let channel = attempt.channels.get_mut(node.index())?;
@@ -31,7 +31,7 @@ impl World {
         self.take_in(state, id, node, kind, Reply::Failed(Fault::new(FaultKind::ConnectionLost, "")))
     }
 
-    /// The attempt stops waiting: a time-out, a dropped future, or a holder that is done.
+    /// The attempt stops waiting: a timeout, a dropped future, or a holder that is done.
     pub(super) fn leave(&self, state: &mut State, id: usize) -> Option<()> {
         let now = state.moment();
         let attempt = Arc::make_mut(state.attempts.get_mut(id)?);
@@ -124,14 +124,14 @@ impl World {
         Lease { token: win.token, continuity, valid_until: win.valid_until, extensions: 0, handed_over: false }
     }
 
-    /// How long late grants above the token count. What they stand for relies on locks that do not vanish.
+    /// How long late grants above the token count. This is sound only if locks do not vanish.
     fn grace(&self) -> Duration {
         if self.locks_last() && self.setup.restarts == 0 { TICK } else { Duration::ZERO }
     }
 }
 
 impl Attempt {
-    /// What every reply to a grant is noted for, whatever the attempt is at.
+    /// Records every reply to a grant, in any phase of the attempt.
     fn note_grant(&mut self, world: &World, node: NodeId, reply: &Reply, now: Moment) {
         if world.setup.releases {
             self.footprint.on_grant(node, reply);
@@ -144,7 +144,7 @@ impl Attempt {
     }
 }
 
-/// Under a mutant: what is to be sealed counts as sealed.
+/// Under a mutant: nodes that should be sealed count as sealed.
 fn pretend_sealed(machine: &mut Acquire, step: Step, now: Moment) -> Step {
     let Step::Seal(nodes, _) = step else { return step };
     nodes.iter().fold(Step::Wait, |step, node| match machine.reply(node, Reply::Sealed, now) {

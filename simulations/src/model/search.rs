@@ -6,12 +6,12 @@ use stateright::{Checker, HasDiscoveries, Model, Property};
 
 use super::{Action, State, Trace, World};
 
-/// Where a search ends, if not at its end.
+/// The bounds of a search.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Bounds {
     /// The most steps from a beginning.
     pub steps_max: Option<NonZeroUsize>,
-    /// About the most states, counting those that are reached again each time.
+    /// About the most states. A state counts each time it is reached.
     pub states_max: Option<NonZeroUsize>,
 }
 
@@ -20,19 +20,19 @@ pub struct Bounds {
 pub struct Found {
     /// Different states.
     pub states: usize,
-    /// States that were reached, counting those that were reached again each time.
+    /// How often states were reached. A state counts each time.
     pub reached: usize,
     /// The most steps from a beginning.
     pub steps: usize,
-    /// Whether there is nothing more to see: no bound cut anything off, and no promise broke.
+    /// Whether all states were visited: no bound was reached, and no promise broke.
     pub exhausted: bool,
     /// The shortest trace in which a promise breaks.
     pub broken: Option<Trace>,
-    /// The shortest trace of each thing that should happen in some world, so that nothing holds for want of cases.
+    /// The shortest trace of each thing that should happen, to show that the promises were really tested.
     pub happens: Vec<(&'static str, Option<Trace>)>,
 }
 
-/// The one thing that always holds. With it alone a search ends at the first trace that breaks a promise; stories are
+/// The only property that must always hold. So a search ends at the first trace that breaks a promise. Traces are
 /// visited in the order of their length, so there is no shorter one.
 const HOLDS: &str = "every promise holds";
 /// What happens in some world.
@@ -48,7 +48,7 @@ type Condition = fn(&World, &State) -> bool;
 /// Visits every state of `world` within `bounds`, until a promise breaks.
 #[must_use]
 pub fn search(world: &World, bounds: Bounds) -> Found {
-    // One thread: several would not visit in the order of length.
+    // One thread, because several would not visit traces in the order of length.
     let mut checker = world.clone().checker().finish_when(HasDiscoveries::AnyFailures);
     if let Some(steps) = bounds.steps_max {
         checker = checker.target_max_depth(steps.get() + 2);
@@ -77,7 +77,7 @@ pub fn search(world: &World, bounds: Bounds) -> Found {
 }
 
 impl World {
-    /// What should happen in some world of this setup. Of a mutant nothing is asked but to break.
+    /// What should happen in some world of this setup. A mutant only has to break a promise.
     fn happens(&self) -> impl Iterator<Item = (&'static str, Condition)> + use<> {
         let super::Setup { mutant, only_rivals, extensions, block, .. } = self.setup;
         let asked = [true, !only_rivals, !only_rivals && extensions > 0, !only_rivals && block > 1];

@@ -9,14 +9,14 @@ pub struct Setup {
     pub nodes: usize,
     /// How many attempts begin in all.
     pub attempts: usize,
-    /// How many of them may be under way or hold a lease at one time.
+    /// How many of them may be active at one time, with or without a lease.
     pub clients: usize,
     /// How often each lease may be extended.
     pub extensions: u8,
-    /// How many numbers a grant draws. Those before the last are for other tasks of the process that wait: the lease is
-    /// handed over to one of them, if there are any.
+    /// How many numbers a grant draws. All but one are for waiting tasks of the process: the lease is handed over to
+    /// one of them.
     pub block: u32,
-    /// How far apart the nodes' counters may lie in the beginning.
+    /// How far apart the nodes' counters may be at the beginning.
     pub spread: u64,
     /// Whether attempts may ask for counters above the tokens that were issued.
     pub floors: bool,
@@ -24,18 +24,17 @@ pub struct Setup {
     pub time: Time,
     /// How often nodes may restart, in all.
     pub restarts: u8,
-    /// Whether replies arrive as soon as they are given: a bound, for worlds that are too large without. Requests are
-    /// late all the same.
+    /// Whether replies arrive at once. This keeps large worlds searchable. Requests may still be late.
     pub prompt: bool,
-    /// Whether a node that restarted may wait for a locker to look at it. If not it is looked at once, so that its rest
-    /// ends as early as it can; before that it grants nothing either way.
+    /// Whether a restarted node may wait for a locker to probe it. If not, it is probed at once, so that its rest ends
+    /// as early as possible. Until then it grants nothing in both cases.
     pub joins_late: bool,
-    /// Whether it ends where no two attempts may come to believe any more: only X and E are asked for.
+    /// Whether the search ends in states where no two attempts can believe any more, because only X and E are checked.
     pub only_rivals: bool,
     /// Whether attempts give up and holders leave.
     pub leaves: bool,
-    /// Whether releases are messages. If not, the locks of attempts that left vanish at any later moment, or never:
-    /// whatever becomes of a release is among that.
+    /// Whether releases are messages. If not, the locks of attempts that left vanish at any later moment, or never.
+    /// That covers every fate of a release.
     pub releases: bool,
     /// Whether an attempt may lose a connection.
     pub connection_losses: bool,
@@ -43,12 +42,12 @@ pub struct Setup {
     pub mutant: Option<Mutant>,
 }
 
-/// Whether time passes, and with it what ends a lock.
+/// Whether time passes, and what ends a lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Time {
-    /// Time stands still, and any lock may vanish at any moment.
+    /// Time does not pass, and any lock may vanish at any moment.
     Still,
-    /// It passes this many times, by half a time to live. Locks end by it and by releases only.
+    /// Time passes this many times, by half a TTL. Locks end only by that and by releases.
     Ticks(u8),
 }
 
@@ -76,13 +75,13 @@ impl Setup {
         }
     }
 
-    /// Three nodes that keep their locks until their time is over: X has to hold as well.
+    /// Three nodes that keep their locks until they expire: X must hold too.
     #[must_use]
     pub const fn lasting(attempts: usize) -> Self {
         Self { spread: 0, floors: false, time: Time::Ticks(3), leaves: true, ..Self::vanishing(attempts) }
     }
 
-    /// Those of [`Setup::searched`] that take seconds, one of them smaller.
+    /// The setups of [`Setup::searched`] that take only seconds; one of them is made smaller.
     #[must_use]
     pub fn searched_quickly(attempts: usize) -> Vec<(&'static str, Self)> {
         let mut setups = Self::searched(attempts);
@@ -93,15 +92,15 @@ impl Setup {
         setups
     }
 
-    /// The setups that are searched to their end, and their names. Of three attempts, those whose replies are prompt.
+    /// The setups that are searched completely, with their names. With three attempts, replies are prompt.
     #[must_use]
     pub fn searched(attempts: usize) -> Vec<(&'static str, Self)> {
         let prompt = attempts > 2;
         let vanishing = Self { prompt, ..Self::vanishing(attempts) };
         let level = Self { spread: 1, floors: false, ..vanishing };
         let lasting = Self { prompt, ..Self::lasting(attempts) };
-        // Of two attempts X asks only what they do while both may believe. The first may as well begin when time does;
-        // it believes for less than two ticks, and one tick longer if it extends.
+        // With two attempts X matters only while both may believe. So the first may begin with time itself. It believes
+        // for less than two ticks, and one tick longer if it extends.
         let rivals = Self { leaves: attempts > 2, only_rivals: true, ..lasting };
         let until = |ticks| Time::Ticks(if attempts > 2 { 3 } else { ticks });
         vec![

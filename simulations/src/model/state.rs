@@ -1,4 +1,4 @@
-//! [`State`]: everything that is, at one moment.
+//! [`State`]: the whole world at one moment.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::derived::Derived;
 use super::violation::Violation;
 use super::world::{TICK, World};
 
-/// Everything that is, at one moment. Copies share what did not change.
+/// The whole world at one moment. Copies share the parts that did not change.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct State {
     pub(super) ticks: u8,
@@ -21,7 +21,7 @@ pub struct State {
     pub(super) broken: Option<Violation>,
 }
 
-/// A node, and what the world knows about it that the node may have forgotten.
+/// A node, with facts about it that the node may have forgotten.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Server {
     pub(super) node: NodeState,
@@ -29,12 +29,13 @@ pub(super) struct Server {
     pub(super) runs: u8,
     /// The greatest number that it issued before it forgot; its clock is not behind it.
     pub(super) issued: u64,
-    /// Whose lock it had after the last arrival.
+    /// The holder of its lock after the last arrival.
     pub(super) occupant: Derived<Option<usize>>,
 }
 
 impl World {
-    /// Every beginning, up to the nodes' names: counters level or apart, in any way that the setup allows.
+    /// Every beginning, except that the order of the nodes does not matter: counters level or apart, as the setup
+    /// allows.
     #[must_use]
     pub fn beginnings(&self) -> Vec<State> {
         let mut spreads = vec![vec![0]];
@@ -58,7 +59,7 @@ impl World {
         State { ticks: 0, restarts: 0, servers, attempts: Vec::new(), broken: None }
     }
 
-    /// Whose lock a node has.
+    /// The attempt whose lock a node has.
     pub(super) fn occupant(&self, server: &mut Server, now: WallTime) -> Option<usize> {
         let request = Request { subject: Arc::clone(self.subjects.first()?), verb: Verb::Inspect };
         let Reply::Inspected(view) = server.node.apply(now, &request) else { return None };
@@ -109,7 +110,7 @@ impl State {
     }
 }
 
-/// The nodes' time begins where counters do, so that the first tokens are small.
+/// The nodes' time begins at the start of counters, so that the first tokens are small.
 fn wall(ticks: u8) -> WallTime {
     WallTime::from_unix_us(COUNTER_MIN).after(TICK * u32::from(ticks))
 }

@@ -19,7 +19,7 @@ use super::world::{TERMS, World};
 use super::{Action, Mutant, Setup};
 
 impl World {
-    /// The state after `action`; `None` where it changes nothing.
+    /// The state after `action`; `None` if it changes nothing.
     #[must_use]
     pub fn step(&self, before: &State, action: Action) -> Option<State> {
         let mut state = before.clone();
@@ -67,13 +67,13 @@ impl World {
         Some(())
     }
 
-    /// A request takes effect. The reply is what the node said, whether or not it will be received.
+    /// A request takes effect. Returns the node's reply, even if it will not be received.
     pub(super) fn arrive(&self, state: &mut State, id: usize, node: NodeId, at: usize) -> Option<Reply> {
         let wall = state.wall();
         let attempt = Arc::make_mut(state.attempts.get_mut(id)?);
         let channel = attempt.channels.get_mut(node.index())?;
         let in_flight = channel.requests.get(at)?.clone();
-        // Every other attempt has its grants repeated: enough to break T1, and few enough to search.
+        // The grants of every second attempt are repeated: enough to break T1, and few enough to search.
         let is_first_of_two = self.is(Mutant::GrantTwice)
             && id.is_multiple_of(2)
             && in_flight.kind() == RequestKind::Grant
@@ -108,8 +108,8 @@ impl World {
         Some(())
     }
 
-    /// The next section begins, with the next token. Its task began to wait before the attempt did; the latest such
-    /// moment asks for the most, so it is that of the attempt itself.
+    /// The next section begins, with the next token. Its task began to wait before the attempt. The latest possible
+    /// moment is the strictest, so the attempt's own beginning is used.
     fn hand_over(&self, state: &mut State, id: usize) -> Option<()> {
         let attempt = Arc::make_mut(state.attempts.get_mut(id)?);
         match &mut attempt.phase {
@@ -118,7 +118,7 @@ impl World {
             _ => return None,
         }
         self.check_handed_over(state, id);
-        // What is over and breaks nothing would be handed over again and again.
+        // A lease that is over and breaks nothing would be handed over again and again.
         (!matches!(state.attempts.get(id)?.phase, Phase::Over(_)) || state.broken.is_some()).then_some(())
     }
 
@@ -131,7 +131,7 @@ impl World {
         server.issued = server.issued.max(counter);
         let run_id = run(server.runs);
         if self.is(Mutant::ForgottenCounterVotes) {
-            // Counters that start anew start where counters start, not at the clock.
+            // Counters start again at the lowest number, not at the clock.
             server.node = NodeState::bootstrapped(run_id, WallTime::from_unix_us(redfence::protocol::COUNTER_MIN));
         } else {
             server.node.restart(run_id, wall, remembers);
@@ -143,7 +143,7 @@ impl World {
         Some(())
     }
 
-    /// Look, decide, and settle or wake, by a locker that has never seen these nodes before.
+    /// Probe, decide, and initialize or activate, by a locker that has never seen these nodes before.
     fn join(&self, state: &mut State, node: NodeId) -> Option<()> {
         let subject = self.subjects.first()?;
         let ask = |server: &mut Server, now, verb| {
@@ -157,7 +157,7 @@ impl World {
             ask(&mut Server::clone(other), wall, look()).is_some_and(|report: NodeReport| report.record.is_some())
         });
         let server = Arc::make_mut(state.servers.get_mut(node.index())?);
-        // Its clock is not behind what it issued; where time stands still, it is not a bit before it either.
+        // Its clock is not behind the numbers that it issued. If time does not pass, it is not ahead either.
         let now = wall.max(WallTime::from_unix_us(server.issued));
         let report = ask(server, now, look())?;
         let seen: Option<Record> = report.record;

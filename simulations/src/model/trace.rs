@@ -1,4 +1,4 @@
-//! [`Trace`]: how a world came to be what it is, one sentence a step.
+//! [`Trace`]: the steps that led to a state, one sentence per step.
 
 use std::fmt;
 use std::sync::Arc;
@@ -92,8 +92,11 @@ impl World {
             }
             Action::HandOver { attempt } => {
                 let token = phase(before, attempt).and_then(Phase::token).map(|token| number(token.get()));
-                let to =
-                    if self.is(Mutant::HandOverToLatecomers) { "one that has just come" } else { "one that waited" };
+                let to = if self.is(Mutant::HandOverToLatecomers) {
+                    "a task that has just come"
+                } else {
+                    "a task that waited"
+                };
                 let (who, token) = (name(attempt), token.unwrap_or_default());
                 format!("{who} hands its lease over to {to}, with token {token}")
             }
@@ -156,7 +159,7 @@ impl World {
         }
     }
 
-    /// What a reply led to.
+    /// The outcome of a reply.
     fn outcome(&self, before: &State, after: &State, id: usize) -> String {
         match (phase(before, id), phase(after, id)) {
             (Some(Phase::Acquiring(..)), Some(Phase::Holding(lease))) => {
@@ -206,7 +209,7 @@ impl World {
         state.servers.get(node.index()).map(|server| &**server)
     }
 
-    /// Whose the lock on a node is.
+    /// The owner of the lock on a node.
     fn lock_of(&self, state: &State, node: NodeId) -> String {
         let occupant = self.at(state, node).and_then(|server| self.occupant(&mut server.clone(), state.wall()));
         occupant.map_or_else(|| "nobody".to_owned(), name)

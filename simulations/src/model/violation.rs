@@ -19,16 +19,16 @@ pub enum Violation {
     Bridged(usize, FencingToken),
     /// F: a verifier accepted the first one's write after the second one's, whose lease is the newer.
     Unfenced(usize, usize),
-    /// A lease was returned with more validity than the nodes give.
+    /// A lease was returned with more validity than its locks on the nodes have.
     Overstated(usize),
-    /// An attempt was decided later than it could have been, or earlier than it may.
+    /// An attempt was decided later than possible, or earlier than allowed.
     Untimely(String),
-    /// An attempt that waits no longer did not end.
+    /// An attempt that waits for nothing more did not end.
     Undecided(usize),
 }
 
 impl Violation {
-    /// The promise, as it is called.
+    /// The name of the promise.
     #[must_use]
     pub const fn promise(&self) -> &'static str {
         match self {

@@ -1,10 +1,10 @@
-//! [`Walk`]: one way through a world that is too large to search.
+//! [`Walk`]: one path through a world that is too large to search.
 
 use super::attempt::Phase;
 use super::{Action, Setup, State, Trace, Violation, World};
 
-/// One way through a world. Each step is one number, drawn by a seed or by a property test, and the same numbers give
-/// the same way.
+/// One path through a world. Each step is one number, drawn from a seed or by a property test. The same numbers give
+/// the same path.
 #[derive(Debug)]
 pub struct Walk {
     world: World,
@@ -14,7 +14,7 @@ pub struct Walk {
 }
 
 impl Walk {
-    /// Stands at one of the beginnings of `setup`, as `choice` decides. `None` for a setup that cannot be.
+    /// Starts at one of the beginnings of `setup`, as `choice` decides. `None` for an impossible setup.
     #[must_use]
     pub fn new(setup: Setup, choice: u32) -> Option<Self> {
         let world = World::new(setup)?;
@@ -62,7 +62,7 @@ impl Walk {
         self.state.violation()
     }
 
-    /// The way here, in words.
+    /// The path so far, in words.
     #[must_use]
     pub fn trace(&self) -> Trace {
         Trace::of(&self.world, &self.beginning, self.taken.iter().copied())
@@ -79,7 +79,7 @@ impl Walk {
     }
 }
 
-/// How likely an action is: messages most of all, and restarts seldom, for nodes rest for long after them.
+/// The weight of an action: messages are the most likely, and restarts are rare because nodes rest for long after them.
 const fn weight(action: &Action) -> u32 {
     match action {
         Action::Arrive { vanished: false, .. } | Action::Receive { .. } => 64,
@@ -100,7 +100,7 @@ impl State {
             .any(|attempt| matches!(&attempt.phase, Phase::Extending(lease, ..) if Some(lease.token) < newest))
     }
 
-    /// Whether a lease was handed over while one with a greater token was there.
+    /// Whether a lease was handed over while a lease with a greater token existed.
     pub(super) fn hands_over_behind(&self) -> bool {
         let newest = self.greatest_token();
         let behind = |phase: &Phase| phase.lease().is_some_and(|lease| lease.handed_over && Some(lease.token) < newest);

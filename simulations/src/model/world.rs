@@ -11,7 +11,7 @@ use super::setup::{Setup, Time};
 
 /// What every attempt asks for.
 pub(super) const TERMS: Terms = Terms { ttl: Duration::from_secs(1), drift_ppm: 10_000, min_validity: Duration::ZERO };
-/// What passes at once: half a time to live.
+/// The time that passes in one tick: half a TTL.
 pub(super) const TICK: Duration = Duration::from_millis(500);
 /// The most attempts of one world: attempts are kept as the bits of a `u64`.
 const ATTEMPTS_MAX: usize = 64;
@@ -23,12 +23,12 @@ pub struct World {
     pub(super) quorum: Quorum,
     pub(super) resource: Resource,
     pub(super) subjects: Vec<Arc<Subject>>,
-    /// What a node stores for each.
+    /// What a node stores for each attempt.
     pub(super) holders: Vec<String>,
 }
 
 impl World {
-    /// A world of this setup; `None` for a number of nodes or attempts that cannot be.
+    /// A world of this setup; `None` for an impossible number of nodes or attempts.
     #[must_use]
     pub fn new(setup: Setup) -> Option<Self> {
         let resource = Resource::new("modelled").ok()?;

@@ -1,4 +1,4 @@
-//! Mutants in what a client sends to a node, and in what it takes for the reply.
+//! Mutants in the requests of a client, and in how it reads replies.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, Weak};
@@ -12,7 +12,7 @@ use super::Mutant;
 use crate::harness::{World, lock};
 use crate::plan::Terms;
 
-/// A process's way to a node under a mutant, where the mutant is there at all.
+/// A node as a process uses it, wrapped if the mutant is one of these.
 #[must_use]
 pub(crate) fn mutated(mutant: Option<Mutant>, world: &Arc<World>, terms: Terms, node: Arc<dyn Node>) -> Arc<dyn Node> {
     match mutant {
@@ -37,18 +37,18 @@ struct MutantNode {
     terms: Terms,
     node: Arc<dyn Node>,
     known: Arc<Mutex<Known>>,
-    /// Listeners that note wakes. Nodes hold them weakly.
+    /// Listeners that record wakes. Nodes keep only weak references to them.
     listeners: Mutex<Vec<Arc<dyn WakeListener>>>,
 }
 
-/// What the client knows from this node.
+/// What the client has learned from this node.
 #[derive(Default)]
 struct Known {
     /// The greatest counter.
     counter: u64,
     /// Holders whose grant it confirmed.
     granted: HashMap<HolderId, bool>,
-    /// What it was woken for, and has not asked for since.
+    /// Resources for which it was woken and has not asked since.
     woken: BTreeSet<Resource>,
 }
 
@@ -130,7 +130,7 @@ fn discarded(id: NodeId) -> Responder {
     Responder::to(Arc::new(Discard), id, VerbKind::Release)
 }
 
-/// Takes a missing answer for a grant.
+/// Reads a missing answer as a grant.
 struct Hopeful {
     known: Arc<Mutex<Known>>,
     answer: Mutex<Option<Responder>>,
@@ -161,7 +161,7 @@ impl ReplySink for Hopeful {
     }
 }
 
-/// Notes which grants were confirmed.
+/// Records which grants were confirmed.
 struct Confirmed {
     holder: HolderId,
     known: Arc<Mutex<Known>>,
@@ -180,7 +180,7 @@ impl ReplySink for Confirmed {
     }
 }
 
-/// Notes what it was woken for.
+/// Records for which resources it was woken.
 struct Eager {
     known: Arc<Mutex<Known>>,
     listener: Weak<dyn WakeListener>,
@@ -201,7 +201,7 @@ impl WakeListener for Eager {
     }
 }
 
-/// Takes a refusal for a grant.
+/// Reads a refusal as a grant.
 struct Presumed(Mutex<Option<Responder>>);
 
 impl ReplySink for Presumed {

@@ -3,8 +3,8 @@
 //! | where | file |
 //! |---|---|
 //! | what a node does | `server.rs` |
-//! | what a client sends, and takes for the reply | `client.rs` |
-//! | clock, terms, belief, verifier | asked for where they are made |
+//! | what a client sends, and how it reads replies | `client.rs` |
+//! | clock, terms, belief, verifier | checked where these are created |
 
 mod client;
 mod server;
@@ -19,17 +19,17 @@ use crate::plan::Profile;
 pub enum Mutant {
     /// token = max over the quorum, and no seal.
     NoSeal,
-    /// A seal raises the counter without looking whose the lock is.
+    /// A seal raises the counter without checking the holder of the lock.
     SealWithoutHolder,
-    /// A node without counters votes, and its counters start anew from the lowest number that counts.
+    /// A node without counters votes, and its counters start again at the lowest valid number.
     EmptyCounterVotes,
-    /// A quorum of the nodes that can be reached, in place of the configured ones.
+    /// A quorum of the reachable nodes instead of the configured ones.
     ReachableQuorum,
     /// An extension takes a lost lock again and counts that as a vote.
     ExtendReseeds,
     /// A grant is sent twice, and the second one arrives late.
     GrantTwice,
-    /// Nothing is taken off the time to live for clocks that run apart.
+    /// The validity has no allowance for clock drift.
     NoDrift,
     /// The holder measures validity by its wall clock.
     WallClock,
@@ -37,7 +37,7 @@ pub enum Mutant {
     ValidFromReplies,
     /// A node that does not answer counts as one that granted.
     UnknownIsGranted,
-    /// What was not answered is not released.
+    /// Grants without an answer are not released.
     UnknownNotReleased,
     /// A release removes the lock, also that of another holder.
     ReleaseWithoutHolder,
@@ -45,7 +45,7 @@ pub enum Mutant {
     ExtendAfterRelease,
     /// A node that may have forgotten votes at once.
     NoRest,
-    /// Counters that were lost start at the lowest number that counts, not at the clock.
+    /// Lost counters start at the lowest valid number, not at the clock.
     NoClockStart,
     /// The verifier checks first and writes later.
     CheckThenWrite,
@@ -53,19 +53,19 @@ pub enum Mutant {
     LossByReplyOnly,
     /// A block of tokens is drawn as a single number, and handed out as a block.
     BlockNotOwned,
-    /// A waiter that is woken takes the lock for granted.
+    /// A waiter that is woken believes that it has the lock.
     WakeIsGrant,
-    /// A lease is handed over to tasks that came after the nodes were asked, and nothing is said about it.
+    /// A lease is handed over to tasks that came after the nodes were asked, although the setting forbids it.
     HandOverToLatecomers,
-    /// The next one is not woken, and finds out when the lock would have ended.
+    /// The next waiter is not woken, and asks only when the lock would have expired.
     WakeIsLost,
-    /// A lock is reserved for the first in the queue, though its process is gone.
+    /// A lock is reserved for the first in the queue, although its process is gone.
     DeadHeadIsNext,
     /// A reservation does not end.
     ReservationWithoutEnd,
-    /// Nodes do not agree who waits longest.
+    /// Nodes do not agree which waiter has waited longest.
     OrdersDiffer,
-    /// One that goes away stays in the queue, and what is reserved for it is not passed on.
+    /// A waiter that leaves stays in the queue, and its reservation is not passed on.
     LeaveIgnored,
 }
 
@@ -105,17 +105,17 @@ impl Mutant {
         clap::ValueEnum::to_possible_value(&self).map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
 
-    /// Whether the model finds it so much sooner that seeds are searched only on request.
+    /// Whether the model finds it much sooner, so that seeds are searched only on request.
     #[must_use]
     pub const fn is_for_the_model(self) -> bool {
         matches!(self, Self::ExtendReseeds | Self::SealWithoutHolder | Self::HandOverToLatecomers)
     }
 
-    /// Where it falls soon.
+    /// The profile in which it is caught soon.
     #[must_use]
     pub const fn profile(self) -> Profile {
         match self {
-            // What comes late is seen where nodes and network are well, and many wait.
+            // Late wakes show if nodes and network are healthy and many clients wait.
             Self::WakeIsLost
             | Self::DeadHeadIsNext
             | Self::ReservationWithoutEnd
@@ -125,7 +125,7 @@ impl Mutant {
         }
     }
 
-    /// Whether it is in a shipped script, and falls there soon.
+    /// Whether it changes a shipped script, and is caught soon at the stream level.
     #[must_use]
     pub const fn falls_soon_in_scripts(self) -> bool {
         matches!(
@@ -142,7 +142,7 @@ impl Mutant {
         )
     }
 
-    /// The promises that it may break. Another one that breaks in its place counts as well; this is what is expected.
+    /// The promises that it is expected to break.
     #[must_use]
     pub const fn breaks(self) -> &'static [Promise] {
         match self {

@@ -21,7 +21,7 @@ impl Mutant {
     ) -> Vec<Reply> {
         match mutant {
             None => node.apply_batch(now, requests),
-            // Each node has its own idea of who waits longest.
+            // Each node has a different order of waiters.
             Some(Self::OrdersDiffer) => {
                 let shuffled: Vec<_> = requests.iter().map(|request| shuffled(request, number)).collect();
                 node.apply_batch(now, &shuffled)
@@ -56,7 +56,7 @@ impl Mutant {
                 }
                 node.apply(now, request)
             }
-            // No locker finds out that it forgot, because it is awake at once with a counter that starts low.
+            // No locker notices that it forgot, because it is awake at once with a counter that starts low.
             (Some(Self::EmptyCounterVotes), Verb::Initialize(update)) => {
                 let before = node.counter(slot);
                 let reply = at_once(node, now, request, update);
@@ -88,7 +88,7 @@ impl Mutant {
     }
 }
 
-/// The same request of one that seems to have waited for a time that its name and the node decide.
+/// The same request with a waiting time that depends on the waiter's name and the node.
 fn shuffled(request: &Request, node: u8) -> Request {
     let Verb::Grant { ttl, floor, block, waits: Some(waits) } = request.verb else { return request.clone() };
     let mut hasher = DefaultHasher::new();
@@ -97,20 +97,20 @@ fn shuffled(request: &Request, node: u8) -> Request {
     Request { verb: Verb::Grant { ttl, floor, block, waits: Some(Waits { waited, ..waits }) }, ..request.clone() }
 }
 
-/// The same request of one for whom locks are reserved for more than a minute: longer than any run lasts behind it.
+/// The same request with a grace of more than a minute: longer than the rest of any run.
 fn patient(request: &Request) -> Request {
     let mut subject = Subject::clone(&request.subject);
     subject.waiter.grace_ms = u16::MAX;
     Request { subject: Arc::new(subject), ..request.clone() }
 }
 
-/// A settlement that lets the node vote again at once.
+/// A record update that lets the node vote again at once.
 fn at_once(node: &mut NodeState, now: WallTime, request: &Request, update: &RecordUpdate) -> Reply {
     let verb = RecordUpdate { rest: Duration::ZERO, ..*update }.into();
     node.apply(now, &Request { verb, ..request.clone() })
 }
 
-/// All counters start anew from the lowest number that counts.
+/// All counters start again at the lowest valid number.
 fn forget_counters(node: &mut NodeState) {
     for slot in 0..redfence::Resource::SLOTS {
         node.set_counter(slot, COUNTER_MIN);

@@ -7,8 +7,7 @@ use super::{
 const EXACT: ClockError = ClockError { offset_ms: 0, drift_ppm: 0 };
 
 impl Plan {
-    /// `nodes` nodes, one resource, a good network, a time to live of 500 ms, and nothing that goes wrong. Messages
-    /// take one millisecond.
+    /// `nodes` nodes, one resource, a good network, a TTL of 500 ms, and no faults. Messages take one millisecond.
     ///
     /// ```
     /// use simulations::plan::{Fault, Plan, Section};
@@ -45,7 +44,7 @@ impl Plan {
         self.client_of(1, sections)
     }
 
-    /// One more client, whose sections are run by `tasks` tasks of one process.
+    /// One more client; `tasks` tasks of one process run its sections.
     #[must_use]
     pub fn client_of(mut self, tasks: u8, sections: impl Into<Vec<Section>>) -> Self {
         self.clients.push(Client { clock: EXACT, tasks, sections: sections.into() });
@@ -59,7 +58,7 @@ impl Plan {
         self
     }
 
-    /// When everything that goes wrong has ended; two seconds unless set.
+    /// When all faults have ended; by default after two seconds.
     #[must_use]
     pub fn faults_end_at(mut self, faults_end_ms: u32) -> Self {
         self.faults_end_ms = faults_end_ms;
@@ -107,7 +106,7 @@ impl Section {
         self.then(Operation::Write { stall_ms, flight_ms: 0 })
     }
 
-    /// Then does this.
+    /// Then does this operation.
     #[must_use]
     pub fn then(mut self, operation: Operation) -> Self {
         self.operations.push(operation);

@@ -1,5 +1,5 @@
-//! Draws the plans of [`Profile::Contention`](super::Profile::Contention): many clients want one lock, hold it for
-//! moments, and give up, die or pause while they wait. Nodes and network are well.
+//! Draws the plans of [`Profile::Contention`](super::Profile::Contention): many clients want one lock, hold it briefly,
+//! and give up, die or pause while they wait. Nodes and network are healthy.
 
 use super::{
     Bootstrap, Client, ClockError, End, Fault, NetworkProfile, Operation, Plan, Scale, ScheduledFault, Section,
@@ -7,11 +7,11 @@ use super::{
 };
 use crate::seeded_rng::SeededRng;
 
-/// For how long clients are disturbed.
+/// How long clients are disturbed.
 const SPAN_MS: u32 = 1_500;
 const EXACT: ClockError = ClockError { offset_ms: 0, drift_ppm: 0 };
 
-/// What becomes of the clients of one run.
+/// What happens to the clients of one run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ClientFaults {
     /// They wait until they are served.
@@ -69,7 +69,7 @@ fn section(rng: &mut SeededRng, client_faults: ClientFaults, ttl_ms: u32) -> Sec
         resource: 0,
         wait_ms: if gives_up { rng.between(1, 60) } else { 2 * ttl_ms },
         cancel_ms: (client_faults == ClientFaults::GiveUp && rng.per_mille(200)).then(|| rng.between(1, 60)),
-        // Now and then a holder is paused for longer than its lease lives, or dies with it.
+        // Now and then a holder is paused for longer than its lease, or dies with it.
         operations: match client_faults == ClientFaults::PauseAndDie && rng.per_mille(10) {
             true => vec![Operation::Stall { ms: rng.between(1, 2 * ttl_ms) }],
             false => vec![Operation::Work { ms: rng.between(1, 8) }],

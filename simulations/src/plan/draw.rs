@@ -4,7 +4,7 @@ use super::{Bootstrap, Client, ClockError, End, Fault, HandOver, Memory, Network
 use super::{Direction, Plan, Profile, Scale, Section, Sharing, Terms};
 use crate::seeded_rng::SeededRng;
 
-/// How far clocks run apart at most: two of these are within the locker's allowance of 1 %.
+/// The greatest drift of a clock: two such clocks are within the locker's allowance of 1 %.
 const DRIFT_PPM_MAX: i32 = 4_000;
 
 impl Plan {
@@ -35,7 +35,7 @@ impl Plan {
             .collect();
         faults.sort_by_key(|fault| fault.at_ms);
         let wild = profile != Profile::Healthy;
-        // In some runs all clocks run apart as far as they may: holders slow, nodes fast.
+        // In some runs all clocks drift as far as allowed: holders slow, nodes fast.
         let (slow, fast) = match wild && rng.per_mille(150) {
             true => (Some(-DRIFT_PPM_MAX), Some(DRIFT_PPM_MAX)),
             false => (None, None),
@@ -96,7 +96,7 @@ fn network(rng: &mut SeededRng, profile: Profile, terms: Terms) -> NetworkProfil
     network
 }
 
-/// The terms of sharing: sections are short, so that their ends are met as well.
+/// The terms of sharing: turns are short, so that runs reach their ends.
 fn sharing(rng: &mut SeededRng) -> Sharing {
     let kinds = [HandOver::Off, HandOver::ToWaiters, HandOver::ToWaiters, HandOver::WithoutOrder];
     Sharing {
@@ -131,7 +131,7 @@ fn section(rng: &mut SeededRng, wild: bool, terms: Terms, (span, tasks): (u32, u
             true => rng.pick(&[0, terms.ttl_ms / 2, terms.ttl_ms, terms.ttl_ms * 2, terms.ttl_ms * 4], terms.ttl_ms),
             false => rng.pick(&[0, 0, terms.ttl_ms, terms.ttl_ms * 2], 0),
         },
-        // Also while it waits for others of its process.
+        // Also while it waits for other tasks of its process.
         cancel_ms: (wild && rng.per_mille(150))
             .then(|| rng.skewed(if shared { terms.ttl_ms } else { terms.node_timeout_ms })),
         operations: (0..operations).map(|_| operation(rng, wild, terms)).collect(),
@@ -158,7 +158,7 @@ fn operation(rng: &mut SeededRng, wild: bool, terms: Terms) -> Operation {
 /// The kinds of faults, as [`fault`] numbers them.
 const KINDS: u64 = 20;
 
-/// The kinds of faults of one run: all of them, or a few, so that each kind meets itself and few others.
+/// The kinds of faults of one run: all, or a few, so that each kind also appears with few others.
 fn palette(rng: &mut SeededRng) -> Vec<u64> {
     match rng.below(3) {
         0 => (0..KINDS).collect(),
@@ -166,7 +166,7 @@ fn palette(rng: &mut SeededRng) -> Vec<u64> {
     }
 }
 
-/// One fault; some come with what makes them bite.
+/// One fault; some are combined with another fault that makes them dangerous.
 fn fault(
     rng: &mut SeededRng,
     kind: u64,
@@ -180,7 +180,7 @@ fn fault(
     let for_ms = rng.skewed(terms.ttl_ms * 3).max(1);
     let one_client = rng.per_mille(600).then_some(client);
     let one_node = rng.per_mille(700).then_some(node);
-    // What strikes one node, or all of them at one time.
+    // Faults of one node, or of all nodes at one time.
     let everywhere = rng.per_mille(300);
     let each = |fault: &dyn Fn(u8) -> Fault| {
         let struck = if everywhere { 0..nodes } else { node..node + 1 };

@@ -11,7 +11,7 @@ pub struct ScheduledFault {
     pub fault: Fault,
 }
 
-/// What goes wrong. `client` and `node` say where, `None` being everywhere; `for_ms` how long it lasts.
+/// A fault. `client` and `node` say where, and `None` means everywhere; `for_ms` says how long it lasts.
 #[expect(missing_docs, reason = "the variants are described, and their fields say no more than their names")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Fault {
@@ -19,14 +19,14 @@ pub enum Fault {
     Lossy { client: Option<u8>, node: Option<u8>, per_mille: u32, for_ms: u32 },
     /// Messages take longer, and some much longer.
     Slow { client: Option<u8>, node: Option<u8>, extra_ms: u32, tail_ms: u32, for_ms: u32 },
-    /// Nothing gets through, and neither end learns of it. What was sent may arrive when the fault ends, long after its
-    /// sender gave up.
+    /// Nothing gets through, and neither end notices. Messages may arrive when the fault ends, long after the sender
+    /// gave up.
     Partition { client: Option<u8>, node: Option<u8>, direction: Direction, delivers_after: bool, for_ms: u32 },
-    /// The node does nothing; what was sent to it is done when this ends.
+    /// The node does nothing; when this ends, it executes the requests that arrived meanwhile.
     Hang { node: u8, for_ms: u32 },
     /// The node ends and is started again.
     Crash { node: u8, down_ms: u32, memory: Memory },
-    /// What the node remembers now is what [`Memory::Snapshot`] brings back.
+    /// The node takes a snapshot, which [`Memory::Snapshot`] brings back.
     Snapshot { node: u8 },
     /// Everything is deleted on a live node.
     Flush { node: u8 },
@@ -38,17 +38,17 @@ pub enum Fault {
     Evicting { node: u8, after_ms: u32, for_ms: u32 },
     /// The node's wall clock steps.
     NodeClock { node: u8, by_ms: i32 },
-    /// The process is paused, with everything that it does in the background. Time goes on.
+    /// The process is paused, including its background tasks. Time goes on.
     Pause { client: u8, for_ms: u32 },
     /// The process dies and another one takes its place.
     Reboot { client: u8, down_ms: u32 },
     /// The client's wall clock steps.
     ClientClock { client: u8, by_ms: i32 },
-    /// The protected resource takes its time.
+    /// The protected resource is slow.
     SlowStore { by_ms: u32, for_ms: u32 },
 }
 
-/// Which way is cut.
+/// Which direction is cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Direction {
     /// From client to node.
@@ -64,14 +64,14 @@ pub enum Direction {
 pub enum Memory {
     /// Everything.
     Kept,
-    /// Nothing: it lost its data, or another machine has taken its place.
+    /// Nothing: it lost its data, or was replaced by another machine.
     Lost,
-    /// What it knew at the last [`Fault::Snapshot`]; nothing if there was none.
+    /// The data of the last [`Fault::Snapshot`]; nothing if there was none.
     Snapshot,
 }
 
 impl Fault {
-    /// No message passes between a client and a node, and what was sent is lost.
+    /// No message gets through between a client and a node, and what was sent is lost.
     #[must_use]
     pub const fn partition(client: u8, node: u8, for_ms: u32) -> Self {
         Self::Partition {
@@ -83,14 +83,14 @@ impl Fault {
         }
     }
 
-    /// No message passes between a client and any node, and what was sent is lost.
+    /// No message gets through between a client and any node, and what was sent is lost.
     #[must_use]
     pub const fn isolation(client: u8, for_ms: u32) -> Self {
         let (client, node, direction) = (Some(client), None, Direction::Both);
         Self::Partition { client, node, direction, delivers_after: false, for_ms }
     }
 
-    /// How long it lasts; `None` for what is over at once.
+    /// How long it lasts; `None` if it is over at once.
     #[must_use]
     pub const fn lasts_ms(&self) -> Option<u32> {
         match *self {
@@ -111,7 +111,7 @@ impl Fault {
         }
     }
 
-    /// Whether it strikes `client`, as far as clients go.
+    /// Whether it affects `client`.
     #[must_use]
     pub fn concerns_client(&self, client: u8) -> bool {
         match *self {

@@ -1,7 +1,6 @@
-//! [`Plan`]: everything that decides a run, as plain data.
-//!
-//! A plan is drawn from a seed and a profile, or written by hand. It is what is replayed and what is shrunk: the same
-//! plan gives the same run. All times are milliseconds since the run began.
+//! [`Plan`]: everything that decides a run, as plain data. A plan is drawn from a seed and a profile, or written by
+//! hand. Plans are replayed and shrunk: the same plan gives the same run. All times are milliseconds since the run
+//! began.
 
 mod by_hand;
 mod contention;
@@ -16,32 +15,32 @@ use crate::seeded_rng::SeededRng;
 pub use fault::{Direction, Fault, Memory, ScheduledFault};
 pub use profile::{Profile, Scale};
 
-/// One run, before it happens.
+/// The description of one run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
-    /// Decides what becomes of messages, jitter and holder ids.
+    /// The seed for fates of messages, jitter and holder ids.
     pub seed: u64,
     /// How leases are asked for.
     pub terms: Terms,
     /// What tasks of one process share.
     #[serde(default)]
     pub sharing: Sharing,
-    /// What the nodes remember when the run begins.
+    /// What the nodes remember at the beginning of the run.
     pub bootstrap: Bootstrap,
     /// The nodes' clocks.
     pub nodes: Vec<ClockError>,
     /// By how much each node's counters are ahead at the beginning, where nodes are joined: earlier leases were granted
     /// by some and not by others.
     pub ahead: Vec<u8>,
-    /// Who wants what when.
+    /// The clients and their sections.
     pub clients: Vec<Client>,
     /// How many resources there are.
     pub resources: u8,
-    /// The network while nothing is wrong in particular.
+    /// The network without faults.
     pub network: NetworkProfile,
-    /// What goes wrong.
+    /// The faults.
     pub faults: Vec<ScheduledFault>,
-    /// When everything that goes wrong has ended; from here on the system has to heal.
+    /// When all faults have ended; from here on the system has to recover.
     pub faults_end_ms: u32,
 }
 
@@ -54,7 +53,7 @@ pub struct Terms {
     pub max_ttl_ms: u32,
     /// How long a round waits for silent nodes.
     pub node_timeout_ms: u32,
-    /// A connection with requests unanswered for this long is dropped at the next request.
+    /// A connection whose requests have no answer for this long is dropped.
     pub response_timeout_ms: u32,
 }
 
@@ -74,21 +73,21 @@ pub struct Sharing {
 pub enum HandOver {
     /// Leases are not handed over.
     Off,
-    /// To tasks that waited when the nodes were asked.
+    /// Leases pass to tasks that waited when the nodes were asked.
     #[default]
     ToWaiters,
-    /// To any task: the order of tokens relies on what X relies on.
+    /// Leases pass to any task: the order of tokens depends on the assumptions of X.
     WithoutOrder,
 }
 
-/// As the library has it where nothing is said.
+/// The default of the library.
 impl Default for Sharing {
     fn default() -> Self {
         Self { hand_over: HandOver::default(), sections_max: 256, turn_max_ms: 10 }
     }
 }
 
-/// What the nodes remember when the run begins.
+/// What the nodes remember at the beginning of the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Bootstrap {
     /// They are joined and awake.
@@ -127,7 +126,7 @@ const fn one() -> u8 {
 /// One acquire and what follows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Section {
-    /// The pause before.
+    /// The pause before it.
     pub think_ms: u32,
     /// Which resource.
     pub resource: u8,
@@ -144,12 +143,12 @@ pub struct Section {
 /// Something done while a lease is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Operation {
-    /// Time goes by.
+    /// Time passes.
     Work {
-        /// For this time.
+        /// How long.
         ms: u32,
     },
-    /// The lease is checked, the process is paused, and then a write is sent.
+    /// The holder checks the lease, the process is paused, and then the holder sends a write.
     Write {
         /// How long the process is paused between check and write.
         stall_ms: u32,
@@ -158,7 +157,7 @@ pub enum Operation {
     },
     /// The process is paused.
     Stall {
-        /// For this time.
+        /// How long.
         ms: u32,
     },
     /// The holder extends by hand.
@@ -176,14 +175,14 @@ pub enum End {
         /// The call is dropped after this time.
         cancel_ms: Option<u32>,
     },
-    /// The guard goes out of scope.
+    /// The guard is dropped.
     Drop,
 }
 
-/// The network while nothing is wrong in particular.
+/// The network without faults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NetworkProfile {
-    /// The least and the greatest usual time of one way.
+    /// The shortest and the longest usual time of a message.
     pub latency_ms: (u32, u32),
     /// How many messages in a thousand take much longer.
     pub tail_per_mille: u32,
@@ -204,12 +203,11 @@ impl NetworkProfile {
 
 impl Plan {
     /// How long after the end of the faults a client must have acquired at the latest. A node that forgot rests for
-    /// `max_ttl`, and a lease that is held ends with its time to live; both in a row twice, and some seconds for looks
-    /// and timeouts.
+    /// `max_ttl`, and a lease ends with its TTL. The bound is twice both, and some seconds for probes and timeouts.
     #[must_use]
     pub fn recovers_within_ms(&self) -> u32 {
         let back = |fault: &ScheduledFault| match fault.fault {
-            // A rest is read on the node's clock: one that is set back prolongs it.
+            // A rest is measured by the node's clock: setting the clock back prolongs it.
             Fault::NodeClock { by_ms, .. } if by_ms < 0 => by_ms.unsigned_abs(),
             _ => 0,
         };
@@ -254,7 +252,7 @@ impl Plan {
 
     /// The longest time in a plan.
     pub const TIME_MAX_MS: u32 = 600_000;
-    /// The greatest drift in a plan; beyond the allowance of lockers nothing is promised.
+    /// The greatest drift in a plan. Beyond the allowance of lockers X is not promised.
     pub const DRIFT_MAX_PPM: u32 = 100_000;
 
     /// Every time that the plan names.
@@ -288,7 +286,7 @@ impl Plan {
         whole.into_iter().chain(sections.flat_map(of_turn)).chain(operations).chain(faults)
     }
 
-    /// How many operations there are in all: what shrinking makes smaller.
+    /// The size of the plan, which shrinking makes smaller.
     #[must_use]
     pub fn size(&self) -> usize {
         let sections = || self.clients.iter().flat_map(|client| &client.sections);

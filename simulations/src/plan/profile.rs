@@ -6,7 +6,7 @@ pub enum Profile {
     /// A good network and good machines.
     #[value(alias = "calm")]
     Healthy,
-    /// Some messages are lost or late, and a few things go wrong.
+    /// Some messages are lost or late, and there are a few faults.
     #[value(alias = "rough")]
     SomeFaults,
     /// Many faults of every kind, which overlap.

@@ -1,10 +1,8 @@
 //! Amnesiac node.
 //!
-//! Client 0 holds the lock on nodes 0 and 1. Node 1 crashes and comes back at once, without its data: it does not know
-//! of any lock. Client 1 cannot reach node 0, and nodes 1 and 2 would make a majority for it.
-//!
-//! A node that may have forgotten something rests until everything that it may have forgotten has expired. Until then
-//! it gives no votes, and client 1 has to wait.
+//! Client 0 holds the lock on nodes 0 and 1. Node 1 crashes and comes back at once, without its data: it has forgotten
+//! the lock. Client 1 cannot reach node 0, but nodes 1 and 2 would give it a majority. A node that may have forgotten
+//! locks rests until all of them have expired. Until then it gives no votes, and client 1 has to wait.
 
 use super::{Expectation, Scenario, ShortCut};
 use crate::Mutant;
@@ -32,7 +30,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     ],
     short_cut: Some(ShortCut {
         mutant: Mutant::NoRest,
-        what: "a node that may have forgotten something votes at once",
+        what: "a node that may have forgotten locks votes at once",
         breaks: Promise::X,
     }),
 };

@@ -2,9 +2,7 @@
 //!
 //! The wall clocks of nodes 0 and 1 are set forward by a second: a majority of the locks expires at once, and client 1
 //! gets the lock while client 0 believes in its lease. No lock with a time to live can prevent that, and this one does
-//! not promise to.
-//!
-//! What it promises always is fencing: client 1's token is greater, and when client 0 writes, it is refused.
+//! not promise to. Fencing is always promised: client 1's token is greater, and the later write of client 0 is refused.
 
 use super::{Expectation, Scenario};
 use crate::plan::{Fault, Plan, Section};
@@ -21,8 +19,8 @@ pub(super) const SCENARIO: Scenario = Scenario {
             .faults_end_at(700)
     },
     expectations: &[
-        Expectation { what: "two believe at one time, which is not promised against", holds: |run| run.overlapped() },
-        Expectation { what: "client 1's token is greater, and its write is let through", holds: later_and_written },
+        Expectation { what: "two clients believe at one time, while X is not promised", holds: |run| run.overlapped() },
+        Expectation { what: "client 1's token is greater, and its write is admitted", holds: later_and_written },
         Expectation { what: "client 0's stale write is refused", holds: |run| run.judged(0, false) },
     ],
     short_cut: None,

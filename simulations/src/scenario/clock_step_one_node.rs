@@ -1,8 +1,8 @@
 //! Clock step on one node.
 //!
 //! The wall clock of node 0 is set forward by a second, and the lock that it had expires there at once. The other two
-//! still have it, and they are a majority: client 1 gets one vote and has to wait, and client 0 keeps its lease and
-//! renews it.
+//! nodes still have the lock, and they are a majority. So client 1 gets one vote and has to wait, and client 0 keeps
+//! and renews its lease.
 
 use super::{Expectation, Scenario};
 use crate::plan::{Fault, Plan, Section};

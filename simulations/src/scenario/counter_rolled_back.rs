@@ -1,9 +1,7 @@
-//! Counter rolled back.
-//!
-//! Two nodes of three are restored from snapshots that are older than the last leases: their counters go back, and
-//! their locks are those of long ago. Restored nodes have a new run id, and that is noticed: they rest, and their
-//! counters are raised to the clock before they vote again. So no token is given out twice, and no client gets a lock
-//! that client 0 has.
+//! Counter rolled back. Two nodes of three are restored from snapshots that are older than the last leases: their
+//! counters go back, and their locks are old ones. Restored nodes have a new run id, which lockers notice. So these
+//! nodes rest, and their counters are raised to the clock before they vote again. No token is issued twice, and no
+//! client gets a lock that client 0 has.
 
 use super::{Expectation, Scenario, ShortCut};
 use crate::Mutant;
@@ -34,7 +32,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     ],
     short_cut: Some(ShortCut {
         mutant: Mutant::NoRest,
-        what: "a node that may have forgotten something votes at once",
+        what: "a node that may have forgotten locks votes at once",
         breaks: Promise::X,
     }),
 };

@@ -1,10 +1,9 @@
 //! Delayed write.
 //!
-//! Client 0 sends two writes while it holds the lock, and releases. The first one is judged at once. The second one
-//! hangs in the network and arrives when client 1 has written long ago: it is refused.
-//!
-//! Check and write have to be one step. If a server checks first and writes a little later, a newer write may
-//! land in between. The old one then overwrites it.
+//! Client 0 sends two writes while it holds the lock, and releases. The first one is judged at once. The second one is
+//! delayed in the network, and arrives long after client 1 has written: it is refused. Check and write have to be one
+//! step. If a server checks first and writes a little later, a newer write may come in between. Then the old write
+//! overwrites it.
 
 use super::{Expectation, Scenario, ShortCut};
 use crate::Mutant;
@@ -22,8 +21,8 @@ pub(super) const SCENARIO: Scenario = Scenario {
             .faults_end_at(300)
     },
     expectations: &[
-        Expectation { what: "client 0's first write is let through", holds: |run| run.judged(0, true) },
-        Expectation { what: "client 1's write is let through", holds: |run| run.judged(1, true) },
+        Expectation { what: "client 0's first write is admitted", holds: |run| run.judged(0, true) },
+        Expectation { what: "client 1's write is admitted", holds: |run| run.judged(1, true) },
         Expectation { what: "client 0's delayed write is refused", holds: |run| run.judged(0, false) },
         Expectation { what: "no other write is refused", holds: |run| run.seen().stale == 1 },
     ],

@@ -1,8 +1,8 @@
 //! Double fault: renewer and detector die together.
 //!
-//! Client 0's process is paused, and with it everything that it does in the background: the task that renews the
-//! lease and the one that would report its loss. No task is left to report it. When the process goes on, the first
-//! look at the lease compares two times, and says that it is over; that needs no task, and no reply.
+//! Client 0's process is paused, with all its background tasks: the task that renews the lease and the task that would
+//! report its loss. So no task can report the loss. When the process continues, the first check of the lease compares
+//! two times and finds that the lease is over. This needs no task and no reply.
 
 use super::{Expectation, Scenario, ShortCut};
 use crate::Mutant;
@@ -33,7 +33,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     ],
     short_cut: Some(ShortCut {
         mutant: Mutant::LossByReplyOnly,
-        what: "a holder believes until a reply says that its lock is gone",
+        what: "a holder believes in its lease until a reply says that the lock is gone",
         breaks: Promise::X,
     }),
 };

@@ -1,9 +1,10 @@
-//! A herd wants one lock at one moment.
+//! A herd asks for one lock at one moment.
 //!
 //! Client 0 holds the lock, and fifteen more come within as many milliseconds. Each node keeps them in a queue, in the
 //! order in which they came. While they wait two of them die, and one is paused. With each release the node reserves
-//! the lock for the first in its queue and wakes it. So one client asks and the others sleep. A client whose connection
-//! has ended is skipped; one that is paused costs the time for which the lock was reserved for it, once.
+//! the lock for the first in its queue and wakes it. So one client asks and the others sleep. The node skips a client
+//! whose connection has ended. A paused client delays the others once, by the time for which the lock was reserved for
+//! it.
 
 use super::{Expectation, Scenario, ScenarioRun, ShortCut};
 use crate::Mutant;
@@ -13,10 +14,10 @@ use crate::plan::{Fault, Plan, Section};
 const CLIENTS: u8 = 16;
 const DIE: [u8; 2] = [5, 9];
 const PAUSED: u8 = 7;
-/// From one release to the next lease: its way to the nodes, the wake, the grant and its answer, one millisecond each,
-/// and as many once more.
+/// From one release to the next lease: the release, the wake, the grant and its answer take one millisecond each. This
+/// is twice the sum.
 const GAP_MAX_US: u64 = 8_000;
-/// The reservation of the client that is paused, and of the two that died if their machines died with them.
+/// Reservations of the paused client, and of the two dead clients if their machines died too.
 const GRACE_US: u64 = 40_000;
 
 pub(super) const SCENARIO: Scenario = Scenario {
@@ -43,18 +44,18 @@ pub(super) const SCENARIO: Scenario = Scenario {
         },
         Expectation { what: "one after another", holds: |run| !run.overlapped() && run.tokens_grow() },
         Expectation {
-            what: "the next one has the lock within 8 ms of a release, but for one grace for each dead or paused client",
+            what: "the next one has the lock within 8 ms of a release, except for one grace per dead or paused client",
             holds: |run| gaps_us(run).filter(|gap_us| *gap_us > GAP_MAX_US).count() <= DIE.len() + 1,
         },
         Expectation { what: "and then within a grace", holds: |run| gaps_us(run).all(|gap_us| gap_us <= GRACE_US) },
         Expectation {
-            what: "the client that was paused has it soon after it goes on",
+            what: "the paused client has the lock soon after it continues",
             holds: |run| run.acquired_within(PAUSED, 435, 480),
         },
     ],
     short_cut: Some(ShortCut {
         mutant: Mutant::DeadHeadIsNext,
-        what: "a node reserves the lock for the first in its queue, though its connection has ended",
+        what: "a node reserves the lock for the first in its queue, although its connection has ended",
         breaks: Promise::Reserved,
     }),
 };

@@ -1,7 +1,7 @@
 //! Clock step at the holder.
 //!
 //! The wall clock of client 0's machine is set back by a second while it holds the lock and is paused. The lease is
-//! measured by a clock that only goes on, also while the machine sleeps: so the step changes nothing.
+//! measured by a monotonic clock, which also runs while the machine sleeps. So the step changes nothing.
 
 use super::{Expectation, Scenario, ShortCut};
 use crate::Mutant;
@@ -26,7 +26,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     ],
     short_cut: Some(ShortCut {
         mutant: Mutant::WallClock,
-        what: "the holder measures by its wall clock",
+        what: "the holder measures its lease by the wall clock",
         breaks: Promise::X,
     }),
 };

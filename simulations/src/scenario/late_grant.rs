@@ -1,10 +1,9 @@
 //! Late grant.
 //!
-//! Client 0 gets the lock from two nodes of three; its request to the third one is stuck in the network. It releases
-//! everywhere, and 300 ms later the stuck request arrives after all and takes the lock there without an owner.
-//!
-//! The release went out behind the grant on the same connection, also to the node that never answered: so it arrives
-//! behind it, and the lock is gone at once, and not only after its time to live of eight seconds.
+//! Client 0 gets the lock from two nodes of three; its request to the third node is stuck in the network. It releases
+//! everywhere. 300 ms later the stuck request arrives, and takes a lock there that has no owner. The release was sent
+//! after the grant on the same connection, also to the node that never answered. So it arrives after the grant, and the
+//! lock is gone at once, and not only after its TTL of eight seconds.
 
 use super::{Expectation, Scenario, ShortCut};
 use crate::Mutant;

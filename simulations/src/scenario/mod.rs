@@ -1,4 +1,4 @@
-//! Stories, one a file: what can go wrong with a lock, what must be seen then, and what a tempting short cut does.
+//! Stories, one per file: what can go wrong with a lock, what must be seen then, and what a tempting short cut does.
 //!
 //! The doc comment of each file is its story: the title, then paragraphs. `simulations scenario NAME` prints it.
 
@@ -38,11 +38,11 @@ pub struct Scenario {
     pub name: &'static str,
     /// The text of its file, which begins with the story.
     source: &'static str,
-    /// Who wants what, and what goes wrong.
+    /// The plan: the clients, and what goes wrong.
     plan: fn() -> Plan,
-    /// What must be seen, beside that every promise holds.
+    /// What must be seen, in addition to that every promise holds.
     expectations: &'static [Expectation],
-    /// What must be seen under the wrong protocol that the story is about, if it is about one.
+    /// The wrong protocol that the story is about, if any.
     short_cut: Option<ShortCut>,
 }
 
@@ -63,7 +63,7 @@ struct ShortCut {
 }
 
 impl Scenario {
-    /// All of them, in the order in which they are best read.
+    /// All stories, in the best order to read them.
     pub const ALL: [&'static Self; 21] = [
         &paused_holder::SCENARIO,
         &delayed_write::SCENARIO,
@@ -107,7 +107,7 @@ impl Scenario {
         lines.split(|line| line.is_empty()).filter(|lines| !lines.is_empty()).map(|lines| lines.join(" ")).collect()
     }
 
-    /// Who wants what, and what goes wrong.
+    /// The plan: the clients, and what goes wrong.
     #[must_use]
     pub fn plan(&self) -> Plan {
         (self.plan)()

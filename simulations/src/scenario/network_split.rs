@@ -1,7 +1,7 @@
 //! Network split.
 //!
-//! The network falls into two parts: client 0 with node 0, and client 1 with nodes 1 and 2. A majority is counted of
-//! the nodes that are configured, not of those that can be reached: so only client 1 can win.
+//! The network falls into two parts: client 0 with node 0, and client 1 with nodes 1 and 2. A majority is counted among
+//! the configured nodes, not among the reachable ones. So only client 1 can win.
 
 use super::{Expectation, Scenario, ShortCut};
 use crate::Mutant;
@@ -27,7 +27,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     ],
     short_cut: Some(ShortCut {
         mutant: Mutant::ReachableQuorum,
-        what: "a majority is counted of the nodes that can be reached",
+        what: "a majority is counted among the reachable nodes",
         breaks: Promise::X,
     }),
 };

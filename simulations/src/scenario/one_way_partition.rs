@@ -1,8 +1,6 @@
-//! One-way partition.
-//!
-//! Client 0 receives from two nodes of three, but its requests to them are lost, and no error shows it. It holds one
-//! lock of three and has two questions without an answer. No answer is not a yes, so it gets nothing; client 1, which
-//! reaches all nodes, does.
+//! One-way partition. Client 0 receives from two nodes of three, but its requests to them are lost without an error. It
+//! has one lock of three, and two requests without an answer. A missing answer does not count as granted, so client 0
+//! gets no lease. Client 1 reaches all nodes and gets one.
 
 use super::{Expectation, Scenario, ShortCut};
 use crate::Mutant;

@@ -1,9 +1,9 @@
 //! Overload: all nodes answer late for a while.
 //!
-//! For one second every message is so slow that no attempt reaches a quorum in time. Each client releases what it may
-//! have taken, goes away for longer each time, and lets its next attempt last longer; so nodes that have too much to do
-//! are asked less and less, and what they still answer late is released. When the second is over no lock without an
-//! owner is in the way, and every client is served soon.
+//! For one second every message is so slow that no attempt reaches a quorum in time. Each client releases every lock
+//! that it may have, pauses longer each time, and lets its next attempt last longer. So overloaded nodes get fewer and
+//! fewer requests, and locks that they still grant late are released. When the second is over, no lock without an owner
+//! is left, and every client is served soon.
 
 use super::{Expectation, Scenario, ScenarioRun};
 use crate::plan::{Fault, Plan, Section, Terms};
@@ -11,11 +11,11 @@ use crate::plan::{Fault, Plan, Section, Terms};
 const CLIENTS: u8 = 8;
 const FROM_MS: u32 = 100;
 const FOR_MS: u32 = 1_000;
-/// How late messages are: twice this is more than the longest round.
+/// The delay of messages: twice this is more than the longest round.
 const LATE_MS: u32 = 600;
-/// When every client has had the lock at the latest: the pauses are about as long as the overload was.
+/// When every client must have had the lock: the pauses are about as long as the overload.
 const SERVED_BY_MS: u64 = 3_500;
-/// Grants that one client asks of one node in that time: each attempt waits twice as long as the one before it.
+/// How many grants one client asks of one node in that time: each attempt waits twice as long as the one before.
 const ATTEMPTS_MAX: usize = 8;
 
 pub(super) const SCENARIO: Scenario = Scenario {

@@ -1,11 +1,10 @@
-//! Paused holder.
-//!
-//! Client 0 checks its lease, is paused for longer than the time to live, and then writes. A garbage collection may
-//! cause such a pause, or a laptop that sleeps, or a page that is swapped in. Meanwhile the lock has expired, and
-//! client 1 has it and has written.
+//! Paused holder. Client 0 checks its lease, is paused for longer than the TTL, and then writes. A garbage collection
+//! may cause such a pause, or a sleeping laptop, or swapping. Meanwhile the lock has expired, and client 1 has acquired
+//! it and written.
 //!
 //! No check in the client can help: the pause comes between check and write. The fencing token does. The resource has
-//! seen a greater one and refuses the write. This is the figure in Martin Kleppmann's "How to do distributed locking".
+//! seen a greater token and refuses the write. This is the figure in Martin Kleppmann's "How to do distributed
+//! locking".
 
 use super::{Expectation, Scenario, ShortCut};
 use crate::Mutant;
@@ -23,12 +22,12 @@ pub(super) const SCENARIO: Scenario = Scenario {
     },
     expectations: &[
         Expectation { what: "client 1 gets the lock when client 0's lease has ended", holds: |run| run.follows(0, 1) },
-        Expectation { what: "client 1's write is let through", holds: |run| run.judged(1, true) },
+        Expectation { what: "client 1's write is admitted", holds: |run| run.judged(1, true) },
         Expectation { what: "client 0's stale write is refused", holds: |run| run.judged(0, false) },
     ],
     short_cut: Some(ShortCut {
         mutant: Mutant::LossByReplyOnly,
-        what: "a holder believes until a reply says that its lock is gone",
+        what: "a holder believes in its lease until a reply says that the lock is gone",
         breaks: Promise::X,
     }),
 };

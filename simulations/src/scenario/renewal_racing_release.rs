@@ -1,8 +1,8 @@
 //! Renewal racing release.
 //!
-//! Client 0 releases at many different times, some of them just when a renewal is due or on its way. A renewal that
-//! goes out behind the release would extend a lock that its holder has released, or that of another holder. No
-//! extension is sent after a release, and client 1 gets the lock every time.
+//! Client 0 releases at many different times, some of them just when a renewal is due or on its way. A renewal that is
+//! sent after the release would extend a lock that its holder has released, or a lock of another holder. No extension
+//! is sent after a release, and client 1 gets the lock every time.
 
 use super::{Expectation, Scenario, ShortCut};
 use crate::Mutant;
@@ -28,7 +28,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     ],
     short_cut: Some(ShortCut {
         mutant: Mutant::ExtendAfterRelease,
-        what: "the renewal that is due is sent behind the release",
+        what: "the renewal that is due is sent after the release",
         breaks: Promise::Quiet,
     }),
 };

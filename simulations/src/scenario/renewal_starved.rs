@@ -1,8 +1,6 @@
-//! Renewal starved.
-//!
-//! Client 0 holds the lock and works for long, but the network swallows everything that it sends. No renewal comes
-//! through, no connection breaks, no node refuses. Silence is not a yes: the lease is lost at its end, and client 0
-//! stops before client 1 can begin.
+//! Renewal starved. Client 0 holds the lock and works for long, but the network loses everything that it sends. No
+//! renewal gets through, no connection breaks, and no node refuses. Silence does not extend a lease: it is lost at its
+//! end, and client 0 stops before client 1 can begin.
 
 use super::{Expectation, Scenario, ShortCut};
 use crate::Mutant;
@@ -26,7 +24,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     ],
     short_cut: Some(ShortCut {
         mutant: Mutant::LossByReplyOnly,
-        what: "a holder believes until a reply says that its lock is gone",
+        what: "a holder believes in its lease until a reply says that the lock is gone",
         breaks: Promise::X,
     }),
 };

@@ -1,10 +1,8 @@
 //! Replaced node.
 //!
-//! Node 1 is replaced by an empty machine. Its counter is gone, and with it the greatest token that it had given out:
-//! client 0's. Node 2 never received that token, and node 0 cannot be reached.
-//!
-//! Counters start at the clock, not at one, so the new counter is above everything that the old one had given out. The
-//! tokens go on growing.
+//! Node 1 is replaced by an empty machine. Its counter is gone, and with it the greatest token, which client 0 has.
+//! Node 2 never received that token, and node 0 cannot be reached. Counters start at the clock, not at one. So the new
+//! counter is above every number of the old one, and tokens keep growing.
 
 use super::{Expectation, Scenario, ShortCut};
 use crate::Mutant;
@@ -35,11 +33,11 @@ pub(super) const SCENARIO: Scenario = Scenario {
             holds: |run| run.acquired_within(1, 231, 2_600),
         },
         Expectation { what: "client 1's token is greater", holds: |run| run.follows(0, 1) },
-        Expectation { what: "client 1's write is let through", holds: |run| run.judged(1, true) },
+        Expectation { what: "client 1's write is admitted", holds: |run| run.judged(1, true) },
     ],
     short_cut: Some(ShortCut {
         mutant: Mutant::NoClockStart,
-        what: "a counter that was lost starts at the lowest number",
+        what: "a lost counter starts at the lowest number",
         breaks: Promise::T2,
     }),
 };

@@ -1,8 +1,8 @@
 //! Reply read long after it arrived.
 //!
 //! The nodes grant client 0 the lock within milliseconds, but its process is paused and reads the replies 200 ms later.
-//! By then a good part of the lease is over. What counts is when the first byte was sent, not when the last reply was
-//! read: so client 0 stops in time, and client 1 gets the lock when it has.
+//! By then a good part of the lease is over. A lease is counted from when the first byte was sent, not from when the
+//! last reply was read. So client 0 stops in time, and then client 1 gets the lock.
 
 use super::{Expectation, Scenario, ShortCut};
 use crate::Mutant;
@@ -22,7 +22,10 @@ pub(super) const SCENARIO: Scenario = Scenario {
         plan
     },
     expectations: &[
-        Expectation { what: "client 0 gets its lease when it goes on", holds: |run| run.acquired_within(0, 223, 235) },
+        Expectation {
+            what: "client 0 gets its lease when it continues",
+            holds: |run| run.acquired_within(0, 223, 235),
+        },
         Expectation { what: "client 0 stops 500 ms after it asked", holds: stops_in_time },
         Expectation { what: "client 1 gets the lock when client 0's lease has ended", holds: |run| run.follows(0, 1) },
     ],

@@ -1,15 +1,13 @@
-//! Retry storm.
-//!
-//! Eight clients want the same lock again and again, and each holds it for a moment only. A client that is refused
-//! knows when the lock ends at the latest, and is woken when it is released: so it waits, and does not ask again and
-//! again. Each client completes every section, and the nodes are asked little more than for the leases themselves.
+//! Retry storm. Eight clients want the same lock again and again, and each holds it only briefly. A refused client
+//! knows when the lock ends at the latest, and is woken when it is released. So it waits and does not poll. Each client
+//! completes every section, and the nodes get few more requests than the leases need.
 
 use super::{Expectation, Scenario};
 use crate::plan::{Plan, Section};
 
 const CLIENTS: usize = 8;
 const SECTIONS: usize = 3;
-/// Three nodes are asked for one lease, in the best case once each.
+/// For one lease three nodes are asked, in the best case once each.
 const GRANTS_A_LEASE_MAX: usize = 30;
 
 pub(super) const SCENARIO: Scenario = Scenario {
@@ -27,7 +25,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
         },
         Expectation { what: "one after another", holds: |run| !run.overlapped() && run.tokens_grow() },
         Expectation {
-            what: "the nodes are asked for fewer than 30 grants a lease",
+            what: "the nodes are asked for fewer than 30 grants per lease",
             holds: |run| run.requests("Grant") < run.leases().len() * GRANTS_A_LEASE_MAX,
         },
         Expectation { what: "no write is refused", holds: |run| run.seen().stale == 0 },

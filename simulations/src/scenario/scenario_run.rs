@@ -1,4 +1,4 @@
-//! [`ScenarioReport`]: a story as it went, under the shipped lock and under the short cut.
+//! [`ScenarioReport`]: the result of a story, with the shipped lock and with the short cut.
 
 use super::{Scenario, ShortCut};
 use crate::harness::Outcome;
@@ -7,27 +7,27 @@ use crate::invariant::overlaps;
 use crate::plan::Plan;
 use crate::{Level, Timeline};
 
-/// A story as it went.
+/// The result of a story.
 #[derive(Debug)]
 pub struct ScenarioReport {
     /// Under the shipped lock.
     pub right: Checked,
-    /// Under the wrong protocol that the story is about: its name, what it does, and what came of it.
+    /// With the wrong protocol that the story is about: its name, what it does, and the result.
     pub short_cut: Option<(String, &'static str, Checked)>,
 }
 
-/// One run of it, and whether everything was seen that must be.
+/// One run of a story, and whether its expectations were met.
 #[derive(Debug)]
 pub struct Checked {
     /// The run.
     pub plan: Plan,
-    /// As a picture.
+    /// Its picture.
     pub timeline: Timeline,
     /// What must be seen, and whether it was.
     pub expectations: Vec<(String, bool)>,
 }
 
-/// One run, for the questions that stories ask.
+/// One run, with methods for expectations.
 #[derive(Debug)]
 pub struct ScenarioRun {
     outcome: Outcome,
@@ -67,7 +67,7 @@ impl Scenario {
         });
         plan.seed = seed.unwrap_or(first);
         let mut outcome = Level::Node.run(&plan, Some(*mutant), true);
-        // Others may break as well; the story is about this one.
+        // Other promises may break too; the story is about this one.
         outcome.violations.sort_by_key(|violation| violation.promise != *breaks);
         let timeline = Timeline::of(&plan, &outcome);
         Checked { plan, timeline, expectations: vec![(format!("{breaks} is broken"), seed.is_some())] }
@@ -75,7 +75,7 @@ impl Scenario {
 }
 
 impl ScenarioReport {
-    /// Whether everything was seen that must be.
+    /// Whether all expectations were met.
     #[must_use]
     pub fn holds(&self) -> bool {
         self.right.holds() && self.short_cut.as_ref().is_none_or(|(_, _, checked)| checked.holds())
@@ -83,7 +83,7 @@ impl ScenarioReport {
 }
 
 impl Checked {
-    /// Whether everything was seen that must be.
+    /// Whether all expectations were met.
     #[must_use]
     pub fn holds(&self) -> bool {
         self.expectations.iter().all(|(_, seen)| *seen)
@@ -96,7 +96,7 @@ impl ScenarioRun {
         Self { outcome, stays }
     }
 
-    /// How often what happened.
+    /// How often each thing happened.
     pub(super) const fn seen(&self) -> &crate::invariant::Coverage {
         &self.outcome.seen
     }
@@ -125,18 +125,18 @@ impl ScenarioRun {
         self.lease(client).is_some_and(|stay| (from_ms * 1_000..=to_ms * 1_000).contains(&stay.returned_us))
     }
 
-    /// Whether two believed at one time, excused or not.
+    /// Whether two holders believed at one time, whether or not X applied.
     pub(super) fn overlapped(&self) -> bool {
         !overlaps(&self.outcome.history, &self.stays).is_empty()
     }
 
-    /// Whether a write under the first lease of a client was judged so.
+    /// Whether a write under the first lease of a client was admitted, or refused.
     pub(super) fn judged(&self, client: u8, verdict: bool) -> bool {
         let Some(of) = self.lease(client) else { return false };
         self.writes().any(|(_, token, admitted)| token == of.token && admitted == verdict)
     }
 
-    /// All writes: when they were judged, under which token, and whether they were let through.
+    /// All writes: when they were judged, under which token, and whether they were admitted.
     pub(super) fn writes(&self) -> impl Iterator<Item = (Micros, redfence::FencingToken, bool)> {
         self.outcome.history.records.iter().filter_map(|record| match record {
             Record::Write { at_us, token, admitted, .. } => Some((*at_us, *token, *admitted)),

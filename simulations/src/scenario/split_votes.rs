@@ -1,8 +1,8 @@
 //! Split votes.
 //!
-//! Three clients ask at once, and each is nearest to another node. Every node grants a different one, and none has a
-//! majority. They take back what they got and ask again, one node first, the same for all of them: then one of them
-//! meets no rival at the others. All three get the lock, one after another.
+//! Three clients ask at once, and each is nearest to a different node. Every node grants a different client, so no
+//! client has a majority. They release their grants and ask again, now all of them the same node first. Its winner
+//! meets no rival at the other nodes. All three get the lock, one after another.
 
 use super::{Expectation, Scenario};
 use crate::plan::{Fault, Plan, Section};

@@ -1,7 +1,7 @@
 //! Stale release.
 //!
-//! Client 0 is paused until its lease is over and client 1 has the lock, and then it releases. A release looks whose
-//! lock it is: it is not client 0's any more, so nothing is removed, and client 2 has to wait for client 1.
+//! Client 0 is paused until its lease is over and client 1 has the lock, and then it releases. A release checks the
+//! holder of the lock. It is no longer client 0, so nothing is removed, and client 2 has to wait for client 1.
 
 use super::{Expectation, Scenario, ShortCut};
 use crate::Mutant;

@@ -2,10 +2,10 @@
 //!
 //! Node 0 is two numbers ahead of the others: earlier leases were granted by some nodes and not by others. Client 0
 //! gets the lock from nodes 0 and 1, and its token is the greater of their two numbers. Client 1 then gets it from
-//! nodes 1 and 2, neither of which has counted that far.
+//! nodes 1 and 2, whose counters are lower than this token.
 //!
-//! Before a lease exists its token is sealed: a majority raises its counters to it. Node 1 was raised, so client 1's
-//! number is greater.
+//! Before a lease exists its token is sealed: a majority raises its counters to it. The counter of node 1 was raised,
+//! so client 1's number is greater.
 
 use super::{Expectation, Scenario, ShortCut};
 use crate::Mutant;

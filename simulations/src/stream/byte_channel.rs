@@ -1,4 +1,4 @@
-//! [`ByteChannel`]: one direction of a connection. What goes into it comes out in the same order, or not at all.
+//! [`ByteChannel`]: one direction of a connection. Bytes come out in the order in which they went in, or not at all.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -8,9 +8,9 @@ use std::fmt;
 pub(super) struct ByteChannel {
     /// What is on its way.
     pub(super) queue: VecDeque<Segment>,
-    /// What waits for the end of a cut.
+    /// Bytes that wait for the end of a cut.
     pub(super) held: VecDeque<Segment>,
-    /// Nothing comes any more.
+    /// Nothing arrives any more.
     pub(super) over: bool,
     last_ms: u64,
 }
@@ -25,7 +25,7 @@ pub(super) enum Segment {
 }
 
 impl ByteChannel {
-    /// When something arrives that would arrive at `at_ms` if nothing were in front of it.
+    /// When bytes arrive that would arrive at `at_ms` if nothing were before them.
     pub(super) fn arrives_ms(&mut self, at_ms: u64) -> u64 {
         self.last_ms = self.last_ms.max(at_ms);
         self.last_ms
@@ -36,7 +36,7 @@ impl ByteChannel {
         self.last_ms = self.last_ms.max(at_ms);
     }
 
-    /// What is on its way is lost.
+    /// Bytes on their way are lost.
     pub(super) fn clear(&mut self) {
         self.queue.clear();
         self.held.clear();
@@ -45,7 +45,7 @@ impl ByteChannel {
 }
 
 impl Segment {
-    /// In two, where there is something in front of `at`.
+    /// Splits at `at`, if there are bytes before it.
     pub(super) fn split(self, at: usize) -> (Self, Option<Self>) {
         match self {
             Self::Bytes(mut bytes) if at > 0 && at < bytes.len() => {
@@ -57,7 +57,7 @@ impl Segment {
     }
 }
 
-/// Short, and another one for other bytes.
+/// A short text that differs for different bytes.
 impl fmt::Display for Segment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,8 +1,7 @@
-//! [`ByteNetwork`]: the network of bytes between processes and servers.
-//!
-//! Each connection is two lanes, and each keeps its order whatever its latency. What goes wrong goes wrong as with TCP:
-//! a way that is cut holds bytes back or loses the connection without a word; a broken connection loses what was on the
-//! way, or delivers it late, when the client has long dialled again; a reset may cut a frame in two.
+//! [`ByteNetwork`]: the network of bytes between processes and servers. Each connection has two channels, and each
+//! keeps its order, with any latency. Faults are those of TCP. A cut holds bytes back or loses the connection silently.
+//! A broken connection loses the bytes on their way, or delivers them late, long after the client has dialled again. A
+//! reset may cut a frame in two.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, Weak};
@@ -19,7 +18,7 @@ pub struct ByteNetwork {
     world: Arc<World>,
     faults_end_ms: u64,
     inner: Mutex<Inner>,
-    /// Called after a server has worked off what arrived.
+    /// Called after a server has handled the bytes that arrived.
     after_work: Box<dyn Fn(u8) + Send + Sync>,
 }
 
@@ -38,11 +37,11 @@ struct Connection {
     client: ClientId,
     to_node: ByteChannel,
     to_client: ByteChannel,
-    /// Nothing gets through any more, and neither end learns of it.
+    /// Nothing gets through any more, and neither end notices.
     mute: bool,
-    /// The client has closed it or let it go.
+    /// The client has closed or dropped it.
     abandoned: bool,
-    /// What has arrived and was not read yet.
+    /// Bytes that have arrived and were not read yet.
     inbox: VecDeque<u8>,
     end: Option<End>,
     reader: Option<Waker>,
@@ -69,7 +68,7 @@ const LOSS_KINDS: u64 = 5;
 
 impl ByteNetwork {
     /// A network to these servers, on which nothing stays for long after `faults_end_ms`. `after_work` is called with a
-    /// server's number when it has worked something off.
+    /// server's number when it has handled requests.
     #[must_use]
     pub fn new(
         world: &Arc<World>,
@@ -92,7 +91,7 @@ impl ByteNetwork {
         })
     }
 
-    /// Changes what is wrong with the network, and lets go what is not held back any more.
+    /// Changes the faults of the network, and delivers bytes that are not held back any more.
     pub fn with_conditions<T>(&self, change: impl FnOnce(&mut NetworkConditions) -> T) -> T {
         let mut inner = lock(&self.inner);
         let changed = change(&mut inner.conditions);
@@ -110,7 +109,7 @@ impl ByteNetwork {
         changed
     }
 
-    /// Whether anything of a client reaches a node, and back.
+    /// Whether bytes of a client reach a node, and the other way round.
     #[must_use]
     pub fn reaches(&self, client: u8, node: u8) -> bool {
         let inner = lock(&self.inner);
@@ -119,7 +118,7 @@ impl ByteNetwork {
             .all(|direction| inner.conditions.partition(client, node, *direction).is_none())
     }
 
-    /// How long it takes to a node and back, for a dial; `None` if no answer comes.
+    /// The round trip to a node for a dial; `None` if no answer comes.
     pub(super) fn round_trip_ms(&self, process: &Process, node: u8) -> Option<u64> {
         let inner = lock(&self.inner);
         let cut = |direction| inner.conditions.partition(process.client, node, direction).is_some();
@@ -186,7 +185,7 @@ impl ByteNetwork {
         forget_if_over(&mut inner, id);
     }
 
-    /// A process has died: its connections end behind what it has sent.
+    /// A process has died: its connections end after the bytes that it has sent.
     pub fn died(&self, process: &Arc<Process>) {
         let mut inner = lock(&self.inner);
         let Inner { connections, conditions, .. } = &mut *inner;
@@ -215,7 +214,7 @@ impl ByteNetwork {
         }
     }
 
-    /// A server has crashed: its connections are gone, and their clients learn of it as soon as the reset reaches them.
+    /// A server has crashed: its connections are gone, and the clients notice when the reset reaches them.
     pub fn server_crashed(&self, node: u8) {
         let mut inner = lock(&self.inner);
         let Inner { connections, conditions, .. } = &mut *inner;
@@ -233,7 +232,7 @@ impl ByteNetwork {
         drop(connections);
     }
 
-    /// Puts a segment on its way, or not.
+    /// Sends a segment, or loses it.
     fn post(
         &self,
         id: u64,
@@ -260,7 +259,7 @@ impl ByteNetwork {
         match (loss_kind, segment) {
             // Silence.
             (0, _) => connection.mute = true,
-            // The old socket keeps what was sent, and delivers it long after the client has given up.
+            // The old socket keeps the bytes, and delivers them long after the client has given up.
             (1, segment @ Segment::Bytes(_)) if direction == Direction::ToNode => {
                 let late_ms = self.world.random(|rng| u64::from(rng.skewed(LATE_MS_MAX)));
                 connection.to_node.not_before(self.world.now_ms() + late_ms);
@@ -268,7 +267,7 @@ impl ByteNetwork {
                 self.schedule(id, connection, direction, conditions, Segment::End);
                 connection.end = Some(End::Reset);
             }
-            // It arrives, and the connection ends behind it.
+            // It arrives, and then the connection ends.
             (2, segment) => {
                 self.schedule(id, connection, direction, conditions, segment);
                 self.break_off(id, connection, conditions);
@@ -280,12 +279,12 @@ impl ByteNetwork {
                 self.schedule(id, connection, direction, conditions, Segment::Bytes(front.to_vec()));
                 self.break_off(id, connection, conditions);
             }
-            // What was sent is gone with the connection.
+            // The bytes are lost with the connection.
             _ => self.break_off(id, connection, conditions),
         }
     }
 
-    /// Both ends find out that the connection has ended, each behind what is on its way.
+    /// Both ends notice that the connection has ended, each after the bytes on their way.
     fn break_off(&self, id: u64, connection: &mut Connection, conditions: &NetworkConditions) {
         self.schedule(id, connection, Direction::ToNode, conditions, Segment::End);
         self.schedule(id, connection, Direction::ToClient, conditions, Segment::Reset);
@@ -307,8 +306,7 @@ impl ByteNetwork {
         let (first, second) = segment.split(usize::try_from(cut_at).unwrap_or_default());
         for segment in [Some(first), second].into_iter().flatten() {
             let due_ms = connection.channel(direction).arrives_ms(self.world.now_ms() + self.takes_ms(network));
-            // However late something is, it does not arrive long after the end of the faults: delays are bounded from
-            // then on.
+            // Even late bytes do not arrive long after the end of the faults: from then on delays are bounded.
             let due_ms = due_ms.min(self.faults_end_ms.max(self.world.now_ms() + DELAY_AFTER_FAULTS_MAX_MS));
             connection.channel(direction).queue.push_back(segment);
             let Some(me) = self.me.upgrade() else { return };
@@ -320,7 +318,7 @@ impl ByteNetwork {
         u64::from(self.world.random(|rng| network.latency(rng)))
     }
 
-    /// The first segment of a lane has arrived.
+    /// The first segment of a channel has arrived.
     fn arrive(&self, id: u64, direction: Direction) {
         let mut inner = lock(&self.inner);
         let Inner { connections, servers, .. } = &mut *inner;
@@ -385,7 +383,7 @@ impl Connection {
     }
 }
 
-/// Wakes the task that reads from a connection, when nothing is locked any more.
+/// Wakes the task that reads from a connection, after the locks are dropped.
 fn wake(mut inner: std::sync::MutexGuard<'_, Inner>, id: u64) {
     let ready = inner.connections.get_mut(&id).filter(|c| c.end.is_some() || !c.inbox.is_empty());
     let reader = ready.and_then(|connection| connection.reader.take());
@@ -395,14 +393,14 @@ fn wake(mut inner: std::sync::MutexGuard<'_, Inner>, id: u64) {
     }
 }
 
-/// A connection that neither end knows any more is gone.
+/// Removes a connection that both ends have forgotten.
 fn forget_if_over(inner: &mut Inner, id: u64) {
     if inner.connections.get(&id).is_some_and(|connection| connection.abandoned && connection.to_node.over) {
         inner.connections.remove(&id);
     }
 }
 
-/// The longest time on the way after the end of the faults.
+/// The longest delay after the end of the faults.
 const DELAY_AFTER_FAULTS_MAX_MS: u64 = 10;
-/// The longest that an old socket keeps what was sent.
+/// The longest time that an old socket keeps bytes.
 const LATE_MS_MAX: u32 = 2_000;

@@ -1,4 +1,4 @@
-//! [`Host`]: one server of a run, its clock, and a record of what promises rely on.
+//! [`Host`]: one server of a run, its clock, and a record of the assumptions of promises.
 
 use std::sync::Arc;
 
@@ -22,32 +22,32 @@ pub struct Host {
     keys: Vec<(Bytes, Bytes)>,
     /// The key of the node's record.
     record: Bytes,
-    /// The counter of a slot that no resource is in: it shows where counters started last.
+    /// The counter of a slot without resources: it shows where counters started last.
     reference: Bytes,
     started_at: u64,
     pub(super) up: bool,
     pub(super) hung: u32,
-    /// While it has too little memory: how long locks live.
+    /// How long locks live while it has too little memory.
     pub(super) evicts_after_ms: Option<u32>,
     life: u32,
     snapshot: Option<Snapshot>,
-    /// The greatest counter that it ever had, for each resource.
+    /// The greatest counter that it has ever had, for each resource.
     highest: Vec<u64>,
-    /// Who held each resource when it was looked at last.
+    /// The holder of each resource at the last look.
     occupants: Vec<Option<String>>,
     /// Holders whose locks it forgot.
     forgotten: Vec<String>,
-    /// It forgot everything without a restart and was not joined since.
+    /// Whether it forgot everything without a restart, and no locker has joined it since.
     pub(super) flushed: bool,
     /// Its locks may live longer than they should: it was restored, or its clock was set back.
     pub(super) lingers: bool,
 }
 
-/// How long a server has been up that is up for long.
+/// The uptime of a server that has been up for long.
 const LONG_US: u64 = 86_400_000_000;
 
 impl Host {
-    /// A server as a plan has it.
+    /// A server of a plan.
     #[must_use]
     pub fn new(
         world: &Arc<World>,
@@ -96,11 +96,9 @@ impl Host {
         host
     }
 
-    /// Looks at what a server has just done, and notes what promises rely on. Returns which
-    /// resources have been granted, and to whom.
-    ///
-    /// Tokens rely on counters that do not go back. One that was lost starts at the later of two clocks; if both are
-    /// behind what was lost, no locker can know.
+    /// Checks what a server has just done, and records if an assumption of a promise breaks. Returns the granted
+    /// resources with their holders. Tokens need counters that do not go back. A lost counter starts at the later of
+    /// two clocks. If both are behind the lost counter, no locker can notice.
     pub(super) fn look(&mut self) -> Vec<(u8, String)> {
         let start = self.number_at(&self.reference.clone());
         let started_anew = start != self.started_at && start > 0;
@@ -114,7 +112,7 @@ impl Host {
             let Some((lock, counter)) = self.keys.get(at).cloned() else { continue };
             let (counter, occupant) = (self.number_at(&counter), self.text_at(&lock));
             if let Some(highest) = self.highest.get_mut(at) {
-                // A start behind the node's own clock is the script's fault, and no excuse.
+                // If a counter starts behind the node's own clock, the script is wrong, and promises still apply.
                 if started_anew && start < *highest && start >= now_us {
                     self.world.void(Assumed::T, "a counter started anew, and both clocks were behind what was lost");
                 }
@@ -130,9 +128,8 @@ impl Host {
         granted
     }
 
-    /// Of a lock that was reserved just now: whether the waiter is connected, as far as the server had to check, and
-    /// whether the reservation lasts longer than the longest grace. A server that wakes no waiter keeps the entry in
-    /// its queue.
+    /// For a new reservation: whether the waiter is connected, if the server had to check that, and whether the
+    /// reservation is longer than the longest grace. A server that wakes no waiter keeps the entry in its queue.
     pub(super) fn reservation(&self, resource: &Resource, number_of: u8, entry: &str) -> (bool, bool) {
         let Some((waiter, _)) = Waiter::of_entry(entry) else { return (true, false) };
         let queue = Prefix::default().queue(resource);
@@ -140,7 +137,7 @@ impl Host {
         let channel = format!("{}:wake:{}", Prefix::default().as_str(), waiter.locker);
         let listening = number(&self.server.execute(&["PUBSUB", "NUMSUB", &channel]));
         let lock = self.keys.get(usize::from(number_of)).map(|(lock, _)| String::from_utf8_lossy(lock).into_owned());
-        // Negative where it never ends, and where it has ended.
+        // Negative if it never ends, or has ended.
         let left_ms = lock.and_then(|lock| number(&self.server.execute(&["PTTL", &lock])));
         let longest_ms = i64::try_from(Waiter::GRACE.1.as_millis()).unwrap_or(i64::MAX);
         let lasts = left_ms.is_some_and(|left_ms| left_ms == -1 || left_ms > longest_ms);
@@ -187,7 +184,7 @@ impl Host {
         }
     }
 
-    /// A step forth ends locks early; and rests, so that what was forgotten is not waited for.
+    /// A step forward ends locks early. It also ends rests early, so that the node does not wait for forgotten locks.
     pub(super) fn step_clock(&mut self, by_ms: i32) {
         let (_, awake) = self.membership();
         let mut ended = self.holders();
@@ -227,7 +224,7 @@ impl Host {
         if self.hung > 0 {
             self.server.hang();
         }
-        // What came back with a snapshot did not start anew.
+        // A counter from a snapshot did not start again.
         self.started_at = self.number_at(&self.reference.clone());
     }
 

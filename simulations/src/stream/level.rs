@@ -38,9 +38,9 @@ pub struct StreamLevel {
 struct Holders {
     /// When the first grant of each was sent.
     began: HashMap<HolderId, u64>,
-    /// Those whose release was sent.
+    /// Holders whose release was sent.
     released: HashSet<HolderId>,
-    /// Those one of whose grants took effect after its time to live.
+    /// Holders with a grant that took effect after its TTL.
     belated: HashSet<HolderId>,
 }
 
@@ -79,7 +79,7 @@ impl StreamLevel {
         })
     }
 
-    /// A server has worked something off. Returns which resources it has given to whom.
+    /// A server has handled requests. Returns the resources that it has granted, with their holders.
     fn look(&self, node: u8) -> Vec<(u8, String)> {
         let looked = self.with_host(node, |host| (host.look(), host.evicts_after_ms));
         let (granted, evicts_after_ms) = looked.unwrap_or_default();
@@ -102,7 +102,7 @@ impl StreamLevel {
         granted
     }
 
-    /// A server has worked off one message, so whom it woke it still knows.
+    /// A server has handled one message, so it still knows which lockers it woke.
     fn look_at_reservations(&self, node: u8, granted: &[(u8, String)]) {
         for (number, value) in granted {
             let Some(entry) = value.strip_prefix(Waiter::RESERVED) else { continue };
@@ -162,14 +162,14 @@ impl StreamLevel {
         });
     }
 
-    /// Does something when a fault has lasted for a while, at the end of all faults at the latest.
+    /// Calls `end` when a fault has lasted long enough, at the end of all faults at the latest.
     fn when(&self, for_ms: u32, event: impl FnOnce(&Self) + Send + 'static) {
         let Some(me) = self.me.upgrade() else { return };
         let ends_ms = (self.world.now_ms() + u64::from(for_ms)).min(self.faults_end_ms);
         self.world.at(ends_ms, 0, move || event(&me));
     }
 
-    /// A new installation looks the same as nodes that were up for long and were all flushed.
+    /// A new installation looks like nodes that were up for long and were all flushed.
     fn watch_memory(&self) {
         let hosts = lock(&self.hosts);
         let all_forgot = hosts.iter().all(|host| !host.membership().0);
@@ -192,7 +192,7 @@ impl StreamLevel {
             spawner: Arc::new(ProcessSpawner(Arc::clone(process))),
             ..RedisNodeOptions::default()
         };
-        // Both versions of the protocol come to their turn.
+        // Both versions of the protocol are used.
         let version =
             if (process.client + node).is_multiple_of(2) { ProtocolVersion::RESP3 } else { ProtocolVersion::RESP2 };
         let login = RedisConnectionInfo::default().set_protocol(version);
@@ -272,7 +272,7 @@ fn id_of(holder: &str) -> Option<HolderId> {
     holder.split(' ').next()?.parse().ok()
 }
 
-/// The real node, with an eye on what is sent.
+/// The real node, wrapped to observe what is sent.
 struct Watched {
     level: Arc<StreamLevel>,
     number: u8,
@@ -280,7 +280,7 @@ struct Watched {
     listeners: Mutex<Vec<Arc<dyn WakeListener>>>,
 }
 
-/// Takes in the answer to a waiter that leaves, and looks whether the lock is still reserved for it.
+/// Takes in the answer to a waiter that leaves, and checks whether the lock is still reserved for it.
 struct Leaving {
     level: Arc<StreamLevel>,
     node: u8,
@@ -304,7 +304,7 @@ impl ReplySink for Leaving {
     }
 }
 
-/// Counts what it passes on.
+/// Passes wakes on, and counts them.
 struct Counting {
     world: Arc<World>,
     listener: Weak<dyn WakeListener>,

@@ -9,14 +9,13 @@
 //! | what is real | what is virtual |
 //! |---|---|
 //! | the locker, the courier and its reconnecting, the redis crate in both versions of the protocol, the shipped scripts | time, the network, the server around the scripts, `run_id`, uptime, wall clocks |
-//!
-//! The server is held to a real one by `tests/replies.rs`, and to the node state by `tests/stream_contract.rs`.
-//! Randomness comes from the plan's seed alone: the rng of the world decide latency, cuts and breaks; they seed the
-//! jitter of redials as well. An interpreter is used again by later runs on its thread, and nothing in it can be
-//! changed by a script; `math.random`, which draws on the process, is not there. Nothing iterates over a hash map.
+//! `tests/replies.rs` compares the server with a real one, and `tests/stream_contract.rs` with the node state.
+//! Randomness comes only from the plan's seed: the rng of the world decides latency, cuts and breaks, and seeds the
+//! jitter of redials. Later runs on a thread use the same Lua interpreter, and scripts cannot change anything in it;
+//! `math.random`, which uses the state of the process, is removed. Nothing iterates over a hash map.
 //!
 //! Not here: TLS and name look-up; partial writes that the client notices; full buffers; a server without memory,
-//! except for evictions. Replication and failover are not here either: a server with lost memory stands in for them.
+//! except for evictions. Replication and failover are not here either: a server with lost memory represents them.
 
 mod byte_channel;
 mod byte_network;

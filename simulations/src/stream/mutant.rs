@@ -6,7 +6,7 @@ use crate::mutant::Mutant;
 const BATCH: &str = include_str!("../../../src/node/redis/batch.lua");
 const JOIN: &str = include_str!("../../../src/node/redis/join.lua");
 
-/// Which mutant changes which script, and there what to what.
+/// The changes: mutant, script, text to replace, and its replacement.
 const CHANGES: [(Mutant, &str, &str, &str); 13] = [
     // S is 83, R is 82, E is 69.
     (Mutant::SealWithoutHolder, BATCH, HOLDER, "if taken == holder or what == 83 then"),
@@ -37,7 +37,7 @@ const CHANGES: [(Mutant, &str, &str, &str); 13] = [
         "occupant == '' and try('PTTL', lock) == -2 or occupant == 'next:' .. left, 1",
         "false, 1",
     ),
-    // No locker finds out that it forgot, because it is awake at once with counters that start low.
+    // No locker notices that it forgot, because it is awake at once with counters that start low.
     (Mutant::EmptyCounterVotes, JOIN, REST.0, REST.1),
     (Mutant::EmptyCounterVotes, JOIN, START.0, START.1),
     (Mutant::NoRest, JOIN, REST.0, REST.1),
@@ -50,7 +50,7 @@ const DRAW: &str = "answer = try('INCRBY', counter, sub(verb, 2))";
 const REST: (&str, &str) = ("tonumber(ARGV[6])", "ARGV[6] and 0");
 const START: (&str, &str) = ("local keys, first, low =", "start = 1e15\n  local keys, first, low =");
 
-/// Lets a server run the scripts of a mutant in place of the shipped ones.
+/// Makes a server run the scripts of a mutant instead of the shipped ones.
 pub(super) fn alter(server: &Server, mutant: Mutant) {
     for shipped in [BATCH, JOIN] {
         let altered = altered(shipped, mutant);

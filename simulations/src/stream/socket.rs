@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::byte_network::{ByteNetwork, End, Read};
 use crate::harness::Process;
 
-/// How one process comes to one server.
+/// How one process connects to one server.
 pub struct ProcessDialer {
     /// The network.
     pub network: Arc<ByteNetwork>,

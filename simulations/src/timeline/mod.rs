@@ -1,5 +1,4 @@
-//! [`Timeline`]: a run as a picture: who held what when, what was wrong when, what was refused. As data; others draw
-//! it.
+//! [`Timeline`]: the data of a picture of a run: leases, faults and refused writes over time. Other modules draw it.
 
 mod text;
 mod words;
@@ -21,7 +20,7 @@ pub struct Timeline {
     pub ends_us: Micros,
     /// When all faults had ended.
     pub faults_end_us: Micros,
-    /// Clients, nodes and resources, from top to bottom.
+    /// The clients, nodes and resources, from top to bottom.
     pub lanes: Vec<Lane>,
     /// What lasted for a while.
     pub spans: Vec<Span>,
@@ -84,10 +83,10 @@ pub enum SpanKind {
         resource: String,
         /// For whom.
         holder: String,
-        /// Whether that client has yet to take it.
+        /// Whether the lock is only reserved for that client.
         reserved: bool,
     },
-    /// A node gave no votes, for it may have forgotten something.
+    /// A node gave no votes, because it may have forgotten locks.
     Rest,
 }
 
@@ -115,7 +114,7 @@ pub enum MarkKind {
         /// When it arrives.
         arrives_us: Micros,
     },
-    /// A write was let through.
+    /// A write was admitted.
     Written {
         /// Its token.
         token: u64,
@@ -137,7 +136,7 @@ pub enum MarkKind {
         /// What, in a sentence.
         long: String,
     },
-    /// Something that a promise relies on is not so.
+    /// An assumption of a promise is broken.
     Void {
         /// What, for people.
         why: String,
@@ -193,7 +192,8 @@ impl Timeline {
         }
     }
 
-    /// Where a fault is drawn: at its node if it has one, else at its client; what concerns all, at all nodes.
+    /// Where a fault is drawn: at its node if it has one, else at its client. A fault of everything is drawn at all
+    /// nodes.
     fn struck(&self, fault: &Fault) -> Vec<Lane> {
         let all = |is: fn(&Lane) -> bool| self.lanes.iter().copied().filter(is).collect();
         match *fault {
@@ -253,7 +253,7 @@ impl Timeline {
     }
 
     fn add_events(&mut self, outcome: &Outcome) {
-        // What a node has just now: each lock, and its rest under a resource that does not exist.
+        // What each node has now: its locks, and its rest under a resource that does not exist.
         let mut open: BTreeMap<(u8, Option<u8>), Span> = BTreeMap::new();
         for timeline_event in &outcome.timeline_events {
             match timeline_event {
@@ -301,7 +301,7 @@ impl Timeline {
         self.spans.extend(open.into_values());
     }
 
-    /// What a node has changes: what it had ends, unless it is the same and goes on.
+    /// The state of a node changes: its old span ends, unless the new one continues it.
     fn turn_over(
         &mut self,
         open: &mut BTreeMap<(u8, Option<u8>), Span>,

@@ -1,4 +1,4 @@
-//! What went wrong, in words for people.
+//! Faults in words.
 
 use crate::plan::{Direction, Fault, Memory};
 
@@ -39,15 +39,15 @@ pub(super) fn long(fault: &Fault) -> String {
                 Direction::ToClient => "replies",
                 Direction::Both => "messages",
             };
-            let then = if delivers_after { "what was sent arrives afterwards" } else { "what was sent is lost" };
-            format!("no {direction} get through {}, and neither end learns of it; {then}", between(client, node))
+            let then = if delivers_after { "the messages arrive afterwards" } else { "the messages are lost" };
+            format!("no {direction} get through {}, and neither end notices; {then}", between(client, node))
         }
-        Fault::Hang { node, .. } => format!("node {node} does nothing, and does later what was asked meanwhile"),
+        Fault::Hang { node, .. } => format!("node {node} does nothing, and handles requests later"),
         Fault::Crash { node, memory, .. } => {
             let remembers = match memory {
                 Memory::Kept => "everything",
                 Memory::Lost => "nothing",
-                Memory::Snapshot => "what it knew at its last snapshot",
+                Memory::Snapshot => "the data of its last snapshot",
             };
             format!("node {node} ends, starts again and remembers {remembers}")
         }
@@ -60,7 +60,7 @@ pub(super) fn long(fault: &Fault) -> String {
         Fault::Evicting { node, after_ms, .. } => format!("locks vanish from node {node} after {after_ms} ms"),
         Fault::NodeClock { node, by_ms } => format!("the wall clock of node {node} steps by {by_ms:+} ms"),
         Fault::Pause { client, .. } => format!("client {client} is paused with all its tasks"),
-        Fault::Reboot { client, .. } => format!("the process of client {client} dies, and another one takes its place"),
+        Fault::Reboot { client, .. } => format!("the process of client {client} dies, and a new one replaces it"),
         Fault::ClientClock { client, by_ms } => format!("the wall clock of client {client} steps by {by_ms:+} ms"),
         Fault::SlowStore { by_ms, .. } => format!("the protected resources take {by_ms} ms longer"),
     }

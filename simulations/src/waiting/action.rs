@@ -14,8 +14,8 @@ use super::{Mutant, Setup};
 pub enum Action {
     /// A process begins to want the lock.
     Begin { process: usize },
-    /// The first message on its way to a node arrives. What was in its way there may have lapsed: a reservation, or the
-    /// lock of a process that is gone. No other request sees it, so it need not lapse any earlier.
+    /// The first message on its way to a node arrives. A reservation, or the lock of a process that is gone, may have
+    /// ended there before. Only this request sees that, so it need not end any earlier.
     Arrive { process: usize, node: NodeId, lapsed: bool },
     /// The first message on its way to a process arrives.
     Receive { process: usize, node: NodeId },
@@ -27,16 +27,16 @@ pub enum Action {
     Leave { process: usize },
     /// A process dies, and its connections end.
     Die { process: usize },
-    /// A process does nothing any more.
+    /// A process stops doing anything.
     Pause { process: usize },
     /// A wake is lost on its way.
     LoseWake { process: usize, node: NodeId },
-    /// A node ends for served_from.
+    /// A node ends for good.
     LoseNode { node: NodeId },
 }
 
 impl World {
-    /// Everything that may happen next, in an order that depends on the state alone.
+    /// Everything that may happen next, in an order that depends only on the state.
     #[must_use]
     pub fn choices(&self, state: &State) -> Vec<Action> {
         if state.broken.is_some() {
@@ -46,7 +46,7 @@ impl World {
         if choices.is_empty() {
             choices.extend(self.timers(state, false));
         }
-        // They are as old as their numbers.
+        // A process with a lower number began earlier.
         let next = state.processes.iter().position(|process| matches!(process.phase, Phase::Idle));
         choices.extend(next.map(|process| Action::Begin { process }));
         self.going_wrong(state, &mut choices);
@@ -79,7 +79,7 @@ impl World {
         choices
     }
 
-    /// Whether what stands in the way of a message may be over when it arrives, and that makes a difference.
+    /// Whether the reservation or lock that blocks a message may have ended when it arrives, and whether that matters.
     fn may_lapse(&self, state: &State, (process, message): (usize, &ToNode), node: NodeId) -> bool {
         let ends = self.setup.mutant != Some(Mutant::ReservationWithoutEnd);
         let is_gone = |process: usize| state.processes.get(process).is_some_and(|process| !process.moves());
@@ -95,7 +95,7 @@ impl World {
         }
     }
 
-    /// Timers that fire soon, or that end with a time to live.
+    /// Timers that fire soon, or that end with a TTL.
     pub(super) fn timers(&self, state: &State, soon: bool) -> impl Iterator<Item = Action> {
         let processes = state.processes.iter().enumerate();
         processes

@@ -1,4 +1,4 @@
-//! What is on its way between a process and a node.
+//! Messages between a process and a node.
 
 use redfence::protocol::{Next, Reply, Waits};
 
@@ -15,8 +15,8 @@ pub(super) enum ToNode {
 /// On its way to a process.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum ToProcess {
-    /// To the grant of an attempt.
+    /// The reply to the grant of an attempt.
     Reply(usize, Reply),
-    /// The lock is reserved for it; or will be to be had, when the reservation of another has ended.
+    /// The lock is reserved for it now; or will be free when the reservation of another ends.
     Wake { now: bool },
 }

@@ -5,11 +5,11 @@
 pub enum Mutant {
     /// Nodes wake no waiter.
     WakeIsLost,
-    /// A node reserves the lock for the first in its queue, though its process is gone.
+    /// A node reserves the lock for the first in its queue, although its process is gone.
     DeadHeadIsNext,
     /// A reservation does not end.
     ReservationWithoutEnd,
-    /// Every other node has the queue the wrong way round.
+    /// Every second node has its queue in reverse order.
     OrdersDiffer,
     /// A node ignores a process that leaves.
     LeaveIgnored,
@@ -33,9 +33,9 @@ impl Mutant {
     pub const fn short_cut(self) -> &'static str {
         match self {
             Self::WakeIsLost => "nodes wake no waiter",
-            Self::DeadHeadIsNext => "the lock is reserved for the first in the queue, though its process is gone",
+            Self::DeadHeadIsNext => "the lock is reserved for the first in the queue, although its process is gone",
             Self::ReservationWithoutEnd => "a reservation does not end",
-            Self::OrdersDiffer => "every other node has the queue the wrong way round",
+            Self::OrdersDiffer => "every second node has its queue in reverse order",
             Self::LeaveIgnored => "a node ignores a process that leaves",
             Self::SilentRollback => "an attempt that lost releases its grants, and no node wakes a waiter",
         }

@@ -1,4 +1,4 @@
-//! [`Process`]: one process that wants the lock: how far it is, and its messages.
+//! [`Process`]: one process that wants the lock: its phase and its messages.
 
 use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
@@ -14,17 +14,17 @@ use super::world::{LONG, NOW};
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Process {
     pub(super) phase: Phase,
-    /// While it wants the lock.
+    /// Present while it wants the lock.
     pub(super) wait_state: Option<WaitState>,
     /// Whether nodes may have it in their queues.
     pub(super) is_queued: bool,
-    /// It does nothing any more, and its connections stand.
+    /// Whether it is paused for good; its connections stay open.
     pub(super) is_paused: bool,
     /// One channel for each node.
     pub(super) channels: Vec<Channel>,
 }
 
-/// How far a process is.
+/// The phase of a process.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Phase {
     /// It does not want the lock yet.
@@ -35,7 +35,7 @@ pub(super) enum Phase {
     Asleep(Round),
     /// It has the lock.
     Holding(Round),
-    /// It has given the lock back.
+    /// It has released the lock.
     Served(Round),
     /// It gave up.
     Left,
@@ -52,7 +52,7 @@ pub(super) struct Channel {
     pub(super) ended: bool,
 }
 
-/// A contender. Two that differ by the lengths of their pauses alone are one.
+/// A contender. Contenders that differ only by the lengths of their pauses are equal.
 #[derive(Debug, Clone)]
 pub(super) struct WaitState {
     pub(super) contender: Contender,
@@ -89,15 +89,15 @@ impl Process {
         !self.is_paused && matches!(self.phase, Phase::Asking(_) | Phase::Asleep(_))
     }
 
-    /// Whether all grants have arrived but those of its last attempt. It asks no sooner, or messages would pile up
-    /// without an end.
+    /// Whether all grants have arrived, except those of its last attempt. It asks only then; otherwise messages would
+    /// pile up without end.
     pub(super) fn may_ask(&self) -> bool {
         let last = self.round().map(|round| round.name);
         let is_older = |message: &ToNode| matches!(message, ToNode::Grant(name, _) if Some(*name) != last);
         !self.channels.iter().any(|channel| channel.to_node.iter().any(is_older))
     }
 
-    /// Whether an timer fires soon; `None` where it does not sleep.
+    /// Whether its timer is a short one; `None` if it does not sleep.
     pub(super) fn fires_soon(&self) -> Option<bool> {
         match (&self.phase, &self.wait_state) {
             (Phase::Asleep(_), Some(wait_state)) if !self.is_paused => Some(wait_state.fires_soon()),
@@ -125,7 +125,7 @@ impl WaitState {
         at.since(NOW) < LONG
     }
 
-    /// All that decides what it does next, but for how long it pauses.
+    /// Everything that decides its next step, except the length of pauses.
     fn key(&self) -> (NodeSet, bool, Option<Waits>) {
         (self.woken, self.fires_soon(), self.contender.clone().ask(NOW))
     }

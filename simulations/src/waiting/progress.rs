@@ -1,4 +1,4 @@
-//! Whether every process may still be served: what happens if nothing goes wrong from some state on.
+//! Whether every process can still be served, if nothing goes wrong from a state on.
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -8,8 +8,8 @@ use super::Action;
 use super::state::State;
 use super::world::World;
 
-/// A process that lives and waits and is not served. From `state` on messages arrive, holders release and timers fire.
-/// This is one way of many, and one that ends well is enough for `state` to be no dead end. States on such a way are
+/// A living process that waits and is not served, if messages arrive, holders release and timers fire from `state` on.
+/// This follows one path of many. One path that ends well proves that `state` is no dead end. States on such a path are
 /// remembered.
 pub(super) fn unserved(world: &World, state: &State) -> Option<usize> {
     let waits = |state: &State| state.processes.iter().position(|process| process.wants());
@@ -26,7 +26,7 @@ pub(super) fn unserved(world: &World, state: &State) -> Option<usize> {
             if is_late {
                 return Some(process);
             }
-            // Processes that ask again and again do so until what is in their way has lapsed.
+            // Processes ask again and again until the lock or reservation that blocks them has ended.
             is_late = true;
             lately.clear();
         }
@@ -39,8 +39,8 @@ pub(super) fn unserved(world: &World, state: &State) -> Option<usize> {
     None
 }
 
-/// ToNode first, then releases, short timers and long ones: of several processes one that was woken, or else the one
-/// that has waited longest. Once it is late, what may have lapsed has.
+/// Messages first, then releases, short timers and long ones. Among several processes it takes one that was woken, or
+/// else the one that has waited longest. When `late`, locks and reservations that may have ended have ended.
 fn next(world: &World, state: &State, is_late: bool) -> Option<State> {
     let on = world.going_on(state);
     let lapsed = |action: &&Action| matches!(action, Action::Arrive { lapsed: true, .. });

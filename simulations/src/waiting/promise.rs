@@ -1,4 +1,4 @@
-//! What must hold.
+//! The promises that must hold.
 
 use redfence::NodeId;
 
@@ -8,7 +8,7 @@ use super::world::World;
 use super::{Action, progress};
 
 impl World {
-    /// Judges what an action led to.
+    /// Judges the state after an action.
     pub(super) fn check(&self, state: &mut State, action: Action) {
         if state.broken.is_some() {
             return;
@@ -37,14 +37,14 @@ impl World {
         }
     }
 
-    /// A node has received the leave of a process.
+    /// Judges a node that has received the leave of a process.
     pub(super) fn check_left(&self, state: &mut State, process: usize, node: NodeId) {
         if self.reserved_for(state, node) == Some(process) {
             state.broken.get_or_insert(Violation::ReservedForTheGone { node: node.index(), process });
         }
     }
 
-    /// Whether everything that must hold does: what was broken on the way, and that every process may still be served.
+    /// Whether all promises hold: none was broken on the way, and every process can still be served.
     pub(super) fn verdict(&self, state: &State) -> Option<Violation> {
         state.broken.or_else(|| progress::unserved(self, state).map(|process| Violation::NeverServed { process }))
     }

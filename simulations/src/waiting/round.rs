@@ -6,7 +6,7 @@ use redfence::{NodeId, NodeSet};
 use super::message::ToNode;
 use super::world::NOW;
 
-/// One attempt: its machine while it is undecided, and where its locks are.
+/// One attempt: its machine while it is undecided, and the nodes that may have its lock.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Round {
     pub(super) name: usize,
@@ -15,9 +15,9 @@ pub(super) struct Round {
     granted: NodeSet,
     refused: NodeSet,
     is_won: bool,
-    /// Who is next where the lock comes to be after the attempt was lost, while it waits for answers.
+    /// Which waiter a node wakes if it grants after the attempt was lost; set while answers are missing.
     patient: Option<Next>,
-    /// Names of other attempts that refusals named, as bits: these must not be used anew.
+    /// The attempts that refusals named, as bits: their names must not be used again.
     pub(super) met: u32,
 }
 
@@ -35,7 +35,7 @@ impl Round {
         }
     }
 
-    /// A reply to its grant. Returns what its machine makes of it, and what has to be sent to the node on the spot.
+    /// A reply to its grant. Returns the machine's step, and the message to send to the node at once.
     pub(super) fn receive(&mut self, node: NodeId, reply: Reply) -> (Step, Option<ToNode>) {
         self.footprint.on_grant(node, &reply);
         let is_queued = matches!(reply, Reply::Refused(LockView { place: Some(_), .. }));
@@ -68,7 +68,7 @@ impl Round {
         outstanding.iter().filter(|node| granted.contains(*node)).map(|node| (node, self.release(next))).collect()
     }
 
-    /// It waits for answers no longer.
+    /// It stops waiting for answers.
     pub(super) fn give_up(&mut self) -> Vec<(NodeId, ToNode)> {
         let Some(next) = self.patient.take() else { return Vec::new() };
         self.footprint.unanswered().iter().map(|node| (node, self.release(next))).collect()

@@ -10,13 +10,13 @@ use super::{Action, State, Trace, World};
 pub struct Found {
     /// Different states.
     pub states: usize,
-    /// States that were reached, counting those that were reached again each time.
+    /// How often states were reached. A state counts each time.
     pub reached: usize,
     /// The most steps from the beginning.
     pub steps: usize,
-    /// The shortest trace in which something breaks.
+    /// The shortest trace in which a promise breaks.
     pub broken: Option<Trace>,
-    /// Whether each thing was seen that should happen in some world, so that nothing holds for want of cases.
+    /// Whether each thing happened that should happen in some world, to show that the promises were really tested.
     pub happens: Vec<(&'static str, bool)>,
 }
 
@@ -36,10 +36,10 @@ const HAPPENS: [(&str, Seen); 3] = [
     }),
 ];
 
-/// Visits every state of `world`, until something breaks.
+/// Visits every state of `world`, until a promise breaks.
 #[must_use]
 pub fn search(world: &World) -> Found {
-    // One thread: several would not visit in the order of length.
+    // One thread, because several would not visit traces in the order of length.
     let mut builder = world.clone().checker().finish_when(HasDiscoveries::AnyFailures);
     if let Some(steps_max) = world.setup.steps_max {
         builder = builder.target_max_depth(steps_max);
@@ -49,7 +49,7 @@ pub fn search(world: &World) -> Found {
         let steps = path.into_vec().into_iter().filter_map(|(_, action)| action);
         Trace::of(world, steps)
     });
-    // What is searched up to a bound need not come to an end.
+    // A search with a bound need not reach the end.
     let is_right = world.setup.mutant.is_none() && world.setup.steps_max.is_none();
     let happens = HAPPENS.into_iter().filter(|_| is_right).map(|(name, _)| (name, checker.discovery(name).is_some()));
     Found {

@@ -2,30 +2,30 @@
 
 use super::Mutant;
 
-/// What a world is made of, and how often what may happen in it.
+/// What a world is made of, and how often each thing may go wrong in it.
 #[derive(Debug, Clone, Copy)]
 pub struct Setup {
     /// How many nodes.
     pub nodes: usize,
     /// How many processes want the lock, once each.
     pub processes: usize,
-    /// Whether a process asks as one that waits from the first time on; if not it first asks once without waiting.
+    /// Whether a process joins queues with its first attempt; if not, it first asks once without waiting.
     pub expected: bool,
     /// Whether the first process has the lock already when the others begin.
     pub held: bool,
-    /// Whether replies arrive as soon as they are given.
+    /// Whether replies arrive at once.
     pub prompt: bool,
     /// How many wakes may be lost.
     pub wakes_lost: u8,
     /// How many processes may die.
     pub deaths: u8,
-    /// How many processes may pause and never go on.
+    /// How many processes may pause for good.
     pub pauses: u8,
     /// How many processes may give up.
     pub leaves: u8,
-    /// How many nodes may end for served_from, while a quorum lives.
+    /// How many nodes may end for good, while a quorum lives.
     pub nodes_lost: u8,
-    /// The most steps from the beginning, where that is a bound.
+    /// The most steps from the beginning, if the search is bounded.
     pub steps_max: Option<usize>,
     /// The wrong way to wait, if any.
     pub mutant: Option<Mutant>,
@@ -76,7 +76,7 @@ impl Setup {
         ]
     }
 
-    /// Those of [`Setup::searched`] that take less than a second.
+    /// The setups of [`Setup::searched`] that take less than a second.
     #[must_use]
     pub fn searched_quickly() -> Vec<(&'static str, Self)> {
         let mut setups = Self::searched();

@@ -1,4 +1,4 @@
-//! [`State`]: everything that is, at one moment.
+//! [`State`]: the whole world at one moment.
 
 use std::sync::Arc;
 
@@ -10,14 +10,13 @@ use super::process::{Channel, Process};
 use super::violation::Violation;
 use super::world::{WALL, World};
 
-/// Everything that is, at one moment. Copies share what did not change.
+/// The whole world at one moment. Copies share the parts that did not change.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct State {
     pub(super) nodes: Vec<Arc<Node>>,
     pub(super) processes: Vec<Arc<Process>>,
     pub(super) spent: Spent,
-    /// Who has to be next: the process that had waited longest when the lock was released and no message was on its
-    /// way.
+    /// The process that must be next: it had waited longest when the lock was released and no message was on its way.
     pub(super) expected: Option<usize>,
     pub(super) broken: Option<Violation>,
 }
@@ -29,7 +28,7 @@ pub(super) struct Node {
     pub(super) up: bool,
 }
 
-/// How often what went wrong.
+/// How often each thing went wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub(super) struct Spent {
     pub(super) wakes: u8,
@@ -42,7 +41,7 @@ pub(super) struct Spent {
 }
 
 impl Spent {
-    /// Whether nothing was lost; a process that gives up loses nothing.
+    /// Whether nothing was lost. A process that gives up is no loss.
     pub(super) const fn is_well(self) -> bool {
         self.wakes == 0 && self.deaths == 0 && self.pauses == 0 && self.nodes == 0 && !self.late
     }
@@ -74,7 +73,7 @@ impl World {
         }
     }
 
-    /// What the lock of a node holds.
+    /// The value of the lock on a node.
     pub(super) fn occupant(&self, state: &State, node: NodeId) -> Option<Box<str>> {
         let request = Request { subject: Arc::clone(self.subject(0, 0)?), verb: Verb::Inspect };
         match state.nodes.get(node.index())?.state.clone().apply(WALL, &request) {

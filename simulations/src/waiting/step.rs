@@ -16,7 +16,7 @@ use super::world::{CHANCE, NOW, TERMS, WALL, World};
 use super::{Action, Mutant, Violation};
 
 impl World {
-    /// The state after an action; `None` where it leads nowhere.
+    /// The state after an action; `None` if it changes nothing.
     #[must_use]
     pub fn step(&self, state: &State, action: Action) -> Option<State> {
         let mut next = state.clone();
@@ -41,7 +41,7 @@ impl World {
                 let Phase::Asleep(round) = &mut is.phase else { return None };
                 let message = round.give_up();
                 is.send(message);
-                // It stands by, so the reservation of the one before it is over by now.
+                // It is the second in the queue, so the reservation of the first is over by now.
                 if is.wait_state.as_ref()?.woken.is_empty() {
                     state.expected = None;
                 }
@@ -159,7 +159,7 @@ impl World {
 
     fn woken(&self, state: &mut State, process: usize, node: NodeId, now: bool) -> Option<()> {
         let is = of(state, process)?;
-        // One that was served or has left is not woken; nodes have learned that meanwhile.
+        // A process that was served or has left is not woken: nodes have noticed that meanwhile.
         let Some(WaitState { contender, woken }) = &mut is.wait_state else { return Some(()) };
         let after = if now { Duration::ZERO } else { Waiter::GRACE.0 };
         contender.woken(node, after, NOW, CHANCE);
@@ -188,7 +188,7 @@ impl World {
             return Some(());
         };
         if round.name != name {
-            // Its release was sent behind the grant.
+            // Its release was sent after the grant.
             return Some(());
         }
         if round.machine.is_some() {
@@ -217,7 +217,7 @@ impl World {
         Some(())
     }
 
-    /// Who is next where a lost attempt was granted.
+    /// Which waiter a node wakes after it granted a lost attempt.
     fn next_after(&self, defeat: &Defeat, waited: Option<Duration>) -> Next {
         match self.setup.mutant {
             Some(Mutant::SilentRollback) => waited.map_or(Next::Nobody, |waited| Next::Rejoin { waited, wakes: false }),
@@ -226,7 +226,7 @@ impl World {
     }
 
     fn release(&self, state: &mut State, process: usize) -> Option<()> {
-        // A wake of before, which was in vain, lets a process ask for what is reserved for another.
+        // An earlier wake that led to no lease lets a process override the reservation of another.
         let all_sleep = state.processes.iter().all(|is| is.fires_soon() != Some(true));
         state.expected = match Self::is_quiet(state) && all_sleep && state.spent.is_well() {
             true => state.processes.iter().position(|process| matches!(process.phase, Phase::Asleep(_))),
@@ -282,8 +282,8 @@ impl World {
         Some(())
     }
 
-    /// What stands in the way at a node is over. A process that gives up later than its reservation lasts was paused in
-    /// between.
+    /// The lock or reservation at a node has ended. A process that gives up after the end of its reservation was paused
+    /// in between.
     fn lapse(&self, state: &mut State, process: usize, node: NodeId) -> Option<()> {
         state.expected = None;
         state.spent.late |= self.reserved_for(state, node) == Some(process);
@@ -291,7 +291,7 @@ impl World {
         Some(())
     }
 
-    /// For how long a process waited, as a node counts it; under a mutant every other node has it the wrong way round.
+    /// How long a process waited, as a node counts it; under a mutant every second node reverses the order.
     fn as_seen_by(&self, node: NodeId, waits: redfence::protocol::Waits) -> redfence::protocol::Waits {
         let is_turned = self.setup.mutant == Some(Mutant::OrdersDiffer) && node.index() % 2 == 1;
         let waited = if is_turned { Duration::from_secs(2).saturating_sub(waits.waited) } else { waits.waited };

@@ -1,4 +1,4 @@
-//! [`Trace`]: one way through a world of waiting, in words.
+//! [`Trace`]: one path through a world of waiting, in words.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use super::process::Phase;
 use super::{Action, State, World};
 use redfence::protocol::{Next, Reply};
 
-/// One way through a world, in words: a line a step, and what broke.
+/// One path through a world, in words: one line per step, and the broken promise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trace {
     lines: Vec<String>,
@@ -17,7 +17,7 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// Describes what these actions lead to.
+    /// Describes these actions.
     pub(super) fn of(world: &World, actions: impl IntoIterator<Item = Action>) -> Self {
         let mut state = world.first();
         let (mut lines, mut steps) = (Vec::new(), 0);
@@ -36,7 +36,7 @@ impl Trace {
         self.steps
     }
 
-    /// A line a step, and what broke.
+    /// One line per step, and the broken promise.
     #[must_use]
     pub fn lines(&self) -> &[String] {
         &self.lines
@@ -112,7 +112,7 @@ fn channel(state: &State, process: usize, node: NodeId) -> Option<&super::proces
     state.processes.get(process)?.channels.get(node.index())
 }
 
-/// What became of an attempt.
+/// The outcome of an attempt.
 fn outcome(before: &State, after: &State, process: usize) -> String {
     let phase = |state: &State| state.processes.get(process).map(|is| is.phase.clone());
     match (phase(before), phase(after)) {

@@ -1,25 +1,25 @@
-//! [`Violation`]: what did not hold.
+//! [`Violation`]: a broken promise.
 
 use std::fmt;
 
-/// What was broken.
+/// A broken promise.
 #[expect(missing_docs, reason = "the variants are described, and their fields say who and where")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Violation {
-    /// W: nothing was lost, and yet this process waits for the end of a time to live.
+    /// W: nothing was lost, but this process waits for the end of a TTL.
     WaitsForTheEnd { process: usize },
-    /// L: whatever goes on from here, this process is not served.
+    /// L: whatever happens from here on, this process is not served.
     NeverServed { process: usize },
     /// A node reserves the lock for a process that is gone.
     ReservedForTheGone { node: usize, process: usize },
-    /// The first one had waited longer, and the second one was served.
+    /// The first process had waited longer, but the second one was served.
     OutOfTurn { first: usize, served: usize },
     /// X: two hold the lock.
     TwoHolders(usize, usize),
 }
 
 impl Violation {
-    /// The promise, as it is called.
+    /// The name of the promise.
     #[must_use]
     pub const fn promise(self) -> &'static str {
         match self {
@@ -37,12 +37,9 @@ impl fmt::Display for Violation {
         write!(f, "{} broken: ", self.promise())?;
         match *self {
             Self::WaitsForTheEnd { process } => {
-                write!(
-                    f,
-                    "nothing was lost, no process has the lock, and p{process} waits for the end of a time to live"
-                )
+                write!(f, "nothing was lost, no process has the lock, and p{process} waits for the end of a TTL")
             }
-            Self::NeverServed { process } => write!(f, "whatever goes on from here, p{process} never gets the lock"),
+            Self::NeverServed { process } => write!(f, "whatever happens from here on, p{process} never gets the lock"),
             Self::ReservedForTheGone { node, process } => {
                 write!(f, "n{} reserves the lock for p{process}, which is gone", node + 1)
             }

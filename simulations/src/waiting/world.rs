@@ -9,17 +9,17 @@ use redfence::{Holder, HolderId, Label, LockerId, Moment, NodeId, Resource, Wait
 
 use super::setup::Setup;
 
-/// What every attempt asks for. The time to live is far above every short timer.
+/// What every attempt asks for. The TTL is far above every short timer.
 pub(super) const TERMS: Terms = Terms { ttl: Duration::from_secs(20), drift_ppm: 0, min_validity: Duration::ZERO };
-/// Timers from here on end with a time to live.
+/// Timers from this length on end with a TTL.
 pub(super) const LONG: Duration = Duration::from_secs(10);
-/// What clocks show.
+/// The time that clocks show.
 pub(super) const NOW: Moment = Moment::from_origin(Duration::from_secs(1));
 pub(super) const WALL: WallTime = WallTime::from_unix_us(2 * COUNTER_MIN);
-/// No pause depends on chance here.
+/// Pauses are not random here.
 pub(super) const CHANCE: u32 = u32::MAX;
-/// How many names the attempts of one process have. They are used again: no more attempts than this are known at one
-/// time.
+/// The number of names for attempts of one process. Names are used again: at most this many attempts are referred to at
+/// one time.
 pub(super) const NAMES: usize = 8;
 
 /// What does not change: the setup and the names.
@@ -35,7 +35,7 @@ pub struct World {
 }
 
 impl World {
-    /// A world of this setup; `None` for a number of nodes or processes that cannot be.
+    /// A world of this setup; `None` for an impossible number of nodes or processes.
     #[must_use]
     pub fn new(setup: Setup) -> Option<Self> {
         let resource = Resource::new("waited-for").ok()?;

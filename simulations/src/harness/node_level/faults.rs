@@ -1,4 +1,4 @@
-//! What strikes the nodes of a [`NodeLevel`], and what is found there.
+//! Faults of the nodes of a [`NodeLevel`], and questions about the nodes.
 
 use std::sync::Arc;
 
@@ -98,7 +98,7 @@ impl Cluster for NodeLevel {
     }
 
     fn close(&self) {
-        // Answers know their lockers, and these know the way here.
+        // Breaks a cycle of references: answers refer to lockers, and lockers refer to this level.
         let links = std::mem::take(&mut lock(&self.inner).links);
         drop(links);
     }
@@ -109,7 +109,7 @@ impl Cluster for NodeLevel {
 }
 
 impl NodeLevel {
-    /// A node ends: so do the connections to it.
+    /// A node ends, and with it the connections to it.
     fn crash(&self, node: u8, down_ms: u32, memory: Memory) {
         let mut deferred = DeferredReplies::default();
         {
@@ -129,7 +129,7 @@ impl NodeLevel {
         deferred.finish(self);
     }
 
-    /// A node learns that the connection of a process that died has ended.
+    /// A node notices that the connection of a dead process has ended.
     fn ended(&self, at: usize) {
         let mut inner = lock(&self.inner);
         let Inner { links, servers, .. } = &mut *inner;
@@ -160,14 +160,14 @@ impl NodeLevel {
         });
     }
 
-    /// Does something when a fault has lasted for a while, at the end of all faults at the latest.
+    /// Calls `end` when a fault has lasted long enough, at the end of all faults at the latest.
     fn when(&self, for_ms: u32, event: impl FnOnce(&Self) + Send + 'static) {
         let Some(me) = self.me.upgrade() else { return };
         let ends_ms = (self.world.now_ms() + u64::from(for_ms)).min(self.faults_end_ms);
         self.world.at(ends_ms, 0, move || event(&me));
     }
 
-    /// A new installation looks the same as nodes that were up for long and were all flushed.
+    /// A new installation looks like nodes that were up for long and were all flushed.
     fn watch_memory(&self) {
         let mut inner = lock(&self.inner);
         let all_forgot = inner.servers.iter_mut().all(|server| !server.membership().0);

@@ -1,4 +1,4 @@
-//! [`Core`]: all that a server knows, and the way of one request through it.
+//! [`Core`]: the state of a server, and how it handles a request.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,27 +15,27 @@ use super::store::Keyspace;
 /// How many databases a server has.
 pub(super) const DATABASES: usize = 16;
 
-/// All that a server knows. Moves as a whole while a script runs, which is why it has an empty form.
+/// The state of a server. It is moved as a whole while a script runs, so it has an empty form.
 #[derive(Default)]
 pub(super) struct Core {
     pub(super) run_id: Option<RunId>,
     pub(super) started: WallTime,
-    /// The wall clock; it stands still while a request is worked off.
+    /// The wall clock; it does not change while a request is handled.
     pub(super) clock: Option<Arc<dyn Clock>>,
     pub(super) now: WallTime,
     pub(super) databases: Vec<Keyspace>,
     /// By their SHA-1.
     pub(super) scripts: BTreeMap<String, Bytes>,
-    /// What runs in place of a script, by the SHA-1 of that: for mutants.
+    /// Scripts that run instead of others, by the SHA-1 of the replaced script: for mutants.
     pub(super) altered: BTreeMap<String, Bytes>,
     pub(super) clients: BTreeMap<u64, Client>,
     pub(super) clients_ever: u64,
-    /// Who listens on which channel.
+    /// The connections that listen on each channel.
     pub(super) channels: BTreeMap<Bytes, BTreeSet<u64>>,
     pub(super) password: Option<Bytes>,
-    /// What it says of itself: that it logs every write before it answers.
+    /// Whether it reports that it logs every write before it answers.
     pub(super) logs_writes: bool,
-    /// What has to be sent, and to whom, in order.
+    /// What has to be sent to which connection, in order.
     pub(super) outgoing: Vec<(u64, Output)>,
 }
 
@@ -66,7 +66,7 @@ impl Core {
         });
     }
 
-    /// Takes in bytes of one connection and works off every request that they complete.
+    /// Takes in bytes of one connection, and handles every complete request.
     pub(super) fn feed(&mut self, client: u64, bytes: &[u8]) {
         let Some(state) = self.clients.get_mut(&client) else { return };
         state.input.extend_from_slice(bytes);
@@ -108,7 +108,7 @@ impl Core {
         self.run(client, command, words)
     }
 
-    /// Runs a command whose right to run has been checked.
+    /// Runs a command that is allowed to run.
     pub(super) fn run(&mut self, client: u64, command: &Command, words: &[Bytes]) -> Reply {
         (command.run)(&mut Call { core: self, client, words }).unwrap_or_else(|error| error)
     }
@@ -132,7 +132,7 @@ impl Core {
     }
 }
 
-/// What a command gets: everything, who asks, and the words of the request.
+/// The input of a command: the server, the caller, and the words of the request.
 pub(super) struct Call<'a> {
     pub(super) core: &'a mut Core,
     pub(super) client: u64,
@@ -148,7 +148,7 @@ impl<'a> Call<'a> {
         keys.map(|keys| (keys, now_ms)).ok_or_else(|| Reply::error("ERR DB index is out of range"))
     }
 
-    /// The connection; it is there while it asks.
+    /// The connection that asks.
     pub(super) fn caller(&mut self) -> Result<&mut Client, Reply> {
         self.core.clients.get_mut(&self.client).ok_or(Reply::Null)
     }

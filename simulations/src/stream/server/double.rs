@@ -1,7 +1,7 @@
 //! Doubles, as a server reads and prints them.
 
-/// What a word of a request says, unless it is no number or none that a double can hold. Not in hexadecimal, which
-/// servers read as well.
+/// The number in a word of a request, if it is one that a double can hold. Hexadecimal, which servers also read, is not
+/// supported.
 pub(super) fn parse(text: &[u8]) -> Option<f64> {
     let number: f64 = str::from_utf8(text).ok()?.parse().ok()?;
     let names_infinity = text.iter().any(|byte| byte.eq_ignore_ascii_case(&b'i'));

@@ -1,7 +1,6 @@
-//! Runs scripts as a server does, in Lua 5.1, with `redis.call` and its kin.
-//!
-//! One interpreter a thread serves all servers on it: scripts cannot change its globals, so they do not affect each
-//! other. A server moves into the thread's slot while its script runs, and back.
+//! Runs scripts as a server does, in Lua 5.1, with `redis.call` and its kin. One interpreter per thread serves all
+//! servers on it: scripts cannot change its globals, so they do not affect each other. A server is moved into the
+//! thread's slot while its script runs, and back afterwards.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -28,7 +27,7 @@ pub(super) fn sha1(source: &[u8]) -> String {
     sha1_smol::Sha1::from(source).digest().to_string()
 }
 
-/// Finds out whether the script can be compiled.
+/// Checks whether the script can be compiled.
 pub(super) fn compile(sha: &str, source: &Bytes) -> Result<(), Reply> {
     with_interpreter(|interpreter| interpreter.compiled(sha, source).map(|_| ()))
 }
@@ -42,7 +41,7 @@ pub(super) fn run(core: &mut Core, client: u64, script: &Script<'_>) -> Result<R
     if let Some(running) = RUNNING.take() {
         *core = running.core;
     }
-    // What a script selects, it selects for itself.
+    // SELECT in a script changes only the script's own database.
     if let (Some(caller), Some(database)) = (core.clients.get_mut(&client), database) {
         caller.database = database;
     }
@@ -112,7 +111,7 @@ impl Interpreter {
         for name in ALLOWED.into_iter().chain(["string", "table", "math"]) {
             globals.raw_set(name, own.raw_get::<Value>(name)?)?;
         }
-        // They draw on the process as a whole, which no seed decides.
+        // They use the state of the process, which no seed decides.
         let math: Table = own.raw_get("math")?;
         math.raw_set("random", Value::Nil)?;
         math.raw_set("randomseed", Value::Nil)?;
@@ -169,7 +168,7 @@ impl Interpreter {
     }
 }
 
-/// A table that shows what is in `globals`, complains of names that are not, and cannot be written to.
+/// A read-only table that shows `globals` and raises an error for other names.
 fn seal(lua: &Lua, globals: &Table) -> mlua::Result<Table> {
     let missing = lua.create_function(|lua, (_, name): (Table, Value)| -> mlua::Result<Value> {
         let name = name.to_string().unwrap_or_default();
@@ -208,7 +207,7 @@ fn library(lua: &Lua) -> mlua::Result<Table> {
     Ok(redis)
 }
 
-/// `redis.call`, which raises errors, and `redis.pcall`, which hands them over.
+/// `redis.call`, which raises errors, and `redis.pcall`, which returns them.
 fn call(lua: &Lua, words: &MultiValue, raises: bool) -> mlua::Result<Value> {
     let reply = match arguments(words) {
         Ok(words) => RUNNING.with_borrow_mut(|slot| {

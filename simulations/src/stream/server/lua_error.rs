@@ -1,4 +1,4 @@
-//! Errors of scripts: where they were raised, and how the client reads them.
+//! Errors of scripts: where they were raised, and what the client gets.
 
 use std::fmt;
 
@@ -40,8 +40,8 @@ fn place(lua: &Lua, level: usize) -> Option<(String, usize)> {
 
 /// What was thrown becomes `{err, source, line}`, while the stack still shows where it happened.
 pub(super) fn handle(lua: &Lua, thrown: Value) -> mlua::Result<Table> {
-    // The innermost function that is written in Lua: above it are at most the one that raised the error and the
-    // binding's.
+    // The innermost function that is written in Lua. At most two functions are above it: the one that raised the error,
+    // and the binding's.
     let place = (1..=3).find_map(|level| place(lua, level));
     let table = match &thrown {
         Value::Table(table) => table.clone(),
@@ -72,7 +72,7 @@ fn root(error: &Error) -> String {
     }
 }
 
-/// What `pcall` hands to a script: its outcome, with an error of ours as the text of it.
+/// What `pcall` returns to a script: its outcome, with an error of our functions as text.
 pub(super) fn as_text(lua: &Lua, outcome: MultiValue) -> mlua::Result<MultiValue> {
     if !matches!(outcome.front(), Some(Value::Boolean(false))) {
         return Ok(outcome);
@@ -88,7 +88,7 @@ pub(super) fn as_text(lua: &Lua, outcome: MultiValue) -> mlua::Result<MultiValue
     outcome.into_iter().map(text).collect()
 }
 
-/// What the client reads when the script did not catch `thrown`.
+/// What the client gets if the script did not catch `thrown`.
 pub(super) fn uncaught(thrown: &Value, sha: &str) -> Reply {
     let Value::Table(table) = thrown else { return Reply::error(format!("ERR Error running script {sha}")) };
     let text = |name: &str| field(table, name).map(|text| String::from_utf8_lossy(&text).into_owned());

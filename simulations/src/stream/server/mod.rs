@@ -6,11 +6,9 @@
 //!                        └── lua ◀──┘
 //! ```
 //!
-//! One circle of imports is inherent: scripts call commands, and commands run scripts.
-//!
-//! What is here is what redfence asks of a server, in full: `tests/replies.rs` compares it byte for byte with a real
-//! one. Not here: replication, transactions, ACLs, eviction, persistence (a crash says what is left), cjson and
-//! cmsgpack.
+//! One circle of imports is inherent: scripts call commands, and commands run scripts. It has everything that redfence
+//! asks of a server: `tests/replies.rs` compares it byte for byte with a real one. It does not have replication,
+//! transactions, ACLs, eviction, persistence (a crash says what is left), cjson and cmsgpack.
 
 mod command;
 mod core;
@@ -40,7 +38,7 @@ pub struct Server {
     clock: Arc<dyn Clock>,
 }
 
-/// The keys that a joined node has, for the prefix that lockers use by default.
+/// The keys of a joined node, for the default prefix.
 static COUNTERS: OnceLock<Vec<(u64, Bytes)>> = OnceLock::new();
 const PREFIX: &str = "redfence";
 const RECORD: &str = "redfence:node";
@@ -53,20 +51,20 @@ pub struct ClientId(u64);
 #[derive(Clone)]
 pub struct Snapshot(Vec<Keyspace>);
 
-/// What a server that starts again still has.
+/// The data that a restarted server still has.
 pub enum Memory {
     /// Everything: it wrote each change to disk.
     Kept,
     /// Nothing.
     Lost,
-    /// What it had then.
+    /// The data of that moment.
     Restored(Snapshot),
 }
 
 struct Machine {
     core: Core,
     state: State,
-    /// What came while the server hung.
+    /// Bytes that came while the server hung.
     backlog: Vec<(ClientId, Input)>,
 }
 
@@ -103,7 +101,7 @@ impl Server {
         self.lock().core.password = Some(Bytes::copy_from_slice(password.as_bytes()));
     }
 
-    /// It says of itself that it logs every write.
+    /// From now on it reports that it logs every write.
     pub fn log_writes(&self) {
         self.lock().core.logs_writes = true;
     }
@@ -156,7 +154,7 @@ impl Server {
         }
     }
 
-    /// It goes on, and works off what came in between.
+    /// It continues, and handles what came in between.
     #[must_use]
     pub fn go_on(&self) -> Vec<(ClientId, Output)> {
         let mut machine = self.lock();
@@ -173,7 +171,7 @@ impl Server {
         machine.take_outbox()
     }
 
-    /// The process ends at once. Every connection is gone, with all that was on its way.
+    /// The process ends at once. Every connection is gone, with all bytes on their way.
     pub fn crash(&self) {
         let mut machine = self.lock();
         machine.state = State::Down;
@@ -197,7 +195,7 @@ impl Server {
         machine.core.started = started;
     }
 
-    /// What a snapshot of now would bring back.
+    /// A snapshot of the current data.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         Snapshot(self.lock().core.databases.clone())
@@ -249,7 +247,7 @@ impl Server {
         look(&self.lock().core.databases.first_mut()?.get(key, now_ms)?.value)
     }
 
-    /// An operator's hand: runs one command on a connection of its own. The answer, as it would go over it.
+    /// Runs one command of an operator on a new connection. Returns the bytes of the answer.
     pub fn execute(&self, words: &[&str]) -> Vec<u8> {
         let mut machine = self.lock();
         let client = machine.core.connect();

@@ -66,7 +66,7 @@ impl Reply {
         let three = protocol == Protocol::Three;
         match self {
             Self::Status(text) => line(out, b'+', text),
-            // What would end the line early is folded, as servers do.
+            // Line ends inside of the line become spaces, as in servers.
             Self::Error(text) => {
                 out.push(b'-');
                 out.extend(text.iter().map(|byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { *byte }));
@@ -127,14 +127,14 @@ fn line(out: &mut Vec<u8>, kind: u8, text: &[u8]) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// What the bytes that have come so far amount to.
+/// The result of parsing the bytes so far.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Parsed {
     /// No whole request yet.
     Incomplete,
     /// One request; empty ones are possible, and are not answered.
     Request(Vec<Bytes>),
-    /// Nothing that follows can be understood. The server says so and hangs up.
+    /// The rest cannot be parsed. The server sends an error and hangs up.
     Broken(String),
 }
 

@@ -5,10 +5,10 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-/// Members in the order of their scores; those with equal scores in the order of their bytes. No score is NaN.
+/// Members in the order of their scores; members with equal scores in the order of their bytes. No score is NaN.
 #[derive(Debug, Clone, Default)]
 pub(super) struct SortedSet {
-    /// Looked through from the front: ours are small.
+    /// Searched from the front, because these sets are small.
     members: Vec<Member>,
 }
 
@@ -33,7 +33,7 @@ impl SortedSet {
         self.rank(name).map(|at| self.members.remove(at)).is_some()
     }
 
-    /// The first ones, which are no longer in it then.
+    /// Removes and returns the first ones.
     pub(super) fn take_first(&mut self, count: usize) -> Vec<Member> {
         self.members.drain(..count.min(self.len())).collect()
     }

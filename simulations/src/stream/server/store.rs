@@ -13,7 +13,7 @@ use super::sorted_set::SortedSet;
 #[derive(Debug, Clone)]
 pub(super) enum Value {
     Text(Bytes),
-    /// In the order in which the fields came: servers keep it for hashes as small as ours.
+    /// In the order in which the fields came, as in servers for small hashes.
     Hash(Vec<(Bytes, Bytes)>),
     /// Never empty between requests.
     SortedSet(SortedSet),
@@ -23,7 +23,7 @@ pub(super) enum Value {
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
     pub(super) value: Value,
-    /// In unix milliseconds; the key is there up to and including this one.
+    /// In unix milliseconds; the key exists up to and including this one.
     pub(super) expires_at: Option<i64>,
 }
 
@@ -40,7 +40,7 @@ struct Place {
     key: Bytes,
 }
 
-/// What a place can be looked up by, without a copy of the key.
+/// The sort key of an entry, without a copy of the key.
 trait Spot {
     fn parts(&self) -> (u64, &[u8]);
 }
@@ -103,7 +103,7 @@ impl Keyspace {
         }
     }
 
-    /// A keyspace in which each of these keys has the same value, and no end. They have to be in their order; see
+    /// A keyspace in which each of these keys has the same value, and no end. The keys must be sorted; see
     /// [`Keyspace::in_order`].
     pub(super) fn filled(keys: &[(u64, Bytes)], value: &Value) -> Self {
         let entry = Entry { value: value.clone(), expires_at: None };

@@ -1,4 +1,4 @@
--- Runs a script under the handler that turns whatever was thrown into {err, source, line}.
+-- Runs a script under the handler that turns any thrown value into {err, source, line}.
 local handler = ...
 return function(script)
   return xpcall(script, handler)

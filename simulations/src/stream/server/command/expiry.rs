@@ -33,14 +33,14 @@ fn pexpire(call: &mut Call<'_>) -> Result<Reply, Reply> {
         return Ok(Reply::Int(0));
     }
     entry.expires_at = Some(at);
-    // An end that has come already is a removal.
+    // An end in the past removes the key.
     if at <= now {
         keys.remove(key, now);
     }
     Ok(Reply::Int(1))
 }
 
-/// When the end may be moved.
+/// The conditions under which the end may be changed.
 #[derive(Default)]
 struct Condition {
     if_endless: bool,

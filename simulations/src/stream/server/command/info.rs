@@ -1,4 +1,4 @@
-//! What a server says of itself, and what is done to it as a whole: TIME, INFO, FLUSHALL.
+//! Commands about the server as a whole: TIME, INFO, FLUSHALL.
 
 use super::Command;
 use crate::stream::server::core::Call;
@@ -29,7 +29,7 @@ fn info(call: &mut Call<'_>) -> Result<Reply, Reply> {
     let mut sections = Vec::new();
     if wants("SERVER") {
         let run_id = core.run_id.map(|run_id| run_id.to_string()).unwrap_or_default();
-        // By the server's own wall clock, however that was set.
+        // By the server's own wall clock, even if that was stepped.
         let up = core.now.unix_us().saturating_sub(core.started.unix_us()) / 1_000_000;
         sections.push(format!(
             "# Server\r\nredis_version:{VERSION}\r\nredis_mode:standalone\r\nrun_id:{run_id}\r\n\

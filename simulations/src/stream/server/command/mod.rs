@@ -1,4 +1,4 @@
-//! The commands, one file a family.
+//! The commands, one file per family.
 
 mod expiry;
 mod hashes;
@@ -22,7 +22,7 @@ use super::resp::Reply;
 pub(super) struct Command {
     /// As errors name it: `get`, `client|id`.
     pub(super) name: &'static str,
-    /// How many words there are, the name among them; at least as many where it is negative.
+    /// The number of words, including the name; a negative number means at least that many.
     arity: i32,
     /// What it does; an error is a reply like any other.
     pub(super) run: fn(&mut Call<'_>) -> Result<Reply, Reply>,
@@ -77,7 +77,7 @@ const CONTAINERS: [&str; 3] = ["client", "pubsub", "script"];
 /// No command has a longer name.
 const NAME_LEN_MAX: usize = 32;
 
-/// The command that `words` name, if they are as many as it takes.
+/// The command that `words` name, if their number is right.
 pub(super) fn find(words: &[Bytes]) -> Result<&'static Command, Reply> {
     let mut buffer = [0; NAME_LEN_MAX];
     let name = words.first().and_then(|name| lower(name, &mut buffer)).ok_or_else(|| unknown(words))?;
@@ -134,7 +134,7 @@ fn cut(word: &[u8], len_max: usize) -> String {
     String::from_utf8_lossy(word.get(..len_max).unwrap_or(word)).into_owned()
 }
 
-/// In small letters; `None` for what is too long to be a command, or no text.
+/// In lower case; `None` if it is too long for a command, or is not text.
 fn lower<'a>(word: &[u8], buffer: &'a mut [u8; NAME_LEN_MAX]) -> Option<&'a str> {
     let name = buffer.get_mut(..word.len())?;
     name.copy_from_slice(word);

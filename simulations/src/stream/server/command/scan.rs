@@ -52,7 +52,7 @@ fn type_of(call: &mut Call<'_>) -> Result<Reply, Reply> {
     Ok(Reply::Status(name.into()))
 }
 
-/// As C reads an unsigned number: nothing at all is 0, and a negative one counts from the far end.
+/// As C reads an unsigned number: an empty text is 0, and a negative number wraps around.
 fn cursor(text: &[u8]) -> Option<u64> {
     match str::from_utf8(text).ok()? {
         "" => Some(0),

@@ -42,7 +42,7 @@ fn run(call: &mut Call<'_>, sha: &str, source: &Bytes, key_count: usize) -> Resu
     lua::run(call.core, call.client, &lua::Script { sha, source, keys, arguments })
 }
 
-/// How many of the words behind it are keys.
+/// How many of the following words are keys.
 fn key_count(call: &Call<'_>) -> Result<usize, Reply> {
     match usize::try_from(call.number(2)?) {
         Err(_) => Err(Reply::error("ERR Number of keys can't be negative")),

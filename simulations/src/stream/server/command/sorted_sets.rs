@@ -63,7 +63,7 @@ fn zadd(call: &mut Call<'_>) -> Result<Reply, Reply> {
     }
 }
 
-/// What ZADD was asked for beside scores and members.
+/// The options of ZADD.
 #[derive(Default)]
 struct AddOptions {
     only_if_absent: bool,
@@ -107,7 +107,7 @@ impl AddOptions {
         Ok(())
     }
 
-    /// The score that a member gets, unless an option is against it.
+    /// The new score of a member, unless an option forbids the change.
     fn score(&self, before: Option<f64>, given: f64) -> Result<Option<f64>, Reply> {
         let Some(before) = before else { return Ok((!self.only_if_present).then_some(given)) };
         if self.only_if_absent {

@@ -21,7 +21,7 @@ pub(super) fn commands() -> Vec<Command> {
     ]
 }
 
-/// What SET was asked for beside key and value.
+/// The options of SET.
 #[derive(Default)]
 struct SetOptions {
     only_if_absent: bool,
@@ -115,7 +115,7 @@ fn mset(call: &mut Call<'_>) -> Result<Reply, Reply> {
     Ok(Reply::OK)
 }
 
-/// What is no text is none here.
+/// A key that holds no text counts as missing here.
 fn mget(call: &mut Call<'_>) -> Result<Reply, Reply> {
     let names = call.words.get(1..).unwrap_or_default();
     let (keys, now) = call.keys()?;
