@@ -37,7 +37,7 @@ impl SeededRng {
         i32::try_from(self.below(span)).unwrap_or_default() - most
     }
 
-    /// True with a chance of `per_mille` in a thousand.
+    /// True with a chance of `often` in a thousand.
     pub fn per_mille(&mut self, often: u32) -> bool {
         often > 0 && self.below(1_000) < u64::from(often)
     }

@@ -1,4 +1,4 @@
-//! The shipped lock holds in every profile, and wrong ones fall.
+//! The shipped lock keeps its promises in every profile, and wrong ones are caught.
 
 use simulations::invariant::{Promise, vacuous};
 use simulations::{Campaign, Level, Mutant, Profile, Scale, shrink};
@@ -23,7 +23,7 @@ fn every_promise_holds_in_every_profile() {
     }
 }
 
-/// Those that fall within a few hundred seeds; `simulations mutants` runs all of them.
+/// The mutants that are caught within a few hundred seeds; `simulations mutants` runs all.
 #[test]
 fn wrong_protocols_fall() {
     let quick = [
@@ -62,7 +62,7 @@ fn a_violation_shrinks_to_a_plan_that_breaks_the_same_promise() {
         shrink(&plan, fallen.violation.promise, &|plan| campaign.level.run(plan, campaign.mutant, false));
     assert!(small.size() < plan.size() / 2, "{} parts of {}", small.size(), plan.size());
     assert!(outcome.violations.iter().any(|violation| violation.promise == Promise::X));
-    // The small plan survives being written down, and breaks nothing under the right protocol.
+    // The small plan can be saved and read again, and breaks nothing under the right protocol.
     let again = serde_json::from_str(&serde_json::to_string(&small).unwrap()).unwrap();
     assert_eq!(small, again);
     assert_eq!(campaign.level.run(&again, None, false).violations, Vec::new());

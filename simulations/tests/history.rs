@@ -1,4 +1,4 @@
-//! What the library writes down in production is what `check` reads.
+//! `check` reads the history that the library writes in production.
 
 use std::io::Write;
 use std::path::Path;
@@ -37,7 +37,7 @@ fn a_real_run_passes_and_a_doctored_one_fails() {
         stdout(&swapped)
     );
 
-    // A lease that never ended while the next one came: X.
+    // A lease that had not ended when the next one came: X.
     let first = history.stays()[0].holder.clone();
     let is_end = |line: &&str| line.contains("\"ended\"") && line.contains(&first);
     let endless: String = text.lines().filter(|line| !is_end(line)).map(|line| format!("{line}\n")).collect();

@@ -1,10 +1,11 @@
-//! Histories a few lines long, and what is broken in them.
+//! Histories of a few lines, and the promises that they break.
 
 use redfence::FencingToken;
 use simulations::history::{Assumed, History, Record};
 use simulations::invariant::{Promise, judge, overlaps};
 
-/// A lease of `who`: acquire begun, returned, believed in until then; all in milliseconds. The time to live is 100 ms.
+/// A lease of `who`: when its acquire began, when it returned, and the end of the belief in it, in milliseconds. The
+/// TTL is 100 ms.
 fn lease(who: &str, token: u64, began: u64, returned: u64, until: u64) -> Vec<Record> {
     let (resource, holder, token) = ("r".to_owned(), who.to_owned(), number(token));
     let (valid_until_us, ttl_us) = ((returned + 100) * 1_000, 100_000);
@@ -98,7 +99,7 @@ fn extended_lease(who: &str, token: u64, at: u64, until: u64) -> Vec<Record> {
     records
 }
 
-/// A lease that was handed over to a task that may have come late.
+/// A lease that was handed over to a late task.
 fn latecomer(who: &str, token: u64, began: u64, returned: u64, until: u64) -> Vec<Record> {
     let mut records = lease(who, token, began, returned, until);
     if let Some(Record::Acquired { latecomer, .. }) = records.first_mut() {

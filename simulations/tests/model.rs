@@ -1,4 +1,4 @@
-//! Small worlds searched to their end. `cargo run --release -p simulations -- model` searches the larger ones.
+//! Small worlds, searched completely. `cargo run --release -p simulations -- model` searches the larger ones.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 use simulations::model::{Bounds, Found, Mutant, Setup, Time, World, search};
@@ -18,7 +18,7 @@ fn exhausted(setup: Setup) -> Found {
     found
 }
 
-/// The number of states is part of the test: a change of it is a change of what is searched, and wants a look.
+/// The number of states is part of the test: if it changes, the search has changed, and the reason must be checked.
 #[test]
 fn two_attempts_over_locks_that_vanish_at_any_moment() {
     let level = Setup { spread: 0, floors: false, ..Setup::vanishing(2) };
@@ -37,7 +37,7 @@ fn two_attempts_over_locks_that_last() {
     assert_eq!(exhausted(short).states, 14_070);
 }
 
-/// Every short cut breaks a promise, and that promise. A grant that is delivered twice takes a larger search, which the
+/// Every short cut breaks the expected promise. A grant that is delivered twice takes a larger search, which the
 /// command runs.
 #[test]
 fn every_short_cut_has_a_shortest_trace() {

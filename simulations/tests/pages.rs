@@ -1,5 +1,5 @@
-//! Pages of pictures, as a browser shows them: what the timeline has is drawn, no script fails, and keys, wheel, dark
-//! mode and paper work.
+//! Pages of pictures in a browser: everything in the timeline is drawn, no script fails, and keys, wheel, dark mode and
+//! printing work.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "helpers of tests")]
 
@@ -27,7 +27,7 @@ fn a_run_with_everything_in_it_is_drawn_as_its_timeline_has_it() {
 #[test]
 fn a_broken_promise_is_framed_and_named() {
     let folder = tempfile::tempdir().unwrap();
-    // This protocol falls with most seeds.
+    // Most seeds catch this mutant.
     let (page, timeline) = (0..50)
         .map(|seed| replay(folder.path(), &["--mutant", "extend-after-release", "--seed", &seed.to_string()], false))
         .find(|(_, timeline)| !timeline["violation"].is_null())
@@ -115,7 +115,7 @@ fn a_page_of_all_scenarios_draws_each_of_them_and_asks_for_no_other_file() {
     assert_eq!(elsewhere.iter().find(|word| text.contains(**word)), None);
 }
 
-/// What the timeline has is in the picture, as often.
+/// Everything in the timeline is in the picture, the same number of times.
 fn assert_is_drawn(dom: &str, timeline: &Value) {
     assert!(!dom.contains("data-error"), "a script failed: {:?}", dom.split("data-error").nth(1).map(|it| &it[..200]));
     let of = |list: &str, kind: &str| {
@@ -161,7 +161,7 @@ fn data(page: &str) -> Value {
     serde_json::from_str(from.split_once("</script>").unwrap().0).unwrap()
 }
 
-/// Does something on a page when it is drawn.
+/// Runs a script on a page after it is drawn.
 fn write_probe(page: &Path, script: &str) {
     let text = std::fs::read_to_string(page).unwrap();
     std::fs::write(page, text.replace("</body>", &format!("<script>{{ {script} }}</script></body>"))).unwrap();
@@ -188,7 +188,7 @@ fn browse(folder: &Path, page: &Path, scheme: &str) -> String {
     chromium(folder, &[&format!("--blink-settings=preferredColorScheme={scheme}"), "--dump-dom", &address(page)])
 }
 
-/// Starts a browser without a window, with a profile of its own, that opens no connection.
+/// Starts a browser without a window, with a new profile, that opens no connection.
 fn chromium(folder: &Path, arguments: &[&str]) -> String {
     let profile = tempfile::tempdir_in(folder).unwrap();
     let quiet = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking \

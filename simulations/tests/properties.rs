@@ -1,5 +1,5 @@
-//! The promises of the protocol, over random ways through large worlds: any number of nodes, mail in any order, lost
-//! and late, locks that vanish and nodes that forget at any moment, many attempts, two or three at a time.
+//! The promises of the protocol on random walks through large worlds: any number of nodes; messages in any order, lost
+//! and late; locks vanish and nodes forget at any moment; many attempts, two or three at a time.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 use proptest::prelude::*;
@@ -32,7 +32,7 @@ fn large(nodes: usize, clients: usize) -> Setup {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2500, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// T1, T2, E, F, the earliest sound moment and the end of every attempt, under every fault.
+    /// T1, T2, E and F under every fault; also every attempt ends, and decides as early as it safely can.
     #[test]
     fn tokens_are_unique_and_ordered_whatever_happens(
         nodes in 1_usize..=9,
@@ -43,7 +43,7 @@ proptest! {
         prop_assert!(walk.violation().is_none(), "\n{}", walk.trace());
     }
 
-    /// X and the stated validity as well, where no lock vanishes and clocks run alike.
+    /// Also X and the stated validity, if no lock vanishes and clocks run at one rate.
     #[test]
     fn one_holder_believes_at_a_time_where_locks_last(
         nodes in 1_usize..=9,
@@ -57,7 +57,7 @@ proptest! {
     }
 }
 
-/// Numbers for one walk after the other: plain arithmetic, so that a failure can be walked again.
+/// Numbers for walks, by plain arithmetic, so that a failure can be repeated.
 fn numbers(seed: u32) -> impl Iterator<Item = u32> {
     let mut state = u64::from(seed) + 1;
     std::iter::from_fn(move || {
@@ -70,7 +70,7 @@ fn drawn(setup: Setup, seed: u32, steps: usize) -> Walk {
     walked(setup, &numbers(seed).take(steps).collect::<Vec<_>>())
 }
 
-/// The ways above are not vacuous: leases are issued, and often several on one direction.
+/// The walks above are not vacuous: leases are issued, and often several in one walk.
 #[test]
 fn leases_are_issued() {
     for time in [Time::Still, Time::Ticks(40)] {
@@ -81,7 +81,7 @@ fn leases_are_issued() {
     }
 }
 
-/// The same numbers lead the same direction.
+/// The same numbers give the same walk.
 #[test]
 fn a_way_is_repeatable() {
     let trace = |seed| drawn(large(5, 3), seed, 200).trace();
@@ -89,8 +89,8 @@ fn a_way_is_repeatable() {
     assert_ne!(trace(7), trace(8));
 }
 
-/// Random ways see mutants fall: the checks can fail. The search finds the shortest trace of each, also of those that
-/// random ways hardly ever take.
+/// Random walks catch mutants, so the checks can fail. The search finds the shortest trace of each mutant, also of
+/// mutants that random walks hardly ever catch.
 #[test]
 fn random_ways_catch_mutants() {
     let rare = [Mutant::BlockNotOwned, Mutant::HandOverToLatecomers, Mutant::HandOverAfterLoss];
@@ -98,6 +98,6 @@ fn random_ways_catch_mutants() {
         let setup = Setup { mutant: Some(mutant), connection_losses: false, ..large(3, 3) };
         let time = if mutant == Mutant::NoRest { Time::Ticks(40) } else { Time::Still };
         let caught = (0..20_000).find(|seed| drawn(Setup { time, ..setup }, *seed, 300).violation().is_some());
-        assert!(caught.is_some(), "{mutant:?} was not caught in 20,000 ways");
+        assert!(caught.is_some(), "{mutant:?} was not caught in 20,000 walks");
     }
 }

@@ -1,11 +1,11 @@
-//! The virtual server answers what a real redis-server answers, byte for byte: `replies/*.txt` have the requests.
+//! The virtual server gives the same answers as a real redis-server, byte for byte. The requests are in
+//! `replies/*.txt`. A line is a request. Words are separated by spaces, and quoted if they contain any. `@batch` is
+//! EVAL with that shipped script, `#batch` EVALSHA. An empty line begins a new connection to a server without keys and
+//! scripts. After `~` the digits of the reply are not compared: they are clocks, or counts from the start of the
+//! process.
 //!
-//! A line is a request; words are apart by spaces, and in quotes where they hold any. `@batch` is EVAL with that
-//! shipped script, `#batch` EVALSHA. An empty line begins a new connection to a server without keys and scripts. Behind
-//! `~` the digits of the reply are not compared: clocks, and what is counted from the start of the process.
-//!
-//! The virtual server is a Redis 7.0. Beside a server of another version only replies of success are compared: errors
-//! are worded anew in every version.
+//! The virtual server is a Redis 7.0. With a server of another version only successful replies are compared, because
+//! every version words errors differently.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -91,7 +91,7 @@ fn requests_that_cannot_be_understood_end_the_connection_alike() {
     }
 }
 
-/// Messages go to other connections, each in its own version of the protocol, and to the one that publishes, in order.
+/// Messages go to other connections, each in its version of the protocol, and to the publishing one, in order.
 #[test]
 fn messages_reach_other_connections_alike() {
     let pair = Pair::new(&[]);
@@ -100,7 +100,7 @@ fn messages_reach_other_connections_alike() {
     let mut of_virtual: Vec<ClientId> = (0..3).map(|_| pair.server.connect().unwrap()).collect();
     let mut received: Vec<Vec<u8>> = vec![Vec::new(); 3];
     let mut said: Vec<Vec<u8>> = vec![Vec::new(); 3];
-    // One listens in RESP2, one in RESP3, and the third publishes while it listens, too.
+    // One listens in RESP2, one in RESP3, and the third publishes and also listens.
     let marked = |words: &[&str], marker: &str| [request(words), request(&[marker])].concat();
     let mut both = |at: usize, words: &[&str], marker: &str| {
         let end = format!("'{marker}', with args beginning with: \r\n");
@@ -132,7 +132,7 @@ fn messages_reach_other_connections_alike() {
 struct Pair {
     real: RealServer,
     server: Server,
-    /// Whether the real one has the version whose errors the virtual one words.
+    /// Whether the real server has the version whose error texts the virtual one uses.
     same_version: bool,
 }
 
@@ -158,7 +158,7 @@ impl Pair {
         if !same_version {
             println!("the redis-server on PATH is {version}, not 7.0: only replies of success are compared");
         }
-        // The same run, so that what scripts answer about it is the same.
+        // With the same run id, so that scripts give the same answers about it.
         let run_id = RunId::parse(&line("run_id:")).unwrap();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let server = Server::new(Arc::clone(&clock), run_id, clock.wall());
@@ -172,7 +172,7 @@ impl Pair {
         VirtualConnection { server: &self.server, client: self.server.connect().unwrap(), closed: false }
     }
 
-    /// Both know nothing.
+    /// Empties both.
     fn anew(&self, password: Option<&str>) {
         let mut operator = self.real.connect();
         let end = b"+PONG\r\n";
@@ -234,7 +234,7 @@ fn compare(text: &str, arguments: &[&str]) -> usize {
             });
             let (rough, line) = line.strip_prefix("~ ").map_or((false, line), |line| (true, line));
             let words = words(line);
-            // Every server complains of this one, whatever the connection may do otherwise.
+            // Every server answers this marker with an error, in any state of the connection.
             let marker = format!("line-{}", number + 1);
             let both = [request(&words), request(&[&marker])].concat();
             let expected = real.exchange(&both, format!("'{marker}', with args beginning with: \r\n").as_bytes());
@@ -255,7 +255,7 @@ fn compare(text: &str, arguments: &[&str]) -> usize {
         }
     }
     if !pair.same_version {
-        // How many of them there are depends on the version; that there are any does not.
+        // The number of replies depends on the version, but there are always some.
         assert!(compared > 0, "nothing was compared");
         compared = COMPARED_ENOUGH;
     }
@@ -263,11 +263,10 @@ fn compare(text: &str, arguments: &[&str]) -> usize {
     compared
 }
 
-/// Where versions differ, no test asks for a number of replies.
+/// With another version no number of replies is required.
 const COMPARED_ENOUGH: usize = usize::MAX;
 
-/// Whether a reply depends on the version: an error, by itself or within another reply, in front of the one that ends
-/// each; or the server's name.
+/// Whether a reply depends on the version: it contains an error before the final marker, or the server's name.
 fn is_of_the_version(bytes: &[u8]) -> bool {
     let text = shown(bytes);
     let errors = text.matches("\\r\\n-").count() + usize::from(text.starts_with('-'));
@@ -329,7 +328,7 @@ fn shown(bytes: &[u8]) -> String {
     bytes.escape_ascii().to_string()
 }
 
-/// The same but for a time that is left, which goes on at the real server: a number of milliseconds may be a bit less.
+/// The same, except that a time left may differ by some milliseconds, because time passes at the real server.
 fn is_near(one: &str, other: &str) -> bool {
     const APART_MAX: u64 = 200;
     let parts = |text: &str| -> Vec<String> {

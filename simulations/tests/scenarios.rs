@@ -1,4 +1,4 @@
-//! The stories: each happens as it is described, and none is left out.
+//! Each story happens as described, and none is left out.
 
 use std::collections::BTreeSet;
 

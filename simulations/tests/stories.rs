@@ -1,4 +1,4 @@
-//! Plans written by hand: what is refused, and short ones that found something. Stories with a description are in
+//! Plans written by hand: some are refused, and short ones once found bugs. Stories with a description are in
 //! `src/scenario/`.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
@@ -31,7 +31,7 @@ fn a_plan_that_cannot_be_run_is_refused_with_a_sentence() {
 }
 
 /// A node that lost the lock of a living holder grants it to the waiter, and the others refuse. The node publishes the
-/// release of that grant to the waiter itself, which must not take it for its turn.
+/// release of that grant to the waiter itself, which must not count it as its turn.
 #[test]
 fn a_waiter_is_not_woken_by_its_own_rollback() {
     for node in 0..3 {
@@ -48,8 +48,8 @@ fn a_waiter_is_not_woken_by_its_own_rollback() {
     }
 }
 
-/// A holder that lives on its bare quorum lost its lock at the node that all clients ask first. Many clients wait, and
-/// their roll-backs are published often. Each must ask only once in a time to live which holder is in the way.
+/// A holder with exactly a quorum of locks lost its lock at the node that all clients ask first. Many clients wait, and
+/// their roll-backs are published often. Each must ask only once per TTL which holder blocks it.
 #[test]
 fn a_crowd_does_not_keep_itself_awake() {
     let mut plan = Plan::of(5).client([Section::after(0).work(5_000)]).faults_end_at(6_000);
@@ -72,7 +72,7 @@ fn a_crowd_does_not_keep_itself_awake() {
 
 /// Plans that simulations found and shrank, each named after what it broke.
 #[test]
-fn what_once_broke_a_promise_breaks_none_any_more() {
+fn plans_that_once_broke_a_promise_break_none_any_more() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/plans");
     let files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert!(!files.is_empty());

@@ -1,5 +1,5 @@
-//! The virtual server is a node like any other: through the real client it keeps the contract, and the scripts on it
-//! answer as the shipped state does. All in virtual time.
+//! The virtual server is a node like any other: through the real client it keeps the contract, and its scripts give the
+//! same answers as the shipped state. All in virtual time.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -26,12 +26,12 @@ use simulations::stream::server::{Memory, Server};
 use simulations::stream::{ByteNetwork, ProcessDialer, run_id};
 
 const FAST: NetworkProfile = NetworkProfile { latency_ms: (0, 1), tail_per_mille: 0, tail_ms: 0, loss_per_mille: 0 };
-/// Answers in any time between these, and rarely much later; always in order. The suite scans a thousand keys one by
-/// one while its locks live for ten seconds.
+/// Answers take a time between these, and rarely much longer; they are always in order. The suite scans a thousand keys
+/// one by one while its locks live for ten seconds.
 const UNEVEN: NetworkProfile =
     NetworkProfile { latency_ms: (0, 4), tail_per_mille: 10, tail_ms: 60, loss_per_mille: 0 };
 
-/// One server, the network to it and a node that knows the direction.
+/// One server, the network to it, and a node over that network.
 struct Stage {
     world: Arc<World>,
     clock: Arc<MachineClock>,
@@ -47,7 +47,7 @@ impl Stage {
         let clock = MachineClock::new(&world, ClockError { offset_ms: 0, drift_ppm: 0 }, false);
         let started = clock.wall();
         let server = Server::new(Arc::<MachineClock>::clone(&clock), run_id(1, 0), started);
-        // As the state says of itself.
+        // As the state reports too.
         server.log_writes();
         if let Some(password) = password {
             server.require_password(password);
@@ -117,7 +117,7 @@ fn a_server_that_hangs_is_noticed_and_dialled_anew() {
 }
 
 #[test]
-fn a_node_that_is_founded_is_as_join_leaves_it() {
+fn a_node_that_is_made_joined_equals_one_that_the_join_script_left() {
     in_virtual_time(async {
         let founded = Stage::new(6, FAST, speaking(ProtocolVersion::RESP2), None).await;
         let joined = Stage::new(6, FAST, speaking(ProtocolVersion::RESP2), None).await;
@@ -158,7 +158,7 @@ enum Operation {
     ClockSteps(i32),
     LockVanishes,
     CounterIsSet(u64),
-    /// With the record as it is, or with one that is not there.
+    /// With the current record, or with a record that the node does not have.
     Settle {
         rest: Duration,
         stale: bool,
@@ -170,7 +170,7 @@ const CASES: u32 = 250;
 const STEPS_MAX: usize = 40;
 /// A counter below this did not start at the clock.
 const COUNTER_MIN: u64 = 1_000_000_000_000_000;
-/// More keys than there are, so that one step of a scan is the whole of it.
+/// More than all keys, so that a scan takes one step.
 const SCAN_ALL: u32 = 100_000;
 
 #[test]
@@ -256,7 +256,7 @@ async fn disturb(stage: &Stage, state: &mut NodeState, life: &mut u32, step: &St
             state.restart(run_id(1, *life), stage.clock.wall(), true);
             stage.byte_network.server_crashed(0);
             sessions.changed().await.unwrap();
-            // The new connection is joined before anything is granted over it.
+            // The new connection is joined before it carries grants.
             let (of_server, of_state) = both(stage, state, step, Verb::Probe { max_ttl: Duration::ZERO }).await;
             assert!(same(&of_server, &of_state), "{of_server:?} and {of_state:?}");
         }
@@ -264,7 +264,7 @@ async fn disturb(stage: &Stage, state: &mut NodeState, life: &mut u32, step: &St
     }
 }
 
-/// The same reply but for the wording of faults, the number of the connection, and the order of a scan.
+/// Whether the replies are equal, except for the wording of faults, the session number, and the order of a scan.
 fn same(of_server: &Reply, of_state: &Reply) -> bool {
     match (of_server, of_state) {
         (Reply::Failed(one), Reply::Failed(other)) => one.kind == other.kind,
@@ -318,7 +318,7 @@ fn step() -> impl Strategy<Value = Step> {
     (0..3_u8, 0..4_u8, act).prop_map(|(resource, holder, act)| Step { resource, holder, act })
 }
 
-/// A third does not wait.
+/// A third of the grants do not wait.
 fn waits() -> impl Strategy<Value = Option<Waits>> {
     let some = (0..5_u64, any::<bool>())
         .prop_map(|(waited_s, overrides)| Some(Waits { waited: Duration::from_secs(waited_s), overrides }));

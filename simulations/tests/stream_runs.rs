@@ -1,4 +1,5 @@
-//! The stream level as a whole: runs repeat byte for byte, nothing breaks, and what should happen does.
+//! The stream level as a whole: runs repeat byte for byte, no promise breaks, and everything that should happen
+//! happens.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -12,7 +13,7 @@ use std::process::Command;
 use simulations::invariant::Coverage;
 use simulations::{Level, Mutant, Plan, Profile, Scale};
 
-/// Two processes: what differs between them, such as addresses and the seeds of hash maps, decides nothing.
+/// Differences between two processes, such as addresses and the seeds of hash maps, must not matter.
 #[test]
 fn a_seed_gives_the_same_trace_in_two_processes() {
     let folder = tempfile::tempdir().unwrap();
@@ -29,7 +30,7 @@ fn a_seed_gives_the_same_trace_in_two_processes() {
     }
 }
 
-/// In one process, too: the interpreter is used again and again, and remembers nothing.
+/// Also within one process: runs share the Lua interpreter, which must not remember anything.
 #[test]
 fn a_run_does_not_depend_on_the_runs_before_it() {
     let trace = |seed| Level::Stream.run(&Plan::draw(seed, Profile::ManyFaults, Scale::default()), None, true).trace;
@@ -55,17 +56,17 @@ fn nothing_breaks_and_everything_happens() {
     assert!(counts.iter().all(|count| *count > 0), "{seen:?}");
 }
 
-/// Over RESP2 a node once sent nothing more until the courier looked around, where its subscription was confirmed late:
+/// Over RESP2 a node once sent nothing more until the courier's next check, if its subscription was confirmed late:
 /// seed 51.
 #[test]
-fn in_a_crowd_everybody_is_served_in_turn() {
+fn in_a_crowd_every_client_is_served_in_turn() {
     for seed in 0..60 {
         let outcome = Level::Stream.run(&Plan::draw(seed, Profile::Contention, Scale::default()), None, false);
         assert_eq!(outcome.violation(), None, "seed {seed}");
     }
 }
 
-/// The scripts of a wrong server are run, and the judges see what comes of it.
+/// The scripts of a wrong server run, and the invariants catch the result.
 #[test]
 fn wrong_scripts_fall() {
     for mutant in [
@@ -87,7 +88,7 @@ fn wrong_scripts_fall() {
     }
 }
 
-/// What the network does to connections is seen in the traces of a few seeds.
+/// The traces of a few seeds show every fault of connections.
 #[test]
 fn connections_break_in_every_way() {
     let mut traces = String::new();

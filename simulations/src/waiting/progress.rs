@@ -40,7 +40,7 @@ pub(super) fn unserved(world: &World, state: &State) -> Option<usize> {
 }
 
 /// Messages first, then releases, short timers and long ones. Among several processes it takes one that was woken, or
-/// else the one that has waited longest. When `late`, locks and reservations that may have ended have ended.
+/// else the one that has waited longest. If `is_late`, locks and reservations that may have ended have ended.
 fn next(world: &World, state: &State, is_late: bool) -> Option<State> {
     let on = world.going_on(state);
     let lapsed = |action: &&Action| matches!(action, Action::Arrive { lapsed: true, .. });

@@ -1,4 +1,4 @@
-//! A real `redis-server` on a Unix socket of its own, gone with the test that started it.
+//! A real `redis-server` on its own Unix socket, which ends with the test that started it.
 
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
@@ -16,7 +16,7 @@ pub(crate) struct RealServer {
     dir: TempDir,
 }
 
-/// One connection that says and hears raw bytes.
+/// One connection that sends and receives raw bytes.
 pub(crate) struct RealConnection(UnixStream);
 
 impl RealServer {
@@ -38,7 +38,7 @@ impl RealServer {
             assert!(length > 0, "redis-server ended before it was ready:\n{said}");
             said.push_str(&line);
         }
-        // Nobody reads on, and a full pipe would stop the server: it says a line or two until its end.
+        // The rest of the log is not read. A full pipe would stop the server, but it writes only a line or two more.
         child.stdout = Some(log.into_inner());
         Self { child, dir }
     }
@@ -58,7 +58,7 @@ impl Drop for RealServer {
 }
 
 impl RealConnection {
-    /// Sends `request` and reads until what came ends with `end`, or until the server hangs up.
+    /// Sends `request` and reads until the answer ends with `end`, or the server hangs up.
     pub(crate) fn exchange(&mut self, request: &[u8], end: &[u8]) -> Vec<u8> {
         self.0.write_all(request).expect("to send to our own server");
         let (mut answer, mut part) = (Vec::new(), [0; 65_536]);

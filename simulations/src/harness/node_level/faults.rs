@@ -160,7 +160,7 @@ impl NodeLevel {
         });
     }
 
-    /// Calls `end` when a fault has lasted long enough, at the end of all faults at the latest.
+    /// Calls `event` when a fault has lasted long enough, at the end of all faults at the latest.
     fn when(&self, for_ms: u32, event: impl FnOnce(&Self) + Send + 'static) {
         let Some(me) = self.me.upgrade() else { return };
         let ends_ms = (self.world.now_ms() + u64::from(for_ms)).min(self.faults_end_ms);
