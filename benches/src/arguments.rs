@@ -1,4 +1,4 @@
-//! What the command line says.
+//! The command line.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,11 +8,11 @@ use clap::{Parser, ValueEnum as _};
 use crate::plan::Plan;
 use crate::workload::Workload;
 
-/// Measures redfence beside the raw fan-out of the same work and beside rslock, in one run.
+/// Measures redfence, a raw fan-out of the same work, and rslock, in one run.
 #[derive(Debug, Parser)]
 #[command(name = "benches", version)]
 pub(crate) struct Arguments {
-    /// What to measure; everything unless named
+    /// What to measure; by default everything
     workloads: Vec<Workload>,
     /// How often each contestant is measured, by turns; medians are shown
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=1_000))]
@@ -29,7 +29,7 @@ pub(crate) struct Arguments {
     /// How many leases are held and renewed
     #[arg(long, default_value_t = 100_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     leases: u32,
-    /// How long they are held with all nodes, and as long again with one of five hung
+    /// How long they are held with all nodes, and then as long with one of five hung
     #[arg(long, default_value_t = 60, value_name = "S", value_parser = clap::value_parser!(u16).range(1..=36_000))]
     lease_seconds: u16,
     /// The binary whose start is measured [default: beside this one]
@@ -41,7 +41,7 @@ pub(crate) struct Arguments {
     /// Draws sections a second and the longest wait over processes into this file; comes with the workload `herd`
     #[arg(long, value_name = "FILE")]
     herd_svg: Option<PathBuf>,
-    /// Everything once and shortly: shows that the bench runs, and no figure of it means anything
+    /// Everything once and briefly: only shows that the bench runs, its figures mean nothing
     #[arg(long)]
     quick: bool,
 }
@@ -58,7 +58,7 @@ impl Arguments {
         all.filter(|workload| self.workloads.is_empty() || self.workloads.contains(workload)).collect()
     }
 
-    /// The file that the charts of `workload` are drawn into.
+    /// The file for the charts of `workload`.
     pub(crate) fn drawing(&self, workload: Workload) -> Option<&Path> {
         let file = if workload == Workload::Herd { &self.herd_svg } else { &self.svg };
         file.as_deref()

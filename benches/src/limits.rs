@@ -1,4 +1,4 @@
-//! What the system permits this process, and with it all that it starts.
+//! The limits of the system for this process and its children.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -9,7 +9,7 @@ const FILES_A_WORKER: usize = 4;
 /// What the bench needs for itself.
 const FILES_BESIDE: usize = 200;
 
-/// Lets this process, and all that it starts, open as many files as the system permits.
+/// Raises the limit of open files, for this process and its children, as far as the system permits.
 pub(crate) fn raise_open_files() -> Outcome {
     let limit = getrlimit(Resource::Nofile);
     match limit.maximum {

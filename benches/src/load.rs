@@ -1,4 +1,4 @@
-//! [`Load`]: how many tasks want what, and [`Tally`]: what came of it.
+//! [`Load`]: how many tasks want which resources, and [`Tally`]: the result.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,21 +26,21 @@ pub(crate) enum Wanted {
     One,
 }
 
-/// What came of a load.
+/// The result of a load.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Tally {
-    /// Sections of each task. Where all want one resource, those that were over when the time was: a task that still
-    /// waits then finds no rival any more.
+    /// Sections of each task. If all want one resource, only sections that ended in time count: a task that still waits
+    /// afterwards has no rivals any more.
     pub(crate) sections: Vec<u64>,
     /// From the first beginning to the end that counts.
     pub(crate) time: Duration,
-    /// Every section, from asking to being released, in nanoseconds, ascending. Too much to be passed between
-    /// processes.
+    /// The time of every section, from acquire to the end of the release, in nanoseconds, ascending. Too much data to
+    /// pass between processes.
     #[serde(skip)]
     pub(crate) section_ns: Vec<u64>,
     /// The longest that a task waited for a lease, also beyond the end.
     pub(crate) longest_wait: Duration,
-    /// Sections that came to nothing, and what one of them said.
+    /// Sections that failed, and one of their errors.
     pub(crate) failed: u64,
     pub(crate) complaint: Option<String>,
 }
@@ -76,7 +76,7 @@ impl Load {
     }
 }
 
-/// How long after the end of a round the last section may end: time-outs and pauses are much shorter.
+/// How long after the end of a round the last section may end: timeouts and pauses are much shorter.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What one task did.
@@ -113,7 +113,7 @@ async fn run_task(locker: Locker, resource: Arc<str>, ends: Moment) -> TaskTally
 }
 
 impl Tally {
-    /// Takes in what tasks of another process did at the same time.
+    /// Adds the result of tasks of another process at the same time.
     pub(crate) fn join(&mut self, other: Self) {
         self.sections.extend(other.sections);
         self.longest_wait = self.longest_wait.max(other.longest_wait);

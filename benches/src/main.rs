@@ -1,6 +1,5 @@
-//! The bench: redfence beside the raw fan-out of the same work and beside a peer, in one run, on servers of its own.
-//!
-//! `README.md` of this folder has the method and the figures.
+//! The bench: compares redfence with a raw fan-out of the same work and with another lock, in one run, on new servers.
+//! The method and the figures are in `README.md` of this folder.
 
 mod arguments;
 mod contestants;
@@ -40,7 +39,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Every workload that was asked for; each prints its tables as soon as it has them.
+/// Runs every workload that was asked for. Each prints its tables as soon as it has them.
 fn measure(arguments: &Arguments) -> Outcome {
     limits::raise_open_files()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

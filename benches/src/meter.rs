@@ -1,4 +1,4 @@
-//! [`Reading`]: what has been spent so far, by this process and by the servers.
+//! [`Reading`]: the costs so far, of this process and of the servers.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::outcome::Outcome;
 use crate::stage::Stage;
 use crate::support::RedisServer;
 
-/// What has been spent so far. Only differences mean anything.
+/// The costs so far. Only differences mean anything.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Reading {
     at: Moment,
@@ -28,11 +28,11 @@ pub(crate) struct Spent {
     pub(crate) client: Duration,
     /// CPU of all servers that answer.
     pub(crate) servers: Duration,
-    /// Commands that clients sent, but SET; what scripts call inside is not counted.
+    /// Commands that clients sent, except SET; calls inside scripts are not counted.
     pub(crate) commands: u64,
-    /// SET, by whomsoever.
+    /// SET, by clients and by scripts.
     pub(crate) sets: u64,
-    /// How often a lock's time to live was set anew: one a renewal and node.
+    /// How often the TTL of a lock was set again: once per renewal and node.
     pub(crate) expiries: u64,
 }
 
@@ -57,7 +57,7 @@ impl Reading {
         Ok(reading)
     }
 
-    /// What was spent since.
+    /// The costs since `earlier`.
     pub(crate) fn spent(self, stage: &Stage) -> Outcome<Spent> {
         let now = Self::take(stage)?;
         Ok(Spent {
@@ -72,8 +72,8 @@ impl Reading {
 }
 
 impl Spent {
-    /// The commands that `contestant` sent. Servers count the SET of a script among the rest, so it counts only for who
-    /// sends it without one.
+    /// The commands that `contestant` sent. Servers also count the SET of scripts, so SET counts only for a contestant
+    /// that sends it without a script.
     pub(crate) fn commands_of(&self, contestant: Contestant) -> u64 {
         self.commands + if contestant == Contestant::Rslock { self.sets } else { 0 }
     }
@@ -105,7 +105,7 @@ struct Served {
 
 impl Served {
     fn by(server: &RedisServer) -> Outcome<Self> {
-        // Two commands, for Redis 6.2 takes one section a call.
+        // Two commands, because Redis 6.2 takes one section per call.
         Self::from_info(&server.command(&["INFO", "cpu"]), &server.command(&["INFO", "commandstats"]))
     }
 
@@ -134,7 +134,7 @@ impl Served {
     }
 }
 
-/// Servers count what scripts call among the rest; these no script calls.
+/// Commands that no script calls: servers also count the calls of scripts.
 fn is_sent_by_clients(name: &str) -> bool {
     const SENT: &[&str] =
         &["eval", "evalsha", "subscribe", "unsubscribe", "ssubscribe", "sunsubscribe", "hello", "auth"];

@@ -12,7 +12,7 @@ pub(crate) struct Plan {
     /// How often each contestant is measured.
     pub(crate) rounds: usize,
     pub(crate) round: Duration,
-    /// What each contestant gets before its first round, unmeasured.
+    /// The time before the first round of each contestant, which is not measured.
     pub(crate) warm_up: Duration,
     /// The loads of `pairs`, in tasks.
     pub(crate) crowds: &'static [usize],
@@ -20,17 +20,17 @@ pub(crate) struct Plan {
     pub(crate) growth: &'static [usize],
     /// How many processes want one resource in `processes`.
     pub(crate) processes: usize,
-    /// The loads of `herd`, in processes, if they were named.
+    /// The loads of `herd`, in processes, if they were given.
     pub(crate) herds: Option<Vec<usize>>,
-    /// The loads of `herd` unless they were.
+    /// The default loads of `herd`.
     pub(crate) herds_unnamed: &'static [usize],
     /// How many processes want one resource in `herd-faults`.
     pub(crate) fault_herd: usize,
-    /// How many processes wait for one whose holder is stopped.
+    /// How many processes wait while the holder is stopped.
     pub(crate) waiters: usize,
-    /// How many processes are near where one is far.
+    /// How many processes are near, beside the far one.
     pub(crate) near: usize,
-    /// What the times of `herd-faults` are counted in.
+    /// The unit of the times of `herd-faults`.
     pub(crate) beat: Duration,
     /// How many commands start at one moment in `herd-start`.
     pub(crate) herd_starts: usize,
@@ -43,7 +43,7 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// What figures are made with.
+    /// The plan for real figures.
     pub(crate) const FULL: Self = Self {
         rounds: 5,
         round: Duration::from_secs(2),
@@ -65,7 +65,7 @@ impl Plan {
         redfence: None,
     };
 
-    /// What shows that the bench runs.
+    /// A short plan that only shows that the bench runs.
     pub(crate) const QUICK: Self = Self {
         rounds: 1,
         round: Duration::from_millis(50),
@@ -90,8 +90,8 @@ impl Plan {
         self.herds.as_deref().unwrap_or(self.herds_unnamed)
     }
 
-    /// Measures `entrants` by turns: first each for the warm-up, then every round each of them once. So what else the
-    /// machine does meets all of them alike.
+    /// Measures `entrants` by turns: first a warm-up of each, then in every round each once. So other work of the
+    /// machine affects all equally.
     pub(crate) async fn interleave<E>(
         &self,
         entrants: impl IntoIterator<Item = E>,

@@ -4,7 +4,7 @@
 #[derive(Debug, Clone)]
 pub(crate) struct Series {
     pub(crate) name: &'static str,
-    /// How many there were, and the figure.
+    /// The number of tasks or processes, and the figure.
     pub(crate) points: Vec<(f64, f64)>,
 }
 
@@ -12,20 +12,20 @@ pub(crate) struct Series {
 #[derive(Debug, Clone)]
 pub(crate) struct Chart {
     pub(crate) heading: &'static str,
-    /// What the figures are drawn over: the name of the lower axis.
+    /// The name of the lower axis.
     pub(crate) over: &'static str,
     pub(crate) series: Vec<Series>,
 }
 
 const WIDTH: f64 = 760.0;
 const HEIGHT: f64 = 440.0;
-/// Where the axes lie; beyond them is room for what is written beside them and at the ends of the lines.
+/// The positions of the axes; outside of them is room for texts.
 const LEFT: f64 = 70.0;
 const RIGHT: f64 = WIDTH - 110.0;
 const TOP: f64 = 40.0;
 const BOTTOM: f64 = HEIGHT - 50.0;
 
-/// Lines differ in more than their colour.
+/// Patterns, so that lines do not differ only in colour.
 const COLOURS: &[&str] = &["#555555", "#0072b2", "#d55e00", "#009e73", "#cc79a7"];
 
 /// A logarithmic axis over whole decades.
@@ -41,7 +41,7 @@ impl Axis {
     fn over(values: impl Iterator<Item = f64> + Clone, at: (f64, f64)) -> Self {
         let least = values.clone().fold(f64::INFINITY, f64::min);
         let most = values.fold(f64::NEG_INFINITY, f64::max);
-        // Nothing to show is shown on one decade.
+        // Without points the axis has one decade.
         let (least, most) = if least <= most { (least, most) } else { (1.0, 10.0) };
         let from = least.log10().floor() as i32;
         Self { from, to: (most.log10().ceil() as i32).max(from + 1), at }
@@ -52,13 +52,13 @@ impl Axis {
         self.at.0 + part * (self.at.1 - self.at.0)
     }
 
-    /// Every power of ten, and where it lies.
+    /// Every power of ten with its position.
     fn marks(&self) -> impl Iterator<Item = (f64, f64)> {
         (self.from..=self.to).map(|exponent| 10_f64.powi(exponent)).map(|value| (value, self.place(value)))
     }
 }
 
-/// The whole drawing, a panel below the other.
+/// The whole drawing, one panel below the other.
 pub(crate) fn svg(charts: &[Chart]) -> String {
     let height = HEIGHT * charts.len() as f64;
     let mut lines = vec![
@@ -76,7 +76,7 @@ pub(crate) fn svg(charts: &[Chart]) -> String {
     lines.join("\n")
 }
 
-/// One panel. What is not above zero has no place on a logarithmic axis and is left out.
+/// One panel. Points that are not above zero have no place on a logarithmic axis, and are left out.
 fn panel(Chart { heading, over, series }: &Chart) -> Vec<String> {
     let drawn = |(x, y): &(f64, f64)| *x > 0.0 && *y > 0.0;
     let points = || series.iter().flat_map(|line| line.points.iter().copied().filter(drawn));

@@ -1,4 +1,4 @@
-//! [`Report`]: what a workload has to say.
+//! [`Report`]: the result of a workload.
 
 use std::fmt;
 use std::process::Command;
@@ -8,7 +8,7 @@ use crate::plot::Chart;
 use crate::table::Table;
 use crate::target::{self, Target};
 
-/// What a workload has to say.
+/// The result of a workload.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     pub(crate) title: String,
@@ -31,7 +31,7 @@ impl fmt::Display for Report {
     }
 }
 
-/// What the figures were made on, and how.
+/// The machine and the settings of the measurement.
 pub(crate) fn heading(plan: &Plan) -> String {
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();

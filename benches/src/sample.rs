@@ -7,7 +7,7 @@ use crate::meter::Spent;
 /// The figures of one contestant: of one round, or the medians of all.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Sample {
-    /// Pairs, or sections, a second.
+    /// Pairs, or sections, per second.
     pub(crate) rate: f64,
     pub(crate) p50_us: f64,
     pub(crate) p99_us: f64,
@@ -15,19 +15,19 @@ pub(crate) struct Sample {
     pub(crate) servers_us: f64,
     /// Commands that were sent to all servers, for each section.
     pub(crate) commands: f64,
-    /// Of all rounds the longest, not the median.
+    /// The longest wait of all rounds, not the median.
     pub(crate) longest_wait_ms: f64,
-    /// Sections of the task or process that had the fewest, of that which had the most: 1 is fair. Of all rounds the
-    /// least.
+    /// Sections of the task or process with the fewest, divided by those of the one with the most: 1 is fair. The least
+    /// of all rounds.
     pub(crate) fairness: f64,
     /// Sections of the task with the fewest, as a part of an equal share. The least of all rounds.
     pub(crate) least_share: f64,
-    /// Sections that came to nothing, in all rounds.
+    /// Sections that failed, in all rounds.
     pub(crate) failed: f64,
 }
 
 impl Sample {
-    /// Of who did not take part.
+    /// The figures of a contestant that did not take part.
     pub(crate) const NONE: Self = Self {
         rate: f64::NAN,
         p50_us: f64::NAN,
@@ -41,7 +41,7 @@ impl Sample {
         failed: f64::NAN,
     };
 
-    /// From what one round counted and what it cost.
+    /// Computes the figures of one round from its counts and costs.
     pub(crate) fn new(contestant: Contestant, tally: &Tally, spent: &Spent) -> Self {
         let sections = tally.sections.iter().sum::<u64>() as f64;
         let each = |total: f64| if sections > 0.0 { total / sections } else { f64::NAN };
@@ -71,7 +71,7 @@ impl Sample {
         if total > 0 { (least * sections.len() as u64) as f64 / total as f64 } else { 0.0 }
     }
 
-    /// Medians of all rounds; the worst of all rounds where one bad round is the point.
+    /// Medians of all rounds; the worst of all rounds for figures in which one bad round matters.
     pub(crate) fn of_rounds(rounds: &[Self]) -> Self {
         let values = |of: fn(&Self) -> f64| rounds.iter().map(of);
         let median = |of: fn(&Self) -> f64| {

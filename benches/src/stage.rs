@@ -8,10 +8,10 @@ use redfence::{Clock as _, Holder, Moment, Resource, SystemClock};
 use crate::outcome::Outcome;
 use crate::support::{RedisServer, servers};
 
-/// Connections that one process opens to a server at the most, of any contestant.
+/// The most connections that a process of any contestant opens to a server.
 const CONNECTIONS_A_PROCESS: usize = 8;
 
-/// Servers on loopback that keep nothing on disk, of which one may have fallen silent.
+/// Servers on loopback that keep nothing on disk. One of them may be stopped.
 pub(crate) struct Stage {
     servers: Vec<RedisServer>,
     silent: Option<usize>,
@@ -39,7 +39,7 @@ impl Stage {
         Ok(stage)
     }
 
-    /// Where they are.
+    /// Their addresses.
     pub(crate) fn urls(&self) -> Vec<String> {
         self.servers.iter().map(RedisServer::url).collect()
     }
@@ -49,7 +49,7 @@ impl Stage {
         &self.servers
     }
 
-    /// The node that comes first in the order of the resource's slot.
+    /// The first node of the resource's slot.
     pub(crate) fn first_of(&self, resource: &str) -> Outcome<usize> {
         Ok(usize::from(Resource::new(resource)?.slot()) % self.servers.len().max(1))
     }
@@ -70,13 +70,12 @@ impl Stage {
         }
     }
 
-    /// Those that answer. A silent one spends no CPU and serves no command.
+    /// The servers that answer. A stopped one uses no CPU and serves no command.
     pub(crate) fn speaking(&self) -> impl Iterator<Item = &RedisServer> {
         self.servers.iter().enumerate().filter(|(index, _)| self.silent != Some(*index)).map(|(_, server)| server)
     }
 
-    /// The processes whose locks of `resource` stand on any node: redfence's label of a holder ends with the process
-    /// id.
+    /// The processes with a lock of `resource` on any node: redfence's label of a holder ends with the process id.
     pub(crate) fn holders(&self, resource: &str) -> Outcome<Vec<u32>> {
         let key = Prefix::default().lock(&Resource::new(resource)?);
         let holder = |server: &RedisServer| process_of(&server.command(&["GET", &key]));

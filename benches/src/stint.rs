@@ -1,5 +1,5 @@
-//! [`Stint`]: one task of a process that acquires and releases one resource for some time, beside those of many other
-//! processes; and [`Record`]: what came of it, and when.
+//! [`Stint`]: one task of a process that acquires and releases one resource for some time, together with many other
+//! processes; and [`Record`]: its result over time.
 
 use std::time::Duration;
 
@@ -11,37 +11,37 @@ use crate::load::Tally;
 use crate::meter;
 use crate::outcome::Outcome;
 
-/// What all processes of a herd do from one moment on.
+/// The work of all processes of a herd from one moment on.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Stint {
     pub(crate) resource: String,
-    /// On the clock of the machine, which all its processes read alike, from its origin.
+    /// The beginning, on the clock that all processes of the machine share, counted from its origin.
     begins: Duration,
     pub(crate) time: Duration,
 }
 
-/// What one process did.
+/// The result of one process.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Record {
-    /// Sections that ended before the stint did: who still waits then finds ever fewer in its way.
+    /// Sections that ended before the end of the stint. Later ones have fewer and fewer rivals.
     pub(crate) sections: u64,
     /// The same, in each [`TICK`].
     ticks: Vec<u32>,
-    /// From asking to having the lease, also beyond the end; also of who never had it.
+    /// The longest wait for a lease, also beyond the end, and also of a process that got none.
     pub(crate) longest_wait: Duration,
-    /// When the first lease was there, from the origin of the clock.
+    /// When the process had its first lease, from the origin of the clock.
     first_lease: Option<Duration>,
     /// What the process spent during the stint.
     pub(crate) cpu: Duration,
-    /// Sections that came to nothing, and what one of them said.
+    /// Sections that failed, and one of their errors.
     pub(crate) failed: u64,
     pub(crate) complaint: Option<String>,
 }
 
-/// Sections are counted in steps of this.
+/// The step in which sections are counted.
 pub(crate) const TICK: Duration = Duration::from_millis(100);
 
-/// How long after the end of a stint the last lease may come: longer than a lock lives whose holder is gone.
+/// How long after the end of a stint the last lease may come: longer than the lock of a dead holder lives.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Stint {
@@ -57,7 +57,7 @@ impl Stint {
         self.begins().after(self.time)
     }
 
-    /// Does it, in the process that got the order.
+    /// Runs the stint, in the process that got the order.
     pub(crate) async fn run(self, locker: &Locker) -> Outcome<Record> {
         until(self.begins()).await;
         let ends = self.ends();
@@ -89,7 +89,7 @@ impl Stint {
                 Err(_) => record.fail(now.since(began), format!("no lease within {PATIENCE:?} after the end")),
             }
             began = now;
-            // What fails at once must not keep the connections from their turn.
+            // Sections that fail at once must not block the tasks of connections.
             tokio::task::yield_now().await;
         }
         record
@@ -102,7 +102,7 @@ impl Record {
         self.first_lease.get_or_insert(lease.since_origin());
     }
 
-    /// A section that was over so long after the beginning.
+    /// Counts a section that ended at this time after the beginning.
     fn count_section(&mut self, ended: Duration) {
         self.sections += 1;
         if let Some(tick) = self.ticks.get_mut(ticks_of(ended)) {
@@ -116,12 +116,12 @@ impl Record {
         self.complaint = Some(complaint);
     }
 
-    /// When the first lease was there.
+    /// Records the time of the first lease.
     pub(crate) fn first_lease(&self) -> Option<Moment> {
         self.first_lease.map(Moment::from_origin)
     }
 
-    /// What all of them did in `time`.
+    /// The result of all processes in `time`.
     pub(crate) fn tally(records: &[Self], time: Duration) -> Tally {
         Tally {
             sections: records.iter().map(|record| record.sections).collect(),
@@ -133,7 +133,7 @@ impl Record {
         }
     }
 
-    /// Sections a second of all of them together, in the ticks that lie wholly between two times from the beginning.
+    /// Sections per second of all processes together, in the complete ticks between two times from the beginning.
     pub(crate) fn rate(records: &[Self], from: Duration, to: Duration) -> f64 {
         let (first, end) = (from.as_nanos().div_ceil(TICK.as_nanos()) as usize, ticks_of(to));
         let ticks = records.iter().flat_map(|record| record.ticks.get(first..end).unwrap_or_default());
@@ -147,7 +147,7 @@ const fn ticks_of(time: Duration) -> usize {
     (time.as_nanos() / TICK.as_nanos()) as usize
 }
 
-/// Returns at that moment.
+/// Waits until that moment.
 pub(crate) async fn until(moment: Moment) {
     tokio::time::sleep(moment.since(SystemClock.now())).await;
 }

@@ -1,8 +1,8 @@
-//! [`Target`]: what a figure should be, beside what it is.
+//! [`Target`]: the wanted and the measured value of a figure.
 
 use crate::table::{Table, number};
 
-/// What a figure should be. A miss is shown and is never a failure: a bench measures.
+/// The wanted value of a figure. A miss is shown, but is no failure: a bench measures.
 #[derive(Debug, Clone)]
 pub(crate) struct Target {
     what: String,
@@ -25,7 +25,7 @@ impl Target {
         Self { what: what.into(), bound: Bound::AtLeast(bound), measured }
     }
 
-    /// What was not measured is not met.
+    /// A target that was not measured counts as missed.
     fn is_met(&self) -> bool {
         match self.bound {
             Bound::AtMost(bound) => self.measured <= bound,

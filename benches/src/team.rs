@@ -1,5 +1,5 @@
-//! [`Team`]: many worker processes that want one resource, from outside. Nothing here waits without an end: a worker
-//! that does not answer is named, and all are ended.
+//! [`Team`]: controls many worker processes that want one resource. All waits here are bounded: if a worker does not
+//! answer, the error names it, and all workers are ended.
 
 use std::time::Duration;
 
@@ -14,14 +14,14 @@ use crate::worker::{Order, Setup, Worker};
 
 /// How many workers are started at a time.
 const BATCH: usize = 25;
-/// How long one of a batch may take until it is connected.
+/// How long a worker may take to connect.
 const START_LIMIT: Duration = Duration::from_secs(60);
-/// How long after the last lease may come a worker may take to answer.
+/// How long a worker may take to answer, after the last moment for a lease.
 const ANSWER_LIMIT: Duration = Duration::from_secs(20);
-/// How long it may take until all have the order to begin: for all, and for each.
+/// How long sending the order to begin may take: in all, and for each worker.
 const TELLING: Duration = Duration::from_millis(200);
 const TELLING_EACH: Duration = Duration::from_millis(2);
-/// How many looks in a row must find that no stopped process holds the lock, and how many looks there are at most.
+/// How many checks in a row must find that no stopped process has the lock, and how many checks there are at most.
 const CLEAN_LOOKS: usize = 10;
 const LOOKS_MAX: usize = 400;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(3);
@@ -48,7 +48,7 @@ impl Team {
         Ok(Self { workers })
     }
 
-    /// Orders all of them to want `resource` for `time`, from a moment in the near future on.
+    /// Orders all of them to acquire `resource` again and again for `time`, from a moment in the near future on.
     pub(crate) async fn begin(&mut self, resource: &str, time: Duration) -> Outcome<Stint> {
         let telling = TELLING + TELLING_EACH * u32::try_from(self.workers.len())?;
         let stint = Stint::new(resource, SystemClock.now().after(telling), time);
@@ -64,26 +64,26 @@ impl Team {
         Ok(stint)
     }
 
-    /// What each of them did, in the order in which they were started.
+    /// Their results, in the order in which they were started.
     pub(crate) async fn records(&mut self, stint: &Stint) -> Outcome<Vec<Record>> {
         let limit = stint.ends().after(PATIENCE + ANSWER_LIMIT).since(SystemClock.now());
         let answers = self.workers.iter_mut().map(|worker| worker.answer_within(limit));
         Ok(try_join_all(answers).await?.into_iter().map(|answer| answer.record).collect())
     }
 
-    /// All of them for `time`, unmeasured.
+    /// Runs all of them for `time`, without measuring.
     pub(crate) async fn warm_up(&mut self, resource: &str, time: Duration) -> Outcome {
         let stint = self.begin(resource, time).await?;
         self.records(&stint).await?;
         Ok(())
     }
 
-    /// Stops half of them in the midst of what they do, and none that holds a lock of `resource` on any node: who does
-    /// goes on, and another is stopped in its place. Those that are stopped are no longer of the team.
+    /// Stops half of them during their work, but none that has a lock of `resource` on any node: such a process
+    /// continues, and another one is stopped. Stopped processes leave the team.
     pub(crate) async fn stop_half(&mut self, stage: &Stage, resource: &str) -> Outcome<Vec<Worker>> {
         let mut stopped = self.workers.split_off(self.workers.len().div_ceil(2));
         stopped.iter().try_for_each(Worker::stop)?;
-        // What was under way when they were stopped may be granted yet, so one look is not enough.
+        // Requests that were on their way when a process was stopped may still be granted, so one check is not enough.
         let mut clean = 0;
         for _ in 0..LOOKS_MAX {
             tokio::time::sleep(BETWEEN_LOOKS).await;
@@ -101,7 +101,7 @@ impl Team {
                 return Ok(stopped);
             }
         }
-        Err(format!("of those that were stopped one held the lock, in {LOOKS_MAX} looks").into())
+        Err(format!("a stopped process held the lock, in each of {LOOKS_MAX} checks").into())
     }
 
     /// Ends all of them, and returns when they have ended.

@@ -1,4 +1,4 @@
-//! Worker processes: the bench starts itself again, gives orders on standard input and reads answers, a line of JSON
+//! Worker processes: the bench starts itself again, sends orders to standard input and reads answers, one line of JSON
 //! each.
 
 use std::io::{BufRead as _, Write as _};
@@ -21,12 +21,12 @@ use crate::stint::{Record, Stint};
 /// The first word of a worker's command line.
 const WORD: &str = "worker";
 
-/// What a worker is for all its life.
+/// The setup of a worker, which does not change.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Setup {
     pub(crate) contestant: Contestant,
     pub(crate) urls: Vec<String>,
-    /// Threads of its runtime; as many as there are cores unless given.
+    /// Threads of its runtime; by default as many as there are cores.
     threads: Option<usize>,
 }
 
@@ -36,7 +36,7 @@ impl Setup {
         Self { contestant, urls, threads: None }
     }
 
-    /// One of very many: its runtime has one thread.
+    /// A worker among very many: its runtime has one thread.
     pub(crate) const fn small(contestant: Contestant, urls: Vec<String>) -> Self {
         Self { contestant, urls, threads: Some(1) }
     }
@@ -47,20 +47,20 @@ impl Setup {
 pub(crate) enum Order {
     /// Run a load.
     Run(Load),
-    /// Want one resource, beside other processes.
+    /// Acquire one resource again and again, like other processes.
     Work(Stint),
-    /// Release what is held. Then acquire this many leases for this time each, and keep them.
+    /// Release all leases. Then acquire this many leases with this TTL, and keep them.
     Hold { leases: usize, ttl: Duration },
     /// Report the present state.
     Report,
 }
 
-/// What it answers, when it is connected and after every order.
+/// Its answers: one when it is connected, and one after every order.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Responder {
-    /// What came of a load.
+    /// The result of a load.
     pub(crate) tally: Tally,
-    /// What came of a stint.
+    /// The result of a stint.
     pub(crate) record: Record,
     /// CPU that the process has spent so far.
     pub(crate) cpu: Duration,
@@ -78,7 +78,7 @@ pub(crate) fn order() -> Option<String> {
     (words.next().as_deref() == Some(WORD)).then(|| words.next().unwrap_or_default())
 }
 
-/// Obeys orders until there are no more.
+/// Carries out orders until there are no more.
 pub(crate) fn serve(setup: &str) -> Outcome {
     let setup: Setup = serde_json::from_str(setup)?;
     end_with_the_bench();
@@ -94,7 +94,7 @@ pub(crate) fn serve(setup: &str) -> Outcome {
             Order::Run(load) => tally = runtime.block_on(load.run(&locker))?,
             Order::Work(stint) => record = runtime.block_on(stint.run(&locker))?,
             Order::Hold { leases, ttl } => {
-                // What was held before is let go first: it may be the same.
+                // Earlier leases are released first: they may be for the same resources.
                 guards.clear();
                 guards = runtime.block_on(hold(&locker, leases, ttl))?;
             }
@@ -136,7 +136,7 @@ async fn hold(locker: &Locker, leases: usize, ttl: Duration) -> Outcome<Vec<Guar
 /// How long a worker may take to end once it has no more orders.
 const END_LIMIT: Duration = Duration::from_secs(10);
 
-/// A worker process, from outside. It ends when this is dropped.
+/// The control of a worker process. The process ends when this is dropped.
 pub(crate) struct Worker {
     contestant: Contestant,
     /// Ends the process with it.
@@ -147,7 +147,7 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// Starts a worker; returns when it is connected, with how it stands.
+    /// Starts a worker. Returns when it is connected, with its state.
     pub(crate) async fn start(setup: &Setup) -> Outcome<(Self, Responder)> {
         let mut process = Command::new(std::env::current_exe()?)
             .args([WORD, &serde_json::to_string(setup)?])
@@ -165,7 +165,7 @@ impl Worker {
         Ok((worker, answer))
     }
 
-    /// Gives an order; [`Worker::answer`] waits for what comes of it.
+    /// Sends an order; [`Worker::answer`] waits for its result.
     pub(crate) async fn order(&mut self, order: &Order) -> Outcome {
         let line = format!("{}\n", serde_json::to_string(order)?);
         Ok(self.orders.write_all(line.as_bytes()).await?)
@@ -174,7 +174,7 @@ impl Worker {
     /// The answer to the oldest order that has none yet.
     pub(crate) async fn answer(&mut self) -> Outcome<Responder> {
         let line =
-            self.answers.next_line().await?.ok_or_else(|| format!("{} ended; it says why above", self.name()))?;
+            self.answers.next_line().await?.ok_or_else(|| format!("{} ended; the reason is above", self.name()))?;
         Ok(serde_json::from_str(&line)?)
     }
 
@@ -190,7 +190,7 @@ impl Worker {
         tokio::time::timeout(limit, self.answer()).await.map_err(|_| late)?
     }
 
-    /// As people find it among the processes.
+    /// Its name and process id, for messages.
     fn name(&self) -> String {
         format!("a worker of {} (process {})", self.contestant.name(), self.id)
     }

@@ -1,4 +1,4 @@
-//! [`FanOut`]: the plain way to do the same work, with the redis crate and nothing on top.
+//! [`FanOut`]: the plain way to do the same work, with only the redis crate.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,9 +12,10 @@ use redis::{RedisResult, Script};
 use super::terms::{PAUSE_MAX, TTL};
 use crate::outcome::Outcome;
 
-/// A multiplexed connection a node, one EVALSHA a node for each of grant and release, decided as soon as a majority has
-/// answered; leftovers are drained in the background. No time-outs, no validity, no renewal, no loss signal, no errors
-/// reported apart, and a server that is gone stays gone: the least that the work can cost with this driver.
+/// One multiplexed connection per node, one EVALSHA per node for a grant and for a release. It decides as soon as a
+/// majority has answered, and reads the other answers in the background. It has no timeouts, no validity, no renewal,
+/// no loss signal and no detailed errors, and it does not reconnect: this is the lowest cost of the work with this
+/// driver.
 #[derive(Clone)]
 pub(crate) struct FanOut {
     connections: Arc<[MultiplexedConnection]>,
@@ -23,7 +24,7 @@ pub(crate) struct FanOut {
     entropy: Arc<Entropy>,
 }
 
-/// A connection is given up when an answer stays out for this long: longer than anything here takes.
+/// A connection fails if an answer takes this long: longer than anything here takes.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl FanOut {

@@ -1,4 +1,4 @@
-//! The contestants: the same work, done by redfence, by a peer and by hand.
+//! The contestants: the same work, done by redfence, by another lock and by hand.
 
 mod fan_out;
 mod terms;
@@ -14,7 +14,7 @@ use self::terms::PAUSE_MAX;
 pub(crate) use self::terms::TTL;
 use crate::outcome::Outcome;
 
-/// Who is measured.
+/// The implementation that is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Contestant {
     /// The raw fan-out: the plain way to do the same work.
@@ -23,14 +23,14 @@ pub(crate) enum Contestant {
     Redfence(Form),
 }
 
-/// What redfence can be set to where many want one resource.
+/// The settings of redfence for many tasks that want one resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Form {
     /// Every section asks the nodes.
     Off,
     /// The default: leases pass in memory to tasks that waited already when the nodes were asked.
     Waited,
-    /// To tasks that came later, too; the order of tokens among processes then rests on clocks.
+    /// Leases pass also to tasks that came later; then the order of tokens among processes depends on clocks.
     Anybody,
 }
 
@@ -52,25 +52,25 @@ impl Form {
 }
 
 impl Contestant {
-    /// Redfence as it is without any settings.
+    /// Redfence with its defaults.
     pub(crate) const REDFENCE: Self = Self::Redfence(Form::Waited);
-    /// If every task has a resource of its own.
+    /// The contestants if every task has its own resource.
     pub(crate) const ALONE: &[Self] = &[Self::Limit, Self::Rslock, Self::REDFENCE];
 
-    /// Where many want one resource.
+    /// The contestants if many tasks want one resource.
     pub(crate) fn contending() -> Vec<Self> {
         let forms = Form::ALL.iter().map(|form| Self::Redfence(*form));
         [Self::Limit, Self::Rslock].into_iter().chain(forms).collect()
     }
 
-    /// As it is called in tables.
+    /// Its name in tables.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Limit => "raw fan-out",
             Self::Rslock => "rslock",
             Self::Redfence(Form::Waited) => "redfence",
             Self::Redfence(Form::Off) => "redfence, hand-over off",
-            Self::Redfence(Form::Anybody) => "redfence, to anybody",
+            Self::Redfence(Form::Anybody) => "redfence, without order",
         }
     }
 
@@ -80,7 +80,7 @@ impl Contestant {
             Self::Limit => Locker::Limit(FanOut::connect(urls).await?),
             Self::Rslock => {
                 let mut manager = LockManager::new(urls.to_vec());
-                // It waits until it has the lock, as the others do.
+                // It waits until it has the lock, like the others.
                 manager.set_retry(u32::MAX, PAUSE_MAX);
                 Locker::Rslock(manager)
             }
@@ -104,7 +104,7 @@ pub(crate) enum Locker {
 }
 
 impl Locker {
-    /// Acquires, however long that takes, and releases. How long it had to wait for the lease.
+    /// Acquires, however long that takes, and releases. Returns how long it waited for the lease.
     pub(crate) async fn section(&self, resource: &str) -> Outcome<Duration> {
         let began = SystemClock.now();
         let waited = || SystemClock.now().since(began);

@@ -1,4 +1,4 @@
-//! What every contestant asks for.
+//! What every contestant asks for: TTL and retry delay.
 
 use std::time::Duration;
 

@@ -11,7 +11,7 @@ use crate::report::Report;
 use crate::stage::Stage;
 use crate::target::Target;
 
-/// How a set of servers is, once all processes are connected.
+/// The state of a set of servers, after all processes are connected.
 #[derive(Clone, Copy)]
 enum State {
     Well,
@@ -40,14 +40,14 @@ impl State {
 }
 
 pub(super) async fn run(plan: &Plan) -> Outcome<Report> {
-    // A set of servers for each state, so that their rounds can be interleaved, too.
+    // A set of servers for each state, so that their rounds can be interleaved too.
     let mut stages = Vec::new();
     let mut entrants: Vec<(usize, Entrant)> = Vec::new();
     let load = Load { tasks: 1, wanted: Wanted::Own, time: plan.warm_up };
     for (index, state) in State::ALL.iter().enumerate() {
         let mut stage = Stage::of(NODES);
         for entrant in connect(Contestant::ALONE, &stage.urls()).await? {
-            // Connections that are opened late must not find the fault.
+            // Connections must be open before the fault.
             round(&stage, &entrant, &load, plan.warm_up).await?;
             entrants.push((index, entrant));
         }

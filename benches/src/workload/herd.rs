@@ -15,20 +15,20 @@ use crate::target::Target;
 use crate::team::Team;
 use crate::worker::Setup;
 
-/// This many processes are a herd. Their sections are compared with those of a few.
+/// From this many processes on, the sections are compared with those of a few processes.
 const HERDS: &[usize] = &[100, 200, 300];
 const FEW: usize = 4;
-/// Sections a second of a herd, beside few.
+/// Sections per second of a herd, compared with few processes.
 const KEEPS: f64 = 0.8;
-/// Here they are compared with the raw fan-out as well.
+/// From this many on, they are also compared with the raw fan-out.
 const BESIDE_LIMIT_AT: usize = 300;
 const BESIDE_LIMIT: f64 = 1.0;
-/// Calls of scripts and their like, for each section.
+/// Calls of scripts and similar commands per section.
 const CALLS_MAX: f64 = 20.0;
-/// The longest wait, in rounds in which each process has its turn once, and beyond them.
+/// The longest wait: in rounds in which each process has one turn, and a constant.
 const WAIT_ROUNDS: f64 = 2.0;
 const WAIT_BEYOND_MS: f64 = 50.0;
-/// Sections of who had the fewest, of who had the most.
+/// Sections of the process with the fewest, divided by those of the process with the most.
 const FAIRNESS: f64 = 0.9;
 
 pub(super) const RESOURCE: &str = "herd";
@@ -61,7 +61,7 @@ pub(super) async fn run(plan: &Plan) -> Outcome<Report> {
     Ok(Report { title, tables: vec![table(&rows)], targets: targets(&rows), charts: charts(&rows) })
 }
 
-/// One contestant once, with servers and processes of its own: no idle processes of others are in the way.
+/// One contestant once, with new servers and processes, so that no idle processes of others disturb.
 async fn round(plan: &Plan, contestant: Contestant, processes: usize) -> Outcome<Sample> {
     let stage = Stage::for_herd(NODES, processes)?;
     let setups: Vec<_> = (0..processes).map(|_| Setup::small(contestant, stage.urls())).collect();
@@ -70,7 +70,7 @@ async fn round(plan: &Plan, contestant: Contestant, processes: usize) -> Outcome
     let stint = team.begin(RESOURCE, plan.round).await?;
     let before = Reading::take(&stage)?;
     until(stint.ends()).await;
-    // Now, and not when all have answered: what they do after the end belongs to no section that counts.
+    // Read now, and not after all answers: work after the end belongs to no counted section.
     let mut spent = before.spent(&stage)?;
     let records = team.records(&stint).await?;
     team.end().await;
@@ -126,7 +126,7 @@ fn targets(rows: &[Row]) -> Vec<Target> {
             let ratio = redfence.rate / row.of(Contestant::Limit).rate;
             targets.push(Target::at_least(of("sections/s, × raw fan-out"), BESIDE_LIMIT, ratio));
         }
-        // Nothing is promised of who had no section at all.
+        // A process without any section has no fairness to show.
         let turns_ms = if redfence.rate > 0.0 { processes as f64 / redfence.rate * 1e3 } else { f64::NAN };
         let wait_ms = WAIT_ROUNDS * turns_ms + WAIT_BEYOND_MS;
         targets.push(Target::at_most(of("calls per section"), CALLS_MAX, redfence.commands));

@@ -17,9 +17,9 @@ use crate::stage::Stage;
 use crate::table::{Table, number};
 use crate::target::Target;
 
-/// How long a command waits for the lock, as it is written on its command line.
+/// How long a command waits for the lock, as an argument.
 const WAIT: &str = "120s";
-/// All must have ended by then; what has not is killed.
+/// All must have ended by then; the others are killed.
 const END_LIMIT: Duration = Duration::from_secs(150);
 /// All should have ended by then.
 const AIMED_AT_S: f64 = 15.0;

@@ -1,4 +1,4 @@
-//! Many leases, held and renewed by one process of their own.
+//! Many leases, held and renewed by a separate process.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::worker::{Order, Responder, Setup, Worker};
 pub(super) async fn run(plan: &Plan) -> Outcome<Report> {
     let mut stage = Stage::of(NODES);
     let setup = Setup::new(Contestant::REDFENCE, stage.urls());
-    // A process that has never held anything: memory that others gave back would hide what leases take.
+    // A new process: freed memory would hide the memory that leases need.
     let (mut worker, _) = Worker::start(&setup).await?;
     let ttl = plan.lease_ttl;
     let empty = worker.ask(&Order::Hold { leases: 1, ttl }).await?;
@@ -57,12 +57,12 @@ pub(super) async fn run(plan: &Plan) -> Outcome<Report> {
     Ok(Report { title, tables: vec![memory, table], targets, ..Report::default() })
 }
 
-/// What holding the leases for a while came to.
+/// The figures of holding the leases for a while.
 struct HeldLeases {
     before: Responder,
     after: Responder,
     spent: Spent,
-    /// Each at all nodes that answer.
+    /// Renewals; each goes to all nodes that answer.
     renewals: f64,
     commands: f64,
     lost: usize,

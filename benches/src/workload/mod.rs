@@ -1,4 +1,4 @@
-//! The workloads, one a file.
+//! The workloads, one per file.
 
 mod contended;
 mod faults;
@@ -30,7 +30,7 @@ use crate::stint::Record;
 /// What can be measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Workload {
-    /// 1, 64 and 1024 tasks, each with a resource of its own
+    /// 1, 64 and 1024 tasks, each with its own resource
     Pairs,
     /// 16 tasks of one process that want one resource
     Contended,
@@ -40,7 +40,7 @@ pub(crate) enum Workload {
     Faults,
     /// One task on 1, 3, 5, 7 and 9 nodes
     Sizes,
-    /// 1 to 10,000 tasks, each with a resource of its own
+    /// 1 to 10,000 tasks, each with its own resource
     Growth,
     /// Many leases, held and renewed by one process
     Leases,
@@ -48,14 +48,14 @@ pub(crate) enum Workload {
     Start,
     /// 4 to 300 processes of one task each that want one resource
     Herd,
-    /// 200 such processes, while nodes hang or are gone, or some of the processes
+    /// 200 such processes, while nodes or some processes hang or are gone
     HerdFaults,
     /// 300 times `redfence run` of one resource at one moment
     HerdStart,
 }
 
 impl Workload {
-    /// Sets the stage, measures, and takes it down.
+    /// Starts the servers, measures, and ends them.
     pub(crate) async fn run(self, plan: &Plan) -> Outcome<Report> {
         match self {
             Self::Pairs => pairs::run(plan).await,
@@ -73,7 +73,7 @@ impl Workload {
     }
 }
 
-/// How many nodes there are unless that is the question.
+/// The usual number of nodes.
 const NODES: usize = 5;
 
 /// A contestant that is connected to a stage.
@@ -100,18 +100,14 @@ async fn round(stage: &Stage, (contestant, locker): &Entrant, load: &Load, time:
     Ok(Sample::new(*contestant, &tally, &before.spent(stage)?))
 }
 
-/// Sections that come to nothing are in the tables; what they said helps to find out why.
+/// Prints an error of the failed sections, which the tables only count.
 fn complain(contestant: Contestant, tally: &Tally) {
     if let Some(complaint) = &tally.complaint {
-        eprintln!(
-            "benches: {}: {} sections came to nothing; one of them: {complaint}",
-            contestant.name(),
-            tally.failed
-        );
+        eprintln!("benches: {}: {} sections failed; one of the errors: {complaint}", contestant.name(), tally.failed);
     }
 }
 
-/// The same, of processes that report more than a tally.
+/// The same for processes that report more than a tally.
 fn complain_of(contestant: Contestant, records: &[Record]) {
     complain(contestant, &Record::tally(records, Duration::ZERO));
 }

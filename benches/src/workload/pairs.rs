@@ -34,5 +34,5 @@ pub(super) async fn run(plan: &Plan) -> Outcome<Report> {
     Ok(Report { title, tables: vec![table], targets, ..Report::default() })
 }
 
-/// Tasks, and how many times the pairs of the limit and of rslock.
+/// Tasks, and the wanted multiples of the pairs of the limit and of rslock.
 const TARGETS: &[(usize, f64, f64)] = &[(64, 2.5, 2.8), (1_024, 4.0, 4.0)];

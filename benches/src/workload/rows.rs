@@ -4,7 +4,7 @@ use crate::contestants::Contestant;
 use crate::sample::Sample;
 use crate::table::{Table, number};
 
-/// If every task has a resource of its own. `load` heads the first column.
+/// The table if every task has its own resource. `load` is the heading of the first column.
 pub(super) fn of_pairs(load: &str) -> Table {
     Table::new(&[
         load,
@@ -41,7 +41,7 @@ pub(super) fn add_pairs(table: &mut Table, load: &str, contestants: &[Contestant
     }
 }
 
-/// Where all want one resource.
+/// The table if all tasks want one resource.
 pub(super) fn contended(contestants: &[Contestant], samples: &[Sample]) -> Table {
     let mut table = Table::new(&[
         "contestant",
@@ -73,7 +73,7 @@ pub(super) fn contended(contestants: &[Contestant], samples: &[Sample]) -> Table
     table
 }
 
-/// The figures of one contestant; none where it did not take part.
+/// The figures of one contestant; empty if it did not take part.
 pub(super) fn of(contestant: Contestant, contestants: &[Contestant], samples: &[Sample]) -> Sample {
     let mut pairs = contestants.iter().zip(samples);
     pairs.find(|(other, _)| **other == contestant).map(|(_, sample)| *sample).unwrap_or(Sample::NONE)

@@ -20,7 +20,7 @@ pub(super) async fn run(plan: &Plan) -> Outcome<Report> {
         let urls: Vec<_> = stage.urls().into_iter().take(*size).collect();
         entrants.extend(connect(Contestant::ALONE, &urls).await?);
     }
-    // One after the other: so no locker finds the lock of another set on a server that both use.
+    // One after the other, so that no locker meets the lock of another set on a shared server.
     let load = Load { tasks: 1, wanted: Wanted::Own, time: plan.round };
     let measure = async |entrant: &mut &Entrant, time: Duration| round(&stage, entrant, &load, time).await;
     let samples = plan.interleave(&entrants, measure).await?;

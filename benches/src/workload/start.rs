@@ -1,4 +1,4 @@
-//! The start of `redfence run -- true`, beyond `true` itself.
+//! How much longer `redfence run -- true` takes than `true`.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -59,7 +59,7 @@ pub(super) fn binary(plan: &Plan) -> Outcome<PathBuf> {
     plan.redfence.clone().map_or_else(beside_this_one, Ok)
 }
 
-/// Both binaries of the workspace are built into one folder.
+/// Both binaries of the workspace are in one folder.
 fn beside_this_one() -> Outcome<PathBuf> {
     let path = std::env::current_exe()?.with_file_name("redfence");
     if path.is_file() {

@@ -1,4 +1,4 @@
-//! What a fault does to a herd: sections a second before it and after.
+//! The effect of a fault on a herd: sections per second before and after.
 
 use std::time::Duration;
 
@@ -17,16 +17,16 @@ use crate::target::Target;
 use crate::team::Team;
 use crate::worker::Worker;
 
-/// Sections a second after a fault, beside those of a herd that meets none.
+/// Sections per second after a fault, compared with a herd without a fault.
 const KEEPS: f64 = 0.8;
-/// The longest wait where a node is in trouble.
+/// The longest wait if a node is in trouble.
 const WAIT_MAX_MS: f64 = 1_000.0;
-/// Beats until the herd runs evenly, until the fault befalls it, and of what is measured after it.
+/// Beats until the herd runs evenly, until the fault, and of the measurement after it.
 const RUN_UP: u32 = 1;
 const BEFORE: u32 = 4;
 const AFTER: u32 = 4;
 
-/// What befalls a herd in the midst of a round, or before it.
+/// A fault during a round, or before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
     None,
@@ -52,7 +52,7 @@ impl Fault {
         }
     }
 
-    /// Beats from the fault until what comes of it is measured.
+    /// Beats from the fault to the measurement.
     const fn settles_in(self) -> u32 {
         if matches!(self, Self::HalfStopped) { 5 } else { 1 }
     }
@@ -61,15 +61,15 @@ impl Fault {
         matches!(self, Self::NodeHungBefore | Self::NodeHangs | Self::NodeDies)
     }
 
-    /// Lets it happen; the workers that it stops.
+    /// Causes the fault; returns the workers that it stops.
     async fn befall(self, stage: &mut Stage, team: &mut Team) -> Outcome<Vec<Worker>> {
         let first = stage.first_of(RESOURCE)?;
         match self {
             Self::None | Self::NodeHungBefore => {}
             Self::NodeHangs => stage.hang(first),
             Self::NodeDies => stage.kill(first),
-            // Stopped first: who is killed with the lock in its hands delays the rest by its TTL, which is another
-            // question.
+            // They are stopped first: a process that is killed with the lock delays the others by its TTL, which is
+            // measured separately.
             Self::HalfKilled => {
                 let stopped = team.stop_half(stage, RESOURCE).await?;
                 try_join_all(stopped.into_iter().map(Worker::kill)).await?;
@@ -80,10 +80,10 @@ impl Fault {
     }
 }
 
-/// A herd on its way through a fault. All figures are of the processes that remain.
+/// A herd during a fault. All figures are those of the remaining processes.
 pub(super) struct Course {
     processes: usize,
-    /// None where the fault was there from the beginning.
+    /// `None` if the fault was there from the beginning.
     before: f64,
     after: f64,
     longest_wait_ms: f64,
@@ -165,7 +165,7 @@ pub(super) fn targets(courses: &[(Fault, Course)]) -> Vec<Target> {
     targets
 }
 
-/// Sections a second of the herd that meets no fault.
+/// Sections per second of the herd without a fault.
 fn healthy(courses: &[(Fault, Course)]) -> f64 {
     courses.iter().find(|(fault, _)| *fault == Fault::None).map_or(f64::NAN, |(_, course)| course.after)
 }

@@ -14,14 +14,14 @@ use crate::target::Target;
 use crate::team::Team;
 use crate::worker::Setup;
 
-/// How much later everything arrives, each way.
+/// The delay in each direction.
 const DELAY: Duration = Duration::from_millis(25);
-/// Sections of the far one, of an equal share.
+/// Sections of the far process, as a part of an equal share.
 const SHARE: f64 = 0.5;
 /// How long all of them run.
 const BEATS: u32 = 8;
 
-/// What the far one had, and the others.
+/// The sections of the far process and of the others.
 pub(super) struct Far {
     near: usize,
     near_rate: f64,
@@ -58,7 +58,7 @@ impl Far {
         })
     }
 
-    /// Of what each of them would have if all had as much.
+    /// The far process's part of an equal share.
     fn share(&self) -> f64 {
         let processes = (self.near + 1) as f64;
         let all = self.near_rate * self.near as f64 + self.far_rate;

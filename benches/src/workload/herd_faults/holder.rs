@@ -1,4 +1,4 @@
-//! A holder that is stopped for longer than its lock lives, while others wait for it.
+//! A holder that is stopped for longer than its lock lives, while other processes wait.
 
 use std::time::Duration;
 
@@ -18,24 +18,25 @@ use crate::worker::{Order, Setup, Worker};
 
 /// How long the lock lives after its holder was stopped.
 const TTL: Duration = Duration::from_secs(2);
-/// What a worker holds that was ordered to hold one lease.
+/// The resource of a worker that was ordered to hold one lease.
 const HELD: &str = "lease:0";
-/// The others have come by then, and the holder is stopped.
+/// When the others have come, and the holder is stopped.
 const COMING: Duration = Duration::from_secs(1);
-/// From then on what they ask is counted, until shortly before the lock ends: reading the counters takes a while, too.
+/// From then on their requests are counted, until shortly before the lock ends, because reading the counters also takes
+/// time.
 const CALM: Duration = Duration::from_millis(500);
 const LAST_LOOK: Duration = Duration::from_millis(30);
-/// How long a lock may be free until the next has it.
+/// How long a lock may be free until the next process has it.
 const DELAY_MAX_MS: f64 = 100.0;
-/// What one that waits may ask one node while a lock lives.
+/// How many grants a waiter may ask of one node during the life of a lock.
 const GRANTS_MAX: f64 = 2.0;
 /// How long the holder may take to acquire.
 const HOLD_LIMIT: Duration = Duration::from_secs(30);
 
-/// What the others did.
+/// The figures of the others.
 pub(super) struct Stopped {
     waiters: usize,
-    /// From the end of the lock on a majority of the servers until the next had it.
+    /// From the end of the lock on a majority of the servers until the next process had it.
     delay_ms: f64,
     counted: Duration,
     /// Of all waiters to all nodes, in that time.
@@ -71,7 +72,7 @@ impl Stopped {
         let records = team.records(&stint).await?;
         complain_of(Contestant::REDFENCE, &records);
         let delay_ms = match records.iter().filter_map(Record::first_lease).min() {
-            // Locks live for whole milliseconds, and reading takes a while: the end is not known more exactly.
+            // Locks live for whole milliseconds, and reading takes time: the end is not known more exactly.
             Some(next) if next >= free.before(LAST_LOOK) => next.since(free).as_secs_f64() * 1e3,
             Some(next) => {
                 eprintln!("benches: a process had the lease {:?} before the holder's lock ended", free.since(next));
@@ -82,7 +83,7 @@ impl Stopped {
                 f64::NAN
             }
         };
-        // A grant is the only script that uses SET; what else is sent meanwhile looks whether nodes are what they were.
+        // A grant is the only script that uses SET; other requests in that time are probes.
         Ok(Self { waiters: records.len(), delay_ms, counted, grants: spent.sets })
     }
 

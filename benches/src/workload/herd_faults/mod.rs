@@ -1,4 +1,4 @@
-//! Many processes that want one resource, while nodes hang or are gone, or some of the processes. Redfence alone.
+//! Many processes that want one resource, while nodes or some processes hang or are gone. Only redfence.
 
 mod course;
 mod far;

@@ -8,7 +8,7 @@ use crate::stage::Stage;
 use crate::team::Team;
 use crate::worker::Setup;
 
-/// This many processes of redfence, connected to all servers of the stage, that have had [`RESOURCE`].
+/// This many processes of redfence, connected to all servers of the stage, which have acquired [`RESOURCE`] once.
 pub(super) async fn herd(plan: &Plan, stage: &Stage, processes: usize) -> Outcome<Team> {
     let setups: Vec<_> = (0..processes).map(|_| Setup::small(Contestant::REDFENCE, stage.urls())).collect();
     let mut team = Team::start(&setups).await?;
