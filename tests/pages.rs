@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// Wider text is hard to read, and breaks on a terminal.
 const COLUMNS_MAX: usize = 100;
-/// Tables of figures, and tables that tests read: a row cannot be broken.
+/// Pages with tables of figures, or tables that tests read: a row cannot be broken.
 const WIDE_TABLES: &[&str] =
     &["benches/README.md", "docs/bounds.md", "docs/disasters.md", "docs/fencing.md", "docs/tested.md"];
 const FOLDERS: &[&str] =

@@ -1,9 +1,8 @@
 //! What ARCHITECTURE.md promises about the sources, checked by reading them.
 //!
 //! Code is read as tokens, so a word in a string never counts, and a word in a comment only in the rule on comments.
-//! Unit tests (`#[cfg(test)]` modules, and files named `tests.rs`) may stand on anything and are left out, except from
-//! the rules on size and on sleeping. So is what only the feature `testing` brings, where a rule is about what a layer
-//! stands on.
+//! Unit tests (`#[cfg(test)]` modules, and files named `tests.rs`) may import anything: only the rules on size and on
+//! sleeping apply to them. Code behind the feature `testing` may also import anything.
 
 mod support {
     pub(crate) mod sources;
@@ -348,7 +347,7 @@ fn has_words(text: &str, words: &str) -> bool {
     text.contains(&format!(" {words} "))
 }
 
-/// Everything that breaks one rule, told at once.
+/// Everything that breaks one rule, reported together.
 #[derive(Default)]
 struct Complaints(Vec<String>);
 
