@@ -21,7 +21,7 @@ use tokio::net::{TcpListener, TcpStream};
 const PROMPT: Duration = Duration::from_secs(10);
 
 #[tokio::test]
-async fn r10_a_server_that_is_full_is_said_so_over_every_protocol() {
+async fn r10_a_full_server_is_reported_over_every_protocol() {
     let server = RedisServer::start();
     server.command(&["CONFIG", "SET", "maxclients", "1"]);
     let mut only_one = None;

@@ -1,4 +1,4 @@
-//! A server process on loopback with a directory of its own, under a user who is not root.
+//! A server process on loopback with its own directory, under a user who is not root.
 
 use std::fs::File;
 use std::os::unix::fs::chown;
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use super::port::claim_port;
 
 const PORT_ATTEMPTS: usize = 5;
-/// Looks at a condition, some 10 ms apart: a minute for a server to start or to end.
+/// How often a condition is checked, about every 10 ms: a minute for a server to start or to end.
 const LOOKS: usize = 6_000;
 
 pub struct Daemon {
@@ -25,7 +25,7 @@ pub struct Daemon {
     ready: Box<dyn FnMut(u16) -> bool + Send + Sync>,
 }
 
-/// The user that the server runs as: databases refuse to run as root. `None`: the one who runs the tests.
+/// The user that the server runs as: databases refuse to run as root. `None`: the user who runs the tests.
 #[derive(Clone, Copy)]
 pub struct User(Option<(u32, u32)>);
 
@@ -59,7 +59,7 @@ impl User {
     }
 }
 
-/// A directory for the server, and what its programs say in it.
+/// A directory for the server, with the log of its programs.
 pub fn directory(user: User) -> TempDir {
     let dir = tempfile::tempdir().expect("a directory for the server");
     user.own(dir.path());
@@ -70,8 +70,8 @@ pub fn log(dir: &Path) -> File {
     File::options().create(true).append(true).open(dir.join("log")).expect("a log for the server")
 }
 
-/// Runs a program that ends by itself. Its temporary files are its own: two MariaDBs that share a folder for them take
-/// tables from each other.
+/// Runs a program that ends by itself. It has its own folder for temporary files, because two MariaDBs that share one
+/// destroy each other's tables.
 pub fn finish(mut command: Command, dir: &Path) {
     let ended = command.current_dir(dir).env("TMPDIR", dir).stdout(log(dir)).stderr(log(dir)).status();
     let ok = ended.as_ref().is_ok_and(std::process::ExitStatus::success);
@@ -100,7 +100,7 @@ pub fn find(program: &str, folders: &[&str], install: &str) -> PathBuf {
 }
 
 impl Daemon {
-    /// Starts what `command` gives for a port, and waits until `ready` says so of it.
+    /// Starts the command for a free port, and waits until `ready` is true for that port.
     pub fn start(
         dir: TempDir,
         signal: Signal,
@@ -171,7 +171,7 @@ fn said(dir: &Path) -> String {
     std::fs::read_to_string(dir.join("log")).unwrap_or_default()
 }
 
-/// Between two looks at a condition.
+/// The pause between two checks of a condition.
 fn pause() {
     std::thread::park_timeout(Duration::from_millis(10));
 }

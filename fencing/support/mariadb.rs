@@ -1,4 +1,4 @@
-//! A MariaDB of one's own.
+//! A MariaDB for one test.
 
 use rustix::process::Signal;
 
@@ -15,7 +15,7 @@ impl MariaDb {
         Self::with(&["--innodb-flush-log-at-trx-commit=0", "--innodb-flush-method=nosync"])
     }
 
-    /// With arguments of one's own.
+    /// With further arguments.
     pub fn with(arguments: &[&str]) -> Self {
         let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
         let user = User::named("mysql");
@@ -59,7 +59,7 @@ impl MariaDb {
         Self::url_at(self.port())
     }
 
-    /// By way of a proxy.
+    /// Through a proxy.
     pub fn url_at(port: u16) -> String {
         format!("mysql://root@127.0.0.1:{port}/redfence?ssl-mode=disabled")
     }

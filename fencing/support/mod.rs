@@ -1,4 +1,5 @@
-//! Real databases and stores for the tests of the members in this folder, started by the test that needs them and gone with it.
+//! Real databases and stores for the tests of the members in this folder. Each test starts its own, and they end with
+//! the test.
 
 #![allow(
     dead_code,

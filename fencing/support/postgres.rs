@@ -1,4 +1,4 @@
-//! A PostgreSQL of one's own.
+//! A PostgreSQL for one test.
 
 use rustix::process::Signal;
 
@@ -15,7 +15,7 @@ impl Postgres {
         Self::with(&["fsync=off"])
     }
 
-    /// With settings of one's own.
+    /// With further settings.
     pub fn with(settings: &[&str]) -> Self {
         // Deadlocks are part of the tests, and the second that they take unless told otherwise is not.
         let settings: Vec<String> =
@@ -59,7 +59,7 @@ impl Postgres {
         Self::url_at(self.port())
     }
 
-    /// By way of a proxy.
+    /// Through a proxy.
     pub fn url_at(port: u16) -> String {
         format!("postgres://redfence@127.0.0.1:{port}/postgres?sslmode=disable")
     }

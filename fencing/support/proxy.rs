@@ -84,7 +84,7 @@ impl Line {
         }
     }
 
-    /// An answer to the COMMIT says that it is done; the client does not hear it.
+    /// Waits for the answer to the COMMIT, and does not pass it on to the client.
     fn comes_down(&self, _: &[u8]) -> bool {
         self.order.load(Ordering::SeqCst) != SWALLOW
     }

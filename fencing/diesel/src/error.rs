@@ -1,18 +1,17 @@
-//! What diesel's errors mean for a fenced write.
+//! The meaning of diesel's errors for a fenced write.
 
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
 /// Why a fenced write did not happen, or may not have.
 pub type Error = redfence_sql::FenceError<DieselError>;
 
-/// What it means that a statement of yours failed in the transaction: [`Error::Retry`] or [`Error::Database`].
-///
-/// For `map_err`, so that what the database asks to be run again is not taken for an error.
+/// Converts the error of one of your statements in the transaction: [`Error::Retry`] or [`Error::Database`]. For
+/// `map_err`, so that a transaction that must be run again is not reported as another error.
 pub fn refused(error: DieselError) -> Error {
     if must_retry(&error) { Error::Retry(Some(error)) } else { Error::Database(error) }
 }
 
-/// The same for a COMMIT of yours: also [`Error::Unknown`], when the answer did not come.
+/// The same for your own COMMIT: also [`Error::Unknown`], if the answer did not come.
 pub fn unanswered(error: DieselError) -> Error {
     match error {
         error if must_retry(&error) => Error::Retry(Some(error)),

@@ -1,4 +1,4 @@
-//! What the statements give back.
+//! Rows that the statements return.
 
 use diesel::QueryableByName;
 use diesel::sql_types::BigInt;

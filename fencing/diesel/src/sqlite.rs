@@ -10,14 +10,14 @@ use redfence_sql::{bigint, from_bigint, judge, judge_update};
 use crate::error::{Error, refused};
 use crate::row::Highest;
 
-/// Begins a transaction, admits `token`, runs `work` and commits. A refusal, or an error of `work`, rolls back.
-///
-/// Within a transaction it is a savepoint, and the fence is held until the outer one ends.
+/// Begins a transaction, admits `token`, runs `work` and commits. A refusal, or an error of `work`, rolls back. Inside
+/// a transaction it is a savepoint, and the fence is held until the outer transaction ends.
 ///
 /// # Errors
 ///
-/// [`Error::Stale`] when a newer holder has written: acquire the lock again. [`Error::Retry`] when the transaction met
-/// another one: run it again with the same token. [`Error::Unknown`] when the commit was not answered. What `work` gave back.
+/// [`Error::Stale`] when a newer holder has written: acquire the lock again. [`Error::Retry`] when the transaction
+/// conflicted with another one: run it again with the same token. [`Error::Unknown`] when the commit was not answered.
+/// Also the error of `work`.
 pub fn transaction<T>(
     connection: &mut SqliteConnection,
     resource: &Resource,
@@ -32,16 +32,15 @@ pub fn transaction<T>(
 /// nothing**.
 ///
 /// # Errors
-///
-/// As of [`transaction`].
+/// The same as [`transaction`].
 pub fn admit(connection: &mut SqliteConnection, resource: &Resource, token: FencingToken) -> Result<(), Error> {
     let query = sql_query(statements::ADMIT).bind::<Text, _>(resource.as_str()).bind::<BigInt, _>(bigint(token));
     let Highest { token: highest } = query.get_result(connection).map_err(refused)?;
     judge(token, highest)
 }
 
-/// The highest token that was admitted for `resource`, without holding it: for people and metrics, never in front of a
-/// write.
+/// The highest token that was admitted for `resource`, without holding the fence: for humans and metrics, never as a
+/// check before a write.
 ///
 /// # Errors
 ///
@@ -52,8 +51,8 @@ pub fn highest(connection: &mut SqliteConnection, resource: &Resource) -> Result
     row.map(|row| from_bigint(row.token)).transpose()
 }
 
-/// Judges a fenced UPDATE of a table of your own that found `rows` rows, such as [`statements::EXAMPLE_UPDATE`], by the
-/// token that the row has if none was found. Call it in the transaction of the UPDATE.
+/// Judges a fenced UPDATE of your own table that found `rows` rows, such as [`statements::EXAMPLE_UPDATE`]. If it found
+/// none, the row's token says why. Call it in the transaction of the UPDATE.
 ///
 /// # Errors
 ///

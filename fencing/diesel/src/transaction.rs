@@ -19,7 +19,7 @@ where
             Ok(value)
         }
         Err(refusal) => {
-            // A connection that is gone cannot roll back, and need not.
+            // A broken connection cannot roll back, and does not need to.
             let _ = AnsiTransactionManager::rollback_transaction(connection);
             Err(refusal)
         }

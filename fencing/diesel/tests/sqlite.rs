@@ -22,7 +22,7 @@ struct Open {
     line: Line,
 }
 
-/// There is no connection that could break.
+/// A file has no connection that could break.
 struct Line;
 
 impl Line {
@@ -76,6 +76,6 @@ fn the_suite_holds() {
 
 #[test]
 fn the_suite_refuses_every_mutant() {
-    // A file has no answer that could be lost, and its transactions read what they lock.
+    // These mutants need answers that can be lost, or reads without a lock. A file has neither.
     mutants_fall(&Store::make(), &[Mutation::UnknownIsDone, Mutation::NoLock]);
 }

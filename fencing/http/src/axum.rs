@@ -1,4 +1,4 @@
-//! For axum: [`Presented`] as an argument of handlers, [`Refusal`] as what they return.
+//! For axum: [`Presented`] as an argument of handlers, [`Refusal`] as their error response.
 
 use axum_core::extract::FromRequestParts;
 use axum_core::response::{IntoResponse, Response};
@@ -6,7 +6,7 @@ use http::request::Parts;
 
 use crate::{Presented, Refusal};
 
-/// What the layer of the route has read; without a layer there is no token, whatever the headers say.
+/// The token that the layer of the route has read. Without a layer there is no token, even if the headers have one.
 impl<S: Sync> FromRequestParts<S> for Presented {
     type Rejection = Refusal;
 

@@ -12,7 +12,7 @@ const PROBLEM: &str = "fencing-problem-bin";
 const MESSAGE_CHARS_MAX: usize = 256;
 
 /// The server's interceptor: reads the token, refuses calls without one, and carries it to the handler as the request
-/// extension [`Presented`]. It compares nothing: the step that writes does.
+/// extension [`Presented`]. It compares nothing: that is done by the step that writes.
 ///
 /// A gRPC method names no resource, so the handler has to compare what it writes ([`Presented::token_for`]).
 #[derive(Debug, Clone, Default)]
@@ -27,7 +27,7 @@ impl ReadToken {
         Self::default()
     }
 
-    /// Only tokens count that are signed with one of `keys`.
+    /// Accepts only tokens that are signed with one of `keys`.
     #[cfg(feature = "signed")]
     #[must_use]
     pub fn signed(keys: redfence_signed_token::Keys, clock: impl redfence::Clock) -> Self {
@@ -56,8 +56,7 @@ impl Presented {
     /// The token of a call, as [`ReadToken`] has read it.
     ///
     /// # Errors
-    ///
-    /// [`Refusal::NoLayer`] where the service has no such interceptor.
+    /// [`Refusal::NoLayer`] if the service has no such interceptor.
     pub fn of_call<T>(request: &Request<T>) -> Result<&Self, Refusal> {
         request.extensions().get().ok_or(Refusal::NoLayer)
     }
@@ -78,7 +77,7 @@ impl Refusal {
         }
     }
 
-    /// Reads the refusal in a status; `None` where there is none.
+    /// Reads the refusal in a status; `None` if there is none.
     #[must_use]
     pub fn from_status(status: &Status) -> Option<Self> {
         Self::from_problem(&status.metadata().get_bin(PROBLEM)?.to_bytes().ok()?)
@@ -90,7 +89,7 @@ impl From<Refusal> for Status {
         let mut metadata = MetadataMap::new();
         let problem = BinaryMetadataValue::from_bytes(refusal.to_problem().as_bytes());
         metadata.insert_bin(BinaryMetadataKey::from_static(PROBLEM), problem);
-        // A message is a header: long names are in the problem details.
+        // The message is sent as a header, so long names are only in the problem details.
         let message: String = refusal.to_string().chars().take(MESSAGE_CHARS_MAX).collect();
         Self::with_metadata(refusal.code(), message, metadata)
     }

@@ -38,11 +38,10 @@ impl TokenLayer {
         Self { reader, admission: None }
     }
 
-    /// Admits the token in front of the handler, too: 412 and 503 come from here.
-    ///
-    /// **This fences nothing that the handler does later**: between the admission and the handler's write a newer holder may
-    /// write, and the older write lands on top. It saves work for requests that would be refused anyhow. It is no
-    /// replacement for the check in the step that writes.
+    /// Also admits the token in front of the handler: 412 and 503 come from here. **This does not fence the later work
+    /// of the handler**: between the admission and the handler's write a newer holder may write, and then the older
+    /// write overwrites it. It saves work for requests that would be refused anyway. It does not replace the check in
+    /// the step that writes.
     #[must_use]
     pub fn admitting<S: TokenStore + 'static>(mut self, verifier: Verifier<S>) -> Self {
         self.admission = Some(Arc::new(verifier));
@@ -57,7 +56,7 @@ impl fmt::Debug for TokenLayer {
     }
 }
 
-/// A verifier, whatever its store.
+/// A verifier with any store.
 trait Admission: Send + Sync {
     fn admit<'a>(&'a self, presented: &'a Presented) -> Boxed<'a, Result<(), Refusal>>;
 }
@@ -99,7 +98,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        // The service that was polled ready is the one to call; its clone may not be.
+        // Calls the service that was polled ready; its clone may not be ready.
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
         let TokenLayer { reader, admission } = self.layer.clone();

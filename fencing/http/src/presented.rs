@@ -13,12 +13,11 @@ use crate::field::{Broken, Cursor, write_string};
 /// The header: `Fencing-Token: resource="orders/42"; token="1882557276749825"`.
 pub const FENCING_TOKEN: HeaderName = HeaderName::from_static("fencing-token");
 
-/// The header of others, a bare number: `X-Fencing-Token: 42`. The resource is what the route names.
+/// The header of other clients, a bare number: `X-Fencing-Token: 42`. The route names the resource.
 pub const X_FENCING_TOKEN: HeaderName = HeaderName::from_static("x-fencing-token");
 
-/// A token that a request presented, for the resource that it is good for.
-///
-/// It was read, and no more: nobody has compared it. Take it into the transaction that writes, and admit it there.
+/// A token that a request presented, and its resource. It was only read, and not compared with anything. Admit it
+/// inside the transaction that writes.
 ///
 /// ```
 /// use redfence_http::Presented;
@@ -30,7 +29,7 @@ pub const X_FENCING_TOKEN: HeaderName = HeaderName::from_static("x-fencing-token
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Presented {
-    /// What the token is good for.
+    /// The resource of the token.
     pub resource: Resource,
     /// The token.
     pub token: FencingToken,
@@ -69,11 +68,11 @@ impl Presented {
     /// The value of the header.
     #[must_use]
     pub fn to_header(&self) -> HeaderValue {
-        // The text is visible ASCII and spaces, so it is a value.
+        // Visible ASCII and spaces are always a valid header value.
         HeaderValue::try_from(self.to_string()).unwrap_or_else(|_| HeaderValue::from_static(""))
     }
 
-    /// The token, if it is for `resource`: for a handler that writes a resource of its own choice.
+    /// The token, if it is for `resource`: for a handler that chooses the resource that it writes.
     ///
     /// # Errors
     ///
@@ -86,16 +85,15 @@ impl Presented {
         }
     }
 
-    /// **Admission**: asks the verifier now, apart from any write. It fences nothing that is done later, for between the two a
-    /// newer holder may write. Use it where the write cannot be in the step of the check, and nowhere else.
+    /// **Admission**: asks the verifier now, separately from any write. It does not fence later work, because a newer
+    /// holder may write in between. Use it only if check and write cannot be one step.
     ///
     /// # Errors
     ///
     /// [`Refusal::Stale`], or [`Refusal::Unreachable`] when the store fails: then nothing is known.
     ///
     /// # Cancel safety
-    ///
-    /// As [`Verifier::admit`].
+    /// The same as [`Verifier::admit`].
     pub async fn admit<S: TokenStore>(&self, verifier: &Verifier<S>) -> Result<(), Refusal> {
         match verifier.admit(&self.resource, self.token).await {
             Ok(Verdict::Admitted) => Ok(()),
@@ -160,7 +158,7 @@ pub enum HeaderError {
     /// Not a token.
     #[error("the token is a decimal number from 1 to {max} without leading zeros", max = FencingToken::MAX)]
     Token,
-    /// Two headers: which of them is meant is a guess.
+    /// Two headers: it is not clear which one is meant.
     #[error("the header is there more than once; one request writes under one token")]
     Repeated,
 }

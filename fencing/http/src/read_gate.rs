@@ -1,4 +1,4 @@
-//! [`ReadGate`]: serves what was read under a lease, as long as the lease lasts.
+//! [`ReadGate`]: serves a value that was read under a lease, as long as the lease is valid.
 
 use redfence::{LeaseHandle, Lost};
 
@@ -7,17 +7,16 @@ use crate::Presented;
 /// A value that was read under a lease and is served only while the lease is valid.
 ///
 /// Fencing stops old *writes*. An old holder that answers reads from its memory writes nothing, so no token stops it;
-/// its own clock has to. What a gate gives out was the latest at some moment between the call and its return, if
-///
-/// 1. all who write the resource hold the lock and present its token,
-/// 2. the token was **admitted at the resource before the value was read**, in one step or in this order. Otherwise a write of
-///    the holder before, still on its way, may land after the read,
-/// 3. each write of this holder is put into the gate ([`get_mut`](Self::get_mut)) before it is confirmed to anyone. Drop the gate
-///    when the outcome of a write is unknown,
+/// only its own clock can. A value from a gate was the latest one at some moment between the call and its return, if
+/// 1. all writers of the resource hold the lock and present its token,
+/// 2. the token was **admitted at the resource before the value was read**, in one step or in this order. Otherwise a
+///    write of the previous holder that is still on its way may arrive after the read,
+/// 3. each write of this holder is put into the gate ([`get_mut`](Self::get_mut)) before any client gets its
+///    confirmation. Drop the gate if the outcome of a write is unknown,
 /// 4. the clocks of this machine and of the nodes keep to the drift allowance of the lease. Unlike fencing, this is about time.
 ///
-/// So call [`get`](Self::get) for each request, after the request has come in. A pause between `get` and the answer does no
-/// harm: the value was right after the request was asked.
+/// So call [`get`](Self::get) for each request, after the request has come in. A pause between `get` and the answer
+/// does no harm: the value was the latest at some moment after the request came in.
 ///
 /// ```
 /// use redfence::verifier::{MemoryStore, Rule};
@@ -49,12 +48,10 @@ impl<T> ReadGate<T> {
     /// Claims and reads: `read` gets the token of the lease, has the resource admit it, and reads.
     ///
     /// # Errors
-    ///
-    /// What `read` says.
+    /// The errors of `read`.
     ///
     /// # Cancel safety
-    ///
-    /// As the future of `read`.
+    /// The same as the future of `read`.
     pub async fn claim<E, F>(lease: &LeaseHandle, read: impl FnOnce(Presented) -> F) -> Result<Self, E>
     where
         F: Future<Output = Result<T, E>>,
@@ -73,7 +70,7 @@ impl<T> ReadGate<T> {
         Ok(&self.value)
     }
 
-    /// The value, to put in what this holder has written.
+    /// The value, to replace it with what this holder has written.
     ///
     /// # Errors
     ///

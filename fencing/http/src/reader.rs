@@ -1,4 +1,4 @@
-//! [`TokenReader`]: finds the token in the head of a request.
+//! [`TokenReader`]: reads the token from the head of a request.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ type Route = dyn Fn(&Parts) -> Result<Resource, ResourceError> + Send + Sync;
 #[cfg(feature = "signed")]
 type Check = dyn Fn(&str) -> Result<Presented, redfence_signed_token::SignatureError> + Send + Sync;
 
-/// Finds the token in the head of a request: which headers count, and what they have to agree with.
+/// Reads the token from the head of a request. Its settings say which headers count and which resource they must name.
 ///
 /// ```
 /// use redfence::Resource;
@@ -56,8 +56,9 @@ impl TokenReader {
         self
     }
 
-    /// As [`for_route`](Self::for_route), and [`X_FENCING_TOKEN`] counts too: a bare number, for the resource that the route
-    /// names. Nothing binds such a number to its lock: a client that mixes up two locks is not noticed.
+    /// As [`for_route`](Self::for_route), and [`X_FENCING_TOKEN`] counts too: a bare number, for the resource that the
+    /// route names. Nothing binds such a number to its lock: if a client mixes up two locks, the server does not
+    /// notice.
     #[must_use]
     pub fn for_route_or_bare(
         self,
@@ -66,8 +67,8 @@ impl TokenReader {
         Self { takes_bare: true, ..self.for_route(route) }
     }
 
-    /// Only tokens count that are signed with one of `keys`: `Fencing-Token: signed="redfence1.…"`. Any other value is refused,
-    /// and a bare number does not count.
+    /// Accepts only tokens that are signed with one of `keys`: `Fencing-Token: signed="redfence1.…"`. Any other value
+    /// is refused, and a bare number is ignored.
     #[cfg(feature = "signed")]
     #[must_use]
     pub fn signed(mut self, keys: redfence_signed_token::Keys, clock: impl redfence::Clock) -> Self {
@@ -143,7 +144,7 @@ fn signed(value: &[u8], check: &Check) -> Result<Presented, Refusal> {
     })
 }
 
-/// The value of a header that must not be there twice.
+/// The value of a header that must occur at most once.
 fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a [u8]>, Refusal> {
     let mut values = headers.get_all(name).iter();
     let first = values.next().map(http::HeaderValue::as_bytes);

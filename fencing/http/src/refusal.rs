@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::HeaderError;
 
-/// Why a request was not carried out. Each kind has a status code and a `type` of its own.
+/// Why a request was not carried out. Each kind has its own status code and `type`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
@@ -26,20 +26,20 @@ pub enum Refusal {
         "the token is for {presented:?}, this request writes {resource:?}: send the token of the lock on what is written"
     )]
     OtherResource {
-        /// What the request writes.
+        /// The resource that the request writes.
         resource: Resource,
-        /// What the token is for.
+        /// The resource of the token.
         presented: Resource,
     },
-    /// 403: the token is not signed with a key that is known here, or no longer.
+    /// 403: the token is not signed with a known key, or has expired.
     #[error("the signature of the token does not pass: {0}")]
     BadSignature(String),
-    /// 412: a newer holder has written. The way back: acquire the lock again, read again, and write with the new token.
+    /// 412: a newer holder has written. What to do: acquire the lock again, read again, and write with the new token.
     #[error(
         "stale fencing token: {presented} was presented, a holder with {highest} has written since; acquire the lock again"
     )]
     Stale {
-        /// What was to be written.
+        /// The resource of the write.
         resource: Resource,
         /// The token of the request.
         presented: FencingToken,
@@ -49,10 +49,10 @@ pub enum Refusal {
     /// 503: the store of the highest tokens, or of the data, could not be asked. Nothing was written.
     #[error("the token cannot be checked: its store is unreachable; nothing was written, try again")]
     Unreachable(#[source] Cause),
-    /// 504: whether it was written is not known. The way on: read, under the same lease, before writing again.
+    /// 504: the write may have happened or not. What to do: read, under the same lease, before writing again.
     #[error("it is not known whether the write happened: its confirmation was lost; read before you write again")]
     UnknownOutcome(#[source] Cause),
-    /// 500: the handler wants a token, and no layer has read one.
+    /// 500: the handler needs a token, but no layer has read one.
     #[error("this route wants a fencing token and has no TokenLayer: add .layer(TokenLayer::new()) to it")]
     NoLayer,
 }
@@ -75,7 +75,7 @@ impl Error for Cause {
     }
 }
 
-/// Causes are for people: two refusals of one kind are equal.
+/// Causes are only for humans: they are not compared.
 impl PartialEq for Cause {
     fn eq(&self, _: &Self) -> bool {
         true
@@ -153,7 +153,8 @@ impl Refusal {
         response
     }
 
-    /// Reads what a server answered; `None` where it is nothing of ours. So a client knows a stale token from another 412.
+    /// Reads the body of a server's answer; `None` if it is not a refusal of this crate. So a client can distinguish a
+    /// stale token from another 412.
     #[must_use]
     pub fn from_problem(body: &[u8]) -> Option<Self> {
         let problem: Problem = serde_json::from_slice(body).ok()?;

@@ -1,4 +1,4 @@
-//! The other ends of the client's side: tower, the gate for reads, and the way back after a stale token.
+//! More of the client's side: tower, the gate for reads, and what to do after a stale token.
 
 #![allow(
     clippy::unwrap_used,
@@ -29,7 +29,7 @@ async fn a_tower_client_carries_the_token_and_sends_nothing_once_the_lease_is_ov
         Ok::<_, Infallible>(Presented::from_bytes(request.headers()[FENCING_TOKEN].as_bytes()).unwrap())
     });
     let sends = AddToken::of(&guard).layer(echo);
-    // What the caller has put there does not count.
+    // A header that the caller has set is replaced.
     let request = Request::put("/").header(FENCING_TOKEN, "forged").body(()).unwrap();
     let carried = sends.clone().oneshot(request).await.unwrap();
     assert_eq!((carried.resource.as_str(), carried.token), ("Köln \"7\"", guard.token()));
@@ -63,7 +63,7 @@ async fn a_cached_read_is_served_only_while_the_lease_is_valid() {
     gate.get_mut().unwrap().push("one".to_owned());
     assert_eq!(gate.get().unwrap().len(), 1);
 
-    // Nothing tells the old holder; its own clock closes the gate before the next one has the lock.
+    // The old holder gets no message: its own clock closes the gate before the next holder has the lock.
     let new = lock.acquire("orders/42").await.unwrap();
     assert!(gate.get().is_err() && gate.get_mut().is_err());
     assert!(ReadGate::claim(&new, claim).await.unwrap().get().is_ok());

@@ -1,4 +1,4 @@
-//! Headers that are none: thousands in a test run, as many as REDFENCE_FUZZ_CASES says otherwise.
+//! Invalid headers: thousands by default; REDFENCE_FUZZ_CASES sets another number.
 
 #![allow(
     clippy::unwrap_used,
@@ -25,7 +25,7 @@ fn presented() -> impl Strategy<Value = Presented> {
         .prop_map(|(name, token)| Presented::new(Resource::new(name).unwrap(), FencingToken::new(token).unwrap()))
 }
 
-/// From noise to what is almost a header, and headers with a few bytes changed.
+/// From noise to almost valid headers, and valid headers with a few changed bytes.
 fn values() -> impl Strategy<Value = Vec<u8>> {
     let changed = (presented(), proptest::collection::vec((any::<Index>(), 0..5_u8, any::<u8>()), 0..4));
     prop_oneof![
@@ -52,7 +52,7 @@ fn values() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// The same by a parser of structured fields that others wrote.
+/// The same by an independent parser of structured fields.
 fn as_structured_field(value: &[u8]) -> Option<(String, String)> {
     let dictionary: Dictionary = Parser::new(value).parse().ok()?;
     let mut members = dictionary.into_iter();
@@ -93,7 +93,7 @@ proptest! {
         prop_assert!(as_structured_field(header.as_bytes()).is_some());
     }
 
-    /// The other way round: ours refuses nothing of this form but what is no resource or no token.
+    /// The other way round: our parser accepts every field of this form with a valid resource and token.
     #[test]
     fn a_structured_field_of_this_form_passes(name in "\\PC{0,200}", number in "[0-9]{1,17}", display in any::<bool>()) {
         let quoted = if display || !name.is_ascii() {

@@ -157,7 +157,7 @@ async fn a_stale_writer_is_refused_and_nothing_is_sent_once_the_lease_is_over() 
     let cancelled = call(&channel, adds, "orders/42\nnot sent").await.unwrap_err();
     assert_eq!((cancelled.code(), Refusal::from_status(&cancelled)), (Code::Cancelled, None));
 
-    // What the old holder had sent before arrives now.
+    // The earlier request of the old holder arrives now.
     let stale = call(&channel, sends(&[&header]), "orders/42\nlate").await.unwrap_err();
     assert_eq!(stale.code(), Code::Aborted);
     let Some(Refusal::Stale { highest, .. }) = Refusal::from_status(&stale) else { panic!("{stale:?}") };
@@ -171,7 +171,7 @@ async fn each_refusal_has_its_code() {
     let bare = connect(Routes::new(shop.clone())).await;
     let channel = connect(Routes::new(InterceptedService::new(shop.clone(), ReadToken::new()))).await;
     let good = r#"resource="orders/42"; token="42""#;
-    // The longest names, in the form that is longest on the wire: the refusal still fits into metadata.
+    // With the longest names in the longest encoding, the refusal still fits into metadata.
     let longest = |c: char| Resource::new(c.to_string().repeat(Resource::LEN_MAX / c.len_utf8())).unwrap();
     let far = Presented::new(longest('\u{200b}'), FencingToken::new(FencingToken::MAX).unwrap()).to_string();
 

@@ -23,7 +23,7 @@ use redfence_http::{Presented, Refusal, TokenLayer, TokenReader};
 use support::{Shop, SlowNetwork, client, lock, orders, serve};
 use tokio::sync::Semaphore;
 
-/// Long enough to send in on a busy machine, short enough to wait for.
+/// Long enough to send a request on a busy machine, short enough to wait for.
 const TTL: Duration = Duration::from_secs(2);
 
 #[tokio::test]
@@ -59,7 +59,7 @@ async fn a_writer_whose_lease_ran_out_on_the_way_is_refused_by_the_step_that_wri
     assert_eq!(shop.written(), ["from the new holder"]);
 }
 
-/// What the documentation says of admission, shown: the same two writers, and the older write lands on top.
+/// Shows what the documentation says about admission: with the same two writers the older write overwrites the newer.
 #[tokio::test]
 async fn admission_in_front_of_a_handler_fences_nothing_that_the_handler_does_later() {
     #[derive(Clone)]

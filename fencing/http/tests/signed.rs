@@ -37,7 +37,7 @@ fn keys(secret: u8) -> Keys {
 }
 
 #[tokio::test]
-async fn only_a_signed_token_passes_and_nobody_poisons_the_resource() {
+async fn only_a_signed_token_passes_and_no_caller_can_poison_the_resource() {
     let shop = Shop::default();
     let route = |head: &http::request::Parts| Resource::new(head.uri.path().trim_start_matches('/'));
     let reader = TokenReader::new().for_route_or_bare(route).signed(keys(7), SystemClock);
@@ -47,7 +47,7 @@ async fn only_a_signed_token_passes_and_nobody_poisons_the_resource() {
     let other = locker.acquire("orders/43").await.unwrap();
     let minute = Duration::from_secs(60);
 
-    // A huge number that nobody signed.
+    // A huge number without a signature.
     let huge = Presented::new(guard.resource().clone(), redfence::FencingToken::new((1 << 53) - 1).unwrap());
     for (name, value, status) in [
         ("fencing-token", huge.to_string(), 403),

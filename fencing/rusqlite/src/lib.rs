@@ -19,9 +19,9 @@ pub type Error = redfence_sql::FenceError<rusqlite::Error>;
 ///
 /// # Errors
 ///
-/// [`Error::Stale`] when a newer holder has written: roll back, acquire the lock again. [`Error::Retry`] when the write lock
-/// was not to be had: roll back, run the transaction again with the same token. [`Error::NoTransaction`] outside of one.
-/// Nothing was written in any case.
+/// [`Error::Stale`] when a newer holder has written: roll back, acquire the lock again. [`Error::Retry`] when the write
+/// lock could not be taken: roll back, run the transaction again with the same token. [`Error::NoTransaction`] outside
+/// of one. Nothing was written in any case.
 pub fn admit(connection: &Connection, resource: &Resource, token: FencingToken) -> Result<(), Error> {
     if connection.is_autocommit() {
         return Err(Error::NoTransaction);
@@ -31,8 +31,8 @@ pub fn admit(connection: &Connection, resource: &Resource, token: FencingToken) 
     judge(token, highest)
 }
 
-/// The highest token that was admitted for `resource`, without holding it: for people and metrics, never in front of a
-/// write.
+/// The highest token that was admitted for `resource`, without holding the fence: for humans and metrics, never as a
+/// check before a write.
 ///
 /// # Errors
 ///
@@ -43,16 +43,16 @@ pub fn highest(connection: &Connection, resource: &Resource) -> Result<Option<Fe
     highest.map(from_bigint).transpose()
 }
 
-/// Runs a fenced UPDATE of a table of your own, such as [`statements::EXAMPLE_UPDATE`], and asks `highest` for the row's
+/// Runs a fenced UPDATE of your own table, such as [`statements::EXAMPLE_UPDATE`], and asks `highest` for the row's
 /// token if no row was updated. Both are a statement and its parameters.
 ///
-/// `update` has to set the token and to ask for `token <= …` in its WHERE. Within a transaction SQLite's write lock is held
-/// until that ends; without one the UPDATE is a transaction of its own.
+/// `update` has to set the token and to ask for `token <= …` in its WHERE. In a transaction SQLite's write lock is held
+/// until the transaction ends; otherwise the UPDATE is its own transaction.
 ///
 /// # Errors
 ///
-/// [`Error::Stale`], [`Error::Missing`] if there is no such row, [`Error::Retry`] as of [`admit`]; nothing was written then.
-/// Without a transaction also [`Error::Unknown`], when the file could not be written to its end.
+/// [`Error::Stale`], [`Error::Missing`] if there is no such row, [`Error::Retry`] as with [`admit`]; nothing was
+/// written then. Without a transaction also [`Error::Unknown`], when writing the file failed halfway.
 pub fn update(
     connection: &Connection,
     token: FencingToken,
@@ -68,19 +68,17 @@ pub fn update(
     judge_update(token, 0, highest)
 }
 
-/// Commits, and tells an unknown outcome from a refusal.
+/// Commits, and distinguishes an unknown outcome from a refusal.
 ///
 /// # Errors
-///
-/// [`Error::Unknown`] when the file could not be written to its end: the writes happened, all or none. [`Error::Retry`] and
+/// [`Error::Unknown`] when writing the file failed halfway: all writes happened, or none. [`Error::Retry`] and
 /// [`Error::Database`] when they did not happen.
 pub fn commit(transaction: Transaction<'_>) -> Result<(), Error> {
     transaction.commit().map_err(unanswered)
 }
 
-/// What it means that a statement of yours failed in the transaction: [`Error::Retry`] or [`Error::Database`].
-///
-/// For `map_err`, so that what the database asks to be run again is not taken for an error.
+/// Converts the error of one of your statements in the transaction: [`Error::Retry`] or [`Error::Database`]. For
+/// `map_err`, so that a transaction that must be run again is not reported as another error.
 pub fn refused(error: rusqlite::Error) -> Error {
     match result_code(&error) {
         Some(code) if statements::must_retry(code) => Error::Retry(Some(error)),

@@ -104,7 +104,7 @@ fn the_suite_holds_with_both_journals() {
 fn the_suite_refuses_every_mutant() {
     let store = Store::make("WAL", "BEGIN");
     for mutation in Mutation::ALL {
-        // A file has no answer that could be lost, and its transactions read what they lock.
+        // These mutants need answers that can be lost, or reads without a lock. A file has neither.
         if matches!(mutation, Mutation::UnknownIsDone | Mutation::NoLock) {
             continue;
         }

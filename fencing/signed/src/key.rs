@@ -8,10 +8,10 @@ use zeroize::Zeroizing;
 
 use crate::text;
 
-/// A secret under which tokens are signed and checked, and the name that signed tokens call it by.
+/// A secret with which tokens are signed and checked, and its name in signed tokens.
 ///
-/// The secret is hashed at once and wiped, and the two hash states that are kept are wiped when the key is dropped. What
-/// `hmac` has on the stack while it reads the secret is not.
+/// The secret is hashed at once and wiped, and the two hash states that are kept are wiped when the key is dropped.
+/// Data that `hmac` has on the stack while it reads the secret is not wiped.
 #[derive(Clone)]
 pub struct Key {
     id: String,
@@ -25,11 +25,10 @@ impl Key {
     /// The shortest secret, in bytes: as many as the hash has.
     pub const SECRET_LEN_MIN: usize = 32;
 
-    /// Takes a secret of random bytes. The id is public: it stands in every signed token.
+    /// Takes a secret of random bytes. The id is public: every signed token contains it.
     ///
     /// # Errors
-    ///
-    /// [`KeyError`] when the id or the secret is of no use.
+    /// [`KeyError`] if the id or the secret is invalid.
     pub fn new(id: impl Into<String>, secret: impl Into<Zeroizing<Vec<u8>>>) -> Result<Self, KeyError> {
         let (id, secret) = (id.into(), secret.into());
         if !text::is_key_id(&id) {
@@ -74,7 +73,7 @@ pub enum KeyError {
         /// Its length in bytes.
         len: usize,
     },
-    /// Two keys with one id: a token could not say which one it means.
+    /// Two keys have one id: a token could not say which one it means.
     #[error("there is a key with the id {0:?} already: give the new key a new id")]
     SameId(String),
     /// No key of this id.

@@ -54,8 +54,7 @@ impl Keys {
         Ok(())
     }
 
-    /// Signs with the key `id` from now on, which [`accept`](Self::accept) named before. The key that signed until now goes
-    /// on checking.
+    /// Signs with the key `id` from now on, which [`accept`](Self::accept) named before. The previous key still checks.
     ///
     /// # Errors
     ///
@@ -69,8 +68,8 @@ impl Keys {
         Ok(())
     }
 
-    /// Checks with the key `id` no longer; false where none of that id only checks. The signing key cannot be retired:
-    /// sign with another first.
+    /// Stops checking with the key `id`. False if no key of that id was accepted, or if it is the signing key, which
+    /// cannot be retired: sign with another key first.
     pub fn retire(&mut self, id: &str) -> bool {
         let before = self.others.len();
         self.others.retain(|other| other.id() != id);
@@ -86,9 +85,8 @@ impl Keys {
         text::signed(&unsigned, &mac)
     }
 
-    /// Checks form, key, MAC and expiry, in this order. The MAC is compared in constant time.
-    ///
-    /// What comes back was signed by a process that has the key. Whether the token is *stale* is for the fence to say.
+    /// Checks form, key, MAC and expiry, in this order. The MAC is compared in constant time. The result was signed by
+    /// a process that has the key. Only the fence can say whether the token is *stale*.
     ///
     /// # Errors
     ///
@@ -109,7 +107,7 @@ impl Keys {
     }
 }
 
-/// What a signed token says, after its MAC and its expiry were checked.
+/// The content of a signed token, after its MAC and its expiry were checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SignedToken {
@@ -149,7 +147,7 @@ pub enum SignatureError {
     /// Not signed with this key, or changed since.
     #[error("the MAC is wrong: the token was changed, or signed with another secret under the same key id")]
     BadMac,
-    /// Was good.
+    /// The token was valid but has expired.
     #[error("the signed token expired {for_ms} ms ago: sign the token of the lease again, and compare the clocks")]
     Expired {
         /// How long ago, in milliseconds, by the clock of the check.

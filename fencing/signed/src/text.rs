@@ -29,7 +29,7 @@ pub(crate) fn signed(unsigned: &str, mac: &[u8]) -> String {
     format!("{unsigned}.{}", BASE64.encode(mac))
 }
 
-/// A text that has the form of a signed token. Nothing in it is to be believed before the MAC was checked.
+/// A text that has the form of a signed token. Its content must not be trusted before the MAC is checked.
 pub(crate) struct Claim<'a> {
     pub(crate) signed: &'a str,
     pub(crate) key_id: &'a str,

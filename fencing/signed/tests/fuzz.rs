@@ -1,4 +1,4 @@
-//! Texts that nobody signed: thousands in a test run, as many as REDFENCE_FUZZ_CASES says otherwise.
+//! Texts without a valid signature: thousands by default; REDFENCE_FUZZ_CASES sets another number.
 
 #![allow(
     clippy::unwrap_used,
@@ -21,7 +21,7 @@ fn cases() -> u32 {
     std::env::var("REDFENCE_FUZZ_CASES").map_or(5_000, |cases| cases.parse().expect("REDFENCE_FUZZ_CASES is a number"))
 }
 
-/// From noise to what is almost a token.
+/// From noise to almost valid tokens.
 fn texts() -> impl Strategy<Value = String> {
     prop_oneof![
         ".{0,100}",

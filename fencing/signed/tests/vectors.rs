@@ -37,7 +37,7 @@ struct Vector {
     signed: Option<Signed>,
 }
 
-/// What both implementations are asked.
+/// The question to both implementations.
 #[derive(Serialize, Deserialize, Debug, Clone)]
 struct Question {
     keys: BTreeMap<String, String>,
@@ -109,7 +109,7 @@ fn python() -> Command {
     command
 }
 
-/// Texts around a good one: characters changed, taken out, put in; parts of it exchanged; also without any change.
+/// Texts close to a valid one: characters changed, removed or added; parts exchanged; also the unchanged text.
 fn damaged() -> impl Strategy<Value = String> {
     let good =
         (1..=FencingToken::MAX, 0_u64..=3_000, "[a-zA-Z0-9:/ .äß東]{1,12}").prop_map(|(token, expires, name)| {

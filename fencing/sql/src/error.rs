@@ -23,12 +23,13 @@ pub enum FenceError<E> {
     },
     /// The caller's table has no such row, so there was nothing to update.
     Missing,
-    /// The database has rolled back the transaction because of another one, or asks for it: SQLSTATE 40001 and its like. It
-    /// says nothing about the token. `None`: the row changed between the update and the question why it failed.
+    /// The database has rolled back the transaction because of another one, or asks for it: SQLSTATE 40001 and similar
+    /// errors. It says nothing about the token. `None`: the row changed between the update and the query for the
+    /// reason.
     Retry(Option<E>),
-    /// The answer to the commit did not come: it may have happened, and may even happen yet.
+    /// The answer to the commit did not come: it may have happened, and may even happen later.
     Unknown(E),
-    /// The connection is in no transaction, so the fence would have been let go before the write.
+    /// The connection is in no transaction, so the fence would have been released before the write.
     NoTransaction,
     /// The fence holds a number that no lock has issued.
     NotAToken {
@@ -65,7 +66,7 @@ impl<E: fmt::Display> fmt::Display for FenceError<E> {
             Self::Missing => f.write_str("there is no such row, so nothing was written"),
             Self::Retry(Some(error)) => write!(
                 f,
-                "the transaction met another one, which says nothing about the token: roll back and run it again ({error})"
+                "the transaction conflicted with another one, which says nothing about the token: roll back and run it again ({error})"
             ),
             Self::Retry(None) => f.write_str("the row changed meanwhile: roll back and run the transaction again"),
             Self::Unknown(error) => write!(
@@ -74,7 +75,7 @@ impl<E: fmt::Display> fmt::Display for FenceError<E> {
                  the same token first ({error})"
             ),
             Self::NoTransaction => f.write_str(
-                "the connection is in no transaction, so the fence would be let go before the write: begin one first",
+                "the connection is in no transaction, so the fence would be released before the write: begin one first",
             ),
             Self::NotAToken { found } => {
                 write!(f, "the fence holds {found}, which is not a fencing token (1 to {})", FencingToken::MAX)

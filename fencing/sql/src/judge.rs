@@ -1,4 +1,4 @@
-//! What the numbers that the statements give back mean.
+//! The meaning of the numbers that the statements return.
 
 use redfence::FencingToken;
 
@@ -21,12 +21,12 @@ pub fn from_bigint<E>(found: i64) -> Result<FencingToken, FenceError<E>> {
     FencingToken::new(number).map_err(|_| FenceError::NotAToken { found })
 }
 
-/// What the number means that `ADMIT` gave back for `token`.
+/// Judges the number that `ADMIT` returned for `token`.
 ///
 /// # Errors
 ///
-/// [`FenceError::Stale`] if it is greater. [`FenceError::NotAToken`] if it is lower, or no token: then the statement was
-/// another one, or the table is not the fence's.
+/// [`FenceError::Stale`] if it is greater. [`FenceError::NotAToken`] if it is lower, or no token: then the statement
+/// was a different one, or the table is not the fence's.
 pub fn judge<E>(token: FencingToken, highest: i64) -> Result<(), FenceError<E>> {
     if highest == bigint(token) {
         return Ok(());
@@ -37,7 +37,7 @@ pub fn judge<E>(token: FencingToken, highest: i64) -> Result<(), FenceError<E>> 
     }
 }
 
-/// What a fenced UPDATE came to that found `rows` rows, given the row's token as it was read after an update of none:
+/// Judges a fenced UPDATE that found `rows` rows. If it found none, `highest` is the row's token as read afterwards, or
 /// `None` if there is no such row.
 ///
 /// # Errors

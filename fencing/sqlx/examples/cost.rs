@@ -1,10 +1,10 @@
-//! What a fence costs: fenced and unfenced writes in turn, on servers that wait for the disk.
+//! The cost of a fence: fenced and unfenced writes by turns, on servers that wait for the disk.
 //!
 //! ```console
 //! $ cargo run --release -p redfence-sqlx --all-features --example cost
 //! ```
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a figure that cannot be had ends the program")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a figure that cannot be measured ends the program")]
 
 #[path = "../../support/mod.rs"]
 mod support;

@@ -16,7 +16,7 @@ async fn pay(pool: &PgPool, order: &Resource, token: FencingToken) -> Result<(),
     postgres::commit(transaction).await
 }
 
-/// The whole way: lock, write, and what to do after each refusal.
+/// The complete procedure: lock, write, and what to do after each refusal.
 pub(crate) async fn pay_under_lock(
     redlock: &Redlock,
     pool: &PgPool,
@@ -26,16 +26,16 @@ pub(crate) async fn pay_under_lock(
         let guard = redlock.acquire(order).await?;
         let paid = loop {
             match pay(pool, order, guard.token()).await {
-                // The transaction met another one. So says PostgreSQL, and nothing about the token.
+                // A conflict with another transaction. It says nothing about the token.
                 Err(Error::Retry(_)) => {}
-                // It may have happened. To pay twice is to pay once: the same again finds out.
+                // It may have happened. Paying again changes nothing, so simply repeat it.
                 Err(Error::Unknown(_)) if guard.check().is_ok() => {}
                 paid => break paid,
             }
         };
         drop(guard.release().await);
         match paid {
-            // A newer holder has written while this one stood still: a new lease, a new token.
+            // A newer holder has written while this one was paused: acquire a new lease.
             Err(Error::Stale { .. }) => {}
             paid => return Ok(paid?),
         }

@@ -1,11 +1,11 @@
-//! What is the same for each database. sqlx has no trait that a statement could be written against for all of them.
+//! The code that is the same for each database. sqlx has no trait with which a statement could be written once for all.
 
-/// The functions of a module, for its types of sqlx. The module has `admit`, and says of an error whether the transaction
-/// must be run again (`must_retry`) and whether it was rolled back (`rolled_back`).
+/// The functions of a module, for its types of sqlx. The module has `admit`. Its `must_retry` says whether a
+/// transaction must be run again after an error, and its `rolled_back` whether it was rolled back.
 macro_rules! adapter {
     ($Connection:ty, $Database:ty, $Arguments:ty) => {
-        /// The highest token that was admitted for `resource`, without holding it: for people and metrics, never in front of a
-        /// write.
+        /// The highest token that was admitted for `resource`, without holding the fence: for humans and metrics, never
+        /// as a check before a write.
         ///
         /// # Errors
         ///
@@ -23,16 +23,16 @@ macro_rules! adapter {
             highest.map(from_bigint).transpose()
         }
 
-        /// Runs a fenced UPDATE of a table of your own, such as [`statements::EXAMPLE_UPDATE`], and asks `highest` for the row's
-        /// token if no row was updated.
+        /// Runs a fenced UPDATE of your own table, such as [`statements::EXAMPLE_UPDATE`], and asks `highest` for the
+        /// row's token if no row was updated.
         ///
-        /// `update` has to set the token and to ask for `token <= …` in its WHERE. Within a transaction the row is held until that
-        /// ends; without one the UPDATE is a transaction of its own.
+        /// `update` has to set the token and to ask for `token <= …` in its WHERE. In a transaction the row is held
+        /// until the transaction ends; otherwise the UPDATE is its own transaction.
         ///
         /// # Errors
         ///
-        /// [`Error::Stale`], [`Error::Missing`] if there is no such row, [`Error::Retry`] as of [`admit`]; nothing was written then.
-        /// Without a transaction also [`Error::Unknown`], when the answer did not come.
+        /// [`Error::Stale`], [`Error::Missing`] if there is no such row, [`Error::Retry`] as with [`admit`]; nothing
+        /// was written then. Without a transaction also [`Error::Unknown`], when the answer did not come.
         ///
         /// # Cancel safety
         ///
@@ -52,11 +52,11 @@ macro_rules! adapter {
             judge_update(token, rows, highest)
         }
 
-        /// Commits, and tells an unknown outcome from a refusal.
+        /// Commits, and distinguishes an unknown outcome from a refusal.
         ///
         /// # Errors
         ///
-        /// [`Error::Unknown`] when the answer did not come: the writes happened, all or none. [`Error::Retry`] and
+        /// [`Error::Unknown`] when the answer did not come: all writes happened, or none. [`Error::Retry`] and
         /// [`Error::Database`] when they did not happen.
         ///
         /// # Cancel safety
@@ -66,9 +66,8 @@ macro_rules! adapter {
             transaction.commit().await.map_err(unanswered)
         }
 
-        /// What it means that a statement of yours failed in the transaction: [`Error::Retry`] or [`Error::Database`].
-        ///
-        /// For `map_err`, so that what the database asks to be run again is not taken for an error.
+        /// Converts the error of one of your statements in the transaction: [`Error::Retry`] or [`Error::Database`].
+        /// For `map_err`, so that a transaction that must be run again is not reported as another error.
         pub fn refused(error: ::sqlx::Error) -> Error {
             if must_retry(&error) { Error::Retry(Some(error)) } else { Error::Database(error) }
         }

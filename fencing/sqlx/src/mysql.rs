@@ -17,8 +17,8 @@ use crate::{BigInt, Error};
 /// # Errors
 ///
 /// [`Error::Stale`] when a newer holder has written: roll back, acquire the lock again. [`Error::Retry`] when the
-/// transaction met another one: roll back, run it again with the same token. [`Error::NoTransaction`] when `begin` was not
-/// called on this connection by way of sqlx. Nothing was written in any case.
+/// transaction conflicted with another one: roll back, run it again with the same token. [`Error::NoTransaction`] when
+/// `begin` was not called on this connection through sqlx. Nothing was written in any case.
 ///
 /// # Cancel safety
 ///
@@ -45,7 +45,7 @@ fn must_retry(error: &sqlx::Error) -> bool {
     error.is_some_and(|error| statements::must_retry(error.number()))
 }
 
-/// MySQL has no error of a commit that says so.
+/// MySQL has no error of a commit that proves a rollback.
 const fn rolled_back(_: &sqlx::Error) -> bool {
     false
 }

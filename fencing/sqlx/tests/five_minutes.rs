@@ -1,4 +1,4 @@
-//! The program of the README: it stands there as it is compiled, and it runs.
+//! The program in README.md is the compiled example, and it runs.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says what it expects by panicking")]
 
@@ -43,7 +43,7 @@ fn the_program_of_the_readme_writes_and_is_fenced() {
             sqlx::query_scalar("SELECT state FROM orders WHERE name = 'orders/42'").fetch_one(&pool).await.unwrap();
         assert_eq!(state, "paid");
 
-        // A holder from before, which slept through all of this.
+        // An older holder that was paused all the time.
         let mut late = pool.begin().await.unwrap();
         let refused = postgres::admit(&mut late, &order, FencingToken::new(1).unwrap()).await;
         drop(late);

@@ -20,7 +20,7 @@ struct Store {
     runtime: Runtime,
     observer: MySqlPool,
     level: &'static str,
-    /// Other statements in the place of the adapter's, one a line: a mutant.
+    /// Statements that replace the adapter's: a mutant.
     admit: Option<String>,
 }
 
@@ -69,7 +69,7 @@ impl FencedStore for Store {
     }
 
     fn somebody_waits(&self) -> bool {
-        // Not innodb_trx, which is a copy that is not made anew while it is read often.
+        // Not innodb_trx: it is a copy that is not refreshed while it is read often.
         let waiting = "SELECT CAST(VARIABLE_VALUE AS SIGNED) FROM information_schema.GLOBAL_STATUS \
                        WHERE VARIABLE_NAME = 'INNODB_ROW_LOCK_CURRENT_WAITS'";
         let count: i64 = self.runtime.block_on(sqlx::query_scalar(waiting).fetch_one(&self.observer)).expect(waiting);
@@ -91,7 +91,7 @@ async fn wrong_admit(to: &mut MySqlConnection, wrong: &str, resource: &Resource,
     admit.execute(&mut *to).await.map_err(refused)?;
     let admitted = sqlx::query_scalar(AssertSqlSafe(admitted)).bind(resource.as_str());
     let highest: i64 = admitted.fetch_optional(to).await.map_err(refused)?.unwrap_or_default();
-    // A snapshot in which the row is not yet there, or lower, is what a mutant takes for a pass.
+    // A mutant admits if the row is missing in its snapshot, or lower.
     Ok(redfence_sql::judge::<sqlx::Error>(token, highest.max(redfence_sql::bigint(token)))?)
 }
 
@@ -120,11 +120,11 @@ fn the_suite_refuses_every_mutant() {
     for (wrong, with) in [
         ("GREATEST(token, VALUES(token))", "VALUES(token)"),
         ("GREATEST(token, VALUES(token))", "LEAST(token, VALUES(token))"),
-        // A fence that expired: in the statement itself, whatever its clock.
+        // A fence that has expired, simulated in the statement.
         ("GREATEST(token, VALUES(token))", "IF(NOW() >= NOW(), VALUES(token), token)"),
-        // The snapshot is read and not the row.
+        // Reads the snapshot instead of the row.
         (" FOR UPDATE", ""),
-        // Names are folded.
+        // Names are compared without case.
         ("VALUES (?,", "VALUES (LOWER(?),"),
     ] {
         let mutant = whole.replace(wrong, with);
@@ -147,8 +147,8 @@ fn without_a_transaction_nothing_is_admitted() {
     });
 }
 
-/// The default level reads a snapshot: what was read in front of the admission is not what the newer holder wrote, and the
-/// locking read of the admission is. This is why the docs say: present the token before the first read.
+/// The default level reads a snapshot: a value that was read before the admission is older than the write of the newer
+/// holder, while the admission's locking read is current. So the docs say: present the token before the first read.
 #[test]
 fn the_admission_reads_behind_the_snapshot() {
     let store = Store::start();

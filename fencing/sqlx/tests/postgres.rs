@@ -20,7 +20,7 @@ struct Store {
     runtime: Runtime,
     observer: PgPool,
     level: &'static str,
-    /// Another statement in the place of the adapter's: a mutant.
+    /// A statement that replaces the adapter's: a mutant.
     admit: Option<String>,
 }
 
@@ -87,7 +87,7 @@ async fn wrong_admit(to: &mut PgConnection, wrong: &str, resource: &Resource, to
     Ok(redfence_sql::judge::<sqlx::Error>(token, highest)?)
 }
 
-/// What a statement of the test's own was refused for.
+/// Why a statement of the test was refused.
 fn refused(error: sqlx::Error) -> Refusal {
     let code = error.as_database_error().and_then(|error| Some(error.code()?.into_owned()));
     match code {
@@ -113,9 +113,9 @@ fn the_suite_refuses_every_mutant() {
     for (wrong, with) in [
         ("greatest(fence.token, excluded.token)", "excluded.token"),
         ("greatest(fence.token, excluded.token)", "least(fence.token, excluded.token)"),
-        // A fence that expired: in the statement itself, whatever its clock.
+        // A fence that has expired, simulated in the statement.
         ("greatest(fence.token, excluded.token)", "CASE WHEN now() >= now() THEN excluded.token ELSE fence.token END"),
-        // Names are folded.
+        // Names are compared without case.
         ("VALUES ($1,", "VALUES (lower($1),"),
     ] {
         let mutant = whole.replace(wrong, with);

@@ -22,7 +22,7 @@ const DELETE: &str = "PRAGMA journal_mode = DELETE";
 struct Store {
     dir: TempDir,
     runtime: Runtime,
-    /// Another statement in the place of the adapter's: a mutant.
+    /// A statement that replaces the adapter's: a mutant.
     admit: Option<String>,
 }
 
@@ -32,7 +32,7 @@ struct Open<'a> {
     line: Line,
 }
 
-/// There is no connection that could break.
+/// A file has no connection that could break.
 struct Line;
 
 impl Line {
@@ -47,7 +47,7 @@ impl Store {
     fn make(journal: &'static str) -> Self {
         let store = Self { dir: tempfile::tempdir().unwrap(), runtime: runtime(), admit: None };
         let pool = store.runtime.block_on(store.connect()).expect("a file");
-        // Once, for the file keeps it: each change of it needs a lock.
+        // Set once, because the file keeps it, and each change needs a lock.
         store.runtime.block_on(pool.execute(journal)).expect(journal);
         for statement in [statements::MIGRATION, statements::EXAMPLE_TABLE] {
             store.runtime.block_on(pool.execute(statement)).expect(statement);
@@ -55,7 +55,7 @@ impl Store {
         store
     }
 
-    /// With a short busy timeout: a session that would wait is soon told to run again.
+    /// With a short busy timeout, so that a session that would wait soon gets *retry*.
     async fn connect(&self) -> sqlx::Result<SqlitePool> {
         let file = SqliteConnectOptions::new().filename(self.dir.path().join("data.db")).create_if_missing(true);
         let file = file.busy_timeout(Duration::from_millis(50));
@@ -106,17 +106,17 @@ fn the_suite_holds_with_both_journals() {
 #[test]
 fn the_suite_refuses_every_mutant() {
     let mut store = Store::make(WAL);
-    // A file has no answer that could be lost, and its transactions read what they lock: a check without a lock fails with
-    // SQLITE_BUSY_SNAPSHOT.
+    // These mutants need answers that can be lost, or reads without a lock. A file has neither: a check without a lock
+    // fails with SQLITE_BUSY_SNAPSHOT.
     let mutations = Mutation::ALL.into_iter().filter(|m| !matches!(m, Mutation::UnknownIsDone | Mutation::NoLock));
     mutants_fall(&store, &mutations.collect::<Vec<_>>());
     let whole = statements::ADMIT;
     for (wrong, with) in [
         ("max(fence.token, excluded.token)", "excluded.token"),
         ("max(fence.token, excluded.token)", "min(fence.token, excluded.token)"),
-        // A fence that expired: in the statement itself, whatever its clock.
+        // A fence that has expired, simulated in the statement.
         ("max(fence.token, excluded.token)", "iif(datetime() >= datetime(), excluded.token, fence.token)"),
-        // Names are folded.
+        // Names are compared without case.
         ("VALUES (?1,", "VALUES (lower(?1),"),
     ] {
         let mutant = whole.replace(wrong, with);

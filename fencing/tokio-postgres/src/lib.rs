@@ -24,7 +24,8 @@ pub type Statement<'a> = (&'a str, &'a [&'a (dyn ToSql + Sync)]);
 /// # Errors
 ///
 /// [`Error::Stale`] when a newer holder has written: roll back, acquire the lock again. [`Error::Retry`] when the
-/// transaction met another one: roll back, run it again with the same token. Nothing was written in any case.
+/// transaction conflicted with another one: roll back, run it again with the same token. Nothing was written in any
+/// case.
 ///
 /// # Cancel safety
 ///
@@ -34,8 +35,8 @@ pub async fn admit(transaction: &Transaction<'_>, resource: &Resource, token: Fe
     judge(token, row.try_get(0).map_err(refused)?)
 }
 
-/// The highest token that was admitted for `resource`, without holding it: for people and metrics, never in front of a
-/// write.
+/// The highest token that was admitted for `resource`, without holding the fence: for humans and metrics, never as a
+/// check before a write.
 ///
 /// # Errors
 ///
@@ -49,14 +50,15 @@ pub async fn highest(client: &impl GenericClient, resource: &Resource) -> Result
     row.map(|row| from_bigint(row.try_get(0).map_err(refused)?)).transpose()
 }
 
-/// Runs a fenced UPDATE of a table of your own, such as [`statements::EXAMPLE_UPDATE`], and asks `highest` for the row's
+/// Runs a fenced UPDATE of your own table, such as [`statements::EXAMPLE_UPDATE`], and asks `highest` for the row's
 /// token if no row was updated.
 ///
 /// `update` has to set the token and to ask for `token <= …` in its WHERE. The row is held until the transaction ends.
 ///
 /// # Errors
 ///
-/// [`Error::Stale`], [`Error::Missing`] if there is no such row, [`Error::Retry`] as of [`admit`]; nothing was written then.
+/// [`Error::Stale`], [`Error::Missing`] if there is no such row, [`Error::Retry`] as with [`admit`]; nothing was
+/// written then.
 ///
 /// # Cancel safety
 ///
@@ -75,11 +77,11 @@ pub async fn update(
     judge_update(token, rows, row.map(|row| row.try_get(0)).transpose().map_err(refused)?)
 }
 
-/// Commits, and tells an unknown outcome from a refusal.
+/// Commits, and distinguishes an unknown outcome from a refusal.
 ///
 /// # Errors
 ///
-/// [`Error::Unknown`] when the answer did not come: the writes happened, all or none. [`Error::Retry`] and
+/// [`Error::Unknown`] when the answer did not come: all writes happened, or none. [`Error::Retry`] and
 /// [`Error::Database`] when they did not happen.
 ///
 /// # Cancel safety
@@ -93,9 +95,8 @@ pub async fn commit(transaction: Transaction<'_>) -> Result<(), Error> {
     })
 }
 
-/// What it means that a statement of yours failed in the transaction: [`Error::Retry`] or [`Error::Database`].
-///
-/// For `map_err`, so that what the database asks to be run again is not taken for an error.
+/// Converts the error of one of your statements in the transaction: [`Error::Retry`] or [`Error::Database`]. For
+/// `map_err`, so that a transaction that must be run again is not reported as another error.
 pub fn refused(error: tokio_postgres::Error) -> Error {
     match error.code() {
         Some(code) if statements::must_retry(code.code()) => Error::Retry(Some(error)),

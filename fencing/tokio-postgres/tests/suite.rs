@@ -52,7 +52,7 @@ impl FencedStore for Store {
     fn begin(&self) -> Answer<Box<dyn Session + '_>> {
         let line = support::Proxy::to(self.server.port());
         let (client, connection) = connect(&self.runtime, &support::Postgres::url_at(line.port));
-        // A session keeps its transaction, which borrows the client: so the client stays until the test ends.
+        // A session keeps its transaction, which borrows the client. So the client must live until the test ends.
         let client = Box::leak(Box::new(client));
         let level = format!("SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL {}", self.level);
         self.runtime.block_on(client.batch_execute(&level)).map_err(refused)?;

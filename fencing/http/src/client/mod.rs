@@ -4,7 +4,7 @@
 //! and an interceptor for tonic (feature `tonic`).
 //!
 //! The check comes right before the request goes out, so put it innermost: below retries, timeouts and queues. A
-//! request that is on its way when the lease ends arrives all the same. The token is what stops it, at the resource.
+//! request that is on its way when the lease ends still arrives. The token stops it at the resource.
 
 #[cfg(feature = "tonic")]
 mod grpc;
@@ -48,7 +48,7 @@ impl AddToken {
         Self { lease: lease.clone(), value: Value::Plain(presented.to_header()) }
     }
 
-    /// The token of a lease, signed anew for each request, so that it expires `lifetime` later.
+    /// The token of a lease, signed again for each request, so that it expires `lifetime` later.
     #[cfg(feature = "signed")]
     #[must_use]
     pub fn signed(
@@ -74,7 +74,7 @@ impl AddToken {
         Ok(match &self.value {
             Value::Plain(value) => value.clone(),
             #[cfg(feature = "signed")]
-            // Visible ASCII, so it is a value.
+            // Visible ASCII is always a valid header value.
             Value::Signed(sign) => {
                 HeaderValue::try_from(sign(&self.lease)).unwrap_or_else(|_| HeaderValue::from_static(""))
             }
@@ -92,7 +92,7 @@ impl fmt::Debug for AddToken {
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("not sent: the lease on {resource:?} is over; acquire the lock again, and read again before you write")]
 pub struct NotSent {
-    /// What the lease was on.
+    /// The resource of the lease.
     pub resource: Resource,
     /// Why it is over.
     #[source]

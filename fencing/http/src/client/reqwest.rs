@@ -9,7 +9,8 @@ use crate::FENCING_TOKEN;
 
 /// An error of the kind `Middleware` is a [`NotSent`](super::NotSent), which `downcast_ref` finds.
 ///
-/// Add it last (`with` puts each middleware below the one before): a retry has to pass the check again. reqwest follows redirects by itself, below all middlewares, with the token and without a further check.
+/// Add it last (`with` puts each middleware below the one before), so that a retry passes the check again. reqwest
+/// follows redirects by itself, below all middlewares, with the token and without a further check.
 #[async_trait::async_trait]
 impl Middleware for AddToken {
     async fn handle(

@@ -57,7 +57,7 @@ pub enum SendError<E> {
     /// The lease was over, and nothing was sent.
     #[error(transparent)]
     NotSent(NotSent),
-    /// What the client says.
+    /// The error of the client.
     #[error(transparent)]
     Client(E),
 }

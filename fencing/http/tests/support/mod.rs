@@ -71,7 +71,7 @@ pub(crate) async fn serve(router: Router) -> String {
     url
 }
 
-/// A lock over five nodes in process. Its leases are not renewed: a holder that stands still loses its lease.
+/// A lock over five nodes in process. Its leases are not renewed: a paused holder loses its lease.
 pub(crate) fn lock(ttl: Duration) -> Redlock {
     let nodes = (0..5).fold(Redlock::builder(), |builder, _| builder.node(EmbeddedNode::new()));
     nodes.ttl(ttl).renewed(false).wait_max(Duration::from_secs(20)).build().unwrap()
@@ -83,7 +83,7 @@ pub(crate) fn client(middlewares: Vec<Arc<dyn Middleware>>) -> ClientWithMiddlew
     middlewares.into_iter().fold(bare, ClientBuilder::with_arc).build()
 }
 
-/// A network that takes a request in at once and delivers it when it is let through.
+/// A network that accepts a request at once, and delivers it when the test says so.
 pub(crate) struct SlowNetwork {
     taken: Semaphore,
     through: Semaphore,

@@ -12,45 +12,44 @@
 //!    tables too: MyISAM and Aria tables have no transactions.
 //!
 //! # Isolation
-//!
-//! A transaction that waited goes on, on every level: a lock reads behind the snapshot. Under REPEATABLE READ, the default,
-//! the snapshot is taken at the first plain SELECT. So **present the token before the first read**: a value that was read
-//! before it may be older than the write of a newer holder, and no error says so. (MariaDB with
+//! On every level a transaction that waited continues: a locking read ignores the snapshot. Under REPEATABLE READ, the
+//! default, the snapshot is taken at the first plain SELECT. So **present the token before the first read**: a value
+//! that was read before it may be older than the write of a newer holder, and no error says so. (MariaDB with
 //! `innodb_snapshot_isolation` answers with error 1020 instead.)
 //!
 //! Two transactions may each wait for the other: error 1213, SQLSTATE 40001. It says nothing about the token: roll back
-//! and run the transaction again ([`must_retry`]). Stop at it: the server has rolled back already, and a statement that
-//! follows without a new BEGIN is a transaction of its own.
+//! and run the transaction again ([`must_retry`]). Stop at it: the server has rolled back already, and a statement
+//! without a new BEGIN is its own transaction.
 //!
 //! # A crash
-//!
-//! The fence lies in the same database as the data and is committed with it, so a crash loses both or none. With
-//! `innodb_flush_log_at_trx_commit` other than 1, or after a failover to a replica that lagged, the last commits are lost,
-//! the fence's too.
+//! The fence is in the same database as the data and is committed with it, so a crash loses both or none. With
+//! `innodb_flush_log_at_trx_commit` other than 1, or after a failover to a replica that lagged, the last commits are
+//! lost, the fence's too.
 
-/// Makes the table `redfence_fence`. Belongs into your migrations.
+/// Creates the table `redfence_fence`. Put it into your migrations.
 pub const MIGRATION: &str = include_str!("migration.sql");
 
 /// Admits a token (second parameter) for a resource (first) within the caller's transaction. [`ADMITTED`] must follow.
 pub const ADMIT: &str = include_str!("admit.sql");
 
-/// The highest token after [`ADMIT`], in the same transaction. Equal to the one offered: admitted, and the fence is held
-/// until the transaction ends. Greater: stale, roll back. [`crate::judge`] tells them apart.
+/// The highest token after [`ADMIT`], in the same transaction. Equal to the one offered: admitted, and the fence is
+/// held until the transaction ends. Greater: stale, roll back. [`crate::judge`] distinguishes them.
 ///
 /// Two statements, because MySQL has no RETURNING.
 pub const ADMITTED: &str = include_str!("admitted.sql");
 
-/// The highest token of a resource, without holding it: for people and metrics, never in front of a write.
+/// The highest token of a resource, without holding the fence: for humans and metrics, never as a check before a write.
 pub const HIGHEST: &str = include_str!("highest.sql");
 
-/// A table of one's own with a token column, for the other form: [`EXAMPLE_UPDATE`].
+/// Your own table with a token column, for the other form: [`EXAMPLE_UPDATE`].
 pub const EXAMPLE_TABLE: &str = include_str!("example_table.sql");
 
 /// The pattern of the fenced UPDATE, one statement without a fence row: copy it with your names.
 ///
-/// The UPDATE locks the row and judges its newest version, so check and write are one step. It fences **this row**: a row
-/// that is deleted takes its token with it, and an older holder could insert it again. Mark rows as deleted instead, or use
-/// [`ADMIT`]. If no row was updated, ask [`EXAMPLE_HIGHEST`] why, and let [`crate::judge_update`] tell stale from missing.
+/// The UPDATE locks the row and judges its newest version, so check and write are one step. It fences **this row**: a
+/// row that is deleted takes its token with it, and an older holder could insert it again. Mark rows as deleted
+/// instead, or use [`ADMIT`]. If no row was updated, ask [`EXAMPLE_HIGHEST`] why; [`crate::judge_update`] distinguishes
+/// stale from missing.
 ///
 /// The count must be of rows *found*, not of rows changed (`CLIENT_FOUND_ROWS`; sqlx and diesel set it).
 pub const EXAMPLE_UPDATE: &str = include_str!("example_update.sql");

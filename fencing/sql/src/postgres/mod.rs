@@ -1,10 +1,9 @@
 //! The statements for PostgreSQL 9.5 and later.
 //!
 //! # Why [`ADMIT`] fences
-//!
-//! 1. `INSERT … ON CONFLICT DO UPDATE` locks the fence's row, or makes it, and holds it until the transaction ends. Two
-//!    transactions that admit for one resource therefore follow one another: also two that are the first ones, for then
-//!    the second waits at the unique index.
+//! 1. `INSERT … ON CONFLICT DO UPDATE` locks the fence's row, or creates it, and holds it until the transaction ends.
+//!    So two transactions that admit for one resource follow one another. This is also true for the first two, because
+//!    the second one waits at the unique index.
 //! 2. `greatest` never lowers the number. So a number that comes back equal to the one offered says that no greater one
 //!    was committed before, and by 1 none is committed before this transaction ends.
 //! 3. The writes of the transaction are committed together with the number, or not at all.
@@ -13,37 +12,39 @@
 //!
 //! | level | a transaction that waited for the row |
 //! |---|---|
-//! | READ COMMITTED | goes on with the row as the other one left it, and its later statements see what that one wrote |
-//! | REPEATABLE READ, SERIALIZABLE | fails with SQLSTATE 40001 if the other one committed, for its snapshot is older |
+//! | READ COMMITTED | continues with the row of the other one, and its later statements see what that one wrote |
+//! | REPEATABLE READ, SERIALIZABLE | fails with SQLSTATE 40001 if the other one committed, because its snapshot is older |
 //!
 //! 40001 says nothing about the token: roll back and run the transaction again ([`must_retry`]). Present the token
-//! **before the first read**, so that nothing was read that a newer holder has changed since.
+//! **before the first read**, so that no value was read that a newer holder has changed since.
 //!
 //! # A crash
-//!
-//! The fence lies in the same database as the data and is committed with it, so a crash loses both or none. With
-//! `synchronous_commit = off`, or after a failover to a replica that lagged, the last commits are lost, the fence's too.
+//! The fence is in the same database as the data and is committed with it, so a crash loses both or none. With
+//! `synchronous_commit = off`, or after a failover to a replica that lagged, the last commits are lost, the fence's
+//! too.
 
-/// Makes the table `redfence_fence`. Belongs into your migrations.
+/// Creates the table `redfence_fence`. Put it into your migrations.
 pub const MIGRATION: &str = include_str!("migration.sql");
 
-/// Admits `$2` (bigint) for the resource `$1` (text) within the caller's transaction, and gives back the highest token.
+/// Admits `$2` (bigint) for the resource `$1` (text) within the caller's transaction, and returns the highest token.
 ///
-/// Equal to `$2`: admitted, and the fence is held until the transaction ends. Greater: stale, roll back. [`crate::judge`]
-/// tells them apart.
+/// Equal to `$2`: admitted, and the fence is held until the transaction ends. Greater: stale, roll back.
+/// [`crate::judge`] distinguishes them.
 pub const ADMIT: &str = include_str!("admit.sql");
 
-/// The highest token of the resource `$1`, without holding it: for people and metrics, never in front of a write.
+/// The highest token of the resource `$1`, without holding the fence: for humans and metrics, never as a check before a
+/// write.
 pub const HIGHEST: &str = include_str!("highest.sql");
 
-/// A table of one's own with a token column, for the other form: [`EXAMPLE_UPDATE`].
+/// Your own table with a token column, for the other form: [`EXAMPLE_UPDATE`].
 pub const EXAMPLE_TABLE: &str = include_str!("example_table.sql");
 
 /// The pattern of the fenced UPDATE, one statement without a fence row: copy it with your names.
 ///
-/// The UPDATE locks the row and judges its newest version, so check and write are one step. It fences **this row**: a row
-/// that is deleted takes its token with it, and an older holder could insert it again. Mark rows as deleted instead, or use
-/// [`ADMIT`]. If no row was updated, ask [`EXAMPLE_HIGHEST`] why, and let [`crate::judge_update`] tell stale from missing.
+/// The UPDATE locks the row and judges its newest version, so check and write are one step. It fences **this row**: a
+/// row that is deleted takes its token with it, and an older holder could insert it again. Mark rows as deleted
+/// instead, or use [`ADMIT`]. If no row was updated, ask [`EXAMPLE_HIGHEST`] why; [`crate::judge_update`] distinguishes
+/// stale from missing.
 pub const EXAMPLE_UPDATE: &str = include_str!("example_update.sql");
 
 /// Why [`EXAMPLE_UPDATE`] updated no row.

@@ -1,4 +1,4 @@
-//! The rows about the fenced UPDATE of a table of one's own.
+//! The rows about the fenced UPDATE of the user's own table.
 
 use std::sync::OnceLock;
 

@@ -1,7 +1,7 @@
 //! The suite that every fenced store must pass, and broken stores that it must refuse.
 //!
-//! A store is what a test builds over an adapter: it opens sessions, each on a connection of its own, on a table of rows
-//! with an id, a value and a token. The calls block, so that adapters with and without `async` run the same suite.
+//! A test builds a store over an adapter. The store opens sessions, each on its own connection, on a table of rows with
+//! an id, a value and a token. The calls block, so that adapters with and without `async` can run the same suite.
 
 mod form;
 mod mutant;
@@ -17,7 +17,7 @@ use crate::FenceError;
 
 pub use mutant::{Mutant, Mutation};
 
-/// What a session says to a call.
+/// The answer of a session to a call.
 pub type Answer<T> = Result<T, Refusal>;
 
 /// [`FenceError`] without the driver's error.
@@ -51,16 +51,15 @@ impl<E: fmt::Display> From<FenceError<E>> for Refusal {
     }
 }
 
-/// A database with a fence and a table of rows, which nobody else uses meanwhile.
+/// A database with a fence and a table of rows, which no other program uses meanwhile.
 pub trait FencedStore: Sync {
-    /// Begins a transaction on a connection of its own.
+    /// Begins a transaction on a new connection.
     ///
     /// # Errors
-    ///
-    /// [`Refusal::Failed`] when there is no connection to be had.
+    /// [`Refusal::Failed`] if no connection can be opened.
     fn begin(&self) -> Answer<Box<dyn Session + '_>>;
 
-    /// Whether a session waits for a lock that another one holds. `false` where sessions never wait.
+    /// Whether a session waits for a lock that another one holds. `false` if sessions never wait.
     fn somebody_waits(&self) -> bool;
 }
 
@@ -77,7 +76,7 @@ pub trait Session: Send {
     /// The highest token, read without a lock.
     fn highest(&mut self, resource: &Resource) -> Answer<Option<FencingToken>>;
 
-    /// Sets the value of a row, which is made if there is none, whatever its token is.
+    /// Sets the value of a row, with any token. Creates the row if there is none.
     fn write(&mut self, id: &str, value: i64) -> Answer<()>;
 
     /// The value of a row.
@@ -92,11 +91,11 @@ pub trait Session: Send {
     /// The adapter's commit.
     fn commit(self: Box<Self>) -> Answer<()>;
 
-    /// Ends the connection without a word to the server, as a crash of this process does.
+    /// Ends the connection without a message to the server, as a crash of this process does.
     fn crash(self: Box<Self>);
 
-    /// Commits on a connection that breaks: before the COMMIT reaches the server, or, if it `arrives`, before the answer
-    /// comes back. `None` where there is no connection that could break.
+    /// Commits on a connection that breaks: before the COMMIT reaches the server, or, if it `arrives`, before the
+    /// answer comes back. `None` if there is no connection that could break.
     fn commit_unheard(self: Box<Self>, arrives: bool) -> Option<Answer<()>>;
 }
 

@@ -1,27 +1,27 @@
-//! [`Mutant`]: a store made wrong, which the suite must refuse.
+//! [`Mutant`]: a wrong store, which the suite must refuse.
 
 use redfence::{FencingToken, Resource};
 
 use super::{Answer, FencedStore, Refusal, Session};
 
-/// A mistake that people make when they write a fence themselves.
+/// A common mistake in fences that users write themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mutation {
-    /// The token is checked and stored in a transaction of its own; the write follows in another.
+    /// The token is checked and stored in one transaction; the write follows in another.
     CheckApart,
     /// The highest token is read without a lock, compared, and raised at the commit.
     NoLock,
-    /// A fence expires: whoever comes later finds none.
+    /// A fence expires: later transactions find none.
     TimeToLive,
     /// An equal token is stale.
     RefusesEqual,
     /// An update of no row passes.
     MissingPasses,
-    /// The failure of a transaction that met another one is called stale.
+    /// The failure of a transaction that conflicted with another one is reported as stale.
     RetryIsStale,
     /// A commit without an answer counts as done.
     UnknownIsDone,
-    /// A refusal commits what the batch did before it.
+    /// A refusal commits the earlier writes of the batch.
     KeepsRefused,
 }
 
@@ -41,9 +41,9 @@ impl Mutation {
 
 /// `store` with one mistake.
 pub struct Mutant<'a> {
-    /// What is made wrong.
+    /// The store without the mistake.
     pub store: &'a dyn FencedStore,
-    /// How.
+    /// The mistake.
     pub mutation: Mutation,
 }
 

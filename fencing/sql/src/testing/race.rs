@@ -11,8 +11,8 @@ const INCREMENTS: usize = 10;
 
 type First = OnceLock<Answer<()>>;
 
-/// One session admits `first` for a resource and stays open; another thread runs `second` meanwhile; then `end` ends the
-/// first one. Gives back what became of both, and whether the second had committed before the first ended.
+/// One session admits `first` for a resource and stays open; another thread runs `second` meanwhile; then `end` ends
+/// the first one. Returns both outcomes, and whether the second had committed before the first ended.
 fn meet(
     stage: &Stage<'_>,
     name: &str,
@@ -33,7 +33,7 @@ fn meet(
     })
 }
 
-/// With a fence that nobody has presented a token to, and with one that somebody has: a row to lock, or none yet.
+/// Runs with a fence that has seen no token yet, and with one that has: there is no row to lock yet, or there is one.
 fn on_new_and_known(stage: &Stage<'_>, row: impl Fn(&str) -> Row) -> Row {
     row("new")?;
     same("an earlier write", &stage.write("known", 1, 0), &Ok(()))?;
@@ -67,7 +67,7 @@ pub(super) fn newer_first(stage: &Stage<'_>) -> Row {
     })
 }
 
-/// A snapshot that is older than the newer holder's write must not stand in for the fence.
+/// A snapshot that is older than the newer holder's write must not replace the fence.
 pub(super) fn read_first(stage: &Stage<'_>) -> Row {
     same("an earlier write", &stage.write("row", 1, 0), &Ok(()))?;
     let (row, five) = (stage.resource("row")?, number(5).map_err(|refusal| format!("{refusal:?}"))?);
@@ -76,7 +76,7 @@ pub(super) fn read_first(stage: &Stage<'_>) -> Row {
         let mut session = stage.open(|session| session.read(row.as_str()).map(|_| ()))?;
         let newer = scope.spawn(|| stage.write_telling(&ended, "row", 6, 600));
         stage.wait_for(&ended)?;
-        // Where a reader keeps writers out, the newer holder is not there yet.
+        // If a reader blocks writers, the newer holder has not written yet.
         if matches!(ended.get(), Some(Ok(()))) && session.admit(&row, five).is_ok() {
             return Err("5 was admitted after a write under 6".to_owned());
         }
@@ -128,7 +128,7 @@ pub(super) fn deadlock(stage: &Stage<'_>) -> Row {
     same("the other transaction", &other, &Ok(()))
 }
 
-/// Reads, adds one and writes, in several threads. Each attempt has a token of its own, as if it had just got the lock.
+/// Reads, adds one and writes, in several threads. Each attempt has its own token, as if it had just got the lock.
 pub(super) fn increments(stage: &Stage<'_>) -> Row {
     let (resource, tokens, done) = (stage.resource("sum")?, AtomicU64::new(1), AtomicI64::new(0));
     let add_one = || {

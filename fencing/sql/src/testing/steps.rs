@@ -1,4 +1,4 @@
-//! What every row of the suite is made of, and the rows in which one session follows another.
+//! The steps of all rows of the suite, and the rows in which one session follows another.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use redfence::{FencingToken, Resource};
 
 use super::{Answer, Refusal, Session, Stage};
 
-/// How often a transaction is run again, and a condition looked at, before the suite gives up: some ten seconds.
+/// How often a transaction is run again, or a condition is checked, before the suite gives up: some ten seconds.
 const ATTEMPTS: usize = 2_000;
 
 pub(super) type Row = Result<(), String>;
@@ -17,7 +17,7 @@ impl Stage<'_> {
         Resource::new(format!("{}/{name}", self.fresh)).map_err(|error| error.to_string())
     }
 
-    /// Runs `step` in transactions until one is not to be run again. `first` hears how the first one ended.
+    /// Runs `step` in transactions until one need not be run again. `first` gets the outcome of the first one.
     pub(super) fn transact<T>(
         &self,
         first: &OnceLock<Answer<()>>,
@@ -94,7 +94,7 @@ impl Stage<'_> {
     }
 }
 
-/// Between two looks at a condition.
+/// The pause between two checks of a condition.
 pub(super) fn pause() {
     std::thread::park_timeout(Duration::from_millis(5));
 }
@@ -151,7 +151,7 @@ pub(super) fn names(stage: &Stage<'_>) -> Row {
     let long = "ü".repeat((Resource::LEN_MAX - stage.fresh.len() - 1) / 2);
     let names = ["a", "A", "a ", "á", "ä", "ss", "ß", "a/%", "a/_", "'", long.as_str()];
     let tokens: Vec<(u64, &str)> = (1..).zip(names).collect();
-    // The greatest first: a name that is taken for another one is stale.
+    // The greatest token first: if a name is taken for another one, its token is stale.
     for (token, name) in tokens.iter().rev() {
         same(&format!("the first token of {name:?}"), &stage.write(name, *token, 0), &Ok(()))?;
     }
@@ -176,7 +176,7 @@ pub(super) fn outlives(stage: &Stage<'_>) -> Row {
 pub(super) fn not_stored(stage: &Stage<'_>) -> Row {
     same("the newer write", &stage.write("row", 9, 1), &Ok(()))?;
     let (resource, four) = (stage.resource("row")?, number(4).map_err(|refusal| format!("{refusal:?}"))?);
-    // A caller that commits after the refusal must not lower the fence by it.
+    // If a caller commits after the refusal, the fence must not be lowered.
     let refused = stage.transact(&OnceLock::new(), |session| Ok(session.admit(&resource, four)));
     same("an older admission", &refused.and_then(|answer| answer), &stale(9))?;
     stage.highest_is("row", Some(9))?;

@@ -14,7 +14,7 @@ pub(super) fn crash(stage: &Stage<'_>) -> Row {
             same("the write", &session.write(resource.as_str(), 90), &Ok(()))?;
         }
         session.crash();
-        // Nobody is left out for ever, and nothing of the crashed transaction is there.
+        // Later writers are not blocked, and nothing of the crashed transaction is left.
         same("a write after the crash", &stage.write("row", 2, 20), &Ok(()))?;
         stage.highest_is("row", Some(2))?;
         stage.value_is("row", Some(20))?;
@@ -22,7 +22,7 @@ pub(super) fn crash(stage: &Stage<'_>) -> Row {
     Ok(())
 }
 
-/// Gives back whether the store can lose an answer.
+/// Returns whether the store can lose an answer.
 pub(super) fn commit(stage: &Stage<'_>, arrives: bool) -> Result<bool, String> {
     same("an earlier write", &stage.write("row", 1, 10), &Ok(()))?;
     let (resource, two) = (stage.resource("row")?, number(2).map_err(|refusal| format!("{refusal:?}"))?);
@@ -33,7 +33,7 @@ pub(super) fn commit(stage: &Stage<'_>, arrives: bool) -> Result<bool, String> {
         Some(Err(Refusal::Unknown(_))) => {}
         Some(answer) => return Err(format!("a commit without an answer: {answer:?} instead of unknown")),
     }
-    // The way to find out: the same token, then the row.
+    // How to find out: admit the same token, then read the row.
     let found = stage.transact(&OnceLock::new(), |session| {
         session.admit(&resource, two)?;
         session.read(resource.as_str())

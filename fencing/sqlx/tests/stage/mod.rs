@@ -23,7 +23,7 @@ pub fn failed(error: sqlx::Error) -> Refusal {
     Refusal::Failed(error.to_string())
 }
 
-/// Every mutant has to fall, and this says which rule it fell over.
+/// The suite must refuse every mutant. Returns the rule that refused it.
 pub fn mutants_fall(store: &dyn FencedStore, mutations: &[Mutation]) {
     for &mutation in mutations {
         falls(&Mutant { store, mutation }, &format!("{mutation:?}"));
