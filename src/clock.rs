@@ -1,14 +1,15 @@
 //! [`Clock`]: the one file that reads time.
 //!
-//! Two clocks matter. The holder measures validity on a clock that counts time spent in suspend: a laptop that
-//! wakes after an hour holds nothing any more. Nodes expire keys by their wall clock, as Redis does.
+//! Two clocks matter. The holder measures validity on a clock that also counts the time that a machine spends
+//! suspended: after an hour of sleep, a laptop must find its lease expired. Nodes expire keys by their wall clock, as
+//! Redis does.
 
 #![expect(clippy::disallowed_methods, reason = "this is the one file that reads time")]
 
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// A point on the holder's clock. Only differences mean anything.
+/// A point in time on the holder's clock. Only the difference between two moments has a meaning.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Moment(Duration);
 
@@ -27,13 +28,13 @@ impl Moment {
         self.0
     }
 
-    /// The time from `earlier` to this moment, or `None` when `earlier` is later.
+    /// The time from `earlier` to this moment, or `None` if `earlier` is later.
     #[must_use]
     pub const fn checked_since(self, earlier: Self) -> Option<Duration> {
         self.0.checked_sub(earlier.0)
     }
 
-    /// The time from `earlier` to this moment; zero when `earlier` is later.
+    /// The time from `earlier` to this moment; zero if `earlier` is later.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
         self.0.saturating_sub(earlier.0)
@@ -45,7 +46,7 @@ impl Moment {
         Self(self.0.saturating_add(duration))
     }
 
-    /// The moment that lies `duration` earlier, not before the origin.
+    /// The moment that lies `duration` earlier, but never before the origin.
     #[must_use]
     #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub const fn before(self, duration: Duration) -> Self {
@@ -89,8 +90,8 @@ impl WallTime {
         self.0
     }
 
-    /// Whether a clock that is set can show it: one that was never set shows a time before September 2001, as boards without a
-    /// battery do. Counters start at the clock, and would start too low.
+    /// Whether this time can come from a clock that was set. A clock that was never set shows a time before September
+    /// 2001, as boards without a battery do. Counters start at the clock, so they would start too low.
     #[must_use]
     #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub const fn is_possible(self) -> bool {
@@ -106,10 +107,10 @@ impl WallTime {
 
 /// A source of time.
 pub trait Clock: Send + Sync + 'static {
-    /// Now on a clock that never goes back and that counts suspend.
+    /// The present moment, on a clock that never goes back and that counts suspend.
     fn now(&self) -> Moment;
 
-    /// Now on the wall clock, which may step.
+    /// The present time on the wall clock, which may step.
     fn wall(&self) -> WallTime;
 }
 
@@ -141,7 +142,7 @@ fn boottime() -> Duration {
     Duration::new(u64::try_from(now.tv_sec).unwrap_or_default(), u32::try_from(now.tv_nsec).unwrap_or_default())
 }
 
-/// A clock that follows tokio's, so that paused time moves it.
+/// A clock that follows tokio's clock, so a test that pauses or advances tokio's time moves it too.
 #[cfg(feature = "testing")]
 #[derive(Debug, Clone, Copy)]
 pub struct TokioClock {
@@ -151,7 +152,7 @@ pub struct TokioClock {
 
 #[cfg(feature = "testing")]
 impl TokioClock {
-    /// Starts at `wall` now.
+    /// A clock whose wall time is `wall` now.
     #[must_use]
     pub fn starting_at(wall: WallTime) -> Self {
         Self { origin: tokio::time::Instant::now(), wall_at_origin: wall }

@@ -1,4 +1,4 @@
-//! [`Entropy`]: the one source of randomness, which a seed decides where a seed should.
+//! [`Entropy`]: the only source of randomness. A seed makes it repeatable.
 
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
@@ -12,8 +12,8 @@ use rand::{Rng as _, SeedableRng as _, TryRng as _};
 pub struct Entropy(Source);
 
 enum Source {
-    /// Nothing is kept here, so a copy of the process (a fork, a restored snapshot of a machine) has nothing in common with
-    /// its original. One draw is one system call, 0.3 µs.
+    /// This variant keeps no state. So a copy of the process (a fork, a restored snapshot of a machine) draws other
+    /// bits than its original. One draw costs one system call, 0.3 µs.
     System,
     Seeded(Box<Mutex<StdRng>>),
 }
@@ -25,7 +25,8 @@ impl Entropy {
         Self(Source::System)
     }
 
-    /// The same seed gives the same bits. For tests and simulations: such holder ids can be guessed.
+    /// A source in which the same seed gives the same bits. For tests and simulations only: its holder ids can be
+    /// guessed.
     #[must_use]
     pub fn from_seed(seed: u64) -> Self {
         Self(Source::Seeded(Box::new(Mutex::new(StdRng::seed_from_u64(seed)))))
@@ -40,7 +41,8 @@ impl Entropy {
         }
     }
 
-    /// A number that tells things of one locker apart, and from those of its copies. Seeded, it is `count`, which is new each time.
+    /// A number that differs between the calls of one locker, and from the numbers of a copy of the process. A seeded
+    /// source returns `count`, which the caller changes each time.
     pub(crate) fn distinct(&self, count: u32) -> u32 {
         match self.0 {
             Source::System => self.u32(),
@@ -69,8 +71,8 @@ fn from_system<const LEN: usize>() -> [u8; LEN] {
     bytes
 }
 
-/// Where the operating system refuses randomness: keys that it gave when this thread began, the id of the process, which a fork
-/// does not share, and a count.
+/// The fallback if the operating system refuses randomness: a hash of the random keys of this thread, the id of the
+/// process (a fork has another one) and a count.
 fn of_this_process<const LEN: usize>() -> [u8; LEN] {
     static DRAWN: AtomicU64 = AtomicU64::new(0);
     let mut bytes = [0; LEN];

@@ -1,11 +1,12 @@
-//! Writes down what becomes of leases and writes, for a check afterwards whether every promise held.
+//! Records leases and writes, so that a check afterwards can tell whether every promise held.
 //!
-//! [`HistoryLayer`] is a layer for `tracing`: one line of JSON for each lease that is acquired, extended or ended, and for each
-//! write that a resource server reports with [`write()`]. `simulations check FILE` reads such a file, and says whether
-//! tokens were unique and ordered, whether two ever believed at one time, and whether a stale write was let through.
+//! [`HistoryLayer`] is a layer for `tracing`. It writes one line of JSON for each lease that is acquired, extended or
+//! ended, and for each write that a resource server reports with [`write()`]. `simulations check FILE` reads such a
+//! file. It reports whether tokens were unique and ordered, whether two holders ever believed in the same lock at one
+//! time, and whether a stale write was admitted.
 //!
-//! Times are microseconds of the machine's wall clock. Files of several machines can be joined (`cat`, then
-//! `sort` by time) as far as their clocks agree; those of one machine can be written to one file that is open for appending.
+//! Times are microseconds of the machine's wall clock. You can join the files of several machines (`cat`, then `sort`
+//! by time); the result is as exact as their clocks agree. Several processes of one machine can append to one file.
 //!
 //! ```no_run
 //! use redfence::history::HistoryLayer;
@@ -29,26 +30,26 @@ use crate::redlock::lease::events::TARGET;
 use crate::verifier::Verdict;
 use crate::{Clock, FencingToken, Resource, SystemClock};
 
-/// A resource server judged a write: tells those who keep a history.
+/// Reports to the history that a resource server judged a write.
 pub fn write(resource: &Resource, token: FencingToken, verdict: Verdict) {
     let (token, admitted) = (token.get(), verdict == Verdict::Admitted);
     tracing::debug!(target: TARGET, event = "write", %resource, token, admitted);
 }
 
-/// Writes a history, one record a line. It hears nothing but the events that it is made for.
+/// Writes a history, one record a line. It ignores all events but those of [`write()`] and of leases.
 pub struct HistoryLayer<W> {
     to: Mutex<W>,
     clock: Arc<dyn Clock>,
 }
 
 impl<W: Write + Send + 'static> HistoryLayer<W> {
-    /// Writes to `to`, one whole line at a time. What cannot be written is left out.
+    /// Writes to `to`, one whole line at a time. A line that cannot be written is dropped.
     #[must_use]
     pub fn new(to: W) -> Self {
         Self { to: Mutex::new(to), clock: Arc::new(SystemClock) }
     }
 
-    /// Another clock than the machine's. For tests and simulations.
+    /// Takes the time from another clock than the machine's. For tests and simulations.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
@@ -65,7 +66,7 @@ impl<W: Write + Send + 'static, S: tracing::Subscriber> Layer<S> for HistoryLaye
         event.record(&mut fields);
         let record = fields.into_record(self.clock.wall().unix_us());
         let mut to = self.to.lock().unwrap_or_else(PoisonError::into_inner);
-        // A history that cannot be written must not stop those who hold locks.
+        // A history that cannot be written must not stop a holder.
         let _ = to.write_all(format!("{}\n", Value::Object(record)).as_bytes()).and_then(|()| to.flush());
     }
 }
@@ -81,7 +82,7 @@ impl<W> fmt::Debug for HistoryLayer<W> {
 struct Fields(Map<String, Value>);
 
 impl Fields {
-    /// Spans of time become points of time, and tokens become strings, as everywhere in JSON.
+    /// Converts durations to points in time, and tokens to strings, which is their form in all JSON.
     fn into_record(mut self, now_us: u64) -> Map<String, Value> {
         let mut taken = |name: &str| self.0.remove(name).and_then(|value| value.as_u64());
         let (took, valid_for, token) = (taken("took_us"), taken("valid_for_us"), taken("token"));

@@ -1,4 +1,4 @@
-//! [`Holder`]: who holds a lock, new for every attempt.
+//! [`Holder`]: the identity of a lock's holder, new for every attempt.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-/// The random identity of one attempt, never used twice: 128 random bits.
+/// The random identity of one attempt: 128 random bits, never used twice.
 ///
-/// Randomness is an argument, so a seed decides it where a seed should.
+/// The caller passes the random bits, so a simulation can take them from its seed.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct HolderId(Uuid);
 
@@ -21,14 +21,14 @@ impl HolderId {
     }
 }
 
-/// All 32 hexadecimal digits: what a node stores.
+/// Writes all 32 hexadecimal digits, as a node stores them.
 impl fmt::Display for HolderId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0.simple())
     }
 }
 
-/// Shortened to 8 digits: enough to tell holders apart in a log.
+/// Writes the first 8 digits, which are enough to tell holders apart in a log.
 impl fmt::Debug for HolderId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (high, ..) = self.0.as_fields();
@@ -49,8 +49,8 @@ impl FromStr for HolderId {
 
 /// A holder: its id and a label for people, `3f2a…  worker-7`.
 ///
-/// What a node stores is the id, a space and the label; the whole value is compared, always, and the id cannot be
-/// chosen by a user, so one holder never passes for another whose value merely begins the same.
+/// A node stores the id, a space and the label. It always compares this whole value, and users cannot choose the id.
+/// So no holder passes for another one whose value only begins the same.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Holder {
     id: HolderId,
@@ -58,7 +58,7 @@ pub struct Holder {
 }
 
 impl Holder {
-    /// Joins the two.
+    /// A holder of this id and label.
     #[must_use]
     pub const fn new(id: HolderId, label: Label) -> Self {
         Self { id, label }
@@ -78,7 +78,7 @@ impl Holder {
 }
 
 impl Holder {
-    /// Appends what a node stores, without the machinery of formatting: every attempt needs it.
+    /// Appends what a node stores. It avoids the formatting machinery, because every attempt calls this.
     #[cfg(feature = "redis")]
     pub(crate) fn write(&self, to: &mut String) {
         to.push_str(self.id.0.simple().encode_lower(&mut [0; uuid::fmt::Simple::LENGTH]));
@@ -94,7 +94,7 @@ impl fmt::Display for Holder {
     }
 }
 
-/// As people may read it: the id shortened, the label escaped where it cannot be seen.
+/// Writes the id shortened and the label with unprintable characters escaped, for people to read.
 impl fmt::Debug for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?} {}", self.id, crate::Printable(self.label.as_str()))
@@ -110,7 +110,7 @@ impl FromStr for Holder {
     }
 }
 
-/// A short human text that tells where a holder lives, for instance `db-7:4711`.
+/// A short text for people that says where a holder runs, for instance `db-7:4711`.
 #[derive(Default, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Label(Arc<str>);
 
@@ -118,11 +118,11 @@ impl Label {
     /// The longest label, in bytes.
     pub const LEN_MAX: usize = 128;
 
-    /// Checks `text` and takes it. An empty label is allowed.
+    /// Checks `text` and makes it a label. An empty label is allowed.
     ///
     /// # Errors
     ///
-    /// [`HolderError::Label`] when it is longer than [`Label::LEN_MAX`] bytes or has a control character.
+    /// [`HolderError::Label`] if it is longer than [`Label::LEN_MAX`] bytes or has a control character.
     pub fn new(text: impl AsRef<str>) -> Result<Self, HolderError> {
         let text = text.as_ref();
         if text.len() > Self::LEN_MAX || text.contains(char::is_control) {
@@ -131,7 +131,7 @@ impl Label {
         Ok(Self(Arc::from(text)))
     }
 
-    /// Where this process runs: `<host>:<pid>`.
+    /// The place where this process runs: `<host>:<pid>`.
     #[must_use]
     #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub fn of_this_process() -> Self {
@@ -182,7 +182,7 @@ impl<'de> serde::Deserialize<'de> for Holder {
     }
 }
 
-/// Why a text is no holder.
+/// Why a text is not a holder.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HolderError {

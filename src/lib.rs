@@ -1,4 +1,5 @@
-// The front page is README, and its code is compiled as a test. It connects to servers, so it needs the feature.
+// The front page is README.md, and its code is compiled as tests. That code connects to servers, so it needs the
+// feature.
 #![cfg_attr(feature = "redis", doc = include_str!("../README.md"))]
 #![cfg_attr(
     not(feature = "redis"),

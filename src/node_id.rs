@@ -1,13 +1,13 @@
-//! [`NodeId`]: which of the configured nodes, and sets of them.
+//! [`NodeId`]: a node by its position in the configured set; and [`NodeSet`], a set of such nodes.
 
 use std::fmt;
 
-/// The position of a node in the configured set, from 0; printed from 1, as people count.
+/// The position of a node in the configured set, counted from 0. It is printed from 1, as people count.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NodeId(u8);
 
 impl NodeId {
-    /// The most nodes that a set may have. Nine is already more than anybody runs.
+    /// The most nodes that a set may have. Real installations have at most nine.
     #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub const COUNT_MAX: usize = 32;
 
@@ -60,43 +60,43 @@ impl NodeSet {
         NodeId::all(count).collect()
     }
 
-    /// The set as bits, to be kept in an atomic.
+    /// The set as bits, for an atomic.
     #[cfg(feature = "redlock")]
     pub(crate) const fn bits(self) -> u32 {
         self.0
     }
 
-    /// The set of these bits.
+    /// The set that [`Self::bits`] turned into `bits`.
     #[cfg(feature = "redlock")]
     pub(crate) const fn from_bits(bits: u32) -> Self {
         Self(bits)
     }
 
-    /// Adds one.
+    /// Adds a node.
     #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub const fn insert(&mut self, node: NodeId) {
         self.0 |= 1 << node.0;
     }
 
-    /// Whether `node` is in it.
+    /// Whether `node` is in the set.
     #[must_use]
     pub const fn contains(self, node: NodeId) -> bool {
         self.0 & (1 << node.0) != 0
     }
 
-    /// How many there are.
+    /// How many nodes the set has.
     #[must_use]
     pub const fn len(self) -> usize {
         self.0.count_ones() as usize
     }
 
-    /// Whether there is none.
+    /// Whether the set has no node.
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
 
-    /// Those of this set that are not in `other`.
+    /// The nodes of this set that are not in `other`.
     #[must_use]
     #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub const fn without(self, other: Self) -> Self {
@@ -123,7 +123,7 @@ impl fmt::Debug for NodeSet {
     }
 }
 
-/// `nodes 1, 3 and 5`; `no node` when empty.
+/// Writes `nodes 1, 3 and 5`; `no node` if the set is empty.
 impl fmt::Display for NodeSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_empty() {

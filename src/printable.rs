@@ -1,14 +1,14 @@
-//! [`Printable`]: text that others wrote, as a terminal or a log may show it.
+//! [`Printable`]: text from other programs, made safe for a terminal or a log.
 
 use std::fmt;
 #[cfg(feature = "redlock")]
 use std::time::Duration;
 
-/// Shows `text` with every character escaped that cannot be seen, or that changes how the text around it is shown:
-/// control bytes and terminal sequences, the ends of lines, characters that turn the direction of writing, those of
-/// no width, and spaces other than the plain one. What can be seen stays as it is.
+/// Shows `text`, but escapes every character that is invisible or that changes how the text around it is shown:
+/// control bytes and terminal sequences, line ends, characters that change the writing direction, characters of no
+/// width, and spaces other than the plain one. Visible characters stay as they are.
 ///
-/// Anybody who can write to a node chooses names and labels. Compare and store the raw text; show this.
+/// Every program that can write to a node chooses names and labels. Compare and store the raw text; show this.
 ///
 /// ```
 /// use redfence::Printable;
@@ -18,12 +18,12 @@ use std::time::Duration;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Printable<'a>(
-    /// What others wrote.
+    /// The raw text.
     pub &'a str,
 );
 
 impl Printable<'_> {
-    /// Whether all of it is shown as it is.
+    /// Whether the text is shown unchanged.
     #[must_use]
     pub fn is_plain(&self) -> bool {
         self.0.chars().all(is_plain)
@@ -49,16 +49,18 @@ fn is_plain(c: char) -> bool {
     !is_invisible(c) && is_known_to_std(c)
 }
 
-/// What has no look of its own, although the standard library would print it: Unicode's `Default_Ignorable_Code_Point`
-/// beyond the categories that the standard library escapes, and the blank Braille pattern.
+/// Characters that have no visible form, although the standard library prints them: Unicode's
+/// `Default_Ignorable_Code_Point` beyond the categories that the standard library escapes, and the blank Braille
+/// pattern.
 const fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{2800}' | '\u{3164}'
         | '\u{fe00}'..='\u{fe0f}' | '\u{ffa0}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// Whether the standard library takes it for printable: it escapes the Unicode categories of control, format, surrogate,
-/// private and unassigned characters, and of separators. A combining mark is printed where it follows another character.
+/// Whether the standard library prints this character. It escapes the Unicode categories of control, format,
+/// surrogate, private and unassigned characters, and of separators. It prints a combining mark if the mark follows
+/// another character.
 fn is_known_to_std(c: char) -> bool {
     let mut text = [b'x', 0, 0, 0, 0];
     let [_, after @ ..] = &mut text;
@@ -67,7 +69,7 @@ fn is_known_to_std(c: char) -> bool {
     text.escape_debug().nth(1) != Some('\\')
 }
 
-/// Rounded up: never less than there is to wait.
+/// A wait in seconds, rounded up, so the text never promises less than the wait.
 #[cfg(feature = "redlock")]
 pub(crate) fn whole_seconds(left: Duration) -> String {
     format!("{} s", left.as_secs() + u64::from(left.subsec_nanos() > 0))

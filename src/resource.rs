@@ -8,10 +8,10 @@ use crc::{CRC_16_XMODEM, Crc};
 /// The hash function of Redis Cluster.
 const CRC16: Crc<u16> = Crc::<u16>::new(&CRC_16_XMODEM);
 
-/// The name of a protected resource, and what every lock, token and verdict is about.
+/// The name of a protected resource. Every lock, token and verdict belongs to one.
 ///
-/// A name is 1 to [`Resource::LEN_MAX`] bytes of UTF-8 without control characters. It is checked once, here,
-/// so that no later layer has to ask. Cloning is one atomic increment.
+/// A name is 1 to [`Resource::LEN_MAX`] bytes of UTF-8 without control characters. Only this type checks names, so no
+/// other layer has to. Cloning is one atomic increment.
 ///
 /// ```
 /// use redfence::Resource;
@@ -31,17 +31,17 @@ impl Resource {
     /// The longest name, in bytes.
     pub const LEN_MAX: usize = 512;
 
-    /// How many counters a node keeps: each resource belongs to one of these slots.
+    /// How many counters a node keeps. Each resource belongs to one of these slots.
     ///
     /// Counters belong to slots, not to resources, so any number of names costs a bounded number of permanent keys.
     #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub const SLOTS: u16 = 1024;
 
-    /// Checks `name` and takes it.
+    /// Checks `name` and makes it a resource.
     ///
     /// # Errors
     ///
-    /// [`ResourceError`] when the name is empty, longer than [`Resource::LEN_MAX`] bytes, or has a control character.
+    /// [`ResourceError`] if the name is empty, longer than [`Resource::LEN_MAX`] bytes, or has a control character.
     pub fn new(name: impl AsRef<str>) -> Result<Self, ResourceError> {
         let name = name.as_ref();
         if name.is_empty() {
@@ -148,20 +148,20 @@ pub enum ResourceError {
     /// The name is longer than [`Resource::LEN_MAX`].
     #[error("a resource name has at most {max} bytes, this one has {len}: use an id or a hash of it", max = Resource::LEN_MAX)]
     TooLong {
-        /// Its length in bytes.
+        /// The length in bytes.
         len: usize,
     },
-    /// The name has a control character, which would make logs and listings lie.
+    /// The name has a control character, which could falsify what logs and listings show.
     #[error(
         "a resource name must not contain control characters, this one has one at byte {at}: leave it out or encode it"
     )]
     ControlCharacter {
-        /// Where it stands, in bytes.
+        /// The position of the character, in bytes.
         at: usize,
     },
 }
 
-/// A [`Resource`] converts into itself without a check; this makes such calls meet the same bound.
+/// A [`Resource`] converts into itself without a check; this lets such calls satisfy the same bound.
 impl From<std::convert::Infallible> for ResourceError {
     fn from(never: std::convert::Infallible) -> Self {
         match never {}
@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn the_slot_is_that_of_redis_cluster() {
-        // CRC16("123456789") = 0x31C3 is the check value that the Redis Cluster specification gives.
+        // The Redis Cluster specification gives the check value CRC16("123456789") = 0x31C3.
         assert_eq!(CRC16.checksum(b"123456789"), 0x31C3);
         assert_eq!(Resource::new("123456789").unwrap().slot(), 0x31C3 % 1024);
     }

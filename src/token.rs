@@ -4,10 +4,11 @@ use std::fmt;
 use std::num::NonZeroU64;
 use std::str::FromStr;
 
-/// A fencing token: greater than every token of that resource whose lease was returned before this one's acquire began.
+/// A fencing token. It is greater than every token of the same resource whose lease was returned before this one's
+/// acquire began.
 ///
-/// Tokens are from 1 to [`FencingToken::MAX`], so they are exact in JavaScript, Lua and JSON numbers; 0 means
-/// "unfenced" elsewhere and cannot be written down here. In JSON it is a string.
+/// Tokens are from 1 to [`FencingToken::MAX`], so they are exact in JavaScript, Lua and JSON numbers. Other systems
+/// use 0 for "unfenced"; 0 is not a token here. In JSON, a token is a string.
 ///
 /// The rule: the *resource* rejects a token lower than one it has seen
 /// ([Kleppmann 2016](https://martin.kleppmann.com/2016/02/08/how-to-do-distributed-locking.html)).
@@ -25,10 +26,10 @@ use std::str::FromStr;
 pub struct FencingToken(NonZeroU64);
 
 impl FencingToken {
-    /// The greatest token: 2^53 − 1, the greatest integer that a double holds exactly with all below it.
+    /// The greatest token, 2^53 − 1: a double holds this integer and all smaller ones exactly.
     pub const MAX: u64 = (1 << 53) - 1;
 
-    /// Checks the number and takes it.
+    /// Checks `number` and makes it a token.
     ///
     /// # Errors
     ///
@@ -47,7 +48,7 @@ impl FencingToken {
         self.0.get()
     }
 
-    /// The first of `block` tokens of which this one is the last.
+    /// The first token of a block of `block` tokens whose last one is this.
     #[cfg(feature = "redlock")]
     pub(crate) const fn first_of(self, block: u32) -> Self {
         match NonZeroU64::new(self.0.get().saturating_sub(block.saturating_sub(1) as u64)) {
@@ -56,7 +57,7 @@ impl FencingToken {
         }
     }
 
-    /// The token after this one, unless `last` is this one.
+    /// The token after this one, or `None` if this one is `last`.
     #[cfg(feature = "redlock")]
     pub(crate) fn next_within(self, last: Self) -> Option<Self> {
         if self < last { NonZeroU64::new(self.0.get() + 1).map(Self) } else { None }
@@ -94,7 +95,7 @@ impl serde::Serialize for FencingToken {
     }
 }
 
-/// Reads the string form, and integers too: some producers write numbers.
+/// Reads the string form, and integers too, because some producers write numbers.
 #[cfg(feature = "serde")]
 impl<'de> serde::Deserialize<'de> for FencingToken {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
@@ -118,11 +119,11 @@ impl<'de> serde::Deserialize<'de> for FencingToken {
     }
 }
 
-/// Why a number is no token.
+/// Why a number is not a token.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenError {
-    /// 0 stands for "no fencing" and never passes a verifier.
+    /// 0 stands for "no fencing", and no verifier admits it.
     #[error("0 is not a fencing token, it means unfenced: pass the token of the lease")]
     Unfenced,
     /// Above [`FencingToken::MAX`].

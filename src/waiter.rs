@@ -1,10 +1,10 @@
-//! [`Waiter`]: who waits in the queue of a lock, as a node stores it.
+//! [`Waiter`]: one wait in the queue of a lock, as a node stores it.
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// The random identity of one locker, for as long as it lives: it names the locker in queues, never in locks.
+/// The random identity of one locker, for its whole life. It names the locker in queues, never in locks.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct LockerId(u64);
 
@@ -16,7 +16,7 @@ impl LockerId {
     }
 }
 
-/// All 16 hexadecimal digits.
+/// Writes all 16 hexadecimal digits.
 impl fmt::Display for LockerId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016x}", self.0)
@@ -37,34 +37,36 @@ impl FromStr for LockerId {
     }
 }
 
-/// One wait of one locker, and how long the locker needs to come when it is woken.
+/// One wait of one locker, and how long the locker needs to come after a wake.
 ///
-/// A node stores it as `<locker>:<number>:<grace in ms> <label>`. A lock that is reserved for it has the value `next:` and
-/// this.
+/// A node stores it as `<locker>:<number>:<grace in ms> <label>`. The value of a lock that is reserved for it is
+/// `next:`, then this entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Waiter {
-    /// Who waits.
+    /// The locker that waits.
     pub locker: LockerId,
-    /// Which of its waits: what is said of one that is over does not touch a later one.
+    /// The number of this wait of the locker. A message about a wait that is over does not affect a later one.
     pub number: u32,
-    /// How long a lock is reserved for it, in milliseconds: a few round trips.
+    /// How long a lock stays reserved for it, in milliseconds: a few round trips.
     pub grace_ms: u16,
 }
 
 impl Waiter {
-    /// What the value of a reserved lock begins with. No holder begins so: a holder's id is 32 hexadecimal digits.
+    /// The first characters of a reserved lock's value. No holder begins like this: a holder's id is 32 hexadecimal
+    /// digits.
     pub const RESERVED: &'static str = "next:";
-    /// The shortest and the longest time for which a lock is reserved.
+    /// The shortest and the longest time for which a lock is reserved, its *grace*.
     pub const GRACE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 
-    /// A waiter whose round trips take so long. Three of them are enough to be woken and to ask.
+    /// A waiter whose round trips take `round_trip`. The grace is three of them: enough to receive the wake and to
+    /// ask.
     #[must_use]
     pub fn new(locker: LockerId, number: u32, round_trip: Duration) -> Self {
         let grace = round_trip.saturating_mul(3).clamp(Self::GRACE.0, Self::GRACE.1);
         Self { locker, number, grace_ms: u16::try_from(grace.as_millis()).unwrap_or(u16::MAX) }
     }
 
-    /// How long a lock is reserved for it.
+    /// How long a lock stays reserved for it.
     #[must_use]
     pub const fn grace(self) -> Duration {
         Duration::from_millis(self.grace_ms as u64)
@@ -81,11 +83,11 @@ impl Waiter {
     /// Appends what a queue stores.
     pub(crate) fn write(self, to: &mut String, label: &str) {
         use fmt::Write as _;
-        // A string takes all that is written to it.
+        // Writing to a string never fails.
         let _ = write!(to, "{}:{}:{} {label}", self.locker, self.number, self.grace_ms);
     }
 
-    /// The waiter and the label of a queue's entry.
+    /// Reads an entry of a queue: the waiter and its label.
     #[must_use]
     pub fn of_entry(entry: &str) -> Option<(Self, &str)> {
         let (words, label) = entry.split_once(' ')?;
@@ -95,14 +97,14 @@ impl Waiter {
         word().is_none().then_some((Self { locker, number, grace_ms }, label))
     }
 
-    /// For whom a lock with this value is reserved, and the label; `None` where it is not reserved.
+    /// Reads the value of a lock: the waiter that it is reserved for, and its label; `None` if it is not reserved.
     #[must_use]
     pub fn reserved(value: &str) -> Option<(Self, &str)> {
         Self::of_entry(value.strip_prefix(Self::RESERVED)?)
     }
 }
 
-/// Nobody's: for requests that never wait.
+/// The waiter of requests that never wait.
 impl Default for Waiter {
     fn default() -> Self {
         Self::new(LockerId::default(), 0, Duration::ZERO)

@@ -106,7 +106,7 @@ const DISASTERS: &[Disaster] = &[
         "they vote at once, counters at their own clock",
         Both,
     ),
-    row("connections reset", Blow::Resets, ExclusiveAndOrdered, "don't know counts as yes", TwoHolders),
+    row("connections reset", Blow::Resets, ExclusiveAndOrdered, "no answer counts as granted", TwoHolders),
     row("replies delayed", Blow::Delays, ExclusiveAndOrdered, "validity counted from the reply", TwoHolders),
     row(
         "a grant delivered after its release",
@@ -308,7 +308,7 @@ fn two_names() -> &'static [Line] {
             let complaint =
                 (!well).then(|| format!("two URLs for one server, N = {nodes}: {with:?}, without: {without:?}"));
             let with = if with == two_names::Fate::Refused { "refused" } else { "TAKEN" };
-            let off = "INFO forbidden: taken, and one server that dies stops everybody";
+            let off = "INFO forbidden: both are accepted, and if that server dies no quorum is left";
             let off = if well { off.to_owned() } else { format!("{without:?}") };
             let cells =
                 ["two URLs for one server", &nodes.to_string(), "0", "0", "held", with, "yes", &off].map(str::to_owned);

@@ -1,8 +1,9 @@
 //! What ARCHITECTURE.md promises about the sources, held by reading them.
 //!
-//! Code is read as tokens, so a word in a comment or in a string never counts. Unit tests (`#[cfg(test)]` modules,
-//! and files named `tests.rs`) may stand on anything and are left out, except from the rules on size and on sleeping.
-//! So is what only the feature `testing` brings, where a rule is about what a layer stands on.
+//! Code is read as tokens, so a word in a string never counts, and a word in a comment only in the rule on comments.
+//! Unit tests (`#[cfg(test)]` modules, and files named `tests.rs`) may stand on anything and are left out, except from
+//! the rules on size and on sleeping. So is what only the feature `testing` brings, where a rule is about what a layer
+//! stands on.
 
 mod support {
     pub(crate) mod sources;
@@ -310,6 +311,45 @@ fn names_that_were_retired_stay_away() {
         }
     }
     complaints.raise();
+}
+
+/// Words that hide who acts. Comments name the actor: a task, a process, a node, a holder, a waiter.
+const UNNAMED_ACTORS: &[&str] = &[
+    "whoever",
+    "somebody",
+    "anybody",
+    "everybody",
+    "nobody",
+    "those who",
+    "one that waits",
+    "is told",
+    "are told",
+    "was told",
+    "to be had",
+    "for ever",
+];
+/// Here the word is the name of a user.
+const MAY_HIDE_ACTORS: &[(&str, &str)] = &[("cli/tests/stopping.rs", "nobody")];
+
+#[test]
+fn comments_name_who_acts() {
+    let mut complaints = Complaints::default();
+    for source in ["src", "cli"].into_iter().flat_map(under) {
+        for (comment, line) in source.comments() {
+            for words in UNNAMED_ACTORS.iter().filter(|words| has_words(comment, words)) {
+                if !MAY_HIDE_ACTORS.contains(&(source.path.as_str(), words)) {
+                    complaints.add(&source, line, format!("{words:?} hides who acts; name the actor"));
+                }
+            }
+        }
+    }
+    complaints.raise();
+}
+
+/// Whether `words` stand in `text`, in any case and not as a part of longer words.
+fn has_words(text: &str, words: &str) -> bool {
+    let text = format!(" {} ", text.to_lowercase().replace(|c: char| !c.is_alphanumeric(), " "));
+    text.contains(&format!(" {words} "))
 }
 
 /// Everything that breaks one rule, told at once.

@@ -1,4 +1,4 @@
-//! Whatever words come as a command line: they are understood or refused, and never a panic.
+//! Tests with random words as a command line: the program always parses or refuses them, and never panics.
 
 use clap::{CommandFactory as _, Parser as _};
 use proptest::collection::vec;
@@ -49,7 +49,7 @@ fn r11_any_words_are_a_command_or_a_usage_error() {
         10 => select(words),
         1 => any::<String>(),
     ];
-    // A long run: REDFENCE_FUZZ_CASES=1000000.
+    // For a long run: REDFENCE_FUZZ_CASES=1000000.
     let cases = std::env::var("REDFENCE_FUZZ_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(2_048);
     let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases) };
     let outcome = proptest::test_runner::TestRunner::new(config).run(&vec(word, 0..10), |words| {

@@ -1,4 +1,4 @@
-//! What the command line says.
+//! The command line: its commands, flags and arguments.
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -55,19 +55,19 @@ pub(crate) struct Global {
     /// The first part of every key [default: redfence]
     #[arg(long = "key-prefix", global = true, value_name = "PREFIX")]
     pub(crate) key_prefix: Option<String>,
-    /// Certificate authorities for rediss://, as a PEM file [default: those that the machine trusts]
+    /// Certificate authorities for rediss://, as a PEM file [default: the machine's own store]
     #[arg(long, global = true, env = "REDFENCE_CA_FILE", value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,
-    /// The certificate that proves to rediss:// servers who connects, as a PEM file
+    /// The client certificate for rediss:// servers that demand one, as a PEM file
     #[arg(long, global = true, env = "REDFENCE_CERT_FILE", value_name = "FILE", requires = "key")]
     pub(crate) cert: Option<PathBuf>,
     /// The private key of that certificate, as a PEM file
     #[arg(long, global = true, env = "REDFENCE_KEY_FILE", value_name = "FILE", requires = "cert")]
     pub(crate) key: Option<PathBuf>,
-    /// Whom rediss:// servers must prove to be [default: the host of the URL]
+    /// The name that the certificates of rediss:// servers must have [default: the host of the URL]
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) sni: Option<String>,
-    /// How long a round waits for nodes that are silent [default: 250ms, or a quarter of a short time to live]
+    /// How long a round waits for silent nodes [default: 250ms, or a quarter of a short time to live]
     #[arg(long, global = true, value_name = "TIME", value_parser = duration)]
     pub(crate) node_timeout: Option<Duration>,
 
@@ -82,7 +82,7 @@ pub(crate) struct Global {
     /// Output for machines: JSON on stdout, one object a line; events and errors on stderr
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// Show what the library notices on stderr; twice for more. REDFENCE_LOG=warn|info|debug|trace does the same
+    /// Show the library's log on stderr; twice for more. REDFENCE_LOG=warn|info|debug|trace does the same
     #[arg(long, short, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
 }
@@ -106,10 +106,10 @@ pub(crate) enum Command {
     Dev(DevArgs),
 }
 
-/// Show what can go wrong with a lock, and what fencing does about it; needs nothing installed
+/// Show what can go wrong with a lock, and how fencing prevents it; needs nothing installed
 ///
-/// Five nodes in this process, several workers and a ledger; a holder pauses beyond its time to live, nodes die. The
-/// story runs once without fencing and once with it. With --nodes it runs on real nodes.
+/// Five nodes in this process, several workers and a ledger. A holder pauses beyond its time to live, and nodes die.
+/// The story runs once without fencing and once with it. With --nodes it runs on real nodes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct DemoArgs {
     /// Draw the run into this file, as a picture (SVG)
@@ -119,18 +119,19 @@ pub(crate) struct DemoArgs {
 
 /// Hold the lock while a command runs
 ///
-/// The lease is renewed until the command ends. The command finds REDFENCE_TOKEN, REDFENCE_RESOURCE and REDFENCE_HOLDER
-/// in its environment, reads the standard input of this program, and runs in a process group and a session of its own.
+/// The lease is renewed until the command ends. The command gets REDFENCE_TOKEN, REDFENCE_RESOURCE and
+/// REDFENCE_HOLDER in its environment. It reads the standard input of this program, and runs in a process group and a
+/// session of its own.
 ///
-/// When the lease is about to be lost, the command and all that it started get SIGTERM, and SIGKILL before another holder
-/// can exist; the exit code is then 74. They are killed as well when this program is killed or stands still. When the
-/// command ends by a signal, what it left running is stopped before the lock is released: SIGTERM, and SIGKILL five
-/// seconds later. What it left running after an end of its own runs on without the lock, and is named. What cannot be
-/// stopped, such as a program of another user, is named; then the lock is not released before its time to live is over,
-/// and the exit code is 71.
+/// If the lease is about to be lost, the command and everything that it started get SIGTERM, and then SIGKILL before
+/// another holder can exist; the exit code is 74. They are killed too if this program is killed or stands still. If
+/// the command ends by a signal, its remaining processes are stopped before the lock is released: by SIGTERM, and
+/// five seconds later by SIGKILL. If the command ends by itself, its remaining processes run on without the lock, and
+/// a message names them. A message also names processes that cannot be stopped, such as a program of another user.
+/// Then the lock is not released: it ends with its time to live, and the exit code is 71.
 ///
-/// Signals are passed on (see --forward-signals), all that can be caught but Ctrl-Z: a program that stands still cannot
-/// renew a lease. SIGKILL, SIGSTOP and the signals of faults (SEGV, BUS, ILL, FPE) cannot be.
+/// All signals that can be caught are passed on (see --forward-signals), except Ctrl-Z: a stopped program cannot
+/// renew a lease. SIGKILL, SIGSTOP and the signals of faults (SEGV, BUS, ILL, FPE) cannot be passed on.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct RunArgs {
@@ -139,7 +140,7 @@ pub(crate) struct RunArgs {
     pub(crate) resource: Resource,
     #[command(flatten)]
     pub(crate) lease: LeaseArgs,
-    /// The longest that the lock is held, however long the command runs; `none` for ever
+    /// The longest time that the lock is held, however long the command runs; `none` for no limit
     #[arg(long, default_value = "1h", value_name = "TIME", value_parser = max_hold)]
     pub(crate) max_hold: MaxHold,
     /// Who gets the signals that are sent to this program
@@ -152,21 +153,22 @@ pub(crate) struct RunArgs {
     pub(crate) command: Vec<OsString>,
 }
 
-/// To whom `run` passes signals on.
+/// Which processes get the signals that `run` passes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum ForwardSignals {
     /// The command's process group
     Group,
     /// The command alone, which passes on what its children should get
     Command,
-    /// Nobody: what would end this program stops the command with SIGTERM, and with SIGKILL five seconds later
+    /// No process: a signal that would end this program stops the command, with SIGTERM and five seconds later with
+    /// SIGKILL
     None,
 }
 
-/// The exit codes of `run` for its own failures, so that they can be told from the command's.
+/// The exit codes of `run` for its own failures. With them, a caller can tell these failures from the command's.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct ExitCodes {
-    /// The exit code when another holds the lock until the wait ends, as flock has it
+    /// The exit code if another holds the lock until the wait ends, as in flock
     #[arg(short = 'E', long, default_value_t = Exit::Contended.code(), value_name = "CODE")]
     conflict_exit_code: u8,
     /// The exit code of every other failure of this program itself [default: one for each reason, see below]
@@ -175,12 +177,12 @@ pub(crate) struct ExitCodes {
 }
 
 impl ExitCodes {
-    /// What this program ends with instead of `exit`.
+    /// The exit that replaces `exit`.
     pub(crate) fn of(self, exit: Exit) -> Exit {
         let chosen = match exit {
             Exit::Contended => Some(self.conflict_exit_code),
             Exit::Failed | Exit::Usage | Exit::NoQuorum | Exit::Lost | Exit::Survived => self.error_exit_code,
-            // As shells and flock have it: the command's, or the signal's.
+            // As in shells and flock: the command's code, or the signal's.
             _ => None,
         };
         chosen.map_or(exit, |code| Exit::Chosen(code, exit.reason()))
@@ -189,7 +191,7 @@ impl ExitCodes {
 
 /// Acquire the lock and leave it held
 ///
-/// Prints holder, token and validity. Nobody renews such a lease: use `extend` in time, and `release` when done.
+/// Prints holder, token and validity. This lease is not renewed: use `extend` in time, and `release` at the end.
 #[derive(Debug, clap::Args)]
 pub(crate) struct AcquireArgs {
     /// What to lock
@@ -199,7 +201,7 @@ pub(crate) struct AcquireArgs {
     pub(crate) lease: LeaseArgs,
 }
 
-/// How a lease is asked for.
+/// The flags of a lease.
 #[derive(Debug, clap::Args)]
 pub(crate) struct LeaseArgs {
     /// How long the lock lives unless it is renewed or extended
@@ -208,12 +210,12 @@ pub(crate) struct LeaseArgs {
     /// How long to try while another holds it; 0 tries once
     #[arg(long, default_value = "30s", value_name = "TIME", value_parser = duration)]
     pub(crate) wait: Duration,
-    /// What people read beside the holder's id [default: host:pid]
+    /// The label for people beside the holder's id [default: host:pid]
     #[arg(long, value_name = "TEXT")]
     pub(crate) label: Option<String>,
 }
 
-/// Let a lease that `acquire` printed live for the whole TTL from now
+/// Extend a lease that `acquire` printed to the whole TTL from now
 #[derive(Debug, clap::Args)]
 pub(crate) struct ExtendArgs {
     /// What is locked
@@ -227,9 +229,9 @@ pub(crate) struct ExtendArgs {
     pub(crate) ttl: Duration,
 }
 
-/// Give back a lease that `acquire` printed
+/// Release a lease that `acquire` printed
 ///
-/// Exit code 1 when it is not held: it was released before, or it expired, and perhaps another has it.
+/// Exit code 1 if the holder does not have the lock: it was released before, or it expired and may have a new holder.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ReleaseArgs {
     /// What is locked
@@ -240,9 +242,9 @@ pub(crate) struct ReleaseArgs {
     pub(crate) holder: HolderArg,
 }
 
-/// Show what each node believes, side by side, and how it stands
+/// Show the report of each node about a lock, and its condition
 ///
-/// `clock` is by how much the node's wall clock is ahead of this machine's, give or take the round trip.
+/// `clock` says how far the node's wall clock is ahead of this machine's; it is exact to one round trip.
 #[derive(Debug, clap::Args)]
 pub(crate) struct StatusArgs {
     /// What may be locked
@@ -250,9 +252,9 @@ pub(crate) struct StatusArgs {
     pub(crate) resource: Resource,
 }
 
-/// Say who holds the lock: exit code 0 when somebody does, 1 when nobody does
+/// Show who holds the lock: exit code 0 if it is held, 1 if it is free
 ///
-/// 69 when too few nodes answered to say.
+/// 69 if too few nodes answered to know.
 #[derive(Debug, clap::Args)]
 pub(crate) struct WhoArgs {
     /// What may be locked
@@ -260,13 +262,13 @@ pub(crate) struct WhoArgs {
     pub(crate) resource: Resource,
 }
 
-/// List everything that is held
+/// List all locks that are held
 ///
-/// Walks over the keys of all nodes in small steps. What it shows may have changed by the time it is read; it says when
-/// it is not all.
+/// Walks over the keys of all nodes in small steps. The list may be out of date when it is printed; a message says if
+/// it is incomplete.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ListArgs {
-    /// Only resources whose names begin like this [default: all]
+    /// Only resources whose names begin with this [default: all]
     #[arg(long, value_name = "P", default_value = "", hide_default_value = true)]
     pub(crate) prefix: String,
     /// The most locks to show
@@ -274,61 +276,61 @@ pub(crate) struct ListArgs {
     pub(crate) limit: usize,
 }
 
-/// Take the lock away from a holder that will not let go
+/// Take the lock from a holder that does not release it
 ///
-/// Only where it still is this holder's. The next lease has a greater token in any case. The holder is not told and may
-/// still be at work: only a resource that verifies tokens keeps it from writing. Exit code 1 when this holder did not
-/// have the lock, 75 when another has it.
+/// Removes the lock only if it is still this holder's. The next lease always has a greater token. The holder is not
+/// notified and may still be working: only a resource that verifies tokens refuses its writes. Exit code 1 if this
+/// holder did not have the lock, 75 if another has it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ForceArgs {
     /// What is locked
     #[arg(value_parser = resource)]
     pub(crate) resource: Resource,
-    /// The holder that `status` shows, or its id alone; from anybody else nothing is taken
+    /// The holder that `status` shows, or its id alone; locks of other holders stay
     #[arg(long, value_parser = holder, value_name = "HOLDER")]
     pub(crate) expect_holder: HolderArg,
-    /// Why, for the log
+    /// The reason, for the log
     #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub(crate) reason: String,
 }
 
-/// Begin anew after a disaster: remove all locks, raise all counters, initialize all nodes
+/// Start again after a disaster: remove all locks, raise all counters, initialize all nodes
 ///
-/// Only when certainly nobody holds anything: whoever does is not asked, and the next holder would stand beside them.
-/// Otherwise wait for --max-ttl: the nodes take part by themselves.
+/// Only if certainly no process holds a lock: a holder is not asked, and would work at the same time as the next one.
+/// Otherwise wait for --max-ttl: then the nodes take part by themselves.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ResetArgs {
     /// Every lock of this prefix, on every node
     #[arg(long, required = true)]
     pub(crate) all: bool,
-    /// Nobody holds anything, I am sure
+    /// Confirm that no process holds a lock
     #[arg(long)]
     pub(crate) yes: bool,
 }
 
 /// Declare a new installation, so that its nodes take part at once
 ///
-/// A server that started a moment ago may have forgotten locks, so it rests for --max-ttl before it takes part. At the
-/// very first start there is nothing to forget: say so with this. Run it only when certainly nobody holds anything; it
-/// is refused where a node remembers that it took part before. Doing it twice is harmless.
+/// A server that started a moment ago may have forgotten locks, so it rests for --max-ttl before it takes part. At
+/// the very first start there are no locks to forget: declare that with this command. Run it only if certainly no
+/// process holds a lock. It is refused if a node has a record of an earlier join. A second run does no harm.
 #[derive(Debug, clap::Args)]
 pub(crate) struct BootstrapArgs {}
 
-/// Examine the nodes: what can hurt, before it hurts
+/// Examine the nodes, to find faults before they hurt
 ///
-/// Each check answers ok, bad or could not check; each bad thing with its risk and its fix. Takes about two seconds, for
-/// clocks are watched. Exit code 0 when all is well, 1 when something is bad, 69 without a quorum.
+/// Each check answers ok, bad or could not check; each bad result comes with its risk and its fix. Takes about two
+/// seconds, because it watches the clocks. Exit code 0 if nothing is bad, 1 if something is bad, 69 without a quorum.
 #[derive(Debug, clap::Args)]
 pub(crate) struct DoctorArgs {
-    /// Print the least that this user has to be permitted, and examine nothing
+    /// Print the ACL rule with the least permissions that this user needs, and examine nothing
     #[arg(long, value_name = "USER")]
     pub(crate) acl: Option<String>,
 }
 
 /// Start servers on this machine to try things out, until Ctrl-C
 ///
-/// They keep nothing on disk, listen on free ports of the loopback interface and take part at once. The line that is printed
-/// names them for a shell. Locks on one machine fall with it: this is for development only.
+/// They keep nothing on disk, listen on free ports of the loopback interface and take part at once. The printed line
+/// names them for a shell. If the machine fails, all these locks fail: use it for development only.
 #[derive(Debug, clap::Args)]
 pub(crate) struct DevArgs {
     /// How many servers
@@ -336,22 +338,22 @@ pub(crate) struct DevArgs {
     pub(crate) count: u8,
 }
 
-/// Reads the command line; help and usage errors end the program here.
+/// Reads the command line. Help and usage errors end the program here.
 pub(crate) fn parse() -> Args {
     Args::try_parse().unwrap_or_else(|mut error| {
         if !error.use_stderr() {
             error.exit();
         }
         escape(&mut error);
-        // clap quotes what it did not understand, and that may be a URL with a password.
+        // clap quotes the words that it did not understand, and they may be a URL with a password.
         let said = screen::lines(&without_passwords(&error.render().ansi().to_string()));
-        // A closed stderr changes nothing about the code.
+        // If stderr is closed, the exit code is still the same.
         let _ = write!(anstream::stderr(), "{said}");
         std::process::exit(i32::from(Exit::Usage.code()))
     })
 }
 
-/// What was not understood is quoted in one line, with whatever cannot be seen escaped.
+/// Shows quoted words in one line, and escapes invisible characters.
 fn escape(error: &mut clap::Error) {
     let escaped = |text: &String| Printable(text).to_string();
     let hostile: Vec<_> = error
@@ -361,7 +363,8 @@ fn escape(error: &mut clap::Error) {
                 Some((kind, ContextValue::String(escaped(text))))
             }
             ContextValue::Strings(texts) => Some((kind, ContextValue::Strings(texts.iter().map(escaped).collect()))),
-            // A hint that quotes it once more: colours are in it, so what is hostile cannot be told from them.
+            // Such a hint quotes the words again. It contains colours, so escaping cannot separate them from hostile
+            // characters.
             ContextValue::StyledStrs(hints) if hints.iter().any(|hint| !Printable(&hint.to_string()).is_plain()) => {
                 Some((kind, ContextValue::None))
             }
@@ -373,7 +376,7 @@ fn escape(error: &mut clap::Error) {
     }
 }
 
-/// Takes out of every line what may be a user and a password: all from the first `://` to the last `@`.
+/// Removes what may be a user and a password from every line: all from the first `://` to the last `@`.
 fn without_passwords(text: &str) -> String {
     let clean = |line: &str| {
         let (before, url) = line.split_once("://")?;

@@ -1,4 +1,4 @@
-//! From flags to a locker.
+//! Builds a locker from the flags.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,12 +10,12 @@ use crate::args::Global;
 use crate::exit::Exit;
 use crate::failure::Failure;
 
-/// How long the last requests have to reach the nodes that no quorum waited for.
+/// How long to wait until the last requests have reached the nodes that no quorum waited for.
 pub(crate) const DRAIN_MAX: Duration = Duration::from_millis(250);
 
 const NO_NODES: &str = "no nodes: pass --nodes redis://host:6379,... or set REDFENCE_NODES";
 
-/// A builder that knows the nodes.
+/// A builder with all settings and the nodes.
 pub(crate) fn to_servers(global: &Global) -> Result<Builder, Failure> {
     let urls = urls(global);
     if urls.is_empty() {
@@ -37,7 +37,7 @@ pub(crate) fn to_servers(global: &Global) -> Result<Builder, Failure> {
     Ok(builder)
 }
 
-/// A builder with all but the nodes.
+/// A builder with all settings but without the nodes.
 pub(crate) fn settings(global: &Global) -> Builder {
     let mut builder = Redlock::builder();
     if let Some(node_timeout) = global.node_timeout {
@@ -50,14 +50,14 @@ pub(crate) fn settings(global: &Global) -> Builder {
     builder
 }
 
-/// The URLs that were given; an empty variable gives none.
+/// The URLs of the command line or the environment. An empty variable has none.
 pub(crate) fn urls(global: &Global) -> Vec<&str> {
     global.nodes.iter().map(|url| url.trim()).filter(|url| !url.is_empty()).collect()
 }
 
-/// The nodes one by one, each dialled once, whether or not it was reached. For those who want to see them fail.
+/// The nodes one by one. Each is dialled once, and also returned if that failed, for commands that report failures.
 ///
-/// Contradictions are for [`to_servers`] and `connect` to find.
+/// [`to_servers`] and `connect` find contradictions; this function does not.
 pub(crate) async fn each_node(global: &Global) -> Result<Vec<RedisNode>, Failure> {
     let prefix = match &global.key_prefix {
         Some(prefix) => Prefix::new(prefix).ok_or_else(|| ConfigError::Prefix(prefix.clone()))?,
@@ -72,14 +72,16 @@ pub(crate) async fn each_node(global: &Global) -> Result<Vec<RedisNode>, Failure
         entropy,
         ..RedisNodeOptions::default()
     };
-    // All are read before the first is dialled: a part of a list that was divided at a comma of a password names no server.
+    // All URLs are read before the first dial. If a password contains a comma, the list is cut there, and the part
+    // after it is not a URL.
     let address =
         |(index, url)| Address::parse(url).map_err(|reason| ConfigError::Address { position: index + 1, reason });
     let addresses = urls(global).into_iter().enumerate().map(address).collect::<Result<Vec<_>, _>>()?;
     let open = |address| RedisNode::open(address, options.clone()).map_err(ConfigError::from);
     let nodes = addresses.into_iter().map(open).collect::<Result<Vec<_>, _>>()?;
     for node in &nodes {
-        // All dial at once, so this takes as long as the slowest. Whoever fails is told so when it is asked.
+        // All nodes dial at once, so this takes as long as the slowest. A failed dial is reported when the node is
+        // asked.
         let _ = node.dialled().await;
     }
     Ok(nodes)

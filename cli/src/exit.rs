@@ -1,4 +1,4 @@
-//! [`Exit`]: what the exit code says.
+//! [`Exit`]: the exit codes and their meaning.
 
 use std::process::{ExitCode, ExitStatus};
 
@@ -7,25 +7,25 @@ use rustix::process::Signal;
 /// How a command of this program ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
-    /// All went well.
+    /// The command succeeded.
     Done,
-    /// Something failed that has no code of its own; in `demo`: a promise was broken.
+    /// A failure without a code of its own; in `demo`: a promise was broken.
     Failed,
-    /// There was nothing to release: it was released before, or it expired.
+    /// There was no lease to release: it was released before, or it expired.
     NotHeld,
     /// A newer holder has written: the token is not admitted.
     Stale,
     /// The store could not say whether a token is stale.
     NoVerdict,
-    /// The call or the configuration contradicts itself.
+    /// The arguments or the configuration contradict each other.
     Usage,
     /// Too few nodes answered.
     NoQuorum,
-    /// The lease is lost, or was not there any more.
+    /// The lease was lost, or did not exist any more.
     Lost,
-    /// Somebody else held the lock until the wait ended.
+    /// Another holder had the lock until the wait ended.
     Contended,
-    /// Something that the command started could not be stopped.
+    /// A process that the command started could not be stopped.
     Survived,
     /// The command could not be run.
     NotExecutable,
@@ -33,14 +33,14 @@ pub(crate) enum Exit {
     NotFound,
     /// The command ended by itself.
     Command(u8),
-    /// Ended by a signal, this program or the command: as shells tell it.
+    /// This program or the command was ended by a signal. Shells use the same code.
     Signal(i32),
-    /// The code that the caller chose for one of this program's own, and the word of that one.
+    /// The code that the caller chose in place of this program's own, with the reason of that one.
     Chosen(u8, &'static str),
 }
 
 impl Exit {
-    /// The number that the shell sees. 69, 71, 74 and 75 are those of `sysexits.h`.
+    /// The exit code. 69, 71, 74 and 75 are those of `sysexits.h`.
     pub(crate) fn code(self) -> u8 {
         match self {
             Self::Done => 0,
@@ -78,7 +78,7 @@ impl Exit {
         }
     }
 
-    /// From the code or the signal that a command ended with.
+    /// The exit for the code or the signal of a command.
     pub(crate) fn of_command(code: Option<i32>, signal: Option<i32>) -> Self {
         match (code, signal) {
             (Some(code), _) => Self::Command(u8::try_from(code).unwrap_or(u8::MAX)),

@@ -1,4 +1,4 @@
-//! [`Failure`]: why a command failed, with the evidence, and the code that goes with it.
+//! [`Failure`]: why a command failed, with the evidence and the exit code.
 
 use redfence::{AcquireError, ConfigError, ConnectError, ExtendError, Redlock};
 
@@ -12,9 +12,9 @@ pub(crate) struct Failure {
     pub(crate) exit: Exit,
     /// The dominant cause, in one line.
     pub(crate) message: String,
-    /// Address and vote of each node that is known to have had one.
+    /// The address and the vote of each node whose vote is known.
     pub(crate) votes: Vec<(String, String)>,
-    /// Whether the message tells people all that the votes would.
+    /// Whether the message already says everything that the votes would say.
     pub(crate) is_all_said: bool,
 }
 
@@ -29,7 +29,8 @@ impl Failure {
         self
     }
 
-    /// An acquire failed on the nodes of `redlock`; `has_told` is whether it was said before the wait that too many of them rest.
+    /// The failure of an acquire on the nodes of `redlock`. `has_told` says whether a note before the wait said that
+    /// too many nodes rest.
     pub(crate) fn acquire(error: &AcquireError, redlock: &Redlock, has_told: bool) -> Self {
         if let (AcquireError::NoQuorum { .. }, Some(rest)) = (error, Rest::of(redlock)) {
             let story = if has_told { rest.in_short() } else { rest.story() };
@@ -43,7 +44,7 @@ impl Failure {
             AcquireError::Contended { .. } => Exit::Contended,
             _ => Exit::NoQuorum,
         };
-        // Where clocks are wrong, nodes fail for reasons that do not say so.
+        // If clocks are wrong, nodes may fail for other stated reasons.
         let message = match exit {
             Exit::NoQuorum => node::with_wrong_clocks(error.to_string(), &redlock.nodes()),
             _ => error.to_string(),
@@ -51,7 +52,7 @@ impl Failure {
         Self::new(exit, message).with_votes(redlock, error.votes())
     }
 
-    /// An extension failed on the nodes of `redlock`.
+    /// The failure of an extension on the nodes of `redlock`.
     pub(crate) fn extend(error: &ExtendError, redlock: &Redlock) -> Self {
         let (exit, votes) = match error {
             ExtendError::Lost(_) => (Exit::Lost, None),

@@ -1,28 +1,29 @@
-//! What a machine may lack: file descriptors, threads, processes. A library would panic; this program says which.
+//! Checks the limits of the machine: file descriptors, threads, processes. A library would panic; this program names
+//! the limit.
 
 use std::io;
 use std::os::fd::AsFd as _;
 
 use rustix::io::Errno;
 
-/// What the runtime and one connection need at the least.
+/// The least number of files for the runtime and one connection.
 const FILES_MIN: usize = 10;
 
-/// Fails where the runtime could not begin, with a reason that names the limit.
+/// Fails if the runtime could not start, with an error that names the limit.
 pub(crate) fn check() -> Result<(), String> {
     let stderr = io::stderr();
     let files: Result<Vec<_>, _> = (0..FILES_MIN).map(|_| stderr.as_fd().try_clone_to_owned()).collect();
     let files = files.map_err(|error| format!("{FILES_MIN} more files have to be opened: {}", explained(&error)))?;
     drop(files);
-    // Names of nodes are looked up on threads.
+    // The names of nodes are looked up on threads.
     let thread = std::thread::Builder::new().spawn(|| {});
     let thread = thread.map_err(|error| format!("a thread cannot be started: {}", explained(&error)))?;
-    // It has nothing to do, so it cannot fail.
+    // The thread does nothing, so it cannot fail.
     let _ = thread.join();
     Ok(())
 }
 
-/// The system's words, and the limit that is behind them.
+/// The error of the system, with the limit that causes it.
 pub(crate) fn explained(error: &io::Error) -> String {
     match Errno::from_io_error(error) {
         Some(Errno::MFILE) => format!("{error}; raise the limit of open files, see `ulimit -n`"),

@@ -21,7 +21,8 @@ use crate::exit::Exit;
 use crate::output::Output;
 
 fn main() -> ExitCode {
-    // The command of `run` starts as this program once more; it must not pay for anything that it does not need.
+    // `run` starts this program again as the monitor of its command. That start must not pay for anything that it
+    // does not need.
     if let Some(exit) = monitor::if_asked().or_else(command::exec::if_asked) {
         return exit.into();
     }
@@ -35,7 +36,7 @@ fn main() -> ExitCode {
     let exit = match runtime {
         Ok(runtime) => {
             let outcome = runtime.block_on(command::obey(&args, &output));
-            // A name that is still being looked up must not hold up the end.
+            // A name lookup that still runs must not delay the exit.
             runtime.shutdown_background();
             outcome.unwrap_or_else(|failure| output.failure(&failure))
         }

@@ -1,4 +1,4 @@
-//! [`Output`]: for people, or for machines.
+//! [`Output`]: prints results, for people or for machines.
 
 use std::io::{self, Write as _};
 
@@ -14,16 +14,16 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::screen;
 
-/// Errors and what is about to go wrong.
+/// Errors and dangers.
 pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
-/// What went well.
+/// Success.
 pub(crate) const GOOD: Style = AnsiColor::Green.on_default().bold();
-/// What the eye may skip.
+/// Details of less importance.
 pub(crate) const DIM: Style = Style::new().dimmed();
 /// Names and headings.
 pub(crate) const STRONG: Style = Style::new().bold();
 
-/// Where results and complaints go. Colour is left out where nobody sees it.
+/// The output of a command. Colour is used only on a terminal.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Output {
     pub(crate) json: bool,
@@ -34,11 +34,11 @@ impl Output {
         Self { json }
     }
 
-    /// The result of a command: `human` for people, `machine` for `--json`.
+    /// Prints the result of a command: `human` for people, `machine` for `--json`.
     ///
     /// # Errors
     ///
-    /// Nobody reads it any more. Whether that matters is for the command to say.
+    /// The reader has gone. The command decides whether that matters.
     pub(crate) fn result(self, human: &str, machine: &impl Serialize) -> io::Result<()> {
         let mut stdout = anstream::stdout().lock();
         match self.json {
@@ -48,21 +48,21 @@ impl Output {
         stdout.flush()
     }
 
-    /// Something happened: a line on stderr with `--json`.
+    /// Prints an event: a line on stderr with `--json`.
     pub(crate) fn event(self, machine: &impl Serialize) {
         if let (true, Ok(line)) = (self.json, serde_json::to_string(machine)) {
             complain(&screen::json(&line));
         }
     }
 
-    /// Something that people should know: a line on stderr without `--json`.
+    /// Prints a note for people: a line on stderr without `--json`.
     pub(crate) fn note(self, human: &str) {
         if !self.json {
             complain(&screen::lines(&format!("{BAD}redfence:{BAD:#} {human}")));
         }
     }
 
-    /// Tells a failure with its evidence and returns its exit.
+    /// Prints a failure with its evidence, and returns its exit.
     pub(crate) fn failure(self, failure: &Failure) -> Exit {
         let Failure { exit, message, votes, is_all_said } = failure;
         let nodes = votes.iter().map(|(address, vote)| FailureNode { address, vote }).collect();
@@ -91,13 +91,14 @@ struct FailureNode<'a> {
     vote: &'a str,
 }
 
-/// Columns as wide as their widest cell; no space at the end of a line.
+/// Makes a table. Each column is as wide as its widest cell; no line ends with a space.
 pub(crate) fn table(rows: &[Vec<String>]) -> String {
-    // As they will be shown: escapes are longer than what they stand for, and no cell ends its line.
+    // The widths are those of the shown texts: escapes are longer than the characters that they replace, and a cell
+    // has no line end.
     let shown = |cell: &String| screen::lines(&cell.replace('\n', "\\n"));
     let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(shown).collect()).collect();
     let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
-    // The last cell of a row needs no width, so a long sentence does not push the columns of others apart.
+    // The last cell of a row needs no width, so a long sentence does not widen the column of other rows.
     let width = |column: usize| {
         let cells = rows.iter().filter(|row| column + 1 < row.len()).filter_map(|row| row.get(column));
         cells.map(|cell| cell.width()).max().unwrap_or_default()
@@ -112,7 +113,7 @@ pub(crate) fn table(rows: &[Vec<String>]) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// Prints what the library notices, as much of it as was asked for.
+/// Prints the library's log, at the level that was asked for.
 pub(crate) fn log_to_stderr(verbose: u8) {
     let by_environment = || std::env::var("REDFENCE_LOG").ok()?.parse::<LevelFilter>().ok();
     let level = match verbose {
@@ -126,7 +127,7 @@ pub(crate) fn log_to_stderr(verbose: u8) {
     let registry = tracing_subscriber::registry();
     match level {
         Some(level) => registry.with(lines.with_filter(level)).init(),
-        // A wrong declaration has to be known.
+        // The user must see a wrong declaration in any case.
         None => {
             let told = Targets::new().with_target("redfence::redlock::durability", LevelFilter::WARN);
             registry.with(lines.without_time().with_target(false).with_filter(told)).init();
@@ -135,7 +136,7 @@ pub(crate) fn log_to_stderr(verbose: u8) {
 }
 
 fn complain(line: &str) {
-    // Nothing is left to complain to when stderr is closed.
+    // If stderr is closed, nothing can be reported.
     let _ = writeln!(anstream::stderr(), "{line}");
 }
 

@@ -1,7 +1,7 @@
-//! What may reach a terminal, a log or a pipe: the one way out for everything that this program prints.
+//! Escapes everything that this program prints to a terminal, a log or a pipe.
 //!
-//! Names, labels and words of servers are chosen by others. Commands escape them where they stand among other words; this is
-//! what holds when one forgets to.
+//! Other programs choose names, labels and error texts. Commands escape them within their own sentences; this module
+//! still protects the terminal if a command forgets it.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -10,7 +10,7 @@ use std::io;
 use redfence::Printable;
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Lines for people. Their ends and our own colours stay; whatever else cannot be seen is escaped.
+/// Lines for people. Line ends and our own colours stay; every other invisible character is escaped.
 pub(crate) fn lines(text: &str) -> String {
     text.split('\n').map(line).collect::<Vec<_>>().join("\n")
 }
@@ -28,14 +28,14 @@ fn line(text: &str) -> String {
     shown
 }
 
-/// The parameters of the sequences that set a colour, bold or dim, and take them back.
+/// Whether these are the parameters of a sequence that sets or resets a colour, bold or dim.
 fn is_colour(parameters: &str) -> bool {
     parameters
         .split(';')
         .all(|one| matches!(one, "" | "0" | "1" | "2" | "3" | "4" | "22" | "31" | "32" | "33" | "34" | "35" | "36"))
 }
 
-/// JSON for machines: the same value, with every character escaped that a terminal must not get.
+/// JSON for machines: the same value, with every character escaped that is not safe on a terminal.
 pub(crate) fn json(text: &str) -> Cow<'_, str> {
     if Printable(text).is_plain() {
         return Cow::Borrowed(text);
@@ -66,7 +66,7 @@ impl<'a> MakeWriter<'a> for Log {
 }
 
 impl io::Write for Log {
-    /// A whole line at a time, as the formatter hands it over.
+    /// Writes a whole line at a time, as the formatter passes it.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         io::stderr().write_all(lines(&String::from_utf8_lossy(line)).as_bytes())?;
         Ok(line.len())

@@ -1,4 +1,4 @@
-//! [`Signals`]: what arrives for this program, and what each signal is for.
+//! [`Signals`]: the signals that arrive for this program, and the meaning of each signal.
 
 use std::future::poll_fn;
 use std::task::Poll;
@@ -9,26 +9,26 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::exit::Exit;
 use crate::failure::Failure;
 
-/// What a signal to this program means.
+/// The meaning of a signal to this program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Meaning {
-    /// People and machines send it to end a program.
+    /// It asks a program to end.
     End,
-    /// A command may have a use for it; a program that has none ends by it.
+    /// A command may use it. A program that does not handle it ends.
     Use,
-    /// A command may have a use for it; a program that has none takes no notice.
+    /// A command may use it. A program that does not handle it ignores it.
     Hint,
-    /// Ctrl-Z: a program that stands still renews nothing.
+    /// Ctrl-Z. A stopped program does not renew a lease.
     Stop,
-    /// It is this program's own business, or cannot be caught; or it tells of a fault in this program, and going on
-    /// would be wrong.
+    /// It concerns only this program, or cannot be caught, or reports a fault of this program after which it must not
+    /// continue.
     Own,
 }
 
-/// The highest number that a signal has.
+/// The highest signal number.
 const NUMBER_MAX: i32 = 64;
 
-/// What the signal with this number means.
+/// The meaning of the signal with this number.
 pub(crate) fn meaning(number: i32) -> Meaning {
     let Some(signal) = from_raw(number) else { return Meaning::Own };
     match signal {
@@ -36,9 +36,9 @@ pub(crate) fn meaning(number: i32) -> Meaning {
         Signal::TSTP => Meaning::Stop,
         Signal::WINCH | Signal::CONT | Signal::URG => Meaning::Hint,
         Signal::KILL | Signal::STOP | Signal::ILL | Signal::FPE | Signal::SEGV | Signal::BUS => Meaning::Own,
-        // It is ignored from the first moment of this program: a write to a closed pipe is an error to it.
+        // It is ignored from the start of this program, so a write to a closed pipe returns an error.
         Signal::PIPE => Meaning::Own,
-        // Caught, they would make the read or the write that caused them begin again for ever.
+        // If these were caught, the read or write that caused them would start again without end.
         Signal::TTIN | Signal::TTOU | Signal::CHILD => Meaning::Own,
         _ => Meaning::Use,
     }
@@ -52,7 +52,7 @@ pub(crate) fn from_raw(number: i32) -> Option<Signal> {
     Signal::from_named_raw(number)
 }
 
-/// What people call the signal with this number.
+/// The name of the signal with this number.
 pub(crate) fn name(number: i32) -> String {
     let name = match from_raw(number) {
         Some(Signal::TERM) => "SIGTERM",
@@ -67,18 +67,18 @@ pub(crate) fn name(number: i32) -> String {
     name.to_owned()
 }
 
-/// What arrives from now on, in place of what the signals do by themselves.
+/// The signals that arrive. They no longer have their default effect.
 pub(crate) struct Signals(Vec<(Signal, tokio::signal::unix::Signal)>);
 
 impl Signals {
-    /// Listens to all that can be caught. A signal that this program was told to ignore (`nohup`, `&` in a script) stays
-    /// ignored.
+    /// Catches all signals that can be caught. A signal that this program inherited as ignored (`nohup`, `&` in a
+    /// script) stays ignored.
     pub(crate) fn listen() -> Result<Self, Failure> {
         let ignored = ignored();
         let heard = (1..=NUMBER_MAX).filter(|number| meaning(*number) != Meaning::Own).filter_map(from_raw);
         let heard = heard.filter(|one| ignored & (1 << (one.as_raw() - 1)) == 0);
         let streams = heard.map(|one| Ok((one, signal(SignalKind::from_raw(one.as_raw()))?)));
-        let failed = |error: std::io::Error| Failure::new(Exit::Failed, format!("no signal can be heard: {error}"));
+        let failed = |error: std::io::Error| Failure::new(Exit::Failed, format!("signals cannot be caught: {error}"));
         streams.collect::<Result<_, _>>().map(Self).map_err(failed)
     }
 
@@ -98,11 +98,11 @@ impl Signals {
         .await
     }
 
-    /// The next signal that ends a program which has no use for any.
+    /// The next signal that ends a program which does not handle it.
     ///
     /// # Cancel safety
     ///
-    /// As [`Signals::next`].
+    /// As for [`Signals::next`].
     pub(crate) async fn ending(&mut self) -> Signal {
         loop {
             let signal = self.next().await;
@@ -113,7 +113,7 @@ impl Signals {
     }
 }
 
-/// The mask of ignored signals; where there is no /proc, none.
+/// The mask of ignored signals; 0 if there is no /proc.
 fn ignored() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn r8_every_signal_has_a_meaning() {
-        // Numbers of Linux on most machines, written out so that none is forgotten.
+        // The numbers of Linux on most machines, written out so that none is missing.
         for (numbers, expected) in [
             (&[1, 2, 3, 15][..], Meaning::End),
             (&[5, 6, 10, 12, 14, 16, 24, 25, 26, 27, 29, 30, 31], Meaning::Use),
@@ -134,7 +134,7 @@ mod tests {
             (&[18, 23, 28], Meaning::Hint),
             (&[20], Meaning::Stop),
             (&[4, 7, 8, 9, 11, 13, 17, 19, 21, 22], Meaning::Own),
-            // The C library keeps these two; 0 and 65 are none.
+            // The C library uses these two itself; 0 and 65 are not signals.
             (&[32, 33, 0, 65, -1], Meaning::Own),
         ] {
             for number in numbers {

@@ -54,7 +54,7 @@ fn commands(store: &str, dir: &Path) {
     assert_eq!(admit(store, &["r", "6", "--", "/no/such/command"]).code, 127);
     assert_eq!(admit(store, &["r", "6", "--", "sh", "-c", "kill -TERM $$"]).code, 143);
 
-    // While the command runs nobody else is admitted, a newer holder neither.
+    // While the command runs no other writer is admitted, not even a newer holder.
     let (go, out) = (dir.join("go"), dir.join("out"));
     let script =
         format!("echo began; until [ -e {} ]; do sleep 0.02; done; echo older >> {}", go.display(), out.display());
@@ -114,7 +114,7 @@ fn a_command_that_outlives_this_program_keeps_the_lock_of_a_file() {
         Running::start(redfence().args(["admit", "--store", &store]), &["r", "5", "--", "sh", "-c", script]);
     assert_eq!(killed.close_stdout_after_a_line(), "began\n");
     killed.killed();
-    // Until the monitor has ended what runs, nobody is admitted; then somebody is.
+    // No writer is admitted until the monitor has ended what runs. After that this one is.
     assert_eq!(admit(&store, &["r", "6", "--wait", "20s"]).code, 0);
     // What a command leaves running after an end of its own has no lock.
     let left = admit(&store, &["r", "7", "--", "sh", "-c", "sleep 5 > /dev/null 2>&1 &"]);

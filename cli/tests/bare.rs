@@ -1,7 +1,7 @@
-//! Machines that lack something.
+//! Tests on machines that lack something.
 //!
-//! `r12` stands for a public bug report: on a system without /proc, or with few file descriptors, programs panicked or
-//! blamed what was not to blame.
+//! `r12` stands for a public bug report: on a system without /proc, or with few file descriptors, programs panicked
+//! or blamed the wrong cause.
 
 #![cfg(target_os = "linux")]
 #![allow(
@@ -19,7 +19,7 @@ use std::process::Command;
 use program::{Ran, run, urls};
 use support::{RedisServer, servers};
 
-/// The program, run by a shell that does `first` before.
+/// The program, run by a shell that executes `first` before.
 fn after(nodes: &[RedisServer], wrapper: &[&str], first: &str, args: &[&str]) -> Ran {
     let script = format!("{first}; exec \"$@\"");
     let mut command = Command::new(wrapper[0]);

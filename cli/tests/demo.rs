@@ -1,4 +1,4 @@
-//! `redfence demo`: it keeps its promises, with nothing installed and on real nodes.
+//! `redfence demo` keeps its promises, without servers and on real nodes.
 
 #![allow(
     clippy::unwrap_used,

@@ -13,7 +13,7 @@ fn five_healthy_servers_are_healthy() {
     let nodes = servers(5);
     let ran = run(&mut with_nodes(&nodes), &["doctor"]);
     assert_eq!(ran.code, 0, "{ran:?}");
-    // Servers before Redis 7 cannot be asked what a user may do.
+    // Servers before Redis 7 cannot report what a user may do.
     let said = if nodes[0].is_redis_7() { "healthy\n" } else { "healthy, 5 could not be checked\n" };
     assert!(ran.stdout.starts_with(said), "{}", ran.stdout);
 }

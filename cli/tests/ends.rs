@@ -1,6 +1,6 @@
-//! Every command ends: against nodes that say nothing, talk rubbish, cannot be found or are full.
+//! Every command ends: also if nodes are silent, send garbage, cannot be found or are full.
 //!
-//! The commands are those of the help. One that is new there needs arguments here and a row in docs/bounds.md.
+//! The commands are read from the help. A new command needs arguments here and a row in docs/bounds.md.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
 
@@ -17,7 +17,7 @@ use program::{redfence, run};
 use support::deadline::poll_until;
 use support::{BadServer, Manner, Proxy, RedisServer, servers};
 
-/// Far beyond the bound of every command, so that a busy machine is not taken for a command without an end.
+/// Far longer than the bound of every command, so that a busy machine does not look like a command without an end.
 const END: Duration = Duration::from_secs(90);
 
 #[test]
@@ -81,7 +81,7 @@ fn every_command_has_a_row_in_the_docs() {
     assert_eq!(rows, commands(), "docs/bounds.md (left) and the help (right) know different commands");
 }
 
-/// The names that the help lists.
+/// The names of commands in the help.
 fn commands() -> BTreeSet<String> {
     let help = run(&mut redfence(), &["--help"]).stdout;
     let list = help.split_once("Commands:\n").unwrap().1;
@@ -122,7 +122,7 @@ fn every_command_ends(urls: &str) {
     assert!(all.is_ok(), "no end within {END:?}: {endless:?}");
 }
 
-/// What a command is called with; `None` where it asks no nodes that are given to it.
+/// The arguments of a command; `None` if it asks none of the given nodes.
 fn arguments<'a>(name: &'a str, urls: &'a str) -> Option<Vec<&'a str>> {
     const HOLDER: &str = "00000000000000000000000000000001";
     Some(match name {
@@ -144,7 +144,7 @@ fn arguments<'a>(name: &'a str, urls: &'a str) -> Option<Vec<&'a str>> {
     })
 }
 
-/// Makes a server full: the client that is returned stays, and all others go.
+/// Makes a server full: the returned client stays connected, and all others are disconnected.
 fn occupied(server: &RedisServer) -> TcpStream {
     let mut client = TcpStream::connect(("127.0.0.1", server.port())).unwrap();
     client.write_all(b"CONFIG SET maxclients 1\r\nCLIENT KILL TYPE normal SKIPME yes\r\n").unwrap();

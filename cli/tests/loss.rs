@@ -1,4 +1,4 @@
-//! S25: the command is stopped when the lease is lost, before another holder can exist.
+//! S25: if the lease is lost, the command is stopped before another holder can exist.
 
 #![allow(
     clippy::unwrap_used,
@@ -19,7 +19,7 @@ use support::{RedisServer, servers};
 
 const TTL: Duration = Duration::from_secs(2);
 
-/// Hangs all servers while `command` runs, and returns the events from there on.
+/// Hangs all servers while `command` runs, and returns the later events.
 fn events_of_a_loss(command: &[&str], expected: &[&str]) -> Vec<serde_json::Value> {
     let nodes = servers(3);
     let args = [&["--json", "run", "r", "--ttl", "2s", "--"], command].concat();
@@ -33,7 +33,7 @@ fn events_of_a_loss(command: &[&str], expected: &[&str]) -> Vec<serde_json::Valu
     for name in expected {
         seen.push(events.expect(name));
         if *name == "finished" {
-            // No renewal came through later than the pause, so no lock lives longer than this.
+            // No renewal succeeds after the pause begins, so no lock lives longer than this.
             let took = SystemClock.now().since(paused);
             assert!(took < TTL, "the command ended {took:?} after the servers hung");
         }
@@ -63,7 +63,7 @@ fn s25_a_command_that_ignores_sigterm_is_killed_before_the_end() {
 fn s25_what_the_command_left_running_is_killed_as_well() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("beats");
-    // The leader ends at SIGTERM; its child ignores it and would write on.
+    // The leader ends at SIGTERM. Its child ignores it and would keep writing.
     let script = format!("(trap '' TERM; while :; do echo beat >> {}; sleep 0.02; done) & sleep 60", file.display());
     events_of_a_loss(&["sh", "-c", &script], &["terminating", "killing", "finished", "lost", "failed"]);
     let beats = std::fs::read_to_string(&file).unwrap();
@@ -80,7 +80,7 @@ fn s25_a_lock_that_vanishes_from_the_nodes_ends_the_command_at_once() {
     let mut events = running.events();
     events.expect("acquired");
     for node in &nodes {
-        // A grant that is still on its way would bring the lock back.
+        // A grant that arrives late would set the lock again.
         poll_until(LIMIT, || node.keys().iter().any(|key| key.contains(":lock:")).then_some(())).unwrap();
         node.command(&["FLUSHALL"]);
     }

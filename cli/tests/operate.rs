@@ -1,4 +1,4 @@
-//! What operators do: found, look, list, take away, begin anew.
+//! The commands of operators: bootstrap, status, list, force-release, reset.
 
 #![allow(
     clippy::unwrap_used,
@@ -117,7 +117,7 @@ fn status_tells_how_many_processes_wait_and_who_is_next() {
     }
     let table = call(&nodes, &["status", "r"]).stdout;
     assert!(table.contains("waiting") && table.contains("the first"), "{table}");
-    // Each leaves the queue when it goes.
+    // Each waiter leaves the queue when it ends.
     for (mut one, left) in waiting.into_iter().zip([(1, Some("the second")), (0, None)]) {
         one.signal(Signal::TERM);
         assert_eq!(one.code(), 128 + 15);
@@ -269,7 +269,7 @@ fn reset_begins_anew_and_only_when_told_that_nobody_holds_anything() {
     assert_eq!(call(&nodes, &["acquire", "other", "--wait", "0"]).code, 69, "two of three rest");
     assert_eq!(call(&nodes, &["reset", "--yes"]).code, 2);
     let refused = call(&nodes, &["reset", "--all"]);
-    assert!(refused.code == 2 && refused.stderr.contains("only when certainly nobody holds anything"), "{refused:?}");
+    assert!(refused.code == 2 && refused.stderr.contains("only if certainly no process holds a lock"), "{refused:?}");
     assert_eq!(json(&nodes, &["list"]).json()["locks"].as_array().unwrap().len(), 1, "nothing was done");
 
     let reset = json(&nodes, &["reset", "--all", "--yes"]);

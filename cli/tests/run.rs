@@ -1,4 +1,4 @@
-//! `redfence run`: exit codes, environment, signals, and that commands take turns.
+//! `redfence run`: exit codes, environment, signals, and the order of commands.
 
 #![allow(
     clippy::unwrap_used,
@@ -23,13 +23,13 @@ fn is_free(nodes: &[RedisServer], resource: &str) -> bool {
     run(with_nodes(nodes).arg("--json"), &["status", resource]).json()["agreement"] == "free"
 }
 
-/// What a script wrote, once it has.
+/// The text that a script wrote, once it is there.
 fn written(path: &Path) -> String {
     poll_until(LIMIT, || fs::read_to_string(path).ok().filter(|text| text.ends_with('\n')))
         .unwrap_or_else(|limit| panic!("nothing in {} after {limit:?}", path.display()))
 }
 
-/// Waits until somebody has a connection to the node, beside this look at it.
+/// Waits until another client has a connection to the node.
 fn until_connected(node: &RedisServer) {
     poll_until(LIMIT, || (node.command(&["CLIENT", "LIST"]).lines().count() > 1).then_some(())).unwrap();
 }
@@ -101,7 +101,7 @@ fn signals_go_to_the_whole_group_and_the_lock_is_released() {
     let nodes = servers(3);
     for (signal, name) in [(Signal::TERM, "TERM"), (Signal::HUP, "HUP")] {
         let dir = tempfile::tempdir().unwrap();
-        // A child that tells what it got, and a leader that ends when the child has.
+        // A child that writes down the signal that it got, and a leader that ends after the child.
         let child = format!("trap \"echo got > child; exit\" {name}; echo up > up; while :; do sleep 0.05; done");
         let leader = format!("trap 'wait; exit 5' {name}; sh -c '{child}' & wait");
         let mut command = with_nodes(&nodes);
@@ -156,7 +156,7 @@ fn the_command_does_not_survive_the_program() {
     let stat = format!("/proc/{}/stat", written(&file).trim());
     assert!(Path::new(&stat).exists());
     running.killed();
-    // Where nobody collects it, it stays listed as a zombie.
+    // If the process is not collected, it stays listed as a zombie.
     let is_gone = || fs::read_to_string(&stat).map_or(true, |stat| stat.contains(") Z "));
     poll_until(LIMIT, || is_gone().then_some(())).unwrap();
 }

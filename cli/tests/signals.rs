@@ -1,6 +1,6 @@
-//! Every signal that can be caught is passed on or leads to an end in order.
+//! Every signal that can be caught is passed on, or stops the command in order.
 //!
-//! `r8` stands for a public bug report: signals that a wrapper did not expect killed it, and left its lock behind.
+//! `r8` stands for a public bug report: signals that a wrapper did not expect killed it, and its lock stayed.
 
 #![cfg(target_os = "linux")]
 #![allow(
@@ -23,24 +23,24 @@ use rustix_libc_wrappers::process::SignalExt as _;
 use support::deadline::poll_until;
 use support::{RedisServer, servers};
 
-/// What becomes of a signal that is sent to `run`.
+/// What `run` does with a signal.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Expected {
     /// The command gets it.
     Passed,
-    /// Nothing comes of it.
+    /// It is ignored.
     Nothing,
-    /// It tells of a fault in redfence and ends it; the command ends with it.
+    /// It reports a fault in redfence and ends it; the command ends too.
     Fault,
 }
 
-/// All but KILL and STOP, which nobody can catch; TTIN and TTOU, which stop a program as STOP does; and 32 and 33, which
-/// the C library keeps for itself.
+/// All signals but KILL and STOP, which cannot be caught; TTIN and TTOU, which stop a program as STOP does; and 32
+/// and 33, which the C library uses itself.
 fn table() -> Vec<(i32, Expected)> {
     let skipped = [9, 19, 21, 22, 32, 33];
     let expected = |number| match number {
         4 | 7 | 8 | 11 => Expected::Fault,
-        // PIPE and CHLD are redfence's own business; TSTP is refused, so that the lease is renewed.
+        // PIPE and CHLD concern only redfence. TSTP is refused, so that the lease is renewed.
         13 | 17 | 20 => Expected::Nothing,
         _ => Expected::Passed,
     };
@@ -58,9 +58,9 @@ fn written(path: &Path) -> String {
 
 fn one(nodes: &[RedisServer], number: i32, expected: Expected) {
     let (dir, resource) = (tempfile::tempdir().unwrap(), format!("r{number}"));
-    // The shell gets TERM by name, so that 15 has one trap.
+    // The shell gets TERM by name, so that signal 15 has only one trap.
     let ends = if number == 15 { "" } else { "trap 'exit 6' TERM;" };
-    // CHLD comes to a shell at every end of a child.
+    // A shell gets CHLD whenever a child ends.
     let trap = if number == 17 { String::new() } else { format!("trap 'exit 5' {number};") };
     let script = format!("{ends} {trap} echo $$ > up; while :; do sleep 0.02; done");
     let mut command = with_nodes(nodes);
@@ -78,7 +78,7 @@ fn one(nodes: &[RedisServer], number: i32, expected: Expected) {
             assert_eq!(running.code(), 6, "{number}");
         }
         Expected::Fault => {
-            // The first SEGV or BUS from outside is taken off by Rust's look for a stack overflow.
+            // Rust's check for stack overflow handles the first SEGV or BUS from outside.
             poll_until(LIMIT, || running.ended_by(signal)).unwrap_or_else(|_| panic!("{number} changed nothing"));
             let stat = format!("/proc/{}/stat", pid.trim());
             let is_gone = || fs::read_to_string(&stat).map_or(true, |stat| stat.contains(") Z "));
@@ -133,7 +133,7 @@ fn signals_go_to_whom_the_caller_says() {
         written(&dir.path().join("inner"));
         written(&dir.path().join("up"));
         running.signal(Signal::USR1);
-        // Without anybody to pass it to, USR1 would end the program: so it ends the command, by TERM.
+        // If USR1 is not passed on, it would end the program. So it stops the command, by TERM.
         assert_eq!(running.code(), code, "{whom}");
         assert_eq!(dir.path().join("got").exists(), child, "{whom}");
         assert!(is_free(&nodes, "r"), "{whom}");

@@ -1,6 +1,6 @@
-//! A command that is to be stopped is stopped with all that it started; what cannot be stopped is named.
+//! A command is stopped with everything that it started, and processes that cannot be stopped are named.
 //!
-//! The tests with `r2` in their names stand for a public bug report: a lock was given back, or lost, while the program
+//! The tests with `r2` in their names stand for a public bug report: a lock was released or lost while the program
 //! that relied on it ran on.
 
 #![cfg(target_os = "linux")]
@@ -25,7 +25,8 @@ use support::deadline::poll_until;
 use support::{RedisServer, servers};
 use tempfile::TempDir;
 
-/// A child, one in a session of its own, one that forked twice, and the command itself; each writes down its number.
+/// A child, a process in a session of its own, a process that forked twice, and the command itself. Each writes down
+/// its number.
 const FAMILY: &str = "sh -c 'echo $$ > child; exec sleep 600' & \
      setsid sh -c 'echo $$ > session; exec sleep 600' & \
      (setsid sh -c 'sh -c \"echo \\$\\$ > twice; exec sleep 600\" & exit' &); \
@@ -36,14 +37,14 @@ fn is_free(nodes: &[RedisServer], resource: &str) -> bool {
     run(with_nodes(nodes).arg("--json"), &["status", resource]).json()["agreement"] == "free"
 }
 
-/// The number that a script wrote, once it has.
+/// The number that a script wrote, once it is there.
 fn pid(path: &Path) -> i32 {
     let written = || fs::read_to_string(path).ok().filter(|text| text.ends_with('\n'))?.trim().parse().ok();
     poll_until(LIMIT, written).unwrap_or_else(|limit| panic!("nothing in {} after {limit:?}", path.display()))
 }
 
 fn runs(pid: i32) -> bool {
-    // Where nobody collects it, it stays listed as a zombie.
+    // If the process is not collected, it stays listed as a zombie.
     fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
 }
 
@@ -55,7 +56,7 @@ fn kill(pid: i32, signal: Signal) {
     kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
 }
 
-/// The family, running, and the numbers of its members.
+/// The running family, and the numbers of its members.
 fn family(nodes: &[RedisServer], dir: &TempDir, args: &[&str]) -> (Running, Vec<i32>) {
     let args = [args, &["--", "sh", "-c", FAMILY]].concat();
     let running = Running::start(with_nodes(nodes).current_dir(dir.path()), &args);
@@ -136,7 +137,7 @@ fn what_a_command_leaves_running_when_it_ends_by_itself_is_named() {
     kill(left, Signal::KILL);
 }
 
-/// A program of root's that anybody may start, and that becomes root's altogether: others may not signal it.
+/// A setuid program of root that any user may start. Other users may not signal it.
 fn setuid_program(dir: &TempDir) -> PathBuf {
     assert!(
         rustix::process::getuid().is_root(),
@@ -150,16 +151,16 @@ fn setuid_program(dir: &TempDir) -> PathBuf {
     program
 }
 
-/// `run` as nobody, around a shell around a program of root's, which runs when this returns.
+/// `run` as the user nobody, around a shell around a program of root. The program runs when this returns.
 fn around_another_users_program(nodes: &[RedisServer], dir: &TempDir) -> (Running, i32) {
     let program = setuid_program(dir);
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    // The build directory may be closed to others.
+    // Other users may not be able to read the build directory.
     let redfence = dir.path().join("redfence");
     fs::copy(env!("CARGO_BIN_EXE_redfence"), &redfence).unwrap();
     fs::set_permissions(&redfence, fs::Permissions::from_mode(0o755)).unwrap();
     let (program, file) = (program.display(), dir.path().join("pid"));
-    // It must not hold the pipe of the test open.
+    // It must not keep the test's pipe open.
     let inner = format!("echo $$ > {}; exec sleep 600 > /dev/null 2>&1", file.display());
     let script = format!("{program} --reuid=0 sh -c '{inner}'; :");
     let mut command = Command::new("setpriv");
@@ -173,7 +174,7 @@ fn r2_a_program_of_another_user_is_named_and_keeps_the_lock_for_its_time() {
     let (nodes, dir) = (servers(1), tempfile::tempdir().unwrap());
     let (mut running, pid) = around_another_users_program(&nodes, &dir);
     running.signal(Signal::TERM);
-    // The shell ends at once; what it waited for cannot be signalled.
+    // The shell ends at once. The program that it waited for cannot be signalled.
     assert_eq!(running.code(), 71);
     assert!(runs(pid) && !is_free(&nodes, "r"), "the lock was given back while it ran");
     let said = running.stderr();

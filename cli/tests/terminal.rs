@@ -21,7 +21,7 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use support::deadline::poll_until;
 use support::{RedisServer, servers};
 
-/// A shell at a terminal of its own.
+/// A shell with a terminal of its own.
 struct Terminal {
     shell: Child,
     keys: File,
@@ -42,7 +42,7 @@ impl Terminal {
         let shell = shell.stdin(again()).stdout(again()).stderr(again()).spawn().unwrap();
         let (keys, screen) = (File::from(keys), Arc::new(Mutex::new(String::new())));
         let (mut output, shown) = (keys.try_clone().unwrap(), Arc::clone(&screen));
-        // It ends when the last program at the terminal has.
+        // The terminal ends when its last program has ended.
         std::thread::spawn(move || {
             let mut bytes = [0; 4096];
             while let Ok(count) = output.read(&mut bytes) {
@@ -59,7 +59,7 @@ impl Terminal {
         self.keys.write_all(text.as_bytes()).unwrap();
     }
 
-    /// Whether it has shown this; then what it showed up to there is forgotten.
+    /// Whether the terminal has shown this text. If so, the text up to there is dropped.
     fn has_shown(&self, text: &str) -> Option<()> {
         let mut screen = self.screen.lock().unwrap_or_else(PoisonError::into_inner);
         let at = screen.find(text)?;
@@ -74,7 +74,7 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        // What still runs reads the first words, and the shell the last.
+        // A program that still runs reads the first words, and the shell reads the last ones.
         let _ = poll_until(LIMIT, || {
             let _ = self.keys.write_all(b"\x03exit\n");
             self.shell.try_wait().ok().flatten()
@@ -88,7 +88,8 @@ fn is_free(nodes: &[RedisServer]) -> bool {
     run(with_nodes(nodes).arg("--json"), &["status", "r"]).json()["agreement"] == "free"
 }
 
-/// Says what it reads, and how it ends; the words are put together so that the typed line does not show them.
+/// A script that prints what it reads and how it ends. It joins the words, so that the typed line does not contain
+/// them.
 const TALKS: &str = "$R run r -- sh -c 'trap \"echo inter\"\"rupted; exit 5\" INT; echo be\"\"gan; \
      while read line; do echo \"he\"\"ard $line\"; done; echo over'; echo \"co\"\"de $?\"\n";
 
@@ -135,7 +136,7 @@ fn a_background_job_comes_to_the_foreground_and_ctrl_c_ends_it() {
     terminal.shows("ready$ ");
     terminal.types("fg\n");
     terminal.shows("run r -- sh");
-    // The shell gives the terminal away a moment after it has said so; until then the key is the shell's.
+    // The shell gives the terminal away a moment after its message. Until then the key goes to the shell.
     poll_until(LIMIT, || {
         terminal.types("\x03");
         terminal.has_shown("interrupted")

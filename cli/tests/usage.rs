@@ -1,4 +1,4 @@
-//! What the program says before it does anything: help, and calls that contradict themselves.
+//! What the program prints before it does anything: help, and errors for contradictory arguments.
 
 mod program;
 mod support;

@@ -1,5 +1,5 @@
-//! What is said: text of others is escaped, a node that was not asked is no outage, one that forgot is not free, and everything is
-//! said once. Numbers are those of public bug reports.
+//! The texts of the program: foreign text is escaped, a node that was not asked is not an outage, a node that forgot
+//! is not free, and every fact is said once. Numbers are those of public bug reports.
 
 #![allow(
     clippy::unwrap_used,
@@ -27,9 +27,9 @@ fn holder(ran: &Ran) -> String {
     ran.json()["holder"].as_str().unwrap().to_owned()
 }
 
-/// Turns the direction of writing, has no width, looks like nothing.
+/// Characters that change the writing direction, have no width, or have no visible form.
 const HOSTILE: &str = "web\u{202e}7\u{200b}\u{2066}\u{feff}\u{3164}x";
-/// The same and what names and labels may not hold: other programs write it.
+/// The same, and characters that names and labels may not have: other programs write them.
 const FOREIGN: &str = "a\u{202e}\u{1b}[2J\u{9b}31m\r\nb";
 
 fn assert_clean(what: &str, ran: &Ran) {
@@ -119,12 +119,12 @@ fn r13_words_of_servers_are_escaped() {
     }
 }
 
-/// Answers every command with the same words.
+/// Answers every command with the same text.
 fn refuse(mut client: std::net::TcpStream) {
     use std::io::{Read as _, Write as _};
     let mut bytes = [0; 65_536];
     while let Ok(len @ 1..) = client.read(&mut bytes) {
-        // Each command is an array: a line that begins with a star.
+        // Each command is an array, whose first line begins with a star.
         let commands = bytes[..len].split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"*")).count();
         let words = "-ERR you\u{202e} are\u{9b}31m \u{1b}[2J\u{200b}fooled\r\n".repeat(commands);
         if client.write_all(words.as_bytes()).is_err() {
@@ -144,7 +144,7 @@ fn r14_contention_on_healthy_nodes_does_not_read_like_an_outage() {
             assert!(!ran.stderr.contains("no answer"), "{ran:?}");
         }
     }
-    // One is down: still contention, and the one that is down is named with its reason.
+    // If one node is down, it is still contention, and that node is named with its reason.
     nodes[2].kill();
     let ran = call(&nodes, &["acquire", "r", "--wait", "100ms"]);
     assert!(ran.code == 75 && ran.stderr.contains("unreachable") && !ran.stderr.contains("no answer"), "{ran:?}");
@@ -208,7 +208,7 @@ fn the_first_use_is_one_short_paragraph_with_one_next_step() {
         assert_eq!(ran.stderr.matches("redfence bootstrap").count(), 1, "{ran:?}");
         assert!(ran.stderr.len() < 250 && ran.stderr.contains("take part in"), "{ran:?}");
     }
-    // One that waits is told at once, and how it ended.
+    // A command that waits gets a note at once, and the outcome at the end.
     let ran = call(&nodes, &["acquire", "r", "--wait", "100ms"]);
     assert_eq!(
         (ran.code, ran.stderr.lines().count(), ran.stderr.matches("redfence bootstrap").count()),

@@ -1,4 +1,4 @@
-//! `run` as a wrapper: exit codes of its own, standard input, orphans, and what is said of programs that cannot be run.
+//! `run` as a wrapper: its own exit codes, standard input, orphans, and the messages for programs that cannot be run.
 
 #![allow(
     clippy::unwrap_used,
@@ -63,12 +63,12 @@ fn standard_input_is_the_commands() {
     let mut command = with_nodes(&nodes);
     let piped = command.args(["run", "r", "--", "sh", "-c", "head -n 1; wc -c"]);
     let mut child = piped.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    // The end of it is seen, too: nobody else holds it open.
+    // The command also sees the end of the input: no other process keeps it open.
     child.stdin.take().unwrap().write_all(&[b"first\n".to_vec(), b"x".repeat(200_000)].concat()).unwrap();
     let output = child.wait_with_output().unwrap();
     let lines: Vec<_> = std::str::from_utf8(&output.stdout).unwrap().lines().map(str::trim).collect();
     assert!(output.status.success() && lines.first() == Some(&"first"), "{lines:?}");
-    // A file keeps its place, which the command and the caller share.
+    // A file keeps one position, which the command and the caller share.
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("in"), "one\ntwo\n").unwrap();
     let script = format!("{} run r -- sh -c 'read line; echo $line'; cat", env!("CARGO_BIN_EXE_redfence"));
@@ -103,13 +103,13 @@ fn a_time_without_a_unit_gets_one_hint() {
     assert!(ran.code == 2 && ran.stderr.matches("10s").count() == 1 && !ran.stderr.contains("3sec"), "{ran:?}");
 }
 
-/// As the first process of a container.
+/// Runs the program as the first process of a container.
 #[cfg(target_os = "linux")]
 #[test]
 fn orphans_are_collected_by_the_first_process_of_a_container() {
     let nodes = servers(1);
     let as_root: &[_] = if rustix::process::getuid().is_root() { &[] } else { &["--map-root-user"] };
-    // Ten that fork twice and end. Then no zombie is left, and the command sees none of them as its own.
+    // Ten processes fork twice and end. Then no zombie is left, and the command has none of them as a child.
     let script = "echo first $(cat /proc/1/comm); i=0; while [ $i -lt 10 ]; do (sh -c 'true & exit' &); i=$((i + 1)); done; \
          n=0; while grep -q ') Z ' /proc/[0-9]*/stat 2>/dev/null && [ $n -lt 500 ]; do n=$((n + 1)); sleep 0.02; done; \
          grep -h ') Z ' /proc/[0-9]*/stat 2>/dev/null; echo end";

@@ -1,4 +1,4 @@
-//! Does it all work: acquire, extend, release, on a resource of the doctor's own?
+//! Does everything work: acquire, extend and release, on a resource of the doctor's own?
 
 use super::{Case, Cause, Finding, Outcome, ok, unknown, whole};
 
@@ -12,7 +12,7 @@ pub(super) fn check(case: &Case) -> Vec<Finding> {
             }
             Err(sick) => Outcome::Bad {
                 what: sick.what.clone(),
-                risk: "nobody else can acquire either",
+                risk: "other processes cannot acquire either",
                 fix: "see what the other checks say",
             },
         },

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::facts::Sample;
 use super::{Case, Finding, Outcome, ok, unknown};
 
-/// Clocks that are set by NTP differ by less.
+/// Clocks that NTP sets differ by less than this.
 const OFFSET_MAX: Duration = Duration::from_secs(2);
 
 pub(super) fn check(case: &Case) -> Vec<Finding> {
@@ -29,7 +29,7 @@ fn judge(samples: &[Sample], drift_ppm: u32) -> Outcome {
         (true, true) if offset <= OFFSET_MAX => ok(format!("{offset:.1?} from this machine's, steady over {span:.1?}")),
         (true, true) => Outcome::Bad {
             what: format!("{offset:.1?} from this machine's"),
-            risk: "nothing while all remember; if a node with a wrong clock loses its counters its tokens may start too low",
+            risk: "nothing while no node forgets; if a node with a wrong clock loses its counters, its tokens may start too low",
             fix: "set both clocks by NTP",
         },
         (false, true) => impossible("the server's clock shows a time before September 2001", "set the server's clock"),
@@ -49,7 +49,7 @@ fn impossible(what: &str, fix: &'static str) -> Outcome {
     Outcome::Bad { what: what.to_owned(), risk, fix }
 }
 
-/// By how much the two clocks moved against each other between two looks.
+/// By how much the two clocks drifted apart between two samples.
 fn apart(one: &Sample, other: &Sample) -> Duration {
     let here = other.answered.since(one.answered);
     let there = Duration::from_micros(other.server.unix_us().abs_diff(one.server.unix_us()));

@@ -1,4 +1,4 @@
-//! Are there as many nodes as make sense?
+//! Does the number of nodes make sense?
 
 use super::{Case, Finding, Outcome, ok, whole};
 
@@ -10,17 +10,17 @@ pub(super) fn check(case: &Case) -> Vec<Finding> {
         match count {
             1 => Outcome::Bad {
                 what: "1 node".to_owned(),
-                risk: "when it is away nobody acquires, and its loss loses every lock",
+                risk: "while it is away no process can acquire, and its loss loses every lock",
                 fix,
             },
             2 => Outcome::Bad {
                 what: "2 nodes".to_owned(),
-                risk: "both are needed, so either failure stops everybody",
+                risk: "both are needed, so one failure stops every process",
                 fix,
             },
             even if even % 2 == 0 => Outcome::Bad {
                 what: format!("{even} nodes, an even number"),
-                risk: "it survives no more failures than one node fewer, and has one more that can fail",
+                risk: "it survives no more failures than a set with one node fewer, and has one more node that can fail",
                 fix,
             },
             odd => ok(format!("{odd} nodes, of which {} may fail", odd - case.terms.needed)),

@@ -1,9 +1,9 @@
-//! Do the nodes' counters agree by and large?
+//! Are the counters of the nodes close to each other?
 
 use super::{Case, Finding, Outcome, ok, unknown, whole};
 use crate::protocol::COUNTER_MAX;
 
-/// Counters start at the clock in microseconds: this much is an hour.
+/// Counters start at the clock in microseconds, so this difference is an hour.
 const APART_MAX: u64 = 3_600_000_000;
 
 pub(super) fn check(case: &Case) -> Vec<Finding> {
@@ -12,9 +12,9 @@ pub(super) fn check(case: &Case) -> Vec<Finding> {
         "counters",
         match (counters.iter().min(), counters.iter().max()) {
             (_, Some(most)) if *most > COUNTER_MAX => Outcome::Bad {
-                what: format!("{most} is none that a clock leads to: it was written by hand"),
+                what: format!("{most} is too high to come from a clock: it was written by hand"),
                 risk: "the node's grants of these resources are refused as faults",
-                fix: "let the node rest by restarting it, or `redfence reset --all` when nobody holds anything",
+                fix: "let the node rest by restarting it, or `redfence reset --all` when no process holds a lock",
             },
             (Some(least), Some(most)) if most - least <= APART_MAX => ok(format!("{} apart at most", most - least)),
             (Some(least), Some(most)) => Outcome::Bad {
@@ -22,7 +22,7 @@ pub(super) fn check(case: &Case) -> Vec<Finding> {
                 risk: "none for safety; a clock was far off when a node started its counters",
                 fix: "set the clocks by NTP; the counters level themselves with use",
             },
-            _ => unknown("no node told a counter"),
+            _ => unknown("no node reported a counter"),
         },
     )
 }

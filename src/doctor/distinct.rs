@@ -1,4 +1,4 @@
-//! Is every node a server of its own?
+//! Is every node a separate server?
 
 use super::{Case, Finding, Outcome, ok, unknown};
 
@@ -9,7 +9,7 @@ pub(super) fn check(case: &Case) -> Vec<Finding> {
     let findings = nodes.map(|(at, (node, _))| {
         let twin = |own| run_ids.iter().enumerate().find(|(other, id)| *other < at && **id == Some(own));
         let outcome = match run_ids.get(at).copied().flatten() {
-            None => unknown("INFO is not permitted, or tells no run_id"),
+            None => unknown("INFO is not permitted, or has no run_id"),
             Some(own) => match twin(own).and_then(|(other, _)| case.nodes.get(other)) {
                 None => ok(format!("run {own:?}")),
                 Some(other) => Outcome::Bad {

@@ -1,16 +1,16 @@
-//! May the server throw locks or counters away when its memory is full?
+//! May the server evict locks or counters when its memory is full?
 
 use super::{Case, Finding, Outcome, ok, unknown};
 
 pub(super) fn check(case: &Case) -> Vec<Finding> {
     case.each("eviction", |facts| {
-        // INFO tells it where CONFIG is forbidden, as on managed servers.
+        // INFO has this even if CONFIG is forbidden, as on managed servers.
         match facts.info("maxmemory_policy").or_else(|_| facts.config("maxmemory-policy")) {
             Ok("noeviction") => ok("noeviction"),
             Ok(policy) => Outcome::Bad {
                 what: format!("maxmemory-policy {policy}"),
                 risk: "when memory is full a lock may be evicted while its holder believes in it: two holders",
-                fix: "CONFIG SET maxmemory-policy noeviction, and a server that holds nothing but locks",
+                fix: "CONFIG SET maxmemory-policy noeviction, and a server that stores only locks",
             },
             Err(because) => unknown(because),
         }

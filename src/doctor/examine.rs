@@ -1,4 +1,4 @@
-//! [`Redlock::doctor`]: gathers what the checks need.
+//! [`Redlock::doctor`]: gathers the facts that the checks need.
 
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ use crate::protocol::{Fault, FaultKind, Vote};
 use crate::{AcquireError, ExtendError, Redlock};
 
 impl Redlock {
-    /// Examines the nodes: what can hurt, before it hurts. Takes about two seconds, for clocks are watched; changes
-    /// nothing but a lock of its own.
+    /// Examines the nodes, to find faults before they hurt. Takes about two seconds, because it watches the clocks.
+    /// It changes nothing but a lock of its own.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future releases the doctor's lock in the background.
+    /// If the future is dropped, the doctor's lock is released in the background.
     pub async fn doctor(&self) -> Report {
         let clock = self.clock();
         let facts = join_all(self.each_node().iter().map(|node| async move {
@@ -36,12 +36,12 @@ impl Redlock {
     }
 }
 
-/// Acquires, extends and releases; how long that took.
+/// Acquires, extends and releases; returns how long that took.
 async fn canary(redlock: &Redlock) -> Result<Duration, Sick> {
     let began = redlock.clock().now();
     let not_acquired = |error: AcquireError| {
         let cause = match &error {
-            // What each node says for itself is said by other checks.
+            // Other checks report what is wrong with each node.
             AcquireError::NoQuorum { votes, .. } if votes.dominant().is_some_and(|(_, vote)| rests(vote)) => {
                 return Sick { what: "too few nodes take part".to_owned(), cause: Cause::NoQuorum };
             }

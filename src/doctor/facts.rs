@@ -1,4 +1,4 @@
-//! [`Facts`]: what is asked of one server.
+//! [`Facts`]: what the doctor asks one server.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -10,22 +10,23 @@ use crate::node::redis::{Inquiry, Prefix, RedisNode};
 use crate::protocol::{Fault, FaultKind, RunId};
 use crate::{LockerId, Moment, Resource, WallTime};
 
-/// What one server says of itself. Everything but being there is best effort: managed servers refuse a good deal.
+/// What one server reports about itself. The server must answer; the rest is best effort, because managed servers
+/// refuse many commands.
 #[derive(Debug, Clone)]
 pub struct Facts {
-    /// INFO, or why not.
+    /// The reply to INFO, or why there is none.
     info: Result<HashMap<String, String>, String>,
-    /// CONFIG GET of what matters, or why not.
+    /// The settings that matter, by CONFIG GET, or why there are none.
     config: Result<HashMap<String, String>, String>,
     /// Each needed command that the user may not run.
     pub(super) forbidden: Result<Vec<String>, String>,
-    /// The server's clock against this machine's, over a few moments.
+    /// Samples of the server's clock beside this machine's, over a few moments.
     pub(super) clock: Vec<Sample>,
-    /// Whether nobody on a network can listen.
+    /// Whether the connection is safe from eavesdroppers: TLS, a socket or loopback.
     pub(super) is_private: bool,
 }
 
-/// One comparison of clocks.
+/// One reading of both clocks.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sample {
     pub(super) asked: Moment,
@@ -34,7 +35,7 @@ pub(super) struct Sample {
     pub(super) server: WallTime,
 }
 
-/// What locks need, as ACL DRYRUN is asked.
+/// The commands that locks need, as arguments of ACL DRYRUN.
 const NEEDED: [&[&str]; 28] = [
     &["set", LOCK, "1"],
     &["getrange", LOCK, "0", "1"],
@@ -65,12 +66,12 @@ const NEEDED: [&[&str]; 28] = [
     &["publish", WAKE, ""],
     &["subscribe", WAKE],
 ];
-/// Places of keys in the table above.
+/// Placeholders for keys in the table above.
 const LOCK: &str = "a lock";
 const RECORD: &str = "the record";
 const QUEUE: &str = "a queue";
 const WAKE: &str = "a channel";
-/// How often and how long apart the clock is looked at.
+/// How many samples of the clock are taken, and the pause between them.
 const CLOCK_LOOKS: usize = 4;
 const CLOCK_PAUSE: Duration = Duration::from_millis(500);
 
@@ -96,16 +97,16 @@ impl Facts {
         })
     }
 
-    /// A line of INFO, or why there is none.
+    /// A field of INFO, or why there is none.
     pub(super) fn info(&self, name: &str) -> Result<&str, String> {
         let info = self.info.as_ref().map_err(|because| format!("INFO: {because}"))?;
-        info.get(name).map(String::as_str).ok_or_else(|| format!("INFO does not tell {name}"))
+        info.get(name).map(String::as_str).ok_or_else(|| format!("INFO has no {name}"))
     }
 
-    /// A line of the configuration, or why there is none.
+    /// A setting, or why it is unknown.
     pub(super) fn config(&self, name: &str) -> Result<&str, String> {
         let config = self.config.as_ref().map_err(|because| format!("CONFIG GET: {because}"))?;
-        config.get(name).map(String::as_str).ok_or_else(|| format!("CONFIG GET does not tell {name}"))
+        config.get(name).map(String::as_str).ok_or_else(|| format!("CONFIG GET has no {name}"))
     }
 
     pub(super) fn run_id(&self) -> Result<RunId, String> {
@@ -133,7 +134,7 @@ async fn sample(inquiry: &mut Inquiry, clock: &dyn Clock) -> Result<Sample, Faul
     }
 }
 
-/// Which of the needed commands this user may not run. ACL DRYRUN exists since Redis 7.0.
+/// The needed commands that this user may not run. ACL DRYRUN exists since Redis 7.0.
 async fn forbidden(inquiry: &mut Inquiry, prefix: &Prefix) -> Result<Vec<String>, String> {
     let user = inquiry.ask(cmd("ACL").arg("WHOAMI")).await.map_err(|fault| format!("ACL WHOAMI: {fault}"))?;
     let user = text(&user).ok_or("ACL WHOAMI answered something else")?;

@@ -1,7 +1,7 @@
-//! Checks of a set of nodes: what can hurt, before it hurts.
+//! Checks a set of nodes, to find faults before they hurt.
 //!
-//! Every check answers *ok*, *bad* or *could not check, because*; one file a check. What is asked of the servers is in
-//! `facts.rs`; the checks themselves are pure.
+//! Every check answers *ok*, *bad* or *could not check, because*. Each check is a pure function in a file of its own.
+//! `facts.rs` asks the servers.
 
 mod canary;
 mod clock;
@@ -31,12 +31,12 @@ use crate::{NodeCondition, NodeStatus};
 /// The doctor's own resource.
 const CANARY: &str = "redfence doctor's canary";
 
-/// What was found.
+/// One result of one check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// The name of the check, one word.
     pub check: &'static str,
-    /// The address of the node that it is about; `None` for the set as a whole.
+    /// The address of the node; `None` if the finding is about the whole set.
     pub node: Option<String>,
     /// The answer.
     pub outcome: Outcome,
@@ -51,41 +51,41 @@ pub enum Outcome {
     Bad {
         /// What is wrong.
         what: String,
-        /// What can go wrong by it.
+        /// What can happen because of it.
         risk: &'static str,
-        /// What puts it right.
+        /// How to correct it.
         fix: &'static str,
     },
-    /// It could not be checked.
+    /// The check could not be done.
     Unknown {
         /// Why.
         because: String,
     },
 }
 
-/// All findings.
+/// The results of all checks.
 #[derive(Debug, Clone)]
 pub struct Report {
     /// The findings, check by check, node by node.
     pub findings: Vec<Finding>,
-    /// Whether a quorum of nodes answered and takes part.
+    /// Whether a quorum of nodes answered and may be asked for locks.
     pub has_quorum: bool,
 }
 
 impl Report {
-    /// Whether nothing bad was found and a quorum answered.
+    /// Whether no check found anything bad and a quorum answered.
     #[must_use]
     pub fn is_healthy(&self) -> bool {
         self.has_quorum && !self.bad().any(|_| true)
     }
 
-    /// What is bad.
+    /// The findings that are bad.
     pub fn bad(&self) -> impl Iterator<Item = &Finding> {
         self.findings.iter().filter(|finding| matches!(finding.outcome, Outcome::Bad { .. }))
     }
 }
 
-/// The verdict in one line.
+/// Writes the verdict in one line.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let unknown = self.findings.iter().filter(|finding| matches!(finding.outcome, Outcome::Unknown { .. })).count();
@@ -99,7 +99,7 @@ impl fmt::Display for Report {
     }
 }
 
-/// What the doctor is told beside what it finds.
+/// What the locker's settings say, beside what the servers report.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Terms {
     pub(crate) node_timeout: Duration,
@@ -108,30 +108,30 @@ pub(crate) struct Terms {
     pub(crate) needed: usize,
 }
 
-/// What is examined: the facts of every node, in order, and what the locker knows of them.
+/// What the checks examine: the facts of every node, in order, and what the locker knows of the nodes.
 pub(crate) struct Case {
     pub(crate) terms: Terms,
     pub(crate) nodes: Vec<NodeStatus>,
     pub(crate) facts: Vec<Result<Facts, crate::protocol::Fault>>,
-    /// A counter of each node, where it told one: of the same slot for all.
+    /// The counter of one slot, the same slot on each node; `None` if the node did not report it.
     pub(crate) counters: Vec<Option<u64>>,
     pub(crate) canary: Result<Duration, Sick>,
 }
 
-/// Why the doctor's own lease did not come to be, or did not live on.
+/// Why the doctor's own lease failed.
 pub(crate) struct Sick {
     pub(crate) what: String,
     pub(crate) cause: Cause,
 }
 
-/// What kind of reason that is.
+/// The kind of failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cause {
-    /// So few nodes answered that there is no quorum.
+    /// Too few nodes answered for a quorum.
     NoQuorum,
-    /// Another doctor has the lock at this moment.
+    /// Another doctor holds the lock at this moment.
     Contended,
-    /// Another one.
+    /// Any other cause.
     Other,
 }
 
@@ -162,7 +162,7 @@ impl Case {
         Report { findings: checks.iter().flat_map(|check| check(self)).collect(), has_quorum }
     }
 
-    /// One finding for each node that was reached. The others are the business of `reach`.
+    /// One finding for each node that answered. The check `reach` reports the others.
     fn each(&self, check: &'static str, outcome: impl Fn(&Facts) -> Outcome) -> Vec<Finding> {
         let reached = self.nodes.iter().zip(&self.facts).filter_map(|(node, facts)| Some((node, facts.as_ref().ok()?)));
         reached

@@ -1,4 +1,4 @@
-//! Can somebody on the network listen?
+//! Can other programs on the network read the traffic?
 
 use super::{Case, Finding, Outcome, ok};
 
@@ -7,7 +7,7 @@ pub(super) fn check(case: &Case) -> Vec<Finding> {
         true => ok("TLS, a socket or loopback"),
         false => Outcome::Bad {
             what: "no TLS beyond loopback".to_owned(),
-            risk: "whoever listens learns passwords and holders, and can release what others hold",
+            risk: "an eavesdropper learns passwords and holder ids, and can release locks of others",
             fix: "rediss://, or a network of its own",
         },
     })

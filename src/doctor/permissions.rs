@@ -1,4 +1,4 @@
-//! May the user do what is needed? And the rule that lets it do that, and no more.
+//! May the user run every needed command? Also prints the ACL rule that allows those commands only.
 
 use super::{Case, Finding, Outcome, ok, unknown};
 
@@ -18,7 +18,7 @@ pub(super) fn check(case: &Case) -> Vec<Finding> {
         },
         Ok(forbidden) if forbidden.iter().all(|command| FOR_WAITING.contains(&&**command)) => Outcome::Bad {
             what: format!("not permitted: {}", forbidden.join(", ")),
-            risk: "processes that wait are not woken, ask after pauses, and have no order; leases are as safe as ever",
+            risk: "processes that wait are not woken: they ask again after pauses, in no order; leases stay safe",
             fix: "the rule that `redfence doctor --acl USER` prints",
         },
         Ok(forbidden) => Outcome::Bad {
@@ -30,10 +30,10 @@ pub(super) fn check(case: &Case) -> Vec<Finding> {
     })
 }
 
-/// What only waiting needs.
+/// Commands that only waiting needs.
 const FOR_WAITING: [&str; 8] = ["publish", "subscribe", "zadd", "zrem", "zrank", "zcard", "zpopmin", "zrange"];
 
-/// The line that makes `user` able to do all that a locker with keys under `prefix` needs, and nothing else.
+/// The ACL rule that allows `user` all that a locker with keys under `prefix` needs, and nothing else.
 #[must_use]
 pub fn minimal_rule(user: &str, prefix: &str) -> String {
     let commands = "+eval +evalsha +script|load +script|exists +set +getrange +mset +mget +del +incr +incrby +pexpire +pttl +hset +hmget \

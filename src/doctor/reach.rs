@@ -1,4 +1,4 @@
-//! Is every node there, and quick enough?
+//! Does every node answer, and quickly enough?
 
 use super::{Case, Finding, Outcome, ok};
 

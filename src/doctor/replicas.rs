@@ -1,4 +1,4 @@
-//! Does a node replicate, so that a failover could put a replica in its place?
+//! Does a node have replicas, so that a failover could put one in its place?
 
 use super::{Case, Finding, Outcome, ok, unknown};
 
@@ -7,8 +7,8 @@ pub(super) fn check(case: &Case) -> Vec<Finding> {
         Ok("0") => ok("none"),
         Ok(count) => Outcome::Bad {
             what: format!("{count} replica(s) follow it"),
-            risk: "a replica that is promoted may lack the last locks; the node then rests for max_ttl, where it could be away instead",
-            fix: "switch failover off for it: the other nodes are what stands in for a node",
+            risk: "a replica that is promoted may lack the last locks; the node then rests for max_ttl, although it could simply be away",
+            fix: "switch failover off for it: the other nodes stand in for a node that is away",
         },
         Err(because) => unknown(because),
     })

@@ -1,4 +1,4 @@
-//! Does a node stay out because it may have forgotten locks?
+//! Does a node take no part because it may have forgotten locks?
 
 use super::{Case, Finding, Outcome, ok};
 use crate::NodeCondition;
@@ -31,7 +31,7 @@ pub(super) fn check(case: &Case) -> Vec<Finding> {
 
 fn fix(because: Option<Reason>) -> &'static str {
     match because {
-        Some(Reason::New) => "wait; or `redfence bootstrap`, if the installation is new and nobody holds anything",
-        _ => "wait: somebody may still hold what it forgot",
+        Some(Reason::New) => "wait; or `redfence bootstrap`, if the installation is new and no process holds a lock",
+        _ => "wait: a process may still hold a lock that it forgot",
     }
 }

@@ -13,7 +13,7 @@ pub(super) fn check(case: &Case) -> Vec<Finding> {
         match (mode, role, cluster) {
             (Ok("sentinel"), ..) => bad("a sentinel", "name the server itself, not its sentinel"),
             (Ok("cluster"), ..) | (.., Ok("1")) => bad("a member of a cluster", "name independent servers"),
-            (_, Ok("slave" | "replica"), _) => bad("a read-only replica", "name a master that replicates to nobody"),
+            (_, Ok("slave" | "replica"), _) => bad("a read-only replica", "name a master without replicas"),
             (_, Ok(role), _) => ok(role),
             (_, Err(because), _) => unknown(because),
         }

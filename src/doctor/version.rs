@@ -1,8 +1,8 @@
-//! Is the server recent enough?
+//! Is the server's version recent enough?
 
 use super::{Case, Finding, Outcome, ok, unknown};
 
-/// What is tested with; 6.2 is the oldest that knows all that is used.
+/// The oldest version that has every command that locks need.
 const OLDEST: (u32, u32) = (6, 2);
 
 pub(super) fn check(case: &Case) -> Vec<Finding> {

@@ -1,4 +1,4 @@
-//! [`ask`]: one request and its reply, for tests and tools.
+//! [`ask`]: sends one request and waits for its reply, for tests and tools.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,11 +8,11 @@ use super::{Node, ReplySink, Responder};
 use crate::NodeId;
 use crate::protocol::{Fault, FaultKind, Reply, Request, VerbKind};
 
-/// Sends one request and waits for its reply, however long that takes: bound it from outside.
+/// Sends one request and waits for its reply. The wait has no bound here; the caller must set one.
 ///
 /// # Cancel safety
 ///
-/// Dropping the future does not withdraw the request.
+/// If the future is dropped, the request is not withdrawn.
 pub async fn ask(node: &dyn Node, request: Request) -> Reply {
     let (sender, receiver) = oneshot::channel();
     let sink = Arc::new(Once(Mutex::new(Some(sender))));
@@ -24,13 +24,13 @@ pub async fn ask(node: &dyn Node, request: Request) -> Reply {
     receiver.await.unwrap_or_else(|_| Reply::Failed(Fault::new(FaultKind::ConnectionLost, "")))
 }
 
-/// Takes in one reply.
+/// Receives one reply.
 struct Once(Mutex<Option<oneshot::Sender<Reply>>>);
 
 impl ReplySink for Once {
     fn deliver(&self, _: NodeId, _: VerbKind, reply: Reply) {
         let sender = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        // If the caller waits no longer the reply is of no use.
+        // If the caller no longer waits, the reply is dropped.
         if let Some(sender) = sender {
             drop(sender.send(reply));
         }

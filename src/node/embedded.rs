@@ -8,9 +8,9 @@ use super::{Node, NodeState, Responder, WakeListener};
 use crate::protocol::{Reply, Request, RunId};
 use crate::{Clock, LockerId, NodeId, SystemClock};
 
-/// A node in this process: for tests, demonstrations and simulations. It answers before [`Node::send`] returns.
+/// A node in this process: for tests, demonstrations and simulations. It replies before [`Node::send`] returns.
 ///
-/// Locks among processes need servers; five embedded nodes of one process fall together.
+/// Locks between processes need servers. All embedded nodes of a process fail together.
 #[derive(Clone)]
 pub struct EmbeddedNode {
     state: Arc<Mutex<NodeState>>,
@@ -27,10 +27,10 @@ impl EmbeddedNode {
         Self::on(Arc::new(SystemClock))
     }
 
-    /// A new node on a clock of its own. It is initialized: it may be asked for grants at once.
+    /// A new node on the clock `clock`. It is initialized, so it may be asked for grants at once.
     #[must_use]
     pub fn on(clock: Arc<dyn Clock>) -> Self {
-        // Every node is a run of its own, as every server is.
+        // Every node is a separate run, as every server is.
         static RUNS: AtomicU64 = AtomicU64::new(1);
         let mut run_id = [0; 20];
         let (_, last) = run_id.split_at_mut(12);
@@ -39,14 +39,14 @@ impl EmbeddedNode {
         Self::with(state, clock)
     }
 
-    /// A node that goes on from `state`: one that was not joined yet, for instance, or another run of one that was.
+    /// A node that continues from `state`, for instance one that was not joined yet, or a later run of another node.
     #[must_use]
     #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub fn with(state: NodeState, clock: Arc<dyn Clock>) -> Self {
         Self { state: Arc::new(Mutex::new(state)), clock, listeners: Arc::default() }
     }
 
-    /// Does what `request` asks, now, and sends the wakes.
+    /// Does what `request` asks, and sends the wakes.
     #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub fn apply(&self, request: &Request) -> Reply {
         let now = self.clock.wall();
@@ -55,7 +55,7 @@ impl EmbeddedNode {
         reply
     }
 
-    /// Does what these requests ask, in one step, and sends the wakes when it is over.
+    /// Does what these requests ask, in one step, and then sends the wakes.
     #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub fn apply_batch(&self, requests: &[Request]) -> Vec<Reply> {
         let now = self.clock.wall();
@@ -77,7 +77,7 @@ impl EmbeddedNode {
         }
     }
 
-    /// A locker that is gone is one whose connection has ended.
+    /// Disconnects every locker that was dropped, as a server does when a connection ends.
     fn disconnect_the_gone(&self) {
         let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
         let is_gone = |(_, _, listener): &mut Listener| listener.strong_count() == 0;
@@ -86,7 +86,7 @@ impl EmbeddedNode {
         }
     }
 
-    /// Looks into the node, or changes what it knows.
+    /// Reads or changes the state of the node.
     #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub fn with_state<T>(&self, look: impl FnOnce(&mut NodeState) -> T) -> T {
         look(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))

@@ -1,14 +1,15 @@
-//! [`WakeListener`]: takes in what a node tells a locker that waits.
+//! [`WakeListener`]: receives the wakes of a node for a locker that waits.
 
 use std::time::Duration;
 
 use crate::{NodeId, Resource};
 
-/// Takes in wakes. Called from any thread that a node learns of a release on, and must not block.
+/// Receives wakes. It is called on the thread on which the node learns of a release, and must not block.
 pub trait WakeListener: Send + Sync {
-    /// The lock of `resource` on `node` is reserved for this locker; or, after so long, its reservation for another ends.
+    /// The lock of `resource` on `node` is reserved for this locker; or, after `after`, its reservation for another
+    /// locker ends.
     fn woken(&self, node: NodeId, resource: &Resource, after: Duration);
 
-    /// Whether wakes of `node` come in: not where the user may not subscribe or publish.
+    /// Whether wakes of `node` arrive. They do not if the user may not subscribe or publish.
     fn receives_wakes(&self, node: NodeId, receives: bool);
 }

@@ -1,7 +1,7 @@
-//! One independent Redis or Valkey, or something that behaves like one.
+//! [`Node`]: one independent Redis or Valkey server, or something that behaves like one.
 //!
-//! A node takes one request at a time and answers it, sooner or later or never. Everything that can go wrong with a
-//! node is a [`Node`] that wraps a [`Node`]; every node passes the same contract suite (feature `testing`).
+//! A node handles one request at a time, and replies soon, late or never. Tests produce every fault of a node with a
+//! [`Node`] that wraps a [`Node`]. Every node must pass the same contract suite (feature `testing`).
 
 #[cfg(feature = "unstable")]
 mod ask;
@@ -35,42 +35,43 @@ use crate::{LockerId, NodeId};
 
 /// One independent node.
 ///
-/// Sending is synchronous, so nothing that was asked for is lost when a future is dropped:
+/// Sending is synchronous, so no request is lost when a future is dropped:
 ///
-/// - requests take effect in the order of their [`send`](Node::send) calls, so that a release never overtakes the grant
-///   it undoes, except across a lost connection;
+/// - requests take effect in the order of their [`send`](Node::send) calls, so a release never overtakes the grant
+///   that it undoes, except across a lost connection;
 /// - a request takes effect **at most once** and is never sent again by the node;
-/// - every answer is given once; an [`Responder`] that is dropped reports a lost connection.
+/// - every reply is delivered once; a [`Responder`] that is dropped reports a lost connection.
 pub trait Node: Send + Sync + 'static {
-    /// Sends one request. `answer` is called once, now or later, from any thread.
+    /// Sends one request. `answer` is called once, now or later, on any thread.
     fn send(&self, request: Request, answer: Responder);
 
-    /// Sends two requests, in this order and, where there is a network, in one message: a lock that the first one keeps
-    /// for the second ([`Next::Grant`](crate::protocol::Next::Grant)) is nobody else's in between.
+    /// Sends two requests in this order, in one message if there is a network. No other client can take a lock that
+    /// the first request keeps for the second ([`Next::Grant`](crate::protocol::Next::Grant)) in between.
     fn send_both(&self, first: (Request, Responder), second: (Request, Responder)) {
         self.send(first.0, first.1);
         self.send(second.0, second.1);
     }
 
-    /// From now on passes the wakes of `locker` to `listener`, as from the node called `id`. A node that wraps a node
-    /// passes this on. Wakes may get lost.
+    /// From now on, passes the wakes of `locker` to `listener`, as wakes of the node `id`. A node that wraps a node
+    /// must forward this call. Wakes may get lost.
     fn listen(&self, id: NodeId, locker: LockerId, listener: Weak<dyn WakeListener>);
 
-    /// Lets grants through over the connection that a [`NodeReport`](crate::protocol::NodeReport) named as its session, and over
-    /// no other: one that is dialled later has to be joined first. A node that wraps a node passes this on.
+    /// Lets grants through over one connection only: the one with the session that a
+    /// [`NodeReport`](crate::protocol::NodeReport) named. A later connection must be joined first. A node that wraps
+    /// a node must forward this call.
     fn admit(&self, session: u64);
 
-    /// Reports a new connection, as the number of its session; `None` where there is only ever one.
+    /// Reports each new connection, by the number of its session; `None` if the node has only one connection ever.
     fn sessions(&self) -> Option<tokio::sync::watch::Receiver<u64>> {
         None
     }
 
-    /// The server, where the node is one: for questions that only servers can answer.
+    /// The server, if this node is one: for questions that only servers can answer.
     #[cfg(feature = "redis")]
     fn as_server(&self) -> Option<&redis::RedisNode> {
         None
     }
 
-    /// How people call this node: an address, never a password.
+    /// The name of this node for people: an address, never a password.
     fn address(&self) -> String;
 }

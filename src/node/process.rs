@@ -1,31 +1,38 @@
-//! [`Process`]: which process this is, so that a fork is noticed.
+//! [`Process`]: identifies this process, so that a fork is noticed.
 
 use std::fmt;
 
-/// The process in which something was made. A fork has a copy of everything in memory and none of it for itself: what was made
-/// before belongs to the parent.
-#[derive(Clone, Copy)]
-pub(crate) struct Process(u32);
+/// The process in which a value was made. A fork has a copy of everything in memory, but values that were made before
+/// the fork belong to the parent.
+#[derive(Clone)]
+pub(crate) struct Process {
+    id: u32,
+    /// Counts the forks of this process; `None` where the system refuses to report them.
+    guard: Option<forkguard::Guard>,
+}
 
 impl Process {
-    /// What the copy is, and what to do about it.
+    /// The error for users of a copy, with the fix.
     #[cfg(feature = "redis")]
     pub(crate) const FORKED: &'static str =
         "this process is a fork of the one that connected, whose connections are not its own: connect after the fork";
 
-    /// This one.
+    /// The running process.
     pub(crate) fn current() -> Self {
-        Self(std::process::id())
+        Self { id: std::process::id(), guard: forkguard::Guard::try_new().ok() }
     }
 
-    /// Whether this process is a fork of the one that is meant. One system call, 0.1 µs.
-    pub(crate) fn is_forked(self) -> bool {
-        self.0 != std::process::id()
+    /// Whether the running process is a fork of this one. Reads one number in memory, because every request asks this.
+    pub(crate) fn is_forked(&self) -> bool {
+        match &self.guard {
+            Some(guard) => guard.clone().detected_fork(),
+            None => self.id != std::process::id(),
+        }
     }
 }
 
 impl fmt::Debug for Process {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "process {}", self.0)
+        write!(f, "process {}", self.id)
     }
 }

@@ -1,35 +1,35 @@
-//! [`Queue`]: who waits for one lock on one node, in order.
+//! [`Queue`]: the waiters of one lock on one node, in order.
 
 use std::time::Duration;
 
 use crate::{LockerId, Resource, Waiter, WallTime};
 
-/// The entries of one lock's queue, the first one first.
+/// The entries of one lock's queue, the first waiter first.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub(super) struct Queue {
-    /// In the order of their scores, and of their texts where those are equal, as a sorted set has them.
+    /// Ordered by score. Equal scores are ordered by text, as in a sorted set of Redis.
     entries: Vec<(i64, Box<str>)>,
     expires_at: WallTime,
 }
 
-/// A locker that a node wakes.
+/// A wake that a node sends to a locker.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Wake {
-    /// Whom.
+    /// The locker to wake.
     pub locker: LockerId,
-    /// For which lock.
+    /// The resource of the lock.
     pub resource: Resource,
-    /// In what time the lock is to be had; zero where it is reserved for this locker now.
+    /// In what time the lock is free; zero if it is reserved for this locker now.
     pub after: Duration,
 }
 
 impl Queue {
-    /// The most entries: who comes later asks after pauses.
+    /// The most entries. A locker that finds the queue full asks again after pauses.
     pub(super) const LEN_MAX: usize = 4_096;
-    /// For so long a queue is kept that nobody joins.
+    /// How long a queue is kept that no waiter joins.
     pub(super) const TTL: Duration = Duration::from_secs(60);
 
-    /// Puts an entry in, or moves it forward; returns how many are before it, or `None` where there is no room.
+    /// Adds an entry, or moves it forward. Returns how many entries are before it, or `None` if there is no room.
     pub(super) fn join(&mut self, score: i64, entry: &str, now: WallTime) -> Option<u32> {
         let score = self.remove(entry).map_or(score, |earlier| earlier.min(score));
         let at = self.entries.partition_point(|(other, text)| (*other, &**text) < (score, entry));
@@ -42,13 +42,13 @@ impl Queue {
         u32::try_from(at).ok()
     }
 
-    /// Takes an entry out; returns its score.
+    /// Removes an entry and returns its score.
     pub(super) fn remove(&mut self, entry: &str) -> Option<i64> {
         let at = self.entries.iter().position(|(_, text)| &**text == entry)?;
         Some(self.entries.remove(at).0)
     }
 
-    /// Takes the first entry out.
+    /// Removes the first entry.
     pub(super) fn pop(&mut self) -> Option<(Waiter, Box<str>)> {
         while !self.entries.is_empty() {
             let (_, entry) = self.entries.remove(0);
@@ -68,7 +68,7 @@ impl Queue {
         u32::try_from(self.entries.len()).unwrap_or(u32::MAX)
     }
 
-    /// Whether nothing of it is left at `now`.
+    /// Whether the queue is empty or expired at `now`.
     pub(super) fn is_over(&self, now: WallTime) -> bool {
         self.entries.is_empty() || self.expires_at < WallTime::from_unix_ms(now.unix_ms())
     }

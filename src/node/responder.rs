@@ -1,4 +1,4 @@
-//! [`Responder`]: where the reply to one request goes.
+//! [`Responder`]: delivers the reply to one request.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,13 +6,13 @@ use std::sync::Arc;
 use crate::NodeId;
 use crate::protocol::{Fault, FaultKind, Reply, VerbKind};
 
-/// Takes in replies. Called from whatever thread a node answers on, and must not block.
+/// Receives replies. It is called on any thread on which a node replies, and must not block.
 pub trait ReplySink: Send + Sync {
     /// `node` replied to a request of this kind.
     fn deliver(&self, node: NodeId, verb: VerbKind, reply: Reply);
 }
 
-/// The right and the duty to answer one request. Dropping it answers that the connection was lost.
+/// The right and the duty to reply to one request. If it is dropped, it replies that the connection was lost.
 pub struct Responder(Option<Place>);
 
 struct Place {
@@ -22,18 +22,18 @@ struct Place {
 }
 
 impl Responder {
-    /// An answer to `verb` that reaches `inbox` as coming from `node`.
+    /// A responder for a request of kind `verb` to `node`. The reply goes to `inbox`.
     #[must_use]
     pub const fn to(inbox: Arc<dyn ReplySink>, node: NodeId, verb: VerbKind) -> Self {
         Self(Some(Place { inbox, node, verb }))
     }
 
-    /// Gives the reply.
+    /// Delivers the reply.
     pub fn reply(mut self, reply: Reply) {
         self.deliver(reply);
     }
 
-    /// Answers with a fault.
+    /// Replies with a fault.
     pub fn fail(self, kind: FaultKind, detail: impl Into<Box<str>>) {
         self.reply(Reply::Failed(Fault::new(kind, detail)));
     }

@@ -1,6 +1,6 @@
-//! [`NodeState`]: what a node does, as a pure function of its state, its clock and a request.
+//! [`NodeState`]: the behaviour of a node, as a pure function of its state, its clock and a request.
 //!
-//! This is the reference. The Lua scripts are compared with it, and simulators and model checkers run it.
+//! This is the reference. Tests compare the Lua scripts with it, and simulators and model checkers run it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -19,18 +19,18 @@ pub struct NodeState {
     started: WallTime,
     record: Option<Record>,
     locks: BTreeMap<Resource, Lock>,
-    /// Counters that differ from the base; 0 stands for one that is missing.
+    /// Counters that differ from the base; 0 stands for a missing counter.
     counters: BTreeMap<u16, u64>,
-    /// Where all counters started when the node was last woken; 0 while it rests.
+    /// The number at which all counters started when the node became awake; 0 while it rests.
     base: u64,
     /// Whether it was joined in this run.
     was_joined: bool,
-    /// What the first look at it left, while there is no record.
+    /// The mark that the first probe left, while there is no record.
     mark: Option<u64>,
     queues: BTreeMap<Resource, Queue>,
-    /// The lockers that a wake reaches.
+    /// The lockers that receive wakes.
     subscribers: BTreeSet<LockerId>,
-    /// Who is to be woken.
+    /// The wakes that are to be sent.
     wakes: Vec<Wake>,
 }
 
@@ -60,7 +60,7 @@ impl NodeState {
         }
     }
 
-    /// A node that is joined from the start and awake.
+    /// A node that is joined and awake from the start.
     #[must_use]
     pub fn bootstrapped(run_id: RunId, now: WallTime) -> Self {
         let mut state = Self::started(run_id, now);
@@ -69,7 +69,8 @@ impl NodeState {
         state
     }
 
-    /// Does what `request` asks, at `now` on the node's wall clock. [`NodeState::take_wakes`] has who is to be woken.
+    /// Does what `request` asks, at `now` on the node's wall clock. [`NodeState::take_wakes`] then returns the wakes
+    /// to send.
     pub fn apply(&mut self, now: WallTime, request: &Request) -> Reply {
         let mut kept = Vec::new();
         let reply = self.apply_one(now, request, &mut kept);
@@ -85,12 +86,12 @@ impl NodeState {
         replies
     }
 
-    /// Who is to be woken by what was done since this was last called.
+    /// Takes the wakes that were caused since the last call.
     pub fn take_wakes(&mut self) -> Vec<Wake> {
         std::mem::take(&mut self.wakes)
     }
 
-    /// Wakes reach `locker` no longer: the connection over which it waited has ended.
+    /// `locker` no longer receives wakes: its connection has ended.
     pub fn disconnect(&mut self, locker: LockerId) {
         self.subscribers.remove(&locker);
     }
@@ -160,29 +161,29 @@ impl NodeState {
         }
     }
 
-    /// The lock of `resource` vanishes, as by expiry or eviction.
+    /// Removes the lock of `resource`, as expiry or eviction does.
     pub fn drop_lock(&mut self, resource: &Resource) {
         self.locks.remove(resource);
     }
 
-    /// Whether somebody waits for the lock of `resource`.
+    /// Whether a waiter queues for the lock of `resource`.
     #[must_use]
     pub fn is_waited_for(&self, resource: &Resource) -> bool {
         self.queues.contains_key(resource)
     }
 
-    /// The counter of `slot` as it is; 0 when there is none.
+    /// The counter of `slot`; 0 if it is missing.
     #[must_use]
     pub fn counter(&self, slot: u16) -> u64 {
         self.counters.get(&slot).copied().unwrap_or(self.base)
     }
 
-    /// Sets the counter of `slot`, as a restored snapshot or a meddling hand would; 0 removes it.
+    /// Sets the counter of `slot`, as a restored snapshot or another program would; 0 removes it.
     pub fn set_counter(&mut self, slot: u16, counter: u64) {
         self.counters.insert(slot, counter);
     }
 
-    /// Starts again as another run, with everything it knew or with nothing.
+    /// Starts again as another run, with all data or with none.
     pub fn restart(&mut self, run_id: RunId, now: WallTime, remembers: bool) {
         if remembers {
             (self.run_id, self.started, self.was_joined) = (run_id, now, false);
@@ -192,7 +193,7 @@ impl NodeState {
         }
     }
 
-    /// Forgets everything under a live connection, as FLUSHALL makes it.
+    /// Forgets everything while connections stay open, as FLUSHALL does.
     pub fn flush(&mut self) {
         let (was_joined, subscribers) = (self.was_joined, std::mem::take(&mut self.subscribers));
         *self = Self { was_joined, subscribers, ..Self::started(self.run_id, self.started) };
@@ -203,7 +204,7 @@ impl NodeState {
         let drawn = self.counter(slot).saturating_add(u64::from(block));
         if drawn < COUNTER_MIN {
             self.set_counter(slot, 0);
-            // It may have been reserved.
+            // The lock may have been reserved for this waiter.
             self.locks.remove(&subject.resource);
             return Reply::Failed(Fault::new(FaultKind::Forgot, "there is no counter"));
         }
@@ -228,7 +229,8 @@ impl NodeState {
 
     fn leave(&mut self, now: WallTime, subject: &Subject) -> Reply {
         self.dequeue(subject);
-        // A lock that is free may have been reserved for it until a moment ago, and no other was woken.
+        // If the lock is free, it may have been reserved for this waiter until a moment ago, and no other waiter was
+        // woken.
         if !self.locks.contains_key(&subject.resource) || self.is_reserved_for(subject) {
             self.serve(now, &subject.resource, Publish::ToFirst);
         }
@@ -254,12 +256,13 @@ impl NodeState {
         }
     }
 
-    /// Nobody took these again in the step that released them.
+    /// Serves the locks that no grant took again in the step that released them.
     fn serve_kept(&mut self, now: WallTime, kept: Vec<Resource>) {
         kept.iter().for_each(|resource| self.serve(now, resource, Publish::ToFirst));
     }
 
-    /// Reserves the lock for the first in the queue, and wakes it, or the first that a wake reaches; where nobody waits it is free.
+    /// Reserves the lock for the first waiter that a wake reaches, and wakes it. If the queue is empty, the lock is
+    /// free.
     fn serve(&mut self, now: WallTime, resource: &Resource, tells: Publish) {
         self.locks.remove(resource);
         let Some(queue) = self.queues.get_mut(resource) else { return };
@@ -279,7 +282,7 @@ impl NodeState {
             self.locks.insert(resource.clone(), Lock { value, expires_at: whole_ms(now).after(waiter.grace()) });
         };
         if tells == Publish::Nothing {
-            // It stays in the queue: this node may be wrong about who is first, and nobody would know.
+            // The waiter stays in the queue: this node may be wrong about which waiter is first.
             if let Some((entry, waiter)) = queue.first().and_then(|entry| Some((entry, Waiter::of_entry(entry)?.0))) {
                 reserve(waiter, entry);
             }
@@ -299,7 +302,8 @@ impl NodeState {
         }
     }
 
-    /// Whether a grant that waits takes the lock: where it is free, or reserved for it, or it overrides reservations.
+    /// Whether a grant that waits takes the lock: if the lock is free, if it is reserved for this waiter, or if the
+    /// grant overrides reservations.
     fn may_take(&self, subject: &Subject, waits: Waits) -> bool {
         match self.locks.get(&subject.resource).map(|lock| Waiter::reserved(&lock.value)) {
             None => true,
@@ -337,7 +341,7 @@ impl NodeState {
         }
     }
 
-    /// The cursor is the first slot that was not looked at yet: whole slots are told at once, so none is missed.
+    /// The cursor is the first slot that was not visited yet. A step reports whole slots, so no lock is missed.
     fn scan(&mut self, now: WallTime, cursor: u64, count: u32, remove: bool) -> Reply {
         self.locks.retain(|_, lock| lock.expires_at >= whole_ms(now));
         let mut found: Vec<_> = self.locks.keys().filter(|name| u64::from(name.slot()) >= cursor).cloned().collect();
@@ -379,7 +383,7 @@ impl NodeState {
         self.remember(max_ttl);
     }
 
-    /// Whether nothing has changed since the caller looked.
+    /// Whether nothing has changed since the probe of the caller.
     fn is_as_seen(&self, RecordUpdate { seen, mark, .. }: &RecordUpdate) -> bool {
         self.record.map(identity) == seen.map(identity) && (seen.is_some() || self.mark == *mark)
     }
@@ -414,7 +418,8 @@ impl NodeState {
     fn remember(&mut self, max_ttl: Duration) {
         let Some(record) = &mut self.record else { return };
         let more = max_ttl.saturating_sub(record.max_ttl);
-        // Whoever asks for more may have held it when this node forgot: a rest grows with it, and with a tenth for clocks.
+        // A caller with a longer time to live may have held a lock of that length when this node forgot. So the rest
+        // grows by the difference, and by a tenth of it for clocks.
         if !record.awake {
             record.ready_at = whole_ms(record.ready_at.after(more + more / 10));
         }
@@ -427,7 +432,7 @@ impl NodeState {
     }
 
     fn raise_all(&mut self, least: u64) {
-        // A counter that no clock leads to was written by hand.
+        // No clock leads to such a counter: another program wrote it.
         let raised = |counter: u64| if counter > COUNTER_MAX { least } else { counter.max(least) };
         self.base = raised(self.base);
         self.counters.values_mut().for_each(|counter| *counter = raised(*counter));
@@ -435,7 +440,7 @@ impl NodeState {
 
     fn report(&self, now: WallTime) -> NodeReport {
         let uptime = Duration::from_micros(now.unix_us().saturating_sub(self.started.unix_us()));
-        // Servers tell whole seconds.
+        // Servers report whole seconds.
         let uptime = Some(Duration::from_secs(uptime.as_secs()));
         NodeReport {
             now,
@@ -478,12 +483,12 @@ impl NodeState {
     }
 }
 
-/// What a queue stores of the one that waits.
+/// The queue entry of the request's waiter.
 fn entry(subject: &Subject) -> String {
     subject.waiter.entry(subject.holder.label().as_str())
 }
 
-/// What tells one record from another: all but the longest time to live, which grows in place.
+/// The parts that identify a record: all but the longest time to live, which grows in place.
 fn identity(record: Record) -> (Option<RunId>, WallTime, bool) {
     (record.run_id, record.ready_at, record.awake)
 }

@@ -1,4 +1,4 @@
-//! [`Task`]: a background task that ends with whoever started it.
+//! [`HomeRuntime`] and [`Task`]: background tasks that end with their owner.
 
 use std::sync::OnceLock;
 
@@ -8,16 +8,16 @@ use tokio::sync::watch;
 
 use crate::spawner::{BackgroundTask, Spawner};
 
-/// Runs all background tasks of one locker on one tokio runtime: the one that the locker was built on, whichever runtime it is used
-/// from later. Once that runtime has ended nothing runs any more.
+/// Runs all background tasks of one locker on one tokio runtime: the one on which the locker was built, even if
+/// another runtime uses the locker later. After that runtime has ended, no task runs.
 pub(crate) struct HomeRuntime(OnceLock<Handle>);
 
 impl HomeRuntime {
-    /// Why nothing runs any more.
+    /// The error after that runtime has ended.
     pub(crate) const ENDED: &'static str =
         "the tokio runtime that it was opened on has ended: connect anew, on one that lives as long as the locker";
 
-    /// The current runtime; where there is none, the one of the first use.
+    /// The current runtime; if there is none, the runtime of the first use.
     pub(crate) fn here() -> Self {
         Self(Handle::try_current().map_or_else(|_| OnceLock::new(), OnceLock::from))
     }
@@ -37,7 +37,7 @@ impl Spawner for HomeRuntime {
 /// A background task; dropping this ends it.
 pub(crate) struct Task {
     abort: AbortHandle,
-    /// Its sender lives in the task, so it is gone when the task is, also when its runtime has ended.
+    /// The task owns the sender, so the sender is gone when the task is, even if its runtime has ended.
     alive: watch::Receiver<()>,
 }
 

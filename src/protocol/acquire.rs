@@ -1,4 +1,4 @@
-//! [`Acquire`]: one attempt. Grant round, seal round where the counters disagree, and the verdict.
+//! [`Acquire`]: one attempt. A grant round, a seal round if the counters disagree, and the verdict.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::{FencingToken, Moment, NodeId, NodeSet};
 ///     └────────────── blocking refused or failed ─────────┴──────────▶ lost
 /// ```
 ///
-/// The machine never asks for more than one grant per node, and takes in replies in any order.
+/// The machine asks each node for at most one grant, and takes replies in any order.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Acquire {
     quorum: Quorum,
@@ -37,7 +37,7 @@ pub enum Step {
     Seal(NodeSet, FencingToken),
     /// The lease exists.
     Won(Win),
-    /// There is no lease: roll back wherever the lock may be.
+    /// There is no lease: roll back on every node that may have the lock.
     Lost(Defeat),
 }
 
@@ -46,11 +46,11 @@ pub enum Step {
 pub struct Win {
     /// The token, sealed by a quorum: the last of the block that was drawn.
     pub token: FencingToken,
-    /// The first token of the block; the same as the last where one was drawn.
+    /// The first token of the block; equal to the last one if one token was drawn.
     pub first: FencingToken,
     /// When the lease ends for its holder.
     pub valid_until: Moment,
-    /// The nodes whose locks count from now on: they granted and drew no number above the token.
+    /// The nodes whose locks count from now on: they granted, and drew no number above the token.
     pub voters: NodeSet,
     /// Whether a seal round was needed.
     pub sealed_apart: bool,
@@ -59,15 +59,15 @@ pub struct Win {
 /// Why an attempt was lost.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Defeat {
-    /// Somebody else holds the lock, or several contenders split the votes.
+    /// Another holder has the lock, or several contenders split the votes.
     Contended(Votes),
-    /// So many nodes did not answer, or answered with errors, that there is no quorum.
+    /// Too few nodes for a quorum answered without an error.
     NoQuorum(Votes),
-    /// A quorum was reached, and too little of the validity was left by then.
+    /// A quorum was reached, but too little validity was left by then.
     TooSlow {
-        /// From before the first request to the last reply that was needed.
+        /// The time from before the first request to the last reply that was needed.
         took: Duration,
-        /// The validity that was left; zero when it had ended.
+        /// The validity that was left; zero if it had ended.
         left: Duration,
         /// Every node's vote.
         votes: Votes,
@@ -75,7 +75,7 @@ pub enum Defeat {
 }
 
 impl Defeat {
-    /// What every node said.
+    /// Every node's vote.
     #[must_use]
     pub const fn votes(&self) -> &Votes {
         match self {
@@ -85,7 +85,7 @@ impl Defeat {
 }
 
 impl Acquire {
-    /// Starts the attempt. `started` must have been read before the first byte is sent; then all nodes are to be asked.
+    /// Starts the attempt. The caller must read `started` before it sends the first byte, and then ask all nodes.
     #[must_use]
     pub fn new(quorum: Quorum, terms: Terms, started: Moment) -> Self {
         let votes = vec![Vote::Pending; quorum.nodes()];
@@ -103,14 +103,14 @@ impl Acquire {
         }
     }
 
-    /// The same attempt for a block of so many tokens: the grants are asked for as many.
+    /// The same attempt for a block of `block` tokens. The grants must ask for the same number.
     #[must_use]
     pub const fn for_block(mut self, block: u32) -> Self {
         self.block = block;
         self
     }
 
-    /// Takes in one reply to a grant or a seal. After the end every further reply returns [`Step::Wait`].
+    /// Takes a reply to a grant or a seal. After the end, every further reply returns [`Step::Wait`].
     pub fn reply(&mut self, node: NodeId, reply: Reply, now: Moment) -> Step {
         if self.done || node.index() >= self.quorum.nodes() {
             return Step::Wait;
@@ -138,8 +138,9 @@ impl Acquire {
         self.decide(now)
     }
 
-    /// Before anything is sent: some nodes are not asked at all, for they rest, or have not been joined. Everybody's reason is
-    /// noted before the verdict falls, so that the votes tell the whole story. A verdict that falls here spares the others.
+    /// Excludes nodes that are not asked, because they rest or have not been joined. Call it before anything is sent.
+    /// It records every reason before the verdict, so that the votes are complete. If the verdict falls here, the
+    /// other nodes are not asked.
     pub fn without(&mut self, reasons: impl IntoIterator<Item = (NodeId, Fault)>, now: Moment) -> Step {
         for (node, reason) in reasons {
             self.against(node, Vote::Failed(reason));
@@ -150,7 +151,7 @@ impl Acquire {
         self.decide(now)
     }
 
-    /// Nobody waits for the silent nodes of this round any longer.
+    /// Ends the wait for nodes that are silent in this round.
     pub fn timeout(&mut self, now: Moment) -> Step {
         if self.done {
             return Step::Wait;
@@ -167,7 +168,7 @@ impl Acquire {
         self.decide(now)
     }
 
-    /// How many more replies there must be before anything can change.
+    /// How many more replies must come before the state can change.
     #[must_use]
     pub fn replies_missing(&self) -> usize {
         match self.counters.token() {
@@ -178,7 +179,7 @@ impl Acquire {
 
     fn granted(&mut self, node: NodeId, counter: FencingToken, now: Moment) -> Step {
         let Some(vote @ Vote::Pending) = self.votes.get_mut(node.index()) else {
-            return Step::Wait; // a second answer to the one grant of this node: not a vote
+            return Step::Wait; // a second reply to the node's only grant is not a vote
         };
         *vote = Vote::Granted;
         self.grants.yes(node);
@@ -232,7 +233,7 @@ impl Acquire {
     }
 }
 
-/// A counter that no token can be made of: somebody wrote into it.
+/// The fault of a node whose counter cannot become a token, because another program wrote into it.
 fn unusable(error: &crate::TokenError) -> super::Fault {
     super::Fault::new(super::FaultKind::Unexpected, format!("the counter cannot be used: {error}"))
 }

@@ -1,9 +1,10 @@
-//! [`Backoff`]: how long to wait before the next try.
+//! [`Backoff`]: how long to wait before the next attempt.
 
 use std::time::Duration;
 
-/// An endless iterator of waits: exponential ceilings with *full jitter*, so that contenders that met once do not meet
-/// again. The ceiling is capped first and jittered afterwards; chance is an argument.
+/// An endless iterator of waits. Its ceilings double, and *full jitter* spreads the waits below them, so that
+/// contenders that collided once do not collide again. The ceiling is capped before the jitter. The caller passes the
+/// chance.
 ///
 /// ```
 /// use std::time::Duration;
@@ -21,10 +22,10 @@ pub struct Backoff<Jitter> {
 }
 
 impl<Jitter: FnMut() -> u32> Backoff<Jitter> {
-    /// No wait is shorter than this, whatever the jitter says: a retry is never a busy loop.
+    /// The shortest wait, for any jitter: a retry is never a busy loop.
     pub const FLOOR: Duration = Duration::from_millis(1);
 
-    /// Ceilings go from `base` to `cap`, doubling. `jitter` is asked once a wait and is uniform over `u32`.
+    /// Ceilings double from `base` to `cap`. `jitter` is called once for each wait and must be uniform over `u32`.
     pub const fn new(base: Duration, cap: Duration, jitter: Jitter) -> Self {
         Self { ceiling: base, cap, jitter }
     }

@@ -1,4 +1,4 @@
-//! [`Continuity`]: which nodes may say that a lease never lapsed.
+//! [`Continuity`]: which nodes can prove that a lease never lapsed.
 
 use std::time::Duration;
 
@@ -7,11 +7,11 @@ use crate::{FencingToken, Moment, NodeId, NodeSet};
 
 /// The nodes whose locks count when a lease is extended.
 ///
-/// A node that granted and drew no number above the token counts for good: whoever came and went there before drew less.
-/// A grant that comes in late and drew more may have come after somebody else who held the resource in between. It
-/// counts only if it comes in within a short grace after the lease was won, in which nobody else's whole lease fits
-/// unless locks vanish: without it, counters that are not level would leave a lease at its bare quorum, and the next
-/// node to fail would end it.
+/// A node that granted and drew no number above the token counts permanently: every earlier holder on that node drew
+/// a smaller number. A late grant with a greater number is different: another holder may have had the resource before
+/// it. Such a grant counts only within a short grace after the lease was won. No other holder's whole lease fits into
+/// the grace unless locks vanish. Without the grace, counters that are not level would leave a lease with a bare
+/// quorum, and the next node failure would end it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Continuity {
     token: FencingToken,
@@ -20,18 +20,18 @@ pub struct Continuity {
 }
 
 impl Continuity {
-    /// A lease was won at `now`.
+    /// The lease was won at `now`.
     #[must_use]
     pub fn begin(win: &Win, now: Moment, grace: Duration) -> Self {
         Self { token: win.token, voters: win.voters, grace_until: now.after(grace) }
     }
 
-    /// Counts nodes whose grants were heard of before the lease was won, whatever they drew: the grace covers them.
+    /// Counts nodes whose grants arrived before the lease was won, whatever number they drew: the grace covers them.
     pub fn granted_before(&mut self, granted: NodeSet) {
         granted.iter().for_each(|node| self.voters.insert(node));
     }
 
-    /// Takes in a reply to a grant that comes in at `now`, after the lease was won.
+    /// Takes a reply to a grant that arrives at `now`, after the lease was won.
     pub fn late_grant(&mut self, node: NodeId, reply: &Reply, now: Moment) {
         if let Reply::Granted { counter } = reply
             && (*counter <= self.token.get() || now < self.grace_until)
@@ -40,7 +40,7 @@ impl Continuity {
         }
     }
 
-    /// The nodes that count.
+    /// The nodes whose locks count.
     #[must_use]
     pub const fn voters(&self) -> NodeSet {
         self.voters

@@ -1,16 +1,17 @@
-//! [`Extend`]: one try to let a lease live on.
+//! [`Extend`]: one attempt to extend a lease.
 
 use std::time::Duration;
 
 use super::{Decision, Fault, FaultKind, Quorum, Reply, Tally, Terms, Vote, Votes};
 use crate::{Moment, NodeId, NodeSet};
 
-/// One try to extend, driven by replies.
+/// One attempt to extend a lease, driven by replies.
 ///
-/// A node votes yes only if the lock was **still the holder's** there, and if it is one of the voters: a node that lost the
-/// lock and took it again is never a vote, nor is one whose grant came in late ([`Continuity`](super::Continuity) says
-/// how late). Somebody may have come and gone there in between. Where all voters drew no number above the token, no
-/// extension succeeds that began after a lease with a greater token was returned, whatever the clocks do.
+/// A node votes yes only if it is a voter and the lock was **still the holder's** there. A node that lost the lock
+/// and granted it again is never a vote, because another holder may have had it in between. The same holds for a node
+/// whose grant came late; [`Continuity`](super::Continuity) says how late. Suppose that no voter drew a number above
+/// the token. Then no extension succeeds that began after a lease with a greater token was returned, whatever the
+/// clocks do.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Extend {
     quorum: Quorum,
@@ -32,26 +33,26 @@ pub enum ExtendStep {
         /// When the lease ends for its holder.
         valid_until: Moment,
     },
-    /// The lease was not extended. It lives as long as it did, unless the defeat says otherwise.
+    /// The lease was not extended. It still lives as long as before, unless the defeat says otherwise.
     Lost(ExtendDefeat),
 }
 
 /// Why a lease was not extended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ExtendDefeat {
-    /// So many nodes say that the lock is not the holder's that it is lost: no further try can succeed.
+    /// So many nodes no longer have the lock for this holder that it is lost: no further attempt can succeed.
     Gone(Votes),
-    /// So many nodes did not answer that it is not known. Another try may succeed.
+    /// So many nodes did not answer that the outcome is unknown. Another attempt may succeed.
     NoQuorum(Votes),
-    /// A quorum extended, too late to rely on it.
+    /// A quorum extended the lease, but too late to rely on it.
     TooSlow {
-        /// From before the first request to the last reply that was needed.
+        /// The time from before the first request to the last reply that was needed.
         took: Duration,
     },
 }
 
 impl Extend {
-    /// Starts the try. `started` must have been read before the first byte is sent; `voters` are the nodes that
+    /// Starts the attempt. The caller must read `started` before it sends the first byte. `voters` are the nodes that
     /// [`Continuity`](super::Continuity) counts.
     #[must_use]
     pub fn new(quorum: Quorum, terms: Terms, started: Moment, voters: NodeSet) -> Self {
@@ -59,7 +60,7 @@ impl Extend {
         Self { quorum, terms, started, voters, votes, tally: Tally::new(quorum), done: false }
     }
 
-    /// Takes in one reply. After the end every further reply returns [`ExtendStep::Wait`].
+    /// Takes one reply. After the end, every further reply returns [`ExtendStep::Wait`].
     pub fn reply(&mut self, node: NodeId, reply: Reply, now: Moment) -> ExtendStep {
         let (false, Some(slot @ Vote::Pending)) = (self.done, self.votes.get_mut(node.index())) else {
             return ExtendStep::Wait;
@@ -94,7 +95,7 @@ impl Extend {
         self.decide(now)
     }
 
-    /// Nobody waits for the silent nodes any longer.
+    /// Ends the wait for silent nodes.
     pub fn timeout(&mut self, now: Moment) -> ExtendStep {
         if self.done {
             return ExtendStep::Wait;
@@ -104,7 +105,7 @@ impl Extend {
         self.decide(now)
     }
 
-    /// How many more replies there must be before anything can change.
+    /// How many more replies must come before the state can change.
     #[must_use]
     pub fn replies_missing(&self) -> usize {
         self.tally.votes_missing()
@@ -124,7 +125,7 @@ impl Extend {
             Decision::Reached => ExtendStep::Extended { valid_until: self.terms.valid_until(self.started) },
             Decision::Impossible => {
                 let votes = std::mem::take(&mut self.votes);
-                // A node whose grant came late never becomes a vote: as little hope as where the lock is gone.
+                // A node whose grant came late can never vote, so it counts like a node that lost the lock.
                 let is_for_good = |vote: &&Vote| match vote {
                     Vote::Refused(_) => true,
                     Vote::Failed(fault) => fault.kind == FaultKind::LateGrant,
@@ -148,7 +149,7 @@ mod tests {
 
     const AT: fn(u64) -> Moment = |ms| Moment::from_origin(Duration::from_millis(ms));
 
-    /// One letter a node: `e` extended, `g` gone, `f` failed, `.` silent.
+    /// One letter for each node: `e` extended, `g` gone, `f` failed, `.` silent.
     fn outcome(replies: &str, at: u64) -> ExtendStep {
         let terms = Terms { ttl: Duration::from_secs(1), drift_ppm: 10_000, min_validity: Duration::ZERO };
         let mut extend = Extend::new(Quorum::of(replies.len()).unwrap(), terms, AT(0), NodeSet::first(replies.len()));

@@ -1,33 +1,34 @@
-//! Which token a quorum's counters entitle an attempt to, and which nodes still have to be sealed.
+//! [`Counters`]: which token an attempt gets from the counters of a quorum, and which nodes must still be sealed.
 //!
-//! The token is the greatest number that the first `needed` granting nodes drew. It is issued only when `needed` nodes
-//! have *sealed* it: each granted this attempt a number not above the token, and its counter reached the token while the
-//! lock was still this attempt's. Two leases have two such majorities, these share a node, and there one of the two came
-//! after the other and drew a greater number.
+//! The token is the greatest number among the first `needed` nodes that granted. It is issued only when `needed`
+//! nodes have *sealed* it: each granted this attempt a number not above the token, and its counter reached the token
+//! while the lock was still this attempt's. The sealing majorities of two leases share a node. On that node one lease
+//! came after the other, and drew a greater number.
 
 use super::Quorum;
 use crate::{FencingToken, NodeId, NodeSet, WallTime};
 
-/// A counter below this was not started at the clock: it did not exist before. 10^15 µs lie in the year 2001.
+/// Below this the counter was missing: every counter starts at the clock. 10^15 µs lie in the year 2001.
 pub const COUNTER_MIN: u64 = 1_000_000_000_000_000;
 
-/// Counters start no later than here, however wrong a clock is: in the year 2223.
+/// The greatest start of a counter, for a clock that is wrong by any amount: it lies in the year 2223.
 const START_MAX: u64 = 8_000_000_000_000_000;
 
-/// A counter above this was not led there by any clock: somebody wrote it. Below it there are tokens left for decades.
+/// No clock leads a counter above this: another program wrote it. Below it, tokens last for decades more.
 pub const COUNTER_MAX: u64 = 8_500_000_000_000_000;
 
-/// Where a counter that does not exist starts: the microseconds since the Unix epoch.
+/// The start of a counter that does not exist: microseconds since the Unix epoch.
 ///
-/// A counter grows by one a grant and a grant takes a server more than a microsecond, so a counter never overtakes the
-/// clock, and one that starts anew is above everything it ever issued, also if it was lost within the same second.
-/// Numbers stay far below 2^53 until the year 2223. The later of the node's and the caller's wall clock counts.
+/// A counter grows by one for each token, and a grant takes a server more than a microsecond, so a counter does not
+/// overtake the clock. So a counter that starts again is above every number that it issued before, even if it was
+/// lost within the same second. Numbers stay far below 2^53 until the year 2223. The later of the node's and the
+/// caller's wall clock counts.
 #[must_use]
 pub fn clock_start(node: WallTime, caller: WallTime) -> u64 {
     node.unix_us().max(caller.unix_us()).min(START_MAX)
 }
 
-/// The numbers that nodes drew for one attempt, and which of the nodes are sealed.
+/// The numbers that nodes drew for one attempt, and the nodes that are sealed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Counters {
     drawn: [u64; NodeId::COUNT_MAX],
@@ -38,7 +39,7 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// Nobody granted yet.
+    /// The state before any node granted.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -50,8 +51,8 @@ impl Counters {
         }
     }
 
-    /// `node` granted and drew `counter`. Returns the nodes to seal now and the token to seal them with: all that lag,
-    /// when this grant completed the quorum; this node, when it lags behind a token that is already chosen.
+    /// `node` granted and drew `counter`. Returns the nodes to seal now. If this grant completes the quorum, that is
+    /// every node that lags behind the token. If the token is already chosen, it is this node, if it lags.
     pub fn granted(&mut self, node: NodeId, counter: FencingToken, quorum: Quorum) -> NodeSet {
         if let Some(drawn) = self.drawn.get_mut(node.index()) {
             *drawn = counter.get();
@@ -68,7 +69,7 @@ impl Counters {
         let token = self.token.map_or(0, FencingToken::get);
         let mut lagging = NodeSet::EMPTY;
         for node in newly.iter() {
-            // A number above the token seals nothing: an earlier lease may lie between the two.
+            // A number above the token cannot seal it: an earlier lease may lie between the two.
             match self.drawn_by(node).cmp(&token) {
                 std::cmp::Ordering::Less => lagging.insert(node),
                 std::cmp::Ordering::Equal => self.sealed.insert(node),
@@ -78,7 +79,7 @@ impl Counters {
         lagging
     }
 
-    /// `node` sealed the token, in a round of its own.
+    /// `node` sealed the token, in a separate round.
     pub const fn sealed(&mut self, node: NodeId) {
         self.sealed.insert(node);
         self.sealed_apart = true;
@@ -90,7 +91,7 @@ impl Counters {
         self.sealed_apart
     }
 
-    /// The token, once enough nodes granted. Not to be shown to anybody before it is sealed.
+    /// The token, once enough nodes granted. It must not be returned to the user before it is sealed.
     #[must_use]
     pub const fn token(&self) -> Option<FencingToken> {
         self.token
@@ -102,13 +103,13 @@ impl Counters {
         self.sealed
     }
 
-    /// The nodes that granted and did not draw a number above the token: those that count, now and in extensions.
+    /// The nodes that granted and drew no number above the token. They count for this lease and its extensions.
     #[must_use]
     pub fn granted_up_to_token(&self) -> NodeSet {
         self.granted.iter().filter(|node| !self.is_above(*node)).collect()
     }
 
-    /// Whether `node` drew a number above the token, so that it can never count as sealed.
+    /// Whether `node` drew a number above the token. Such a node never counts as sealed.
     #[must_use]
     pub fn is_above(&self, node: NodeId) -> bool {
         self.token.is_some_and(|token| self.drawn_by(node) > token.get())
@@ -158,7 +159,7 @@ mod tests {
         let at = WallTime::from_unix_us;
         assert_eq!(clock_start(at(1_700_000_000_000_000), at(0)), 1_700_000_000_000_000);
         assert_eq!(clock_start(at(0), at(1_700_000_000_000_001)), 1_700_000_000_000_001);
-        // 2220-01-01 still fits, and a broken clock leaves tokens to draw.
+        // 2220-01-01 still fits, and after a start at a broken clock there are still tokens to draw.
         assert_eq!(clock_start(at(7_889_270_400_000_000), at(0)), 7_889_270_400_000_000);
         assert_eq!(clock_start(at(u64::MAX), at(u64::MAX)), START_MAX);
         const { assert!(START_MAX < COUNTER_MAX && COUNTER_MAX < FencingToken::MAX) };

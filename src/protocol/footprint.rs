@@ -3,10 +3,10 @@
 use super::{FaultKind, Reply};
 use crate::{NodeId, NodeSet};
 
-/// Where an attempt's lock is, or may be, or may still arrive.
+/// The nodes where an attempt's lock is, or may be, or may still arrive.
 ///
-/// Every request that was sent and not answered may take effect later. Until the node proves otherwise the lock
-/// has to be released there, again and again, up to the end of its time to live.
+/// A request that was sent and not answered may take effect later. So the lock must be released on that node again
+/// and again, until the node proves that it is gone or its time to live has passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub struct Footprint {
     present: NodeSet,
@@ -14,57 +14,57 @@ pub struct Footprint {
 }
 
 impl Footprint {
-    /// Grants are on their way to `asked`.
+    /// The footprint after grants were sent to `asked`.
     #[must_use]
     pub const fn asked(asked: NodeSet) -> Self {
         Self { present: NodeSet::EMPTY, maybe: asked }
     }
 
-    /// The locks are, or were, at `granted`.
+    /// The footprint of an attempt whose locks are, or were, on `granted`.
     #[must_use]
     pub const fn granted(granted: NodeSet) -> Self {
         Self { present: granted, maybe: NodeSet::EMPTY }
     }
 
-    /// Takes in the reply to the grant.
+    /// Takes the reply to a grant.
     pub fn on_grant(&mut self, node: NodeId, reply: &Reply) {
         match reply {
             Reply::Granted { .. } if self.maybe.contains(node) => {
                 self.forget(node);
                 self.present.insert(node);
             }
-            // A grant is delivered at most once: refused once is refused for good.
+            // A grant is delivered at most once, so a refusal is final.
             Reply::Refused(_) => self.forget(node),
-            // A grant without a counter undoes itself.
+            // A grant without a counter removes its own lock.
             Reply::Failed(fault) if fault.kind.never_sent() || fault.kind == FaultKind::Forgot => self.forget(node),
             _ => {}
         }
     }
 
-    /// Takes in the reply to a release.
+    /// Takes the reply to a release.
     pub fn on_release(&mut self, node: NodeId, reply: &Reply) {
         match reply {
             Reply::Released => self.forget(node),
-            // Not there although it was granted: expired. Not there although nothing was heard of the grant: it may
-            // still sit in a socket of the server, so this proves nothing.
+            // The lock is not there. If the node had granted it, it has expired. If no reply to the grant arrived,
+            // the grant may still wait in a socket of the server, so the refusal proves nothing.
             Reply::Refused(_) if self.present.contains(node) => self.forget(node),
             _ => {}
         }
     }
 
-    /// The nodes that have to be released.
+    /// The nodes on which the lock must be released.
     #[must_use]
     pub fn outstanding(&self) -> NodeSet {
         self.present.iter().chain(self.maybe.iter()).collect()
     }
 
-    /// The nodes that are known to have granted, and not to have released.
+    /// The nodes that granted and have not released, as far as is known.
     #[must_use]
     pub const fn present(&self) -> NodeSet {
         self.present
     }
 
-    /// The nodes of whose grants nothing was heard.
+    /// The nodes whose reply to the grant has not arrived.
     #[must_use]
     pub const fn unanswered(&self) -> NodeSet {
         self.maybe

@@ -1,11 +1,13 @@
-//! Joining a node: whether it may vote, has to rest, or has to be settled first.
+//! Joining a node: decides whether it may vote, must rest, or must be initialized first.
 //!
-//! A node that restarts without its data, is restored from an old snapshot, is replaced, or is a promoted replica may have
-//! forgotten a lock that somebody still relies on. So it rests for the longest time to live that anybody may have asked
-//! for: the *delayed restart* that the Redlock specification asks operators for, done by the client.
+//! Suppose a node restarts without its data, is restored from an old snapshot, is replaced, or is a promoted replica.
+//! Then it may have forgotten a lock on which a holder still relies. So it rests for the longest time to live that
+//! any locker may have asked for. The Redlock specification asks operators for such a *delayed restart*; here the
+//! client does it.
 //!
-//! A node that rests has **no counters**. So a grant of a locker that does not know about the rest draws nothing, undoes
-//! itself and is answered *forgot*; the fast path pays nothing for that. Waking creates all counters at the clock.
+//! A node that rests has **no counters**. So a grant of a locker that does not know about the rest draws nothing,
+//! removes its own lock, and the reply is *forgot*. The fast path pays nothing for that. When the rest is over, a
+//! locker creates all counters at the clock.
 
 use std::fmt;
 use std::time::Duration;
@@ -13,7 +15,7 @@ use std::time::Duration;
 use super::fencing::{COUNTER_MIN, clock_start};
 use crate::{Moment, WallTime};
 
-/// The identity of one run of a server: new at every start. 160 bits, as Redis and Valkey draw it.
+/// The identity of one run of a server: new at every start. It has 160 bits, as in Redis and Valkey.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RunId([u8; 20]);
 
@@ -40,14 +42,14 @@ impl RunId {
     }
 }
 
-/// All 40 hexadecimal digits.
+/// Writes all 40 hexadecimal digits.
 impl fmt::Display for RunId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 
-/// Shortened to 8 digits.
+/// Writes the first 8 digits.
 impl fmt::Debug for RunId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().take(4).try_for_each(|byte| write!(f, "{byte:02x}"))?;
@@ -55,119 +57,120 @@ impl fmt::Debug for RunId {
     }
 }
 
-/// What a node says of itself.
+/// What a node reports about itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct NodeReport {
     /// The node's wall clock.
     pub now: WallTime,
-    /// Which run of the server this is; `None` where INFO is not permitted.
+    /// The run of the server; `None` if INFO is not permitted.
     pub run_id: Option<RunId>,
-    /// How long the server has been up, at least; `None` where INFO is not permitted.
+    /// How long the server has been up, at least; `None` if INFO is not permitted.
     pub uptime: Option<Duration>,
-    /// Whether the node was joined in this run of the server, whatever its keys remember: a flush leaves this trace. `None`
-    /// where nobody can tell.
+    /// Whether the node was joined in this run of the server. This trace survives a flush, unlike the keys. `None` if
+    /// the node cannot tell.
     pub was_joined: Option<bool>,
-    /// Whether the server logs every write, and never followed another one; `None` where INFO is not permitted.
+    /// Whether the server logs every write, and never followed another server; `None` if INFO is not permitted.
     pub keeps: Option<bool>,
-    /// What the node remembers of having been joined.
+    /// The record that the node has of a join.
     pub record: Option<Record>,
-    /// A mark that the first look at a node without a record left there, and that is gone when the node forgets again.
+    /// A random mark that the first probe left on a node without a record. It is gone if the node forgets again.
     pub mark: Option<u64>,
-    /// The connection over which this was seen; grants are good for that one only.
+    /// The number of the connection that brought this report. Grants may be sent over that connection only.
     pub session: u64,
-    /// When the answer came in, on the caller's clock.
+    /// When the report came in, on the caller's clock.
     pub arrived: Moment,
 }
 
 impl NodeReport {
-    /// Whether the node was initialized with a new installation a moment ago, so that somebody may be at it still.
+    /// Whether the node was initialized in a new installation a moment ago, so that another locker may still be busy
+    /// with the other nodes.
     #[must_use]
     pub fn is_being_bootstrapped(&self) -> bool {
         self.record.is_some_and(|record| record.new && self.now < record.ready_at.after(BOOTSTRAP_MAX))
     }
 
-    /// Whether the node remembers that it was joined in this run.
+    /// Whether the node has a record of a join in this run.
     #[must_use]
     pub fn is_joined(&self) -> bool {
         self.record.is_some_and(|record| self.run_id.is_none() || record.run_id == self.run_id)
     }
 
-    /// Whether the node takes part, whatever is known of the others: it is awake, in the run that was joined.
+    /// Whether the node may be asked, whatever is known of the others: it is awake, in the run that was joined.
     #[must_use]
     pub fn is_awake(&self) -> bool {
         self.is_joined() && self.record.is_some_and(|record| record.awake)
     }
 }
 
-/// The longest that a initialization takes, generously.
+/// The longest time that an initialization takes, generously.
 const BOOTSTRAP_MAX: Duration = Duration::from_secs(1);
 
-/// What a node remembers of having been joined.
+/// What a node stores about its join.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Record {
-    /// The run that was joined; `None` where INFO was not permitted.
+    /// The run that was joined; `None` if INFO was not permitted.
     pub run_id: Option<RunId>,
     /// The end of its rest, on the node's wall clock.
     pub ready_at: WallTime,
     /// The longest time to live that any locker was configured for.
     pub max_ttl: Duration,
-    /// Whether its counters exist: only then it can grant.
+    /// Whether its counters exist. A node without counters cannot grant.
     pub awake: bool,
-    /// Whether it was initialized with a new installation, and has not been settled since.
+    /// Whether it was initialized in a new installation, and not again since.
     pub new: bool,
 }
 
-/// What else is known when a node is judged.
+/// What else the decision about a node depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JoinFacts {
-    /// Some other node has a record, or this process has seen one on this node: this is no new installation.
+    /// Another node has a record, or this process saw one on this node: the installation is not new.
     pub known_elsewhere: bool,
-    /// All configured nodes have been seen just now.
+    /// All configured nodes have been probed just now.
     pub all_seen: bool,
-    /// The operator says that the installation is new, and that nobody holds anything.
+    /// The operator declares that the installation is new, and that no process holds a lock.
     pub declared_new: bool,
-    /// The operator says that this node keeps every write over a restart, and nothing speaks against it.
+    /// The operator declares that this node keeps every write over a restart, and no report contradicts that.
     pub durable: bool,
-    /// This process has met a missing counter on this node since it last settled.
+    /// This process found a counter missing on this node since the last initialization.
     pub forgot: bool,
-    /// How long a node that forgot has to rest: the longest time to live that anybody knows of, plus drift.
+    /// How long a node that forgot must rest: the longest time to live that any locker or node knows of, plus drift.
     pub rest: Duration,
-    /// The caller's wall clock, for counters that start anew.
+    /// The caller's wall clock, for counters that start again.
     pub wall: WallTime,
 }
 
-/// What is to be done with a node.
+/// What to do with a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JoinDecision {
     /// It may be asked for grants.
     Ready,
-    /// It may not be asked for grants for this long, on its own clock.
+    /// It may not be asked for grants for this duration, on its own clock.
     Resting(Duration),
     /// Its rest is over: create its counters.
     Activate,
-    /// Counters would have to be created, and they start at the clock; but the node's and the caller's both show a time before
-    /// September 2001, so neither is set. The node rests until one of them is.
+    /// Its counters must be created, and counters start at the clock. But both the node's clock and the caller's show
+    /// a time before September 2001, so neither is set. The node rests until one of them is.
     ClockUnset,
-    /// Write a record, let it forget its counters, and let it rest.
+    /// Write a record, delete the counters, and let the node rest.
     Initialize {
-        /// How long it has to rest.
+        /// How long it must rest.
         rest: Duration,
         /// Why.
         reason: Reason,
     },
 }
 
-/// Why a node is settled.
+/// Why a node must be initialized or rests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Reason {
-    /// Its record is of another run: it was restarted, restored or promoted.
+    /// Its record is from another run: it was restarted, restored or promoted.
     Restarted,
-    /// It has no record, and others have, or may have: it was flushed, replaced, or restarted empty.
+    /// It has no record, and other nodes have one, or may have: it was flushed, replaced, or restarted empty.
     Forgot,
-    /// Nobody has a record: a new installation, or everybody forgot everything.
+    /// No node has a record: the installation is new, or all nodes forgot.
     New,
-    /// It rests because its clock and the caller's are not set, so that its counters cannot start.
+    /// Neither its clock nor the caller's is set, so its counters cannot start.
     ClockUnset,
 }
 
@@ -182,7 +185,7 @@ impl fmt::Display for Reason {
     }
 }
 
-/// Judges what was seen of one node.
+/// Decides what to do with one node.
 #[must_use]
 pub fn decide(report: &NodeReport, facts: &JoinFacts) -> JoinDecision {
     let decision = by_memory(report, facts);
@@ -191,7 +194,7 @@ pub fn decide(report: &NodeReport, facts: &JoinFacts) -> JoinDecision {
     if creates_counters && is_unset(report.now, facts.wall) { JoinDecision::ClockUnset } else { decision }
 }
 
-/// Whether counters that started now would be taken for counters that are missing.
+/// Whether counters that started now would look like missing counters.
 #[must_use]
 pub fn is_unset(node: WallTime, caller: WallTime) -> bool {
     clock_start(node, caller) < COUNTER_MIN
@@ -206,16 +209,16 @@ fn by_memory(report: &NodeReport, facts: &JoinFacts) -> JoinDecision {
         if facts.declared_new {
             return settle(Duration::ZERO, Reason::New);
         }
-        // Whatever it forgot when it started, it forgot this long ago. Where nobody can tell whether it was flushed since,
-        // that may have been just now.
-        // Servers count whole seconds, each from the turn of the clock.
+        // What the node forgot at its start, it forgot this long ago. If it is unknown whether it was flushed since,
+        // the flush may have happened just now, so the uptime does not count. Servers count whole seconds, from one
+        // tick of the clock to the next, so up to a second is subtracted.
         let uptime = report.was_joined.and(report.uptime).unwrap_or_default().saturating_sub(Duration::from_secs(1));
         return settle(facts.rest.saturating_sub(uptime), Reason::New);
     };
     if facts.forgot && record.awake {
         return settle(facts.rest, Reason::Forgot);
     }
-    // Where INFO is refused the record alone has to do.
+    // If INFO is refused, only the record can decide.
     if report.run_id.is_some() && record.run_id != report.run_id {
         let kept = facts.durable && report.keeps == Some(true);
         return settle(if kept { Duration::ZERO } else { facts.rest }, Reason::Restarted);
@@ -227,12 +230,12 @@ fn by_memory(report: &NodeReport, facts: &JoinFacts) -> JoinDecision {
     match (record.awake, left) {
         (true, _) => JoinDecision::Ready,
         (false, 0) => JoinDecision::Activate,
-        // A clock that was set back must not make a node rest for longer than it has to.
+        // A clock that was set back must not prolong the rest.
         (false, left) => JoinDecision::Resting(Duration::from_micros(left).min(facts.rest)),
     }
 }
 
-/// How long a node that forgot rests: the longest time to live, and as much again as clocks may differ over it.
+/// How long a node that forgot must rest: the longest time to live, plus the drift of clocks over it.
 #[must_use]
 pub fn rest(max_ttl: Duration, drift_ppm: u32) -> Duration {
     let terms = super::Terms { ttl: max_ttl, drift_ppm, min_validity: Duration::ZERO };
@@ -328,10 +331,10 @@ mod tests {
         all(&[
             ("others remember", report(99, None), elsewhere, settle(30, Reason::Forgot)),
             ("others are out of reach", report(99, None), partial, settle(30, Reason::Forgot)),
-            ("nobody remembers, all up for long", report(99, None), facts(), settle(0, Reason::New)),
-            ("nobody remembers, young", report(3, None), facts(), settle(28, Reason::New)),
-            ("nobody remembers, but it was joined in this run", flushed, facts(), settle(30, Reason::Forgot)),
-            ("nobody remembers, nor can tell of a flush", unsure, facts(), settle(30, Reason::New)),
+            ("no node remembers, all up for long", report(99, None), facts(), settle(0, Reason::New)),
+            ("no node remembers, young", report(3, None), facts(), settle(28, Reason::New)),
+            ("no node remembers, but it was joined in this run", flushed, facts(), settle(30, Reason::Forgot)),
+            ("no node remembers, nor can tell of a flush", unsure, facts(), settle(30, Reason::New)),
             ("declared new", report(3, None), declared, settle(0, Reason::New)),
             ("declared new, but it was joined in this run", flushed, declared, settle(30, Reason::Forgot)),
             (

@@ -1,4 +1,4 @@
-//! What a locker and a node say to each other.
+//! The requests that a locker sends to a node, and the replies.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,14 +7,14 @@ use std::time::Duration;
 use super::{NodeReport, Record};
 use crate::{Holder, Resource, Waiter, WallTime};
 
-/// Whom a request is about: shared by all requests of one attempt, so that a fan-out copies a pointer.
+/// The resource, holder and waiter of a request. All requests of one attempt share it, so a fan-out copies a pointer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Subject {
-    /// What is to be held.
+    /// The resource to lock.
     pub resource: Resource,
-    /// Who is to hold it.
+    /// The holder that wants the lock, or has it.
     pub holder: Holder,
-    /// Who waits for it, where the request waits.
+    /// The waiter that queues for it, if the request waits.
     pub waiter: Waiter,
 }
 
@@ -29,29 +29,29 @@ impl Subject {
 /// One request to one node.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Request {
-    /// Whom it is about.
+    /// The resource and who asks for it.
     pub subject: Arc<Subject>,
-    /// What is asked.
+    /// The operation.
     pub verb: Verb,
 }
 
-/// What is asked of a node. Each is one atomic step there.
+/// An operation on a node. Each one is one atomic step there.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Verb {
-    /// Take the lock if nobody has it, and draw numbers from the slot's counter.
+    /// Take the lock if it is free, and draw numbers from the slot's counter.
     Grant {
         /// How long the lock lives.
         ttl: Duration,
-        /// The counter is raised to at least this: it levels nodes that lag.
+        /// Raise the counter to at least this value, so that nodes that lag catch up.
         floor: u64,
-        /// How many numbers to draw, at least one: the grant stands for the last of them and owns those before.
+        /// How many numbers to draw, at least one. The grant returns the last of them, and owns the others too.
         block: u32,
-        /// Whether the caller waits where it is refused, and as whom; `None` for one that gives up at once.
+        /// If the node refuses: join its queue with these terms. `None` for a caller that gives up at once.
         waits: Option<Waits>,
     },
     /// If the lock is still the holder's, raise the counter to at least `token`; else refuse.
     Seal {
-        /// The token that the quorum's counters entitle this attempt to.
+        /// The token that the attempt got from the counters of the quorum.
         token: u64,
     },
     /// If the lock is still the holder's, let it live `ttl` from now; else refuse.
@@ -61,83 +61,88 @@ pub enum Verb {
     },
     /// If the lock is the holder's, remove it; else refuse.
     Release {
-        /// Who is next.
+        /// Which waiter is next.
         next: Next,
     },
-    /// The waiter waits no longer: its entry leaves the queue, and a lock that is free or reserved for it goes to the next.
+    /// The waiter stops waiting: remove its entry from the queue. A lock that is free or reserved for it goes to the
+    /// next waiter.
     Leave,
-    /// Tell who holds the lock. Changes nothing.
+    /// Report who holds the lock. Changes nothing.
     Inspect,
-    /// If the lock is the holder's, remove it, else refuse; in any case let the next grant draw a greater number. What
-    /// an operator does to a holder that will not let go.
+    /// If the lock is the holder's, remove it; else refuse. In both cases let the next grant draw a greater number.
+    /// Operators use it against a holder that does not release.
     Force,
-    /// One step through all locks. The subject does not matter here and below.
+    /// One step of a scan through all locks. From this verb on, the subject is ignored.
     Scan {
-        /// 0 to begin, then what the last step answered, until that is 0 again. A lock that is there from beginning to
-        /// end is told at least once.
+        /// 0 at first, then the cursor of the last reply, until that is 0 again. A lock that exists during the whole
+        /// scan is reported at least once.
         cursor: u64,
-        /// About how many keys to look at.
+        /// About how many keys to visit.
         count: u32,
-        /// Whether to remove what is found.
+        /// Whether to remove each lock that is found.
         remove: bool,
     },
-    /// Tell about the node itself, and remember the longest time to live.
+    /// Report about the node itself, and store the longest time to live.
     Probe {
         /// The longest time to live that the caller may ask for.
         max_ttl: Duration,
     },
-    /// If the record is still the one that was seen: write a new one, and rest. Resting nodes have no counters; where
-    /// there is no need to rest, all counters are raised to the clock.
+    /// If the record is still the one that was seen, write a new one, and rest. Nodes that rest have no counters. If
+    /// no rest is needed, raise all counters to the clock.
     Initialize(Box<RecordUpdate>),
-    /// If the rest is over: create all counters at the clock.
+    /// If the rest is over, create all counters at the clock.
     Activate {
-        /// The longest time to live that the caller knows of: a rest that was too short for it is prolonged.
+        /// The longest time to live that the caller knows of. A rest that is too short for it is prolonged.
         max_ttl: Duration,
-        /// The caller's wall clock, for counters that start anew.
+        /// The caller's wall clock, for counters that start again.
         wall: WallTime,
     },
 }
 
-/// A grant that waits where it is refused.
+/// The terms of a grant that joins the queue if the node refuses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Waits {
-    /// For how long it has waited. The node's clock minus this is its place in the queue, so no client's clock decides.
+    /// How long the waiter has waited. Its place in the queue is the node's clock minus this, so no client's clock
+    /// decides.
     pub waited: Duration,
-    /// Whether it takes a lock that is reserved for another, too. Never one that is held.
+    /// Whether it may take a lock that is reserved for another waiter. It never takes a held lock.
     pub overrides: bool,
 }
 
-/// What becomes of a lock that was released.
+/// What happens to a lock after its release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Next {
-    /// The lock is reserved for the first in the queue for its grace; where nobody waits it is free.
+    /// The node reserves the lock for the first waiter in the queue, for its grace. If the queue is empty, the lock
+    /// is free.
     Queue(Publish),
-    /// A grant of the same locker behind it in the same batch takes it; without one, as `Queue`.
+    /// A grant of the same locker, later in the same batch, takes the lock. If there is no such grant, this means
+    /// `Queue`.
     Grant,
-    /// The caller, which gave back what was too little to win, is in the queue again, and waits on.
+    /// The caller gives back a lock of a lost attempt. It joins the queue again and keeps waiting.
     Rejoin {
-        /// For how long it has waited.
+        /// How long it has waited.
         waited: Duration,
-        /// Whether the lock goes to the first in the queue then, as with `Queue`; else it is free, and nobody is woken.
+        /// Whether the lock then goes to the first in the queue, as with `Queue`. If not, it is free, and no waiter
+        /// is woken.
         wakes: bool,
     },
-    /// It is free, and nobody is woken: somebody else has the lock on so many nodes that waking would be in vain.
+    /// The lock is free, and no waiter is woken: another holder has so many nodes that a wake would be in vain.
     Nobody,
 }
 
-/// To which waiters a node publishes that the lock is reserved.
+/// Which waiters receive a wake from this node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Publish {
-    /// To no waiter: other nodes publish.
+    /// None: other nodes publish.
     Nothing,
-    /// The one that it is reserved for.
+    /// The waiter that the lock is reserved for.
     ToFirst,
-    /// The one that it is reserved for; and the second in the queue, when the reservation ends, so that a first one that
-    /// stands still costs its grace once and no more.
+    /// The waiter that the lock is reserved for; and the second in the queue, at the end of the reservation. So a
+    /// first waiter that stands still costs one grace at most.
     ToFirstTwo,
 }
 
-/// What kind of verb a request has: all that matters about it when its reply comes.
+/// The kind of a verb. The reply needs nothing else about the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum VerbKind {
     /// [`Verb::Grant`].
@@ -152,14 +157,14 @@ pub enum VerbKind {
     Leave,
     /// [`Verb::Inspect`].
     Inspect,
-    /// What operators ask: [`Verb::Force`] and [`Verb::Scan`].
+    /// The operations of operators: [`Verb::Force`] and [`Verb::Scan`].
     Operate,
-    /// What is about the node itself: [`Verb::Probe`], [`Verb::Initialize`] and [`Verb::Activate`].
+    /// The operations on the node itself: [`Verb::Probe`], [`Verb::Initialize`] and [`Verb::Activate`].
     Join,
 }
 
 impl Verb {
-    /// What kind of verb it is.
+    /// The kind of this verb.
     #[must_use]
     pub const fn kind(&self) -> VerbKind {
         match self {
@@ -174,31 +179,31 @@ impl Verb {
         }
     }
 
-    /// A plain release: the first in the queue is next.
+    /// A plain release: the lock goes to the first in the queue.
     pub const RELEASE: Self = Self::Release { next: Next::Queue(Publish::ToFirst) };
 
-    /// Whether it is a release, with any next one.
+    /// Whether it is a release, whichever waiter is next.
     #[must_use]
     pub const fn is_release(&self) -> bool {
         matches!(self, Self::Release { .. })
     }
 }
 
-/// What a node is to remember of being joined.
+/// What an initialization writes on a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RecordUpdate {
-    /// The record that was seen, if any.
+    /// The record that the probe saw, if any.
     pub seen: Option<Record>,
-    /// Where none was: the mark that was seen instead. A settlement that arrives late, after the node forgot once more,
-    /// finds another mark, or none.
+    /// If it saw no record: the mark that it saw. If this request arrives late, after the node forgot again, the node
+    /// has another mark or none, and ignores it.
     pub mark: Option<u64>,
     /// How long to rest.
     pub rest: Duration,
-    /// Whether it is initialized with a new installation.
+    /// Whether the node belongs to a new installation.
     pub new: bool,
     /// The longest time to live that the caller knows of.
     pub max_ttl: Duration,
-    /// The caller's wall clock, for counters that start anew.
+    /// The caller's wall clock, for counters that start again.
     pub wall: WallTime,
 }
 
@@ -208,7 +213,7 @@ impl From<RecordUpdate> for Verb {
     }
 }
 
-/// A node's answer. *Refused* and *failed* are never folded together: no is not "don't know".
+/// A node's reply. *Refused* and *failed* are kept apart: "no" is not "unknown".
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Reply {
     /// The lock was taken; `counter` is the number drawn.
@@ -222,72 +227,72 @@ pub enum Reply {
     Extended,
     /// The lock was the holder's and is gone now.
     Released,
-    /// The waiter is in the queue no longer.
+    /// The waiter is no longer in the queue.
     Left,
-    /// The node answered no: the lock is not the caller's.
+    /// The node refused: the lock is not the caller's.
     Refused(LockView),
-    /// What [`Verb::Inspect`] found.
+    /// The result of [`Verb::Inspect`].
     Inspected(LockView),
-    /// One step through all locks, after [`Verb::Scan`].
+    /// The result of one step of [`Verb::Scan`].
     Scanned {
-        /// Where to go on; 0 at the end.
+        /// The cursor of the next step; 0 at the end.
         cursor: u64,
-        /// What was found, in no order, perhaps more than once.
+        /// The locks of this step, in no order. A scan may report a lock more than once.
         locks: Vec<ScannedLock>,
     },
-    /// What the node says of itself, after [`Verb::Probe`], [`Verb::Initialize`] and [`Verb::Activate`].
+    /// The node's report about itself, after [`Verb::Probe`], [`Verb::Initialize`] and [`Verb::Activate`].
     Reported(Box<NodeReport>),
-    /// No answer, or an error in place of one: the request may or may not have taken effect.
+    /// No reply, or an error: the request may or may not have taken effect.
     Failed(Fault),
 }
 
-/// What a node knows of one resource.
+/// The state of one resource on one node.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Hash)]
 pub struct LockView {
-    /// The stored holder value as it is, or `None` when nobody holds the lock. It may be another program's.
+    /// The stored holder value, unchanged; `None` if there is no lock. Another program may have written it.
     pub occupant: Option<Box<str>>,
-    /// How long the lock lives on; `None` when there is no lock, or one that never ends.
+    /// How much longer the lock lives; `None` if there is no lock, or if it never ends.
     pub ttl_left: Option<Duration>,
-    /// The slot's counter; 0 when there is none.
+    /// The slot's counter; 0 if there is none.
     pub counter: u64,
-    /// How many wait before the caller in this node's queue; `None` for one that is not in it.
+    /// How many waiters are before the caller in this node's queue; `None` if the caller is not in it.
     pub place: Option<u32>,
-    /// How many wait: after [`Verb::Inspect`] only.
+    /// How many waiters are in the queue. Filled after [`Verb::Inspect`] only.
     pub waiting: u32,
-    /// The entry of the first that waits: after [`Verb::Inspect`] only.
+    /// The entry of the first waiter. Filled after [`Verb::Inspect`] only.
     pub first: Option<Box<str>>,
 }
 
 impl LockView {
-    /// The value of the one that holds the lock, if it is held: a lock that is reserved is nobody's yet.
+    /// The holder's value, if the lock is held. A reserved lock has no holder yet.
     #[must_use]
     pub fn held_by(&self) -> Option<&str> {
         self.occupant.as_deref().filter(|value| Waiter::reserved(value).is_none())
     }
 }
 
-/// One lock that a step through all locks found.
+/// One lock that a scan found.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ScannedLock {
-    /// What is held.
+    /// What is locked.
     pub resource: Resource,
-    /// The stored holder value as it is. It may be another program's.
+    /// The stored holder value, unchanged. Another program may have written it.
     pub occupant: Box<str>,
-    /// How long the lock lives on; `None` for one that never ends.
+    /// How much longer the lock lives; `None` if it never ends.
     pub ttl_left: Option<Duration>,
 }
 
-/// Why a node gave no proper answer.
+/// Why a node gave no proper reply.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Fault {
-    /// The kind, to decide by.
+    /// The kind, for code that decides.
     pub kind: FaultKind,
-    /// The rest of the story, for people. Never contains a password.
+    /// The details, for people. Never contains a password.
     pub detail: Box<str>,
 }
 
 impl Fault {
-    /// A fault of `kind`, with what else is known.
+    /// A fault of `kind` with details.
     #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub fn new(kind: FaultKind, detail: impl Into<Box<str>>) -> Self {
         Self { kind, detail: detail.into() }
@@ -297,7 +302,7 @@ impl Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.kind)?;
-        // A server's own words may be in it.
+        // The detail may contain text of a server.
         if self.detail.is_empty() { Ok(()) } else { write!(f, " ({})", crate::Printable(&self.detail)) }
     }
 }
@@ -312,25 +317,25 @@ impl fmt::Debug for Fault {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum FaultKind {
-    /// No answer in time. The request may still take effect, at any later time.
+    /// No reply in time. The request may still take effect, at any later time.
     TimedOut,
     /// There is no connection, so the request was not sent.
     Unreachable,
-    /// The connection ended before the answer. The request may have taken effect.
+    /// The connection ended before the reply. The request may have taken effect.
     ConnectionLost,
-    /// The connection is closed for good: the runtime that it was opened on has ended, or this process is a fork of the one that
-    /// opened it. Nothing was sent, and nothing ever will be.
+    /// The connection is closed permanently: its runtime has ended, or this process is a fork of the process that
+    /// opened it. The request was not sent, and no further request will be.
     Closed,
-    /// Too many requests wait for this node already; this one was not sent.
+    /// Too many requests already wait for this node; this one was not sent.
     Overloaded,
-    /// It was withdrawn before it was sent.
+    /// The request was withdrawn before it was sent.
     Withdrawn,
-    /// User or password were refused, so nothing was sent.
+    /// The server refused the user or the password, so nothing was sent.
     Authentication,
-    /// The server turned the login away for another reason, so nothing was sent: it has as many clients as it may, or no such
-    /// database.
+    /// The server refused the login for another reason, so nothing was sent. For instance it has too many clients, or
+    /// does not have this database.
     LoginRefused,
-    /// A key of redfence holds a value of another type.
+    /// A key of redfence has a value of another type.
     WrongType,
     /// The server has no memory left (`maxmemory`).
     OutOfMemory,
@@ -338,32 +343,32 @@ pub enum FaultKind {
     NoPermission,
     /// The server still loads its data.
     Loading,
-    /// The server runs somebody's script or function that does not end, and does nothing else.
+    /// A script or function of some client does not end, and the server does nothing else meanwhile.
     Busy,
     /// The server is a read-only replica.
     ReadOnly,
     /// The server refuses writes, for instance because its last snapshot failed.
     WritesRefused,
-    /// The server is part of a Redis Cluster and this key lives elsewhere.
+    /// The server is part of a Redis Cluster, and this key belongs to another node.
     Moved,
     /// The script failed in another way.
     Script,
     /// The node has no counters: it lost them, or it rests.
     Forgot,
-    /// The node has not been joined over its present connection, so it was not asked.
+    /// The node was not asked: it has not been joined over its present connection.
     NotJoined,
-    /// The node rests, because it may have forgotten a lock; it was not asked.
+    /// The node was not asked: it rests, because it may have forgotten a lock.
     Resting,
-    /// The node is a server that another node is already; it was not asked.
+    /// The node was not asked: it is the same server as another node.
     Duplicate,
-    /// The lock came to be there after the lease began, so it says nothing about the time before.
+    /// The lock was set on this node after the lease began, so it proves nothing about the time before.
     LateGrant,
-    /// An answer that this version does not understand.
+    /// A reply that this version does not understand.
     Unexpected,
 }
 
 impl FaultKind {
-    /// Whether the request certainly never left: then there is nothing on the node to undo.
+    /// Whether the request certainly was not sent. Then there is nothing on the node to undo.
     #[must_use]
     #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub const fn never_sent(self) -> bool {

@@ -5,10 +5,10 @@
 //!                   (acquire, extend, release, renewal)
 //! ```
 //!
-//! Nothing here performs I/O, reads a clock or draws randomness: all three arrive as arguments. So a simulator and a
-//! model checker run the shipped machines, not a copy of them.
+//! The machines perform no I/O, read no clock and draw no randomness: the caller passes all three as arguments. So a
+//! simulator and a model checker run the shipped machines, not a copy of them.
 //!
-//! What the machines promise together with nodes that keep their counters:
+//! The machines, together with nodes that keep their counters, promise:
 //!
 //! | promise | relies on |
 //! |---|---|

@@ -1,18 +1,18 @@
-//! [`Quorum`]: how many nodes decide.
+//! [`Quorum`]: how many nodes make a majority.
 
 use crate::NodeId;
 
 /// The arithmetic of a majority over the **configured** nodes, reachable or not.
 ///
-/// Winning and being unable to win are two questions, so both thresholds have a name. With an even N they differ:
-/// of 4 nodes 3 are needed, and 2 that say no are enough to block.
+/// There are two thresholds, because *to win* and *to be unable to win* differ if N is even: of 4 nodes, 3 are needed
+/// to win, and 2 that refuse block a win.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Quorum {
     nodes: usize,
 }
 
 impl Quorum {
-    /// A quorum over `nodes` nodes; `None` for no node and for more than [`NodeId::COUNT_MAX`].
+    /// A quorum over `nodes` nodes; `None` if that is zero or more than [`NodeId::COUNT_MAX`].
     #[must_use]
     pub fn of(nodes: usize) -> Option<Self> {
         (1..=NodeId::COUNT_MAX).contains(&nodes).then_some(Self { nodes })
@@ -24,13 +24,13 @@ impl Quorum {
         self.nodes
     }
 
-    /// How many nodes must agree: N/2 + 1. Any two such sets share a node.
+    /// How many nodes must agree: N/2 + 1. Any two sets of this size share a node.
     #[must_use]
     pub const fn needed(self) -> usize {
         self.nodes / 2 + 1
     }
 
-    /// How many nodes that do not agree make agreement impossible: N − needed + 1.
+    /// How many nodes that do not agree make a quorum impossible: N − needed + 1.
     #[must_use]
     pub const fn blocking(self) -> usize {
         self.nodes - self.needed() + 1

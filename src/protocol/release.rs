@@ -1,4 +1,4 @@
-//! [`Release`]: giving a lease back, and telling what was found.
+//! [`Release`]: releases a lease, and reports what it found.
 
 use super::{Decision, Fault, FaultKind, LockView, Quorum, Reply, Tally};
 use crate::{NodeId, NodeSet};
@@ -15,37 +15,38 @@ pub struct Release {
     done: bool,
 }
 
-/// What a release found. None of these is an error of the caller: the work is done either way, and the lock is gone or
-/// will be. Releases that nobody acknowledged are repeated in the background until the time to live has passed.
+/// What a release found. None of these is an error of the caller: the work is done, and the lock is gone or will be.
+/// A background task repeats releases that no node acknowledged, until the time to live has passed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "a lease that was gone before its release means that the work overran it"]
 #[non_exhaustive]
 pub enum ReleaseOutcome {
     /// Nothing was released: another task of this process has the lease now, with a token of its own.
     HandedOver,
-    /// A quorum still held the lock for us, and has let go.
+    /// A quorum still held the lock for this holder, and has released it.
     Released {
-        /// The nodes that had let go when the outcome was certain; the others follow.
+        /// The nodes that had released when the outcome was certain. Others may follow.
         nodes: NodeSet,
     },
-    /// Too few nodes still had the lock, and nobody else was seen: it ran out before the release. An *overrun*.
+    /// Too few nodes still had the lock, and no other holder was seen: it expired before the release. An *overrun*.
     AlreadyExpired,
-    /// Too few nodes still had the lock, and somebody else has it: it ran out and was taken. An *overrun*.
+    /// Too few nodes still had the lock, and another holder has it: it expired and was taken. An *overrun*.
     TakenByOther {
-        /// The value that the others' node has.
+        /// The holder value on the nodes that have the other lock.
         holder: Box<str>,
     },
-    /// Too few nodes answered to say which.
+    /// Too few nodes answered to know the outcome.
     Unknown {
-        /// The nodes that have let go.
+        /// The nodes that have released.
         nodes: NodeSet,
-        /// The nodes that gave no proper answer, and why.
+        /// The nodes that gave no proper reply, and why.
         faults: Vec<(NodeId, Fault)>,
     },
 }
 
 impl Release {
-    /// Starts a release over `quorum`. Every node is to be asked, or reported to [`Release::reply`] as never sent.
+    /// Starts a release over `quorum`. The caller must ask every node, or report it to [`Release::reply`] as never
+    /// sent.
     #[must_use]
     pub const fn new(quorum: Quorum) -> Self {
         Self {
@@ -59,7 +60,7 @@ impl Release {
         }
     }
 
-    /// Takes in one reply; `Some` once, when the outcome is certain.
+    /// Takes one reply. Returns `Some` once, when the outcome is certain.
     pub fn reply(&mut self, node: NodeId, reply: Reply) -> Option<ReleaseOutcome> {
         if self.done || self.answered.contains(node) {
             return None;
@@ -83,14 +84,14 @@ impl Release {
         (self.tally.decision() == Decision::Reached || all_answered).then(|| self.outcome())
     }
 
-    /// Nobody waits for the silent nodes any longer.
+    /// Ends the wait for silent nodes.
     pub fn timeout(&mut self) -> ReleaseOutcome {
         let silent = NodeSet::first(self.quorum.nodes()).without(self.answered);
         self.faults.extend(silent.iter().map(|node| (node, Fault::new(FaultKind::TimedOut, ""))));
         self.outcome()
     }
 
-    /// How many more replies there must be before the outcome can be certain.
+    /// How many more replies must come before the outcome can be certain.
     #[must_use]
     pub fn replies_missing(&self) -> usize {
         let open = self.quorum.nodes().saturating_sub(self.answered.len());
@@ -108,7 +109,8 @@ impl Release {
         if self.tally.decision() == Decision::Reached {
             return ReleaseOutcome::Released { nodes };
         }
-        // Not released by a quorum. Certain only if those that had lost it are enough to make that impossible.
+        // A quorum has not released. The outcome is certain only if so many nodes had lost the lock that a quorum
+        // cannot release.
         if self.gone.len() >= self.quorum.blocking() {
             return self
                 .taken_by
@@ -123,7 +125,7 @@ impl Release {
 mod tests {
     use super::*;
 
-    /// One letter a node: `r` released, `g` gone, `t` taken, `f` failed, `.` silent.
+    /// One letter for each node: `r` released, `g` gone, `t` taken, `f` failed, `.` silent.
     fn outcome(replies: &str) -> ReleaseOutcome {
         let mut release = Release::new(Quorum::of(replies.len()).unwrap());
         for (node, letter) in NodeId::all(replies.len()).zip(replies.chars()) {

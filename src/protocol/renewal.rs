@@ -1,12 +1,12 @@
-//! [`Renewal`]: when a lease is extended by itself, and when it is lost.
+//! [`Renewal`]: when a lease is renewed, and when it is lost.
 
 use std::time::Duration;
 
 use crate::Moment;
 
-/// The plan of one held lease: what is due next.
+/// The renewal plan of one lease.
 ///
-/// Loss falls due at `valid_until` whatever the network does: no reply and no failure is needed for it.
+/// The lease is lost at `valid_until`, whatever the network does. No reply and no failure is needed for that.
 #[derive(Debug, Clone)]
 pub struct Renewal {
     valid_until: Moment,
@@ -19,11 +19,11 @@ pub struct Renewal {
 /// What is due.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// Nothing before then.
+    /// Nothing before this moment.
     Wait(Moment),
-    /// Try to extend now. The try must be over before `valid_until`.
+    /// Try to extend now. The attempt must end before `valid_until`.
     Extend {
-        /// The time that is left for it.
+        /// The time that is left for the attempt.
         budget: Duration,
     },
     /// The lease is over.
@@ -34,11 +34,11 @@ pub enum Action {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LossCause {
-    /// The validity ended: it was not renewed, or no renewal came through.
+    /// The validity ended: the lease was not renewed, or no renewal succeeded.
     Expired,
-    /// A majority of the nodes said that the lock is not the holder's any more, before the validity ended.
+    /// A majority of the nodes no longer has the lock for this holder, and the validity had not ended yet.
     Taken,
-    /// The lease was held for as long as `max_hold` allows.
+    /// The lease was held as long as `max_hold` allows.
     MaxHold,
     /// This process is a fork of the one that holds it.
     Forked,
@@ -59,10 +59,10 @@ impl std::fmt::Display for LossCause {
 }
 
 impl Renewal {
-    /// Renewal begins when this part of the validity has gone by: two thirds of it are left for tries.
+    /// Renewal begins when one third of the validity has passed. The rest is left for further attempts.
     const FRACTION: u32 = 3;
 
-    /// A lease that lives until `valid_until`, seen at `now`. Without `renewed` it is only watched.
+    /// A lease that is valid until `valid_until`, as of `now`. Without `renewed` it is not extended, only watched.
     #[must_use]
     pub fn new(valid_until: Moment, hold_until: Option<Moment>, renewed: bool, now: Moment) -> Self {
         let next_try = renewed.then(|| now.after(valid_until.since(now) / Self::FRACTION));
@@ -75,13 +75,14 @@ impl Renewal {
         self.valid_until
     }
 
-    /// When the lease ends for its holder: the end of its validity, or of `max_hold` if that is sooner.
+    /// When the lease ends for its holder: the end of its validity, or of `max_hold` if that comes first.
     #[must_use]
     pub fn ends_at(&self) -> Moment {
         self.hold_until.map_or(self.valid_until, |hold_until| hold_until.min(self.valid_until))
     }
 
-    /// What is due at `now`. A try is asked for once; until its outcome is reported only the loss can fall due.
+    /// What to do at `now`. It asks for one attempt at a time. Until the caller reports the outcome, only the loss
+    /// can follow.
     pub fn due(&mut self, now: Moment) -> Action {
         let ends_at = self.ends_at();
         if now >= ends_at {
@@ -100,11 +101,11 @@ impl Renewal {
         }
     }
 
-    /// A try succeeded, by renewal or by the holder's own call.
+    /// An attempt succeeded: a renewal, or the holder's own call.
     ///
-    /// The next try comes up to a tenth earlier, by `jitter` (uniform over `u32`): leases that were acquired together are
-    /// not renewed together for ever. It falls on a beat that leases of like length share: those of one process that are
-    /// due about the same time travel in one message.
+    /// The next attempt comes up to a tenth earlier, by `jitter` (uniform over `u32`), so that leases that were
+    /// acquired together are not always renewed together. It is moved to a beat that leases of similar length share:
+    /// renewals of one process that are due at about the same time travel in one message.
     pub fn extended(&mut self, valid_until: Moment, now: Moment, jitter: u32) {
         self.trying = false;
         self.failures = 0;
@@ -114,23 +115,23 @@ impl Renewal {
         self.next_try = self.next_try.map(|_| on_a_beat(now.after(pause - earlier), pause));
     }
 
-    /// A try failed without saying that the lease is gone: the next one comes after a pause that doubles, with `jitter`
-    /// (uniform over `u32`), and early enough to matter.
+    /// An attempt failed, but the lease may still exist. The next attempt comes after a pause that doubles, with
+    /// `jitter` (uniform over `u32`), and before the validity ends.
     pub fn failed(&mut self, now: Moment, jitter: u32) {
         self.trying = false;
         let left = self.ends_at().since(now);
         let ceiling = Self::PAUSE_MIN.saturating_mul(1 << self.failures.min(6)).min(left / 4);
         self.failures += 1;
-        // Half fixed, half jittered.
+        // Half of the pause is fixed, half is jitter.
         let jittered = Duration::from_nanos(((ceiling.as_nanos() / 2 * u128::from(jitter)) >> u32::BITS) as u64);
         self.next_try = self.next_try.map(|_| now.after(ceiling / 2 + jittered).after(Duration::from_millis(1)));
     }
 
-    /// The first pause after a failed try.
+    /// The first pause after a failed attempt.
     const PAUSE_MIN: Duration = Duration::from_millis(20);
 }
 
-/// The last beat up to `at`. There are between 256 and 512 in a `pause`, and their length is a power of two of nanoseconds.
+/// The last beat not after `at`. A `pause` has 256 to 512 beats, and a beat is a power of two of nanoseconds.
 fn on_a_beat(at: Moment, pause: Duration) -> Moment {
     const NS: fn(Duration) -> u64 = |duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
     let beat = (NS(pause) / 256).checked_ilog2().map_or(1, |power| 1 << power);

@@ -1,9 +1,9 @@
-//! [`Tally`]: counts one round and decides at the earliest sound moment.
+//! [`Tally`]: counts the votes of one round, and decides as early as is sound.
 
 use super::Quorum;
 use crate::{NodeId, NodeSet};
 
-/// The yes and the no of one round.
+/// The yes votes and the no votes of one round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Tally {
     quorum: Quorum,
@@ -11,14 +11,14 @@ pub struct Tally {
     no: NodeSet,
 }
 
-/// What a tally knows.
+/// The decision of a tally.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
-    /// Neither is certain yet.
+    /// Neither outcome is certain yet.
     Open,
     /// Enough nodes said yes.
     Reached,
-    /// So many did not say yes that enough never will.
+    /// So many nodes did not say yes that a quorum is impossible.
     Impossible,
 }
 
@@ -29,21 +29,21 @@ impl Tally {
         Self { quorum, yes: NodeSet::EMPTY, no: NodeSet::EMPTY }
     }
 
-    /// Counts `node` as a yes. Its first vote stands.
+    /// Counts `node` as a yes. The first vote of a node is final.
     pub fn yes(&mut self, node: NodeId) {
         if !self.no.contains(node) {
             self.yes.insert(node);
         }
     }
 
-    /// Counts `node` as a no, or as one that will never answer. Its first vote stands.
+    /// Counts `node` as a no, or as a node that will never answer. The first vote of a node is final.
     pub fn no(&mut self, node: NodeId) {
         if !self.yes.contains(node) {
             self.no.insert(node);
         }
     }
 
-    /// Turns everybody who has not voted into a no: nobody waits for them any longer.
+    /// Counts every node that has not voted as a no, because the wait for it is over.
     pub fn close(&mut self) {
         self.no = NodeSet::first(self.quorum.nodes()).without(self.yes);
     }
@@ -54,7 +54,7 @@ impl Tally {
         self.yes
     }
 
-    /// The decision as it stands.
+    /// The decision with the votes so far.
     #[must_use]
     pub const fn decision(&self) -> Decision {
         if self.yes.len() >= self.quorum.needed() {
@@ -66,7 +66,7 @@ impl Tally {
         }
     }
 
-    /// How many more votes there must be before a decision can fall: a reader need not wake earlier.
+    /// How many more votes must come before a decision is possible. A reader need not wake earlier.
     #[must_use]
     pub fn votes_missing(&self) -> usize {
         let to_win = self.quorum.needed().saturating_sub(self.yes.len());

@@ -1,22 +1,22 @@
-//! [`Terms`]: how long a lease may be relied on. No floats, and every rounding goes against the holder.
+//! [`Terms`]: how long a holder may rely on its lease. Integers only, and every rounding shortens the validity.
 
 use std::time::Duration;
 
 use crate::Moment;
 
-/// What one lease is asked for: its time to live and what is taken off it.
+/// The terms of one lease: its time to live, and what is subtracted from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Terms {
-    /// The time to live, whole milliseconds, as the nodes are told.
+    /// The time to live that the nodes are asked for, in whole milliseconds.
     pub ttl: Duration,
-    /// How far two clocks may run apart, in parts per million of the time to live. 10,000 is 1 %.
+    /// By how much two clock rates may differ, in parts per million of the time to live. 10,000 is 1 %.
     pub drift_ppm: u32,
-    /// An acquire that leaves less validity than this has failed.
+    /// An acquire fails if it leaves less validity than this.
     pub min_validity: Duration,
 }
 
 impl Terms {
-    /// Taken off besides the relative drift: expiry on a node is exact to one millisecond, and so is each clock.
+    /// Subtracted besides the relative drift: expiry on a node is exact to one millisecond, and so is each clock.
     pub const DRIFT_FLOOR: Duration = Duration::from_millis(2);
 
     /// The drift allowance for the whole time to live, rounded up: `ttl × drift + 2 ms`.
@@ -26,15 +26,15 @@ impl Terms {
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)).saturating_add(Self::DRIFT_FLOOR)
     }
 
-    /// `ttl − elapsed − drift`; `None` when nothing is left to rely on.
+    /// `ttl − elapsed − drift`; `None` if no validity is left.
     #[must_use]
     pub fn validity(&self, elapsed: Duration) -> Option<Duration> {
         self.ttl.checked_sub(elapsed)?.checked_sub(self.drift()).filter(|left| !left.is_zero())
     }
 
-    /// When a lease that was asked for at `started` ends for its holder.
+    /// When a lease that was requested at `started` ends for its holder.
     ///
-    /// `started` must have been read before the first byte was sent.
+    /// The caller must read `started` before it sends the first byte.
     #[must_use]
     pub fn valid_until(&self, started: Moment) -> Moment {
         started.after(self.ttl.saturating_sub(self.drift()))
@@ -53,7 +53,7 @@ mod tests {
             (10_000, 10_000, 898, Some(9_000)),
             (10_000, 0, 0, Some(9_998)),
             (100, 10_000, 96, Some(1)),
-            (100, 10_000, 97, None), // exactly nothing left is nothing to rely on
+            (100, 10_000, 97, None), // zero validity is no validity
             (100, 10_000, 98, None),
             (100, 10_000, 5_000, None),
             (2, 10_000, 0, None), // ttl not above drift

@@ -1,4 +1,4 @@
-//! [`Votes`]: what every node said, kept as evidence for errors and traces.
+//! [`Votes`]: what every node replied, kept as evidence for errors and traces.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,32 +6,32 @@ use std::time::Duration;
 use super::{Fault, FaultKind, LockView, Quorum};
 use crate::{NodeId, NodeSet, Printable};
 
-/// What one node said to an attempt.
+/// What one node replied to an attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Vote {
-    /// Asked, and no answer has come in so far. In the votes of an attempt that is over: it was decided without this node.
+    /// Asked, and no reply so far. In the votes of a finished attempt: the outcome was decided without this node.
     Pending,
-    /// Not asked: the attempt was decided before anything was sent.
+    /// Not asked: the outcome was decided before anything was sent.
     NotAsked,
     /// Yes.
     Granted,
-    /// No: somebody else holds the lock, or it is gone.
+    /// No: another holder has the lock, or the lock is gone.
     Refused(LockView),
-    /// An error in place of an answer, or certainly no answer.
+    /// An error, or certainly no reply.
     Failed(Fault),
-    /// Asked, and silent for as long as anybody was willing to wait.
+    /// Asked, and silent until the time-out.
     Silent,
 }
 
 impl Vote {
-    /// What to group by: the same cause on several nodes is said once.
+    /// The cause in words. Votes with the same cause are grouped, so that an error names each cause once.
     fn cause(&self) -> String {
         match self {
             Self::Pending => "not waited for, the others had decided".to_owned(),
             Self::NotAsked => "not asked, the others had decided".to_owned(),
             Self::Granted => "granted".to_owned(),
             Self::Refused(LockView { occupant: None, .. }) => "refused: the lock was gone".to_owned(),
-            Self::Refused(view) if view.held_by().is_none() => "reserved for one that waits".to_owned(),
+            Self::Refused(view) if view.held_by().is_none() => "reserved for a waiter".to_owned(),
             Self::Refused(_) => "held by another".to_owned(),
             Self::Failed(fault) => fault.kind.to_string(),
             Self::Silent => FaultKind::TimedOut.to_string(),
@@ -53,7 +53,7 @@ impl fmt::Display for Vote {
                     None => write!(f, "held by {}", shortened(occupant))?,
                 }
                 match ttl_left {
-                    // Tenths of a second, rounded down: never more than there is.
+                    // Tenths of a second, rounded down: the text never shows more time than is left.
                     Some(left) => write!(f, " for another {}.{} s", left.as_secs(), left.subsec_millis() / 100),
                     None => f.write_str(", without an end"),
                 }
@@ -64,7 +64,7 @@ impl fmt::Display for Vote {
     }
 }
 
-/// A stored value as people may read it: the id shortened, foreign values escaped and cut.
+/// A stored value for people: the id of a holder is shortened; values of other programs are escaped and cut.
 fn shortened(occupant: &str) -> String {
     match occupant.parse::<crate::Holder>() {
         Ok(holder) => format!("{holder:?}"),
@@ -77,7 +77,7 @@ fn shortened(occupant: &str) -> String {
 pub struct Votes(Vec<Vote>);
 
 impl Votes {
-    /// Takes one vote a node, in the order of the nodes.
+    /// Takes one vote for each node, in the order of the nodes.
     #[must_use]
     #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub const fn new(votes: Vec<Vote>) -> Self {
@@ -89,13 +89,13 @@ impl Votes {
         NodeId::all(self.0.len()).zip(&self.0)
     }
 
-    /// How many granted.
+    /// How many nodes granted.
     #[must_use]
     pub fn granted(&self) -> usize {
         self.0.iter().filter(|vote| matches!(vote, Vote::Granted)).count()
     }
 
-    /// Whom the refusing nodes named most, and the longest time that one of them still gives to a lock.
+    /// The occupant that most refusing nodes name, and the longest time that one of them still gives to its lock.
     #[must_use]
     pub fn occupant(&self) -> Option<(&str, Option<Duration>)> {
         let views = || {
@@ -108,7 +108,7 @@ impl Votes {
         Some((name, views().filter_map(|(_, left)| left).max()))
     }
 
-    /// The nodes that name the occupant that most of them name.
+    /// The nodes that name the most frequent occupant.
     #[must_use]
     #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub fn held_by_occupant(&self) -> NodeSet {
@@ -117,7 +117,8 @@ impl Votes {
         self.iter().filter(|(_, vote)| is_theirs(vote)).map(|(node, _)| node).collect()
     }
 
-    /// How many wait before the caller, as most nodes know that have it in their queues.
+    /// How many waiters are before the caller. If nodes disagree, the number that most of the nodes report that have
+    /// the caller in their queues.
     #[must_use]
     pub fn place(&self) -> Option<u32> {
         let place = |vote: &Vote| match vote {
@@ -129,8 +130,8 @@ impl Votes {
         places.get(places.len() / 2).copied()
     }
 
-    /// Who stands in the way, in one line: the occupant that most nodes name, and how many do. Where that is no quorum, the
-    /// others are counted too: by what they said, or that they were not needed.
+    /// The reason of contention in one line: the most frequent occupant, and how many nodes name it. If these are no
+    /// quorum, the line counts the other nodes too: by their votes, or as not needed.
     #[must_use]
     #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub fn contention(&self) -> String {
@@ -155,8 +156,8 @@ impl Votes {
         line
     }
 
-    /// Whether nodes that hold the lock for somebody else are what stands in the way: with `blocking` nodes against,
-    /// at least one of them must be such a refusal, and the failures alone must not have been enough.
+    /// Whether the attempt failed because other holders have the lock. That is so if `blocking` nodes are against it,
+    /// at least one of them refused, and the failures alone do not block.
     #[must_use]
     #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub fn is_contention(&self, blocking: usize) -> bool {
@@ -164,17 +165,17 @@ impl Votes {
         self.occupant().is_some() && failed < blocking
     }
 
-    /// The most frequent cause against the attempt, with its count and an example.
+    /// The most frequent cause against the attempt: how many nodes have it, and one of them as example.
     #[must_use]
     pub fn dominant(&self) -> Option<(usize, &Vote)> {
         let against = || self.0.iter().filter(|vote| vote.is_against());
         let count = |vote: &Vote| against().filter(|other| other.cause() == vote.cause()).count();
-        // The first of the most frequent, so that the same votes always read the same.
+        // The first of the most frequent causes, so that equal votes always give the same text.
         against().map(|vote| (count(vote), vote)).rev().max_by_key(|(count, _)| *count)
     }
 }
 
-/// `3 of 5 nodes timed out` and the like: the dominant cause in one line.
+/// Writes the dominant cause in one line, for instance `3 of 5 nodes timed out`.
 impl fmt::Display for Votes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let nodes = self.0.len();
@@ -185,7 +186,7 @@ impl fmt::Display for Votes {
     }
 }
 
-/// The whole table on one line: `[n1: granted, n2: timed out, …]`.
+/// Writes all votes in one line: `[n1: granted, n2: timed out, …]`.
 impl fmt::Debug for Votes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[")?;

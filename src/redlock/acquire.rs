@@ -1,4 +1,4 @@
-//! The ways to acquire: at once, with a wait, or around a body.
+//! The ways to acquire: one attempt, with a wait, or around a body.
 
 use std::time::Duration;
 
@@ -19,7 +19,8 @@ impl Redlock {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future at any point rolls the attempt back: releases go out behind the grants at once.
+    /// If the future is dropped at any point, the attempt is rolled back: the releases are sent at once, behind the
+    /// grants.
     pub async fn try_acquire<R: TryInto<Resource>>(&self, resource: R) -> Result<Guard, AcquireError>
     where
         ResourceError: From<R::Error>,
@@ -27,7 +28,8 @@ impl Redlock {
         self.acquire_within(resource, Duration::ZERO).await
     }
 
-    /// Attempts until the lease is acquired or the configured wait ([`Builder::wait_max`](crate::Builder::wait_max)) has passed.
+    /// Makes attempts until the lease is acquired or the configured wait
+    /// ([`Builder::wait_max`](crate::Builder::wait_max)) has passed.
     ///
     /// # Errors
     ///
@@ -35,7 +37,7 @@ impl Redlock {
     ///
     /// # Cancel safety
     ///
-    /// As [`Redlock::try_acquire`].
+    /// As for [`Redlock::try_acquire`].
     pub async fn acquire<R: TryInto<Resource>>(&self, resource: R) -> Result<Guard, AcquireError>
     where
         ResourceError: From<R::Error>,
@@ -43,7 +45,8 @@ impl Redlock {
         self.acquire_within(resource, self.settings.wait_max).await
     }
 
-    /// As [`Redlock::acquire`], with a wait of its own. The last attempt begins when `wait_max` has passed at the latest.
+    /// Like [`Redlock::acquire`], but waits for `wait_max` instead. The last attempt begins when `wait_max` has
+    /// passed at the latest.
     ///
     /// # Errors
     ///
@@ -51,7 +54,7 @@ impl Redlock {
     ///
     /// # Cancel safety
     ///
-    /// As [`Redlock::try_acquire`].
+    /// As for [`Redlock::try_acquire`].
     pub async fn acquire_within<R: TryInto<Resource>>(
         &self,
         resource: R,
@@ -65,11 +68,11 @@ impl Redlock {
         acquire(&self.locker, &self.settings, &resource, wait_max).instrument(span).await
     }
 
-    /// Runs `body` while the resource is held. The body never runs without a lease, and it is cancelled at its current
-    /// await point when the lease is lost. The lease is released before this returns.
+    /// Runs `body` while the resource is locked. The body never runs without a lease. If the lease is lost, the body
+    /// is cancelled at its current await point. The lease is released before this call returns.
     ///
-    /// A body that does not await cannot be cancelled: it may end after the lease. Let it call `lease.check()` before each
-    /// side effect, and let the resource check the token.
+    /// A body that does not await cannot be cancelled, so it may continue after the end of the lease. Let it call
+    /// `lease.check()` before each side effect, and let the resource check the token.
     ///
     /// ```
     /// # use redfence::{EmbeddedNode, Redlock};
@@ -82,11 +85,11 @@ impl Redlock {
     ///
     /// # Errors
     ///
-    /// [`WithLockError::Acquire`] when the body never ran, [`WithLockError::Lost`] when it was cancelled.
+    /// [`WithLockError::Acquire`] if the body never ran, [`WithLockError::Lost`] if it was cancelled.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future drops the body and releases the lease in the background.
+    /// If the future is dropped, the body is dropped, and the lease is released in the background.
     pub async fn with_lock<R, F, T>(&self, resource: R, body: impl FnOnce(LeaseHandle) -> F) -> Result<T, WithLockError>
     where
         R: TryInto<Resource>,
@@ -99,7 +102,7 @@ impl Redlock {
             cause = guard.lost() => Err(Lost { cause }),
             value = body(guard.handle()) => Ok(value),
         };
-        // What the release found is traced where it matters; the body's result is what the caller asked for.
+        // The outcome of the release is traced if it matters. The caller asked for the result of the body.
         drop(guard.release().await);
         Ok(finished?)
     }

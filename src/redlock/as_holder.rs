@@ -1,4 +1,4 @@
-//! Acting for a holder that is known by name only, and the end of a program.
+//! Acts for a holder that is known only by its id, and waits for the last requests at the end of a program.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::protocol::{ExtendDefeat, Footprint, LossCause, ReleaseOutcome, Subjec
 use crate::{Holder, HolderId, Resource, ResourceError};
 
 impl Redlock {
-    /// Releases what `holder` holds: for a lease whose guard lives in another process, or no longer.
+    /// Releases the lock of `holder`, for a lease whose guard is in another process or gone.
     ///
     /// # Errors
     ///
@@ -38,15 +38,16 @@ impl Redlock {
         Ok(extension::released(exchange, asked, self.settings.node_timeout).await)
     }
 
-    /// Lets what `holder` holds live for the configured time to live from now, and returns the validity.
+    /// Extends the lock of `holder` to the configured time to live from now, and returns the validity.
     ///
     /// # Errors
     ///
-    /// [`ExtendError::Lost`] when a majority does not have the lock for this holder; the others leave it as it was.
+    /// [`ExtendError::Lost`] if a majority does not have the lock for this holder. After other errors the lease lives
+    /// as long as before.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future does not withdraw the extension.
+    /// If the future is dropped, the extension is not withdrawn.
     pub async fn extend_as(&self, resource: Resource, holder: &Holder) -> Result<Duration, ExtendError> {
         let subject = subject(resource, holder.clone());
         let terms = self.settings.terms;
@@ -54,7 +55,7 @@ impl Redlock {
             put();
             true
         };
-        // Nothing is known here of how the locks came to be: every node's word is taken.
+        // This process does not know how the locks were granted, so every node is a voter.
         let voters = self.env().everybody();
         match extension::extend(self.env(), terms, subject, voters, self.settings.node_timeout, send).await {
             Some(Ok(valid_until)) => Ok(valid_until.since(self.env().clock.now())),
@@ -64,13 +65,14 @@ impl Redlock {
         }
     }
 
-    /// Waits until the nodes have done all that was sent to them, `within` at most: call it before a program ends, so that the last
-    /// releases reach the nodes that no quorum waited for. A node that is silent for much longer than the others is not waited for:
-    /// it hangs, and what was written to it arrives when it goes on.
+    /// Waits until the nodes have done everything that was sent to them, for `within` at most. Call it before a
+    /// program ends, so that the last releases reach also the nodes that no quorum waited for. It does not wait for a
+    /// node that is silent for much longer than the others. Such a node hangs, and reads what was written to it when
+    /// it continues.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future changes nothing.
+    /// If the future is dropped, nothing changes.
     pub async fn drain(&self, within: Duration) {
         let Ok(resource) = Resource::new("drain") else { return };
         let subject = subject(resource, Holder::new(HolderId::from_random(0), self.settings.label.clone()));

@@ -1,4 +1,4 @@
-//! [`Builder`]: the whole configuration of a locker, checked at once.
+//! [`Builder`]: the whole configuration of a locker, checked in one step.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,13 +15,13 @@ use crate::protocol::Quorum;
 use crate::{Clock, Entropy, LockerId, Spawner, SystemClock};
 
 impl Redlock {
-    /// Everything configurable.
+    /// A builder with all defaults.
     pub fn builder() -> Builder {
         Builder::new()
     }
 }
 
-/// The whole configuration of a [`Redlock`]. Contradictions are refused in one place, with a sentence.
+/// The whole configuration of a [`Redlock`]. Contradictions are refused with an error that names the fix.
 #[derive(Clone)]
 #[must_use = "a builder does nothing until it is built or connected"]
 pub struct Builder {
@@ -29,7 +29,7 @@ pub struct Builder {
     nodes: Vec<Arc<dyn Node>>,
     clock: Arc<dyn Clock>,
     entropy: Arc<Entropy>,
-    /// None for the runtime that it is built on.
+    /// `None` for the runtime on which it is built.
     spawner: Option<Arc<dyn Spawner>>,
     #[cfg(feature = "redis")]
     pub(super) servers: Servers,
@@ -48,123 +48,126 @@ impl Builder {
         }
     }
 
-    /// Adds a node that is not a server: an embedded one, or one that wraps another.
+    /// Adds a node that is not a server: an embedded node, or one that wraps another node.
     pub fn node(mut self, node: impl Node) -> Self {
         self.nodes.push(Arc::new(node));
         self
     }
 
-    /// How long a lock lives unless it is renewed: the time that others wait after a holder crashed. 10 s unless set, or
-    /// `max_ttl` if that is less;
-    /// whole milliseconds.
+    /// How long a lock lives unless it is renewed. After a crash of the holder, others wait this long. The default is
+    /// 10 s, or `max_ttl` if that is less. Whole milliseconds.
     pub const fn ttl(mut self, ttl: Duration) -> Self {
         self.options.ttl = Some(ttl);
         self
     }
 
-    /// The longest time to live that any locker of these nodes asks for: 30 s unless set. A node that may have forgotten
-    /// its locks is not asked for grants for this long. Nodes remember the largest that they were told.
+    /// The longest time to live that any locker of these nodes asks for. The default is 30 s. A node that may have
+    /// forgotten its locks is not asked for grants for this long. Each node stores the largest value that a locker
+    /// named.
     pub const fn max_ttl(mut self, max_ttl: Duration) -> Self {
         self.options.max_ttl = max_ttl;
         self
     }
 
-    /// Declares the installation new: nodes that remember nothing, while none remembers anything, take part at once.
-    /// Say it only when certainly nobody holds anything.
+    /// Declares the installation new. If no node has a record, the nodes take part at once, without a rest. Set it
+    /// only if certainly no process holds a lock.
     pub const fn new_installation(mut self, declared_new: bool) -> Self {
         self.options.declared_new = declared_new;
         self
     }
 
-    /// Declares that the nodes keep every write over a restart (`appendonly yes`, `appendfsync always`): then a restart
-    /// needs no rest. It is checked as far as INFO and CONFIG GET are permitted: a server that says otherwise, or that was a
-    /// replica, rests all the same, and a warning says so. A snapshot restored in its place is not noticed.
+    /// Declares that the nodes keep every write over a restart (`appendonly yes`, `appendfsync always`). Then a
+    /// restart needs no rest. The locker checks this as far as INFO and CONFIG GET are permitted. A server that
+    /// contradicts, or that was a replica, rests nevertheless, and a warning says so. A snapshot that is restored in
+    /// place of the data is not noticed.
     pub const fn durable(mut self, durable: bool) -> Self {
         self.options.durable = durable;
         self
     }
 
-    /// How far clocks may run apart, in parts per million of the time to live: 10,000 (1 %) unless set. 2 ms come on top.
+    /// By how much clock rates may differ, in parts per million of the time to live. The default is 10,000 (1 %). The
+    /// allowance is this plus 2 ms.
     pub const fn drift_ppm(mut self, drift_ppm: u32) -> Self {
         self.options.drift_ppm = drift_ppm;
         self
     }
 
-    /// An acquire that leaves less validity than this counts as failed. Half of the greatest possible validity unless set.
+    /// An acquire that leaves less validity than this fails. The default is half of the greatest possible validity.
     pub const fn min_validity(mut self, min_validity: Duration) -> Self {
         self.options.min_validity = Some(min_validity);
         self
     }
 
-    /// How long a round waits for nodes that do not answer: 250 ms unless set, or a quarter of a short time to live.
-    /// A round ends when a quorum has answered, so a hung node costs this only where there is no quorum.
+    /// How long a round waits for nodes that do not answer. The default is 250 ms, or a quarter of a short time to
+    /// live. A round ends when a quorum has answered, so a hung node costs this time only if there is no quorum.
     pub const fn node_timeout(mut self, node_timeout: Duration) -> Self {
         self.options.node_timeout = Some(node_timeout);
         self
     }
 
-    /// How long [`Redlock::acquire`] waits: 30 s unless set.
+    /// How long [`Redlock::acquire`] waits. The default is 30 s.
     pub const fn wait_max(mut self, wait_max: Duration) -> Self {
         self.options.wait_max = wait_max;
         self
     }
 
-    /// The longest that a lease is held, however often it is renewed: one hour unless set. `None` means for ever, and
-    /// has to be written out. It counts for each guard: whoever is handed a lease over begins anew.
+    /// The longest time that a lease is held, however often it is renewed. The default is one hour. `None` means no
+    /// limit, and must be set explicitly. Each guard counts on its own: after a hand-over the time starts again.
     pub const fn max_hold(mut self, max_hold: Option<Duration>) -> Self {
         self.options.max_hold = max_hold;
         self
     }
 
-    /// Whether guards renew their leases by themselves: yes unless set.
+    /// Whether guards renew their leases automatically. The default is yes.
     pub const fn renewed(mut self, renewed: bool) -> Self {
         self.options.renewed = renewed;
         self
     }
 
-    /// Whether a lease passes from task to task of this process in memory: to those who waited already when the nodes were
-    /// asked, unless set.
+    /// Whether a lease passes from task to task of this process in memory. The default passes it to tasks that
+    /// already waited when the nodes were asked.
     pub const fn hand_over(mut self, hand_over: HandOver) -> Self {
         self.options.hand_over = hand_over;
         self
     }
 
-    /// For how many sections and how long the tasks of this process keep a resource to themselves while other processes
-    /// wait for it: 256 sections or 5 ms, whichever is sooner, unless set. One section is always one's own.
+    /// For how many sections, and for how long, the tasks of this process keep a resource while other processes wait
+    /// for it. The default is 256 sections or 5 ms, whichever is reached first. A process always gets at least one
+    /// section.
     pub const fn turn_max(mut self, sections: u32, time: Duration) -> Self {
         self.options.turn_max = (sections, time);
         self
     }
 
-    /// What people read beside the random id of a holder: `<host>:<pid>` unless set.
+    /// The label for people beside the random id of a holder. The default is `<host>:<pid>`.
     pub fn label(mut self, label: impl Into<String>) -> Self {
         self.options.label = Some(label.into());
         self
     }
 
-    /// Another clock than the machine's. For tests and simulations.
+    /// Takes the time from another clock than the machine's. For tests and simulations.
     #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self
     }
 
-    /// Another source of randomness than the operating system. For tests and simulations.
+    /// Takes randomness from another source than the operating system. For tests and simulations.
     #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub fn entropy(mut self, entropy: Arc<Entropy>) -> Self {
         self.entropy = entropy;
         self
     }
 
-    /// Another place for background tasks than the tokio runtime that the locker is built on. For simulations, which
-    /// let a whole process stand still.
+    /// Runs background tasks elsewhere than on the tokio runtime on which the locker is built. For simulations, which
+    /// stop a whole process.
     #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub fn spawner(mut self, spawner: Arc<dyn Spawner>) -> Self {
         self.spawner = Some(spawner);
         self
     }
 
-    /// Checks everything and builds the locker over the nodes that were added.
+    /// Checks the whole configuration, and builds the locker over the nodes that were added.
     ///
     /// # Errors
     ///

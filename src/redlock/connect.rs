@@ -1,4 +1,4 @@
-//! Connecting a locker to servers.
+//! Connects a locker to servers.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,9 +19,9 @@ use crate::node::redis::{Address, Prefix, RedisNode, RedisNodeOptions};
 use crate::protocol::{Fault, FaultKind, Quorum};
 
 const DIAL_TIMEOUT: Duration = Duration::from_secs(1);
-/// A quorum of dials may take this much longer than one dial.
+/// How much longer than one dial all dials together may take.
 const GRACE: Duration = Duration::from_millis(100);
-/// The longest that the first look at the nodes may take when a quorum is connected.
+/// The longest time of the first probe of the nodes after a quorum is connected.
 const LOOK_MAX: Duration = Duration::from_secs(3);
 
 impl Redlock {
@@ -29,11 +29,11 @@ impl Redlock {
     ///
     /// # Errors
     ///
-    /// As [`Builder::connect`].
+    /// As for [`Builder::connect`].
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future closes what was opened.
+    /// If the future is dropped, all connections are closed.
     pub async fn connect<U: Into<String>>(urls: impl IntoIterator<Item = U>) -> Result<Self, ConnectError> {
         Self::builder().urls(urls).connect().await
     }
@@ -46,48 +46,50 @@ impl Builder {
         self
     }
 
-    /// The first part of every key: `redfence` unless set. All lockers of a resource must agree on it.
+    /// The first part of every key. The default is `redfence`. All lockers of a resource must have the same.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.servers.prefix = Some(prefix.into());
         self
     }
 
-    /// Certificate authorities for `rediss://`, as a PEM file; those that the machine trusts unless set.
+    /// Certificate authorities for `rediss://`, as a PEM file. The default is the machine's own store.
     pub fn ca_file(mut self, ca_file: impl Into<PathBuf>) -> Self {
         self.servers.ca_file = Some(ca_file.into());
         self
     }
 
-    /// The certificate and the private key, as PEM files, for `rediss://` servers that want to know who connects, as Redis does
-    /// unless it is told `tls-auth-clients no`.
+    /// The certificate and the private key, as PEM files, for `rediss://` servers that demand a client certificate.
+    /// Redis demands one unless it is configured with `tls-auth-clients no`.
     pub fn client_certificate(mut self, certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
         self.servers.client_certificate = Some((certificate.into(), key.into()));
         self
     }
 
-    /// Whom every `rediss://` server must prove to be, and what it is told as SNI: the host of its URL unless set.
+    /// The name that the certificate of every `rediss://` server must have; also sent as SNI. The default is the host
+    /// of each URL.
     pub fn server_name(mut self, name: impl Into<String>) -> Self {
         self.servers.server_name = Some(name.into());
         self
     }
 
-    /// The longest that dialling, TLS and login of one server may take together: 1 s unless set.
+    /// The longest time that dialling, TLS and login of one server may take together. The default is 1 s.
     pub const fn dial_timeout(mut self, dial_timeout: Duration) -> Self {
         self.servers.dial_timeout = Some(dial_timeout);
         self
     }
 
-    /// A connection that leaves requests unanswered for this long is dropped and dialled anew: 1 s unless set.
+    /// A connection is dropped and dialled again if nothing comes in for this long although requests are unanswered.
+    /// The default is 1 s.
     pub const fn response_timeout(mut self, response_timeout: Duration) -> Self {
         self.servers.response_timeout = Some(response_timeout);
         self
     }
 
-    /// Connects to the servers, joins them and builds the locker. Returns as soon as a quorum is connected; servers that
-    /// are down are taken in when they come up, and servers that may have forgotten locks when they have rested. Returns
-    /// within the dial timeout and 3.1 s, whatever the servers do.
+    /// Connects to the servers, joins them and builds the locker. It returns as soon as a quorum is connected.
+    /// Servers that are down take part when they come up, and servers that may have forgotten locks take part after
+    /// their rest. The call takes the dial timeout plus 3.1 s at most, whatever the servers do.
     ///
-    /// Connections, renewal and repeated releases are tasks of the tokio runtime that this is called on.
+    /// Connections, renewal and repeated releases are tasks of the tokio runtime on which this is called.
     ///
     /// # Errors
     ///
@@ -96,7 +98,7 @@ impl Builder {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future closes what was opened.
+    /// If the future is dropped, all connections are closed.
     pub async fn connect(mut self) -> Result<Redlock, ConnectError> {
         self.check()?;
         if outruns_tokio(self.its_clock()) {
@@ -107,7 +109,7 @@ impl Builder {
             0 => ConfigError::NoNodes,
             count => ConfigError::TooManyNodes { count },
         })?;
-        // A dial ends by itself; one that ends in the same moment has a better reason than this.
+        // A dial ends by its own limit. If it ends at the same moment, its own error is better than the one here.
         let patience = self.dial_limit().saturating_add(GRACE);
         let mut dials: FuturesUnordered<_> =
             nodes.iter().map(|node| async { (node.address(), node.dialled().await) }).collect();
@@ -126,7 +128,7 @@ impl Builder {
         let in_time = all_tried.await.is_ok();
         drop(dials);
         if !in_time {
-            // Connections come up and are lost before anything sees them, again and again.
+            // This happens if connections come up and are lost again before this task sees them.
             let undecided = |node: &&RedisNode| !unreachable.iter().any(|(address, _)| *address == node.address());
             let fault =
                 || Fault::new(FaultKind::Unreachable, format!("no connection that lasts within {patience:.1?}"));
@@ -139,7 +141,7 @@ impl Builder {
         }
         let nodes = nodes.into_iter().map(|node| Arc::new(node) as Arc<dyn Node>);
         let redlock = self.with_nodes(nodes).build()?;
-        // What is not seen by then is seen by the task that looks at nodes in the background.
+        // The background task probes the nodes that were not seen by then.
         let _ = timeout(LOOK_MAX, redlock.look_in_haste()).await;
         refuse_duplicates(&redlock)?;
         Ok(redlock)
@@ -193,7 +195,7 @@ impl Builder {
     }
 }
 
-/// Refuses a set in which one server stands under two names.
+/// Refuses a set that has one server under two names.
 fn refuse_duplicates(redlock: &Redlock) -> Result<(), ConnectError> {
     let nodes = redlock.nodes();
     let Some(second) = nodes.iter().find(|node| node.condition == NodeCondition::Duplicate) else { return Ok(()) };

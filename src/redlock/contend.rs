@@ -1,5 +1,5 @@
-//! Acquiring: waits behind the tasks of this process, then asks the nodes, and asks again when it is woken or the locks
-//! that it met would have ended. What to do when is decided by [`Contender`](crate::protocol::Contender).
+//! The loop of one acquire: waits behind the tasks of this process, then asks the nodes. It asks again after a wake,
+//! or when the locks that refused would have ended. [`Contender`](crate::protocol::Contender) decides when.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,16 +23,16 @@ use crate::node::HomeRuntime;
 use crate::protocol::{Defeat, Fault, FaultKind, Vote, Votes};
 use crate::{Moment, Resource, Waiter};
 
-/// However little of the wait is left, an attempt gets this long: one round trip on a local network.
+/// The least time for an attempt, however little of the wait is left: one round trip on a local network.
 const MIN_ROUND: Duration = Duration::from_millis(10);
-/// After attempts that timed out a round may last this many times as long, and a quarter of the time to live at most: answers of
-/// nodes that have much to do come late, and are of use all the same.
+/// After attempts that timed out, a round may last this many times as long, but a quarter of the time to live at
+/// most: overloaded nodes reply late, and their replies are still useful.
 const ROUND_GROWTH_MAX: u32 = 8;
 
-/// Why no node answers in time.
+/// The reason why no node answers in time.
 const PAUSED: &str = "tokio's clock is paused, so time-outs fall due at once: tokio::time::resume() first";
 
-/// Attempts again and again until a lease is acquired or `wait_max` has passed; at least once.
+/// Makes attempts until a lease is acquired or `wait_max` has passed. Makes at least one.
 pub(crate) async fn acquire(
     locker: &Locker,
     settings: &Arc<Settings>,
@@ -40,7 +40,7 @@ pub(crate) async fn acquire(
     wait_max: Duration,
 ) -> Result<Guard, AcquireError> {
     if !locker.start() {
-        // Nothing would renew a lease, or repeat a release.
+        // The background tasks do not run, so nothing would renew a lease or repeat a release.
         let closed = Vote::Failed(Fault::new(FaultKind::Closed, HomeRuntime::ENDED));
         let votes = Votes::new(vec![closed; locker.env.quorum.nodes()]);
         return Err(AcquireError::NoQuorum { votes, attempts: 0, waited: Duration::ZERO });
@@ -59,7 +59,7 @@ pub(crate) async fn acquire(
         match timeout(call.left(), place.waiter.woken()).await {
             Ok(Wakeup::Section(lease)) => {
                 if lease.check().is_err() {
-                    // This task came to itself too late for it.
+                    // This task ran too late: the lease is over already.
                     hand_over::decline(&lease);
                     continue;
                 }
@@ -69,7 +69,7 @@ pub(crate) async fn acquire(
             }
             Ok(Wakeup::Permit(permit)) => return call.contend(permit, None).await,
             Ok(Wakeup::Attempt(permit, attempt)) => return call.contend(permit, Some(attempt)).await,
-            // Other tasks were before it all the time: one attempt tells who holds the lock.
+            // Other tasks were before this one the whole time. One attempt finds out who holds the lock.
             Err(_) => {
                 drop(place);
                 return call.once().await;
@@ -78,7 +78,7 @@ pub(crate) async fn acquire(
     }
 }
 
-/// One call that wants a lease.
+/// One call to acquire.
 struct Call<'a> {
     locker: &'a Locker,
     settings: &'a Arc<Settings>,
@@ -86,16 +86,16 @@ struct Call<'a> {
     wait_max: Duration,
     began: Moment,
     attempts: u32,
-    /// Tokio's clock stands still, so no node has any time to answer.
+    /// Whether tokio's clock stands still, so that nodes have no time to answer.
     is_paused: bool,
 }
 
 impl Call<'_> {
-    /// One attempt, beside all who wait.
+    /// Makes one attempt, without waiting in any queue.
     async fn once(&mut self) -> Result<Guard, AcquireError> {
         let Self { locker, settings, resource, .. } = *self;
         let env = &locker.env;
-        // However long nodes take to be looked at, this attempt begins in time.
+        // The attempt begins in time, however long the probe of the nodes takes.
         let _ = timeout(settings.node_timeout, locker.roster.prepare()).await;
         let subject = new_subject(env, resource, settings, Waiter::default());
         let begun = Attempt::begin(env, settings, subject, Ask::ONCE, None).map(Box::new);
@@ -105,14 +105,14 @@ impl Call<'_> {
         }
     }
 
-    /// Attempts until the lease is won or the wait is over.
+    /// Makes attempts until the lease is won or the wait is over.
     async fn contend(&mut self, permit: Permit, begun: Option<Box<Attempt>>) -> Result<Guard, AcquireError> {
         let Self { locker, settings, .. } = *self;
         let (queue, mut permit) = (Arc::clone(&permit.queue), Some(permit));
         let (mut begun, mut round_max, mut has_warned) = (begun.map(Ok), settings.node_timeout, false);
         loop {
             if begun.is_none() {
-                // However long nodes take to be looked at, this call ends in time.
+                // This call ends in time, however long the probe of the nodes takes.
                 let _ = timeout(self.left().max(MIN_ROUND), locker.roster.prepare()).await;
             }
             let attempt = begun.take().unwrap_or_else(|| {
@@ -134,14 +134,14 @@ impl Call<'_> {
             queue.defeated(&locker.queues, &defeat);
             let timeouts = self.sleep(&queue).await;
             drop(retreat);
-            // The last attempt may not outlast the wait by a whole round.
+            // The last attempt must not exceed the wait by a whole round.
             let growth = 2_u32.saturating_pow(timeouts).min(ROUND_GROWTH_MAX);
             let longest = settings.node_timeout.max(settings.terms.ttl / 4);
             round_max = (settings.node_timeout * growth).min(longest).min(self.left()).max(MIN_ROUND);
         }
     }
 
-    /// Sleeps until it is time to ask, or the wait is over; returns how many attempts in a row timed out.
+    /// Sleeps until it is time to ask or the wait is over. Returns how many attempts timed out in a row.
     async fn sleep(&self, queue: &LocalQueue<Wakeup>) -> u32 {
         let end = self.began.after(self.wait_max);
         loop {
@@ -158,7 +158,7 @@ impl Call<'_> {
         }
     }
 
-    /// One attempt. Won, it takes the permit with it.
+    /// Makes one attempt. If it wins, the lease takes the permit.
     async fn attempt(
         &mut self,
         attempt: Result<Box<Attempt>, Defeat>,
@@ -195,7 +195,7 @@ impl Call<'_> {
         &self.locker.env
     }
 
-    /// Says it if time-outs fell due because tokio's clock is paused.
+    /// Explains the defeat if time-outs expired because tokio's clock is paused.
     fn explain(&mut self, defeat: &mut Defeat) {
         let Defeat::NoQuorum(votes) = defeat else { return };
         self.is_paused = outruns_tokio(&*self.locker.env.clock);
@@ -227,10 +227,10 @@ impl Call<'_> {
             };
             let silent = votes.iter().filter(|(_, vote)| is_silent(vote)).map(|(node, _)| node);
             let took = silent.filter_map(|node| env.late.took(node, self.began));
-            // An answer that came in time, to an attempt that was decided already, says nothing.
+            // A reply that came in time, but after the attempt was decided, was not late.
             let late: Vec<_> = took.filter(|took| *took > settings.node_timeout).collect();
             let out_of_reach = votes.iter().filter(|(_, vote)| matches!(vote, Vote::Failed(_) | Vote::Silent)).count();
-            // Without those that answer late there would be a quorum.
+            // With the nodes that reply late there would be a quorum.
             if let (Some(took), true) = (late.iter().max(), out_of_reach - late.len() < env.quorum.blocking()) {
                 let (votes, waited) = (votes.clone(), self.waited());
                 let (late, took, allowed) = (late.len(), *took, settings.node_timeout);
@@ -241,7 +241,7 @@ impl Call<'_> {
     }
 }
 
-/// A place among the tasks that wait. Dropped, what the task was woken for goes to the next.
+/// A place among the waiting tasks. If it is dropped, the wakeup of this task goes to the next task.
 struct Place {
     waiter: Arc<LocalWaiter<Wakeup>>,
     queue: Arc<LocalQueue<Wakeup>>,
@@ -251,7 +251,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         match self.queue.leave(&self.waiter) {
             Some(Wakeup::Section(lease)) => hand_over::decline(&lease),
-            // The attempt is rolled back first; the permit wakes the next.
+            // The attempt is rolled back first; then the permit wakes the next task.
             Some(Wakeup::Attempt(permit, attempt)) => {
                 drop(attempt);
                 drop(permit);
@@ -262,13 +262,13 @@ impl Drop for Place {
     }
 }
 
-/// Whether no later attempt can do better, because this locker never asks enough nodes again.
+/// Whether no later attempt can succeed, because this locker will never ask enough nodes again.
 fn is_hopeless(defeat: &Defeat, blocking: usize) -> bool {
     let is_closed = |vote: &Vote| matches!(vote, Vote::Failed(fault) if fault.kind == FaultKind::Closed);
     defeat.votes().iter().filter(|(_, vote)| is_closed(vote)).count() >= blocking
 }
 
-/// Whether nobody can acquire anything before some nodes have rested.
+/// Whether no process can acquire before some nodes have ended their rest.
 fn too_many_rest(defeat: &Defeat, blocking: usize) -> bool {
     let rests = |vote: &Vote| matches!(vote, Vote::Failed(fault) if fault.kind == FaultKind::Resting);
     defeat.votes().iter().filter(|(_, vote)| rests(vote)).count() >= blocking

@@ -1,4 +1,4 @@
-//! One error a verb; each variant answers "what now?" and carries the evidence.
+//! The errors: one type for each call. Each variant says what happened, with the evidence.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ pub enum ConfigError {
         /// How many were named.
         count: usize,
     },
-    /// A URL names no server.
+    /// A URL is not an address of a server.
     #[cfg(feature = "redis")]
     #[error("node {position}: {reason}")]
     Address {
@@ -37,10 +37,10 @@ pub enum ConfigError {
         /// The server's address.
         address: String,
     },
-    /// Two URLs name different databases. A locker that names them the other way round would exclude nobody here.
+    /// Two URLs name different databases. Lockers that name them in another order would not exclude each other.
     #[error(
         "node {first} is database {first_database} and node {second} is database {second_database}: write the same number \
-         behind every host, in every locker of these nodes; lockers in different databases exclude nobody"
+         behind every host, in every locker of these nodes; lockers in different databases do not exclude each other"
     )]
     Databases {
         /// The one, from 1.
@@ -62,53 +62,53 @@ pub enum ConfigError {
     /// The label of holders cannot be used.
     #[error("the label cannot be used: {0}")]
     Label(HolderError),
-    /// The time to live leaves nothing to rely on.
+    /// The time to live leaves no validity.
     #[error(
         "a time to live of {ttl:?} is too short for a node timeout of {node_timeout:?}: at least {least:?}, or a shorter node timeout"
     )]
     TtlTooShort {
-        /// What was asked for.
+        /// The time to live that was asked for.
         ttl: Duration,
         /// The node timeout.
         node_timeout: Duration,
-        /// The least that makes sense with it.
+        /// The least time to live for that node timeout.
         least: Duration,
     },
-    /// The time to live would block everybody for very long after a crash.
+    /// The time to live would block all other processes very long after a crash.
     #[error(
         "a time to live of {ttl:?} is too long, at most {most:?}: renewal keeps a short one alive for as long as you need it"
     )]
     TtlTooLong {
-        /// What was asked for.
+        /// The time to live that was asked for.
         ttl: Duration,
-        /// The most.
+        /// The greatest time to live.
         most: Duration,
     },
-    /// The time to live is above the longest that a node which forgot rests for.
+    /// The time to live is above `max_ttl`, the time for which a node that forgot rests.
     #[error(
         "a time to live of {ttl:?} is above max_ttl, {max_ttl:?}: raise max_ttl (`--max-ttl` on the command line) in every locker of these nodes (it is how \
          long a node that forgot its locks stays out), or shorten the time to live; renewal keeps a short one alive"
     )]
     TtlAboveMax {
-        /// What was asked for.
+        /// The time to live that was asked for.
         ttl: Duration,
         /// The longest.
         max_ttl: Duration,
     },
-    /// A node that forgot would stay out for very long.
+    /// A node that forgot would rest very long.
     #[error(
         "a max_ttl of {max_ttl:?} is too long, at most {most:?}: it is how long a node that forgot its locks stays out"
     )]
     MaxTtlTooLong {
-        /// What was asked for.
+        /// The `max_ttl` that was asked for.
         max_ttl: Duration,
-        /// The most.
+        /// The greatest `max_ttl`.
         most: Duration,
     },
-    /// A time-out of no length.
+    /// A time-out of zero.
     #[error("a {0} of no time at all makes every node fail: leave it out, or make it longer than a round trip")]
     NoTime(&'static str),
-    /// Servers answer in real time, and the program's time stands still.
+    /// Tokio's clock is paused, but servers answer in real time.
     #[error(
         "tokio's clock is paused, so every time-out falls due before a server can answer: connect after tokio::time::resume(), \
          or test with embedded nodes"
@@ -117,27 +117,27 @@ pub enum ConfigError {
     /// No acquire could ever succeed.
     #[error("min_validity {min_validity:?} can never be met: a new lease is valid for {validity:?} at most")]
     MinValidityTooLong {
-        /// What was asked for.
+        /// The `min_validity` that was asked for.
         min_validity: Duration,
-        /// What a lease has.
+        /// The validity of a new lease.
         validity: Duration,
     },
-    /// Every lease would end before it is of use.
+    /// Every lease would end before it is useful.
     #[error(
         "max_hold {max_hold:?} is shorter than the validity that a new lease must have, {min_validity:?}: raise it or shorten the time to live"
     )]
     MaxHoldTooShort {
-        /// What was asked for.
+        /// The `max_hold` that was asked for.
         max_hold: Duration,
         /// The least validity.
         min_validity: Duration,
     },
-    /// Clocks that differ so much are broken.
+    /// Only broken clocks differ so much.
     #[error("a drift of {ppm} parts per million is too large, at most {most}: set the clocks right")]
     DriftTooLarge {
-        /// What was asked for.
+        /// The drift that was asked for.
         ppm: u32,
-        /// The most.
+        /// The greatest drift.
         most: u32,
     },
 }
@@ -149,7 +149,7 @@ pub enum ConnectError {
     /// The configuration contradicts itself.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// Two URLs lead to one server, whatever they are called: three names of one server are no quorum.
+    /// Two URLs lead to one server under different names. Three names of one server are not a quorum.
     #[error("{first} and {second} are the same server: a quorum needs servers that fail apart")]
     SameServer {
         /// The address of the one.
@@ -157,7 +157,7 @@ pub enum ConnectError {
         /// The address of the other.
         second: String,
     },
-    /// So few nodes can be reached that no quorum is there.
+    /// Too few nodes can be reached for a quorum.
     #[error("no quorum: {reached} of {nodes} nodes could be reached, {needed} are needed; {}", list(.unreachable))]
     NoQuorum {
         /// How many could be reached.
@@ -166,7 +166,7 @@ pub enum ConnectError {
         nodes: usize,
         /// How many are needed.
         needed: usize,
-        /// The others' addresses, and why.
+        /// The addresses of the other nodes, and why they could not be reached.
         unreachable: Vec<(String, Fault)>,
     },
 }
@@ -183,27 +183,28 @@ pub enum AcquireError {
     /// The name of the resource cannot be used.
     #[error(transparent)]
     Resource(#[from] ResourceError),
-    /// Somebody else holds the resource, or contenders split the votes. The nodes are well: try later.
+    /// Another holder has the resource, or contenders split the votes. The nodes work: try later.
     #[error("held by another after {} in {waited:.1?}: {}{}", times(*.attempts), .votes.contention(), before(.votes))]
     Contended {
         /// Every node's vote at the last attempt.
         votes: Votes,
         /// How many attempts were made.
         attempts: u32,
-        /// From the call to the end of the last attempt.
+        /// The time from the call to the end of the last attempt.
         waited: Duration,
     },
-    /// Too many nodes do not answer or answer with errors. No task can acquire until that is put right.
+    /// Too many nodes do not answer, or answer with errors. No task can acquire until that is fixed.
     #[error("no quorum after {} in {waited:.1?}: {votes}", times(*.attempts))]
     NoQuorum {
         /// Every node's vote at the last attempt.
         votes: Votes,
         /// How many attempts were made.
         attempts: u32,
-        /// From the call to the end of the last attempt.
+        /// The time from the call to the end of the last attempt.
         waited: Duration,
     },
-    /// Too many nodes answered too late to count: they have too much to do. Ask less often, or give them more to work with.
+    /// Too many nodes replied too late to count: they are overloaded. Ask less often, or give the nodes more
+    /// resources.
     #[error(
         "overloaded: {late} of {nodes} nodes answer after {took:.1?}, and {allowed:.1?} are allowed; {} in {waited:.1?}",
         times(*.attempts), nodes = .votes.iter().count()
@@ -211,23 +212,23 @@ pub enum AcquireError {
     Overloaded {
         /// How many nodes answered too late.
         late: usize,
-        /// How long the slowest of their last answers took.
+        /// How long the slowest of their last replies took.
         took: Duration,
-        /// How long nodes may take: the node timeout.
+        /// How long a node may take: the node timeout.
         allowed: Duration,
         /// Every node's vote at the last attempt.
         votes: Votes,
         /// How many attempts were made.
         attempts: u32,
-        /// From the call to the end of the last attempt.
+        /// The time from the call to the end of the last attempt.
         waited: Duration,
     },
-    /// A quorum granted, too late to rely on it.
+    /// A quorum granted, but too late to rely on it.
     #[error(
         "quorum reached but too late: took {took:.1?} of {ttl:?}, {left:.1?} of validity were left and {min_validity:.1?} are required"
     )]
     TooSlow {
-        /// From before the first request to the last reply that was needed.
+        /// The time from before the first request to the last reply that was needed.
         took: Duration,
         /// The time to live that was asked for.
         ttl: Duration,
@@ -239,7 +240,7 @@ pub enum AcquireError {
         votes: Votes,
         /// How many attempts were made.
         attempts: u32,
-        /// From the call to the end of the last attempt.
+        /// The time from the call to the end of the last attempt.
         waited: Duration,
     },
 }
@@ -248,7 +249,7 @@ fn times(attempts: u32) -> String {
     if attempts == 1 { "1 attempt".to_owned() } else { format!("{attempts} attempts") }
 }
 
-/// How many wait before the call that ends, as most nodes know.
+/// How many waiters are before the call that ends, according to most nodes.
 fn before(votes: &Votes) -> String {
     match votes.place() {
         Some(place @ 1..) => format!("; {place} wait before it"),
@@ -288,28 +289,28 @@ pub enum ExtendError {
     /// The lease is over; acquire a new one, with a new token.
     #[error(transparent)]
     Lost(#[from] Lost),
-    /// Too few nodes answered to know. The lease lives as long as it did; another try may succeed.
+    /// Too few nodes answered to know. The lease lives as long as before; another attempt may succeed.
     #[error("not extended, no quorum: {votes}")]
     NoQuorum {
         /// Every node's vote.
         votes: Votes,
     },
-    /// A quorum extended, too late to rely on it. Another try may succeed.
+    /// A quorum extended the lease, but too late to rely on it. Another attempt may succeed.
     #[error("not extended, the quorum came too late: took {took:.1?} of {ttl:?}")]
     TooSlow {
-        /// From before the first request to the last reply that was needed.
+        /// The time from before the first request to the last reply that was needed.
         took: Duration,
         /// The time to live.
         ttl: Duration,
     },
 }
 
-/// The lease is over: whatever it protected must not be touched any more.
+/// The lease is over: the program must no longer touch what it protected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the lease is lost: {cause}")]
 #[non_exhaustive]
 pub struct Lost {
-    /// Why.
+    /// The cause.
     pub cause: LossCause,
 }
 
@@ -329,7 +330,7 @@ pub enum WithLockError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BootstrapError {
-    /// Some node could not be asked, and it may remember something.
+    /// Some node could not be asked, and it may have a record.
     #[error(
         "{node} cannot be asked whether it remembers anything: {fault}; an installation is initialized with all of its nodes"
     )]
@@ -339,7 +340,7 @@ pub enum BootstrapError {
         /// Why.
         fault: Fault,
     },
-    /// Counters start at the clock, and neither the node's nor this machine's is set.
+    /// Counters start at the clock, but neither the node's clock nor this machine's is set.
     #[error("{node} cannot take part: {fault}")]
     ClockUnset {
         /// Its address.
@@ -347,7 +348,7 @@ pub enum BootstrapError {
         /// What the clocks show.
         fault: Fault,
     },
-    /// Some node lost its memory, and it or another took part before, so this is no new installation.
+    /// Some node forgot, and it or another node took part before, so this is not a new installation.
     #[error(
         "{node} took part before, or others did, and may have forgotten locks: this is no new installation. Wait: it takes \
          part by itself in {} at most",

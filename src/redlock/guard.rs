@@ -1,4 +1,4 @@
-//! [`Guard`]: the live handle of a lease, and [`LeaseHandle`], a view of it that may be passed on.
+//! [`Guard`]: the live handle of a lease, and [`LeaseHandle`], a view of it for other tasks.
 
 use std::fmt;
 use std::ops::Deref;
@@ -13,12 +13,13 @@ use super::round::extension;
 use crate::protocol::{LossCause, ReleaseOutcome};
 use crate::{FencingToken, Holder, Lease, Resource};
 
-/// A held lease. It is renewed by itself unless configured otherwise, and released when it goes out of scope.
+/// The live handle of a lease. It renews the lease unless configured otherwise, and releases it when it goes out of
+/// scope.
 ///
-/// Everything a holder wants to know is on the [`LeaseHandle`] that a guard dereferences to.
+/// A guard dereferences to [`LeaseHandle`], which has everything that a holder needs.
 ///
-/// Drop is best effort: it sends the releases on the spot and waits for nothing, and it leaves a trace event
-/// (`dropped without release`), for a program that ends at once may take the connections with it. Prefer
+/// Drop is best effort: it sends the releases at once, waits for no reply, and emits a trace event (`dropped without
+/// release`). A program that ends right afterwards may close the connections before the releases are sent. Prefer
 /// [`release`](Guard::release).
 #[must_use = "a guard that is dropped at once protects nothing"]
 pub struct Guard {
@@ -37,22 +38,24 @@ impl Guard {
         self.handle.clone()
     }
 
-    /// Gives the lease back and tells what was found.
+    /// Releases the lease and reports what it found.
     ///
-    /// Returns when a quorum has let go; the other nodes follow. A release that some node does not acknowledge is
-    /// repeated in the background until the lock has expired there. Never fails: a lease that had ended before is an
-    /// overrun, reported as [`ReleaseOutcome::AlreadyExpired`] or [`ReleaseOutcome::TakenByOther`] and traced.
+    /// Returns when a quorum has released; the other nodes follow. If some node does not acknowledge the release, it
+    /// is repeated in the background until the lock has expired there. This call never fails. If the lease had ended
+    /// before, that is an overrun, reported as [`ReleaseOutcome::AlreadyExpired`] or
+    /// [`ReleaseOutcome::TakenByOther`], and traced.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future releases all the same, and loses only the outcome.
+    /// If the future is dropped, the lease is still released, and only the outcome is lost.
     pub async fn release(mut self) -> ReleaseOutcome {
         let lease = Arc::clone(&self.handle.0);
-        // The clock decides, also when no task has had the time to notice, and the nodes may still have the lock.
+        // The clock decides, even if no task has noticed the end and the nodes still have the lock.
         let overrun = lease.check().is_err();
         lease.end(LossCause::Released);
         if hand_over::more_may_come(&lease) {
-            // Those who had a section a moment ago may be about to ask for the next: all of them share one round to the nodes.
+            // Tasks that had a section a moment ago may be about to ask for the next. All of them share one round to
+            // the nodes.
             tokio::task::yield_now().await;
         }
         self.released = true;
@@ -69,9 +72,10 @@ impl Guard {
         outcome
     }
 
-    /// Hands the lease over to whoever knows its holder: from here on this process neither renews nor releases it.
-    /// [`Redlock::extend_as`](super::Redlock::extend_as) and [`Redlock::release_as`](super::Redlock::release_as) go on
-    /// with it. To handles of this guard the lease is over, with [`LossCause::Released`].
+    /// Gives up the lease without a release: from here on, this process neither renews nor releases it. A process
+    /// that knows the holder continues with [`Redlock::extend_as`](super::Redlock::extend_as) and
+    /// [`Redlock::release_as`](super::Redlock::release_as). For handles of this guard the lease is over, with
+    /// [`LossCause::Released`].
     #[must_use]
     pub fn into_lease(mut self) -> Lease {
         let lease = self.handle.lease();
@@ -112,30 +116,30 @@ impl fmt::Debug for Guard {
     }
 }
 
-/// A view of a held lease: cheap to clone, and of no influence on how long the lease lives.
+/// A view of a lease. It is cheap to clone, and does not keep the lease alive.
 #[derive(Clone)]
 pub struct LeaseHandle(Arc<ActiveLease>);
 
 impl LeaseHandle {
-    /// The fencing token: pass it with every write. It is the same for the whole life of the lease.
+    /// The fencing token. Pass it with every write. It never changes during the lease.
     #[must_use]
     pub fn token(&self) -> FencingToken {
         self.0.token
     }
 
-    /// What is held.
+    /// What is locked.
     #[must_use]
     pub fn resource(&self) -> &Resource {
         &self.0.subject.resource
     }
 
-    /// Who holds it: new for every attempt.
+    /// The holder; new for every attempt.
     #[must_use]
     pub fn holder(&self) -> &Holder {
         &self.0.subject.holder
     }
 
-    /// The lease as a value, as things stand.
+    /// The lease as a value, with its present validity.
     #[must_use]
     pub fn lease(&self) -> Lease {
         Lease {
@@ -147,18 +151,18 @@ impl LeaseHandle {
         }
     }
 
-    /// The validity that is left; `None` once the lease is over.
+    /// The validity that is left; `None` after the end of the lease.
     ///
-    /// Measured on a clock that counts suspend, with the drift allowance already taken off.
+    /// It is measured on a clock that counts suspend, and the allowance for drift is already subtracted.
     #[must_use]
     pub fn valid_for(&self) -> Option<Duration> {
         self.0.check().ok()
     }
 
-    /// Fails once the lease is over. Cheap: no network, no await. Call it before each side effect.
+    /// Fails if the lease is over. It is cheap: no network, no await. Call it before each side effect.
     ///
-    /// A pause may come right after the check, so this narrows the window and does not close it; the token at the
-    /// resource does.
+    /// A pause may come right after the check. So the check makes the dangerous window smaller, but does not close
+    /// it. The token at the resource closes it.
     ///
     /// # Errors
     ///
@@ -167,25 +171,25 @@ impl LeaseHandle {
         self.0.check().map(|_| ())
     }
 
-    /// Completes when the lease is over, with the cause. Fires at the end of the validity at the latest, with no
-    /// network and no other task involved; after a release it completes with [`LossCause::Released`].
+    /// Completes when the lease is over, and returns the cause. It completes at the end of the validity at the
+    /// latest, and needs no network and no other task for that. After a release it returns [`LossCause::Released`].
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future changes nothing; a new call gives the same answer.
+    /// If the future is dropped, nothing changes. A new call returns the same cause.
     pub async fn lost(&self) -> LossCause {
         self.0.lost().await
     }
 
-    /// Extends the lease by a full time to live from now. Seldom needed: guards renew themselves.
+    /// Extends the lease to a full time to live from now. It is seldom needed, because guards renew their leases.
     ///
     /// # Errors
     ///
-    /// [`ExtendError::Lost`] when the lease is over, for good; the others leave it as long as it was.
+    /// [`ExtendError::Lost`] if the lease is over. After other errors the lease lives as long as before.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future may leave the locks on the nodes living longer than this handle believes, never shorter.
+    /// If the future is dropped, the locks on the nodes may live longer than this handle believes, but never shorter.
     pub async fn extend(&self) -> Result<(), ExtendError> {
         self.0.extend().await
     }

@@ -1,5 +1,5 @@
-//! Passing a resource on from one task of this process to the next: in memory where that is allowed, else by releasing it
-//! and asking for it again in one message.
+//! Passes a resource from one task of this process to the next: in memory if that is allowed, else by a release and a
+//! new grant in one message.
 
 use std::sync::Arc;
 
@@ -15,22 +15,22 @@ use super::wait::waiter::LocalWaiter;
 use crate::protocol::{LossCause, Next, Publish, Subject};
 use crate::{Holder, HolderId, NodeSet, Resource, Waiter};
 
-/// What became of a lease whose section is over.
+/// What happened to a lease at the end of its section.
 pub(crate) enum Passed {
     /// The next task has it.
     On,
-    /// It was released on these nodes; the answers are to come.
+    /// It was released on these nodes; the replies are still to come.
     Released(NodeSet),
 }
 
-/// The section of `lease` is over: the task that waits is next, and where none does the lease is released.
+/// Ends the section of `lease`: the next waiting task gets it, or the lease is released if no task waits.
 pub(crate) fn pass_on(lease: &Arc<ActiveLease>, reading: Option<Phase>) -> Passed {
     let now = lease.env().clock.now();
     let mut section: Option<Arc<ActiveLease>> = None;
     let mut permit = lease.take_permit();
     while let Some((waiter, turn)) = permit.as_ref().and_then(Permit::next) {
         let over = turn.is_none_or(|turn: Turn| turn.is_over(&lease.settings, now));
-        // Each for itself: where the one before is not there any more, the next may be one that came too late.
+        // Checked for each waiter: if a waiter has gone, the next one may have arrived too late for the lease.
         let next =
             if over || !may_have(lease, &waiter) { None } else { section.take().or_else(|| lease.next_section()) };
         if let Some(unused) = section.take() {
@@ -47,27 +47,28 @@ pub(crate) fn pass_on(lease: &Arc<ActiveLease>, reading: Option<Phase>) -> Passe
         unused.never_began();
     }
     let asked = lease.exchange.leave(reading);
-    // The next task asks behind the release.
+    // The next task asks after the release was sent.
     drop(permit);
     Passed::Released(asked)
 }
 
-/// Whether tasks of this process contend for the resource, and too few of them wait just now to go on in memory.
+/// Whether tasks of this process contend for the resource, but too few of them wait at this moment to continue in
+/// memory.
 pub(crate) fn more_may_come(lease: &ActiveLease) -> bool {
     lease.settings.hand_over != HandOver::Off && lease.is_busy()
 }
 
-/// A section that was given to a task that is not there any more.
+/// Ends a section whose task no longer waits for it.
 pub(crate) fn decline(lease: &Arc<ActiveLease>) {
     lease.end(LossCause::Released);
     pass_on(lease, None);
 }
 
-/// Whether a task that waits may have the lease in memory.
+/// Whether a waiting task may get the lease in memory.
 fn may_have(lease: &ActiveLease, waiter: &LocalWaiter<Wakeup>) -> bool {
     let promised = match lease.settings.hand_over {
         HandOver::Off => false,
-        // One that arrived after the grants were sent may have seen a later lease of somebody else's.
+        // A task that arrived after the grants were sent may have seen a later lease of another process.
         HandOver::ToWaiters => waiter.arrived < lease.asked_at,
         HandOver::WithoutOrder => true,
     };
@@ -88,8 +89,8 @@ fn hand_over(
     }
 }
 
-/// Releases, and asks for the lease anew for the task that is next, in one message. Within the turn the lock is kept for it;
-/// after the turn other processes come first.
+/// Releases the lease and asks for a new one for the next task, in one message. During the turn, the lock is kept for
+/// the new grant. After the turn, other processes come first.
 fn release_and_ask(
     lease: &Arc<ActiveLease>,
     permit: Permit,
@@ -109,7 +110,7 @@ fn release_and_ask(
         Ok(attempt) => Wakeup::Attempt(permit, Box::new(attempt)),
         Err(_) => Wakeup::Permit(permit),
     };
-    // Where the task has gone the attempt is rolled back, and then the permit wakes the next.
+    // If the task has gone, the attempt is rolled back first, and then the permit wakes the next task.
     if let Err(Wakeup::Attempt(permit, attempt)) = waiter.wake(wakeup) {
         drop(attempt);
         drop(permit);
@@ -117,7 +118,7 @@ fn release_and_ask(
     Passed::Released(asked)
 }
 
-/// What the task asks for that has the permit: tokens for all that wait behind it, and a place in the queue.
+/// What the task with the permit asks for: tokens for all tasks that wait behind it, and a place in the queue.
 pub(crate) fn ask_anew(
     queues: &LocalQueues<Wakeup>,
     queue: &LocalQueue<Wakeup>,
@@ -136,7 +137,7 @@ pub(crate) fn ask_anew(
     (new_subject(env, &queue.resource, settings, waiter), Ask { block, waits })
 }
 
-/// A new holder for every attempt: a late grant of an earlier one can never be taken for this one.
+/// A new holder for every attempt, so that a late grant of an earlier attempt never counts for this one.
 pub(crate) fn new_subject(env: &Env, resource: &Resource, settings: &Settings, waiter: Waiter) -> Arc<Subject> {
     let holder = Holder::new(HolderId::from_random(env.entropy.u128()), settings.label.clone());
     Arc::new(Subject { resource: resource.clone(), holder, waiter })

@@ -15,19 +15,22 @@ use crate::Clock;
 #[cfg(feature = "redis")]
 use crate::node::Node;
 
-/// A locker over N independent nodes: the type to begin with.
+/// A locker over N independent nodes: the type to start with.
 ///
-/// Cloning is cheap, and all clones share their connections. One a process is enough for any number of resources.
+/// Cloning is cheap, and all clones share their connections. One locker for each process is enough for any number of
+/// resources.
 ///
-/// It lives on the tokio runtime that it was connected or built on, which must have its timers enabled: connections, renewal
-/// and background releases are tasks there. It may be used from other runtimes as long as that one runs; once that one has
-/// ended, every acquire fails at once and says so. One that was built outside of a runtime lives on that of its first use.
+/// It belongs to the tokio runtime on which it was connected or built, which must have its timers enabled.
+/// Connections, renewal and background releases are tasks there. Other runtimes may use the locker while that one
+/// runs. After that runtime has ended, every acquire fails at once with an error that says so. A locker that was
+/// built outside of a runtime belongs to the runtime of its first use.
 ///
 /// # Forks
 ///
-/// A forked process connects for itself; a [`Builder`](super::Builder) may be made before the fork. A locker that was connected before
-/// belongs to the parent: in the child, acquires fail at once and say so, guards are lost
-/// ([`LossCause::Forked`](crate::LossCause::Forked)), and nothing that the child does reaches the parent's connections or locks.
+/// A forked process must make its own connections; it may use a [`Builder`](super::Builder) from before the fork. A
+/// locker that was connected before the fork belongs to the parent. In the child, its acquires fail at once with an
+/// error that says so, and its guards are lost ([`LossCause::Forked`](crate::LossCause::Forked)). Nothing that the
+/// child does reaches the parent's connections or locks.
 ///
 /// # Panics
 ///
@@ -55,11 +58,11 @@ pub struct Redlock {
 }
 
 impl Redlock {
-    /// The same nodes and connections with another time to live; what depends on it is derived anew.
+    /// The same nodes and connections with another time to live. Settings that depend on it are derived again.
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] when it does not go with the other settings.
+    /// [`ConfigError`] if it contradicts the other settings.
     pub fn with_ttl(&self, ttl: Duration) -> Result<Self, ConfigError> {
         let options = Options { ttl: Some(ttl), ..(*self.options).clone() };
         let settings = Arc::new(options.check()?);
@@ -70,7 +73,7 @@ impl Redlock {
         &self.locker.env
     }
 
-    /// How every node stands with this locker, as of the last look at it.
+    /// The condition of every node, according to the last probe.
     #[must_use]
     pub fn nodes(&self) -> Vec<NodeStatus> {
         let now = self.env().clock.now();
@@ -78,30 +81,30 @@ impl Redlock {
         healths.zip(self.env().nodes()).map(|(health, (id, node))| health.status(id, node.address(), now)).collect()
     }
 
-    /// Looks at every node now, as the locker does by itself now and then.
+    /// Probes every node now, as the locker also does from time to time.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future changes nothing; the background task looks again.
+    /// If the future is dropped, nothing changes; the background task probes again.
     pub async fn look(&self) {
         self.locker.roster.start();
         self.locker.roster.look(WaitFor::All).await;
     }
 
-    /// Looks at the nodes until a quorum is known to take part.
+    /// Probes the nodes until a quorum is known to take part.
     #[cfg(feature = "redis")]
     pub(super) async fn look_in_haste(&self) {
         self.locker.roster.start();
         self.locker.roster.look(WaitFor::Quorum).await;
     }
 
-    /// The nodes themselves, for questions that are no requests.
+    /// The nodes themselves, for questions that are not requests.
     #[cfg(feature = "redis")]
     pub(crate) fn each_node(&self) -> &[Arc<dyn Node>] {
         &self.env().nodes
     }
 
-    /// The clock that leases are measured by.
+    /// The clock that measures leases.
     #[cfg(feature = "redis")]
     pub(crate) fn clock(&self) -> &dyn Clock {
         &*self.env().clock
@@ -113,14 +116,15 @@ impl Redlock {
         self.env().quorum.needed()
     }
 
-    /// How long a round waits, how far clocks may drift in parts per million, and whether nodes are declared durable.
+    /// How long a round waits, by how much clock rates may differ in parts per million, and whether the nodes are
+    /// declared durable.
     #[cfg(feature = "redis")]
     pub(crate) fn expectations(&self) -> (Duration, u32, bool) {
         let Settings { node_timeout, policy, .. } = &*self.settings;
         (*node_timeout, policy.drift_ppm, policy.durable)
     }
 
-    /// The addresses of the nodes, in their order. Never with a password.
+    /// The addresses of the nodes, in their order, without passwords.
     #[must_use]
     pub fn addresses(&self) -> Vec<String> {
         self.env().nodes().map(|(_, node)| node.address()).collect()

@@ -1,4 +1,4 @@
-//! [`Locker`]: puts the parts together. The only file that knows them all.
+//! [`Locker`]: puts the parts together. Only this file knows them all.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,18 +42,18 @@ impl Locker {
         locker
     }
 
-    /// Starts the tasks that look after leases, unless they run; tells whether they do. They do not if the runtime that
-    /// they belong to has ended.
+    /// Starts the background tasks for leases unless they run. Returns whether they run. They do not if their runtime
+    /// has ended.
     pub(crate) fn start(&self) -> bool {
         sweeper::start(&self.env);
         renewer::start(&self.renewals, &self.env)
     }
 }
 
-/// What nodes publish to this locker.
+/// The wakes that nodes publish to this locker.
 impl WakeListener for Locker {
     fn woken(&self, node: NodeId, resource: &Resource, after: Duration) {
-        // If no task waits any more the nodes have been told meanwhile.
+        // If no task waits any more, this process is leaving the queues of the nodes already.
         if let Some(queue) = self.queues.get(resource) {
             let Env { clock, entropy, .. } = &*self.env;
             queue.update(|contender| contender.woken(node, after, clock.now(), entropy.u32()));

@@ -1,6 +1,6 @@
-//! The locker: runs the machines of [`protocol`](crate::protocol) against nodes.
+//! The locker: drives the machines of [`protocol`](crate::protocol) with the replies of nodes.
 //!
-//! Floors, the top one first. Every import points down, and `tests/tidy.rs` holds that:
+//! Floors, the top one first. Every import points down, which `tests/tidy.rs` checks:
 //!
 //! | floor | files | |
 //! |---|---|---|

@@ -1,4 +1,4 @@
-//! [`Settings`]: how leases are asked for, checked once.
+//! [`Settings`]: the settings of leases, checked once.
 
 use std::time::Duration;
 
@@ -6,23 +6,24 @@ use super::error::ConfigError;
 use crate::Label;
 use crate::protocol::Terms;
 
-/// Whether a lease passes from one task of a process to the next with no network in between. Every section has a guard, a
-/// token and a loss signal of its own all the same.
+/// Whether a lease passes from one task of a process to the next without the network. Even then, every section has
+/// its own guard, token and loss signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum HandOver {
     /// Never: every section asks the nodes.
     Off,
-    /// To tasks that waited already when the nodes were asked. Every promise holds as without it.
+    /// To tasks that already waited when the nodes were asked. Every promise still holds.
     #[default]
     ToWaiters,
-    /// To tasks that came later, too: much faster where the same few tasks come again and again. The order of their tokens
-    /// among those of other processes then rests on clocks, as exclusion does: if the lock vanished from the nodes
-    /// meanwhile, such a task may get a lower token than a lease that was returned before it came. A verifier refuses it.
+    /// To tasks that came later, too. This is much faster if the same few tasks acquire again and again. But then the
+    /// order of their tokens among those of other processes depends on clocks, as exclusion does. If the lock
+    /// vanished from the nodes meanwhile, such a task may get a lower token than a lease that was returned before the
+    /// task came. A verifier refuses that token.
     WithoutOrder,
 }
 
-/// How nodes are judged.
+/// How decisions about nodes are made.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Policy {
     pub(crate) max_ttl: Duration,
@@ -32,7 +33,7 @@ pub(crate) struct Policy {
     pub(crate) node_timeout: Duration,
 }
 
-/// The servers of a locker, and how they are reached.
+/// The servers of a locker, and the settings of their connections.
 #[cfg(feature = "redis")]
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Servers {
@@ -45,7 +46,7 @@ pub(crate) struct Servers {
     pub(crate) response_timeout: Option<Duration>,
 }
 
-/// How leases are asked for.
+/// The settings of leases.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     pub(crate) terms: Terms,
@@ -56,11 +57,11 @@ pub(crate) struct Settings {
     pub(crate) label: Label,
     pub(crate) policy: Policy,
     pub(crate) hand_over: HandOver,
-    /// The most sections, and the longest time, for which a process keeps a resource while others wait.
+    /// For how many sections, and for how long, a process keeps a resource while others wait.
     pub(crate) turn_max: (u32, Duration),
 }
 
-/// What a user has set; `None` stands for the default that fits the rest.
+/// What the user has set. `None` stands for a default that depends on the other settings.
 #[derive(Debug, Clone)]
 pub(crate) struct Options {
     pub(crate) ttl: Option<Duration>,
@@ -95,11 +96,11 @@ impl Options {
         hand_over: HandOver::ToWaiters,
         turn_max: (256, Duration::from_millis(5)),
     };
-    /// The greatest drift that makes any sense: a tenth of the time to live.
+    /// The greatest drift that makes sense: a tenth of the time to live.
     const DRIFT_PPM_MAX: u32 = 100_000;
     /// The least time to live: below this, expiry in whole milliseconds is too coarse to measure against.
     const TTL_MIN: Duration = Duration::from_millis(10);
-    /// The greatest time to live: a holder that crashes blocks everybody for this long.
+    /// The greatest time to live. After a crash, others wait this long.
     const TTL_MAX: Duration = Duration::from_secs(24 * 3_600);
 
     /// Checks the options against each other.
@@ -150,11 +151,11 @@ impl Options {
     }
 }
 
-/// The time to live of those who ask for none, unless `max_ttl` is less.
+/// The default time to live, unless `max_ttl` is less.
 const TTL: Duration = Duration::from_secs(10);
 
-/// How long a round waits for nodes that are silent. A hung node does not slow a healthy quorum, so this bounds only
-/// the time to notice that there is none: 2.5 % of the default time to live.
+/// How long a round waits for silent nodes. A hung node does not slow a healthy quorum, so this is only the time to
+/// notice that there is no quorum: 2.5 % of the default time to live.
 const NODE_TIMEOUT: Duration = Duration::from_millis(250);
 
 #[cfg(test)]
@@ -181,7 +182,7 @@ mod tests {
             (Options { min_validity: Some(Duration::MAX), ..default() }, Some("min_validity")),
             (Options { wait_max: Duration::MAX, max_hold: Some(Duration::MAX), ..default() }, None),
             (Options { ttl: Some(ms(50)), ..default() }, None),
-            (Options { max_ttl: ms(2_000), ..default() }, None), // who asks for no ttl gets one that fits
+            (Options { max_ttl: ms(2_000), ..default() }, None), // the default ttl is shortened to fit
             (Options { ttl: Some(ms(3_000)), max_ttl: ms(2_000), ..default() }, Some("max_ttl")),
             (default(), None),
         ] {

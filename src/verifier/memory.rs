@@ -1,4 +1,4 @@
-//! [`MemoryStore`]: the highest tokens in this process.
+//! [`MemoryStore`]: keeps the highest tokens in this process.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -7,9 +7,9 @@ use std::sync::{Mutex, PoisonError};
 use super::{Rule, StaleToken, TokenStore, Verdict};
 use crate::{FencingToken, Resource};
 
-/// The highest tokens in this process, for resources that live in it too.
+/// Keeps the highest tokens in this process, for resources that live in the same process.
 ///
-/// It forgets when the process ends, so it must not guard data that outlives it.
+/// It forgets them when the process ends, so it must not guard data that outlives the process.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
     highest: Mutex<HashMap<Resource, FencingToken>>,
@@ -22,7 +22,7 @@ impl MemoryStore {
         Self::default()
     }
 
-    /// Runs `write` if `token` passes: check and write are one step, no other write of this store comes between.
+    /// Runs `write` if `token` passes. Check and write are one step: no other write of this store runs in between.
     ///
     /// ```
     /// # use redfence::verifier::{MemoryStore, Rule};
@@ -37,7 +37,7 @@ impl MemoryStore {
     ///
     /// # Errors
     ///
-    /// [`StaleToken`] when the token is stale; then `write` did not run.
+    /// [`StaleToken`] if the token is stale; then `write` did not run.
     pub fn write<T>(
         &self,
         resource: &Resource,
@@ -47,7 +47,7 @@ impl MemoryStore {
     ) -> Result<T, StaleToken> {
         let mut highest = self.highest.lock().unwrap_or_else(PoisonError::into_inner);
         rule.judge(token, highest.get(resource).copied()).into_result()?;
-        // Stored first: if `write` panics, an older token must not pass afterwards.
+        // Stored before the write: if `write` panics, an older token still must not pass afterwards.
         highest.insert(resource.clone(), token);
         Ok(write())
     }

@@ -1,11 +1,11 @@
-//! The resource server's side: refuses writes whose token is older than one it has seen.
+//! The resource server's side: refuses writes whose token is lower than one that it has seen.
 //!
-//! A verifier knows nothing about locks, nodes or lockers, and trusts no clock and no network. It needs one thing: that
-//! its store keeps what it stored, at least as durably as the data that it guards.
+//! A verifier knows nothing about locks, nodes or lockers, and trusts no clock and no network. It needs only this:
+//! its store keeps what it stored at least as durably as the data that it guards.
 //!
-//! **The check belongs in the same atomic step as the write.** A check in front of a write is *admission*: between the
-//! two a newer holder may write, and the older write lands on top. [`MemoryStore::write`] and the Redis store's `write`
-//! check and write in one step; [`Verifier::admit`] alone is admission.
+//! **The check belongs in the same atomic step as the write.** A check in front of a write is only *admission*: a
+//! newer holder may write between the two, and then the older write overwrites it. [`MemoryStore::write`] and the
+//! Redis store's `write` check and write in one step; [`Verifier::admit`] alone is admission.
 
 #[cfg(feature = "testing")]
 pub mod contract;
@@ -21,13 +21,13 @@ use std::fmt;
 
 use crate::{FencingToken, Resource};
 
-/// Whether a token that was seen before passes again.
+/// Whether a token that was accepted before passes again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Rule {
-    /// `token ≥ highest` passes: a holder writes more than once. The default.
+    /// `token ≥ highest` passes, so a holder may write more than once. The default.
     #[default]
     AcceptEqual,
-    /// `token > highest` passes: one write a lease.
+    /// `token > highest` passes: one write for each lease.
     Strict,
 }
 
@@ -44,13 +44,13 @@ impl Rule {
     }
 }
 
-/// What a verifier says to a token.
+/// What a verifier decides about a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "an ignored verdict is an unfenced write"]
 pub enum Verdict {
-    /// The write may go ahead, or has gone ahead where check and write are one step.
+    /// The write may go ahead; or it is already done, if check and write are one step.
     Admitted,
-    /// A newer holder has written: the lease that this token belongs to is over.
+    /// A newer holder has written, so the lease of this token is over.
     Stale {
         /// The highest token accepted for the resource.
         highest: FencingToken,
@@ -58,11 +58,11 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// The same as a result, for `?`.
+    /// The verdict as a result, for `?`.
     ///
     /// # Errors
     ///
-    /// [`StaleToken`] when the token was stale.
+    /// [`StaleToken`] if the token is stale.
     pub fn into_result(self) -> Result<(), StaleToken> {
         match self {
             Self::Admitted => Ok(()),
@@ -79,15 +79,15 @@ pub struct StaleToken {
     pub highest: FencingToken,
 }
 
-/// Where the highest token of each resource is kept.
+/// Keeps the highest token of each resource.
 ///
-/// A store is done when it passes the contract suite (feature `testing`).
+/// Every implementation must pass the contract suite (feature `testing`).
 pub trait TokenStore: Send + Sync {
-    /// What can go wrong.
+    /// Why the store could not judge a token.
     type Error: std::error::Error + Send + Sync + 'static;
 
-    /// Judges `token` by `rule` and, if it passes, stores it as the highest: **one atomic step**, for all users of the
-    /// store. The step is over when the future is, and what was stored stays stored.
+    /// Judges `token` by `rule` and, if it passes, stores it as the highest: **one atomic step** for all users of the
+    /// store. When the future is ready, the step is done and the token is stored permanently.
     fn admit(
         &self,
         resource: &Resource,
@@ -96,7 +96,7 @@ pub trait TokenStore: Send + Sync {
     ) -> impl Future<Output = Result<Verdict, Self::Error>> + Send;
 }
 
-/// Checks tokens against the highest that was accepted before.
+/// Checks tokens against the highest one that was accepted before.
 ///
 /// ```
 /// use redfence::verifier::{MemoryStore, Verdict, Verifier};
@@ -130,16 +130,17 @@ impl<S: TokenStore> Verifier<S> {
         Self { store, rule: Rule::Strict }
     }
 
-    /// Judges a token and remembers it. This is **admission**: fencing needs the check in the same step as the write.
+    /// Judges a token and stores it. This is only **admission**: fencing needs the check in the same step as the
+    /// write.
     ///
     /// # Errors
     ///
-    /// The store's; then nothing is known, and the write must not go ahead.
+    /// The error of the store. Then the verdict is unknown, and the write must not go ahead.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future leaves the token stored or not: both are safe, for a token that is stored too early refuses
-    /// only older ones.
+    /// If the future is dropped, the token may be stored or not. Both are safe: a token that is stored too early
+    /// refuses only older tokens.
     pub async fn admit(&self, resource: &Resource, token: FencingToken) -> Result<Verdict, S::Error> {
         self.store.admit(resource, token, self.rule).await
     }

@@ -76,6 +76,12 @@ impl Source {
         self.text.lines().count()
     }
 
+    /// Every line that is only a comment, without indentation.
+    pub(crate) fn comments(&self) -> impl Iterator<Item = (&str, usize)> {
+        let lines = self.text.lines().zip(1..);
+        lines.map(|(text, line)| (text.trim_start(), line)).filter(|(text, _)| text.starts_with("//"))
+    }
+
     /// The paths of the code that ships.
     pub(crate) fn paths(&self) -> Vec<Path> {
         if self.is_test_file() { Vec::new() } else { self.paths_in(without_tests(self.tokens())) }

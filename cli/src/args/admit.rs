@@ -23,7 +23,7 @@ Exit codes:
 /// from REDFENCE_TOKEN, which `run` sets.
 ///
 /// Without a command this is admission: a newer holder may write between it and your write. With a command the fence is held
-/// while that runs, so that nobody else is admitted: by the lock of the file, or by a transaction that has the fence's row.
+/// while that runs, so that no other writer is admitted: by the lock of the file, or by a transaction that has the fence's row.
 /// The token is stored before the command begins, whatever becomes of the command. Redis holds nothing for a client, so it
 /// takes no command: there, write with a script (redfence-redis).
 ///

@@ -1,4 +1,4 @@
-//! `redfence acquire`: a lease for a script.
+//! `redfence acquire`: acquires a lease for a script.
 
 use redfence::{Clock as _, Guard, Redlock};
 use redfence::{FencingToken, Holder, Resource, SystemClock};
@@ -23,13 +23,13 @@ struct Acquired<'a> {
     nodes: Vec<String>,
 }
 
-/// Acquires and leaves the lease to whoever reads what is printed.
+/// Acquires a lease, prints it, and leaves it to the caller.
 pub(crate) async fn acquire(args: &AcquireArgs, global: &Global, output: Output) -> Result<Exit, Failure> {
-    // Nobody renews it, so nothing bounds it but its time to live.
+    // The lease is not renewed, so only its time to live limits it.
     let builder = connect::to_servers(global)?.renewed(false).max_hold(None);
     let mut signals = Signals::listen()?;
     let (redlock, guard) = hold::hold(&args.resource, &args.lease, builder, &mut signals, output).await?;
-    // The nodes that no quorum waited for are to have the lock as well before the connections end.
+    // Before the connections end, the grants must reach also the nodes that no quorum waited for.
     redlock.drain(DRAIN_MAX).await;
     match print(&redlock, &guard, output) {
         Ok(()) => {
@@ -37,7 +37,7 @@ pub(crate) async fn acquire(args: &AcquireArgs, global: &Global, output: Output)
             Ok(Exit::Done)
         }
         Err(error) => {
-            // Nobody knows the holder, so nobody could release it.
+            // The caller does not know the holder, so it could not release the lease.
             drop(guard.release().await);
             redlock.drain(DRAIN_MAX).await;
             Err(Failure::new(Exit::Failed, format!("the lease was released again, it could not be printed: {error}")))

@@ -1,4 +1,4 @@
-//! `redfence bootstrap`: the first start of a new installation.
+//! `redfence bootstrap`: declares a new installation at its first start.
 
 use redfence::admin::BootstrapError;
 use redfence::{NodeCondition, NodeStatus};
@@ -20,7 +20,7 @@ struct Initialized<'a> {
 #[derive(Serialize)]
 struct InitializedNode<'a> {
     address: &'a str,
-    /// Whether it took part before this call already.
+    /// Whether it took part already before this call.
     was_ready: bool,
 }
 
@@ -41,13 +41,13 @@ pub(crate) async fn bootstrap(global: &Global, output: Output) -> Result<Exit, F
     let rows = nodes.iter().zip(&before).map(|(status, was)| vec![status.address.clone(), story(*was).to_owned()]);
     let count = nodes.len();
     let human = format!("{}\n\n{GOOD}initialized{GOOD:#}: {count} of {count} nodes", table(&rows.collect::<Vec<_>>()));
-    // Counters start at the clock: what is initialized by a wrong one has to be initialized again.
+    // Counters start at the clock. Nodes that were initialized with a wrong clock must be initialized again.
     for wrong in node::wrong_clocks(&nodes) {
         output.note(&wrong);
     }
     let initialized_node = |(status, was): (_, &bool)| InitializedNode { address: status, was_ready: *was };
     let machine = nodes.iter().map(|status| &*status.address).zip(&before).map(initialized_node).collect();
-    // They were initialized whether or not somebody reads it.
+    // The nodes are initialized, even if no one reads the result.
     let _ = output.result(&human, &Initialized { initialized: true, nodes: machine });
     Ok(Exit::Done)
 }

@@ -1,4 +1,4 @@
-//! Nodes that do not take part, said once a command.
+//! Notes about nodes that do not take part, one for each command.
 
 use redfence::{NodeStatus, Redlock};
 use serde::Serialize;
@@ -20,7 +20,7 @@ struct Node<'a> {
     stands: String,
 }
 
-/// Says which nodes did not take part, when it was done without them: the next failure may be one too many.
+/// Notes the nodes that did not take part although the command succeeded: the next failure may be one too many.
 pub(super) fn note(redlock: &Redlock, output: Output) {
     let nodes = redlock.nodes();
     let out: Vec<_> = nodes.iter().filter(|node| is_out(node)).map(of).collect();
@@ -42,7 +42,7 @@ pub(super) fn note(redlock: &Redlock, output: Output) {
     output.event(&Event::Degraded { nodes: out });
 }
 
-/// Says that a wait begins for nodes that rest, and what to do; returns whether there are so many.
+/// If so many nodes rest that the wait is for them, notes that and what to do. Returns whether it noted it.
 pub(super) fn note_rest(redlock: &Redlock, output: Output) -> bool {
     let Some(rest) = Rest::of(redlock) else { return false };
     let nodes = redlock.nodes();

@@ -1,4 +1,4 @@
-//! `redfence dev`: servers on this machine, to try things out.
+//! `redfence dev`: starts servers on this machine, to try things out.
 
 use std::fs::File;
 use std::future::poll_fn;
@@ -26,19 +26,19 @@ const PROGRAM: &str = "redis-server";
 const NOT_INSTALLED: &str = "redis-server is not installed, or not on PATH: install it with \"apt-get install redis-server\" \
      or \"brew install redis\"; `redfence demo` needs nothing installed";
 
-/// What Redis and Valkey of every version that is supported write to their log when they listen.
+/// The log line that every supported version of Redis and Valkey writes when it listens.
 const READY: &str = "Ready to accept connections";
 
-/// How long a server may take to listen.
+/// How long a server may take until it listens.
 const START_MAX: Duration = Duration::from_secs(10);
-/// The time between two looks whether it does.
+/// The time between two checks of the log.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
-/// How often another port is tried: one that was free a moment ago may be taken.
+/// How many ports are tried: a port that was free a moment ago may be taken.
 const PORTS_MAX: usize = 5;
 
 #[derive(Serialize)]
 struct Ready<'a> {
-    /// For REDFENCE_NODES.
+    /// The value for REDFENCE_NODES.
     nodes: &'a str,
     servers: Vec<ReadyServer<'a>>,
 }
@@ -55,10 +55,10 @@ enum Event<'a> {
     ServerEnded { url: &'a str, left: usize },
 }
 
-/// Starts servers, and stops them when it is told to end.
+/// Starts servers, and stops them at a signal.
 pub(crate) async fn dev(args: &DevArgs, global: &Global, output: Output) -> Result<Exit, Failure> {
     let mut signals = Signals::listen()?;
-    // The directory ends after the servers, which end with this program whichever way it ends.
+    // The directory must exist longer than the servers, which always end with this program.
     let directory = tempfile::tempdir()
         .map_err(|error| Failure::new(Exit::Failed, format!("no directory for the servers: {error}")))?;
     let started = tokio::select! {
@@ -69,22 +69,22 @@ pub(crate) async fn dev(args: &DevArgs, global: &Global, output: Output) -> Resu
     let nodes = servers.iter().map(|server| &*server.url).collect::<Vec<_>>().join(",");
     let list = servers.iter().map(|server| ReadyServer { url: &server.url, pid: server.child.id() }).collect();
     let human = format!("export REDFENCE_NODES={nodes}\n# {} servers run until Ctrl-C", servers.len());
-    // Who does not read may still want the servers.
+    // If no one reads the result, the servers may still be wanted.
     let _ = output.result(&human, &Ready { nodes: &nodes, servers: list });
     let outcome = watch(&mut servers, &mut signals, output).await;
     for server in &mut servers {
-        // They have nothing to write down. One that is gone already is what was asked for.
+        // The servers have nothing to save. One that has already ended is fine.
         let _ = server.child.kill().await;
     }
     outcome
 }
 
-/// Tells who dies, until a signal wants the end or nobody is left.
+/// Reports each server that dies, until a signal ends the program or no server is left.
 async fn watch(servers: &mut Vec<Server>, signals: &mut Signals, output: Output) -> Result<Exit, Failure> {
     loop {
         let (at, status) = tokio::select! {
             ended = one_ended(servers) => ended,
-            // This is how it is meant to end.
+            // The usual end.
             _ = signals.ending() => return Ok(Exit::Done),
         };
         let Server { url, .. } = servers.remove(at);
@@ -111,7 +111,7 @@ async fn one_ended(servers: &mut [Server]) -> (usize, Option<ExitStatus>) {
     .await
 }
 
-/// One server of ours; it is killed when this is dropped.
+/// One of the servers. It is killed when this is dropped.
 struct Server {
     url: String,
     child: Child,
@@ -120,7 +120,7 @@ struct Server {
 async fn start(args: &DevArgs, global: &Global, directory: &TempDir) -> Result<Vec<Server>, Failure> {
     let starting = (0..args.count).map(|_| Server::start(directory));
     let servers: Vec<Server> = futures::future::try_join_all(starting).await?;
-    // Whatever nodes were named elsewhere: these are the ones.
+    // These servers are the nodes, whatever else was named as nodes.
     let global = Global { nodes: servers.iter().map(|server| server.url.clone()).collect(), ..global.clone() };
     let redlock = connect::to_servers(&global)?.connect().await?;
     redlock.admin().bootstrap().await.map_err(|error| Failure::new(Exit::NoQuorum, error.to_string()))?;
@@ -144,7 +144,8 @@ impl Server {
         Err(last.unwrap_or_else(|| did_not_start("no port is free")))
     }
 
-    /// Waits until it says so itself: an answer on its port may be that of another server, which must not be initialized.
+    /// Waits until the server's own log says that it listens. A reply on its port may come from another server, which
+    /// must not be initialized.
     async fn listens(&mut self, log: &Path) -> Result<(), Failure> {
         let until = SystemClock.now().after(START_MAX);
         while SystemClock.now() < until {
@@ -174,7 +175,7 @@ fn log_of(directory: &TempDir, port: u16) -> PathBuf {
 fn spawn(directory: &TempDir, port: u16) -> std::io::Result<Child> {
     let log = File::create(log_of(directory, port))?;
     let port = port.to_string();
-    // By way of this program, so that the server ends with it whichever way it ends, and not at Ctrl-C by itself.
+    // Started through this program, so that the server always ends with it, but not at Ctrl-C by itself.
     Command::new(monitor::this_program()?)
         .arg0("redfence")
         .args([exec::NAME, &std::process::id().to_string(), PROGRAM])
@@ -188,7 +189,7 @@ fn spawn(directory: &TempDir, port: u16) -> std::io::Result<Child> {
         .spawn()
 }
 
-/// A port that was free just now.
+/// A port that was free a moment ago.
 fn free_port() -> std::io::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }

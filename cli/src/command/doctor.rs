@@ -1,4 +1,4 @@
-//! `redfence doctor`: what can hurt, before it hurts.
+//! `redfence doctor`: finds faults of the nodes before they hurt.
 
 use redfence::doctor::{Finding, Outcome, Report, minimal_rule};
 use serde::Serialize;
@@ -34,14 +34,14 @@ struct Rule {
     acl: String,
 }
 
-/// Examines the nodes, or prints the rule that a user needs.
+/// Examines the nodes, or prints the ACL rule for a user.
 pub(crate) async fn doctor(args: &DoctorArgs, global: &Global, output: Output) -> Result<Exit, Failure> {
     if let Some(user) = &args.acl {
         let acl = minimal_rule(user, global.key_prefix.as_deref().unwrap_or("redfence"));
         let _ = output.result(&acl.clone(), &Rule { acl });
         return Ok(Exit::Done);
     }
-    // Not by `connect`, which refuses what a doctor is called for.
+    // Not connected here: `connect` refuses the faults that the doctor must report.
     drop(connect::to_servers(global)?);
     let mut builder = connect::settings(global);
     for node in connect::each_node(global).await? {
@@ -74,14 +74,14 @@ fn line(finding: &Finding) -> Line<'_> {
     Line { check: finding.check, node, result, what, risk, fix }
 }
 
-/// The verdict, the table, and what to do about each thing that is bad.
+/// The verdict, the table, and the fix for each bad finding.
 fn human(report: &Report) -> String {
     let verdict = if report.is_healthy() { format!("{GOOD}{report}{GOOD:#}") } else { format!("{BAD}{report}{BAD:#}") };
     let rows: Vec<_> = report.findings.iter().map(row).collect();
     format!("{verdict}\n\n{}{}", table(&rows), fixes(report))
 }
 
-/// What is bad of several nodes alike stands once.
+/// The fixes. Equal findings of several nodes are shown once.
 fn fixes(report: &Report) -> String {
     let mut stated: Vec<(&Finding, Vec<&str>)> = Vec::new();
     for finding in report.bad() {

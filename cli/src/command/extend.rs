@@ -1,4 +1,4 @@
-//! `redfence extend`: more time for a lease that `acquire` printed.
+//! `redfence extend`: extends a lease that `acquire` printed.
 
 use redfence::{Holder, Resource};
 use serde::Serialize;
@@ -18,7 +18,7 @@ struct Extended<'a> {
     valid_for_ms: u64,
 }
 
-/// Extends by the whole time to live from now.
+/// Extends to the whole time to live from now.
 pub(crate) async fn extend(args: &ExtendArgs, global: &Global, output: Output) -> Result<Exit, Failure> {
     let resource = &args.resource;
     let redlock = connect::to_servers(global)?.ttl(args.ttl).max_hold(None).connect().await?;
@@ -30,7 +30,7 @@ pub(crate) async fn extend(args: &ExtendArgs, global: &Global, output: Output) -
     let valid_for_ms = ms(valid_for);
     degraded::note(&redlock, output);
     let human = format!("{DIM}valid for{DIM:#}  {valid_for_ms} ms");
-    // The lease was extended whether or not somebody reads it.
+    // The lease is extended, even if no one reads the result.
     let _ = output.result(&human, &Extended { resource, holder: &holder, valid_for_ms });
     Ok(Exit::Done)
 }

@@ -1,4 +1,4 @@
-//! `redfence force-release`: takes a lock away from a holder that will not let go.
+//! `redfence force-release`: takes a lock from a holder that does not release it.
 
 use redfence::admin::{ForceOutcome, Forced, ForcedAt, ForcedRow};
 use redfence::{Holder, Label, Redlock, Resource};
@@ -26,7 +26,7 @@ struct Node<'a> {
     outcome: &'static str,
 }
 
-/// Takes the lock away if it still is the expected holder's.
+/// Removes the lock if it is still the expected holder's.
 pub(crate) async fn force(args: &ForceArgs, global: &Global, output: Output) -> Result<Exit, Failure> {
     let resource = &args.resource;
     let redlock = connect::to_servers(global)?.connect().await?;
@@ -39,17 +39,18 @@ pub(crate) async fn force(args: &ForceArgs, global: &Global, output: Output) -> 
     let cells: Vec<_> = rows.into_iter().map(|(address, story)| vec![address, story]).collect();
     let human = format!(
         "{}\n\n{GOOD}released{GOOD:#} {resource}, which {holder:?} had; it may still be at work, and writes with its \
-         token are refused by whoever verifies tokens once the next holder has written",
+         token are refused by every verifier once the next holder has written",
         table(&cells)
     );
     let nodes = forced.rows.iter().map(|row| Node { address: &row.address, outcome: outcome(row) }).collect();
     let machine = ForceReleased { resource, holder: &holder, reason: &args.reason, released: true, nodes };
-    // It was taken away whether or not somebody reads it.
+    // The lock is removed, even if no one reads the result.
     let _ = output.result(&human, &machine);
     Ok(Exit::Done)
 }
 
-/// The whole value of the holder; one that no node knows is nobody's, and the counters move all the same.
+/// The whole value of the holder. If no node has this id, the label stays empty; the counters are raised all the
+/// same.
 async fn whole(holder: &HolderArg, resource: &Resource, redlock: &Redlock) -> Result<Holder, Failure> {
     let id = match holder {
         HolderArg::Full(holder) => return Ok(holder.clone()),
@@ -62,7 +63,7 @@ async fn whole(holder: &HolderArg, resource: &Resource, redlock: &Redlock) -> Re
     Ok(Holder::new(id, label))
 }
 
-/// Why nothing was taken away; `None` when it was.
+/// Why the lock was not removed; `None` if it was.
 fn failure(forced: &Forced) -> Option<Failure> {
     match forced.outcome() {
         ForceOutcome::Released => None,
@@ -72,7 +73,7 @@ fn failure(forced: &Forced) -> Option<Failure> {
         )),
         ForceOutcome::HeldBy(other) => {
             let other = status::named(&other);
-            let message = format!("held by another, from whom nothing was taken: {other}");
+            let message = format!("held by another, whose lock stays: {other}");
             Some(Failure::new(Exit::Contended, message))
         }
         ForceOutcome::NoQuorum => {
@@ -82,7 +83,7 @@ fn failure(forced: &Forced) -> Option<Failure> {
     }
 }
 
-/// What happened on a node, for people.
+/// The outcome on one node, for people.
 fn story(row: &ForcedRow) -> String {
     match &row.outcome {
         Ok(ForcedAt::Released) => "released".to_owned(),
@@ -92,7 +93,7 @@ fn story(row: &ForcedRow) -> String {
     }
 }
 
-/// What happened on a node, for machines.
+/// The outcome on one node, for machines.
 const fn outcome(row: &ForcedRow) -> &'static str {
     match &row.outcome {
         Ok(ForcedAt::Released) => "released",

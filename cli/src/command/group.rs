@@ -1,4 +1,4 @@
-//! [`Group`]: the command of `run` with all that it starts, as `run` sees it: by way of its monitor.
+//! [`Group`]: the command of `run` with everything that it started. `run` controls it through the monitor.
 
 use std::ffi::OsString;
 use std::io;
@@ -16,25 +16,26 @@ use crate::monitor::{self, Children, Left, Order, Receiver, Report, Sender};
 pub(super) struct Group {
     orders: Sender<Order>,
     reports: Receiver<Report>,
-    /// The monitor; and, should it be killed, everything that it leaves.
+    /// The monitor. If the monitor is killed, also the processes that it leaves.
     children: Children,
     child_ended: tokio::signal::unix::Signal,
     last_told: Option<Report>,
 }
 
-/// What there is to know of a command.
+/// An event of a command.
 pub(super) enum News {
     Report(Report),
-    /// The monitor was killed. Nothing of the command runs any more, but for what is `left`.
+    /// The monitor was killed. No process of the command runs any more, except those in `left`.
     MonitorGone {
         left: Left,
     },
 }
 
 impl Group {
-    /// Starts `command` with what it has to know of the lease, as variables of its environment.
+    /// Starts `command`, with the lease in its environment.
     pub(super) fn start(command: &[OsString], variables: &[(&str, String)]) -> io::Result<Self> {
-        // Also as the first process of a container this one collects what ends; and what a killed monitor leaves.
+        // If the monitor is killed, its children become children of this process. As the first process of a
+        // container, it must also collect them.
         monitor::adopt_orphans();
         let child_ended = signal(SignalKind::child())?;
         let (socket, theirs) = UnixStream::pair()?;
@@ -51,29 +52,30 @@ impl Group {
         Ok(Self { orders, reports, children, child_ended, last_told: None })
     }
 
-    /// Tells the monitor what to do.
+    /// Sends an order to the monitor.
     pub(super) fn order(&mut self, order: Order) {
         self.orders.send(&order);
     }
 
-    /// Tells the monitor by when nothing may run any more, if nobody says otherwise before.
+    /// Tells the monitor when to kill everything, unless a later time follows.
     pub(super) fn kill_by(&mut self, at: Moment) {
         let at_ns = u64::try_from(at.since_origin().as_nanos()).unwrap_or(u64::MAX);
         self.order(Order::KillBy { at_ns });
     }
 
-    /// Has everything killed, again and again until nothing is left. It is done here once, too: the monitor may stand still.
+    /// Orders the monitor to kill everything until nothing is left. Also kills once from here, because the monitor
+    /// may stand still.
     pub(super) fn kill(&mut self) {
         self.order(Order::Kill);
-        // The monitor leads a group of its own, which is left out.
+        // The monitor leads a separate group, which must not be killed.
         drop(self.children.signal_all(Signal::KILL, false));
     }
 
-    /// The next news. There is none after the last report.
+    /// The next event. No event follows the last report.
     ///
     /// # Cancel safety
     ///
-    /// Nothing is lost.
+    /// No event is lost.
     pub(super) async fn news(&mut self) -> News {
         loop {
             tokio::select! {
@@ -95,7 +97,8 @@ impl Group {
         matches!(self.last_told, Some(Report::NotStarted { .. } | Report::Empty | Report::Left(_)))
     }
 
-    /// Kills everything itself: the monitor first, for it may only stand still. What it leaves are children of this one.
+    /// Kills everything from here: first the monitor, which may only stand still. Its children then become children
+    /// of this process.
     pub(super) async fn kill_orphans(&mut self) -> Left {
         let until = SystemClock.now().after(monitor::KILL_MAX);
         loop {

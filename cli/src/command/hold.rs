@@ -1,4 +1,4 @@
-//! Waiting for a lease, as long as no signal says otherwise.
+//! Waits for a lease until a signal ends the wait.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::output::Output;
 use crate::signals::Signals;
 
-/// Connects and acquires. A signal ends the wait and rolls back what was asked for.
+/// Connects and acquires. A signal ends the wait and rolls the attempt back.
 pub(super) async fn hold(
     resource: &Resource,
     lease: &LeaseArgs,
@@ -33,7 +33,7 @@ pub(super) async fn hold(
         signal = signals.ending() => return Err(interrupted(resource, signal)),
     };
     let has_told = !lease.wait.is_zero() && degraded::note_rest(&redlock, output);
-    // What connecting took is part of the wait; one attempt follows in any case.
+    // The time of connecting counts as part of the wait, but one attempt follows in any case.
     let wait_left = lease.wait.saturating_sub(SystemClock.now().since(began));
     let acquired = tokio::select! {
         biased;
@@ -58,7 +58,8 @@ pub(super) async fn hold(
     }
 }
 
-/// Connects. Where servers are too slow to be dialled in time, because many processes start at once, again until the wait is over.
+/// Connects. If servers are too slow to dial in time, because many processes start at once, it tries again until the
+/// wait is over.
 async fn connect(builder: Builder, wait: Duration) -> Result<Redlock, ConnectError> {
     let (began, dial_timeout) = (SystemClock.now(), RedisNodeOptions::default().dial_timeout);
     let entropy = Entropy::from_system();
@@ -77,7 +78,7 @@ async fn connect(builder: Builder, wait: Duration) -> Result<Redlock, ConnectErr
     }
 }
 
-/// The first and the longest pause between two tries to connect.
+/// The first and the longest pause between two attempts to connect.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
 fn interrupted(resource: &Resource, signal: rustix::process::Signal) -> Failure {

@@ -1,4 +1,4 @@
-//! From `--holder` to a holder.
+//! Turns `--holder` into a holder.
 
 use redfence::{Holder, Redlock, Resource};
 
@@ -6,7 +6,8 @@ use crate::args::HolderArg;
 use crate::exit::Exit;
 use crate::failure::Failure;
 
-/// The whole value; the nodes are asked for the label where only the id is known. Where no node has it, `gone`.
+/// The whole value of the holder. If only the id is known, the nodes are asked for the label. If no node has it, the
+/// error is `gone`.
 pub(super) async fn whole(
     holder: &HolderArg,
     resource: &Resource,

@@ -1,4 +1,4 @@
-//! `redfence list`: everything that is held.
+//! `redfence list`: lists all locks that are held.
 
 use redfence::Resource;
 use redfence::admin::{Listed, Listing};
@@ -43,14 +43,14 @@ struct Unanswered<'a> {
     error: String,
 }
 
-/// Walks over all nodes and shows what it found.
+/// Walks over all nodes and shows the locks that it found.
 pub(crate) async fn list(args: &ListArgs, global: &Global, output: Output) -> Result<Exit, Failure> {
     let redlock = status::reach(global).await?;
     let listing = redlock.admin().list(&args.prefix, args.limit).await;
     if listing.answered() == 0 {
         return Err(nobody_answered(&listing));
     }
-    // That nobody reads on needs no complaint.
+    // If no one reads the result, that is not an error.
     let _ = output.result(&human(&listing, &args.prefix), &machine(&listing));
     if let Some(partial) = &listing.partial {
         let all = if listing.has_quorum() { "this is not all" } else { "no quorum, so there may be more" };
@@ -59,7 +59,7 @@ pub(crate) async fn list(args: &ListArgs, global: &Global, output: Output) -> Re
     Ok(if listing.has_quorum() { Exit::Done } else { Exit::NoQuorum })
 }
 
-/// No node was reached, so nothing is known: that is no empty list.
+/// The failure if no node was reached: the list is unknown, which is not the same as empty.
 fn nobody_answered(listing: &Listing) -> Failure {
     let unanswered = listing.partial.iter().flat_map(|partial| &partial.unanswered);
     let votes = unanswered.map(|(address, fault)| (address.clone(), fault.to_string())).collect();

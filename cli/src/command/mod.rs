@@ -1,4 +1,4 @@
-//! The commands, one a file.
+//! The commands, one in each file.
 
 mod acquire;
 mod admit;
@@ -27,7 +27,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
 
-/// Does what the command line says.
+/// Runs the command of the command line.
 pub(crate) async fn obey(args: &Args, output: &Output) -> Result<Exit, Failure> {
     let (global, output) = (&args.global, *output);
     match &args.command {

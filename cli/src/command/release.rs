@@ -1,4 +1,4 @@
-//! `redfence release`: gives back a lease that `acquire` printed.
+//! `redfence release`: releases a lease that `acquire` printed.
 
 use redfence::{Holder, ReleaseOutcome, Resource};
 use serde::Serialize;
@@ -17,7 +17,7 @@ struct Released<'a> {
     released: bool,
 }
 
-/// Releases, and fails if there was nothing left to release.
+/// Releases the lease. Fails if no quorum had it.
 pub(crate) async fn release(args: &ReleaseArgs, global: &Global, output: Output) -> Result<Exit, Failure> {
     let resource = &args.resource;
     let redlock = connect::to_servers(global)?.connect().await?;
@@ -31,18 +31,18 @@ pub(crate) async fn release(args: &ReleaseArgs, global: &Global, output: Output)
     }
     degraded::note(&redlock, output);
     let human = format!("{GOOD}released{GOOD:#} {resource}");
-    // It was released whether or not somebody reads it.
+    // The lease is released, even if no one reads the result.
     let _ = output.result(&human, &Released { resource, holder: &holder, released: true });
     Ok(Exit::Done)
 }
 
-/// No node can tell a lease that was released from one that expired.
+/// The nodes cannot tell a lease that was released from one that expired.
 fn not_held(by_other: Option<&str>) -> Failure {
     let other = by_other.map(|other| format!("; another has it: {}", status::named(other))).unwrap_or_default();
     Failure::new(Exit::NotHeld, format!("not held (released before, or expired){other}"))
 }
 
-/// Why a lease was not there any more to be released at the end of `run`; `None` when it was.
+/// Why there was no lease to release at the end of `run`; `None` if it was released.
 pub(super) fn failure(outcome: &ReleaseOutcome) -> Option<Failure> {
     match outcome {
         ReleaseOutcome::Released { .. } => None,
@@ -56,7 +56,7 @@ pub(super) fn failure(outcome: &ReleaseOutcome) -> Option<Failure> {
         }
         _ => {
             let message = "no quorum: too few nodes answered to say whether the lease was still there; \
-                 where it was not released it ends with its time to live";
+                 if it was not released, it ends with its time to live";
             Some(Failure::new(Exit::NoQuorum, message))
         }
     }

@@ -1,4 +1,4 @@
-//! `redfence reset`: the start after a disaster.
+//! `redfence reset`: starts again after a disaster.
 
 use serde::Serialize;
 
@@ -9,8 +9,8 @@ use crate::failure::Failure;
 use crate::output::{GOOD, Output, table};
 
 const WITHOUT_YES: &str = "refused: this removes every lock of this prefix on every node, held or not, raises all counters to the clock \
-     and lets all nodes take part at once. Run it only when certainly nobody holds anything: a holder that is still at work would \
-     not notice, and the next one would stand beside it. `redfence reset --help` says how to confirm";
+     and lets all nodes take part at once. Run it only if certainly no process holds a lock: a holder that is still at work would \
+     not notice, and would work at the same time as the next one. `redfence reset --help` says how to confirm";
 
 #[derive(Serialize)]
 struct HasReset<'a> {
@@ -24,7 +24,7 @@ struct Node<'a> {
     locks_removed: usize,
 }
 
-/// Removes all locks and founds the nodes anew.
+/// Removes all locks and initializes the nodes.
 pub(crate) async fn reset(args: &ResetArgs, global: &Global, output: Output) -> Result<Exit, Failure> {
     let builder = connect::to_servers(global)?;
     if !args.yes {
@@ -39,7 +39,7 @@ pub(crate) async fn reset(args: &ResetArgs, global: &Global, output: Output) -> 
     let count = rows.len();
     let human = format!("{}\n\n{GOOD}reset{GOOD:#}: {count} of {count} nodes take part from now on", table(&rows));
     let nodes = reset.removed.iter().map(|(address, count)| Node { address, locks_removed: *count }).collect();
-    // It was done whether or not somebody reads it.
+    // The reset is done, even if no one reads the result.
     let _ = output.result(&human, &HasReset { reset: true, nodes });
     Ok(Exit::Done)
 }

@@ -48,7 +48,7 @@ enum Event<'a> {
     },
 }
 
-/// Acquires, runs the command, releases.
+/// Acquires the lock, runs the command, releases the lock.
 pub(crate) async fn run(args: &RunArgs, global: &Global, output: Output) -> Result<Exit, Failure> {
     let own = |failure: Failure| Failure { exit: args.exit_codes.of(failure.exit), ..failure };
     while_held(args, global, output).await.map_err(own)
@@ -89,7 +89,7 @@ async fn while_held(args: &RunArgs, global: &Global, output: Output) -> Result<E
     }
 }
 
-/// How a lock goes when its command is over.
+/// What is needed to end a lease after its command.
 struct Finish<'a> {
     args: &'a RunArgs,
     redlock: &'a Redlock,
@@ -98,7 +98,8 @@ struct Finish<'a> {
 }
 
 impl Finish<'_> {
-    /// Something runs on: the lock is not given back, so that nobody has it before its time is over.
+    /// A process of the command runs on. The lock is not released, so no other holder has it before its time to live
+    /// is over.
     fn with_survivors(&self, guard: Guard, left: &Left, stopped: Option<String>) -> Result<Exit, Failure> {
         let (names, token) = (&left.processes, guard.token());
         let exit = if stopped.is_some() { Exit::Lost } else { Exit::Survived };
@@ -114,11 +115,11 @@ impl Finish<'_> {
         Err(Failure::new(exit, message))
     }
 
-    /// Gives the lease back and says how it went.
+    /// Releases the lease and reports the outcome.
     async fn released(&self, guard: Guard, ended: Ended) -> Result<Exit, Failure> {
         let (code, signal, token) = (ended.code, ended.signal, guard.token());
         self.output.event(&Event::Finished { code, signal });
-        // The command may have ended by itself after the lease, while this program could not look.
+        // The command may have ended by itself after the end of the lease, while this program stood still.
         let mut lost = ended.stopped.or(guard.check().err().map(|lost| lost.cause.to_string()));
         let outcome = guard.release().await;
         self.redlock.drain(DRAIN_MAX).await;

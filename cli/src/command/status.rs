@@ -1,4 +1,4 @@
-//! `redfence status`: what each node believes, side by side.
+//! `redfence status`: shows the report of each node about a lock.
 
 use redfence::admin::{Agreement, Inspection, Row};
 use redfence::protocol::LockView;
@@ -35,14 +35,14 @@ struct Node<'a> {
 #[serde(untagged)]
 enum Said<'a> {
     Seen {
-        /// Whether its word counts: a node that rests may have forgotten a lock.
+        /// Whether the report counts. A node that rests may have forgotten a lock.
         takes_part: bool,
         holder: Option<&'a str>,
-        /// For whom the lock is reserved, where nobody holds it.
+        /// The label of the waiter that the lock is reserved for, if it is reserved.
         reserved_for: Option<&'a str>,
         label: Option<String>,
         ttl_left_ms: Option<u64>,
-        /// How many processes wait, and the label of the next.
+        /// How many processes wait, and the label of the next one.
         waiting: u32,
         next: Option<&'a str>,
         counter: String,
@@ -52,17 +52,17 @@ enum Said<'a> {
     },
 }
 
-/// Asks every node and shows what it said.
+/// Asks every node and shows its report.
 pub(crate) async fn status(args: &StatusArgs, global: &Global, output: Output) -> Result<Exit, Failure> {
     let redlock = reach(global).await?;
     let inspection = redlock.admin().inspect(&args.resource).await?;
     let nodes = redlock.nodes();
-    // That nobody reads on needs no complaint.
+    // If no one reads the result, that is not an error.
     let _ = output.result(&human(&inspection, &nodes), &machine(&args.resource, &inspection, &nodes));
     Ok(if answered(&inspection) >= inspection.needed { Exit::Done } else { Exit::NoQuorum })
 }
 
-/// A locker over all nodes, however few can be reached: that they cannot is an answer, and the table says which.
+/// A locker over all nodes, even if few or none can be reached: the table shows which ones cannot.
 pub(super) async fn reach(global: &Global) -> Result<Redlock, Failure> {
     match connect::to_servers(global)?.connect().await {
         Err(ConnectError::NoQuorum { .. }) => {
@@ -75,7 +75,7 @@ pub(super) async fn reach(global: &Global) -> Result<Redlock, Failure> {
     }
 }
 
-/// How many nodes said what they know.
+/// How many nodes reported the lock.
 pub(super) fn answered(inspection: &Inspection) -> usize {
     inspection.count(|row| row.view.is_ok())
 }
@@ -169,7 +169,7 @@ fn row((row, status): (&Row, &NodeStatus)) -> Vec<String> {
     ]
 }
 
-/// `held by … on 3 of 5 nodes, no answer from 1` and the like.
+/// Writes `held by … on 3 of 5 nodes, no answer from 1` and the like.
 pub(super) fn agreement(inspection: &Inspection) -> String {
     let nodes = inspection.rows.len();
     let (free, held) = (inspection.count(Row::is_free), inspection.count(Row::is_held));
@@ -190,7 +190,7 @@ pub(super) fn agreement(inspection: &Inspection) -> String {
     }
 }
 
-/// The nodes whose word does not count.
+/// Writes how many nodes do not count, and why.
 fn others(inspection: &Inspection) -> String {
     let (silent, resting) = (inspection.count(|row| row.view.is_err()), inspection.count(Row::may_have_forgotten));
     let resting = if resting > 0 { format!(", {resting} resting") } else { String::new() };
@@ -202,12 +202,12 @@ fn occupants(inspection: &Inspection) -> impl Iterator<Item = &str> {
     inspection.rows.iter().filter_map(|row| row.view.as_ref().ok()?.held_by())
 }
 
-/// The label of the one for which the lock is reserved.
+/// The label of the waiter that the lock is reserved for.
 fn reserved(view: &LockView) -> Option<&str> {
     Waiter::reserved(view.occupant.as_deref()?).map(|(_, label)| label)
 }
 
-/// The label of the one that waits longest.
+/// The label of the waiter that has waited longest.
 fn next(view: &LockView) -> Option<&str> {
     Waiter::of_entry(view.first.as_deref()?).map(|(_, label)| label)
 }
@@ -216,7 +216,7 @@ pub(super) fn parsed(occupant: &str) -> Option<Holder> {
     occupant.parse().ok()
 }
 
-/// A holder as people may read it. Any program may have written it: escaped, and not longer than a line.
+/// A holder value for people. Any program may have written it, so it is escaped and cut to one line.
 pub(super) fn named(occupant: &str) -> String {
     parsed(occupant).map_or_else(|| foreign(occupant), |holder| format!("{holder:?}"))
 }

@@ -1,4 +1,5 @@
-//! [`Stopping`]: decides when a command is asked to end, when it is killed, and when the lock may go. No I/O, no clock.
+//! [`Stopping`]: decides when a command gets SIGTERM, when it gets SIGKILL, and when the lock may be released. No
+//! I/O, no clock.
 
 use rustix::process::Signal;
 
@@ -6,48 +7,48 @@ use crate::args::ForwardSignals;
 use crate::monitor::Recipients;
 use crate::signals::Meaning;
 
-/// How far a command is from being stopped.
+/// How far the stopping of a command has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// Nobody asked it to end.
+    /// It was not asked to end.
     Working,
-    /// SIGTERM was sent to all of it; SIGKILL follows when the time is over.
+    /// All its processes got SIGTERM. SIGKILL follows when the time is over.
     Terminating,
-    /// SIGKILL is sent to all of it, again and again; it is given up when the time is over.
+    /// All its processes get SIGKILL again and again, until the time is over.
     Killing,
 }
 
-/// What happens to a command.
+/// An event that concerns a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Event {
-    /// It ended; whether by a signal, and whether something that it started runs on.
+    /// It ended: whether by a signal, and whether processes that it started still run.
     Ended { by_signal: bool, any_left: bool },
-    /// Nothing of it runs any more.
+    /// No process of it runs any more.
     Empty,
-    /// A signal that asks for its end was passed on to its process group.
+    /// A signal that asks for the end was passed on to its process group.
     AskedToEnd,
-    /// It is to be stopped in order.
+    /// It must be stopped in order.
     Stop,
-    /// The lease ends soon, or is lost already: it has to be dead.
+    /// The lease ends soon or is lost already, so the command must be killed in time.
     Doomed { is_lost: bool },
     /// The time of this stage is over.
     TimeOver,
 }
 
-/// What has to be done.
+/// What to do after an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Act {
-    /// Wait on.
+    /// Keep waiting.
     Nothing,
-    /// SIGTERM to all that runs, with or without the process group, which may have been asked already.
+    /// Send SIGTERM to all processes. The process group may be left out, because it may have got a signal already.
     Terminate { group_too: bool },
-    /// SIGKILL to all that runs.
+    /// Send SIGKILL to all processes.
     Kill,
-    /// Nothing runs: the lock may go.
+    /// No process runs: the lock may be released.
     Done,
-    /// The command ended by itself and left something running, which has no part in the lock.
+    /// The command ended by itself and left processes running, which do not need the lock.
     LeaveRunning,
-    /// Something cannot be stopped: the lock must not go before its time.
+    /// Some process cannot be stopped: the lock must not be released before its time to live is over.
     GiveUp,
 }
 
@@ -63,12 +64,13 @@ impl Stopping {
         Self { stage: Stage::Working, asked: false }
     }
 
-    /// Takes in what happened, and says what to do.
+    /// Takes an event and returns what to do.
     pub(super) const fn after(&mut self, event: Event) -> Act {
         match (event, self.stage) {
             (Event::Empty | Event::Ended { any_left: false, .. }, _) => Act::Done,
             (Event::Ended { by_signal, .. }, Stage::Working) if by_signal || self.asked => {
-                // The group was asked, and may be at its last work: a second signal means haste to many programs.
+                // The group got a signal already, and may be finishing. To many programs, a second signal means to
+                // hurry.
                 self.terminate(!self.asked)
             }
             (Event::Ended { .. }, Stage::Working) => Act::LeaveRunning,
@@ -93,20 +95,20 @@ impl Stopping {
     }
 }
 
-/// What becomes of a signal to this program.
+/// What `run` does with a signal that it gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
-    /// It is passed on.
+    /// Pass it on.
     Pass(Recipients),
-    /// The command is stopped in order.
+    /// Stop the command in order.
     Stop,
-    /// It is refused: this program must go on.
+    /// Refuse it: this program must keep running.
     Refuse,
-    /// Nothing comes of it.
+    /// Ignore it.
     Nothing,
 }
 
-/// What becomes of `signal`.
+/// What `run` does with `signal`.
 pub(super) fn fate(signal: Signal, forward: ForwardSignals) -> Fate {
     match (crate::signals::meaning(signal.as_raw()), forward) {
         (Meaning::Stop, _) => Fate::Refuse,

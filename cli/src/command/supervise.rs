@@ -1,4 +1,4 @@
-//! Watches a command and the lease that it runs under, and sees to it that the command ends first.
+//! Watches a command and its lease, and makes sure that the command ends before the lease.
 
 use std::time::Duration;
 
@@ -14,13 +14,13 @@ use crate::output::Output;
 use crate::signals::{Meaning, Signals, meaning};
 use crate::words::ms;
 
-/// The longest time between SIGTERM and SIGKILL; where the lease ends, a quarter of its validity if that is less.
+/// The longest time between SIGTERM and SIGKILL. If the lease ends, it is a quarter of the validity, if that is less.
 const GRACE_MAX: Duration = Duration::from_secs(5);
-/// SIGKILL comes this long before the end of the lease: the command must be gone when the end is there.
+/// How long before the end of the lease SIGKILL is sent, so that the command is gone at the end.
 const KILL_MARGIN: Duration = Duration::from_millis(50);
 /// Timers stand still while the machine is suspended, so the clock is read again at least this often.
 const SLICE: Duration = Duration::from_millis(500);
-/// How long the monitor has to answer before it is taken for one that stands still.
+/// How long the monitor has to answer. After that it counts as standing still.
 const ANSWER_MAX: Duration = Duration::from_secs(1);
 
 /// What a command runs under: it has to end before this does.
@@ -62,16 +62,16 @@ impl Term for LeaseHandle {
 /// How a supervised command ended.
 #[derive(Debug, Default)]
 pub(super) struct Ended {
-    /// Its exit code, or the signal that ended it; neither if nobody knows.
+    /// Its exit code, or the signal that ended it; neither if they are unknown.
     pub(super) code: Option<i32>,
     pub(super) signal: Option<i32>,
-    /// Why it was stopped, if the lease was the reason.
+    /// Why it was stopped, if the cause is the lease.
     pub(super) stopped: Option<String>,
-    /// Those that could not be stopped, if there are any.
+    /// The processes that could not be stopped, if there are any.
     pub(super) survivors: Option<Left>,
-    /// It could not be started.
+    /// Why it could not be started, and whether the program is missing.
     pub(super) not_started: Option<(bool, String)>,
-    /// Its monitor was killed.
+    /// Whether its monitor was killed.
     pub(super) monitor_gone: bool,
 }
 
@@ -102,7 +102,7 @@ enum Message<'a> {
     },
 }
 
-/// Waits for the command's end. Stops it when the lease is about to end, and does with signals what they are for.
+/// Waits until the command ends. Stops it if the lease is about to end, and handles signals.
 pub(super) async fn supervise(
     group: Group,
     lease: &impl Term,
@@ -117,7 +117,7 @@ pub(super) async fn supervise(
     let mut supervisor =
         Supervisor { group, lease, resource, stopping, ended, margin, due: None, reason: String::new(), output };
     loop {
-        // A monitor that hears nothing of a later end kills by itself: this program may be stopped, or starve.
+        // Without a later time, the monitor kills by itself, because this program may be stopped or starved.
         supervisor.group.kill_by(SystemClock.now().after(lease.valid_for().unwrap_or_default()).before(margin / 2));
         let event = tokio::select! {
             biased;
@@ -144,15 +144,15 @@ struct Supervisor<'a, L> {
     stopping: Stopping,
     ended: Ended,
     margin: Duration,
-    /// When the time of the stage is over.
+    /// When the time of the present stage is over.
     due: Option<Moment>,
-    /// Why what is due is due.
+    /// The reason for what is due.
     reason: String,
     output: Output,
 }
 
 impl<L: Term> Supervisor<'_, L> {
-    /// From what the monitor says to what it means.
+    /// Turns a report of the monitor into an event.
     fn told(&mut self, news: News) -> Option<Event> {
         match news {
             News::Report(Report::NotStarted { is_missing, message }) => {
@@ -178,7 +178,7 @@ impl<L: Term> Supervisor<'_, L> {
         }
     }
 
-    /// Remembers why the command has to end.
+    /// Stores why the command must end.
     fn due_now(&mut self, (event, reason): (Event, String)) -> Option<Event> {
         if matches!(event, Event::Doomed { .. }) {
             self.ended.stopped.get_or_insert_with(|| reason.clone());
@@ -208,7 +208,7 @@ impl<L: Term> Supervisor<'_, L> {
         }
     }
 
-    /// Does what the event asks for; true when that is the end.
+    /// Does what the event requires. Returns true at the end.
     async fn act(&mut self, event: Event) -> bool {
         let act = self.stopping.after(event);
         match act {
@@ -259,7 +259,7 @@ impl<L: Term> Supervisor<'_, L> {
         self.output.note(&format!("{who} gets SIGKILL: {reason}"));
     }
 
-    /// Lets the monitor end and leave what runs to itself; says what that is.
+    /// Lets the monitor end without stopping the remaining processes. Returns these.
     async fn leave(&mut self) -> Left {
         self.group.order(Order::Leave);
         let answer = async {
@@ -278,7 +278,7 @@ impl<L: Term> Supervisor<'_, L> {
     }
 }
 
-/// Waits until the lease or the clock has something to say about the command, and what.
+/// Waits until the lease or the clock causes an event. Returns the event and its reason.
 async fn over(stage: Stage, due: Option<Moment>, lease: &impl Term, grace: Duration) -> (Event, String) {
     let near = async {
         match (stage, due) {
@@ -300,7 +300,7 @@ async fn over(stage: Stage, due: Option<Moment>, lease: &impl Term, grace: Durat
     }
 }
 
-/// Waits until no more than `grace` is left. A renewal makes it wait on.
+/// Waits until no more than `grace` of the validity is left. After a renewal it keeps waiting.
 async fn near_end(lease: &impl Term, grace: Duration) {
     while let Some(until) = lease.valid_for().and_then(|left| left.checked_sub(grace)).filter(|until| !until.is_zero())
     {

@@ -1,4 +1,4 @@
-//! `redfence who`: who holds a resource, in one line.
+//! `redfence who`: shows who holds a resource, in one line.
 
 use redfence::Resource;
 use redfence::admin::{Agreement, Inspection, Row};
@@ -14,23 +14,23 @@ use crate::words::{ms, node};
 #[derive(Serialize)]
 struct Who<'a> {
     resource: &'a Resource,
-    /// `held`, `free`, `split` where nobody can have a majority, `unknown` where too few nodes answered or take part to say.
+    /// `held`; `free`; `split` if no holder can have a majority; `unknown` if too few nodes answered or take part.
     agreement: &'static str,
     holder: Option<&'a str>,
     label: Option<String>,
-    /// Where the lock lives longest.
+    /// The longest time that the lock lives on any node.
     ttl_left_ms: Option<u64>,
     /// How many nodes have it for this holder.
     held_on: usize,
     /// How many nodes that take part have no lock.
     free_on: usize,
-    /// How many nodes answered without a lock, and may have forgotten it.
+    /// How many nodes answered without a lock, but may have forgotten it.
     resting: usize,
     needed: usize,
     nodes: usize,
 }
 
-/// Asks every node and tells what they agree on; the code says it too.
+/// Asks every node and prints what they agree on. The exit code says the same.
 pub(crate) async fn who(args: &WhoArgs, global: &Global, output: Output) -> Result<Exit, Failure> {
     let redlock = status::reach(global).await?;
     let inspection = redlock.admin().inspect(&args.resource).await?;
@@ -63,12 +63,12 @@ pub(crate) async fn who(args: &WhoArgs, global: &Global, output: Output) -> Resu
         needed: inspection.needed,
         nodes: inspection.rows.len(),
     };
-    // The code tells it to those who do not read on.
+    // If no one reads the result, the exit code still says it.
     let _ = output.result(&human, &machine);
     Ok(exit)
 }
 
-/// Whether the nodes that are silent or may have forgotten could give somebody a majority, or make one agree that it is free.
+/// Whether the nodes that are silent, or may have forgotten, could complete a majority for a holder or for "free".
 fn may_be_held(inspection: &Inspection) -> bool {
     let open = inspection.count(|row| row.view.is_err() || row.may_have_forgotten());
     let holders = || inspection.rows.iter().filter_map(|row| row.view.as_ref().ok()?.held_by());

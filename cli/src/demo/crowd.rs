@@ -1,4 +1,4 @@
-//! The second act: many workers, and nodes that die under them.
+//! The second act: many workers acquire the lock while nodes die.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -16,21 +16,21 @@ use crate::failure::Failure;
 const WORKERS: usize = 6;
 /// How long the workers work.
 const WORK: Duration = Duration::from_millis(2_700);
-/// Between the deaths of nodes.
+/// The time between the deaths of two nodes.
 const CALM: Duration = Duration::from_millis(800);
 /// The most nodes that die in this act.
 const DEATHS_MAX: usize = 2;
-/// When a worker is paused for too long: the one that acquires the lock next.
+/// When a worker is paused for too long: the next one that acquires the lock.
 const PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_millis(1_400)];
-/// The longest pause of the others, in mid-section.
+/// The longest normal pause within a section.
 const SHORT_PAUSE_MS_MAX: u32 = 4;
 
-/// How many sections were begun after each death: acquires go on.
+/// How many sections began after each death, which shows that acquires still succeed.
 pub(super) struct Deaths {
     pub(super) sections_after: Vec<usize>,
 }
 
-/// What the workers share.
+/// The state that the workers share.
 struct Shift<'a> {
     world: &'a World<'a>,
     began: Moment,
@@ -38,7 +38,7 @@ struct Shift<'a> {
     entropy: Entropy,
 }
 
-/// The workers work until the time is over, and nodes die as long as a quorum remains.
+/// Lets the workers work until the time is over, and lets nodes die as long as a quorum remains.
 pub(super) async fn play(world: &World<'_>) -> Result<Deaths, Failure> {
     let many = format!("{WORKERS} workers raise the balance by one, again and again, each under the lock");
     world.chapter.say("workers", Plain, &many);
@@ -58,17 +58,18 @@ impl Shift<'_> {
             if left.is_zero() {
                 return Ok(());
             }
-            // Others may have it until the time is over; the figures show whether acquires go on.
+            // Other workers may have the lock until the time is over. The figures show whether acquires still
+            // succeed.
             if let Ok(guard) = self.world.acquire(&redlock, left).await {
                 self.section(&name, guard.token()).await;
                 drop(guard.release().await);
-                // So that another one gets it now and then.
+                // Gives other workers a chance to acquire.
                 tokio::task::yield_now().await;
             }
         }
     }
 
-    /// Reads, thinks, writes.
+    /// One section: reads, pauses, writes.
     async fn section(&self, name: &str, token: FencingToken) {
         let (ledger, chapter) = (&self.world.ledger, &self.world.chapter);
         let Ok(read) = ledger.read(token) else { return };
@@ -79,12 +80,12 @@ impl Shift<'_> {
         } else {
             let pause_ms = 1 + self.entropy.u32() % SHORT_PAUSE_MS_MAX;
             tokio::time::sleep(Duration::from_millis(pause_ms.into())).await;
-            // Accepted or refused, the ledger counts it.
+            // The ledger counts the write, accepted or refused.
             let _ = ledger.write(token, read + 1);
         }
     }
 
-    /// Says yes once for each of the pauses.
+    /// Returns true once for each of the pauses.
     fn is_time_for_a_pause(&self) -> bool {
         let mut pauses = self.pauses.lock().unwrap_or_else(PoisonError::into_inner);
         let since = SystemClock.now().since(self.began);
@@ -92,7 +93,7 @@ impl Shift<'_> {
     }
 }
 
-/// What became of the write of a worker that woke too late.
+/// Prints what happened to the write of a worker that woke too late.
 fn say(chapter: &Chapter<'_>, name: &str, written: Result<u64, StaleToken>, balance: u64, token: FencingToken) {
     match written {
         Ok(replaced) if replaced < balance => {

@@ -1,11 +1,11 @@
-//! [`Fact`]: what happens in the first act and to the nodes, as a value: printed as a line, and drawn.
+//! [`Fact`]: one event of the first act or of the nodes, as a value that is printed and drawn.
 
 use std::fmt;
 use std::time::Duration;
 
 use redfence::FencingToken;
 
-/// How a line is meant.
+/// The tone of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tone {
     Plain,
@@ -13,7 +13,7 @@ pub(super) enum Tone {
     Bad,
 }
 
-/// Who acts in the first act.
+/// The actors of the first act.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Actor {
     A,
@@ -31,26 +31,26 @@ impl Actor {
     }
 }
 
-/// One thing that happened.
+/// One event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Fact {
     /// A gets the first lease.
     Acquires { token: FencingToken },
     /// A reads, and checks its lease.
     Reads { balance: u64, is_held: bool },
-    /// A stands still.
+    /// A is paused.
     Pauses { ttl: Duration },
     /// B gets the next lease.
     TakesOver { token: FencingToken },
     /// B reads and writes.
     Updates { read: u64, token: FencingToken },
-    /// A goes on.
+    /// A continues.
     Wakes,
-    /// A writes what it worked out before the pause.
+    /// A writes the result of its read before the pause.
     WritesOldRead { balance: u64, token: FencingToken },
-    /// The ledger takes the stale write.
+    /// The ledger accepts the stale write.
     Accepts { balance: u64 },
-    /// The ledger has seen a greater token.
+    /// The ledger refuses the write, because it has seen a greater token.
     Refuses { highest: FencingToken },
     /// A acquires, reads and writes once more.
     UpdatesAgain { read: u64, token: FencingToken },
@@ -90,7 +90,7 @@ impl Fact {
     }
 }
 
-/// What the actor does, without its name and its token.
+/// Writes what the actor does, without its name and its token.
 impl fmt::Display for Fact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

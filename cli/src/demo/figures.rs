@@ -1,4 +1,4 @@
-//! [`Figures`]: what one run measured, and which promises it broke.
+//! [`Figures`]: what one run measured, and which promises were broken.
 
 use redfence::FencingToken;
 use serde::Serialize;
@@ -19,9 +19,9 @@ pub(super) struct Figures {
 }
 
 impl Figures {
-    /// Counts, and checks what was promised.
+    /// Counts the figures of one run, and checks the promises.
     pub(super) fn of(fenced: bool, book: &Book, tokens: &[FencingToken], deaths: &Deaths, outage: &Outage) -> Self {
-        // Every accepted write was to raise the balance by one.
+        // Every accepted write should have raised the balance by one.
         let lost = (book.accepted.len() as u64).saturating_sub(book.balance);
         let mut broken = Vec::new();
         let mut promise = |kept: bool, what| {
@@ -52,7 +52,7 @@ impl Figures {
     }
 }
 
-/// The figures of both runs, as machines read them.
+/// The figures of both runs, for machines.
 #[derive(Serialize)]
 pub(super) struct Summary {
     event: &'static str,
@@ -83,7 +83,7 @@ impl Summary {
     }
 }
 
-/// The last line.
+/// Writes the last line.
 impl std::fmt::Display for Summary {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { sections, accepted, stale_refused, lost_without_fencing, lost_with_fencing, .. } = self;

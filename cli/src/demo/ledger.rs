@@ -1,18 +1,18 @@
-//! [`Ledger`]: what the lock protects, with or without fencing.
+//! [`Ledger`]: the data that the lock protects, with or without fencing.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use redfence::verifier::{MemoryStore, Rule, StaleToken};
 use redfence::{FencingToken, Resource};
 
-/// A balance that every holder raises by one: reads it, thinks, and writes what it should be.
+/// A balance that every holder raises by one: it reads the balance, pauses, and writes the new one.
 pub(super) struct Ledger {
     pub(super) resource: Resource,
     verifier: Option<MemoryStore>,
     book: Mutex<Book>,
 }
 
-/// What the ledger has seen.
+/// The history of the ledger.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Book {
     pub(super) balance: u64,
@@ -26,13 +26,13 @@ impl Ledger {
         Self { resource, verifier: fenced.then(MemoryStore::new), book: Mutex::default() }
     }
 
-    /// The balance. The token counts from the first read on: a holder whose lease is over may not write after a newer
-    /// holder has read.
+    /// Returns the balance. With fencing, a token counts from its first read: after a newer holder has read, an older
+    /// holder may not write.
     pub(super) fn read(&self, token: FencingToken) -> Result<u64, StaleToken> {
         self.checked(token, |book| book.balance)
     }
 
-    /// Replaces the balance and returns the one that it replaced.
+    /// Replaces the balance and returns the old one.
     pub(super) fn write(&self, token: FencingToken, balance: u64) -> Result<u64, StaleToken> {
         let written = self.checked(token, |book| {
             book.accepted.push(token);
@@ -48,7 +48,7 @@ impl Ledger {
         self.book().clone()
     }
 
-    /// With fencing, check and access are one step.
+    /// Runs `access`. With fencing, check and access are one step.
     fn checked<T>(&self, token: FencingToken, access: impl FnOnce(&mut Book) -> T) -> Result<T, StaleToken> {
         match &self.verifier {
             Some(verifier) => verifier.write(&self.resource, token, Rule::AcceptEqual, || access(&mut self.book())),
@@ -69,7 +69,7 @@ mod tests {
         Ledger::new(Resource::new("ledger").unwrap(), fenced)
     }
 
-    /// The story of the field: the older holder reads, the newer one reads and writes, the older one writes.
+    /// The well-known example: the older holder reads, the newer one reads and writes, then the older one writes.
     fn story(ledger: &Ledger) -> Result<u64, StaleToken> {
         let (older, newer) = (FencingToken::new(1).unwrap(), FencingToken::new(2).unwrap());
         let old_read = ledger.read(older)?;

@@ -1,4 +1,4 @@
-//! `redfence demo`: what can go wrong with a lock, and what fencing does about it. Everything in it really happens.
+//! `redfence demo`: shows what can go wrong with a lock, and how fencing prevents it. Nothing in it is faked.
 
 mod crowd;
 mod fact;
@@ -26,14 +26,14 @@ use crate::failure::Failure;
 use crate::output::{Output, STRONG};
 use crate::signals::Signals;
 
-/// Plays the story twice, without fencing and with it, and counts; draws it if that was asked for.
+/// Plays the story twice, without fencing and with it, and counts. Draws it if asked to.
 pub(crate) async fn demo(args: &DemoArgs, global: &Global, output: Output) -> Result<Exit, Failure> {
     let mut signals = Signals::listen()?;
     let timeline = Timeline::new(output.json, &connect::urls(global));
     tokio::select! {
         ended = both_runs(args, global, &timeline) => ended,
         signal = signals.ending() => Ok(signal.into()),
-        // As any program in a pipe whose reader has gone.
+        // The exit of any program in a pipe whose reader has gone.
         () = timeline.unread() => Ok(rustix::process::Signal::PIPE.into()),
     }
 }
@@ -70,7 +70,7 @@ async fn both_runs(args: &DemoArgs, global: &Global, timeline: &Timeline) -> Res
 }
 
 async fn one_run(nodes: &Nodes, timeline: &Timeline, fenced: bool) -> Result<(Figures, RunRecord), Failure> {
-    // A name of its own for each run: on real nodes others may run the same.
+    // Each run has a name of its own, because other users may run the demo on the same real nodes.
     let id = HolderId::from_random(Entropy::from_system().u128());
     let ledger = Ledger::new(Resource::new(format!("redfence-demo:{id}"))?, fenced);
     let world = World::new(nodes, ledger, timeline.chapter(fenced));
@@ -82,7 +82,7 @@ async fn one_run(nodes: &Nodes, timeline: &Timeline, fenced: bool) -> Result<(Fi
     Ok((figures, world.chapter.drawn()))
 }
 
-/// Three lines on what there is to see.
+/// Prints an introduction of three lines.
 fn introduce(nodes: &Nodes, timeline: &Timeline) {
     let count = nodes.names.len();
     let place = if nodes.embedded {

@@ -1,4 +1,4 @@
-//! [`SwitchedNode`]: a node that can be made to die.
+//! [`Nodes`] and [`SwitchedNode`]: nodes that can be made to die.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
@@ -11,7 +11,7 @@ use crate::args::Global;
 use crate::connect;
 use crate::failure::Failure;
 
-/// How many nodes there are when nothing is installed.
+/// How many nodes run in this process if no servers were named.
 const EMBEDDED: usize = 5;
 
 /// The nodes of the demonstration, and the switches that make them die.
@@ -31,7 +31,7 @@ impl Nodes {
         if embedded {
             nodes.extend((0..EMBEDDED).map(|_| Box::new(EmbeddedNode::new()) as Box<dyn Node>));
         } else {
-            // Finds contradictions, and says which node is missing if there is no quorum.
+            // Finds contradictions. If there is no quorum, the error names the missing nodes.
             drop(connect::to_servers(global)?.connect().await?);
             nodes.extend(connect::each_node(global).await?.into_iter().map(|node| Box::new(node) as Box<dyn Node>));
         }
@@ -47,12 +47,12 @@ impl Nodes {
         Ok(Self { builder, names, embedded, switches, quorum })
     }
 
-    /// How many must agree.
+    /// How many nodes must agree.
     pub(super) const fn needed(&self) -> usize {
         self.quorum.needed()
     }
 
-    /// How many may die before acquires fail.
+    /// How many nodes may die before acquires fail.
     pub(super) const fn spare(&self) -> usize {
         self.quorum.blocking() - 1
     }
@@ -61,7 +61,7 @@ impl Nodes {
         self.switches.iter().filter(|dead| !dead.load(Ordering::Relaxed)).count()
     }
 
-    /// One more node dies; returns its name.
+    /// Lets one more node die, and returns its name.
     pub(super) fn kill_one(&self) -> Option<&str> {
         let last = self.switches.iter().rposition(|dead| !dead.load(Ordering::Relaxed))?;
         self.switches.get(last)?.store(true, Ordering::Relaxed);
@@ -73,7 +73,7 @@ impl Nodes {
     }
 }
 
-/// A node that refuses everything at once while it is dead, as a machine does whose server has crashed.
+/// A node that refuses everything at once while it is dead, like a machine whose server has crashed.
 struct SwitchedNode {
     node: Box<dyn Node>,
     name: String,

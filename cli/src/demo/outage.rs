@@ -1,4 +1,4 @@
-//! The third act: one node too many dies, no acquire succeeds, and the nodes come back.
+//! The third act: one node too many dies, so no acquire succeeds. Then the nodes come back.
 
 use std::time::Duration;
 
@@ -11,18 +11,18 @@ use crate::failure::Failure;
 
 /// How long A tries while there is no quorum.
 const PATIENCE: Duration = Duration::from_millis(300);
-/// How long A tries when the nodes are back.
+/// How long A tries after the nodes are back.
 const PATIENCE_AFTER: Duration = Duration::from_secs(5);
 
-/// What came of it.
+/// The result of the act.
 pub(super) struct Outage {
-    /// Without a quorum the acquire failed, and said why.
+    /// Whether the acquire without a quorum failed, with the right error.
     pub(super) refused: bool,
-    /// With the nodes back it succeeded.
+    /// Whether the acquire succeeded after the nodes came back.
     pub(super) recovered: bool,
 }
 
-/// A tries without a quorum and with one.
+/// Lets A try without a quorum and with one.
 pub(super) async fn play(world: &World<'_>) -> Result<Outage, Failure> {
     let (nodes, chapter) = (world.nodes, &world.chapter);
     let a = world.locker("A")?;
@@ -37,7 +37,7 @@ pub(super) async fn play(world: &World<'_>) -> Result<Outage, Failure> {
             true
         }
         Err(error) => {
-            chapter.say("A", Bad, &format!("gets an error that is not the truth: {error}"));
+            chapter.say("A", Bad, &format!("gets a wrong error: {error}"));
             false
         }
         Ok(guard) => {

@@ -1,4 +1,5 @@
-//! The first act: a holder is paused beyond its time to live, another takes over, the first wakes and writes.
+//! The first act: a holder is paused beyond its time to live, another one takes over, and the first one wakes and
+//! writes.
 
 use std::time::Duration;
 
@@ -8,10 +9,10 @@ use crate::failure::Failure;
 
 /// Long enough for any lease to end.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// From B's write to the moment when A wakes.
+/// The time from B's write to the moment when A wakes.
 const BEFORE_WAKING: Duration = Duration::from_millis(80);
 
-/// A and B, and one old read.
+/// Plays the act with A and B.
 pub(super) async fn play(world: &World<'_>) -> Result<(), Failure> {
     let (ledger, chapter) = (&world.ledger, &world.chapter);
     let (a, b) = (world.locker("A")?, world.locker("B")?);
@@ -46,7 +47,7 @@ pub(super) async fn play(world: &World<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What a refused holder does: it acquires anew, and does its work on a new read.
+/// What a refused holder does: it acquires again, and repeats its work on a new read.
 async fn again(world: &World<'_>, a: &redfence::Redlock) -> Result<(), Failure> {
     let guard = world.acquire(a, PATIENCE).await.map_err(|error| Failure::acquire(&error, a, false))?;
     let token = guard.token();

@@ -1,4 +1,4 @@
-//! The picture of one run of the demonstration: who had the lock, what was written, which nodes lived.
+//! The picture of one run of the demonstration: which actor had the lock, what was written, which nodes lived.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use super::svg::{Anchor, Svg, WIDTH, seconds};
 use super::timeline::RunRecord;
 use super::world::TTL;
 
-/// The columns: times end here, and this is where actors stand.
+/// The columns of the picture: the right end of the times, and the centre of each actor.
 const TIMES: u32 = 76;
 const A: u32 = 112;
 const B: u32 = 300;
 const LEDGER: u32 = 516;
-/// Where the panel of the nodes begins and ends.
+/// The left and the right end of the panel of the nodes.
 const LANES: (u32, u32) = (90, WIDTH - 24);
 const ROW: u32 = 29;
 const LANE: u32 = 18;
@@ -40,7 +40,7 @@ pub(super) fn draw(runs: &[RunRecord], nodes: &[String], needed: usize, summary:
     svg.finish(y + MARGIN / 2, "One run of redfence demo", &spoken(runs, &figures))
 }
 
-/// The first act of one run, a row for each fact, and what comes of it; returns where the next panel begins.
+/// Draws the first act of one run: a row for each fact, and the result. Returns where the next panel begins.
 fn story(svg: &mut Svg, run: &RunRecord, top: u32) -> u32 {
     let heading = if run.fenced {
         "With fencing: the ledger refuses a token below its highest"
@@ -96,10 +96,10 @@ fn story(svg: &mut Svg, run: &RunRecord, top: u32) -> u32 {
     bottom + MARGIN
 }
 
-/// What a row shows.
+/// The content of a row.
 enum Row<'a> {
     Fact(&'a Fact),
-    /// No fact of its own: the time to live is over.
+    /// The end of the time to live, which is no fact of its own.
     LeaseEnds,
 }
 
@@ -116,7 +116,7 @@ fn rows(run: &RunRecord) -> Vec<(Duration, Row<'_>)> {
     rows
 }
 
-/// One fact, in few words.
+/// Draws one fact, in few words.
 fn show(svg: &mut Svg, fact: &Fact, y: u32) {
     let class = match fact.tone() {
         Tone::Plain => "",
@@ -167,7 +167,7 @@ fn show(svg: &mut Svg, fact: &Fact, y: u32) {
     }
 }
 
-/// The nodes of a run, and every lease; returns where the next panel begins.
+/// Draws the nodes of a run and every lease. Returns where the next panel begins.
 fn lives(svg: &mut Svg, run: &RunRecord, nodes: &[String], needed: usize, top: u32) -> u32 {
     let heading = format!("Then nodes die; {needed} of {} are needed", nodes.len());
     svg.text((MARGIN, top + 14), Anchor::Start, "h", heading);
@@ -175,7 +175,7 @@ fn lives(svg: &mut Svg, run: &RunRecord, nodes: &[String], needed: usize, top: u
     let first = top + 32;
     let x_of = |at: Duration| {
         let share = at.as_secs_f64() / run.ended.as_secs_f64().max(f64::MIN_POSITIVE);
-        // Between the two ends, in whole points.
+        // A column between the two ends, in whole points.
         left + (share.min(1.0) * f64::from(right - left)) as u32
     };
     svg.text((TIMES, first + 11), Anchor::End, "d", "leases");
@@ -204,7 +204,7 @@ fn lives(svg: &mut Svg, run: &RunRecord, nodes: &[String], needed: usize, top: u
     bottom + 15 + MARGIN
 }
 
-/// The last digits of a token: those before them are the time at which the counters began.
+/// The last digits of a token. The first digits are the time at which the counters began.
 fn short(token: FencingToken) -> String {
     let digits = token.to_string();
     format!("token …{}", digits.get(digits.len().saturating_sub(4)..).unwrap_or(&digits))
@@ -215,7 +215,7 @@ fn token_title(run: &RunRecord, what: &str, is: fn(&Fact) -> bool) -> String {
     token.map_or_else(|| what.to_owned(), |token| format!("{what}, token {token}"))
 }
 
-/// The picture in words.
+/// The picture in words, for people who cannot see it.
 fn spoken(runs: &[RunRecord], figures: &str) -> String {
     let mut words = String::new();
     for run in runs {

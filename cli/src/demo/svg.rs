@@ -1,12 +1,12 @@
-//! [`Svg`]: the few shapes of the picture, as text. Colours are classes, for light and for dark screens.
+//! [`Svg`]: the few shapes of the picture, as text. Colours are classes, with values for light and dark screens.
 
 use std::fmt::{Display, Write as _};
 use std::time::Duration;
 
-/// A drawing in the making.
+/// A drawing that is being built.
 pub(super) struct Svg(String);
 
-/// Where a text is held.
+/// The point of a text that its position names.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Anchor {
     Start,
@@ -16,7 +16,7 @@ pub(super) enum Anchor {
 
 pub(super) const WIDTH: u32 = 640;
 
-/// Of GitHub's pages, so that the picture looks at home there; every text has a contrast of 4.5 to 1 or more.
+/// The style of GitHub's pages, where the picture is shown. Every text has a contrast of 4.5 to 1 or more.
 const STYLE: &str = "\
 text{font:14px system-ui,sans-serif;fill:#1f2328}
 .h{font-weight:600;font-size:15px}.n{font-weight:600}.d{fill:#59636e;font-size:12px}
@@ -35,7 +35,7 @@ impl Svg {
         Self(String::new())
     }
 
-    /// The whole file: `title` and `story` are for people who do not see it.
+    /// The whole file. `title` and `story` are for people who cannot see it.
     pub(super) fn finish(self, height: u32, title: &str, story: &str) -> String {
         format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\">\n\
@@ -63,7 +63,7 @@ impl Svg {
         self.line(format_args!("<text class=\"{class}\" x=\"{x}\" y=\"{y}\" text-anchor=\"{anchor}\">{text}</text>"));
     }
 
-    /// A bar, with words that a pointer shows.
+    /// A bar with a text for the pointer.
     pub(super) fn bar(&mut self, (x, y): (u32, u32), (width, height): (u32, u32), class: &str, title: &str) {
         let title = escaped(title);
         self.line(format_args!(
@@ -76,7 +76,7 @@ impl Svg {
         self.line(format_args!("<path class=\"{class}\" d=\"M{x} {y}v{height}\"/>"));
     }
 
-    /// Strokes of one height side by side.
+    /// Vertical strokes of one height.
     pub(super) fn ticks(&mut self, columns: &[u32], y: u32, height: u32, class: &str) {
         let strokes: String = columns.iter().map(|x| format!("M{x} {y}v{height}")).collect();
         self.line(format_args!("<path class=\"{class}\" d=\"{strokes}\"/>"));
@@ -91,7 +91,7 @@ impl Svg {
     }
 
     fn line(&mut self, shape: impl Display) {
-        // A string takes everything.
+        // Writing to a string never fails.
         let _ = writeln!(self.0, "{shape}");
     }
 }

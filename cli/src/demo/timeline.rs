@@ -1,4 +1,4 @@
-//! [`Timeline`]: prints what happens as it happens, for people or for machines, and keeps what is drawn.
+//! [`Timeline`]: prints events as they happen, for people or for machines, and keeps those that are drawn.
 
 use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +14,7 @@ use super::fact::{Fact, Tone};
 use crate::output::{BAD, DIM, GOOD, STRONG};
 use crate::screen;
 
-/// Where the story is printed.
+/// The output of the story.
 pub(super) struct Timeline {
     json: bool,
     /// The width of the actors' column.
@@ -23,7 +23,7 @@ pub(super) struct Timeline {
     hung_up: Notify,
 }
 
-/// One run's part of it, with a time of its own.
+/// The part of one run, with its own time.
 pub(super) struct Chapter<'a> {
     timeline: &'a Timeline,
     fenced: bool,
@@ -31,7 +31,7 @@ pub(super) struct Chapter<'a> {
     chronicle: Mutex<RunRecord>,
 }
 
-/// What is drawn of one run; times count from its beginning.
+/// The drawn events of one run. Times count from its beginning.
 #[derive(Debug, Clone, Default)]
 pub(super) struct RunRecord {
     pub(super) fenced: bool,
@@ -54,7 +54,7 @@ struct Line<'a> {
 
 impl Timeline {
     pub(super) fn new(json: bool, urls: &[&str]) -> Self {
-        // Longer than any address of these nodes, for a URL says more.
+        // No address of these nodes is longer than its URL.
         let actors = urls.iter().map(|url| url.len()).max().unwrap_or_default().clamp(ACTORS.0, ACTORS.1);
         Self { json, actors, unread: AtomicBool::new(false), hung_up: Notify::new() }
     }
@@ -64,14 +64,14 @@ impl Timeline {
         Chapter { timeline: self, fenced, began: SystemClock.now(), chronicle }
     }
 
-    /// A line for people only.
+    /// Prints a line for people only.
     pub(super) fn text(&self, line: &str) {
         if !self.json {
             self.print(&screen::lines(line));
         }
     }
 
-    /// A line for machines only.
+    /// Prints a line for machines only.
     pub(super) fn record(&self, record: &impl Serialize) {
         if let (true, Ok(line)) = (self.json, serde_json::to_string(record)) {
             self.print(&screen::json(&line));
@@ -106,13 +106,13 @@ impl Chapter<'_> {
         self.chronicle().facts.push((at, fact));
     }
 
-    /// A lease was acquired just now.
+    /// Notes that a lease was acquired now.
     pub(super) fn count_lease(&self) {
         let at = SystemClock.now().since(self.began);
         self.chronicle().leases.push(at);
     }
 
-    /// What there is to draw, as of now.
+    /// The events to draw, up to now.
     pub(super) fn drawn(&self) -> RunRecord {
         RunRecord { ended: SystemClock.now().since(self.began), ..self.chronicle().clone() }
     }
@@ -147,5 +147,5 @@ impl Chapter<'_> {
 
 /// The least and the greatest width of the actors' column.
 const ACTORS: (usize, usize) = (9, 24);
-/// As wide as most lines, so that tokens stand below each other.
+/// As wide as most lines, so that the tokens form a column.
 const TEXT_WIDTH: usize = 64;

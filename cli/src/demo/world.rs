@@ -1,4 +1,4 @@
-//! [`World`]: nodes, ledger and timeline of one run.
+//! [`World`]: the nodes, the ledger and the timeline of one run.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -10,9 +10,9 @@ use super::nodes::Nodes;
 use super::timeline::Chapter;
 use crate::failure::Failure;
 
-/// How long a lock lives here: short, so that the story is.
+/// The time to live of locks here. It is short, so that the story is short.
 pub(super) const TTL: Duration = Duration::from_millis(600);
-/// How long a holder is paused that is paused for too long.
+/// The length of a pause that is too long.
 pub(super) const OVERLONG: Duration = Duration::from_millis(800);
 
 /// Everything that one run needs.
@@ -28,12 +28,12 @@ impl<'a> World<'a> {
         Self { nodes, ledger, chapter, tokens: Mutex::new(Vec::new()) }
     }
 
-    /// A locker for one actor. It does not renew: when an operating system stops a process it stops the renewal too.
+    /// A locker for one actor. It does not renew, because a paused process would not renew either.
     pub(super) fn locker(&self, label: &str) -> Result<Redlock, Failure> {
         Ok(self.nodes.builder.clone().ttl(TTL).renewed(false).label(label).build()?)
     }
 
-    /// A lease on the ledger, noted as a section.
+    /// Acquires a lease on the ledger, and counts it as a section.
     pub(super) async fn acquire(&self, redlock: &Redlock, wait_max: Duration) -> Result<Guard, AcquireError> {
         let guard = redlock.acquire_within(&self.ledger.resource, wait_max).await?;
         self.tokens().push(guard.token());
@@ -41,7 +41,7 @@ impl<'a> World<'a> {
         Ok(guard)
     }
 
-    /// The token of every lease, in the order in which they were acquired.
+    /// The token of every lease, in the order in which the leases were acquired.
     pub(super) fn tokens(&self) -> std::sync::MutexGuard<'_, Vec<FencingToken>> {
         self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,4 +1,4 @@
-//! Why a program cannot be run, in words that name what is missing.
+//! Explains why a program cannot be run, and names what is missing.
 
 use std::ffi::OsStr;
 use std::io::{self, BufRead as _, BufReader, Read as _};
@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use crate::exit::Exit;
 use crate::limits;
 
-/// The exit that shells have for it, and the sentence.
+/// The exit code that shells use for it, and the message.
 pub(crate) fn cannot_run(command: &OsStr, error: &io::Error) -> (Exit, String) {
     let file = found(command);
     let (exit, reason) = match (Errno::from_io_error(error), &file) {
@@ -25,7 +25,7 @@ pub(crate) fn cannot_run(command: &OsStr, error: &io::Error) -> (Exit, String) {
     (exit, format!("{} cannot be run: {reason}", command.display()))
 }
 
-/// The file is there, so what is not there is what it asks for.
+/// Why a file that exists is reported as missing: its interpreter is missing.
 fn no_interpreter(file: &Path) -> String {
     match interpreter(file) {
         Some(line) => format!("its first line asks for {line:?}, and there is no such program"),
@@ -33,7 +33,7 @@ fn no_interpreter(file: &Path) -> String {
     }
 }
 
-/// What follows `#!`. No system looks at more than the first bytes.
+/// The text after `#!`. Systems read only the first bytes of a file.
 fn interpreter(file: &Path) -> Option<String> {
     const LINE_MAX: u64 = 256;
     let mut line = Vec::new();
@@ -42,7 +42,7 @@ fn interpreter(file: &Path) -> Option<String> {
     Some(line.trim_matches([' ', '\t', '\n']).to_owned())
 }
 
-/// The file that a name stands for, as it would be looked for.
+/// The file that the name of a command stands for, looked up in PATH as the system does.
 fn found(command: &OsStr) -> Option<PathBuf> {
     use std::os::unix::ffi::OsStrExt as _;
     if command.as_bytes().contains(&b'/') {

@@ -1,4 +1,4 @@
-//! [`Children`]: all that this process started, whoever has it as a child meanwhile.
+//! [`Children`]: everything that this process started, including processes that lost their parent.
 
 use std::process::ExitStatus;
 
@@ -10,9 +10,9 @@ use super::process::{Process, descendants};
 
 /// The command and its descendants.
 ///
-/// On Linux this process is a *child subreaper*: a descendant that loses its parent becomes its child, also after a
-/// double fork and in a session of its own. So as long as anything runs there is a child to wait for, and when there is
-/// none nothing runs; that needs no /proc. Elsewhere only the command's process group is known.
+/// On Linux this process is a *child subreaper*: a descendant that loses its parent becomes its child, even after a
+/// double fork and in another session. So as long as a descendant runs, there is a child to wait for, and without a
+/// child none runs. This needs no /proc. On other systems only the command's process group is known.
 #[derive(Debug)]
 pub(crate) struct Children {
     /// The leader of the process group.
@@ -22,7 +22,7 @@ pub(crate) struct Children {
     any: bool,
 }
 
-/// What the system said to signals.
+/// The errors of the system for signals.
 #[derive(Debug, Default)]
 pub(crate) struct Refusals {
     pub(crate) processes: Vec<Process>,
@@ -32,7 +32,7 @@ pub(crate) struct Refusals {
 impl Refusals {
     fn note(&mut self, process: Process, outcome: Result<(), Errno>) {
         match outcome {
-            // It has ended meanwhile: what was asked for.
+            // The process has ended meanwhile, which is fine.
             Ok(()) | Err(Errno::SRCH) => {}
             Err(error) => {
                 self.reason = Some(error);
@@ -42,10 +42,10 @@ impl Refusals {
     }
 }
 
-/// Makes orphans of this process's descendants its children.
+/// Lets orphans among this process's descendants become its children.
 pub(crate) fn adopt_orphans() {
     #[cfg(target_os = "linux")]
-    // Every Linux since 3.4 can.
+    // Linux has this since 3.4.
     let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
 }
 
@@ -59,12 +59,12 @@ impl Children {
         self.status
     }
 
-    /// Whether nothing runs any more.
+    /// Whether no process runs any more.
     pub(crate) const fn is_empty(&self) -> bool {
         !self.any
     }
 
-    /// Collects everything that has ended.
+    /// Collects every process that has ended.
     pub(crate) fn reap(&mut self) {
         use std::os::unix::process::ExitStatusExt as _;
         loop {
@@ -83,17 +83,17 @@ impl Children {
         self.leader.is_some_and(|leader| test_kill_process_group(leader) != Err(Errno::SRCH))
     }
 
-    /// Who runs.
+    /// The processes that still run.
     pub(crate) fn left(&self) -> Left {
         let mut processes = if self.any { descendants().unwrap_or_default() } else { Vec::new() };
         processes.retain(|one| !one.is_zombie);
         Left { any: self.any, processes: processes.into() }
     }
 
-    /// To the leader alone.
+    /// Signals the leader only.
     pub(crate) fn signal_leader(&self, signal: Signal) -> Refusals {
         let mut refusals = Refusals::default();
-        // Once it was collected its number may be another's.
+        // After the leader was collected, its number may belong to another process.
         if let (Some(leader), None) = (self.leader, self.status) {
             let name = || descendants()?.into_iter().find(|one| one.pid == leader.as_raw_pid());
             if let Err(error) = kill_process(leader, signal) {
@@ -103,13 +103,13 @@ impl Children {
         refusals
     }
 
-    /// To the process group, in one step, so that a fork meanwhile does not get away; then each is asked about.
+    /// Signals the process group in one step, so that no new child is missed. Then checks each member.
     pub(crate) fn signal_group(&self, signal: Signal) -> Refusals {
         let mut refusals = Refusals::default();
         let Some(leader) = self.leader else { return refusals };
         let members = descendants().map(|all| all.into_iter().filter(|one| one.group == leader.as_raw_pid()));
         let members = members.map(Iterator::collect::<Vec<_>>);
-        // While a group has members its number is no other's.
+        // While a group has members, its number is not used again.
         if self.status.is_some() && members.as_ref().is_some_and(Vec::is_empty) {
             return refusals;
         }
@@ -126,7 +126,7 @@ impl Children {
         refusals
     }
 
-    /// To each one of all that runs, or to those outside the process group only.
+    /// Signals all processes, or only those outside of the process group.
     pub(crate) fn signal_all(&self, signal: Signal, group_too: bool) -> Refusals {
         let Some(all) = descendants() else {
             return if group_too { self.signal_group(signal) } else { Refusals::default() };

@@ -1,4 +1,4 @@
-//! What `run` and its monitor say to each other: one JSON value a line, over a pair of sockets.
+//! The messages between `run` and its monitor: one JSON value on each line, over a pair of sockets.
 
 use std::fmt;
 use std::io::Write as _;
@@ -11,22 +11,22 @@ use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 
 use super::process::Process;
 
-/// From `run` to the monitor.
+/// A message from `run` to the monitor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Order {
-    /// Nothing may run after this moment (nanoseconds on the clock of leases), unless a later one is named before.
+    /// Kill everything at this moment (nanoseconds on the clock of leases), unless a later moment follows.
     KillBy { at_ns: u64 },
     /// Pass this signal on.
     Signal { number: i32, to: Recipients },
-    /// SIGTERM to all that runs; without those of the command's process group if they were signalled already.
+    /// Send SIGTERM to all processes, but not to the command's process group if it got a signal already.
     Terminate { group_too: bool },
-    /// SIGKILL to all that runs, again and again until nothing does.
+    /// Send SIGKILL to all processes, again and again until none runs.
     Kill,
-    /// End, and leave what still runs to itself.
+    /// End without stopping the remaining processes.
     Leave,
 }
 
-/// Who gets a signal that is passed on.
+/// The processes that get a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Recipients {
     /// The command's process group.
@@ -35,43 +35,44 @@ pub(crate) enum Recipients {
     Command,
 }
 
-/// From the monitor to `run`.
+/// A message from the monitor to `run`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Report {
     /// The command could not be started.
     NotStarted { is_missing: bool, message: String },
-    /// The command ended, by itself or by a signal; what it started and still runs.
+    /// The command ended, by itself or by a signal. `left` are the processes that still run.
     Ended { code: Option<i32>, signal: Option<i32>, left: Left },
-    /// The system refused a signal to these.
+    /// The system refused a signal for these processes.
     Refused {
         number: i32,
         #[serde(flatten)]
         processes: Processes,
         reason: String,
     },
-    /// Nothing of the command runs any more. The last report.
+    /// No process of the command runs any more. This is the last report.
     Empty,
-    /// The answer to [`Order::Leave`]. The last report.
+    /// The reply to [`Order::Leave`]. This is the last report.
     Left(Left),
 }
 
-/// What still runs.
+/// The processes that still run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Left {
-    /// Whether anything does. It is known where names are not: without /proc, or with one that hides processes.
+    /// Whether any runs. This is known even if names are not: without /proc, or if /proc hides processes.
     pub(crate) any: bool,
     #[serde(flatten)]
     pub(crate) processes: Processes,
 }
 
-/// Some processes: as many of them as one message takes, and how many more there are.
+/// Some processes: as many as fit into one message, and how many more there are.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Processes {
     processes: Vec<Process>,
     more: usize,
 }
 
-/// A socket takes some hundred kilobytes at once, and a process some hundred bytes at most.
+/// The most processes in one message. A socket takes some hundred kilobytes at once, and a process needs some hundred
+/// bytes at most.
 const PROCESSES_MAX: usize = 256;
 
 impl From<Vec<Process>> for Processes {
@@ -82,7 +83,7 @@ impl From<Vec<Process>> for Processes {
     }
 }
 
-/// For people: some by name, and how many more there are.
+/// Writes some processes by name, and how many more there are.
 impl fmt::Display for Processes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const SHOWN: usize = 8;
@@ -98,7 +99,7 @@ impl fmt::Display for Processes {
     }
 }
 
-/// The sending end. It never waits: a peer that stands still must not stop this one.
+/// The sending end. It never waits, so a peer that stands still does not block this process.
 #[derive(Debug)]
 pub(crate) struct Sender<T>(UnixStream, PhantomData<T>);
 
@@ -108,7 +109,7 @@ impl<T: Serialize> Sender<T> {
         Ok(Self(socket, PhantomData))
     }
 
-    /// Writes `message`. A peer that is gone is met by the [`Receiver`], so nothing is said here.
+    /// Writes `message`. It ignores errors, because the [`Receiver`] notices a peer that is gone.
     pub(crate) fn send(&mut self, message: &T) {
         if let Ok(line) = serde_json::to_string(message) {
             let _ = self.0.write_all(format!("{line}\n").as_bytes());
@@ -120,7 +121,7 @@ impl<T: Serialize> Sender<T> {
 pub(crate) struct Receiver<T>(Lines<BufReader<tokio::net::UnixStream>>, PhantomData<T>);
 
 impl<T: DeserializeOwned> Receiver<T> {
-    /// The next message; `None` when the peer is gone.
+    /// The next message; `None` if the peer is gone.
     ///
     /// # Cancel safety
     ///
@@ -131,7 +132,7 @@ impl<T: DeserializeOwned> Receiver<T> {
     }
 }
 
-/// Both ends of this side's socket.
+/// Makes both ends from this side's socket.
 pub(crate) fn ends<S: Serialize, R>(socket: UnixStream) -> std::io::Result<(Sender<S>, Receiver<R>)> {
     let reading = socket.try_clone()?;
     let sender = Sender::new(socket)?;

@@ -1,7 +1,8 @@
 //! The process between `run` and its command: `redfence __monitor COMMAND ARGS…`.
 //!
-//! It starts the command, collects what ends, and stops what is left when it is told to, when `run` is gone (also by
-//! `kill -9`), or when the moment is there at which the lease ends and nobody named a later one (`run` was stopped).
+//! It starts the command and collects processes that end. It stops the remaining processes in three cases: `run`
+//! orders it; `run` is gone, also by `kill -9`; or the lease ends and `run` has sent no later end, because `run` was
+//! stopped.
 
 mod cannot_run;
 mod children;
@@ -26,15 +27,15 @@ use crate::exit::Exit;
 use crate::limits;
 use crate::output::Output;
 
-/// The name by which `run` asks for it. Not for people.
+/// The internal name of this command, which only `run` uses.
 pub(crate) const NAME: &str = "__monitor";
 
-/// The time between two rounds of SIGKILL, for what was forked meanwhile.
+/// The time between two rounds of SIGKILL. Each round reaches processes that were forked since the last one.
 pub(crate) const ROUND: Duration = Duration::from_millis(20);
-/// How long after SIGKILL something may still run before it is given up.
+/// How long after SIGKILL a process may still run before it is given up.
 pub(crate) const KILL_MAX: Duration = Duration::from_secs(2);
 
-/// Monitors a command if that was asked for.
+/// Monitors a command if the arguments ask for it.
 pub(crate) fn if_asked() -> Option<Exit> {
     let mut args = std::env::args_os().skip(1);
     (args.next()? == NAME).then(|| {
@@ -61,14 +62,14 @@ fn monitor(command: &OsStr, args: Vec<OsString>) -> Result<Exit, String> {
 }
 
 fn watched(command: &OsStr, args: Vec<OsString>, socket: UnixStream, stdin: OwnedFd) -> std::io::Result<Exit> {
-    // A session of its own: no signal of a terminal reaches the command past `run`, and none stops it when it reads or
-    // writes the terminal that it inherited.
+    // A session of its own: no signal of a terminal reaches the command except through `run`, and no such signal
+    // stops the command when it uses the terminal that it inherited.
     let _ = rustix::process::setsid();
     adopt_orphans();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let (reports, orders) = ends(socket)?;
-        // Before the command begins, or its end might be missed.
+        // Registered before the command begins, or its end might be missed.
         let ended = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::child())?;
         let mut start = Command::new(command);
         start.args(args).stdin(stdin).process_group(0);

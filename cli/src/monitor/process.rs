@@ -1,11 +1,11 @@
-//! [`Process`]: one line of the system's table of processes, and who descends from whom.
+//! [`Process`]: one line of the system's process table, and the descendants of a process.
 
 use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A process as /proc shows it.
+/// A process as shown by /proc.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Process {
     pub(crate) pid: i32,
@@ -13,7 +13,7 @@ pub(crate) struct Process {
     pub(crate) parent: i32,
     #[serde(skip)]
     pub(crate) group: i32,
-    /// It has ended, and waits to be collected.
+    /// Whether it has ended and waits to be collected.
     #[serde(skip)]
     pub(crate) is_zombie: bool,
     pub(crate) name: String,
@@ -21,7 +21,7 @@ pub(crate) struct Process {
 
 impl fmt::Display for Process {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Any program may name itself.
+        // A program may have chosen any name.
         write!(f, "{} ({})", self.pid, self.name.escape_debug())
     }
 }
@@ -32,7 +32,7 @@ impl Process {
         Self { pid, parent: 0, group: 0, is_zombie: false, name: name.to_owned() }
     }
 
-    /// From the text of /proc/PID/stat: `PID (NAME) STATE PARENT GROUP …`, where the name may hold anything.
+    /// Reads the text of /proc/PID/stat: `PID (NAME) STATE PARENT GROUP …`. The name may have any characters.
     fn parse(stat: &str) -> Option<Self> {
         let (pid, rest) = stat.split_once(" (")?;
         let (name, rest) = rest.rsplit_once(") ")?;
@@ -45,17 +45,17 @@ impl Process {
     }
 }
 
-/// All processes; `None` where the system has no table to read.
+/// All processes; `None` if the system has no process table to read.
 fn all() -> Option<Vec<Process>> {
     let entries = std::fs::read_dir("/proc").ok()?;
     let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
-    // A process may end while it is looked at, and a name may be in no encoding.
+    // A process may end before it is read, and a name may not be UTF-8.
     let stats = pids.filter_map(|pid| std::fs::read(format!("/proc/{pid}/stat")).ok());
     let processes: Vec<_> = stats.filter_map(|stat| Process::parse(&String::from_utf8_lossy(&stat))).collect();
     (!processes.is_empty()).then_some(processes)
 }
 
-/// All that this process started, and what that started, also what was orphaned since; `None` where nobody can tell.
+/// All descendants of this process, including orphans; `None` if they cannot be read.
 pub(crate) fn descendants() -> Option<Vec<Process>> {
     let own = i32::try_from(std::process::id()).ok()?;
     Some(descending(own, all()?))
@@ -63,7 +63,7 @@ pub(crate) fn descendants() -> Option<Vec<Process>> {
 
 fn descending(ancestor: i32, mut processes: Vec<Process>) -> Vec<Process> {
     let mut family = BTreeSet::from([ancestor]);
-    // A child's number may be smaller than its parent's, so one pass is not enough.
+    // A child may have a smaller number than its parent, so one pass is not enough.
     loop {
         let known = family.len();
         let children: Vec<_> = processes.iter().filter(|one| family.contains(&one.parent)).map(|one| one.pid).collect();

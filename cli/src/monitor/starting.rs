@@ -1,7 +1,7 @@
-//! How the monitor comes by its socket and by the standard input of the command.
+//! How the monitor gets its socket and the standard input of the command.
 //!
-//! A process is given its first three files and no more, unless unsafe code is used. So the monitor's standard input is
-//! the socket, and the command's standard input comes through it.
+//! Without unsafe code, a process can start another one with three open files only. So the monitor's standard input
+//! is the socket, and the command's standard input is sent over it.
 
 use std::io::{self, IoSlice, IoSliceMut, stdin};
 use std::mem::MaybeUninit;
@@ -25,12 +25,12 @@ pub(crate) fn give_stdin(socket: &UnixStream) -> io::Result<()> {
     Ok(())
 }
 
-/// The socket to `run`.
+/// The socket that leads to `run`.
 pub(super) fn socket() -> io::Result<UnixStream> {
     Ok(UnixStream::from(stdin().as_fd().try_clone_to_owned()?))
 }
 
-/// The standard input that `run` sent; `None` if it is gone already.
+/// Receives the standard input that `run` sent; `None` if `run` is gone already.
 pub(super) fn take_stdin(socket: &UnixStream) -> io::Result<Option<OwnedFd>> {
     let mut byte = [0];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
@@ -43,14 +43,14 @@ pub(super) fn take_stdin(socket: &UnixStream) -> io::Result<Option<OwnedFd>> {
     if received.bytes == 0 {
         return Ok(None);
     }
-    // The system leaves it out where this process may open no more.
+    // The system leaves the file out if this process may not open more files.
     let file = files.ok_or_else(|| io::Error::from(rustix::io::Errno::MFILE))?;
-    // The command has it as its standard input, and not once more.
+    // The command gets it as its standard input, and must not inherit it a second time.
     rustix::io::fcntl_setfd(&file, rustix::io::FdFlags::CLOEXEC)?;
     Ok(Some(file))
 }
 
-/// The file that this process runs, even if it was replaced since; where there is no /proc, the path that it was started by.
+/// The path of the running program, even if the file was replaced since. Without /proc, the path that started it.
 pub(crate) fn this_program() -> io::Result<PathBuf> {
     #[cfg(target_os = "linux")]
     {

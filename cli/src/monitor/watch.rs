@@ -1,4 +1,4 @@
-//! What the monitor does while the command runs.
+//! The monitor's work while the command runs.
 
 use std::ffi::OsStr;
 use std::process::Command;
@@ -18,7 +18,7 @@ use crate::signals;
 /// Timers stand still while the machine is suspended, so the clock is read again at least this often.
 const SLICE: Duration = Duration::from_millis(500);
 
-/// Starts the command, and returns when nothing of it runs any more, or when it is to be left alone.
+/// Starts the command. Returns when no process of it runs any more, or when the rest must be left running.
 pub(super) async fn watch(
     mut start: Command,
     command: &OsStr,
@@ -34,7 +34,7 @@ pub(super) async fn watch(
             return Ok(exit);
         }
     };
-    // The command has its standard input; as long as it was open here too, a pipe would have one reader too many.
+    // The command has its standard input now. If this process kept it open, a pipe would have one reader too many.
     drop(start);
     let mut monitor = Monitor {
         children: Children::new(leader),
@@ -69,16 +69,16 @@ struct Monitor {
     children: Children,
     reports: Sender<Report>,
     kill_by: Option<Moment>,
-    /// Everything gets SIGKILL until nothing is left.
+    /// Whether everything gets SIGKILL until nothing is left.
     kills: bool,
-    /// The end of the command was reported.
+    /// Whether the end of the command was reported.
     told: bool,
-    /// Those that a refusal was reported of, with the signal.
+    /// The processes and signals whose refusal was reported.
     refused: Vec<(i32, i32)>,
 }
 
 impl Monitor {
-    /// Until something may be due.
+    /// Waits until something may be due.
     async fn pause(&self) {
         let pause = match (self.kills, self.kill_by) {
             (true, _) => ROUND,
@@ -88,7 +88,7 @@ impl Monitor {
         tokio::time::sleep(pause).await;
     }
 
-    /// Does what `run` says; true when this is the end.
+    /// Obeys an order of `run`. Returns true if the monitor must end.
     fn obey(&mut self, order: Order) -> bool {
         match order {
             Order::KillBy { at_ns } => self.kill_by = Some(Moment::from_origin(Duration::from_nanos(at_ns))),
@@ -104,7 +104,7 @@ impl Monitor {
             Order::Terminate { group_too } => {
                 let refusals = self.children.signal_all(Signal::TERM, group_too);
                 self.report(Signal::TERM, refusals);
-                // What was stopped cannot end before it goes on.
+                // A stopped process cannot end before it continues.
                 let _ = self.children.signal_all(Signal::CONT, true);
             }
             Order::Kill => self.kills = true,
@@ -117,7 +117,7 @@ impl Monitor {
         false
     }
 
-    /// Collects, kills if it is time, reports; true when nothing is left.
+    /// Collects ended processes, kills if it is time, and reports. Returns true if no process is left.
     fn looks(&mut self) -> bool {
         self.children.reap();
         if self.kill_by.is_some_and(|at| SystemClock.now() >= at) {
@@ -140,7 +140,7 @@ impl Monitor {
         false
     }
 
-    /// Reports each refusal once, however often the signal is tried.
+    /// Reports each refusal once, however often the signal is sent.
     fn report(&mut self, signal: Signal, refusals: Refusals) {
         let number = signal.as_raw();
         let Refusals { mut processes, reason } = refusals;
@@ -151,7 +151,7 @@ impl Monitor {
         }
     }
 
-    /// `run` is gone, so nobody renews the lease: nothing may run any more.
+    /// `run` is gone, so the lease is not renewed: no process may keep running.
     async fn orphaned(&mut self) -> Exit {
         let until = SystemClock.now().after(KILL_MAX);
         loop {

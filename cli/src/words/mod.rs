@@ -1,11 +1,11 @@
-//! What commands say, in words and in numbers. Nothing here prints.
+//! The texts and numbers that commands report. Nothing here prints.
 
 pub(crate) mod node;
 pub(crate) mod rest;
 
 use std::time::Duration;
 
-/// Whole milliseconds, rounded down: never more than there is.
+/// Whole milliseconds, rounded down, so the number never promises more time than there is.
 pub(crate) fn ms(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,4 +1,4 @@
-//! How a node stands, in words and for machines.
+//! The condition of a node, in words for people and for machines.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::ms;
 
-/// How a node stands, for machines.
+/// The condition of a node, for machines.
 #[derive(Debug, Serialize)]
 pub(crate) struct Standing {
     condition: &'static str,
@@ -22,14 +22,14 @@ impl Standing {
         Self {
             condition: condition(status),
             rests_for_ms: status.rests_for.map(ms),
-            // Microseconds are what a round trip differs by.
+            // Rounded to microseconds: round trips differ by microseconds.
             round_trip_ms: status.round_trip.map(|trip| (trip.as_secs_f64() * 1e6).round() / 1e3),
             clock_offset_ms: clock_offset_ms(status),
         }
     }
 }
 
-/// One word for machines.
+/// The condition in one word, for machines.
 fn condition(status: &NodeStatus) -> &'static str {
     match (&status.last_fault, status.condition) {
         (Some(fault), _) => match fault.kind {
@@ -43,7 +43,7 @@ fn condition(status: &NodeStatus) -> &'static str {
     }
 }
 
-/// How a node stands, for people.
+/// The condition of a node, for people.
 pub(crate) fn standing(status: &NodeStatus) -> String {
     match (&status.last_fault, status.condition, status.rests_for) {
         (Some(fault), ..) => fault.to_string(),
@@ -55,12 +55,12 @@ pub(crate) fn standing(status: &NodeStatus) -> String {
     }
 }
 
-/// The time from the last look to its answer.
+/// The time from the last probe to its reply.
 pub(crate) fn round_trip(status: &NodeStatus) -> String {
     status.round_trip.map_or_else(|| "-".to_owned(), |trip| format!("{:.1} ms", trip.as_secs_f64() * 1e3))
 }
 
-/// Whose clocks show what no clock that was set can show, and what to do.
+/// For each clock that cannot be right: whose it is, and what to do.
 pub(crate) fn wrong_clocks(nodes: &[NodeStatus]) -> Vec<String> {
     let told = |whose: &str| format!("{whose} clock shows a time before September 2001: set it");
     let theirs = nodes.iter().filter(|node| node.clock.is_some_and(|clock| !clock.is_possible()));
@@ -68,7 +68,7 @@ pub(crate) fn wrong_clocks(nodes: &[NodeStatus]) -> Vec<String> {
     ours.into_iter().chain(theirs.map(|node| told(&format!("{}'s", node.address)))).collect()
 }
 
-/// The same behind a message, unless it tells of clocks already.
+/// Adds the notes about wrong clocks to a message, unless it already mentions clocks.
 pub(crate) fn with_wrong_clocks(message: String, nodes: &[NodeStatus]) -> String {
     if message.contains("clock") {
         return message;
@@ -90,12 +90,12 @@ fn clock_offset_ms(status: &NodeStatus) -> Option<i64> {
     Some(if there < here { -apart } else { apart })
 }
 
-/// Whole seconds, rounded up: never less than there is to wait.
+/// Whole seconds, rounded up, so the text never promises less than the wait.
 pub(crate) fn seconds_up(left: Duration) -> String {
     format!("{} s", left.as_secs() + u64::from(left.subsec_nanos() > 0))
 }
 
-/// Tenths of a second, rounded down: never more than there is.
+/// Tenths of a second, rounded down, so the text never shows more time than is left.
 pub(crate) fn seconds(left: Duration) -> String {
     format!("{}.{} s", left.as_secs(), left.subsec_millis() / 100)
 }

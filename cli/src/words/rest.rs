@@ -1,4 +1,4 @@
-//! [`Rest`]: what to say when so many nodes rest that no lock can be acquired.
+//! [`Rest`]: the message if so many nodes rest that no lock can be acquired.
 
 use std::time::Duration;
 
@@ -11,9 +11,9 @@ use super::node;
 pub(crate) struct Rest {
     resting: usize,
     nodes: usize,
-    /// Until all of them take part.
+    /// The time until all of them take part.
     pub(crate) left: Duration,
-    /// None of them remembers anything.
+    /// Whether none of them has a record.
     is_new: bool,
 }
 
@@ -21,7 +21,7 @@ impl Rest {
     pub(crate) fn of(redlock: &Redlock) -> Option<Self> {
         let nodes = redlock.nodes();
         if !node::wrong_clocks(&nodes).is_empty() {
-            // Waiting does not help, and the nodes say why.
+            // A wait does not help, and the faults of the nodes say why.
             return None;
         }
         let resting: Vec<_> = nodes.iter().filter(|node| rests(node)).collect();
@@ -34,27 +34,27 @@ impl Rest {
         })
     }
 
-    /// In one short paragraph with one next step.
+    /// One short paragraph with one next step.
     pub(crate) fn story(&self) -> String {
         let Self { resting, nodes, left, is_new } = self;
         let left = node::seconds_up(*left);
         if *is_new {
             return format!(
                 "{resting} of {nodes} nodes rest: they started a short time ago, remember nothing and may have forgotten \
-                 locks. They take part in {left}. If they are new, and nobody holds anything, run `redfence bootstrap`"
+                 locks. They take part in {left}. If they are new, and no process holds a lock, run `redfence bootstrap`"
             );
         }
         format!("{resting} of {nodes} nodes rest: they may have forgotten locks. Wait, they take part in {left}")
     }
 
-    /// In half a line, for one who has read the story.
+    /// A short form, for users who have read the story.
     pub(crate) fn in_short(&self) -> String {
         let Self { resting, nodes, left, .. } = self;
         format!("{resting} of {nodes} nodes rest, they take part in {}", node::seconds_up(*left))
     }
 }
 
-/// Whether the node answers, and may have forgotten locks.
+/// Whether the node answers, but may have forgotten locks.
 pub(crate) fn rests(node: &NodeStatus) -> bool {
     node.condition == NodeCondition::Resting && node.last_fault.is_none()
 }

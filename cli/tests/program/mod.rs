@@ -1,4 +1,4 @@
-//! The program under test, and what it printed.
+//! The program under test, and its output.
 
 #![allow(dead_code, unreachable_pub, reason = "every test binary compiles this module and uses the part that it needs")]
 #![allow(
@@ -18,13 +18,14 @@ use serde_json::Value;
 use crate::support::RedisServer;
 use crate::support::deadline::poll_until;
 
-/// Longer than anything here takes, unless it hangs.
+/// Longer than any test here takes, unless it hangs.
 pub const LIMIT: Duration = Duration::from_secs(20);
 
-/// The program without the machine's own configuration.
+/// The program without the configuration of the machine.
 pub fn redfence() -> Command {
     let binary = env!("CARGO_BIN_EXE_redfence");
-    // Whoever runs the tests may ignore signals (nohup, some CI), and ignored signals are inherited: not by these runs.
+    // The process that runs the tests may ignore signals (nohup, some CI), and ignored signals are inherited. These
+    // runs reset that.
     let mut command = if cfg!(target_os = "linux") {
         let mut command = Command::new("/usr/bin/env");
         command.args(["--default-signal", binary]);
@@ -50,7 +51,7 @@ pub fn urls(servers: &[RedisServer]) -> String {
     servers.iter().map(RedisServer::url).collect::<Vec<_>>().join(",")
 }
 
-/// What a program left behind.
+/// The result of a program.
 #[derive(Debug)]
 pub struct Ran {
     pub code: i32,
@@ -59,18 +60,18 @@ pub struct Ran {
 }
 
 impl Ran {
-    /// All that was printed as one JSON value.
+    /// All output on stdout as one JSON value.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    /// Everything that anybody could read.
+    /// All output on stdout and stderr.
     pub fn everything(&self) -> String {
         format!("{}\n{}", self.stdout, self.stderr)
     }
 }
 
-/// Runs to the end.
+/// Runs the program to its end.
 pub fn run(command: &mut Command, args: &[&str]) -> Ran {
     finished(command.args(args).output().unwrap())
 }
@@ -80,7 +81,7 @@ fn finished(output: Output) -> Ran {
     Ran { code: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }
 
-/// A program that still runs; it does not outlive the test.
+/// A program that still runs. It is killed at the end of the test.
 pub struct Running(Child);
 
 impl Running {
@@ -108,7 +109,7 @@ impl Running {
         ended.unwrap_or_else(|limit| panic!("still running after {limit:?}")).code().unwrap()
     }
 
-    /// Signals it, if it still runs, and says whether that signal has ended it.
+    /// Signals the program if it still runs. Returns whether that signal has ended it.
     pub fn ended_by(&mut self, signal: Signal) -> Option<()> {
         use std::os::unix::process::ExitStatusExt as _;
         match self.0.try_wait().unwrap() {
@@ -141,7 +142,7 @@ impl Drop for Running {
 pub struct Events(BufReader<ChildStderr>);
 
 impl Events {
-    /// The next event, which must be this one.
+    /// The next event, which must have this name.
     pub fn expect(&mut self, name: &str) -> Value {
         let mut line = String::new();
         self.0.read_line(&mut line).unwrap();

@@ -1,4 +1,4 @@
-//! The suite that every [`Node`] must pass, in process or on a network.
+//! The contract suite that every [`Node`] must pass, in process or on a network.
 
 mod memory;
 mod queue;
@@ -10,7 +10,7 @@ use super::{Node, ReplySink, Responder, ask};
 use crate::protocol::{FaultKind, LockView, NodeReport, RecordUpdate, Reply, Request, Subject, Verb, VerbKind};
 use crate::{Holder, HolderId, Label, NodeId, Resource, WallTime};
 
-/// What a node did wrong.
+/// The rule that a node broke.
 #[derive(Debug, thiserror::Error)]
 #[error("the node breaks its contract: {rule}: {detail}")]
 pub struct Broken {
@@ -22,10 +22,10 @@ pub struct Broken {
 
 /// Runs the suite on `node`. `fresh` is the beginning of resource names that the node has never seen.
 ///
-/// **The node must be nobody else's:** it is settled as new, and all locks on it are removed.
+/// **No other program may use the node:** the suite initializes it as new, and removes all locks on it.
 ///
-/// Some rules need time to pass on the node: a lock of 30 ms has to expire, and a rest of 400 ms has to end. They wait in
-/// steps, for five seconds at most.
+/// Some rules need time to pass on the node: a lock of 30 ms must expire, and a rest of 400 ms must end. The suite
+/// waits for them in steps, for five seconds at most.
 ///
 /// # Errors
 ///
@@ -33,7 +33,7 @@ pub struct Broken {
 ///
 /// # Cancel safety
 ///
-/// Leaves locks of at most ten seconds and raised counters.
+/// Leaves raised counters, and locks that live ten seconds at most.
 pub async fn check(node: &dyn Node, fresh: &str) -> Result<(), Broken> {
     let suite = Suite { node, fresh };
     suite.joining_comes_first().await?;
@@ -76,7 +76,7 @@ impl Suite<'_> {
     }
 
     async fn joining_comes_first(&self) -> Result<(), Broken> {
-        let rule = "a node is looked at, settled and admitted, and then it grants";
+        let rule = "a node is probed, initialized and admitted, and then it grants";
         let party = self.party("join", 200)?;
         let max_ttl = TTL * 2;
         let mut report = party.reported(rule, Verb::Probe { max_ttl }).await?;
@@ -99,8 +99,8 @@ impl Suite<'_> {
         self.node.admit(report.session);
         let late =
             RecordUpdate { seen: None, mark: report.mark, rest: TTL, new: false, max_ttl, wall: WallTime::default() };
-        let again = party.reported("a settlement needs the record that it saw", late.into()).await?;
-        ensure("a settlement needs the record that it saw", again.record == report.record, &(again, report))
+        let again = party.reported("an initialization needs the record that the probe saw", late.into()).await?;
+        ensure("an initialization needs the record that the probe saw", again.record == report.record, &(again, report))
     }
 
     async fn grants_exclude_each_other(&self) -> Result<(), Broken> {
@@ -132,7 +132,7 @@ impl Suite<'_> {
     }
 
     async fn a_seal_needs_the_lock(&self) -> Result<(), Broken> {
-        let rule = "a seal raises the counter of the lock's own holder, and nobody else's";
+        let rule = "a seal raises the counter for the lock's own holder only";
         let (one, other) = (self.party("seal", 30)?, self.party("seal", 31)?);
         let drawn = one.granted(rule, TTL, 0).await?;
         let refused = other.refused(rule, Verb::Seal { token: drawn + 500 }).await?;
@@ -196,16 +196,16 @@ impl Suite<'_> {
         one.expect(rule, Verb::Force, &Reply::Released).await?;
         one.expect_free(rule).await?;
         one.refused(rule, Verb::Force).await?;
-        one.refused("who was forced out cannot extend", Verb::Extend { ttl: TTL }).await?;
+        one.refused("a holder that was forced out cannot extend", Verb::Extend { ttl: TTL }).await?;
         let next = other.granted(rule, TTL, 0).await?;
-        ensure("force moves the counter, whoever holds the lock", next > drawn + 3, &(drawn, next))
+        ensure("force raises the counter, even if it is refused", next > drawn + 3, &(drawn, next))
     }
 
     async fn a_scan_tells_every_lock(&self) -> Result<(), Broken> {
-        let rule = "a scan tells every lock, and removes only where that is asked";
+        let rule = "a scan reports every lock, and removes locks only on request";
         let mut expected = Vec::new();
         for number in 0..25 {
-            // Names that a pattern would read in another way, and an end of their own for each.
+            // These names contain characters of patterns, and each has an end of its own.
             let party = self.party(&format!("scan [a-z]*?\\{number}}}:lock:x"), 300)?;
             party.granted(rule, TTL, 0).await?;
             expected.push(party.subject.resource.clone());
@@ -229,7 +229,7 @@ impl Suite<'_> {
         for round in 0..20 {
             let party = self.party("order", 100 + round)?;
             let grant = Verb::Grant { ttl: TTL, floor: 0, block: 1, waits: None };
-            // Nobody waits for the grant: its release is sent right behind it.
+            // The caller does not wait for the grant: it sends the release right behind it.
             for verb in [grant, Verb::RELEASE] {
                 let request = Request { subject: Arc::clone(&party.subject), verb: verb.clone() };
                 if let Some(id) = NodeId::new(0) {
@@ -257,7 +257,7 @@ impl Party<'_> {
     async fn reported(&self, rule: &'static str, verb: Verb) -> Result<NodeReport, Broken> {
         match self.ask(verb).await {
             Reply::Reported(report) => Ok(*report),
-            other => Err(Broken { rule, detail: format!("{other:?} instead of a sight") }),
+            other => Err(Broken { rule, detail: format!("{other:?} instead of a report") }),
         }
     }
 
@@ -273,7 +273,7 @@ impl Party<'_> {
         ensure(rule, reply == *expected, &(verb, reply))
     }
 
-    /// Scans to the end; the resources that carry this party's prefix.
+    /// Scans to the end; returns the resources that have this suite's prefix.
     async fn scanned(&self, rule: &'static str, count: u32, remove: bool) -> Result<Vec<Resource>, Broken> {
         let (mut cursor, mut seen) = (0, Vec::new());
         loop {
@@ -294,7 +294,7 @@ impl Party<'_> {
         match self.ask(Verb::Inspect).await {
             Reply::Inspected(view) => Ok(view),
             Reply::Failed(fault) if fault.kind == FaultKind::Unreachable => {
-                Err(Broken { rule, detail: format!("the node is not there: {fault}") })
+                Err(Broken { rule, detail: format!("the node does not answer: {fault}") })
             }
             other => Err(Broken { rule, detail: format!("{other:?} instead of a view") }),
         }
@@ -320,7 +320,7 @@ fn ensure(rule: &'static str, holds: bool, seen: &dyn std::fmt::Debug) -> Result
     if holds { Ok(()) } else { Err(Broken { rule, detail: format!("{seen:?}") }) }
 }
 
-/// Takes in replies that nobody waits for.
+/// Drops all replies.
 struct Nobody;
 
 impl ReplySink for Nobody {

@@ -1,4 +1,4 @@
-//! The rules of the queue of a lock: who is next, who is woken, and for how long a lock is reserved.
+//! The rules of a lock's queue: which waiter is next, which is woken, and how long a lock is reserved.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -18,12 +18,12 @@ pub(super) async fn check(suite: &Suite<'_>) -> Result<(), Broken> {
     suite.one_that_gives_back_goes_on_waiting().await
 }
 
-/// Wakes may be slow, and they come.
+/// Wakes may be slow, but must arrive within this time.
 const WITHIN: Duration = Duration::from_secs(5);
 const LONG_GRACE: Duration = Duration::from_millis(900);
 const SHORT_GRACE: Duration = Duration::from_millis(1);
 
-/// One that waits, and the wakes that reach it.
+/// A waiter, and the wakes that it received.
 struct Waiting<'a> {
     party: Party<'a>,
     heard: Arc<Heard>,
@@ -43,7 +43,7 @@ impl WakeListener for Heard {
 impl<'a> Suite<'a> {
     fn waiting(&'a self, resource: &str, number: u128, grace: Duration) -> Result<Waiting<'a>, Broken> {
         let Party { node, subject } = self.party(resource, number)?;
-        // A locker of its own for each, and for each time that the suite runs.
+        // Each waiter has a locker of its own, also when the suite runs again.
         let lockers = self.fresh.bytes().fold(0_u64, |sum, byte| sum.rotate_left(7) ^ u64::from(byte));
         let locker = LockerId::from_random(lockers << 16 ^ u64::try_from(number).unwrap_or_default());
         let waiter = Waiter::new(locker, 1, grace / 3);
@@ -63,15 +63,15 @@ impl<'a> Suite<'a> {
         let [one, other] = [self.waiting("place", 401, LONG_GRACE)?, self.waiting("place", 402, LONG_GRACE)?];
         one.is_queued(rule, 5, 0).await?;
         other.is_queued(rule, 1, 1).await?;
-        other.is_queued("one that asks again moves forward only", 9, 0).await?;
-        other.is_queued("one that asks again moves forward only", 1, 0).await?;
+        other.is_queued("a waiter that asks again moves forward only", 9, 0).await?;
+        other.is_queued("a waiter that asks again moves forward only", 1, 0).await?;
         let view = holder.view(rule).await?;
         let first = view.first.as_deref().and_then(Waiter::of_entry).map(|(waiter, _)| waiter);
         ensure(rule, view.waiting == 2 && first == Some(other.party.subject.waiter), &view)?;
         let view = self.party("place", 403)?.refused(rule, grant(None)).await?;
         ensure("a grant that does not wait is in no queue", view.place.is_none(), &view)?;
         holder.expect(rule, Verb::Release { next: Next::Nobody }, &Reply::Released).await?;
-        let view = holder.view("a release that wakes nobody leaves the lock free, and the queue as it is").await?;
+        let view = holder.view("a release without a wake leaves the lock free, and the queue unchanged").await?;
         ensure(rule, view.occupant.is_none() && view.waiting == 2 && one.is_asleep() && other.is_asleep(), &view)
     }
 
@@ -86,10 +86,10 @@ impl<'a> Suite<'a> {
         let is_brief = view.ttl_left.is_some_and(|left| left <= LONG_GRACE);
         ensure(rule, reserved == Some(one.party.subject.waiter) && is_brief && view.held_by().is_none(), &view)?;
         other.is_queued("a reserved lock is not another waiter's", 1, 0).await?;
-        ensure(rule, matches!(one.asks(5, false).await, Reply::Granted { .. }), &"the one that it is reserved for")?;
+        ensure(rule, matches!(one.asks(5, false).await, Reply::Granted { .. }), &"the waiter that it is reserved for")?;
         one.party.expect(rule, Verb::RELEASE, &Reply::Released).await?;
         other.is_woken(rule, Duration::ZERO).await?;
-        let over = "a reservation is overridden only by one that asks so, and a lock never";
+        let over = "only a grant with overrides takes a reserved lock, and no grant takes a held one";
         let late = self.waiting("reserve", 413, LONG_GRACE)?;
         ensure(over, matches!(late.asks(1, true).await, Reply::Granted { .. }), &"a reservation")?;
         ensure(over, matches!(other.asks(5, true).await, Reply::Refused(view) if view.held_by().is_some()), &"a lock")
@@ -105,16 +105,16 @@ impl<'a> Suite<'a> {
     }
 
     async fn a_node_that_tells_nobody_reserves_all_the_same(&self) -> Result<(), Broken> {
-        let rule = "a release that tells nobody reserves the lock all the same";
+        let rule = "a release without a wake still reserves the lock";
         let (holder, [one, other]) = self.holder_and_two("quiet", 460, LONG_GRACE).await?;
         holder.expect(rule, Verb::Release { next: Next::Queue(Publish::Nothing) }, &Reply::Released).await?;
         other.is_queued("it stays in the queue until it asks", 1, 1).await?;
-        ensure(rule, matches!(one.asks(5, false).await, Reply::Granted { .. }), &"the one that it is reserved for")?;
+        ensure(rule, matches!(one.asks(5, false).await, Reply::Granted { .. }), &"the waiter that it is reserved for")?;
         ensure(rule, one.is_asleep() && other.is_asleep(), &"a wake came")
     }
 
     async fn a_lock_that_is_taken_again_at_once_wakes_nobody(&self) -> Result<(), Broken> {
-        let rule = "a lock that is kept for the grant behind its release wakes nobody";
+        let rule = "a lock that is kept for the grant behind its release causes no wake";
         let (holder, [one, _other]) = self.holder_and_two("keep", 430, LONG_GRACE).await?;
         let next = self.party("keep", 439)?;
         let release = Verb::Release { next: Next::Grant };
@@ -128,12 +128,12 @@ impl<'a> Suite<'a> {
         let view = next.view(rule).await?;
         let is_its = view.occupant.as_deref() == Some(&*next.subject.holder.to_string());
         ensure(rule, is_its && one.is_asleep() && view.waiting == 2, &view)?;
-        next.expect("where no grant is behind it the first is next", release, &Reply::Released).await?;
-        one.is_woken("where no grant is behind it the first is next", Duration::ZERO).await
+        next.expect("if no grant is behind it, the first in the queue is next", release, &Reply::Released).await?;
+        one.is_woken("if no grant is behind it, the first in the queue is next", Duration::ZERO).await
     }
 
     async fn one_that_leaves_passes_its_reservation_on(&self) -> Result<(), Broken> {
-        let rule = "one that leaves is not woken, and passes on what is reserved for it";
+        let rule = "a waiter that leaves is not woken, and its reservation goes to the next";
         let (holder, [one, other]) = self.holder_and_two("leave", 440, LONG_GRACE).await?;
         let third = self.waiting("leave", 443, LONG_GRACE)?;
         third.is_queued(rule, 1, 2).await?;
@@ -143,7 +143,7 @@ impl<'a> Suite<'a> {
         ensure(rule, one.is_asleep(), &"it left")?;
         other.party.expect(rule, Verb::Leave, &Reply::Left).await?;
         third.is_woken(rule, Duration::ZERO).await?;
-        let rule = "one that leaves after its reservation has ended passes the lock on as well";
+        let rule = "if a waiter leaves after its reservation ended, the next one is woken too";
         let (holder, [one, other]) = self.holder_and_two("leave late", 470, SHORT_GRACE).await?;
         holder.expect(rule, Verb::RELEASE, &Reply::Released).await?;
         one.is_woken(rule, Duration::ZERO).await?;
@@ -153,7 +153,7 @@ impl<'a> Suite<'a> {
     }
 
     async fn one_that_gives_back_goes_on_waiting(&self) -> Result<(), Broken> {
-        let rule = "one that gives back what was too little to win is in the queue again";
+        let rule = "a waiter that rolls back a lost attempt is in the queue again";
         let one = self.waiting("rejoin", 450, LONG_GRACE)?;
         ensure(rule, matches!(one.asks(9, false).await, Reply::Granted { .. }), &"it was free")?;
         let other = self.waiting("rejoin", 451, LONG_GRACE)?;
@@ -162,7 +162,7 @@ impl<'a> Suite<'a> {
         one.party.expect(rule, rejoin, &Reply::Released).await?;
         one.is_woken("it has waited for longer", Duration::ZERO).await?;
         ensure(rule, other.is_asleep(), &"it has waited for less")?;
-        let rule = "one that gives back and wakes nobody is in the queue again, and the lock is free";
+        let rule = "a waiter that rolls back without a wake is in the queue again, and the lock is free";
         let alone = self.waiting("rejoin quietly", 452, LONG_GRACE)?;
         ensure(rule, matches!(alone.asks(9, false).await, Reply::Granted { .. }), &"it was free")?;
         let rejoin = Verb::Release { next: Next::Rejoin { waited: Duration::from_secs(9), wakes: false } };
@@ -171,7 +171,7 @@ impl<'a> Suite<'a> {
         ensure(rule, view.occupant.is_none() && view.waiting == 1 && alone.is_asleep(), &view)
     }
 
-    /// A holder, and two that wait for it, the first one first.
+    /// A holder and two waiters, the first in the queue first.
     async fn holder_and_two(
         &'a self,
         resource: &str,
@@ -189,7 +189,7 @@ impl<'a> Suite<'a> {
 }
 
 impl Waiting<'_> {
-    /// Asks; again while it is refused and not in the queue: until wakes can come in, a node puts nobody in.
+    /// Asks, and asks again while it is refused and not queued: a node queues no waiter until it can send wakes.
     async fn asks(&self, waited_s: u64, overrides: bool) -> Reply {
         let grant = || grant(Some(Waits { waited: Duration::from_secs(waited_s), overrides }));
         let mut reply = self.party.ask(grant()).await;
@@ -204,7 +204,7 @@ impl Waiting<'_> {
     async fn is_queued(&self, rule: &'static str, waited_s: u64, place: u32) -> Result<(), Broken> {
         match self.asks(waited_s, false).await {
             Reply::Refused(LockView { place: Some(found), .. }) if found == place => Ok(()),
-            other => Err(Broken { rule, detail: format!("{other:?}, and not in place {place}") }),
+            other => Err(Broken { rule, detail: format!("{other:?} instead of place {place}") }),
         }
     }
 
@@ -216,7 +216,7 @@ impl Waiting<'_> {
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        Err(Broken { rule, detail: format!("{resource} was not told \"in {after:?}\" within {WITHIN:?}") })
+        Err(Broken { rule, detail: format!("no wake \"in {after:?}\" for {resource} came within {WITHIN:?}") })
     }
 
     fn is_asleep(&self) -> bool {

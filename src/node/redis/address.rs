@@ -1,18 +1,18 @@
-//! [`Address`]: where a server is and how to log in, from a URL.
+//! [`Address`]: where a server is and how to log in, read from a URL.
 
 use std::fmt;
 use std::path::PathBuf;
 
 use redis::RedisConnectionInfo;
 
-/// Where a server is. Prints without user and password.
+/// The address of a server, with the login. It prints without user and password.
 #[derive(Clone)]
 pub struct Address {
     pub(super) endpoint: Endpoint,
     pub(super) login: RedisConnectionInfo,
 }
 
-/// What to dial.
+/// The place to connect to.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Endpoint {
     Tcp { host: String, port: u16 },
@@ -27,7 +27,7 @@ impl Address {
         self.login.db()
     }
 
-    /// Whether nobody on a network can listen: TLS, a Unix socket, or loopback.
+    /// Whether the connection is safe from eavesdroppers: TLS, a Unix socket, or loopback.
     pub(super) fn is_private(&self) -> bool {
         match &self.endpoint {
             Endpoint::Tls { .. } | Endpoint::Unix(_) => true,
@@ -38,7 +38,7 @@ impl Address {
         }
     }
 
-    /// Whether both name one server, whatever database and user they name. Two names of one server are one node.
+    /// Whether both addresses name one server, with any database and user. Two names of one server are one node.
     #[must_use]
     pub fn is_same_server(&self, other: &Self) -> bool {
         match (&self.endpoint, &other.endpoint) {
@@ -52,7 +52,7 @@ impl Address {
     }
 }
 
-/// `host:port` or the socket's path: no user, no password.
+/// Writes `host:port` or the socket's path, without user and password.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.endpoint {

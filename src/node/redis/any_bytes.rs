@@ -1,4 +1,4 @@
-//! Whatever bytes come as replies: each is a reply, a fault, or not all there, and never a panic.
+//! Tests with random bytes as replies: the result is always a reply, a fault or "incomplete", never a panic.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
@@ -15,7 +15,7 @@ use super::decode;
 use super::keys::Prefix;
 use crate::protocol::{FaultKind, Reply, Verb};
 
-/// Bytes that come in pieces, and then the end.
+/// Bytes that arrive in pieces, and then the end.
 struct Pieces(Vec<u8>, usize);
 
 impl AsyncRead for Pieces {
@@ -41,7 +41,7 @@ impl AsyncWrite for Pieces {
     }
 }
 
-/// Parts of replies in any order, and bytes in between.
+/// Parts of replies in random order, with random bytes between them.
 fn replies() -> impl Strategy<Value = Vec<u8>> {
     let parts: Vec<&[u8]> = vec![
         b"*",
@@ -106,7 +106,7 @@ fn verbs() -> [Verb; 9] {
 
 #[test]
 fn r6_any_bytes_are_a_reply_or_a_fault() {
-    // A long run: REDFENCE_FUZZ_CASES=1000000.
+    // For a long run: REDFENCE_FUZZ_CASES=1000000.
     let cases = std::env::var("REDFENCE_FUZZ_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(4_096);
     let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
         failure_persistence: None,

@@ -1,38 +1,41 @@
--- One batch of a locker: several requests, in order, each on its own; an error of one leaves the others alone.
--- KEYS: for each: lock, and counter for G, S and E, queue for R, T, Q, K, B, M, N and L, both for W, O and F.
--- ARGV: for each: verb, holder, and what the verb takes:
---   G<n>  ttl in ms, floor                    Takes the lock if it is free, and draws n numbers from the slot's counter: answers the last.
---   W<n>  ttl in ms, floor, waited us, entry  The same, also if the lock is reserved for the caller; refused, it waits in the queue.
---   O<n>  ttl in ms, floor, waited us, entry  The same, also if the lock is reserved for another.
---   S     token                               If the lock is still the holder's, raises the counter to at least the token: answers 1.
---   E     ttl in ms                           If the lock is still the holder's, lets it live on: answers 1.
---   R                                         If the lock is the holder's, it is reserved for the first in the queue, which is woken: answers 1.
---   T                                         The same, and the second learns when the reservation ends.
---   Q                                         The same, but nobody is woken, for other nodes do that, and the first stays in the queue.
---   K                                         As R, unless a grant behind it in this call takes the lock.
---   B     waited us, entry                    As R, with the caller in the queue again.
---   M     waited us, entry                    As N, with the caller in the queue again.
---   N                                         If the lock is the holder's, it is free, and nobody is woken: answers 1.
---   F                                         Lets the next grant draw a greater number, in any case; then as R.
---   L     entry                               The caller waits no longer; a lock that is free or reserved for it goes to the next: answers 1.
--- Where the lock is not the holder's, or not to be had, the answer is {holder, ms left, counter if it is a key, how many wait before
--- the caller; -1 if it is not in the queue}.
--- A queue is a sorted set of entries "<locker>:<number>:<grace in ms> <label>". Its scores are this server's clock minus the time
--- waited. The lock is reserved for the first by the value "next:<entry>", for its grace, and the wake goes over the channel
--- "<prefix>:wake:<locker>", in the words "<in so many ms> <lock>". A locker that PUBLISH does not reach is gone, and skipped.
--- What another program left at a key may be of any size. So a lock is read by its first 256 bytes, which no holder and no
--- reservation fills, and a counter by its first 32. Where there is no key GETRANGE answers an empty text.
--- The ends are written as texts: a number would be formatted at every call.
--- There are no functions here, because a script defines them anew at every call. So each step has one place in the loop, and
--- locks that were kept in vain come around once more, as requests without a verb.
+-- One batch of a locker: several requests, done in order. An error of one request does not affect the others.
+-- KEYS: for each request: lock, and counter for G, S and E, queue for R, T, Q, K, B, M, N and L, both for W, O and F.
+-- ARGV: for each request: verb, holder, and the arguments of the verb:
+--   G<n>  ttl in ms, floor                    Takes the lock if it is free, and draws n numbers from the slot's counter: returns the last.
+--   W<n>  ttl in ms, floor, waited us, entry  The same, also if the lock is reserved for the caller; if refused, joins the queue.
+--   O<n>  ttl in ms, floor, waited us, entry  The same, also if the lock is reserved for another waiter.
+--   S     token                               If the lock is still the holder's, raises the counter to at least the token: returns 1.
+--   E     ttl in ms                           If the lock is still the holder's, extends it: returns 1.
+--   R                                         If the lock is the holder's, reserves it for the first in the queue, and wakes that one: returns 1.
+--   T                                         The same, and tells the second when the reservation ends.
+--   Q                                         The same without a wake (other nodes send it), and the first stays in the queue.
+--   K                                         As R, unless a later grant in this call takes the lock.
+--   B     waited us, entry                    As R, after the caller has joined the queue again.
+--   M     waited us, entry                    As N, after the caller has joined the queue again.
+--   N                                         If the lock is the holder's, frees it without a wake: returns 1.
+--   F                                         Always lets the next grant draw a greater number; then as R.
+--   L     entry                               The caller stops waiting; a lock that is free or reserved for it goes to the next: returns 1.
+-- If the lock is not the holder's, or cannot be taken, the reply is {holder, ms left, counter if it is a key, how
+-- many wait before the caller; -1 if it is not in the queue}.
+-- A queue is a sorted set of entries "<locker>:<number>:<grace in ms> <label>". Its scores are this server's clock
+-- minus the time waited. A lock is reserved for the first by the value "next:<entry>", for its grace. The wake goes
+-- to the channel "<prefix>:wake:<locker>", as "<in how many ms> <lock>". A locker that PUBLISH does not reach is
+-- gone, and skipped.
+--
+-- Another program may have left a value of any size at a key. So a lock is read by its first 256 bytes, which no
+-- holder and no reservation fills, and a counter by its first 32. GETRANGE returns an empty text if there is no key.
+--
+-- Number arguments are written as texts, because a number would be formatted at every call. There are no functions
+-- here, because a script defines them again at every call. So each step occurs once in the loop. A lock that was kept
+-- for a grant that did not come takes one more turn of the loop, as a request without a verb.
 local try, sub = redis.pcall, string.sub
 local answers, kept, key, at, last = {}, false, 1, 1, #ARGV
 while at <= last or kept do
   local lock, counter, queue, verb, holder = KEYS[key], KEYS[key + 1], false, ARGV[at], ARGV[at + 1]
-  -- A refusal stays an answer of false until the end.
+  -- `false` stands for a refusal until the end of the loop.
   local answer, place, entry, waited, serves = false, -1, false, false, false
   local what = verb and string.byte(verb)
-  -- In front of a verb that has three keys, and of one whose second key is not the counter.
+  -- These verbs have three keys; in the others the second key is not the counter.
   if what == 87 or what == 79 or what == 70 then
     queue, key = KEYS[key + 2], key + 3
   elseif what then
@@ -59,7 +62,7 @@ while at <= last or kept do
       answer = try('INCRBY', counter, sub(verb, 2))
       if type(answer) == 'number' then
         if answer < 1000000000000000 then
-          -- There was no counter: the node lost it, or it rests. join.lua creates all counters, at the clock.
+          -- There was no counter: the node lost it, or rests. join.lua creates all counters, at the clock.
           try('DEL', lock, counter)
           answer = redis.error_reply('FORGOT there is no counter')
         else
@@ -85,20 +88,21 @@ while at <= last or kept do
   elseif what == 76 then
     local left, occupant = ARGV[at + 2], try('GETRANGE', lock, '0', '255')
     try('ZREM', queue, left)
-    -- A lock that is free may have been reserved for it until a moment ago, and no other was woken.
+    -- If the lock is free, it may have been reserved for this waiter until a moment ago, and no other waiter was
+    -- woken.
     serves, answer, at = occupant == '' and try('PTTL', lock) == -2 or occupant == 'next:' .. left, 1, at + 3
   elseif what then
     local taken = try('GETRANGE', lock, '0', '255')
     -- F is 70.
     if what == 70 then
       local known = try('GETRANGE', counter, '0', '31')
-      -- A lower number is none: join.lua creates all counters, at the clock.
+      -- A lower number is not a counter: join.lua creates all counters, at the clock.
       if (type(known) == 'string' and tonumber(known) or 0) >= 1000000000000000 then
         try('INCR', counter)
       end
     end
     if taken == holder then
-      -- What a server that takes no writes answers is the answer: a yes is said only of what was done.
+      -- If a server refuses the write, its error is the reply: 1 is returned only for what was done.
       -- R is 82, Q is 81, T is 84, S is 83, E is 69, B is 66, M is 77, K is 75; the last one is N.
       answer = 1
       if what == 82 or what == 81 or what == 84 or what == 70 then
@@ -156,7 +160,7 @@ while at <= last or kept do
     end
   end
   if serves then
-    -- Where nobody is woken the first stays: this server may be wrong about who that is, and nobody would know.
+    -- If no wake is sent, the first stays in the queue: this server may be wrong about which waiter is first.
     local first, done = (what == 81 and try('ZRANGE', queue, 0, 0) or try('ZPOPMIN', queue))[1], false
     while first and not done do
       local grace = string.len(first) < 256 and string.match(first, '^%x+:%d+:(%d%d?%d?%d?) ')
@@ -174,7 +178,7 @@ while at <= last or kept do
         first = try('ZPOPMIN', queue)[1]
       end
     end
-    -- A server without memory may refuse the reservation; the lock has to go all the same.
+    -- A server without memory may refuse the reservation. The lock must be removed all the same.
     if not done or done.err then
       done = try('DEL', lock)
     end

@@ -1,4 +1,4 @@
-//! [`ByteStream`]: the bytes of one connection, on their way out and in.
+//! [`ByteStream`]: writes and reads the bytes of one connection.
 
 use std::io;
 use std::pin::Pin;
@@ -12,20 +12,20 @@ use super::fault;
 use super::frame::{self, Garbled};
 use crate::protocol::{Fault, FaultKind};
 
-/// One connection's bytes.
+/// The bytes of one connection.
 pub(super) struct ByteStream {
     stream: Box<dyn Stream>,
-    /// What is to go out.
+    /// The bytes to write.
     pub(super) out: Vec<u8>,
     written: usize,
-    /// Whether the stream has passed on all that it took.
+    /// Whether the stream has flushed all bytes that it accepted.
     is_flushed: bool,
     input: Vec<u8>,
-    /// So much of what came in has been taken.
+    /// How many bytes of `input` have been consumed.
     taken: usize,
 }
 
-/// The most bytes that are read at once.
+/// The most bytes that are read in one step.
 const READ_MAX: usize = 16 * 1024;
 
 impl ByteStream {
@@ -33,7 +33,7 @@ impl ByteStream {
         Self { stream, out: Vec::new(), written: 0, is_flushed: true, input: Vec::new(), taken: 0 }
     }
 
-    /// Writes what there is to write, as far as the stream takes it.
+    /// Writes the waiting bytes, as far as the stream accepts them.
     pub(super) fn write(&mut self, context: &mut Context<'_>) -> io::Result<()> {
         while let Some(rest @ [_, ..]) = self.out.get(self.written..) {
             match Pin::new(&mut self.stream).poll_write(context, rest) {
@@ -48,7 +48,7 @@ impl ByteStream {
             (self.written, self.is_flushed) = (0, false);
         }
         if !self.is_flushed {
-            // TLS may keep a part for itself while the socket is full.
+            // TLS may keep bytes back while the socket is full.
             match Pin::new(&mut self.stream).poll_flush(context) {
                 Poll::Pending => {}
                 Poll::Ready(Ok(())) => self.is_flushed = true,
@@ -58,7 +58,7 @@ impl ByteStream {
         Ok(())
     }
 
-    /// The next reply; `None` while it is not all there, and then `context` is woken when more has come in.
+    /// Returns the next reply, or `None` if it is incomplete. Then `context` is woken when more bytes have come in.
     pub(super) fn read(&mut self, context: &mut Context<'_>) -> Result<Option<Value>, Fault> {
         let lost = |detail: String| Fault::new(FaultKind::ConnectionLost, detail);
         loop {
@@ -67,8 +67,8 @@ impl ByteStream {
                     Fault::new(
                         FaultKind::Unexpected,
                         match garbled {
-                            Garbled::NoReply => "what answers there is no Redis",
-                            Garbled::TooLarge => "an answer that is larger than any that was asked for",
+                            Garbled::NoReply => "the server is no Redis: it does not speak the protocol",
+                            Garbled::TooLarge => "a reply that is larger than any that was asked for",
                         },
                     )
                 };
@@ -87,7 +87,7 @@ impl ByteStream {
                 Poll::Pending => return Ok(None),
                 Poll::Ready(Err(error)) => return Err(lost(error.to_string())),
                 Poll::Ready(Ok(())) if place.filled().is_empty() => {
-                    return Err(lost("the server closed it".to_owned()));
+                    return Err(lost("the server closed the connection".to_owned()));
                 }
                 Poll::Ready(Ok(())) => self.input.extend_from_slice(place.filled()),
             }
@@ -104,7 +104,7 @@ mod tests {
 
     use super::*;
 
-    /// Takes everything, and passes it on at the second flush only.
+    /// Accepts all bytes, and passes them on only at the second flush.
     struct Hesitant {
         taken: usize,
         flushes: usize,
@@ -146,7 +146,7 @@ mod tests {
         pipe.out.extend_from_slice(b"PING");
         pipe.write(&mut context).unwrap();
         assert_eq!(passed_on.load(Ordering::Relaxed), 0);
-        // The courier is woken when the stream has room again, and nothing new is to be written.
+        // The courier is woken when the stream has room again, although there is nothing new to write.
         pipe.write(&mut context).unwrap();
         assert_eq!(passed_on.load(Ordering::Relaxed), 4);
     }

@@ -1,7 +1,8 @@
-//! [`Connection`]: one connection that stands. One turn at a time goes out over it, and its answers come back in order.
+//! [`Connection`]: one open connection. It sends one turn (several requests in one write) at a time, and receives the
+//! replies in order.
 //!
-//! A turn is written by whoever has something to send while nothing is on the way; what comes up meanwhile waits and goes
-//! out together, as the next turn, when the last answer is in.
+//! If nothing is unanswered, the caller that sends a request writes the turn itself. Requests that come meanwhile
+//! wait. They go out together in the next turn, after the last reply.
 
 use std::collections::{HashSet, VecDeque};
 use std::io;
@@ -22,20 +23,20 @@ use crate::node::Responder;
 use crate::protocol::{Fault, FaultKind, Reply, Request, Verb};
 use crate::{LockerId, Resource};
 
-/// A request on its way.
+/// A request that is queued or sent, and not answered.
 pub(super) struct PendingRequest {
     pub(super) request: Request,
     pub(super) encoded: Arc<EncodedRequest>,
     pub(super) answer: Responder,
 }
 
-/// What is to be told when nobody holds the line's lock any more.
+/// What to deliver after the lock of the send queue is released.
 #[derive(Default)]
 pub(super) struct Completions {
     pub(super) answers: Vec<(Responder, Reply)>,
-    /// Who is woken, for which lock, and in what time it is to be had.
+    /// The wakes: which locker, for which lock, and in what time the lock is free.
     pub(super) wakes: Vec<(LockerId, Resource, Duration)>,
-    /// Wakes do not come in.
+    /// Whether this connection cannot receive wakes.
     pub(super) is_deaf: bool,
 }
 
@@ -49,59 +50,59 @@ impl Completions {
     }
 }
 
-/// One connection.
+/// One open connection.
 pub(super) struct Connection {
     main: ByteStream,
     prefix: Prefix,
-    /// Which connection of its node this is.
+    /// The number of this connection of the node.
     pub(super) session: u64,
     /// The commands that were sent and not answered.
     calls: VecDeque<Call>,
-    /// Their requests.
+    /// The requests of these commands.
     sent: VecDeque<PendingRequest>,
-    /// How many turns were sent over it, and how many answers and messages came in.
+    /// How many turns were sent, plus how many replies and messages came in.
     pub(super) progress: u64,
-    /// How many answers were of use: neither errors nor rubbish.
+    /// How many replies were useful: no errors, and understood.
     pub(super) answers: u64,
-    /// Which scripts the server was told over this connection.
+    /// Which scripts were sent to the server over this connection.
     loaded: [bool; Script::COUNT],
     marker: Arc<Marker>,
     pushes: Pushes,
     subscription: Subscription,
-    /// Whether the server has to be told that its node was joined.
+    /// Whether the trace still has to be left, which says that the node was joined.
     owes_trace: bool,
     has_left_trace: bool,
-    /// How many messages came in that nobody asked for.
+    /// How many unexpected messages came in.
     unasked: usize,
-    /// What the server said last when it was asked whether the node was joined before.
+    /// The last reply of the server to the question whether the node was joined before.
     was_joined: Option<bool>,
 }
 
-/// A command on its way.
+/// A command that was sent and not answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Call {
-    /// A script call for so many requests.
+    /// A script call for this number of requests.
     Batch(usize),
     /// A command for one request.
     One,
-    /// The server is told that the node was joined.
+    /// Leaves the trace that says that the node was joined.
     LeaveTrace,
-    /// It is asked whether the node was joined before.
+    /// Asks whether there is such a trace.
     AskForTrace,
-    /// It is tried whether that can be told at all.
+    /// Tries whether a trace can be left at all.
     TryToLoad,
-    /// The server is to send the wakes of a locker over this connection.
+    /// Subscribes to the wakes of a locker.
     Subscribe,
-    /// It is tried whether a wake comes through.
+    /// Tries whether a wake arrives.
     TryToPublish,
 }
 
-/// The most requests of one turn: a server works them off in about a millisecond.
+/// The most requests of one turn. A server handles them in about a millisecond.
 pub(super) const TURN_MAX: usize = 128;
-/// The most requests of one script call: other clients of the server wait meanwhile.
+/// The most requests of one script call. Other clients of the server wait during a call.
 const BATCH_MAX: usize = 32;
 
-/// The most messages over one connection that nobody asked for.
+/// The most unexpected messages over one connection.
 const UNASKED_MAX: usize = 1_000;
 
 impl Connection {
@@ -125,23 +126,23 @@ impl Connection {
         }
     }
 
-    /// Whether everything that was sent is answered.
+    /// Whether all that was sent is answered.
     pub(super) fn is_idle(&self) -> bool {
         self.calls.is_empty()
     }
 
-    /// Whether a turn may begin. A second one may follow a single request at once: mostly it is the release behind a grant
-    /// that nobody waited for, and the server does both in one go.
+    /// Whether a turn may begin. A second turn may follow a single request at once. Mostly it is the release of a
+    /// grant whose caller gave up, and the server handles both in one go.
     pub(super) fn takes_more(&self) -> bool {
         self.is_idle() || (self.sent.len() == 1 && self.calls.len() == 1)
     }
 
-    /// What was sent and has no answer.
+    /// Removes the requests that were sent and not answered.
     pub(super) fn unanswered(&mut self) -> impl Iterator<Item = PendingRequest> + use<'_> {
         self.sent.drain(..)
     }
 
-    /// Puts the next turn together and begins to write it. `admits` grants or answers them.
+    /// Composes the next turn and begins to write it. `admits` says whether grants may go out; if not, they fail.
     pub(super) fn begin(
         &mut self,
         queue: &mut VecDeque<PendingRequest>,
@@ -153,11 +154,11 @@ impl Connection {
         let mut turn: Vec<PendingRequest> = queue.drain(..share).collect();
         if turn.len() > 1 {
             withdraw_released(&mut turn, completions);
-            // The same lock can be taken again in the turn that gives it back.
+            // Releases go first, so the same turn can take a lock again that it releases.
             turn.sort_by_key(|pending| !pending.request.verb.is_release());
         }
         if !admits {
-            // Behind a connection that was not joined may be a server that forgot everything.
+            // A connection that was not joined may lead to a server that forgot everything.
             for pending in turn.extract_if(.., |e| matches!(e.request.verb, Verb::Grant { .. })) {
                 completions.fail(pending.answer, FaultKind::NotJoined);
             }
@@ -209,7 +210,7 @@ impl Connection {
         }
     }
 
-    /// Asks for the wakes of `locker`, once a connection, before it waits for the first time.
+    /// Subscribes to the wakes of `locker`, once for each connection, before its first request that waits.
     fn subscribe(&mut self, locker: LockerId, completions: &mut Completions) {
         let Some(channel) = self.subscription.begin(&self.prefix, locker) else { return };
         match &mut self.pushes {
@@ -223,18 +224,18 @@ impl Connection {
         }
     }
 
-    /// Whether the server knows the script already; from now on it does.
+    /// Whether the script was sent to the server already. From now on it counts as sent.
     fn knows(&mut self, script: Script) -> bool {
         self.loaded.get_mut(script.index()).is_some_and(|known| std::mem::replace(known, true))
     }
 
-    /// Writes what there is to write, as far as the streams take it.
+    /// Writes the waiting bytes, as far as the streams accept them.
     pub(super) fn write(&mut self, context: &mut Context<'_>) -> io::Result<()> {
         self.main.write(context)?;
         if let Pushes::Apart(apart) = &mut self.pushes { apart.write(context) } else { Ok(()) }
     }
 
-    /// Reads what has come in. What could not be done, because nothing ran, goes back to the front of `queue`.
+    /// Reads what has come in. Requests that the server did not run go back to the front of `queue`.
     pub(super) fn read(
         &mut self,
         context: &mut Context<'_>,
@@ -254,7 +255,7 @@ impl Connection {
         Ok(())
     }
 
-    /// One reply has come in.
+    /// Takes one reply.
     fn take(
         &mut self,
         value: Value,
@@ -270,14 +271,14 @@ impl Connection {
             (Some(Call::Subscribe), _) => completions.is_deaf |= self.subscription.refuse(),
             (Some(Call::TryToPublish), Value::Int(1..)) => {}
             (Some(Call::TryToPublish), _) => completions.is_deaf |= self.subscription.refuse(),
-            (None, _) => return Err(Fault::new(FaultKind::Unexpected, "an answer to nothing")),
+            (None, _) => return Err(Fault::new(FaultKind::Unexpected, "a reply without a request")),
             (Some(Call::LeaveTrace), _) => {}
             (Some(Call::AskForTrace), value) => {
                 let loaded = decode::are_loaded(&value);
                 self.was_joined = loaded.first().copied().flatten();
                 self.marker.look_at_others(&loaded);
             }
-            // Where nobody may leave a trace, there being none proves nothing.
+            // If a trace cannot be left, a missing trace proves nothing.
             (Some(Call::TryToLoad), Value::ServerError(_)) => self.was_joined = None,
             (Some(Call::TryToLoad), _) => {}
             (Some(Call::Batch(count)), value) if decode::is_unknown_script(&value) => {
@@ -319,10 +320,11 @@ impl Connection {
         Ok(())
     }
 
-    /// The server was told to forget its scripts, so nothing ran: the requests go out again, with the text. With its
-    /// scripts it forgot that the node was joined.
+    /// The server forgot its scripts, so it ran nothing: the requests go out again, with the text of the script. With
+    /// its scripts, the server forgot that the node was joined.
     ///
-    /// A grant with a turn behind it is not sent again: its release may be in that turn, and may run before it.
+    /// A grant is not sent again if a turn was sent behind it: its release may be in that turn, and may run before
+    /// it.
     fn again(
         &mut self,
         count: usize,
@@ -343,7 +345,7 @@ impl Connection {
         }
     }
 
-    /// The server says something that it was not asked for, or confirms a subscription.
+    /// The server sent a message without a request, or confirms a subscription.
     fn take_push(&mut self, kind: &PushKind, data: &[Value], completions: &mut Completions) -> Result<(), Fault> {
         match kind {
             PushKind::Message => completions.wakes.extend(self.wake(data)),
@@ -359,7 +361,7 @@ impl Connection {
             _ if self.unasked >= UNASKED_MAX => {
                 return Err(Fault::new(
                     FaultKind::Unexpected,
-                    "the server does not stop sending what nobody asked for",
+                    "the server does not stop sending messages that no request asked for",
                 ));
             }
             _ => self.unasked += 1,
@@ -375,12 +377,12 @@ impl Connection {
     }
 }
 
-/// Whether the server did what it was asked for.
+/// Whether the server did what the request asked.
 const fn is_of_use(reply: &Reply) -> bool {
     !matches!(reply, Reply::Failed(_))
 }
 
-/// A grant whose release waits in the same turn is not sent at all: its caller has given up, and releases go first.
+/// Withdraws each grant whose release waits in the same turn: its caller has given up, and releases go first.
 fn withdraw_released(turn: &mut Vec<PendingRequest>, completions: &mut Completions) {
     if !turn.iter().any(|pending| matches!(pending.request.verb, Verb::Grant { .. })) {
         return;

@@ -1,4 +1,4 @@
-//! [`Connector`]: how to come to a server and log in.
+//! [`Connector`]: dials a server and logs in.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,13 +16,13 @@ use super::{Dial, RedisNodeOptions, fault};
 use crate::node::Task;
 use crate::protocol::{Fault, FaultKind};
 
-/// Where a server tells what it was not asked for.
+/// Where a server pushes messages such as wakes.
 pub(super) enum Pushes {
-    /// Between its answers: RESP3.
+    /// Between its replies: RESP3.
     Inline,
-    /// Over a connection of its own: RESP2.
+    /// Over a second connection: RESP2.
     Apart(ByteStream),
-    /// Nowhere: a second connection was not to be had.
+    /// Nowhere: the second connection could not be opened.
     None,
 }
 
@@ -36,12 +36,12 @@ impl fmt::Debug for Pushes {
     }
 }
 
-/// The answers to a login take some hundred bytes.
+/// The bound for the replies to a login, which take some hundred bytes.
 const LOGIN_BYTES_MAX: usize = 64 * 1024;
-/// All that is asked of one server takes some ten thousand bytes.
+/// The bound for all replies to the questions to one server, which take some ten thousand bytes.
 const INQUIRY_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// How to come to a server.
+/// What is needed to dial a server and log in.
 #[derive(Clone)]
 pub(super) struct Connector {
     pub(super) dial: Arc<dyn Dial>,
@@ -50,13 +50,13 @@ pub(super) struct Connector {
 }
 
 impl Connector {
-    /// Dials and logs in, in bounded time, with RESP3 unless the server or the address wants RESP2; tells where the server
-    /// pushes. The redis crate logs in; the streams are ours from then on.
+    /// Dials and logs in, in bounded time. Uses RESP3 unless the server or the address wants RESP2. Also returns
+    /// where the server pushes. The redis crate does the login; afterwards this module owns the streams.
     pub(super) async fn connect(&self) -> Result<(ByteStream, Pushes), Fault> {
         self.in_time(async {
             if self.login.protocol().supports_resp3() {
                 match self.log_in(ProtocolVersion::RESP3).await {
-                    // It answered, and does not know HELLO or does not permit it.
+                    // The server answered. It does not know HELLO, or does not permit it.
                     Err(fault) if !fault.kind.never_sent() => {}
                     pipe => return Ok((pipe?, Pushes::Inline)),
                 }
@@ -75,7 +75,7 @@ impl Connector {
         stream.take_back().map(ByteStream::over).ok_or_else(lost)
     }
 
-    /// A connection of one's own, for questions that are no requests.
+    /// Opens a separate connection, for questions that are not requests.
     pub(super) async fn inquire(&self) -> Result<InquiryConnection, Fault> {
         let login = async {
             let stream = Detachable::of(self.dial().await?, INQUIRY_BYTES_MAX);
@@ -95,7 +95,7 @@ impl Connector {
         stream: Detachable,
     ) -> Result<(MultiplexedConnection, BoxFuture<'static, ()>), Fault> {
         let login = self.login.clone().set_protocol(protocol);
-        // The crate's own bound would leave out this constructor, and is ours.
+        // The crate's own time limit would not cover this constructor; `in_time` covers it.
         let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
         let connected = MultiplexedConnection::new_with_config(&login, stream.clone(), config).await;
         let (hello, has_password) = (protocol.supports_resp3(), login.password().is_some());
@@ -114,7 +114,7 @@ impl Connector {
     }
 }
 
-/// A connection for questions and the task that drives it, which ends with it.
+/// A connection for questions, and the task that drives it. Dropping this ends the task.
 pub(super) struct InquiryConnection {
     pub(super) handle: MultiplexedConnection,
     _driver: Task,

@@ -1,4 +1,4 @@
-//! [`Courier`]: the task that keeps one connection: dials, reads, and watches that what was sent is answered.
+//! [`Courier`]: the task that keeps one connection: it dials, reads, and watches that the server replies.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -21,19 +21,19 @@ pub(super) struct Courier {
     pub(super) connector: Connector,
     pub(super) send_queue: Arc<SendQueue>,
     pub(super) link: watch::Sender<Link>,
-    /// Which connection this is.
+    /// The number of the present connection.
     pub(super) session: watch::Sender<u64>,
 }
 
 /// The first and the longest pause between failed dials.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
-/// The same after connections that were of use and did not last for the longest of `PAUSES`: something between here and the
-/// server ends them again and again. Requests wait meanwhile.
+/// The same after a connection that was useful but did not last for the longest of `PAUSES`: something between here
+/// and the server keeps ending connections. Requests wait meanwhile.
 const BRIEF_PAUSES: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(50));
-/// How often within the response time-out it is looked whether anything has come in.
+/// How many times within the response time-out the courier checks whether anything has come in.
 const GLANCES: u32 = 4;
 
-/// Also when the runtime ends: nobody waits for an answer that cannot come.
+/// This also runs when the runtime ends, so no caller waits for a reply that cannot come.
 impl Drop for Courier {
     fn drop(&mut self) {
         self.send_queue.end();
@@ -41,7 +41,7 @@ impl Drop for Courier {
 }
 
 impl Courier {
-    /// Dials and serves until the node is dropped and all is answered.
+    /// Dials and serves until the node is dropped and all requests are answered.
     pub(super) async fn run(self) {
         let entropy = Arc::clone(&self.connector.options.entropy);
         let pauses = || Backoff::new(PAUSES.0, PAUSES.1, || entropy.u32());
@@ -84,8 +84,8 @@ impl Courier {
                             brief_pause = briefly();
                         }
                     } else {
-                        // A login that works proves nothing: without a pause this would be a storm of dials. Nobody may have
-                        // seen that it was up, so a wait for the outcome of a dial ends here.
+                        // A successful login proves nothing: without a pause, the dials would become a storm. Callers
+                        // may have missed that the connection was up, so a wait for the outcome of a dial ends here.
                         self.link.send_replace(Link::Down(fault));
                         sleep(pause.next().unwrap_or(PAUSES.1)).await;
                     }
@@ -93,7 +93,7 @@ impl Courier {
                 Err(fault) => {
                     self.send_queue.give_up(&fault);
                     if self.link.send_replace(Link::Down(fault.clone())) == Link::Dialing {
-                        // Once an outage, not once a dial.
+                        // Warn once for each outage, not once for each dial.
                         tracing::warn!(node = self.name, %fault, "cannot connect; trying again in the background");
                     }
                     sleep(pause.next().unwrap_or(PAUSES.1)).await;
@@ -102,7 +102,7 @@ impl Courier {
         }
     }
 
-    /// Until the connection is of no use any more, and why; `None` when nobody needs it.
+    /// Serves until the connection fails, and returns the fault; `None` if the node is no longer needed.
     async fn serve(&self) -> Option<Fault> {
         tokio::select! {
             biased;
@@ -111,8 +111,8 @@ impl Courier {
         }
     }
 
-    /// Until nothing has come in for the response time-out though something is unanswered. A server that has much to do answers late, and a
-    /// connection that is dropped would give it more to do.
+    /// Returns if nothing has come in for the response time-out although something is unanswered. Only silence
+    /// counts: an overloaded server replies late, and dropping its connection would add to its load.
     async fn watch(&self) -> Fault {
         let limit = self.connector.options.response_timeout;
         let mut on_the_way = (None, 0);

@@ -1,4 +1,4 @@
-//! From a server's values to replies.
+//! Turns a server's values into replies.
 
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ use super::keys::Prefix;
 use crate::protocol::{Fault, FaultKind, LockView, NodeReport, Record, Reply, RunId, ScannedLock, Verb};
 use crate::{Moment, WallTime};
 
-/// Whether the server does not know the script: the one error after which a call may be repeated, for nothing ran.
+/// Whether the server does not know the script. After this error alone a call may be repeated, because nothing ran.
 pub(super) fn is_unknown_script(value: &Value) -> bool {
     matches!(value, Value::ServerError(error) if error.code() == "NOSCRIPT")
 }
 
-/// Whether the server was told each of some scripts; none where the user may not ask.
+/// Whether the server knows each of some scripts; empty if the user may not ask.
 pub(super) fn are_loaded(answer: &Value) -> Vec<Option<bool>> {
     let Value::Array(parts) = answer else { return Vec::new() };
     let is_loaded = |part: &Value| match *part {
@@ -25,7 +25,7 @@ pub(super) fn are_loaded(answer: &Value) -> Vec<Option<bool>> {
     parts.iter().map(is_loaded).collect()
 }
 
-/// What came over a RESP2 connection that listens, as RESP3 would have it.
+/// Turns a message of a RESP2 connection with subscriptions into its RESP3 form.
 pub(super) fn as_push(value: Value) -> Value {
     let kind = match &value {
         Value::Array(parts) => match parts.first() {
@@ -44,7 +44,7 @@ pub(super) fn as_push(value: Value) -> Value {
     Value::Push { kind, data }
 }
 
-/// What a server's value means as the answer to `verb`.
+/// Turns a server's value into the reply to `verb`.
 pub(super) fn reply(prefix: &Prefix, verb: &Verb, value: Value) -> Reply {
     match (verb, value) {
         (_, Value::ServerError(error)) => Reply::Failed(fault::of_server(&error)),
@@ -68,7 +68,8 @@ pub(super) fn reply(prefix: &Prefix, verb: &Verb, value: Value) -> Reply {
     }
 }
 
-/// Reads `{holder, ms left, counter, place}`, and behind it what only an inspection tells: `how many wait, the first of them`.
+/// Reads `{holder, ms left, counter, place}`, which for an inspection continues with `how many wait, the first of
+/// them`.
 fn view(parts: &[Value]) -> Option<LockView> {
     let [occupant, ttl_left, counter, Value::Int(place), queue @ ..] = parts else { return None };
     let text = |value: &Value| match value {
@@ -85,7 +86,8 @@ fn view(parts: &[Value]) -> Option<LockView> {
     };
     let counter = match counter {
         Value::Nil => 0,
-        // A counter that somebody made unreadable is as good as none here; a grant will say what is wrong with it.
+        // A counter that another program made unreadable counts as missing here. A grant reports what is wrong with
+        // it.
         Value::BulkString(digits) => str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok()).unwrap_or(0),
         _ => return None,
     };
@@ -97,7 +99,7 @@ fn view(parts: &[Value]) -> Option<LockView> {
     Some(LockView { occupant, ttl_left, counter, place, waiting, first })
 }
 
-/// Reads what `scan.lua` answers. What is no lock of ours is left out.
+/// Reads the value of `scan.lua`. It skips keys that are not locks of this prefix.
 fn scanned(prefix: &Prefix, parts: &[Value]) -> Option<Reply> {
     let (Value::BulkString(cursor), found) = parts.split_first()? else { return None };
     let sighting = |parts: &[Value]| {
@@ -110,13 +112,13 @@ fn scanned(prefix: &Prefix, parts: &[Value]) -> Option<Reply> {
     Some(Reply::Scanned { cursor: str::from_utf8(cursor).ok()?.parse().ok()?, locks })
 }
 
-/// So much of a value as the scripts answer, whatever came: no holder and no entry is longer.
+/// The first bytes of a value, as many as the scripts return. No holder and no entry is longer.
 fn beginning(bytes: &[u8]) -> Box<str> {
     const LEN_MAX: usize = 256;
     String::from_utf8_lossy(bytes.get(..LEN_MAX).unwrap_or(bytes)).into()
 }
 
-/// Reads what `join.lua` answers.
+/// Reads the value of `join.lua`.
 fn report(parts: &[Value]) -> Option<NodeReport> {
     let [Value::Int(now), run_id, Value::Int(up), Value::Int(keeps), record @ ..] = parts else { return None };
     let text = |value: &Value| match value {

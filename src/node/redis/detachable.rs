@@ -1,7 +1,7 @@
-//! [`Detachable`]: a stream that is lent to the redis crate, for a login or for questions, and may be taken back.
+//! [`Detachable`]: a stream that is lent to the redis crate, for a login or for questions, and can be taken back.
 //!
-//! The crate reads whatever comes, of any size. So only so many bytes pass, and the first ones are kept: a server that turns
-//! somebody away says why and hangs up.
+//! The crate reads replies of any size. So this type lets only a bounded number of bytes pass. It keeps the first
+//! ones, because a server that refuses a client says why and then closes the connection.
 
 use std::io;
 use std::pin::Pin;
@@ -12,33 +12,33 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::dial::Stream;
 
-/// A stream that may be taken back.
+/// A stream that can be taken back.
 #[derive(Clone)]
 pub(super) struct Detachable(Arc<Mutex<Lent>>);
 
 struct Lent {
     stream: Option<Box<dyn Stream>>,
-    /// So many bytes may still come in.
+    /// How many more bytes may come in.
     left: usize,
     /// The first bytes that came in.
     said: Vec<u8>,
 }
 
-/// So much is kept of what came in first.
+/// How many of the first bytes are kept.
 const SAID_MAX: usize = 512;
 
 impl Detachable {
-    /// Lends `stream` until `bytes_max` have come in.
+    /// Lends `stream` until `bytes_max` bytes have come in.
     pub(super) fn of(stream: Box<dyn Stream>, bytes_max: usize) -> Self {
         Self(Arc::new(Mutex::new(Lent { stream: Some(stream), left: bytes_max, said: Vec::new() })))
     }
 
-    /// Takes the stream back; whoever still has it finds it closed.
+    /// Takes the stream back. Clones of this value find it closed.
     pub(super) fn take_back(&self) -> Option<Box<dyn Stream>> {
         self.lent(|lent| lent.stream.take())
     }
 
-    /// What came in first.
+    /// The first bytes that came in.
     pub(super) fn said(&self) -> Vec<u8> {
         self.lent(|lent| lent.said.clone())
     }
@@ -64,7 +64,7 @@ impl AsyncRead for Detachable {
             let kept = came.get(..came.len().min(SAID_MAX.saturating_sub(lent.said.len())));
             lent.said.extend_from_slice(kept.unwrap_or_default());
             lent.left = lent.left.checked_sub(came.len()).ok_or_else(|| {
-                io::Error::new(io::ErrorKind::InvalidData, "the server sends more than any answer is long")
+                io::Error::new(io::ErrorKind::InvalidData, "the server sends more than any reply needs")
             })?;
             Poll::Ready(Ok(()))
         })
@@ -72,7 +72,8 @@ impl AsyncRead for Detachable {
 }
 
 impl AsyncWrite for Detachable {
-    /// What a server said before it hung up is worth more than that it cannot be written to: it is still to be read.
+    /// If the server has closed the connection, a write pretends to succeed: the bytes that the server sent before
+    /// say more than the write error, and are still to be read.
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match ready!(self.with(|stream| stream.poll_write(context, bytes))) {
             Err(error) if has_hung_up(&error) => Poll::Ready(Ok(bytes.len())),

@@ -18,16 +18,17 @@ pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
-/// Opens byte streams to one server. A simulation brings its own.
+/// Opens byte streams to one server. A simulation passes its own implementation.
 pub trait Dial: Send + Sync + 'static {
     /// Opens one stream. The caller bounds the time.
     fn dial(&self) -> BoxFuture<'_, io::Result<Box<dyn Stream>>>;
 }
 
-/// Dials the network.
+/// Opens streams over the network.
 pub(super) struct Network {
     endpoint: Endpoint,
-    /// The longest that dialling and the login may take together. Each step of it ends a little earlier, and so can be named.
+    /// The longest time that dialling and login may take together. Each step has a slightly shorter limit, so that
+    /// the error names the step.
     limit: Duration,
     #[cfg(feature = "tls")]
     tls: super::tls::Trust,
@@ -47,7 +48,7 @@ impl Network {
         }
     }
 
-    /// The TCP connection, by all addresses that the name has.
+    /// Opens the TCP connection. It tries all addresses of the name.
     async fn tcp(&self, host: &str, port: u16) -> io::Result<TcpStream> {
         let within = self.limit * 9 / 10;
         let connect = async {
@@ -56,7 +57,7 @@ impl Network {
             first_that_answers(looked_up.collect(), self.limit / 8).await
         };
         let stream = in_time(within, "the TCP connection", connect).await?;
-        // A lock is a conversation of single small packets: waiting to fill one costs a round trip.
+        // Lock traffic is single small packets. Waiting to fill a packet would cost a round trip.
         stream.set_nodelay(true)?;
         Ok(stream)
     }
@@ -92,10 +93,10 @@ async fn in_time<T>(limit: Duration, step: &str, work: impl Future<Output = io::
     })
 }
 
-/// Connects to all addresses, each one `head_start` after the one before it, or as soon as that failed: one that is silent
-/// does not keep the others waiting.
+/// Connects to the first address that answers. It tries each address `head_start` after the one before, or as soon as
+/// that one failed. So a silent address does not delay the others.
 async fn first_that_answers(addresses: Vec<SocketAddr>, head_start: Duration) -> io::Result<TcpStream> {
-    /// More than any server has; the others are not tried.
+    /// More addresses than a server has; further ones are ignored.
     const ADDRESSES_MAX: usize = 8;
     let mut failure = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     let mut waiting = addresses.into_iter().take(ADDRESSES_MAX);
@@ -120,7 +121,7 @@ async fn first_that_answers(addresses: Vec<SocketAddr>, head_start: Duration) ->
 mod tests {
     use super::*;
 
-    /// A listener that accepts nothing, with its queue full: whoever dials it hears nothing.
+    /// A listener that accepts nothing and whose queue is full, so dialling it gets no answer.
     async fn silent() -> (SocketAddr, tokio::net::TcpListener, Vec<TcpStream>) {
         let socket = tokio::net::TcpSocket::new_v4().unwrap();
         socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -142,7 +143,7 @@ mod tests {
         let dial = first_that_answers(vec![silent, good.0], Duration::from_millis(20));
         assert_eq!(timeout(limit, dial).await.unwrap().unwrap().peer_addr().unwrap(), good.0);
         let refused = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        // One that refuses costs no head start.
+        // An address that refuses costs no head start.
         let dial = first_that_answers(vec![refused, good.0], limit * 6);
         assert_eq!(timeout(limit, dial).await.unwrap().unwrap().peer_addr().unwrap(), good.0);
         let dial = first_that_answers(vec![refused, refused], limit * 6);

@@ -1,4 +1,4 @@
-//! From requests to the bytes that a server reads.
+//! Turns requests into the bytes that a server reads.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -9,22 +9,22 @@ use super::script::Script;
 use crate::WallTime;
 use crate::protocol::{Next, Publish, Record, RecordUpdate, Subject, Verb};
 
-/// What requests about a subject say, encoded once for all nodes.
+/// The encoded parts of requests that depend only on the subject. All nodes share them.
 #[derive(Debug)]
 pub(super) struct EncodedRequest {
     bytes: Vec<u8>,
-    /// Where each part but the last one ends.
+    /// The end of each part but the last.
     ends: [usize; Part::COUNT - 1],
 }
 
-/// The parts of a wire, in their order.
+/// The parts of an encoded request, in their order.
 #[derive(Debug, Clone, Copy)]
 enum Part {
     Lock,
     Counter,
     Queue,
     Holder,
-    /// What a queue stores.
+    /// The entry of a queue.
     Entry,
 }
 
@@ -33,7 +33,7 @@ impl Part {
 }
 
 impl EncodedRequest {
-    /// The encoding of `subject`. A fan-out asks for the same one several times in a row, so a thread keeps the last.
+    /// The encoding of `subject`. A fan-out needs the same one several times in a row, so each thread keeps the last.
     pub(super) fn of(prefix: &Prefix, subject: &Arc<Subject>) -> Arc<Self> {
         type Encoded = (Arc<Subject>, Prefix, Arc<EncodedRequest>);
         thread_local! {
@@ -94,7 +94,7 @@ impl EncodedRequest {
     }
 }
 
-/// Whether requests of this kind share a script call with others.
+/// Whether a request of this verb can share a script call with others.
 pub(super) const fn is_batched(verb: &Verb) -> bool {
     matches!(
         verb,
@@ -102,7 +102,8 @@ pub(super) const fn is_batched(verb: &Verb) -> bool {
     )
 }
 
-/// One script call for several requests that [`is_batched`] lets through. `waits` says whether a grant may wait.
+/// Writes one script call for several requests, all of which pass [`is_batched`]. `waits` says whether a grant may
+/// join the queue.
 pub(super) fn batch<'a>(
     out: &mut Vec<u8>,
     loaded: bool,
@@ -133,7 +134,7 @@ const fn words(verb: &Verb, waits: bool) -> usize {
     }
 }
 
-/// How many keys it has.
+/// How many keys [`request`] writes.
 const fn keys(verb: &Verb, waits: bool) -> usize {
     match verb {
         Verb::Grant { waits: Some(_), .. } if waits => 3,
@@ -193,19 +194,19 @@ fn letter_and<'a>(word: &'a mut [u8; 12], letter: u8, digits: &str) -> &'a [u8] 
     word.get(..=digits.len()).unwrap_or_default()
 }
 
-/// Asks the server for the wakes of `locker`, and tries whether one comes through.
+/// Subscribes to the wakes of a locker.
 pub(super) fn subscribe(out: &mut Vec<u8>, channel: &str) {
     out.array(2);
     [&b"SUBSCRIBE"[..], channel.as_bytes()].into_iter().for_each(|word| out.bulk(word));
 }
 
-/// Publishes nothing over a channel: tells whether that is permitted, and how many receive it.
+/// Publishes an empty message: the reply tells whether that is permitted, and how many clients receive it.
 pub(super) fn publish_nothing(out: &mut Vec<u8>, channel: &[u8]) {
     out.array(3);
     [&b"PUBLISH"[..], channel, b""].into_iter().for_each(|word| out.bulk(word));
 }
 
-/// One request by itself.
+/// Writes one request that is not batched.
 pub(super) fn single(out: &mut Vec<u8>, prefix: &Prefix, loaded: bool, encoded: &EncodedRequest, verb: &Verb) {
     match *verb {
         Verb::Inspect => {
@@ -264,13 +265,13 @@ pub(super) fn load(out: &mut Vec<u8>, code: &str) {
     [&b"SCRIPT"[..], b"LOAD", code.as_bytes()].into_iter().for_each(|word| out.bulk(word));
 }
 
-/// Asks which scripts the server was told.
+/// Asks which of these scripts the server knows.
 pub(super) fn are_loaded<'a>(out: &mut Vec<u8>, shas: impl ExactSizeIterator<Item = &'a str>) {
     out.array(2 + shas.len());
     [&b"SCRIPT"[..], b"EXISTS"].into_iter().chain(shas.map(str::as_bytes)).for_each(|word| out.bulk(word));
 }
 
-/// The script of a request.
+/// The script that a request needs.
 pub(super) const fn script_of(verb: &Verb) -> Script {
     match verb {
         Verb::Inspect => Script::Inspect,
@@ -280,7 +281,7 @@ pub(super) const fn script_of(verb: &Verb) -> Script {
     }
 }
 
-/// By its hash where the server was told the script over this connection, else by its text: two words.
+/// Calls a script by its hash if it was sent over this connection before, else by its text. Writes two words.
 fn call(out: &mut Vec<u8>, script: Script, loaded: bool) {
     if loaded {
         out.bulk(b"EVALSHA");
@@ -291,7 +292,7 @@ fn call(out: &mut Vec<u8>, script: Script, loaded: bool) {
     }
 }
 
-/// The parts of a command.
+/// Appends the parts of a command.
 trait Words {
     fn array(&mut self, words: usize);
     fn bulk(&mut self, word: &[u8]);

@@ -1,4 +1,4 @@
-//! What a server's errors mean.
+//! Turns errors of a server or of a connection into faults.
 
 use std::fmt::{self, Write as _};
 
@@ -6,34 +6,34 @@ use redis::{RedisError, ServerError};
 
 use crate::protocol::{Fault, FaultKind};
 
-/// An error that the server sent in place of an answer.
+/// The fault for an error reply of the server.
 pub(super) fn of_server(error: &ServerError) -> Fault {
     let detail = error.details().unwrap_or_default();
     let whole = format!("{} {detail}", error.code());
     Fault::new(of_code(error.code(), detail), one_line(said_in_a_script(&whole)))
 }
 
-/// Servers before 7.0 wrap the error of a command in the place of the script where it was called.
+/// The error itself. Servers before 7.0 wrap it in the position inside the script.
 fn said_in_a_script(whole: &str) -> &str {
     let inner = whole.rsplit_once("@user_script:").and_then(|(_, inner)| inner.split_once(": "));
     inner.map_or(whole, |(_line, error)| error.trim_start_matches('-'))
 }
 
-/// An error of the connection itself.
+/// The fault for an error of the connection itself.
 pub(super) fn of_connection(error: &RedisError) -> Fault {
     let kind = match error.code() {
         Some(code) => of_code(code, error.detail().unwrap_or_default()),
         None if error.kind() == redis::ErrorKind::AuthenticationFailed => FaultKind::Authentication,
         None if error.kind() == redis::ErrorKind::Parse => {
             let what = one_line(&error.to_string());
-            return Fault::new(FaultKind::Unexpected, format!("what answers there is no Redis: {what}"));
+            return Fault::new(FaultKind::Unexpected, format!("the server is no Redis: {what}"));
         }
         None => FaultKind::ConnectionLost,
     };
     Fault::new(kind, one_line(&error.to_string()))
 }
 
-/// What stood in the way of a login. `said` is what the server said first; `hello` whether it was greeted with HELLO.
+/// The fault of a failed login. `said` are the first bytes of the server; `hello` says whether HELLO was sent.
 pub(super) fn of_login(error: Option<&RedisError>, said: &[u8], hello: bool, has_password: bool) -> Option<Fault> {
     if let Some(fault) = of_first_words(said) {
         return Some(fault);
@@ -60,18 +60,18 @@ pub(super) fn of_login(error: Option<&RedisError>, said: &[u8], hello: bool, has
                 fault.detail
             ),
         ),
-        // The login goes on without HELLO.
+        // The login is tried again without HELLO.
         FaultKind::Script if hello && !fault.detail.contains("switch database") => fault,
         FaultKind::Script => Fault { kind: FaultKind::LoginRefused, ..fault },
         _ => fault,
     })
 }
 
-/// What a server says to one that it turns away at once, and what is not Redis at all.
+/// The fault that the first bytes of the server show: a refusal of the client, or a protocol that is not Redis.
 fn of_first_words(said: &[u8]) -> Option<Fault> {
     const TURNED_AWAY: [&[u8]; 2] = [b"-ERR max number of clients", b"-DENIED"];
     match said {
-        // The types of TLS records, and its version.
+        // The types of TLS records, and the first byte of the TLS version.
         [0x14..=0x17, 3, ..] => {
             Some(Fault::new(FaultKind::Unreachable, "the server speaks TLS: write rediss:// in place of redis://"))
         }
@@ -83,9 +83,9 @@ fn of_first_words(said: &[u8]) -> Option<Fault> {
     }
 }
 
-/// A value as it may stand in a table, of whatever size it is.
+/// A value as it is shown in a table, bounded whatever its size.
 pub(super) fn shown(value: &impl fmt::Debug) -> String {
-    /// Takes so many bytes and then no more.
+    /// Accepts this number of bytes, and then fails.
     struct Beginning(String);
 
     impl fmt::Write for Beginning {
@@ -96,7 +96,7 @@ pub(super) fn shown(value: &impl fmt::Debug) -> String {
     }
 
     let mut beginning = Beginning(String::new());
-    // An error says that it is full.
+    // An error only means that it is full.
     let _ = write!(beginning, "{value:?}");
     one_line(&beginning.0)
 }
@@ -104,7 +104,7 @@ pub(super) fn shown(value: &impl fmt::Debug) -> String {
 /// The most characters of a detail.
 const LEN_MAX: usize = 160;
 
-/// A detail as it may stand in a table: what answers on a port may be anything.
+/// A detail as it is shown in a table. The server may be any program, so the text may be anything.
 pub(super) fn one_line(text: &str) -> String {
     let end = text.char_indices().nth(16 * LEN_MAX).map_or(text.len(), |(at, _)| at);
     let text = text.get(..end).unwrap_or_default();
@@ -117,7 +117,7 @@ pub(super) fn one_line(text: &str) -> String {
                 line.push('…');
                 break;
             }
-            // Some turn the direction of a line, some cannot be seen.
+            // Some characters change the writing direction, and some are invisible.
             '"' | '\'' | '\\' => line.push(c),
             _ => line.extend(c.escape_debug()),
         }
@@ -140,7 +140,7 @@ fn of_code(code: &str, detail: &str) -> FaultKind {
         "DENIED" => FaultKind::LoginRefused,
         "ERR" if detail.contains("not an integer") => FaultKind::WrongType,
         "ERR" if detail.starts_with("max number of clients") => FaultKind::LoginRefused,
-        // Servers before 7.0 hide the code of an error inside a script's message.
+        // Servers before 7.0 put the code of an error inside the message of a script.
         _ => ["WRONGTYPE", "OOM", "READONLY", "NOPERM", "MISCONF"]
             .into_iter()
             .find(|hidden| detail.contains(hidden) && *hidden != code)

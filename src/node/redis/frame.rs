@@ -1,24 +1,25 @@
-//! Where one reply ends and the next one begins, in RESP2 and RESP3. The reply itself is parsed by the redis crate.
+//! Finds where one reply ends, in RESP2 and RESP3. The redis crate parses the reply itself.
 
-/// Bytes that are no reply that anybody waits for.
+/// Why bytes cannot become a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Garbled {
-    /// They are no reply at all.
+    /// They are not a reply.
     NoReply,
-    /// They are one that is larger or deeper than any that is asked for.
+    /// The reply is larger or deeper than any that was asked for.
     TooLarge,
 }
 
-/// Replies inside of replies, at most.
+/// The greatest depth of replies inside of replies.
 const DEPTH_MAX: usize = 16;
-/// The longest line that tells a type and a length or a number: longer ones are errors and texts, which are bounded as well.
+/// The longest line. Lines with a type and a length or a number are short; errors and texts can be longer, and are
+/// bounded too.
 const LINE_MAX: usize = 64 * 1024;
-/// The longest reply: a step of a walk over locks with the longest names takes half of it.
+/// The longest reply. A step of a scan over locks with the longest names takes half of this.
 const LEN_MAX: usize = 1024 * 1024;
-/// The most parts of a reply, in all its depth: such a step has 1,501, and may have some more.
+/// The most parts of a reply, over all depths. Such a step has 1,501 parts or some more.
 const PARTS_MAX: usize = 16 * 1024;
 
-/// How long the first reply in `bytes` is; `None` while its end is not there yet.
+/// The length of the first reply in `bytes`; `None` if it is incomplete.
 pub(super) fn len(bytes: &[u8]) -> Result<Option<usize>, Garbled> {
     let mut walk = Walk { bytes, at: 0, parts: PARTS_MAX };
     let ends = walk.skip(0)?;
@@ -32,12 +33,12 @@ pub(super) fn len(bytes: &[u8]) -> Result<Option<usize>, Garbled> {
 struct Walk<'a> {
     bytes: &'a [u8],
     at: usize,
-    /// So many more parts may come.
+    /// How many more parts may come.
     parts: usize,
 }
 
 impl Walk<'_> {
-    /// Moves behind one reply; false if it is not all there.
+    /// Moves behind one reply; false if it is incomplete.
     fn skip(&mut self, depth: usize) -> Result<bool, Garbled> {
         if depth > DEPTH_MAX {
             return Err(Garbled::TooLarge);
@@ -52,16 +53,16 @@ impl Walk<'_> {
         match kind {
             b'+' | b'-' | b':' | b',' | b'#' | b'_' | b'(' => Ok(true),
             b'$' | b'=' | b'!' => {
-                // A negative length stands for nothing at all.
+                // A negative length means null.
                 if let Some(length) = number(text, LEN_MAX)? {
                     self.at += length + 2;
                 }
-                // An end that lies too far is not waited for.
+                // A reply that would end too far away is refused at once.
                 if self.at > LEN_MAX { Err(Garbled::TooLarge) } else { Ok(self.at <= self.bytes.len()) }
             }
             b'*' | b'~' | b'>' => self.parts(number(text, PARTS_MAX)?.unwrap_or(0), depth),
             b'%' => self.parts(2 * number(text, PARTS_MAX)?.unwrap_or(0), depth),
-            // An attribute goes before what it is about.
+            // An attribute is followed by the value that it describes.
             b'|' => self.parts(2 * number(text, PARTS_MAX)?.unwrap_or(0) + 1, depth),
             _ => Err(Garbled::NoReply),
         }
@@ -78,7 +79,7 @@ impl Walk<'_> {
     }
 }
 
-/// The number; `None` for a negative one.
+/// Reads a number; `None` for a negative one.
 fn number(digits: &[u8], most: usize) -> Result<Option<usize>, Garbled> {
     if digits.first() == Some(&b'-') {
         return Ok(None);
@@ -86,7 +87,7 @@ fn number(digits: &[u8], most: usize) -> Result<Option<usize>, Garbled> {
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return Err(Garbled::NoReply);
     }
-    // Digits that are no number are those of a larger one.
+    // Digits that do not parse are those of a number that is too large.
     let number = str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok());
     number.filter(|number| *number <= most).map(Some).ok_or(Garbled::TooLarge)
 }

@@ -1,7 +1,7 @@
--- Tells who holds the lock, and who waits for it. Changes nothing.
+-- Reports the holder of the lock, and its queue. Changes nothing.
 -- KEYS: lock, counter, queue.
--- Answers {holder, ms left, counter, -1, how many wait, the entry of the first}: of each text a part that nothing of ours fills,
--- for another program may have left anything there.
+-- Returns {holder, ms left, counter, -1, how many wait, the entry of the first}. Of each text only a part is
+-- returned, longer than any that redfence writes: another program may have left a text of any size.
 local lock, counter, queue = KEYS[1], KEYS[2], KEYS[3]
 local waiting, first = redis.pcall('ZCARD', queue), redis.pcall('ZRANGE', queue, 0, 0)
 local occupant, left, known = redis.call('GETRANGE', lock, '0', '255'), redis.call('PTTL', lock), redis.call('GETRANGE', counter, '0', '31')

@@ -1,10 +1,12 @@
--- Tells about the node itself; settles it or wakes it where that is asked and still right.
--- KEYS: record.  ARGV: look, settle or wake; prefix of the counters; longest ttl in ms; the caller's unix microseconds;
---   and to settle: the record as it was seen ("ready_at awake run_id"; where there was none, the mark), the rest in ms, 1 if
---   it is new.
--- Answers {unix microseconds, run_id, seconds up, 1 if it logs every write and never followed another server (-1: cannot
--- tell), and of the record: run_id, ready_at in ms, longest ttl in ms, awake, new; and the mark of the first look at a node
--- without a record, by which a settlement that arrives after a further loss is told}.
+-- Reports about the node itself; initializes or activates it if that is asked and still right.
+--
+-- KEYS: record.  ARGV: look, settle or wake; prefix of the counters; longest ttl in ms; the caller's unix
+-- microseconds; and to settle: the record that was seen ("ready_at awake run_id"; if there was none, the mark), the
+-- rest in ms, 1 if it is new.
+--
+-- Returns {unix microseconds, run_id, seconds up, 1 if it logs every write and never followed another server (-1:
+-- unknown), and of the record: run_id, ready_at in ms, longest ttl in ms, awake, new; and the mark}. The first look
+-- at a node without a record sets the mark. If the node forgets again, the mark changes, so a late settle is noticed.
 local verb, seen, rest = ARGV[1], ARGV[5], tonumber(ARGV[6])
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -28,7 +30,7 @@ end
 local function write(...)
   redis.call('HSET', KEYS[1], ...)
 end
--- The counters are not declared as keys: a node of redfence is no member of a cluster.
+-- The counters are not declared as keys: a node of redfence is not a member of a cluster.
 local function counters()
   local keys = {}
   for slot = 0, 1023 do
@@ -37,16 +39,16 @@ local function counters()
   return keys
 end
 local function raise()
-  -- Above everything that a lost counter ever issued. %.0f is exact below 2^53; tostring keeps 14 digits only.
-  -- However wrong a clock is, tokens are left: they end at 2^53.
+  -- Above every number that a lost counter issued. %.0f is exact below 2^53; tostring keeps 14 digits only. Tokens
+  -- end at 2^53, so the start is bounded: tokens are left even if a clock is wrong by any amount.
   local start = math.min(math.max(now, tonumber(ARGV[4])), 8000000000000000)
   local keys, first, low = counters(), string.format('%.0f', start), {}
-  -- What is no text is none here, and is written over.
+  -- A value that is not a string is missing here, and is overwritten.
   local texts = redis.call('MGET', unpack(keys))
   for at = 1, #keys do
-    -- INCR takes less for a number than Lua does.
+    -- INCR accepts fewer forms of a number than Lua does.
     local counter = texts[at] and string.match(texts[at], '^[1-9]%d*$') and tonumber(texts[at])
-    -- A counter that no clock leads to was written by hand.
+    -- No clock leads to such a counter: another program wrote it.
     if not counter or counter < start or counter > 8500000000000000 then
       low[#low + 1], low[#low + 2] = keys[at], first
     end
@@ -64,7 +66,8 @@ if not known[2] and not known[6] and not settles and verb ~= 'wake' then
   known = record()
 end
 if known[2] and not settles and max_ttl > tonumber(known[3]) then
-  -- Whoever asks for more may have held it when this node forgot: a rest grows with it, and with a tenth for the clocks.
+  -- A caller with a longer ttl may have held a lock of that length when this node forgot. So the rest grows by the
+  -- difference, and by a tenth of it for the clocks.
   local more = known[4] == '0' and math.floor((max_ttl - tonumber(known[3])) * 1.1) or 0
   write('max_ttl_ms', max_ttl, 'ready_at_ms', string.format('%.0f', tonumber(known[2]) + more))
   known = record()
@@ -84,7 +87,7 @@ elseif verb == 'wake' and known[4] == '0' and tonumber(known[2]) <= math.floor(n
 end
 known = record()
 for at = 1, 6 do
-  -- Another program may have left anything there.
+  -- Another program may have left a text of any size there.
   known[at] = known[at] and string.sub(known[at], 1, 64)
 end
 return {now, run_id, up, keeps, known[1], known[2], known[3], known[4], known[5], known[6]}

@@ -1,4 +1,4 @@
-//! The names of keys on a server.
+//! [`Prefix`]: the names of keys and channels on a server.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::{LockerId, Resource};
 pub struct Prefix(Arc<str>);
 
 impl Prefix {
-    /// Checks `text` and takes it: 1 to 64 letters, digits, `_`, `-`, `.` or `:`.
+    /// Checks `text` and makes it a prefix: 1 to 64 letters, digits, `_`, `-`, `.` or `:`.
     #[must_use]
     pub fn new(text: &str) -> Option<Self> {
         let allowed = |c: char| c.is_ascii_alphanumeric() || "_-.:".contains(c);
@@ -28,7 +28,7 @@ impl Prefix {
         key
     }
 
-    /// Appends a key of one kind, without the machinery of formatting: every request has some.
+    /// Appends a key of one kind. It avoids the formatting machinery, because every request has keys.
     pub(super) fn write_key(&self, to: &mut String, kind: &str, resource: &Resource) {
         self.write_slot(to, resource);
         [":", kind, ":", resource.as_str()].into_iter().for_each(|part| to.push_str(part));
@@ -45,12 +45,12 @@ impl Prefix {
         ["{", &self.0, ":", digits.format(resource.slot()), "}"].into_iter().for_each(|part| to.push_str(part));
     }
 
-    /// The resource whose lock this key is; `None` for every other key.
+    /// The resource of a lock's key; `None` for every other key.
     #[must_use]
     pub fn resource_of(&self, lock: &str) -> Option<Resource> {
         let rest = lock.strip_prefix('{')?.strip_prefix(&*self.0)?.strip_prefix(':')?;
         let (_, name) = rest.split_once("}:lock:")?;
-        // Another prefix may begin like this one, and anybody may write a key that looks like a lock's.
+        // Another prefix may begin like this one, and any client may write a key that looks like a lock's.
         Resource::new(name).ok().filter(|resource| self.lock(resource) == lock)
     }
 
@@ -66,13 +66,13 @@ impl Prefix {
         format!("{}:wake:{locker}", self.0)
     }
 
-    /// The locker whose channel this is; `None` for every other channel.
+    /// The locker of a wake channel; `None` for every other channel.
     #[must_use]
     pub fn locker_of(&self, channel: &str) -> Option<LockerId> {
         channel.strip_prefix(&*self.0)?.strip_prefix(":wake:")?.parse().ok()
     }
 
-    /// The record of having been joined.
+    /// The key of the record that says that the node was joined.
     #[must_use]
     pub fn record(&self) -> String {
         format!("{}:node", self.0)

@@ -43,11 +43,12 @@ use crate::{Entropy, LockerId, NodeId, Spawner};
 
 /// A Redis or Valkey server as a node.
 ///
-/// One connection, and a second one for wakes where the server speaks only RESP2. What is sent while nothing is on the way goes out at once, and what is sent meanwhile goes out together,
-/// in order, when the last answer is in. A task of the node's own reads and dials; it drops a connection whose answer stays
-/// out too long and dials anew, with growing pauses. While there is none, requests fail at once and are never kept for later.
+/// It uses one connection, and a second one for wakes if the server speaks only RESP2. If nothing is unanswered, a
+/// request goes out at once. Requests that come meanwhile go out together, in order, after the last reply. A task of
+/// the node reads and dials. It drops a connection whose reply takes too long, and dials again with growing pauses.
+/// Without a connection, requests fail at once and are not kept for later.
 ///
-/// Dropping the node lets the task finish what was sent and end.
+/// If the node is dropped, the task finishes the requests that were sent, and then ends.
 pub struct RedisNode {
     send_queue: Arc<SendQueue>,
     link: watch::Receiver<Link>,
@@ -60,32 +61,32 @@ pub struct RedisNode {
 /// The state of the connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Link {
-    /// Being dialled; requests wait for the outcome.
+    /// It is being dialled; requests wait for the outcome.
     Dialing,
     /// In use.
     Up,
-    /// The last dial failed, or its connection was lost before it was of use; the next one follows.
+    /// The last dial failed, or the connection was lost before it was useful. Another dial follows.
     Down(Fault),
 }
 
-/// How a node's connection behaves.
+/// The settings of a node's connection.
 #[derive(Clone)]
 pub struct RedisNodeOptions {
     /// The first part of every key.
     pub prefix: Prefix,
-    /// The longest that dialling, TLS and login may take together.
+    /// The longest time that dialling, TLS and login may take together.
     pub dial_timeout: Duration,
-    /// A connection that leaves a turn unanswered for this long is dropped.
+    /// A connection is dropped if nothing comes in for this long although requests are unanswered.
     pub response_timeout: Duration,
-    /// Certificate authorities for `rediss://`, as a PEM file; `None` for those that the machine trusts.
+    /// Certificate authorities for `rediss://`, as a PEM file; `None` for the machine's own store.
     pub ca_file: Option<PathBuf>,
-    /// The certificate and the private key, as PEM files, for servers that want to know who connects.
+    /// The certificate and the private key, as PEM files, for servers that demand a client certificate.
     pub client_certificate: Option<(PathBuf, PathBuf)>,
-    /// Whom a server must prove to be; `None` for the host of its URL.
+    /// The name that the server's certificate must have; `None` for the host of its URL.
     pub server_name: Option<String>,
-    /// Where the jitter of the pauses between dials comes from.
+    /// The source of jitter for the pauses between dials.
     pub entropy: Arc<Entropy>,
-    /// What runs the tasks of the connection; tokio, unless a simulation does.
+    /// Runs the tasks of the connection: tokio, or a simulation.
     pub spawner: Arc<dyn Spawner>,
 }
 
@@ -118,11 +119,11 @@ impl fmt::Debug for RedisNodeOptions {
 }
 
 impl RedisNode {
-    /// The most requests that wait for one server before further grants are refused as overloaded; an eighth of that for
-    /// extensions.
+    /// The most requests that may wait for one server. Beyond that, grants are refused as overloaded; extensions are
+    /// refused beyond an eighth of it.
     pub const QUEUE_MAX: usize = send_queue::QUEUE_MAX;
 
-    /// Starts to dial `address`. Returns at once; see [`RedisNode::dialled`].
+    /// Starts to dial `address`. It returns at once; see [`RedisNode::dialled`].
     ///
     /// # Errors
     ///
@@ -143,7 +144,7 @@ impl RedisNode {
         Ok(node)
     }
 
-    /// Starts to dial by other means than the network.
+    /// Starts to dial with `dial` in place of the network.
     ///
     /// # Errors
     ///
@@ -154,7 +155,7 @@ impl RedisNode {
         login: redis::RedisConnectionInfo,
         options: RedisNodeOptions,
     ) -> Result<Self, OpenError> {
-        // Timers need one, whatever runs the tasks.
+        // Timers need a tokio runtime, whatever spawner runs the tasks.
         tokio::runtime::Handle::try_current().map_err(|_| OpenError::NoRuntime)?;
         let (link_sender, link) = watch::channel(Link::Dialing);
         let (session_sender, session) = watch::channel(0);
@@ -176,11 +177,11 @@ impl RedisNode {
     ///
     /// # Errors
     ///
-    /// The fault of a dial that failed; the node goes on trying.
+    /// The fault of the dial that failed. The node keeps trying.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future changes nothing.
+    /// If the future is dropped, nothing changes.
     pub async fn dialled(&self) -> Result<(), Fault> {
         match self.link.clone().wait_for(|link| *link != Link::Dialing).await.as_deref() {
             Ok(Link::Down(fault)) => Err(fault.clone()),
@@ -194,26 +195,26 @@ impl RedisNode {
         &self.connector.options.prefix
     }
 
-    /// Whether nobody on a network can listen: TLS, a Unix socket, or loopback.
+    /// Whether the connection is safe from eavesdroppers: TLS, a Unix socket, or loopback.
     pub(crate) const fn is_private(&self) -> bool {
         self.encrypted
     }
 
-    /// A connection of one's own beside the courier's, for questions that are no requests.
+    /// A separate connection beside the courier's, for questions that are not requests.
     ///
     /// # Errors
     ///
-    /// The fault that stood in the way.
+    /// The fault that prevented the connection.
     pub(crate) async fn inquire(&self) -> Result<Inquiry, Fault> {
         let limit = self.connector.options.response_timeout;
         Ok(Inquiry { connection: self.connector.inquire().await?, limit })
     }
 
-    /// Whether the server logs every write before it answers.
+    /// Whether the server logs every write before it replies.
     ///
     /// # Errors
     ///
-    /// The fault that stood in the way: managed servers do not tell.
+    /// The fault of the question. Managed servers do not answer it.
     pub(crate) async fn syncs_every_write(&self) -> Result<bool, Fault> {
         let mut inquiry = self.inquire().await?;
         let answer = inquiry.ask(redis::cmd("CONFIG").arg("GET").arg("appendfsync")).await?;
@@ -278,7 +279,7 @@ pub(crate) struct Inquiry {
 }
 
 impl Inquiry {
-    /// Asks one question; an error of the server is a fault like any other.
+    /// Asks one question. An error reply of the server becomes a fault.
     pub(crate) async fn ask(&mut self, command: &redis::Cmd) -> Result<redis::Value, Fault> {
         match tokio::time::timeout(self.limit, self.connection.handle.send_packed_command(command)).await {
             Ok(Ok(redis::Value::ServerError(error))) => Err(fault::of_server(&error)),

@@ -1,4 +1,4 @@
-//! The scripts: their text, and how they are called.
+//! [`Script`]: the Lua scripts, and how they are called. [`Marker`]: the trace of a join.
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,7 +19,7 @@ pub(super) enum Script {
 impl Script {
     pub(super) const COUNT: usize = 4;
 
-    /// A place of its own in an array of [`Script::COUNT`].
+    /// The position in an array of [`Script::COUNT`].
     pub(super) const fn index(self) -> usize {
         self as usize
     }
@@ -34,7 +34,7 @@ impl Script {
         }
     }
 
-    /// Its hash, by which a server knows a script that it was told before.
+    /// The hash by which a server knows a script that it received before.
     pub(super) fn sha(self) -> &'static str {
         static SHAS: LazyLock<[String; Script::COUNT]> = LazyLock::new(|| {
             [Script::Batch, Script::Inspect, Script::Scan, Script::Join]
@@ -44,21 +44,21 @@ impl Script {
     }
 }
 
-/// A script that is never run, only loaded: it tells that the node was joined in this run of its server. Scripts outlive a
-/// flush of all keys, and no restart. Each prefix and each database is a node of its own.
+/// A script that is loaded and never run. It marks that the node was joined in this run of its server: scripts
+/// survive a flush of all keys, but not a restart. Each prefix and each database is a separate node.
 #[derive(Debug)]
 pub(super) struct Marker {
-    /// The node's, for people.
+    /// The node's name, for people.
     name: String,
     pub(super) code: String,
-    /// Its hash, and then the hashes of the same for other databases: whoever joined the node there excludes nobody here.
+    /// Its hash, then the hashes of the same script for other databases. Lockers in another database exclude no
+    /// locker in this one.
     hashes: Vec<(i64, String)>,
     has_warned: AtomicBool,
 }
 
 impl Marker {
-    /// Loaded to see whether scripts may be loaded.
-    /// So many databases are looked at: as many as a server has unless it is configured.
+    /// How many databases are checked: as many as a server has by default.
     const DATABASES: i64 = 16;
     pub(super) const TRIAL: &'static str = "return 'redfence: scripts may be loaded'";
 
@@ -73,12 +73,12 @@ impl Marker {
         Self { name: name.to_owned(), code: code_of(database), hashes, has_warned: AtomicBool::new(false) }
     }
 
-    /// What a look asks for: this database's hash, and then the others'.
+    /// The hashes to ask for: the one of this database, then the others.
     pub(super) fn hashes(&self) -> impl ExactSizeIterator<Item = &str> {
         self.hashes.iter().map(|(_, hash)| hash.as_str())
     }
 
-    /// Says once that lockers with the same prefix use another database of the server, where the answer tells it.
+    /// Warns once if the reply shows that lockers with the same prefix use another database of the server.
     pub(super) fn look_at_others(&self, answer: &[Option<bool>]) {
         let is_there = |(_, there): &(&(i64, String), &Option<bool>)| **there == Some(true);
         let joined = self.hashes.iter().zip(answer).skip(1).find(is_there);
@@ -87,8 +87,8 @@ impl Marker {
         {
             tracing::warn!(
                 node = self.name,
-                "lockers with the same prefix use database {database} of this server, and exclude nobody here: \
-                 write the same database behind every host in all of them, or give them another prefix"
+                "lockers with the same prefix use database {database} of this server, and are not excluded by locks here: \
+                 write the same database behind every host in all URLs, or give them another prefix"
             );
         }
     }

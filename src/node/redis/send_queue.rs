@@ -1,7 +1,7 @@
-//! [`SendQueue`]: where requests to one server are handed in, and what is known of the way there.
+//! [`SendQueue`]: takes requests to one server, and knows the state of its connection.
 //!
-//! If the connection is idle the caller writes the request itself, which saves a task switch. The courier reads, dials
-//! and watches. Both hold one short lock, and neither gives an answer while it holds it.
+//! If the connection is idle, the caller writes the request itself, which saves a task switch. The courier reads,
+//! dials and watches. Both take one lock for a short time, and deliver replies only after they have released it.
 
 use std::collections::VecDeque;
 use std::io;
@@ -16,12 +16,12 @@ use crate::node::{HomeRuntime, Process, Responder, WakeListener};
 use crate::protocol::{Fault, FaultKind, LockView, Reply, Request, Verb};
 use crate::{HolderId, LockerId, NodeId};
 
-/// What senders and the courier of one server share.
+/// The state that senders and the courier of one server share.
 pub(super) struct SendQueue {
     prefix: Prefix,
-    /// Whose sockets these are.
+    /// The process that opened the sockets.
     process: Process,
-    /// Grants go over the connection of this session only.
+    /// Grants may go only over the connection of this session.
     admitted: AtomicU64,
     inner: Mutex<Inner>,
 }
@@ -30,30 +30,31 @@ struct Inner {
     way: Way,
     queue: VecDeque<PendingRequest>,
     courier: Waker,
-    /// Nobody will hand in anything any more.
+    /// Whether the node was dropped, so that no more requests come.
     closed: bool,
     listeners: Vec<(NodeId, LockerId, Weak<dyn WakeListener>)>,
 }
 
-/// The way to the server.
+/// The state of the connection.
 enum Way {
-    /// Being dialled; requests wait for the outcome.
+    /// It is being dialled; requests wait for the outcome.
     Dialing,
     /// In use.
     Up(Box<Connection>),
-    /// Writing failed, and the courier has to know. Whether anything was answered before.
+    /// Writing failed, and the courier has yet to learn it. The flag says whether anything was answered before.
     Broken(Fault, Vec<PendingRequest>, bool),
-    /// The last dial failed, so requests fail as well.
+    /// The last dial failed, so requests fail too.
     Down(Fault),
 }
 
-/// The most requests that wait for one server before further grants are refused as overloaded.
+/// The most requests that may wait for one server. Beyond that, further grants are refused as overloaded.
 pub(super) const QUEUE_MAX: usize = 65_536;
-/// The same for extensions: the other nodes decide long before so many have waited, and those who hold very many leases would keep
-/// them all in memory while one server hangs.
+/// The same for extensions. The other nodes decide long before so many extensions wait. Without this bound, a process
+/// with very many leases would keep them all in memory while one server hangs.
 const EXTENSIONS_MAX: usize = QUEUE_MAX / 8;
 
-/// How many may wait already when one like this is handed in. A release is never refused: one that cannot wait would leave a lock behind.
+/// How many requests may wait already when this one comes. A release is never refused, because a lock would stay
+/// behind.
 const fn most_before(verb: &Verb) -> usize {
     match verb {
         Verb::Grant { .. } => QUEUE_MAX,
@@ -74,7 +75,7 @@ impl SendQueue {
         Self { prefix, process: Process::current(), admitted: AtomicU64::new(0), inner: Mutex::new(inner) }
     }
 
-    /// Hands requests in, to be sent in this order and, if they can be, in one turn.
+    /// Takes requests, to be sent in this order and in one turn if possible.
     pub(super) fn hand_in(&self, requests: impl IntoIterator<Item = (Request, Responder)>) {
         let mut completions = Completions::default();
         {
@@ -108,7 +109,7 @@ impl SendQueue {
         self.deliver(completions);
     }
 
-    /// Begins turns while nothing is on the way and something waits.
+    /// Begins turns while the connection accepts more and requests wait.
     fn go_on(&self, inner: &mut Inner, context: &mut Context<'_>, completions: &mut Completions) {
         let Inner { way, queue, .. } = inner;
         let Way::Up(connection) = way else { return };
@@ -129,8 +130,8 @@ impl SendQueue {
         }
     }
 
-    /// Writes and reads as far as it goes; ready when the line is broken, with the reason, and when nobody will hand in
-    /// anything any more and all is answered, with none.
+    /// Writes and reads as far as possible. Ready with the fault if the connection is broken; ready with `None` if
+    /// the node was dropped and all is answered.
     pub(super) fn poll(&self, context: &mut Context<'_>) -> Poll<Option<Fault>> {
         loop {
             let mut completions = Completions::default();
@@ -139,7 +140,7 @@ impl SendQueue {
                 inner.courier = context.waker().clone();
             }
             if self.process.is_forked() {
-                // The parent reads these answers.
+                // The parent process reads these replies.
                 inner.disown(&Fault::new(FaultKind::Closed, Process::FORKED), &mut completions);
                 drop(inner);
                 self.deliver(completions);
@@ -152,7 +153,7 @@ impl SendQueue {
                         let lost = |error: io::Error| Fault::new(FaultKind::ConnectionLost, error.to_string());
                         let written = connection.write(context).map_err(lost);
                         let read = written.and_then(|()| connection.read(context, queue, &mut completions));
-                        // What came in may ask for more to be written, and nothing need come in behind it.
+                        // What came in may need a write, and further input may never come.
                         read.and_then(|()| connection.write(context).map_err(lost)).err()
                     }
                     Way::Broken(fault, ..) => Some(fault.clone()),
@@ -179,14 +180,14 @@ impl SendQueue {
         }
     }
 
-    /// A connection stands: what waits goes out.
+    /// Takes a new connection into use, and sends the requests that wait.
     pub(super) fn open(&self, connection: Connection) {
         self.lock().way = Way::Up(Box::new(connection));
         self.hand_in([]);
     }
 
-    /// The connection is gone, and another one is dialled: what was sent fails with `fault`, what was not waits. Tells
-    /// whether the server answered anything over it.
+    /// Gives up the connection, because another one is dialled. Requests that were sent fail with `fault`; the others
+    /// wait. Returns whether the server answered anything over the old connection.
     pub(super) fn dial(&self, fault: &Fault) -> bool {
         let (unanswered, was_of_use) = match std::mem::replace(&mut self.lock().way, Way::Dialing) {
             Way::Up(mut connection) => (connection.unanswered().collect(), connection.answers > 0),
@@ -197,8 +198,8 @@ impl SendQueue {
         was_of_use
     }
 
-    /// There is no connection: what waits and what will be handed in fails at once, nothing is kept for a connection that
-    /// may never come.
+    /// There is no connection. Waiting and future requests fail at once: none is kept for a connection that may never
+    /// come.
     pub(super) fn give_up(&self, fault: &Fault) {
         let waiting = {
             let mut inner = self.lock();
@@ -208,7 +209,7 @@ impl SendQueue {
         self.refuse(waiting, &unsent(fault));
     }
 
-    /// Nobody will hand in anything any more.
+    /// The node was dropped, so no more requests come.
     pub(super) fn close(&self) {
         let mut inner = self.lock();
         inner.closed = true;
@@ -217,10 +218,10 @@ impl SendQueue {
         courier.wake();
     }
 
-    /// There is no courier any more. What was sent may have been done all the same; what was not never will be.
+    /// The courier has ended. Requests that were sent may still take effect; the others never will.
     pub(super) fn end(&self) {
         let closed = Fault::new(FaultKind::Closed, HomeRuntime::ENDED);
-        // Those who wait are not woken any more.
+        // Waiters are no longer woken.
         let mut completions = Completions { is_deaf: true, ..Completions::default() };
         if self.process.is_forked() {
             self.lock().disown(&closed, &mut completions);
@@ -231,26 +232,26 @@ impl SendQueue {
         self.deliver(completions);
     }
 
-    /// Whether nobody will hand in anything any more, and nothing waits.
+    /// Whether the node was dropped and no request waits.
     pub(super) fn is_done(&self) -> bool {
         let inner = self.lock();
         inner.closed && inner.queue.is_empty()
     }
 
-    /// While something is unanswered: a number that grows with every turn and every answer.
+    /// A number that grows with every turn and every reply; `None` while nothing is unanswered.
     pub(super) fn progress_on_the_way(&self) -> Option<u64> {
         self.lock().connection().filter(|connection| !connection.is_idle()).map(|connection| connection.progress)
     }
 
-    /// Lets grants through over this session, and over no other.
+    /// Lets grants through over this session only.
     pub(super) fn admit(&self, session: u64) {
         self.admitted.store(session, Ordering::Relaxed);
     }
 
-    /// `listener` takes in the wakes of `locker` from now on.
+    /// From now on, `listener` receives the wakes of `locker`.
     pub(super) fn listen(&self, node: NodeId, locker: LockerId, listener: Weak<dyn WakeListener>) {
         let listeners = &mut self.lock().listeners;
-        // A node that many lockers use one after another does not keep them all.
+        // Many lockers may use a node one after another. Their listeners are not kept.
         listeners.retain(|(.., listener)| listener.strong_count() > 0);
         listeners.push((node, locker, listener));
     }
@@ -288,8 +289,8 @@ impl SendQueue {
 }
 
 impl Inner {
-    /// This process has nothing to do with the connection any more. It is neither used nor closed: the process that it was copied from uses
-    /// it, and both share what the system keeps of it.
+    /// Gives up the connection because this process is a fork. The connection is neither used nor closed: the parent
+    /// process uses it, and both processes share the socket.
     fn disown(&mut self, closed: &Fault, completions: &mut Completions) {
         completions.is_deaf = true;
         if let Way::Up(mut connection) = std::mem::replace(&mut self.way, Way::Down(closed.clone())) {
@@ -310,13 +311,13 @@ impl Inner {
     }
 }
 
-/// The fault of a request that was certainly not sent, because of `fault`.
+/// The fault of a request that `fault` prevented, and that was certainly not sent.
 fn unsent(fault: &Fault) -> Fault {
     let kind = if fault.kind.never_sent() { fault.kind } else { FaultKind::Unreachable };
     Fault { kind, detail: fault.detail.clone() }
 }
 
-/// Takes a grant that was not sent yet out of the queue, because its release comes: nobody waits for it any more. Mostly it
+/// Removes an unsent grant from the queue, because its release comes, so its caller no longer waits. Mostly the grant
 /// is one of the last.
 fn withdraw(queue: &mut VecDeque<PendingRequest>, holder: HolderId, completions: &mut Completions) -> bool {
     const LOOK_AT: usize = 64;

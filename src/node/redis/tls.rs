@@ -1,4 +1,4 @@
-//! TLS to a server: whom to trust, who we are, and the handshake.
+//! [`Trust`]: TLS to a server: its certificate, the client's own, and the handshake.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,14 +12,14 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
 
-/// TLS as the user wants it. Files are read at once, so that what is wrong with one is said before anything is dialled.
+/// The user's TLS settings. Files are read at once, so that an error in one is reported before the first dial.
 #[derive(Clone, Default)]
 pub(super) struct Trust {
-    /// The authorities whose certificates are accepted; without them the machine's own store counts.
+    /// The authorities whose certificates are accepted; `None` for the machine's own store.
     authorities: Option<Arc<[CertificateDer<'static>]>>,
-    /// What proves who we are, for servers that ask.
+    /// The client's certificate and key, for servers that demand one.
     identity: Option<Arc<Identity>>,
-    /// Whom the server must prove to be, where that is not the host.
+    /// The name that the server's certificate must have, if it is not the host.
     name: Option<ServerName<'static>>,
     config: Arc<OnceLock<Arc<ClientConfig>>>,
 }
@@ -34,7 +34,7 @@ impl Trust {
     ///
     /// # Errors
     ///
-    /// With the file and the reason, when one cannot be read or has not what it should.
+    /// The file and the reason, if a file cannot be read or has not the expected content.
     pub(super) fn new(
         authorities: Option<&Path>,
         identity: Option<&(PathBuf, PathBuf)>,
@@ -56,7 +56,7 @@ impl Trust {
                 .key_provider
                 .load_private_key(identity.key.clone_key())
                 .map_err(|error| problem(key, error))?;
-            // What a key cannot tell is found out by the server.
+            // If the key cannot be compared here, the server finds out.
             let fits = rustls::sign::CertifiedKey::new(identity.chain.clone(), key).keys_match();
             if let Err(error @ rustls::Error::InconsistentKeys(rustls::InconsistentKeys::KeyMismatch)) = fits {
                 return Err(problem(chain, format!("{error}: it is not the certificate of that key")));
@@ -65,7 +65,7 @@ impl Trust {
         Ok(trust)
     }
 
-    /// Completes the handshake over `stream`; the server must prove to be `host`.
+    /// Does the handshake over `stream`. The server must prove that it is `host`.
     pub(super) async fn handshake(&self, host: &str, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
         let name = match &self.name {
             Some(name) => name.clone(),
@@ -89,7 +89,7 @@ impl Trust {
                 rustls::CertificateError::NotValidForName | rustls::CertificateError::NotValidForNameContext { .. },
             )) => "dial the server by a name of its certificate, or name one (--sni, or server_name of the builder)",
             _ if error.kind() == io::ErrorKind::UnexpectedEof => {
-                "the server hung up: a full one does, and one that does not speak TLS here"
+                "the server closed the connection: a full server does that, and one that does not speak TLS here"
             }
             _ => return error,
         };
@@ -136,7 +136,7 @@ impl Identity {
     }
 }
 
-/// The certificates in a PEM file: at least one.
+/// Reads the certificates of a PEM file: at least one.
 fn certificates(path: &Path) -> io::Result<Vec<CertificateDer<'static>>> {
     let found = CertificateDer::pem_file_iter(path)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)

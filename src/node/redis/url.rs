@@ -1,4 +1,4 @@
-//! From a URL to an [`Address`]. What is not known is refused: a part that is overlooked would lead to another place.
+//! Turns a URL into an [`Address`]. It refuses unknown parts: an ignored part could lead to another server.
 
 use redis::{ConnectionAddr, IntoConnectionInfo as _, ProtocolVersion};
 use url::{ParseError, Url};
@@ -7,12 +7,13 @@ use super::address::{Address, Endpoint};
 
 impl Address {
     /// Reads `redis://[user:password@]host[:port][/database]`, the same with `rediss://` (TLS), or
-    /// `unix:///path[?db=…&user=…&pass=…]`. RESP3 is spoken where the server knows it, unless `?protocol=resp2` says otherwise.
-    /// What is not known is refused: a part that is overlooked would lead to another place.
+    /// `unix:///path[?db=…&user=…&pass=…]`. Uses RESP3 if the server knows it, unless the URL says `?protocol=resp2`.
+    /// Unknown parts are refused: an ignored part could lead to another server.
     ///
     /// # Errors
     ///
-    /// [`AddressError`] with a sentence that names the fix; never with a part of the URL, which may be one of the password.
+    /// [`AddressError`] with a sentence that names the fix. It never quotes the URL, because any part may belong to a
+    /// password.
     pub fn parse(url: &str) -> Result<Self, AddressError> {
         read(url)
     }
@@ -29,12 +30,12 @@ fn read(text: &str) -> Result<Address, AddressError> {
     if is_tls && cfg!(not(feature = "tls")) {
         return Err(AddressError::NoTls);
     }
-    // The parser of URLs leaves out some of these in silence.
+    // The URL parser silently removes some of these characters.
     if rest.contains(|c: char| c.is_whitespace() || c.is_control()) {
         return Err(AddressError::Blank);
     }
     let authority = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    // An `@` belongs behind the password; behind a `/`, `?` or `#` these were meant as parts of it.
+    // An `@` ends the password. If it follows a `/`, `?` or `#`, these were meant as parts of the password.
     if !is_socket && rest.get(authority..).is_some_and(|tail| tail.contains('@')) {
         return Err(AddressError::Password);
     }
@@ -73,19 +74,19 @@ fn read(text: &str) -> Result<Address, AddressError> {
     Ok(Address { endpoint, login: login.set_protocol(protocol) })
 }
 
-/// Whether a percent sign begins no escape: it would be sent as it is, and probably another password was meant.
+/// Whether a percent sign begins no escape. It would be sent unchanged, and probably another password was meant.
 fn has_stray_percent(text: &str) -> bool {
     let is_escape = |rest: &str| rest.len() >= 2 && rest.bytes().take(2).all(|byte| byte.is_ascii_hexdigit());
     text.split('%').skip(1).any(|rest| !is_escape(rest))
 }
 
-/// Checks what a URL of a host has before its query.
+/// Checks the part before the query in a URL with a host.
 fn check_host(url: &Url) -> Result<(), AddressError> {
     if url.port() == Some(0) {
         return Err(AddressError::Port);
     }
     match url.host_str() {
-        // Not the name that was written: a percent sign would be looked up as it is.
+        // The parser changes such names: a percent sign would be looked up unchanged.
         None | Some("" | "0.0.0.0" | "[::]") => return Err(AddressError::Host),
         Some(host) if host.contains('%') => return Err(AddressError::Host),
         Some(_) => {}
@@ -96,7 +97,7 @@ fn check_host(url: &Url) -> Result<(), AddressError> {
     }
 }
 
-/// Checks what a URL of a socket has before its query.
+/// Checks the part before the query in a URL of a socket.
 fn check_socket(url: &Url) -> Result<(), AddressError> {
     let has_login = !url.username().is_empty() || url.password().is_some();
     let is_elsewhere = url.host_str().is_some_and(|host| !host.is_empty() && host != "localhost");
@@ -106,11 +107,11 @@ fn check_socket(url: &Url) -> Result<(), AddressError> {
     Ok(())
 }
 
-/// Checks that the query has nothing but `known`, each once; tells whether it names the protocol.
+/// Checks that the query has only parts of `known`, each once. Returns whether it names the protocol.
 fn check_query(url: &Url, known: &[&str]) -> Result<bool, AddressError> {
     let is_socket = known.contains(&"db");
     let problem = if is_socket { AddressError::SocketQuery } else { AddressError::Query };
-    // A query writes a blank as `+`, and people mean a plus.
+    // In a query `+` means a blank, but people mean a plus.
     let text = url.query().unwrap_or_default();
     if text.contains('+') {
         return Err(problem);
@@ -133,12 +134,12 @@ fn check_query(url: &Url, known: &[&str]) -> Result<bool, AddressError> {
     Ok(met.iter().any(|name| name == "protocol"))
 }
 
-/// Whether these are digits of a number that a database can have.
+/// Whether this is the number of a possible database.
 fn is_database(digits: &str) -> bool {
     digits.bytes().all(|byte| byte.is_ascii_digit()) && digits.parse::<i32>().is_ok()
 }
 
-/// Why a URL names no server. Never quotes the URL: any part of it may be one of a password.
+/// Why a URL is not an address. It never quotes the URL, because any part may belong to a password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AddressError {
@@ -148,7 +149,7 @@ pub enum AddressError {
          belongs to a password is written %2C"
     )]
     NoScheme,
-    /// Another scheme than those known.
+    /// The scheme is not known.
     #[error("the scheme is not known: write redis://host:port, rediss://host:port for TLS, or unix:///path/to/socket")]
     Scheme,
     /// `rediss://` in a build without TLS.
@@ -173,42 +174,42 @@ pub enum AddressError {
         "there is a user and no password: write redis://user:password@host, or redis://:password@host without a user"
     )]
     NoPassword,
-    /// A user or password that is no text once it is decoded.
+    /// A user or password that is not UTF-8 after decoding.
     #[error("user or password cannot be decoded: write %25 for '%', and other characters as UTF-8, percent-encoded")]
     Encoding,
-    /// No host, or one that cannot be asked for.
+    /// There is no host, or its name is not valid.
     #[error("the host cannot be read: write a name in ASCII, an IPv4 address, or an IPv6 address in brackets")]
     Host,
-    /// A port that is none.
+    /// The port is not valid.
     #[error(
         "the port cannot be read: a number from 1 to 65535; with a user or password an '@' goes before the host, and '/', '?' \
          and '#' in them are written %2F, %3F and %23"
     )]
     Port,
-    /// A path that is no database.
-    #[error("what follows the host is no number of a database: write redis://host:port/3 for database 3")]
+    /// The path is not the number of a database.
+    #[error("what follows the host is not the number of a database: write redis://host:port/3 for database 3")]
     Database,
-    /// `?db=` where the path names the database.
+    /// `?db=` in a URL whose path names the database.
     #[error("the database goes into the path: write redis://host:port/3 and not ?db=3, which is for unix:// only")]
     DatabaseInQuery,
-    /// A query of a host's URL that is not known.
+    /// An unknown query in a URL with a host.
     #[error(
         "what follows the '?' is not known: only ?protocol=resp2 or ?protocol=resp3 is; the database is written \
          redis://host:port/3, the login redis://user:password@host, and a '?' in a password %3F"
     )]
     Query,
-    /// A query of a socket's URL that is not known.
+    /// An unknown query in a URL of a socket.
     #[error(
         "what follows the '?' is not known: write unix:///path?db=3&user=name&pass=secret&protocol=resp2, each part once or \
          not at all; in values write %26 for '&', %2B for '+', and %25 for '%'"
     )]
     SocketQuery,
-    /// Something before the path of a socket, or no path.
+    /// There is text before the path of the socket, or no path.
     #[error(
         "the path of the socket cannot be read: write unix:///path/to/socket with three slashes, and the login as ?user=name&pass=secret"
     )]
     Socket,
-    /// A fragment.
+    /// There is a fragment.
     #[error("what follows the '#' has no meaning: a '#' in a password or a path is written %23")]
     Fragment,
 }
@@ -301,7 +302,7 @@ mod tests {
         }
         let message = AddressError::Password.to_string();
         assert!(["%2F", "%3F", "%23"].iter().all(|code| message.contains(code)), "{message}");
-        // Without an `@` behind it, too: a list is divided at its commas.
+        // Also without an `@` behind it, because a list is divided at its commas.
         for url in ["redis://u:secret", "redis://u:9#secret", "redis://u:9?secret", "secret://x", "redis://u:9/secret"]
         {
             let error = read(url).map(|address| address.to_string()).unwrap_err();

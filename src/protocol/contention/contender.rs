@@ -1,11 +1,12 @@
-//! [`Contender`]: what one process that waits for one lock does next.
+//! [`Contender`]: decides what a process that waits for one lock does next.
 
 use std::time::Duration;
 
 use super::super::{Backoff, Defeat, FaultKind, Quorum, Vote, Votes, Waits};
 use crate::{Moment, NodeId, NodeSet, Waiter};
 
-/// One process that waits for one lock. Wakes, votes, time and chance go in; when to ask, and how, comes out.
+/// One process that waits for one lock. The inputs are wakes, votes, time and chance; the result is when and how to
+/// ask.
 ///
 /// ```text
 ///            ask                 defeated
@@ -15,7 +16,7 @@ use crate::{Moment, NodeId, NodeSet, Waiter};
 ///     └──────────────────────────────────────────┘  alarm: the locks that it met would have ended
 /// ```
 ///
-/// Chance is uniform over `u32`.
+/// Every `chance` must be uniform over `u32`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Contender {
     quorum: Quorum,
@@ -23,46 +24,48 @@ pub struct Contender {
     since: Moment,
     /// The nodes that woke it since it last asked.
     woken_by: NodeSet,
-    /// When it asks though too few nodes have woken it.
+    /// When it asks, even if fewer nodes than a quorum have woken it.
     hopes_until: Option<Moment>,
-    /// When it asks though nobody wakes it.
+    /// When it asks, even if no node wakes it.
     alarm: Moment,
-    /// Whether the reservation of the one before it has ended when the alarm rings.
+    /// Whether it is the one to check, at the alarm, if the reservation of the waiter before it has ended.
     stands_by: bool,
-    /// The nodes in whose queue it is, as far as it knows.
+    /// The nodes whose queues it is in, as far as it knows.
     queued: NodeSet,
-    /// The nodes that do not pass wakes on.
+    /// The nodes that do not deliver wakes.
     deaf: NodeSet,
-    /// Whether it waits where it is refused, or has yet to find out whether there is anybody to wait for.
+    /// Whether its next grant joins the queue of a node that refuses. False for a first attempt that only tries
+    /// whether the lock is free.
     waits: bool,
-    /// Whether it was in the queues, if it was refused, when it last asked.
+    /// Whether its last grants joined the queues of nodes that refused.
     waited: bool,
-    /// Whether too few nodes had woken it when it last asked.
+    /// Whether a wake from fewer nodes than a quorum made it ask last time.
     hoped: bool,
-    /// How many attempts in a row were in vain after too few nodes had woken it; after pauses; after time-outs.
+    /// How many attempts failed in a row: after wakes from too few nodes; after pauses; after time-outs.
     hopes: u32,
     pauses: u32,
     timeouts: u32,
 }
 
-/// What one that waits asks later for each that waits before it: not all ask when a lock ends by itself.
+/// The delay for each waiter in front, so that not all waiters ask when a lock expires.
 const STEP: Duration = Duration::from_millis(1);
-/// A reservation that does not turn into a lock is the business of the one that stands by; others look later.
+/// The extra delay for waiters that are not first, if the lock is reserved. The first waiter checks first whether a
+/// reservation lapsed.
 const RESERVED_SLACK: Duration = Duration::from_millis(100);
-/// The longest sleep: half of the time for which a node keeps a queue that nobody joins.
+/// The longest sleep: half of the time for which a node keeps a queue that no waiter joins.
 const ALARM_MAX: Duration = Duration::from_secs(30);
-/// The first and the longest ceiling of the pause where nothing wakes it.
+/// The first and the longest ceiling of the pauses while no node would wake it.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(250));
-/// The same where nodes did not answer in time: they have too much to do already.
+/// The same after time-outs: such nodes are overloaded already.
 const OVERLOAD: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(4));
-/// The longest time that few wakes are left alone, however often they were in vain.
+/// The longest time to wait for further wakes after the first one, however often such attempts failed.
 const HOPE_MAX: Duration = Duration::from_secs(1);
-/// Within this time those ask again whose queues are gone.
+/// If its queues are gone, a contender asks again within this time.
 const REJOIN_WITHIN: Duration = Duration::from_millis(250);
 
 impl Contender {
-    /// One that begins at `now`. Unless others are `expected` it asks once without waiting: mostly nobody has the lock, and then nodes
-    /// need to know nothing of it.
+    /// A contender that begins at `now`. Unless rivals are `expected`, it asks once without joining queues: mostly
+    /// the lock is free, and then the nodes need to store nothing about it.
     #[must_use]
     pub const fn new(quorum: Quorum, waiter: Waiter, expected: bool, now: Moment) -> Self {
         Self {
@@ -84,25 +87,26 @@ impl Contender {
         }
     }
 
-    /// The name by which it waits.
+    /// The name under which it waits in queues.
     #[must_use]
     pub const fn waiter(&self) -> Waiter {
         self.waiter
     }
 
-    /// For how long it has waited.
+    /// How long it has waited.
     #[must_use]
     pub const fn waited(&self, now: Moment) -> Duration {
         now.since(self.since)
     }
 
-    /// How many attempts in a row timed out.
+    /// How many attempts timed out in a row.
     #[must_use]
     pub const fn timeouts(&self) -> u32 {
         self.timeouts
     }
 
-    /// It is about to ask, and waits where it is refused, if anything is returned. Every wake from here on counts for the next time.
+    /// Begins an attempt. If it returns `Some`, the grants join the queues of nodes that refuse. Wakes from here on
+    /// count for the next attempt.
     pub fn ask(&mut self, now: Moment) -> Option<Waits> {
         let overrides = !self.woken_by.is_empty() || self.stands_by;
         self.hoped = !self.woken_by.is_empty() && self.woken_by.len() < self.quorum.needed();
@@ -111,7 +115,7 @@ impl Contender {
         self.waited.then(|| Waits { waited: self.waited(now), overrides })
     }
 
-    /// The lock of the queue of `node` is, or in `after` will be, to be had.
+    /// `node` reports that the lock is free or reserved for this process, or will be in `after`.
     pub fn woken(&mut self, node: NodeId, after: Duration, now: Moment, chance: u32) {
         if after.is_zero() {
             self.woken_by.insert(node);
@@ -125,7 +129,7 @@ impl Contender {
         }
     }
 
-    /// `node` has a new connection, so it does not pass on what it would have.
+    /// `node` has a new connection, so wakes that it sent over the old one may be lost.
     pub fn reconnected(&mut self, node: NodeId, now: Moment, chance: u32) {
         self.queued = self.queued.without(NodeSet::from_iter([node]));
         self.deaf = self.deaf.without(NodeSet::from_iter([node]));
@@ -134,7 +138,7 @@ impl Contender {
         }
     }
 
-    /// Whether `node` passes on wakes at all.
+    /// Whether `node` delivers wakes.
     pub fn receives_wakes(&mut self, node: NodeId, receives: bool, now: Moment, chance: u32) {
         let one = NodeSet::from_iter([node]);
         self.deaf = if receives { self.deaf.without(one) } else { self.deaf.iter().chain([node]).collect() };
@@ -143,13 +147,13 @@ impl Contender {
         }
     }
 
-    /// An attempt was lost, and it waits on.
+    /// An attempt was lost, and the process keeps waiting.
     pub fn defeated(&mut self, lost: &Defeat, now: Moment, chance: u32) {
         let votes = lost.votes();
         self.hopes = if self.hoped { self.hopes.saturating_add(1) } else { 0 };
         let queued = |(node, vote): (NodeId, &Vote)| match vote {
             Vote::Refused(view) => view.place.is_some().then_some(node),
-            // It refuses, too, mostly; or it grants, and then this one is in its queue again when it gives back.
+            // Such a node mostly refuses too. If it grants, the roll-back puts this waiter back into its queue.
             Vote::Pending => Some(node),
             _ => None,
         };
@@ -160,7 +164,7 @@ impl Contender {
         });
     }
 
-    /// When it asks next, as things stand.
+    /// When it asks next, unless a new input changes that.
     #[must_use]
     pub fn asks_at(&self) -> Moment {
         match self.hopes_until {
@@ -170,7 +174,7 @@ impl Contender {
         }
     }
 
-    /// Until a quorum of the locks that were met will have ended.
+    /// How long to wait until the locks that refused will have ended on a quorum.
     fn until_free(&mut self, votes: &Votes, chance: u32) -> Duration {
         self.timeouts = 0;
         if !self.waited {
@@ -182,7 +186,7 @@ impl Contender {
             left += RESERVED_SLACK;
         }
         let alarm = left.min(ALARM_MAX) + STEP * place + STEP + share(STEP, chance);
-        // What it gave back it waits for as well.
+        // A node that granted counts too: the roll-back put this waiter back into its queue.
         if self.listening() + votes.granted() >= self.quorum.needed() {
             self.pauses = 0;
             return alarm;
@@ -191,7 +195,7 @@ impl Contender {
         alarm.min(nth_pause(PAUSES, self.pauses, chance))
     }
 
-    /// Until nodes that gave no answer may give one.
+    /// How long to wait until nodes that gave no answer may give one.
     fn until_reachable(&mut self, votes: &Votes, chance: u32) -> Duration {
         let is_late = |vote: &Vote| match vote {
             Vote::Silent => true,
@@ -218,8 +222,8 @@ impl Contender {
     }
 }
 
-/// When the locks that were met will have ended on a quorum. Of nodes that were not heard the same is assumed; one that
-/// never ends is looked at again now and then.
+/// When the locks that refused will have ended on a quorum. A node that has not answered is assumed to have the same
+/// lock as the others. A lock that never ends is checked again now and then.
 fn locks_end(votes: &Votes, needed: usize) -> Duration {
     let mut ends: Vec<_> = votes
         .iter()
@@ -234,18 +238,18 @@ fn locks_end(votes: &Votes, needed: usize) -> Duration {
     ends.get(needed - 1).or(ends.last()).copied().unwrap_or_default()
 }
 
-/// Whether what stands in the way is a reservation.
+/// Whether the lock is reserved for another waiter.
 fn reserved(votes: &Votes) -> bool {
     votes.occupant().is_some_and(|(occupant, _)| Waiter::reserved(occupant).is_some())
 }
 
-/// A part of `most` that chance decides, from a half to the whole.
+/// A part of `most`, from half of it to all of it, by chance.
 fn share(most: Duration, chance: u32) -> Duration {
     let half = most / 2;
     half + half.mul_f64(f64::from(chance) / f64::from(u32::MAX))
 }
 
-/// The pause after so many in a row.
+/// The pause after `count` failures in a row.
 fn nth_pause((first, longest): (Duration, Duration), count: u32, chance: u32) -> Duration {
     let before = usize::try_from(count.saturating_sub(1).min(16)).unwrap_or_default();
     Backoff::new(first, longest, || chance).nth(before).unwrap_or(longest)

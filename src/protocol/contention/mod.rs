@@ -1,7 +1,7 @@
-//! Waiting for a lock that others want too: one contender a process and resource, and what it does next.
+//! Waiting for a contended lock: one contender for each process and resource decides what to do next.
 //!
-//! The nodes keep the queue, and it is advice only: a node may refuse any grant at any time, and no promise but the
-//! liveness of lockers that wait rests on what is decided here.
+//! The nodes keep the queue. It is only advice: a node may refuse any grant at any time. The decisions here affect
+//! only the liveness of waiting lockers, and no other promise.
 
 mod contender;
 mod rollback;

@@ -1,33 +1,34 @@
-//! Who is next on the nodes that granted to an attempt that was lost.
+//! Which waiter is next on the nodes that granted to a lost attempt.
 
 use std::time::Duration;
 
 use super::super::{Defeat, Next, Publish, Quorum, Vote};
 
-/// Who is next where an attempt was granted that was `lost`; `waited` is for how long its contender has waited, if it waits on.
+/// Decides which waiter is next on the nodes that granted to the attempt that was `lost`. `waited` is how long its
+/// contender has waited, or `None` if it gives up.
 ///
-/// Where somebody else has more nodes, and nobody can win before it lets go, waking would be in vain: all who are woken
-/// would ask, lose and wake the next. Its release wakes the first in the queue everywhere. Of attempts that split the
-/// nodes the one with the most always wakes, so somebody is woken.
+/// If a rival has more nodes, and no attempt can win before that rival releases, a wake is in vain: each woken waiter
+/// would ask, lose and wake the next one. The release of the rival wakes the first in every queue. If attempts split
+/// the nodes, the one with the most nodes always wakes a waiter, so at least one waiter is woken.
 #[must_use]
 pub fn rollback(lost: &Defeat, quorum: Quorum, waited: Option<Duration>) -> Next {
     let votes = lost.votes();
     let failed = votes.iter().filter(|(_, vote)| matches!(vote, Vote::Failed(_) | Vote::Silent)).count();
     let unsent =
         votes.iter().filter(|(_, vote)| matches!(vote, Vote::Failed(fault) if fault.kind.never_sent())).count();
-    // What was not heard yet may be a yes, and the rival may know no more than this one does.
+    // A node that has not answered may still grant. The rival may know no more than this attempt does.
     let pending = votes.iter().filter(|(_, vote)| matches!(vote, Vote::Pending)).count();
     let rivals = votes.held_by_occupant().len();
     let in_vain = match lost {
         Defeat::Contended(_) => rivals > votes.granted() + pending && rivals + failed >= quorum.blocking(),
-        // Nobody can reach a quorum either.
+        // No other attempt can reach a quorum either.
         Defeat::NoQuorum(_) => unsent >= quorum.blocking(),
         Defeat::TooSlow { .. } => false,
     };
     match (lost, waited) {
         (Defeat::Contended(_), Some(waited)) => Next::Rejoin { waited, wakes: !in_vain },
         _ if in_vain => Next::Nobody,
-        // After time-outs the next in the queue tries, not the same one again.
+        // After time-outs the next waiter in the queue tries, not the same one again.
         _ => Next::Queue(Publish::ToFirst),
     }
 }
@@ -52,16 +53,16 @@ mod tests {
         for (votes, contended, waits, expected, story) in [
             ("AAA--", true, true, in_vain, "a holder on a quorum"),
             ("AAAgg", true, true, in_vain, "the same, and it left two nodes"),
-            ("AAAgg", true, false, Next::Nobody, "the same, by one that does not wait"),
-            ("ggAAB", true, true, rejoin, "a split: nobody has more"),
-            ("gAABB", true, true, rejoin, "a split: too few for anybody to block"),
-            ("gAABB", true, false, queue, "the same, by one that does not wait"),
+            ("AAAgg", true, false, Next::Nobody, "the same, by a caller that does not wait"),
+            ("ggAAB", true, true, rejoin, "a split: no rival has more"),
+            ("gAABB", true, true, rejoin, "a split: too few for any rival to block"),
+            ("gAABB", true, false, queue, "the same, by a caller that does not wait"),
             ("ggAA", true, true, rejoin, "an even split"),
             ("AA--", true, true, rejoin, "perhaps an even split: the rival may see the same"),
             ("gAAB", true, true, in_vain, "a rival with more, which can block"),
             ("gAAuB", true, true, in_vain, "the same with a node that is down"),
             ("gguuu", false, true, Next::Nobody, "no quorum is there"),
-            ("ggsss", false, true, queue, "nobody answers in time"),
+            ("ggsss", false, true, queue, "no node answers in time"),
         ] {
             let votes = Votes::new(votes.chars().map(vote).collect());
             let quorum = Quorum::of(votes.iter().count()).unwrap();

@@ -1,4 +1,4 @@
-//! Initialization a new installation, and telling servers apart.
+//! Declares a new installation.
 
 use super::handle::Admin;
 use crate::protocol::{Fault, FaultKind, Reason};
@@ -6,16 +6,17 @@ use crate::redlock::error::BootstrapError;
 use crate::redlock::membership::node_health::{NodeCondition, NodeStatus};
 
 impl Admin<'_> {
-    /// Declares the installation new: nodes that started a moment ago, and would rest because nobody can know what they
-    /// forgot, take part at once. For the first start only, when certainly nobody holds anything; initialization twice is harmless.
+    /// Declares the installation new. Nodes that started a moment ago, and would rest because they may have forgotten
+    /// locks, take part at once. Use it for the first start only, when no process can hold a lock. A second call does
+    /// no harm.
     ///
     /// # Errors
     ///
-    /// [`BootstrapError`] when a node cannot be asked, or remembers that it took part before.
+    /// [`BootstrapError`] if a node cannot be asked, or has a record of an earlier join.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future leaves some nodes initialized and others not; call it again.
+    /// If the future is dropped, some nodes may be initialized and others not. Call it again.
     pub async fn bootstrap(&self) -> Result<(), BootstrapError> {
         self.0.locker.roster.bootstrap().await;
         let nodes = self.0.nodes();

@@ -1,8 +1,8 @@
-//! [`Admin`]: what operators ask of a locker.
+//! [`Admin`]: the calls of a locker for operators.
 
 use crate::redlock::handle::Redlock;
 
-/// What operators ask of a locker: who holds what, and what to do after a disaster.
+/// The calls of a locker for operators: who holds which lock, and what to do after a disaster.
 ///
 /// ```
 /// # use redfence::{EmbeddedNode, Redlock};
@@ -17,7 +17,7 @@ use crate::redlock::handle::Redlock;
 pub struct Admin<'a>(pub(super) &'a Redlock);
 
 impl Redlock {
-    /// What operators ask.
+    /// The calls for operators.
     #[must_use]
     pub const fn admin(&self) -> Admin<'_> {
         Admin(self)

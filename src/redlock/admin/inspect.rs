@@ -1,4 +1,4 @@
-//! Who has the lock of a resource, by the word of each node.
+//! Reports which holder has the lock of a resource, according to each node.
 
 use std::sync::Arc;
 
@@ -9,57 +9,58 @@ use crate::redlock::round::ask::ask_all;
 use crate::redlock::round::exchange::Phase;
 use crate::{Holder, HolderId, NodeId, Resource, ResourceError};
 
-/// What the nodes know of one resource. Advisory: it may have changed by the time anybody reads it.
+/// What the nodes report about one resource. It is advisory: it may have changed when you read it.
 #[derive(Debug, Clone)]
 pub struct Inspection {
-    /// What each node said, in the order of the nodes.
+    /// The report of each node, in the order of the nodes.
     pub rows: Vec<Row>,
     /// How many nodes must agree.
     pub needed: usize,
 }
 
-/// What one node said.
+/// The report of one node.
 #[derive(Debug, Clone)]
 pub struct Row {
-    /// Which node.
+    /// The node.
     pub node: NodeId,
     /// Its address.
     pub address: String,
-    /// What it knows, or why it did not say.
+    /// The state of the lock, or why the node did not report it.
     pub view: Result<LockView, Fault>,
-    /// Whether the node answered and takes part. One that rests may have forgotten a lock: that it shows none says nothing.
+    /// Whether the node answered and takes part. A node that rests may have forgotten a lock, so its report of no
+    /// lock proves nothing.
     pub takes_part: bool,
 }
 
 impl Row {
-    /// Whether the node has the lock for somebody.
+    /// Whether the node has the lock for a holder.
     #[must_use]
     pub fn is_held(&self) -> bool {
         self.view.as_ref().is_ok_and(|view| view.held_by().is_some())
     }
 
-    /// Whether the node vouches for it that nobody holds the lock.
+    /// Whether the node takes part and has no lock.
     #[must_use]
     pub fn is_free(&self) -> bool {
         self.takes_part && self.view.as_ref().is_ok_and(|view| view.held_by().is_none())
     }
 
-    /// Whether the node answered, has no lock, and may have forgotten one.
+    /// Whether the node answered without a lock, but may have forgotten one.
     #[must_use]
     pub fn may_have_forgotten(&self) -> bool {
         self.view.is_ok() && !self.is_held() && !self.is_free()
     }
 }
 
-/// What the nodes agree on.
+/// What a majority of the nodes agrees on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Agreement {
     /// A majority has the lock for this holder.
     HeldBy(Box<str>),
-    /// On a majority of nodes that take part nobody holds the lock: the resource was free, at least at that moment, or
-    /// reserved for one that waits.
+    /// On a majority of the nodes that take part, no holder has the lock. The resource was free at least at that
+    /// moment, or reserved for a waiter.
     Free,
-    /// Neither: views are split, or too few nodes answered or take part.
+    /// Neither: the nodes disagree, or too few of them answered or take part.
     Indeterminate,
 }
 
@@ -75,13 +76,13 @@ impl Inspection {
         }
     }
 
-    /// How many nodes stand so.
+    /// How many nodes satisfy `stands`.
     #[must_use]
     pub fn count(&self, stands: impl Fn(&Row) -> bool) -> usize {
         self.rows.iter().filter(|row| stands(row)).count()
     }
 
-    /// The full holder that carries this id on any node.
+    /// The full holder value with this id on any node.
     #[must_use]
     pub fn holder_with_id(&self, id: HolderId) -> Option<Holder> {
         let mut occupants =
@@ -91,15 +92,15 @@ impl Inspection {
 }
 
 impl Admin<'_> {
-    /// Asks every node who holds `resource`. Changes nothing, and promises nothing about the next moment.
+    /// Asks every node who holds `resource`. It changes nothing, and promises nothing about the next moment.
     ///
     /// # Errors
     ///
-    /// [`ResourceError`] for a name that cannot be used. Nodes that do not answer are rows.
+    /// [`ResourceError`] for a name that cannot be used. A node that does not answer is a row with a fault.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future changes nothing.
+    /// If the future is dropped, nothing changes.
     pub async fn inspect<R: TryInto<Resource>>(&self, resource: R) -> Result<Inspection, ResourceError>
     where
         ResourceError: From<R::Error>,
@@ -118,7 +119,7 @@ impl Admin<'_> {
                 Reply::Failed(fault) => Err(fault),
                 other => Err(Fault::new(FaultKind::Unexpected, format!("{other:?}"))),
             };
-            // A node that rests, or was emptied a moment ago, has no counters.
+            // A node that rests, or that was flushed a moment ago, has no counters.
             let takes_part = view.as_ref().is_ok_and(|view| view.counter > 0) && !stays_out(&status);
             Row { node, address: status.address, view, takes_part }
         });

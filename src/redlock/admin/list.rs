@@ -1,4 +1,4 @@
-//! Listing what is held: a walk over all locks of all nodes, in bounded steps.
+//! Lists locks: a walk over all locks of all nodes, in bounded steps.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,16 +13,16 @@ use crate::redlock::round::ask::{ask_all, no_subject};
 use crate::redlock::round::exchange::Phase;
 use crate::{NodeId, NodeSet, Resource, Waiter};
 
-/// The locks that a walk over the nodes found. Advisory: it takes its time, and locks come and go meanwhile.
+/// The locks that a walk over the nodes found. It is advisory: locks come and go during the walk.
 #[derive(Debug, Clone)]
 pub struct Listing {
-    /// By name; a resource on which nodes disagree stands here once for each holder.
+    /// The locks by name. A resource on which nodes disagree has one entry for each holder.
     pub locks: Vec<Listed>,
     /// How many nodes must agree.
     pub needed: usize,
     /// How many nodes there are.
     pub nodes: usize,
-    /// Why there may be more than this; `None` when this is all.
+    /// Why the list may be incomplete; `None` if it is complete.
     pub partial: Option<Partial>,
 }
 
@@ -33,8 +33,8 @@ impl Listing {
         self.nodes - self.partial.as_ref().map_or(0, |partial| partial.unanswered.len())
     }
 
-    /// Whether so many nodes answered and take part that whatever a quorum holds is on one of them: then a resource that is
-    /// missing here is held by nobody, unless the list was cut.
+    /// Whether so many nodes answered and take part that one of them has every lock that a quorum holds. Then no
+    /// process holds a resource that is missing here, unless the list was cut.
     #[must_use]
     pub fn has_quorum(&self) -> bool {
         let resting = self.partial.as_ref().map_or(0, |partial| partial.resting.len());
@@ -45,27 +45,27 @@ impl Listing {
 /// One lock that nodes have for one holder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
-    /// What is held.
+    /// What is locked.
     pub resource: Resource,
-    /// The stored holder value as it is. It may be another program's.
+    /// The stored holder value, unchanged. Another program may have written it.
     pub occupant: Box<str>,
-    /// How long the lock lives on where it lives longest; `None` where it never ends.
+    /// How much longer the lock lives, on the node where it lives longest; `None` if it never ends there.
     pub ttl_left: Option<Duration>,
-    /// On how many nodes it is. Fewer than [`Listing::needed`] hold nothing.
+    /// How many nodes have it. Fewer than [`Listing::needed`] are not a lease.
     pub nodes: usize,
 }
 
-/// Why a listing is not all.
+/// Why a listing is incomplete.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Partial {
-    /// The addresses of nodes that did not answer to the end, and why.
+    /// The addresses of nodes that did not answer until the end, and why.
     pub unanswered: Vec<(String, Fault)>,
-    /// The addresses of nodes that answered and rest: they may have forgotten locks.
+    /// The addresses of nodes that answered but rest: they may have forgotten locks.
     pub resting: Vec<String>,
-    /// The addresses of nodes that have more keys than one listing looks at.
+    /// The addresses of nodes that have more keys than one listing visits.
     pub unfinished: Vec<String>,
-    /// How many locks were found and left off because of the limit.
+    /// How many locks were found but left off because of the limit.
     pub left_off: usize,
 }
 
@@ -91,7 +91,7 @@ impl fmt::Display for Partial {
         }
         if !self.unfinished.is_empty() {
             let have = if self.unfinished.len() == 1 { "has" } else { "have" };
-            write!(f, "{between}{} {have} more keys than one listing looks at", self.unfinished.join(", "))?;
+            write!(f, "{between}{} {have} more keys than one listing visits", self.unfinished.join(", "))?;
             between = "; ";
         }
         match self.left_off {
@@ -101,20 +101,21 @@ impl fmt::Display for Partial {
     }
 }
 
-/// How many keys a node looks at in one step: some tenths of a millisecond, in which it serves nobody else.
+/// How many keys a node visits in one step. It takes some tenths of a millisecond, in which the node serves no other
+/// client.
 const STEP_KEYS: u32 = 500;
-/// The most steps of one listing: half a million keys a node.
+/// The most steps of one listing: half a million keys on each node.
 const LISTING_STEPS_MAX: usize = 1_000;
-/// The most locks that are kept of one node.
+/// The most locks of one node that are kept.
 const LOCKS_PER_NODE_MAX: usize = 100_000;
 
 impl Admin<'_> {
     /// Lists the locks whose names begin with `prefix`, at most `limit` of them, by a walk over all nodes in bounded
-    /// steps. Changes nothing, holds nobody up for long, and promises nothing about the next moment.
+    /// steps. It changes nothing, delays other clients only briefly, and promises nothing about the next moment.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future changes nothing.
+    /// If the future is dropped, nothing changes.
     pub async fn list(&self, prefix: &str, limit: usize) -> Listing {
         let names: Vec<_> = self.0.env().nodes().map(|_| Names::beginning_with(prefix)).collect();
         let walks = walk(self.0.env(), self.0.settings.node_timeout, LISTING_STEPS_MAX, false, names).await;
@@ -136,7 +137,7 @@ impl Admin<'_> {
                 let fresh = || Listed { resource: resource.clone(), occupant: occupant.clone(), ttl_left, nodes: 0 };
                 let listed = merged.entry((resource.clone(), occupant.clone())).or_insert_with(fresh);
                 listed.nodes += 1;
-                // None is for ever, so it is the longest.
+                // `None` means that it never ends, so it is the longest.
                 listed.ttl_left = listed.ttl_left.zip(ttl_left).map(|(one, other)| one.max(other));
             }
         }
@@ -151,13 +152,13 @@ impl Admin<'_> {
     }
 }
 
-/// What a walk keeps of the locks that it comes across on one node.
+/// What a walk keeps of the locks that it finds on one node.
 pub(crate) trait Collection {
-    /// Takes the locks of one step; returns whether there is room for more.
+    /// Takes the locks of one step. Returns whether there is room for more.
     fn take(&mut self, locks: Vec<ScannedLock>) -> bool;
 }
 
-/// The locks by name, each once however often a scan told it, of the names that begin so.
+/// The locks whose names begin with a prefix, by name. A lock is kept once, even if the scan reports it again.
 struct Names<'a>(BTreeMap<Resource, ScannedLock>, &'a str);
 
 impl<'a> Names<'a> {
@@ -174,7 +175,7 @@ impl Collection for Names<'_> {
     }
 }
 
-/// How many there were. A walk that removes meets none twice, so no name has to be kept.
+/// The number of locks. A walk that removes locks finds none twice, so it needs no names.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Count(pub(crate) usize);
 
@@ -191,16 +192,16 @@ pub(crate) struct Walk<C> {
     pub(crate) end: End,
 }
 
-/// How a walk ended.
+/// The end of a walk.
 pub(crate) enum End {
     Reached,
     Failed(Fault),
-    /// There are more steps, or more locks, than were allowed.
+    /// There are more steps or more locks than allowed.
     TooFar,
 }
 
-/// Walks over the locks of all nodes, side by side, and puts them into a collection a node. With `remove` it removes every
-/// lock that it comes across.
+/// Walks over the locks of all nodes in parallel, and fills one collection for each node. With `remove`, it removes
+/// every lock that it finds.
 pub(crate) async fn walk<C: Collection>(
     env: &Arc<Env>,
     node_timeout: Duration,

@@ -1,4 +1,4 @@
-//! What operators ask.
+//! The calls for operators.
 
 mod bootstrap;
 mod handle;

@@ -1,4 +1,4 @@
-//! What operators do when something went wrong: take a lock away, and begin anew after a disaster.
+//! What operators do when something went wrong: take a lock from its holder, and start again after a disaster.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::redlock::round::ask::ask_all;
 use crate::redlock::round::exchange::Phase;
 use crate::{Holder, NodeId, Resource, ResourceError};
 
-/// What became of a lock that was to be taken away.
+/// The result of [`Admin::force_release`].
 #[derive(Debug, Clone)]
 pub struct Forced {
     /// What happened on each node, in the order of the nodes.
@@ -24,11 +24,11 @@ pub struct Forced {
 /// What happened on one node.
 #[derive(Debug, Clone)]
 pub struct ForcedRow {
-    /// Which node.
+    /// The node.
     pub node: NodeId,
     /// Its address.
     pub address: String,
-    /// What happened.
+    /// What happened there.
     pub outcome: Result<ForcedAt, Fault>,
 }
 
@@ -39,25 +39,25 @@ pub enum ForcedAt {
     Released,
     /// There was no lock.
     Free,
-    /// The lock is somebody else's, and stays.
+    /// The lock belongs to another holder, and stays.
     HeldBy(Box<str>),
 }
 
-/// What came of it on the whole.
+/// The overall result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ForceOutcome {
-    /// The expected holder had it, or may have had it, and has a quorum no more.
+    /// The expected holder had a quorum, or may have had one, and has it no more.
     Released,
-    /// The expected holder did not have it; what it had left on single nodes is gone.
+    /// The expected holder had no quorum. Its locks on single nodes are removed.
     NotHeld,
-    /// Somebody else has it. Nothing was taken from them.
+    /// Another holder has the lock. It was not removed.
     HeldBy(Box<str>),
     /// Too few nodes answered: the expected holder may still have it.
     NoQuorum,
 }
 
 impl Forced {
-    /// What came of it on the whole.
+    /// The overall result.
     #[must_use]
     pub fn outcome(&self) -> ForceOutcome {
         let count = |wanted: &dyn Fn(&ForcedRow) -> bool| self.rows.iter().filter(|row| wanted(row)).count();
@@ -68,7 +68,7 @@ impl Forced {
         match most {
             _ if self.rows.len() - failed < self.needed => ForceOutcome::NoQuorum,
             Some(other) if others.len() >= self.needed || released == 0 => ForceOutcome::HeldBy(other.into()),
-            // Nodes that did not answer may have been the holder's as well.
+            // Nodes that did not answer may have been the holder's too.
             _ if released > 0 && released + failed >= self.needed => ForceOutcome::Released,
             _ => ForceOutcome::NotHeld,
         }
@@ -91,19 +91,19 @@ pub struct Reset {
     pub removed: Vec<(String, usize)>,
 }
 
-/// Why nodes were not all reset.
+/// Why a reset failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ResetError {
-    /// Some node cannot be asked, so nothing was done anywhere.
-    #[error("{node} cannot be asked, so nothing was done: {fault}; an installation begins anew with all of its nodes")]
+    /// Some node cannot be asked, so nothing was done on any node.
+    #[error("{node} cannot be asked, so nothing was done: {fault}; an installation starts again with all of its nodes")]
     Unseen {
         /// Its address.
         node: String,
         /// Why.
         fault: Fault,
     },
-    /// It was begun and not finished on some node.
+    /// The reset began, but did not finish on some node.
     #[error("{node} was not reset to the end: {fault}; some nodes are and others are not: call it again")]
     Unfinished {
         /// Its address.
@@ -113,25 +113,26 @@ pub enum ResetError {
     },
 }
 
-/// The most steps that a reset takes on a node: fifty million keys.
+/// The most steps of a reset on one node: fifty million keys.
 const RESET_STEPS_MAX: usize = 100_000;
-/// The least that a node may take over one step of a reset: nobody is in a hurry.
+/// The least time that a node gets for one step of a reset: a reset need not be fast.
 const RESET_PATIENCE: Duration = Duration::from_secs(1);
 
 impl Admin<'_> {
-    /// Takes `resource` away from `expected`, who will not let go: removes the lock wherever it still is theirs, and lets
-    /// the next lease have a greater token than theirs in any case. **The victim may still be at work**: only a
-    /// [verifier](crate::verifier) keeps it from writing, and that from the first write of the next holder on.
+    /// Takes `resource` away from `expected`, a holder that does not release. It removes the lock on every node where
+    /// it is still that holder's, and always lets the next lease have a greater token. **The old holder may still be
+    /// working**: only a [verifier](crate::verifier) refuses its writes, and only after the first write of the next
+    /// holder.
     ///
-    /// `reason` goes to the log, as a warning.
+    /// `reason` is logged, as a warning.
     ///
     /// # Errors
     ///
-    /// [`ResourceError`] for a name that cannot be used. Nodes that do not answer are rows.
+    /// [`ResourceError`] for a name that cannot be used. A node that does not answer is a row with a fault.
     ///
     /// # Cancel safety
     ///
-    /// The requests are sent before the first await point; dropping the future loses only the outcome.
+    /// The requests are sent before the first await point. If the future is dropped, only the outcome is lost.
     pub async fn force_release<R: TryInto<Resource>>(
         &self,
         resource: R,
@@ -159,24 +160,25 @@ impl Admin<'_> {
         Ok(Forced { rows: rows.collect(), needed: self.0.env().quorum.needed() })
     }
 
-    /// Begins anew after a disaster: removes every lock of this prefix on every node, raises all counters to the clock
-    /// and founds the nodes, so that they take part at once.
+    /// Starts again after a disaster: removes every lock of this prefix on every node, raises all counters to the
+    /// clock, and initializes the nodes, so that they take part at once.
     ///
-    /// **Only when certainly nobody holds anything**: whoever does is not asked, and the next holder stands beside them.
+    /// **Only if certainly no process holds a lock**: a holder is not asked, and would work at the same time as the
+    /// next one.
     ///
     /// # Errors
     ///
-    /// [`ResetError`] when a node cannot be asked. It needs all of them.
+    /// [`ResetError`] if a node cannot be asked. All of them are needed.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future leaves some nodes reset and others not; call it again.
+    /// If the future is dropped, some nodes may be reset and others not. Call it again.
     pub async fn reset(&self) -> Result<Reset, ResetError> {
         self.0.locker.roster.look(WaitFor::All).await;
         let unseen = |(node, fault)| ResetError::Unseen { node, fault };
         self.first_unready(&|_| true).map_or(Ok(()), |found| Err(unseen(found)))?;
 
-        tracing::warn!(nodes = ?self.0.addresses(), "removing all locks and beginning anew");
+        tracing::warn!(nodes = ?self.0.addresses(), "removing all locks and starting again");
         let patience = self.0.settings.node_timeout.max(RESET_PATIENCE);
         let counts = vec![Count::default(); self.0.env().quorum.nodes()];
         let walks = walk(self.0.env(), patience, RESET_STEPS_MAX, true, counts).await;
@@ -188,7 +190,7 @@ impl Admin<'_> {
                     continue;
                 }
                 End::Failed(fault) => fault,
-                End::TooFar => Fault::new(FaultKind::TimedOut, "it has more keys than one reset looks at"),
+                End::TooFar => Fault::new(FaultKind::TimedOut, "it has more keys than one reset visits"),
             };
             return Err(ResetError::Unfinished { node, fault });
         }
@@ -198,7 +200,7 @@ impl Admin<'_> {
             .map_or(Ok(Reset { removed }), |found| Err(unfinished(found)))
     }
 
-    /// The first node that does not answer or does not stand as it should.
+    /// The first node that does not answer, or whose condition is not `good`.
     fn first_unready(&self, good: &dyn Fn(NodeCondition) -> bool) -> Option<(String, Fault)> {
         self.0.nodes().into_iter().find_map(|node| match node.last_fault {
             Some(fault) => Some((node.address, fault)),

@@ -1,14 +1,14 @@
-//! [`LateAnswers`]: which nodes answer, but too late: they have too much to do, and are not out of reach.
+//! [`LateAnswers`]: which nodes reply, but too late: they are overloaded, not unreachable.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::{Moment, NodeId};
 
-/// When each node last gave an answer that came too late to count, and how late.
+/// For each node, when its last late reply came, and how long that reply took.
 pub(crate) struct LateAnswers([AtomicU64; NodeId::COUNT_MAX]);
 
-/// The lower bits are how long the answer took, the upper ones when it came; both in milliseconds.
+/// The lower bits are how long the reply took, the upper bits when it came. Both are in milliseconds.
 const TOOK_BITS: u32 = 20;
 const TOOK_MAX: u64 = (1 << TOOK_BITS) - 1;
 
@@ -17,7 +17,7 @@ impl LateAnswers {
         Self(std::array::from_fn(|_| AtomicU64::new(0)))
     }
 
-    /// An answer of `node` came at `now`, to what was sent at `sent`.
+    /// A reply of `node` to a request that was sent at `sent` came at `now`.
     pub(crate) fn note(&self, node: NodeId, sent: Moment, now: Moment) {
         let took = ms(now.since(sent)).clamp(1, TOOK_MAX);
         if let Some(place) = self.0.get(node.index()) {
@@ -25,7 +25,7 @@ impl LateAnswers {
         }
     }
 
-    /// How long its last late answer took, if one came since `since`.
+    /// How long the last late reply of `node` took, if it came after `since`.
     pub(crate) fn took(&self, node: NodeId, since: Moment) -> Option<Duration> {
         let noted = self.0.get(node.index())?.load(Ordering::Relaxed);
         let came = noted >> TOOK_BITS;

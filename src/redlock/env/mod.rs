@@ -1,4 +1,4 @@
-//! [`Env`]: the ground that everything of a locker stands on: nodes, quorum, clock, chance, and what all rounds share.
+//! [`Env`]: what all parts of a locker share: nodes, quorum, clock, chance, and the notes of all rounds.
 
 pub(crate) mod late;
 pub(crate) mod ready;
@@ -21,12 +21,12 @@ use crate::{Clock, Entropy, Moment, NodeId, NodeSet, Spawner};
 pub(crate) struct Env {
     pub(crate) nodes: Box<[Arc<dyn Node>]>,
     pub(crate) quorum: Quorum,
-    /// Whose leases these are.
+    /// The process that owns the leases.
     pub(crate) process: Process,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<Entropy>,
     pub(crate) spawner: Arc<dyn Spawner>,
-    /// The highest counters that were seen.
+    /// The highest counters that replies reported.
     pub(crate) watermarks: CounterWatermarks,
     /// Which nodes may be asked for grants.
     pub(crate) ready: Ready,
@@ -68,13 +68,13 @@ impl Env {
         NodeSet::first(self.quorum.nodes())
     }
 
-    /// A number above all that were given out so far: the order in which tasks of this process arrive.
+    /// A number greater than all earlier ones: the order in which the tasks of this process arrive.
     pub(crate) fn arrival(&self) -> u64 {
         self.arrivals.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// A quorum among `nodes` that are `known` to answer, if there are as many; else all of `nodes`. Another quorum each
-    /// time: a node that publishes to no waiter does not learn which waiters are gone.
+    /// A quorum among `nodes` that are `known` to answer, if there are enough; else all of `nodes`. Each call chooses
+    /// another quorum: a node notices that a waiter is gone only when it publishes to it.
     pub(crate) fn quorum_of(&self, known: NodeSet, nodes: NodeSet) -> NodeSet {
         let all = self.nodes.len();
         let first = usize::try_from(self.arrival()).unwrap_or_default() % all.max(1);
@@ -85,9 +85,9 @@ impl Env {
     }
 }
 
-/// Locks of an ended attempt that may still be, or still come to be, on some nodes.
+/// Locks of an ended attempt that may still exist, or may still be set, on some nodes.
 pub(crate) struct Leftover {
-    /// Kept alive until the releases are acknowledged: the locker and its last guard may be gone.
+    /// Kept alive until the releases are acknowledged, even if the locker and its last guard are gone.
     pub(crate) env: Arc<Env>,
     pub(crate) subject: Arc<Subject>,
     pub(crate) footprint: Footprint,
@@ -95,7 +95,7 @@ pub(crate) struct Leftover {
 }
 
 impl Leftover {
-    /// Its release is not repeated: the lock ends with its time to live.
+    /// Gives up: the release is not repeated, and the lock ends with its time to live.
     pub(crate) fn abandon(self, reason: &str) {
         let Self { subject, footprint, .. } = self;
         let nodes = footprint.outstanding();
@@ -103,12 +103,12 @@ impl Leftover {
     }
 }
 
-/// The sending half of the channel to the sweeper, which repeats releases.
+/// The sending half of the channel to the sweeper, the task that repeats releases.
 #[derive(Default)]
 pub(crate) struct Leftovers(Mutex<Option<mpsc::UnboundedSender<Leftover>>>);
 
 impl Leftovers {
-    /// The receiving half for a sweeper that is about to start; `None` while one runs.
+    /// The receiving half, for a sweeper that is about to start; `None` if a sweeper runs.
     pub(crate) fn open(&self) -> Option<mpsc::UnboundedReceiver<Leftover>> {
         let mut sender = self.lock();
         if !sender.as_ref().is_none_or(mpsc::UnboundedSender::is_closed) {

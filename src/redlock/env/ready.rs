@@ -1,4 +1,5 @@
-//! [`Ready`]: which nodes may be asked for grants. Rounds report faults to it; the roster looks at the nodes and publishes.
+//! [`Ready`]: which nodes may be asked for grants. Rounds report faults to it; the roster probes the nodes and
+//! publishes the result.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,18 +13,19 @@ use crate::{Moment, NodeId, NodeSet, WallTime};
 
 /// Which nodes may be asked for grants, and why the others may not.
 pub(crate) struct Ready {
-    /// Read by every round; written under the lock of `board`.
+    /// Every round reads it. It is written only under the lock of `board`.
     nodes: AtomicU32,
     /// How long a round trip to a quorum takes, in microseconds.
     round_trip_us: AtomicU32,
     board: Mutex<Board>,
-    /// A node has to be looked at now.
+    /// Notified when a node must be probed at once.
     pub(crate) poked: Arc<Notify>,
 }
 
-/// What roster and rounds tell each other.
+/// The notes that roster and rounds exchange.
 struct Board {
-    /// Since the present look began a grant met a fault at these nodes: what the look finds may be older than that.
+    /// The nodes where a grant met a fault since the present look began. The result of the look may be older than the
+    /// fault.
     faulty: NodeSet,
     nodes: Vec<NodeNotes>,
 }
@@ -31,29 +33,29 @@ struct Board {
 #[derive(Clone)]
 struct NodeNotes {
     unavailable: Unavailable,
-    /// Since when the node is awake by its record.
+    /// Since when the node is awake, according to its record.
     awake_since: WallTime,
-    /// A grant met a missing counter while the node was awake since then.
+    /// Set if a grant met a missing counter while the node was awake since this time.
     forgot: Option<WallTime>,
 }
 
 /// Why a node is not asked for grants.
 #[derive(Debug, Clone)]
 pub(crate) enum Unavailable {
-    /// It was not looked at yet, or has to be looked at again.
+    /// It was not probed yet, or must be probed again.
     NotJoined,
-    /// It is the server that an earlier node is already.
+    /// It is the same server as an earlier node.
     Duplicate,
-    /// It gave no proper answer.
+    /// It gave no proper reply.
     Failed(Fault),
     /// It may have forgotten locks.
     Resting { until: Option<Moment>, reason: Option<Reason> },
-    /// Its counters cannot start, for neither its clock nor the caller's is set.
+    /// Its counters cannot start, because neither its clock nor the caller's is set.
     ClockUnset { node: WallTime, caller: WallTime },
 }
 
 impl Unavailable {
-    /// The reason as a vote of the node.
+    /// The reason as a fault, for the node's vote.
     pub(crate) fn fault(&self, now: Moment) -> Fault {
         let (until, reason) = match self {
             Self::NotJoined => return Fault::new(FaultKind::NotJoined, ""),
@@ -74,7 +76,7 @@ impl Unavailable {
     }
 }
 
-/// Says of both clocks that they cannot be right.
+/// The sentence that shows both clocks, neither of which can be right.
 pub(crate) fn unset(node: WallTime, caller: WallTime) -> String {
     /// The mean length of a year.
     const YEAR_MS: u64 = 31_556_952_000;
@@ -101,21 +103,21 @@ impl Ready {
         NodeSet::from_bits(self.nodes.load(Ordering::Relaxed))
     }
 
-    /// How long a round trip to a quorum takes, as of the last look.
+    /// How long a round trip to a quorum takes, measured by the last look.
     pub(crate) fn round_trip(&self) -> Duration {
         Duration::from_micros(self.round_trip_us.load(Ordering::Relaxed).into())
     }
 
-    /// Why `node` is not asked.
+    /// Why `node` is not asked for grants.
     pub(crate) fn unavailable_because(&self, node: NodeId, now: Moment) -> Fault {
         let board = self.board();
         board.nodes.get(node.index()).map_or(&Unavailable::NotJoined, |notes| &notes.unavailable).fault(now)
     }
 
-    /// A grant met this fault: a node that may not be what it was is not asked again before it is looked at.
+    /// A grant met this fault. If the node may have changed its data, it is not asked again before a probe.
     pub(crate) fn on_fault(&self, node: NodeId, fault: FaultKind) {
         match fault {
-            // A server that follows another, or loads its data, may have other data afterwards.
+            // A server that becomes a replica, or loads its data, may have other data afterwards.
             FaultKind::Forgot | FaultKind::NotJoined | FaultKind::ReadOnly | FaultKind::Loading | FaultKind::Busy => {}
             _ => return,
         }
@@ -129,19 +131,20 @@ impl Ready {
         self.poked.notify_one();
     }
 
-    /// A look begins: it finds out about all faults so far.
+    /// A look begins. It will examine all faults so far.
     pub(crate) fn look_begins(&self) {
         self.board().faulty = NodeSet::EMPTY;
     }
 
-    /// The nodes at which a grant met a missing counter, and since when they were awake then. Each is given out once.
+    /// The nodes where a grant met a missing counter, each with the time since when it was awake. Each is returned
+    /// once.
     pub(crate) fn take_forgot(&self) -> Vec<(NodeId, WallTime)> {
         let mut board = self.board();
         let forgot = board.nodes.iter_mut().map(|notes| notes.forgot.take());
         NodeId::all(NodeId::COUNT_MAX).zip(forgot).filter_map(|(node, since)| Some((node, since?))).collect()
     }
 
-    /// What is known of each node, in their order: why it would not be asked, and since when it is awake.
+    /// Stores for each node, in order, why it would not be asked and since when it is awake.
     pub(crate) fn explain(&self, nodes: impl IntoIterator<Item = (Unavailable, WallTime)>) {
         let mut board = self.board();
         for (notes, (unavailable, awake_since)) in board.nodes.iter_mut().zip(nodes) {
@@ -149,7 +152,7 @@ impl Ready {
         }
     }
 
-    /// A look has ended: `ready` may be asked, unless a grant met a fault there meanwhile.
+    /// A look has ended. The nodes `ready` may be asked, except those where a grant met a fault meanwhile.
     pub(crate) fn publish(&self, ready: NodeSet, round_trip: Option<Duration>) {
         let board = self.board();
         self.nodes.store(ready.without(board.faulty).bits(), Ordering::Relaxed);

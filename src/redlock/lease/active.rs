@@ -1,4 +1,4 @@
-//! [`ActiveLease`]: what guard, handles and renewer share about one lease.
+//! [`ActiveLease`]: the state of one lease that its guard, its handles and the renewer share.
 
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,13 +19,13 @@ use crate::redlock::settings::Settings;
 use crate::redlock::wait::permit::{self, FromPermit};
 use crate::{FencingToken, Moment};
 
-/// What a waiter of this process is woken for.
+/// Why a waiter of this process is woken.
 pub(crate) enum Wakeup {
-    /// To contend for the resource.
+    /// It may contend for the resource.
     Permit(Permit),
-    /// The same, and the grants are on their way already.
+    /// The same, and its grants are already sent.
     Attempt(Permit, Box<Attempt>),
-    /// To have the lease that this process holds, with a token of its own.
+    /// It gets the lease that this process holds, with a token of its own.
     Section(Arc<ActiveLease>),
 }
 
@@ -43,11 +43,11 @@ pub(crate) struct ActiveLease {
     pub(crate) settings: Arc<Settings>,
     pub(crate) subject: Arc<Subject>,
     pub(crate) token: FencingToken,
-    /// The last token of the lease: those up to it are for further sections.
+    /// The last token of the lease. The tokens up to it are for further sections.
     last: FencingToken,
     /// The arrival number taken just before the grants were sent.
     pub(crate) asked_at: u64,
-    /// The right to contend for the resource, which the next task of this process gets when this section is over.
+    /// The right to contend for the resource. The next task of this process gets it at the end of this section.
     permit: Mutex<Option<Permit>>,
     history: InHistory,
     pub(crate) exchange: Arc<Exchange>,
@@ -111,7 +111,7 @@ impl ActiveLease {
         self.exchange.env()
     }
 
-    /// The next section of the same lease, with the next token; `None` where there is none, or too little validity is left.
+    /// The next section of the same lease, with the next token; `None` if no token or too little validity is left.
     pub(crate) fn next_section(&self) -> Option<Arc<Self>> {
         let token = self.token.next_within(self.last)?;
         let valid_until = self.plan().renewal.valid_until();
@@ -136,13 +136,14 @@ impl ActiveLease {
         self.exchange.begin_section(Arc::downgrade(&next) as _).then_some(next)
     }
 
-    /// Whether tasks of this process contend for the resource, and too few of them wait just now to go on in memory.
+    /// Whether tasks of this process contend for the resource, but too few of them wait at this moment to continue in
+    /// memory.
     pub(crate) fn is_busy(&self) -> bool {
         let is_last = self.token >= self.last;
         self.permit().as_ref().is_some_and(|permit| permit.queue.is_busy(is_last))
     }
 
-    /// A task has this section from now on, after a wait that began at `began`.
+    /// A task receives this section, after a wait that began at `began`.
     pub(crate) fn begins(&self, began: Moment) {
         if self.history.begin() {
             let (now, ttl) = (self.env().clock.now(), self.settings.terms.ttl);
@@ -150,17 +151,17 @@ impl ActiveLease {
         }
     }
 
-    /// No task was there to have this section.
+    /// The section had no task to receive it.
     pub(crate) fn never_began(&self) {
         self.end(LossCause::Released);
     }
 
-    /// Gives the permit to a section that is about to begin.
+    /// Gives the permit to this section, which is about to begin.
     pub(crate) fn put_permit(&self, permit: Permit) {
         *self.permit() = Some(permit);
     }
 
-    /// Takes the permit: the one that has it lets the next task of this process have its turn.
+    /// Takes the permit. The caller must then pass it to the next task of this process.
     pub(crate) fn take_permit(&self) -> Option<Permit> {
         self.permit().take()
     }
@@ -169,12 +170,12 @@ impl ActiveLease {
         self.permit.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// When the lease ends, as things stand.
+    /// When the lease ends, unless it is extended.
     pub(crate) fn ends_at(&self) -> Moment {
         self.plan().renewal.ends_at()
     }
 
-    /// The validity that is left, or why there is none.
+    /// The validity that is left, or why the lease is over.
     pub(crate) fn check(&self) -> Result<Duration, Lost> {
         let plan = self.plan();
         if let Some(cause) = &plan.ended {
@@ -185,11 +186,11 @@ impl ActiveLease {
         if self.env().process.is_forked() {
             return Err(Lost { cause: self.end(LossCause::Forked) });
         }
-        // The clock decides, also when no task has had the time to notice.
+        // The clock decides, even if no task has noticed the end.
         if left.is_zero() { Err(Lost { cause: self.end(LossCause::Expired) }) } else { Ok(left) }
     }
 
-    /// What is due now. A loss takes effect here.
+    /// What is due now. If the lease is lost, this ends it.
     pub(crate) fn due(&self) -> Option<Action> {
         let mut plan = self.plan();
         if plan.ended.is_some() {
@@ -204,13 +205,13 @@ impl ActiveLease {
         Some(action)
     }
 
-    /// Ends the lease, once; returns the cause that counts.
+    /// Ends the lease once. Returns the cause that counts.
     pub(crate) fn end(&self, cause: LossCause) -> LossCause {
         let mut plan = self.plan();
         if let Some(earlier) = &plan.ended {
             return earlier.clone();
         }
-        // Whoever noticed first may have called it by the common name.
+        // A caller may report the general cause, `Expired`, for a more specific one.
         let cause = match (cause, plan.renewal.due(self.env().clock.now())) {
             (LossCause::Expired, Action::Lost(exact)) => exact,
             (cause, _) => cause,
@@ -227,18 +228,18 @@ impl ActiveLease {
             LossCause::Released => tracing::debug!(%resource, ?holder, ?token, "released"),
             _ => {
                 tracing::warn!(%resource, ?holder, ?token, %cause, "lease lost");
-                // The next task need not wait for this holder to notice.
+                // The next task need not wait until this holder notices.
                 drop(self.take_permit());
             }
         }
         cause
     }
 
-    /// Waits for the end. Needs neither the network nor any other task: the clock is enough.
+    /// Waits for the end of the lease. It needs only the clock: no network and no other task.
     pub(crate) async fn lost(&self) -> LossCause {
         let mut ended = pin!(self.ended.notified());
         loop {
-            // Registered before the look, so that an end in between is not missed.
+            // Registered before the check, so that an end in between is not missed.
             ended.as_mut().enable();
             match self.check() {
                 Err(Lost { cause }) => return cause,
@@ -254,14 +255,14 @@ impl ActiveLease {
         }
     }
 
-    /// One try to extend, over before the lease ends.
+    /// Makes one attempt to extend, which ends before the lease does.
     pub(crate) async fn extend(&self) -> Result<(), ExtendError> {
         let left = self.check()?;
         let terms = self.settings.terms;
         let round_max = self.settings.node_timeout.min(left);
         let locks_end = self.env().clock.now().after(terms.ttl).after(terms.drift()).after(round_max);
         let send = |put: &dyn Fn()| {
-            // Under the lock that `end` takes: no extension is sent after a release, under any interleaving.
+            // Done under the lock that `end` takes, so no extension is ever sent after a release.
             let plan = self.plan();
             let live = plan.ended.is_none();
             if live {
@@ -276,7 +277,7 @@ impl ActiveLease {
         let now = self.env().clock.now();
         match outcome {
             Some(Ok(valid_until)) => {
-                // A reply that comes after the end extends nothing: the loss has been told, or is about to be.
+                // A reply after the end extends nothing: the loss was reported, or is about to be.
                 self.check()?;
                 self.plan().renewal.extended(valid_until, now, self.env().entropy.u32());
                 if self.history.is_on() {
@@ -286,7 +287,7 @@ impl ActiveLease {
             }
             Some(Err(ExtendDefeat::Gone(votes))) => {
                 tracing::warn!(resource = %self.subject.resource, ?votes, "a majority no longer has the lock");
-                // The section that asked may be over, and another task may have the lease by now.
+                // The section that asked may be over, and another task may have the lease now.
                 if let Some(section) = self.exchange.lease_is_gone() {
                     section.lease_is_gone();
                 }

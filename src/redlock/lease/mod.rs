@@ -1,4 +1,4 @@
-//! Leases while a task may rely on them.
+//! Leases that tasks may rely on, their renewal and their events.
 
 pub(crate) mod active;
 pub(crate) mod events;

@@ -1,4 +1,4 @@
-//! The renewer: one task that renews all leases of a locker and notices the end of each.
+//! The renewer: one task that renews all leases of a locker, and ends each lease that is over.
 
 use std::sync::{Arc, PoisonError};
 
@@ -11,7 +11,7 @@ use crate::redlock::env::Env;
 use crate::redlock::env::timer::sleep_until;
 use crate::redlock::error::ExtendError;
 
-/// Starts the task, unless it runs; tells whether it does.
+/// Starts the task unless it runs. Returns whether it runs.
 pub(crate) fn start(renewals: &Renewals<ActiveLease>, env: &Env) -> bool {
     let mut task = renewals.task.lock().unwrap_or_else(PoisonError::into_inner);
     if task.as_ref().is_none_or(Task::is_finished) {
@@ -23,7 +23,7 @@ pub(crate) fn start(renewals: &Renewals<ActiveLease>, env: &Env) -> bool {
 
 async fn run(schedule: Arc<Schedule<ActiveLease>>, clock: &dyn Clock) {
     loop {
-        // Registered before the look, so that an earlier entry is not missed.
+        // Registered before the schedule is read, so that an earlier entry is not missed.
         let mut earlier = std::pin::pin!(schedule.earlier.notified());
         earlier.as_mut().enable();
         let now = clock.now();
@@ -32,7 +32,7 @@ async fn run(schedule: Arc<Schedule<ActiveLease>>, clock: &dyn Clock) {
             attend(&schedule, lease);
         }
         if schedule.is_full() {
-            // A renewal that ends notifies.
+            // A renewal notifies when it ends.
             earlier.await;
             continue;
         }
@@ -47,12 +47,12 @@ async fn run(schedule: Arc<Schedule<ActiveLease>>, clock: &dyn Clock) {
     }
 }
 
-/// Does what is due for one lease and puts it back for what comes next.
+/// Does what is due for one lease, and schedules what comes next.
 pub(crate) fn attend(schedule: &Arc<Schedule<ActiveLease>>, lease: Arc<ActiveLease>) {
     match lease.due() {
         Some(Action::Wait(until)) => schedule.insert(until, &lease),
         Some(Action::Extend { .. }) => {
-            // The end stays watched while the try is on its way, however long it hangs.
+            // The end of the lease stays scheduled during the attempt, which may hang.
             schedule.insert(lease.ends_at(), &lease);
             let renewing = schedule.renewing();
             let spawner = Arc::clone(&lease.env().spawner);
@@ -66,11 +66,11 @@ pub(crate) fn attend(schedule: &Arc<Schedule<ActiveLease>>, lease: Arc<ActiveLea
                     Err(ExtendError::Lost(_)) => return,
                     Err(error) => tracing::warn!(%resource, %error, "renewal failed"),
                 }
-                // The next try may be due already, if the process stood still meanwhile.
+                // If the process stood still meanwhile, the next attempt may be due already.
                 attend(&schedule, lease);
             }));
         }
-        // Over: `due` has ended the lease.
+        // The lease is over, and `due` has ended it.
         Some(Action::Lost(_)) | None => {}
     }
 }

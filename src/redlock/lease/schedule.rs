@@ -1,4 +1,4 @@
-//! [`Renewals`]: what is due when, one entry a lease, and the task that attends to it.
+//! [`Renewals`]: when each lease is due, and the task that renews the leases.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,17 +9,17 @@ use tokio::sync::Notify;
 use crate::Moment;
 use crate::node::Task;
 
-/// The schedule of all leases, and the task that keeps it. The task ends with this.
+/// The schedule of all leases, and the task that works through it. Dropping this ends the task.
 pub(crate) struct Renewals<T> {
     pub(crate) schedule: Arc<Schedule<T>>,
     pub(crate) task: Mutex<Option<Task>>,
 }
 
-/// What is due when: one entry a lease.
+/// When each lease is due: one entry for each lease.
 pub(crate) struct Schedule<T> {
     under_way: AtomicUsize,
     due: Mutex<Due<T>>,
-    /// Something is due earlier than it was.
+    /// Notified when an entry is due earlier than all others.
     pub(crate) earlier: Notify,
 }
 
@@ -31,17 +31,17 @@ struct Due<T> {
 /// The place of a lease in the schedule: when, and a number that makes it unique.
 pub(crate) type Entry = (Moment, u64);
 
-/// A lease, as far as the schedule is concerned: it keeps its own entry.
+/// A lease, as the schedule sees it: it stores its own entry.
 pub(crate) trait Scheduled {
-    /// Its entry; locked after the schedule.
+    /// Its entry. The schedule is always locked before it.
     fn entry(&self) -> MutexGuard<'_, Option<Entry>>;
 }
 
-/// The most renewals on their way at one time: a process that keeps very many leases, and stood still, must not ask for
-/// all of them at once, or no answer would come in time.
+/// The most renewals in progress at one time. After a pause, a process with very many leases must not renew all of
+/// them at once, because no reply would come in time.
 pub(crate) const RENEWALS_MAX: usize = 512;
 
-/// A renewal on its way.
+/// A renewal in progress.
 pub(crate) struct Renewing<T>(pub(crate) Arc<Schedule<T>>);
 
 impl<T> Drop for Renewing<T> {
@@ -61,7 +61,7 @@ impl<T> Renewals<T> {
 }
 
 impl<T: Scheduled> Schedule<T> {
-    /// Whether as many renewals are on their way as may be.
+    /// Whether no further renewal may begin.
     pub(crate) fn is_full(&self) -> bool {
         self.under_way.load(Ordering::SeqCst) >= RENEWALS_MAX
     }
@@ -72,12 +72,12 @@ impl<T: Scheduled> Schedule<T> {
         Renewing(Arc::clone(self))
     }
 
-    /// When the next lease has to be attended to.
+    /// When the first lease is due.
     pub(crate) fn next_at(&self) -> Option<Moment> {
         self.lock().entries.first_key_value().map(|((at, _), _)| *at)
     }
 
-    /// Puts a lease in its only place.
+    /// Schedules a lease, and removes its earlier entry.
     pub(crate) fn insert(&self, at: Moment, lease: &Arc<T>) {
         let mut due = self.lock();
         due.entries_ever += 1;
@@ -93,7 +93,7 @@ impl<T: Scheduled> Schedule<T> {
         }
     }
 
-    /// The lease is not attended to any more.
+    /// Removes the lease from the schedule.
     pub(crate) fn remove(&self, lease: &T) {
         let mut due = self.lock();
         if let Some(entry) = lease.entry().take() {
@@ -101,7 +101,7 @@ impl<T: Scheduled> Schedule<T> {
         }
     }
 
-    /// The next lease that is due.
+    /// Removes and returns the next lease that is due.
     pub(crate) fn pop_due(&self, now: Moment) -> Option<Arc<T>> {
         let mut due = self.lock();
         loop {

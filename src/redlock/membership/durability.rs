@@ -1,11 +1,11 @@
-//! Whether nodes that are declared durable keep every write, as far as they tell: asked once a run of each server.
+//! Checks whether nodes that are declared durable keep every write: one check for each run of each server.
 
 use futures::future::join_all;
 
 use crate::NodeId;
 use crate::redlock::env::Env;
 
-/// Asks each server whether it logs every write before it answers, and warns about what speaks against it. What cannot be
+/// Asks each server whether it logs every write before it replies, and warns if it does not. A server that cannot be
 /// asked is trusted.
 pub(super) async fn sync_every_write(env: &Env, nodes: Vec<NodeId>) -> Vec<(NodeId, bool)> {
     let asked = env.nodes().filter(|(id, _)| nodes.contains(id));
@@ -24,7 +24,7 @@ pub(super) async fn sync_every_write(env: &Env, nodes: Vec<NodeId>) -> Vec<(Node
             }
             Err(fault) => tracing::warn!(
                 node, %fault,
-                "declared durable, and whether appendfsync is always cannot be asked: the declaration is trusted"
+                "declared durable, but the server does not say whether appendfsync is always: the declaration is trusted"
             ),
         }
         (id, synced.unwrap_or(true))

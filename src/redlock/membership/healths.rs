@@ -1,4 +1,5 @@
-//! [`Healths`]: what a locker knows of all nodes, and what it makes of that. No I/O, and time is an argument.
+//! [`Healths`]: what a locker knows about all nodes, and what it decides about them. It does no I/O, and time is an
+//! argument.
 
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use crate::redlock::env::ready::unset;
 use crate::redlock::settings::Policy;
 use crate::{Moment, NodeId, NodeSet, WallTime};
 
-/// What a locker knows of each node, in their order.
+/// What a locker knows about each node, in their order.
 pub(crate) struct Healths {
     policy: Policy,
     nodes: Vec<NodeHealth>,
@@ -47,19 +48,19 @@ impl Healths {
         self.nodes.iter().filter_map(NodeHealth::rests_until).min()
     }
 
-    /// Whether some nodes are initialized and others have no record yet: another locker may be at it just now.
+    /// Whether some nodes are initialized and others have no record yet: another locker may be initializing them.
     pub(super) fn is_being_bootstrapped(&self) -> bool {
         let reports = || self.nodes.iter().filter_map(NodeHealth::report);
         reports().any(|report| report.record.is_none()) && reports().any(NodeReport::is_being_bootstrapped)
     }
 
-    /// What was seen of each node in the present round, as if nothing were known of its past.
+    /// Forgets the past of all nodes. Returns the report of each node in the present look.
     pub(super) fn begin_anew(&mut self) -> Vec<Option<NodeReport>> {
         self.nodes.iter_mut().for_each(NodeHealth::begin_anew);
         self.nodes.iter().map(|node| node.report().copied()).collect()
     }
 
-    /// A node replied to a look that was sent at `sent`.
+    /// A node replied to a probe that was sent at `sent`.
     pub(super) fn note(&mut self, node: NodeId, reply: Reply, sent: Moment, now: Moment) {
         let Policy { max_ttl, drift_ppm, .. } = self.policy;
         let Some(health) = self.nodes.get_mut(node.index()) else { return };
@@ -79,7 +80,7 @@ impl Healths {
         }
     }
 
-    /// Decides about every node that was seen; returns what has to be done.
+    /// Decides about every node that was seen. Returns what must be done.
     pub(super) fn decide(
         &mut self,
         (now, wall): (Moment, WallTime),
@@ -105,7 +106,8 @@ impl Healths {
             if let Some((node, caller)) = health.apply(decision, (now, wall)) {
                 tracing::warn!(node = %id, reason = unset(node, caller), "the node cannot take part");
             }
-            // This locker does not wake a node whose clock it saw step: the end of its rest was read on that clock.
+            // The clock of such a node stepped, and the end of its rest was read on that clock. So this locker does
+            // not activate it.
             let is_due = match decision {
                 JoinDecision::Initialize { .. } => true,
                 JoinDecision::Activate => !health.is_kept_out(),
@@ -118,8 +120,8 @@ impl Healths {
         due
     }
 
-    /// The nodes that may be asked for grants, each with the session that was looked at in the present round. Of two that
-    /// are one server the second is a duplicate.
+    /// The nodes that may be asked for grants, each with the session that was probed in the present look. If two
+    /// nodes are one server, the second is a duplicate.
     pub(super) fn ready(&mut self) -> Vec<(NodeId, Option<u64>)> {
         let (mut seen, mut ready) = (Vec::<RunId>::new(), Vec::new());
         for (id, health) in NodeId::all(self.nodes.len()).zip(&mut self.nodes) {
@@ -143,14 +145,14 @@ impl Healths {
         round_trips.get(needed - 1).copied()
     }
 
-    /// The nodes whose durability was not examined in the present run of the server.
+    /// The nodes whose durability was not checked in the present run of the server.
     #[cfg(feature = "redis")]
     pub(super) fn unexamined(&self) -> Vec<NodeId> {
         let is_open = |health: &NodeHealth| health.report().is_some() && health.is_synced().is_none();
         self.each().filter(|(_, health)| is_open(health)).map(|(id, _)| id).collect()
     }
 
-    /// Whether the server logs every write before it answers was found out.
+    /// Stores whether the server logs every write before it replies.
     #[cfg(feature = "redis")]
     pub(super) fn examined(&mut self, node: NodeId, synced: bool) {
         let Some(health) = self.get_mut(node) else { return };
@@ -164,7 +166,7 @@ impl Healths {
     }
 }
 
-/// All nodes of `due`.
+/// All nodes in `due`.
 pub(super) fn nodes_of(due: &[(NodeId, (JoinDecision, NodeReport))]) -> NodeSet {
     due.iter().map(|(node, _)| *node).collect()
 }

@@ -1,4 +1,4 @@
-//! [`NodeHealth`]: what a locker knows of one node.
+//! [`NodeHealth`]: what a locker knows about one node.
 
 use std::time::Duration;
 
@@ -6,32 +6,32 @@ use crate::protocol::{Fault, JoinDecision, NodeReport, Reason, RunId};
 use crate::redlock::env::ready::Unavailable;
 use crate::{Moment, NodeId, WallTime};
 
-/// What a locker knows of one node.
+/// What a locker knows about one node.
 #[derive(Debug, Clone)]
 pub(crate) struct NodeHealth {
     state: NodeCondition,
-    /// The end of the rest that the node's record tells of.
+    /// The end of the rest according to the node's record.
     rests_until: Option<Moment>,
-    /// The end of a rest that this locker alone imposes.
+    /// The end of a rest that only this locker imposes.
     kept_out_until: Option<Moment>,
-    /// Seen in the present round.
+    /// The report of the present look.
     report: Option<NodeReport>,
     run_id: Option<RunId>,
     max_ttl: Duration,
     was_recorded: bool,
-    /// A grant met a missing counter since the node was last settled, while its record said that it was awake since then.
+    /// Set if a grant met a missing counter since the last initialization, while the node was awake since this time.
     forgot: Option<WallTime>,
     reason: Option<Reason>,
-    /// Its clock and the caller's, if neither is set and its counters cannot start.
+    /// The node's clock and the caller's, if neither is set and the counters cannot start.
     unset: Option<(WallTime, WallTime)>,
     sample: Option<Sample>,
-    /// For which run it was found out whether the server logs every write before it answers, and what.
+    /// Whether the server logs every write before it replies, and the run for which that was found out.
     synced: Option<(Option<RunId>, bool)>,
     last_fault: Option<Fault>,
     fails_since: Option<Moment>,
 }
 
-/// One comparison of the node's clock with the holder's.
+/// One reading of the node's clock and of the holder's.
 #[derive(Debug, Clone, Copy)]
 struct Sample {
     run_id: Option<RunId>,
@@ -40,7 +40,7 @@ struct Sample {
     node: WallTime,
 }
 
-/// How a node stands with this locker.
+/// The condition of a node, as this locker sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NodeCondition {
@@ -48,13 +48,14 @@ pub enum NodeCondition {
     Unknown,
     /// It may be asked for grants.
     Ready,
-    /// It may have forgotten locks, so it is not asked for grants for a while; it extends and releases what it has.
+    /// It may have forgotten locks, so it is not asked for grants for a while. It still extends and releases its
+    /// locks.
     Resting,
-    /// It is a server that an earlier node of the set is already.
+    /// It is the same server as an earlier node of the set.
     Duplicate,
 }
 
-/// As people call it.
+/// Writes the condition for people.
 impl std::fmt::Display for NodeCondition {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
@@ -86,7 +87,7 @@ impl NodeHealth {
         }
     }
 
-    /// Why it rests, as far as this locker or the node's record knows.
+    /// Why the node rests, as far as this locker or the node's record says.
     fn rests_because(&self) -> Option<Reason> {
         if self.unset.is_some() {
             return Some(Reason::ClockUnset);
@@ -95,12 +96,12 @@ impl NodeHealth {
         self.reason.or(is_new.then_some(Reason::New))
     }
 
-    /// Whether the server logs every write before it answers was found out for this run of it, and what.
+    /// Whether the server logs every write before it replies, if that is known for its present run.
     pub(crate) fn is_synced(&self) -> Option<bool> {
         self.synced.filter(|(run_id, _)| *run_id == self.run_id).map(|(_, synced)| synced)
     }
 
-    /// It was found out for the present run.
+    /// Stores the result for the present run.
     #[cfg(feature = "redis")]
     pub(crate) const fn note_synced(&mut self, synced: bool) {
         self.synced = Some((self.run_id, synced));
@@ -122,7 +123,7 @@ impl NodeHealth {
         self.run_id
     }
 
-    /// The time from the last look to its answer.
+    /// The time from the last probe to its reply.
     pub(crate) fn round_trip(&self) -> Option<Duration> {
         self.sample.map(|sample| sample.round_trip)
     }
@@ -139,7 +140,7 @@ impl NodeHealth {
         self.rests_until.max(self.kept_out_until)
     }
 
-    /// The node was looked at; returns by how much its clock stepped against the holder's, if it did.
+    /// The node replied to a probe. Returns by how much its clock stepped against the holder's, if it did.
     pub(crate) fn reported(&mut self, report: NodeReport, sent: Moment, drift_ppm: u32) -> Option<Duration> {
         let NodeReport { run_id, arrived, now: node, .. } = report;
         let sample = Sample { run_id, taken: arrived, round_trip: arrived.since(sent), node };
@@ -147,31 +148,31 @@ impl NodeHealth {
         self.report = Some(report);
         self.run_id = report.run_id;
         self.max_ttl = self.max_ttl.max(report.record.map_or(Duration::ZERO, |record| record.max_ttl));
-        // A record of a initialization that is still under way, or resting, is no memory of anything that could be lost.
+        // The record of an initialization in progress, or of a new node that rests, holds nothing that could be lost.
         self.was_recorded |= report.record.is_some_and(|record| !record.new || record.awake);
         (self.last_fault, self.fails_since) = (None, None);
         stepped
     }
 
-    /// The node was not seen. It keeps its standing: a connection that is new has to be joined anyway.
+    /// The node did not reply. Its condition stays: a new connection must be joined in any case.
     pub(crate) fn failed(&mut self, fault: Fault, now: Moment) {
         self.report = None;
         self.last_fault = Some(fault);
         self.fails_since.get_or_insert(now);
     }
 
-    /// This locker alone lets the node rest, whatever the node says.
+    /// Lets this locker treat the node as resting, whatever the node reports.
     pub(crate) fn keep_out_until(&mut self, until: Moment) {
         self.kept_out_until = Some(until);
         self.state = NodeCondition::Resting;
     }
 
-    /// Whether this locker alone lets the node rest, still.
+    /// Whether this locker still treats the node as resting.
     pub(crate) const fn is_kept_out(&self) -> bool {
         self.kept_out_until.is_some()
     }
 
-    /// The node is about to be settled.
+    /// The node is about to be initialized.
     pub(crate) const fn initializing(&mut self, reason: Reason) {
         self.reason = Some(reason);
         self.forgot = None;
@@ -182,12 +183,13 @@ impl NodeHealth {
         self.forgot = Some(awake_since);
     }
 
-    /// Whether a counter is missing. One that was missed before somebody else settled or woke the node is none any more.
+    /// Whether a counter is missing. A counter that was missing before another locker initialized or activated the
+    /// node does not count.
     pub(crate) fn misses_a_counter(&self) -> bool {
         self.forgot == Some(self.awake_since())
     }
 
-    /// Since when it is awake by its record.
+    /// Since when it is awake, according to its record.
     pub(crate) fn awake_since(&self) -> WallTime {
         self.report
             .and_then(|report| report.record)
@@ -195,13 +197,14 @@ impl NodeHealth {
             .map_or_else(WallTime::default, |r| r.ready_at)
     }
 
-    /// What was known of the node's past does not matter any more.
+    /// Forgets the past of the node.
     pub(crate) const fn begin_anew(&mut self) {
         self.kept_out_until = None;
         self.initializing(Reason::New);
     }
 
-    /// The node was judged, by these clocks of the caller. Returns what the clocks show, if they are not set and that is news.
+    /// Applies a decision that was made with these clocks of the caller. Returns both clocks if they are not set and
+    /// that is new.
     pub(crate) fn apply(
         &mut self,
         decision: JoinDecision,
@@ -250,7 +253,7 @@ impl NodeHealth {
         }
     }
 
-    /// What people are told.
+    /// The status that users see.
     pub(crate) fn status(&self, id: NodeId, address: String, now: Moment) -> NodeStatus {
         NodeStatus {
             id,
@@ -267,41 +270,41 @@ impl NodeHealth {
     }
 }
 
-/// What a locker knows of one node.
+/// What a locker knows about one node.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct NodeStatus {
-    /// Which node.
+    /// The node.
     pub id: NodeId,
     /// Its address.
     pub address: String,
-    /// How it stands.
+    /// Its condition.
     pub condition: NodeCondition,
-    /// How long it still rests.
+    /// How much longer it rests.
     pub rests_for: Option<Duration>,
-    /// Why it rests, where that is known.
+    /// Why it rests, if that is known.
     pub rests_because: Option<Reason>,
     /// How long it has not answered.
     pub fails_for: Option<Duration>,
-    /// What it said or did not say last, if that was no answer.
+    /// The fault of the last probe, if it failed.
     pub last_fault: Option<Fault>,
-    /// Which run of the server it is; `None` where INFO is not permitted.
+    /// The run of the server; `None` if INFO is not permitted.
     pub run_id: Option<RunId>,
-    /// The time from the last look to its answer.
+    /// The time from the last probe to its reply.
     pub round_trip: Option<Duration>,
-    /// What its wall clock shows now, as far as the last look tells.
+    /// What its wall clock shows now, estimated from the last probe.
     pub clock: Option<WallTime>,
 }
 
-/// By how much the node's clock moved against the holder's between two samples, beyond what drift explains.
+/// By how much the node's clock moved against the holder's between two samples, more than drift explains.
 fn step(before: Sample, after: Sample, drift_ppm: u32) -> Option<Duration> {
     if before.run_id != after.run_id {
-        return None; // another server: its clock may differ
+        return None; // this is another server, whose clock may differ
     }
     let here = after.taken.since(before.taken).as_micros();
     let there = i128::from(after.node.unix_us()) - i128::from(before.node.unix_us());
     let apart = there.abs_diff(i128::try_from(here).unwrap_or(i128::MAX));
-    // The node read its clock somewhere within each round trip.
+    // The node read its clock at an unknown moment within each round trip.
     let explained = (before.round_trip + after.round_trip).as_micros()
         + here * u128::from(drift_ppm) / 1_000_000
         + crate::protocol::Terms::DRIFT_FLOOR.as_micros();

@@ -1,7 +1,7 @@
-//! [`Roster`]: looks at the nodes, and publishes which of them may be asked for grants.
+//! [`Roster`]: probes the nodes, and publishes which of them may be asked for grants.
 //!
-//! One background task looks at every node now and then, and at once when there is a new connection or a grant met a
-//! missing counter. The pure decision is in `protocol::join`.
+//! One background task probes every node from time to time. It does so at once after a new connection, or when a
+//! grant met a missing counter. The pure decision is in `protocol::join`.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -16,39 +16,39 @@ use crate::redlock::round::exchange::{Exchange, Phase};
 use crate::redlock::settings::Policy;
 use crate::{Moment, NodeId, NodeSet, WallTime};
 
-/// For whom a look waits.
+/// Which replies a look waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WaitFor {
-    /// For every node that may answer.
+    /// Those of all nodes that may answer.
     All,
-    /// For a quorum that is known to take part, and a little longer.
+    /// Those of a quorum that is known to take part, and a little longer.
     Quorum,
 }
 
-/// Looks at the nodes.
+/// Probes the nodes.
 pub(crate) struct Roster {
     env: Arc<Env>,
     policy: Policy,
     healths: Mutex<Healths>,
-    /// Only one round at a time; a call that waits for one finds its work done.
+    /// Held during a look, so that only one runs at a time. A call that waits for it finds the work done.
     round: tokio::sync::Mutex<()>,
     tasks: Mutex<Vec<Task>>,
-    /// A node has a new connection.
+    /// Called when a node has a new connection.
     on_reconnect: Box<dyn Fn(NodeId) + Send + Sync>,
 }
 
-/// How long the first look waits for nodes that neither answer nor fail, if a new installation may be at stake.
+/// How long the first look waits for nodes that neither answer nor fail, if the installation may be new.
 const PATIENCE: Duration = Duration::from_millis(1_500);
-/// How long a look in haste waits for the rest of the nodes, at least, when a quorum is known to take part.
+/// How long a look in haste waits for the other nodes, at least, after a quorum is known to take part.
 const STRAGGLERS: Duration = Duration::from_millis(10);
-/// How often, and how long apart, an initialization by another locker is looked at before what it left is judged.
+/// If another locker is initializing the nodes, how often and how long apart to probe before a decision.
 const BOOTSTRAP_LOOKS: usize = 5;
 const BOOTSTRAP_PAUSE: Duration = Duration::from_millis(50);
-/// The longest time between two looks at a node.
+/// The longest time between two probes of a node.
 const LOOK_EVERY_MAX: Duration = Duration::from_secs(3);
-/// The time between two looks while some node is out of reach or rests.
+/// The time between two probes while some node is unreachable or rests.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
-/// The same after a while in which nothing changed.
+/// The same after a time without changes.
 const LOOK_AGAIN_MAX: Duration = Duration::from_secs(1);
 
 impl Roster {
@@ -63,7 +63,7 @@ impl Roster {
         }
     }
 
-    /// What is known of each node, in their order.
+    /// What is known about each node, in their order.
     pub(crate) fn all(&self) -> Vec<NodeHealth> {
         self.healths().each().map(|(_, health)| health.clone()).collect()
     }
@@ -73,8 +73,8 @@ impl Roster {
         self.healths().rest()
     }
 
-    /// Starts the background task on the current runtime, unless it runs; looks at once if no quorum is ready, and no
-    /// longer than it takes to find one.
+    /// Starts the background task on the current runtime unless it runs. If no quorum is ready, probes the nodes at
+    /// once, until a quorum is found.
     pub(crate) async fn prepare(self: &Arc<Self>) {
         self.start();
         if self.env.ready.nodes().len() < self.env.quorum.needed() {
@@ -82,7 +82,7 @@ impl Roster {
         }
     }
 
-    /// Starts the background tasks, unless they run.
+    /// Starts the background tasks unless they run.
     pub(crate) fn start(self: &Arc<Self>) {
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         if !tasks.is_empty() && !tasks.iter().any(Task::is_finished) {
@@ -100,7 +100,7 @@ impl Roster {
                         (roster.on_reconnect)(id);
                     }
                 }
-                // The node is gone, and so is the locker; this task must not be the first to end.
+                // The node was dropped, so the locker was too. This task must not end before the others.
                 std::future::pending::<()>().await;
             }));
         }
@@ -112,8 +112,8 @@ impl Roster {
                 roster.look(WaitFor::All).await;
                 let pause = roster.pause(again, roster.env.clock.now());
                 drop(roster);
-                // What does not change is looked at less and less often; a new connection and the end of a rest are not
-                // waited for.
+                // Without changes, the probes become less frequent. A new connection and the end of a rest cause a
+                // probe at once.
                 let is_news = tokio::time::timeout(pause, poked.notified()).await.is_ok();
                 again = if is_news { LOOK_AGAIN } else { (again * 2).min(LOOK_AGAIN_MAX) };
             }
@@ -127,8 +127,8 @@ impl Roster {
         healths.first_rest_ends().map_or(pause, |at| at.since(now).min(pause)).max(Duration::from_millis(5))
     }
 
-    /// One round: looks at every node and does what has to be done. If a round is running, waits for it and starts none of
-    /// its own.
+    /// One look: probes every node and does what must be done. If a look is running, it waits for that one and starts
+    /// none of its own.
     pub(crate) async fn look(&self, patience: WaitFor) {
         let Ok(round) = self.round.try_lock() else {
             drop(self.round.lock().await);
@@ -138,24 +138,25 @@ impl Roster {
         drop(round);
     }
 
-    /// One round in which nodes that remember nothing, while none remembers having been awake, take part at once.
+    /// One look in a new installation: if no node has ever been awake, nodes without a record take part at once.
     pub(crate) async fn bootstrap(&self) {
         let round = self.round.lock().await;
         self.look_as(true, WaitFor::All).await;
         drop(round);
     }
 
-    /// Initializes every node that is seen, whatever it remembers: all counters are raised to the clock, and no node rests.
+    /// Initializes every node that answers, whatever its record: all counters are raised to the clock, and no node
+    /// rests.
     pub(crate) async fn begin_anew(&self) {
         let round = self.round.lock().await;
         let max_ttl = self.healths().longest_ttl();
-        // A settlement may lose against that of another locker, who saw what was there before.
+        // The initialization by another locker may come first. Then the record has changed, and this one is repeated.
         for _ in 0..3 {
             self.env.ready.look_begins();
             self.exchange(self.env.everybody(), WaitFor::All, &|_| Verb::Probe { max_ttl }).await;
             let (wall, seen) = (self.wall(), self.healths().begin_anew());
             let sight_of = |node: NodeId| seen.get(node.index()).copied().flatten();
-            // Counters that started before any clock can have been set would be taken for missing ones.
+            // Counters that start at an unset clock would look like missing ones.
             let can_start = |node: &NodeId| sight_of(*node).is_none_or(|report| !is_unset(report.now, wall));
             let nodes = self.env.everybody().iter().filter(can_start).collect();
             self.exchange(nodes, WaitFor::All, &|node| {
@@ -190,8 +191,8 @@ impl Roster {
                 self.healths().examined(node, synced);
             }
         }
-        // A settlement may lose against another locker's, and a rest of no length may be followed by waking: then what is
-        // seen is judged anew. More than a few rounds mean that another locker is at it.
+        // An initialization by another locker may come first, and a rest of zero may need an activation. Then the new
+        // reports are decided about again. More than a few rounds mean that another locker is doing the work.
         for _ in 0..3 {
             let due = self.decide(declared_new);
             if due.is_empty() {
@@ -212,7 +213,7 @@ impl Roster {
         self.publish();
     }
 
-    /// Where counters start anew: tokens that this process has seen are below, also if clocks are wrong.
+    /// The clock for new counters. It is above every token that this process has seen, even if clocks are wrong.
     fn wall(&self) -> WallTime {
         self.env.clock.wall().max(WallTime::from_unix_us(self.env.watermarks.highest() + 1))
     }
@@ -229,7 +230,7 @@ impl Roster {
         due
     }
 
-    /// Sends one verb to each of `nodes` and notes what comes back in time.
+    /// Sends one verb to each of `nodes`, and notes the replies that come in time.
     async fn exchange(&self, nodes: NodeSet, patience: WaitFor, verb: &(dyn Fn(NodeId) -> Verb + Sync)) {
         let Some(subject) = no_subject() else { return };
         let sent = self.env.clock.now();
@@ -245,7 +246,7 @@ impl Roster {
             false
         });
         let in_haste = in_haste.await.unwrap_or(false);
-        // Only if no node remembers anything does it matter what the silent ones have to say.
+        // The silent nodes matter only if no node has a record.
         let nothing_known = self.healths().are_all(NodeHealth::is_unknown);
         if nothing_known && !exchange.has_seen_a_record() {
             let _ = tokio::time::timeout(PATIENCE, exchange.filled(nodes.len())).await;
@@ -256,7 +257,7 @@ impl Roster {
         for (node, reply) in collect(&exchange, nodes) {
             let silent = || Reply::Failed(Fault::new(FaultKind::TimedOut, format!("no answer within {limit:?}")));
             match reply {
-                // It was not waited for: the background task looks again, with patience.
+                // This look did not wait for the node. The background task probes it again, and waits longer.
                 None if in_haste => self.env.ready.poked.notify_one(),
                 reply => healths.note(node, reply.unwrap_or_else(silent), sent, now),
             }
@@ -268,7 +269,7 @@ impl Roster {
         self.env.ready.explain(healths.each().map(|(_, health)| (health.unavailable(), health.awake_since())));
     }
 
-    /// Says which nodes are ready, and lets grants through to them.
+    /// Publishes which nodes are ready, and lets grants through to them.
     fn publish(&self) {
         let mut healths = self.healths();
         let ready = healths.ready();
@@ -287,7 +288,7 @@ impl Roster {
     }
 }
 
-/// Waits until a quorum says that it takes part, or all nodes have answered; tells which.
+/// Waits until a quorum reports that it is awake, or all nodes have answered. Returns whether a quorum did.
 async fn a_quorum_is_awake(exchange: &Exchange, asked: usize) -> bool {
     let needed = exchange.env().quorum.needed();
     for answers in needed..=asked {

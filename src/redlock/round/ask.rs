@@ -1,4 +1,4 @@
-//! Asks several nodes at once and collects what comes back in time.
+//! Asks several nodes at once, and collects the replies that come in time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use crate::protocol::{Fault, FaultKind, Footprint, Reply, Subject, Verb};
 use crate::redlock::env::Env;
 use crate::{Holder, HolderId, Label, Moment, NodeId, NodeSet, Resource};
 
-/// Sends each of `nodes` its verb; the replies are collected with [`collect`].
+/// Sends a verb to each of `nodes`. [`collect`] then returns the replies.
 pub(crate) fn ask(
     env: &Arc<Env>,
     subject: Arc<Subject>,
@@ -21,11 +21,12 @@ pub(crate) fn ask(
     exchange
 }
 
-/// The same, and waits for all of them, `within` at most. A node that does not answer in time has timed out.
+/// The same, and waits for all replies, for `within` at most. A node that does not answer in time counts as timed
+/// out.
 ///
 /// # Cancel safety
 ///
-/// Dropping the future does not withdraw the requests.
+/// If the future is dropped, the requests are not withdrawn.
 pub(crate) async fn ask_all(
     env: &Arc<Env>,
     subject: Arc<Subject>,
@@ -40,21 +41,21 @@ pub(crate) async fn ask_all(
     collect(&exchange, nodes).into_iter().map(|(node, reply)| (node, reply.unwrap_or_else(silent))).collect()
 }
 
-/// What has come in of each of `nodes`, in their order.
+/// The replies so far of each of `nodes`, in their order.
 pub(crate) fn collect(exchange: &Exchange, nodes: NodeSet) -> Vec<(NodeId, Option<Reply>)> {
     let mut replies = exchange.take();
     let mut reply_of = |node| replies.iter().position(|(from, _)| *from == node).map(|at| replies.swap_remove(at).1);
     nodes.iter().map(|node| (node, reply_of(node))).collect()
 }
 
-/// Waits until every node has answered what comes behind all that was sent to it; only a moment for nodes that are much
-/// slower than a quorum, or hang.
+/// Waits until every node has replied to a request that is sent behind all others. It waits only a moment longer for
+/// nodes that are much slower than a quorum, or hang.
 ///
 /// # Cancel safety
 ///
-/// Dropping the future changes nothing.
+/// If the future is dropped, nothing changes.
 pub(crate) async fn drain(env: &Arc<Env>, subject: Arc<Subject>, within: Duration) {
-    /// The moment, and how many times as long as a quorum took it is at least.
+    /// That moment, and the least factor over the time that the quorum took.
     const STRAGGLERS: (Duration, u32) = (Duration::from_millis(20), 4);
     let began = env.clock.now();
     let exchange = ask(env, subject, Phase::Inspect, env.everybody(), &|_| Verb::Inspect);
@@ -66,7 +67,7 @@ pub(crate) async fn drain(env: &Arc<Env>, subject: Arc<Subject>, within: Duratio
     let _ = tokio::time::timeout(within, answers).await;
 }
 
-/// The subject of requests that are about the node itself, or about all resources.
+/// The subject of requests about the node itself, or about all resources.
 pub(crate) fn no_subject() -> Option<Arc<Subject>> {
     let resource = Resource::new("node").ok()?;
     let holder = Holder::new(HolderId::from_random(0), Label::new("").ok()?);

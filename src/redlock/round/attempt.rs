@@ -1,4 +1,4 @@
-//! [`Attempt`]: one attempt to acquire: its grants, its seal where needed, and its rollback.
+//! [`Attempt`]: one attempt to acquire: its grants, its seal if needed, and its roll-back.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,42 +10,42 @@ use crate::redlock::env::Env;
 use crate::redlock::settings::Settings;
 use crate::{Moment, NodeSet};
 
-/// What an attempt asks for, beyond the lease.
+/// What an attempt asks for beside the lease.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ask {
-    /// How many tokens, for as many sections one after another.
+    /// How many tokens to draw, for as many sections one after another.
     pub(crate) block: u32,
-    /// Whether it waits where it is refused.
+    /// The terms of the wait; `None` if the attempt joins no queue.
     pub(crate) waits: Option<Waits>,
 }
 
 impl Ask {
-    /// One token, without waiting.
+    /// One token, without a place in a queue.
     pub(crate) const ONCE: Self = Self { block: 1, waits: None };
 }
 
-/// An attempt whose grants are on their way.
+/// An attempt whose grants were sent.
 pub(crate) struct Attempt {
     machine: Acquire,
     rollback: Rollback,
     ask: Ask,
     /// The arrival number taken just before the grants were sent; tasks with a smaller one arrived earlier.
     pub(crate) asked_at: u64,
-    /// Before the first byte was sent.
+    /// Read before the first byte was sent.
     pub(crate) began: Moment,
 }
 
-/// What became of an attempt that was lost: its last answers may be still to come.
+/// A lost attempt. Its last replies may still be to come.
 pub(crate) struct Lost {
     pub(crate) defeat: Defeat,
-    /// Dropped, it waits for them no longer.
+    /// If this is dropped, the attempt waits for these replies no longer.
     pub(crate) retreat: Option<Retreat>,
 }
 
 impl Attempt {
-    /// Begins an attempt: sends the grants, behind the releases of `earlier` if there is such a lease.
+    /// Begins an attempt: sends the grants, behind the releases of `earlier` if there is one.
     ///
-    /// Dropping what is returned rolls the attempt back. `earlier` is released in any case.
+    /// If the returned value is dropped, the attempt is rolled back. `earlier` is released in any case.
     pub(crate) fn begin(
         env: &Arc<Env>,
         settings: &Settings,
@@ -55,12 +55,12 @@ impl Attempt {
     ) -> Result<Self, Defeat> {
         let ttl = settings.terms.ttl;
         let slot = subject.resource.slot();
-        // Before the first byte is sent: everything later counts against the validity.
+        // Read before the first byte is sent, because all later time counts against the validity.
         let began = env.clock.now();
         let until = began.after(ttl).after(settings.terms.drift()).after(settings.node_timeout);
         let asked_at = env.arrival();
         let mut machine = Acquire::new(env.quorum, settings.terms, began).for_block(ask.block);
-        // A node that rests, or was never joined, is not asked; it counts in N all the same.
+        // A node that rests or was never joined is not asked, but it still counts in N.
         let ready = env.ready.nodes();
         let exchange = Exchange::open(env, subject, Phase::Acquire, Footprint::asked(ready), until);
         let mut rollback = Rollback { exchange: Arc::clone(&exchange), armed: true };
@@ -85,16 +85,17 @@ impl Attempt {
         Ok(Self { machine, rollback, ask, asked_at, began })
     }
 
-    /// Whom it is for.
+    /// The resource and the holder of the attempt.
     pub(crate) fn subject(&self) -> &Arc<Subject> {
         self.rollback.exchange.subject()
     }
 
-    /// Grant round, seal round where needed. The exchange that comes with a win knows where the locks are.
+    /// Runs the grant round, and the seal round if needed. If the attempt wins, the exchange is returned, which knows
+    /// where the locks are.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future at any await point rolls the attempt back.
+    /// If the future is dropped at any await point, the attempt is rolled back.
     pub(crate) async fn finish(
         mut self,
         settings: &Settings,
@@ -103,7 +104,7 @@ impl Attempt {
         match drive(&self.rollback.exchange, &mut self.machine, round_max).await {
             Ok(win) => Ok((win, self.rollback.disarm(&win, settings.node_timeout))),
             Err(defeat) => {
-                // As old as the attempt: its own entry comes before all that arrived since.
+                // The wait includes the time of the attempt, so its entry comes before all that arrived since.
                 let env = self.rollback.exchange.env();
                 let waited = self.ask.waits.map(|waits| waits.waited + env.clock.now().since(self.began));
                 let next = protocol::rollback(&defeat, env.quorum, waited);
@@ -113,14 +114,14 @@ impl Attempt {
     }
 }
 
-/// Rolls an attempt back when it is dropped: when the caller's future is dropped.
+/// Rolls an attempt back when it is dropped, which happens if the caller's future is dropped.
 struct Rollback {
     exchange: Arc<Exchange>,
     armed: bool,
 }
 
 impl Rollback {
-    /// The attempt was won: the locks stay.
+    /// The attempt was won, so the locks stay.
     fn disarm(mut self, win: &Win, grace: Duration) -> Arc<Exchange> {
         self.armed = false;
         self.exchange.win(win, grace);
@@ -143,7 +144,7 @@ impl Drop for Rollback {
     }
 }
 
-/// A lost attempt some of whose answers are still to come.
+/// A lost attempt that still waits for some replies.
 pub(crate) struct Retreat(Arc<Exchange>);
 
 impl Drop for Retreat {

@@ -1,4 +1,4 @@
-//! [`drive`]: the one loop that feeds replies to a machine until it has an outcome.
+//! [`drive`]: the only loop that feeds replies to a machine until it has an outcome.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -12,32 +12,32 @@ use crate::protocol::{
 };
 use crate::{Moment, NodeId, NodeSet};
 
-/// A machine of the protocol: takes replies and the time, and says what to do.
+/// A machine of the protocol. It takes replies and the time, and returns what to do.
 pub(crate) trait Machine {
     /// What it comes to.
     type Outcome;
 
-    /// How many more replies it needs at least before it can have an outcome.
+    /// How many more replies must come before it can have an outcome.
     fn replies_missing(&self) -> usize;
 
     /// A node has replied.
     fn reply(&mut self, node: NodeId, reply: Reply, now: Moment) -> Progress<Self::Outcome>;
 
-    /// The nodes that have not replied do not count any more.
+    /// The wait for the nodes that have not replied is over.
     fn timeout(&mut self, now: Moment) -> Progress<Self::Outcome>;
 }
 
-/// What a machine says to a reply.
+/// What a machine returns after an input.
 pub(crate) enum Progress<T> {
     /// More replies are needed.
     Wait,
-    /// A further round goes to these nodes.
+    /// Begin a further round: send this verb to these nodes.
     Send(NodeSet, Verb),
-    /// It has its outcome.
+    /// The machine has its outcome.
     Done(T),
 }
 
-/// Feeds the replies of `exchange` to `machine`. Each of its rounds ends after `round_max`.
+/// Feeds the replies of `exchange` to `machine`. Each round ends after `round_max` at the latest.
 ///
 /// # Cancel safety
 ///
@@ -53,7 +53,7 @@ pub(crate) async fn drive<M: Machine>(exchange: &Arc<Exchange>, machine: &mut M,
                 (exchange.take(), false)
             }
         };
-        // After the last reply has come in: what is left of the validity is counted from here.
+        // Read after the last reply came in: the validity that is left is counted from here.
         let now = exchange.env().clock.now();
         let mut is_next_round = false;
         for (node, reply) in replies {
@@ -77,7 +77,8 @@ pub(crate) async fn drive<M: Machine>(exchange: &Arc<Exchange>, machine: &mut M,
     }
 }
 
-/// A process that stood still finds its timers and its replies at the same time: the replies are read first.
+/// Lets waiting replies arrive. After a pause of the process, timers and replies are ready at the same time, and the
+/// replies must be read first.
 async fn catch_up() {
     for _ in 0..2 {
         tokio::task::yield_now().await;

@@ -1,7 +1,7 @@
-//! [`Exchange`]: where the replies of one attempt arrive, and who cleans up when nobody reads them any more.
+//! [`Exchange`]: collects the replies of one attempt, and releases its locks if the reader goes away.
 //!
-//! Sending is synchronous and replies are taken in here, not in a future. So dropping a future at any point loses
-//! nothing: whoever leaves sends the releases behind the grants, on the spot, and what comes in later is still noted.
+//! Requests are sent synchronously, and replies are taken here and not in a future. So a future can be dropped at any
+//! point: the drop sends the releases at once, behind the grants, and later replies are still noted.
 
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -17,7 +17,7 @@ use crate::protocol::{
 use crate::redlock::env::{Env, Leftover};
 use crate::{HolderId, Moment, NodeId, NodeSet};
 
-/// The replies of one attempt, from its grants to its releases; or of one extension.
+/// The replies of one attempt, from its grants to its releases; or the replies of one extension.
 pub(crate) struct Exchange {
     me: Weak<Self>,
     env: Arc<Env>,
@@ -30,36 +30,38 @@ struct Inner {
     footprint: Footprint,
     /// When it was opened, before anything was sent.
     began: Moment,
-    /// When the last lock of this attempt has expired at the latest.
+    /// When the last lock of this attempt will have expired.
     until: Moment,
-    /// The nodes that granted before the attempt was won, and those that refused and may have put this process in their queues.
+    /// The nodes that granted before the attempt was won; and the nodes that refused and may have put this process
+    /// into their queues.
     granted: NodeSet,
     refused: NodeSet,
-    /// Once the attempt is won: the nodes whose locks count in extensions.
+    /// Set once the attempt is won: the nodes whose locks count in extensions.
     continuity: Option<Continuity>,
-    /// What a reader waits for; replies to other verbs are noted and not queued.
+    /// What the reader waits for. Replies to other verbs are noted, but not queued.
     reading: Option<Phase>,
     queue: Vec<(NodeId, Reply)>,
     reader: Option<Waker>,
     wake_at: usize,
-    /// Answers that are still to come.
+    /// How many replies are still to come.
     awaited: usize,
-    /// Once the attempt is over: who is next where the lock is, or comes to be.
+    /// Set once the attempt is over: which waiter is next on every node that has the lock or grants it later.
     leaving: Option<Next>,
-    /// Whether nodes that have not answered get the release only when they grant.
+    /// Whether nodes that have not answered get the release only after they grant.
     is_patient: bool,
-    /// The present section of the lease, after the first one; and whether a majority of the nodes no longer has the lease.
+    /// The present section of the lease, if it is not the first one; and whether a majority of the nodes no longer
+    /// has the lease.
     section: Option<Weak<dyn Section>>,
     is_gone: bool,
 }
 
 /// One task's section of a lease that passes from task to task.
 pub(crate) trait Section: Send + Sync {
-    /// A majority of the nodes no longer has the lease.
+    /// Reports that a majority of the nodes no longer has the lease.
     fn lease_is_gone(&self);
 }
 
-/// What the reader of an exchange is doing.
+/// What the reader of an exchange waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
     Acquire,
@@ -85,7 +87,7 @@ impl Phase {
 }
 
 impl Exchange {
-    /// An exchange in `phase`; `footprint` is where locks of `subject` may be from the start.
+    /// An exchange in `phase`. `footprint` says where locks of `subject` may be from the start.
     pub(crate) fn open(
         env: &Arc<Env>,
         subject: Arc<Subject>,
@@ -97,24 +99,24 @@ impl Exchange {
         Arc::new_cyclic(|me| Self { me: Weak::clone(me), env: Arc::clone(env), subject, inner: Mutex::new(inner) })
     }
 
-    /// The ground that it stands on.
+    /// What the locker's parts share.
     pub(crate) const fn env(&self) -> &Arc<Env> {
         &self.env
     }
 
-    /// Whom it is about.
+    /// The resource and the holder.
     pub(crate) const fn subject(&self) -> &Arc<Subject> {
         &self.subject
     }
 
-    /// An extension is on its way: the locks may live until then, so a release is worth repeating until then.
+    /// An extension was sent: the locks may live until `until`, so the release must be repeated until then.
     pub(crate) fn may_live_until(&self, until: Moment) {
         let mut inner = self.lock();
         inner.until = inner.until.max(until);
     }
 
-    /// Sends the release of `earlier` to the nodes where its lock is `outstanding`, and the grant `verb` of this attempt to each of
-    /// `nodes`, right behind it.
+    /// Sends to each of `nodes` the grant `verb` of this attempt. Nodes where the lock of `earlier` is `outstanding`
+    /// get its release right before the grant.
     pub(crate) fn take_over(
         self: &Arc<Self>,
         (earlier, outstanding, next): (&Arc<Self>, NodeSet, Next),
@@ -149,7 +151,7 @@ impl Exchange {
         self.send_each(nodes, &|_| verb.clone());
     }
 
-    /// Sends each of `nodes` a verb of its own, all at once.
+    /// Sends each of `nodes` its own verb, all at once.
     pub(crate) fn send_each(self: &Arc<Self>, nodes: NodeSet, verb: &dyn Fn(NodeId) -> Verb) {
         self.lock().awaited += nodes.len();
         for (id, node) in self.env.nodes().filter(|(id, _)| nodes.contains(*id)) {
@@ -158,7 +160,8 @@ impl Exchange {
         }
     }
 
-    /// Waits until `at_least` replies have come in and takes them. Waking earlier would be in vain.
+    /// Waits until `at_least` replies have come in, and takes them. It does not wake the task earlier, which would be
+    /// in vain.
     ///
     /// # Cancel safety
     ///
@@ -168,7 +171,7 @@ impl Exchange {
         self.take()
     }
 
-    /// Waits until `count` replies are in, and leaves them there for [`Exchange::take`].
+    /// Waits until `count` replies have come in, and leaves them for [`Exchange::take`].
     pub(crate) async fn filled(&self, count: usize) {
         poll_fn(|context| {
             let mut inner = self.lock();
@@ -182,24 +185,24 @@ impl Exchange {
         .await;
     }
 
-    /// Whether some node that was looked at remembers having been joined.
+    /// Whether some node that was probed has a record of a join.
     pub(crate) fn has_seen_a_record(&self) -> bool {
         self.lock().queue.iter().any(|(_, reply)| matches!(reply, Reply::Reported(report) if report.record.is_some()))
     }
 
-    /// How many nodes that were looked at take part, whatever is known of the others.
+    /// How many of the probed nodes are awake, whatever is known of the others.
     pub(crate) fn awake(&self) -> usize {
         let awake = |reply: &Reply| matches!(reply, Reply::Reported(report) if report.is_awake());
         self.lock().queue.iter().filter(|(_, reply)| awake(reply)).count()
     }
 
-    /// Takes what has come in, however little.
+    /// Takes the replies so far.
     pub(crate) fn take(&self) -> Vec<(NodeId, Reply)> {
         std::mem::take(&mut self.lock().queue)
     }
 
-    /// The attempt was won: stops reading. Replies that come later are noted. Nodes that refused may have put this process in their
-    /// queues: it waits there no longer.
+    /// The attempt was won: stops reading, and only notes later replies. This process leaves the queues of the nodes
+    /// that refused, because it no longer waits.
     pub(crate) fn win(&self, win: &Win, grace: Duration) {
         let mut continuity = Continuity::begin(win, self.env.clock.now(), grace);
         let refused = {
@@ -221,27 +224,28 @@ impl Exchange {
         }
     }
 
-    /// A further section of the lease begins; false if the lease is gone.
+    /// A further section of the lease begins. Returns false if the lease is gone.
     pub(crate) fn begin_section(&self, section: Weak<dyn Section>) -> bool {
         let mut inner = self.lock();
         inner.section = Some(section);
         !inner.is_gone
     }
 
-    /// A majority of the nodes no longer has the lease; returns the present section, after the first one.
+    /// Notes that a majority of the nodes no longer has the lease. Returns the present section, if it is not the
+    /// first one.
     pub(crate) fn lease_is_gone(&self) -> Option<Arc<dyn Section>> {
         let mut inner = self.lock();
         inner.is_gone = true;
         inner.section.as_ref().and_then(Weak::upgrade)
     }
 
-    /// The nodes whose locks count in an extension of the lease that this attempt won.
+    /// The nodes whose locks count when the lease of this attempt is extended.
     pub(crate) fn voters(&self) -> NodeSet {
         self.lock().continuity.map_or(NodeSet::EMPTY, |continuity| continuity.voters())
     }
 
-    /// The lease is over: sends the release to every node where the lock may be, and returns these nodes. From now on a release that
-    /// stays unacknowledged when the last answer is in goes to the sweeper.
+    /// The lease is over: sends the release to every node that may have the lock, and returns these nodes. If a
+    /// release is still unacknowledged after the last reply, it goes to the sweeper.
     pub(crate) fn leave(self: &Arc<Self>, reading: Option<Phase>) -> NodeSet {
         let next = Next::Queue(Publish::ToFirstTwo);
         let outstanding = self.prepare_to_leave(reading, next);
@@ -250,7 +254,7 @@ impl Exchange {
         outstanding
     }
 
-    /// From now on what stays unacknowledged goes to the sweeper; returns where the release has to be sent.
+    /// From now on, unacknowledged releases go to the sweeper. Returns the nodes that must get a release.
     pub(crate) fn prepare_to_leave(&self, reading: Option<Phase>, next: Next) -> NodeSet {
         let mut inner = self.lock();
         inner.leaving = Some(next);
@@ -259,8 +263,8 @@ impl Exchange {
         inner.footprint.outstanding()
     }
 
-    /// The attempt was lost: sends the release to the nodes that granted. Those that have not answered yet mostly refuse, so they get
-    /// it when they grant, or with [`Exchange::give_up`].
+    /// The attempt was lost: sends the release to the nodes that granted. Nodes that have not answered mostly refuse.
+    /// So they get the release only after they grant, or with [`Exchange::give_up`].
     pub(crate) fn retreat(self: &Arc<Self>, next: Next) {
         let outstanding = self.prepare_to_leave(None, next);
         let granted = {
@@ -271,7 +275,7 @@ impl Exchange {
         self.send(granted, &Verb::Release { next });
     }
 
-    /// Waits for no more answers: sends the release to the nodes that have not answered, behind their grants.
+    /// Stops waiting for replies: sends the release to the nodes that have not answered, behind their grants.
     pub(crate) fn give_up(self: &Arc<Self>) {
         let (silent, next) = {
             let mut inner = self.lock();
@@ -301,7 +305,7 @@ impl ReplySink for Exchange {
         let is_queued = matches!(reply, Reply::Refused(LockView { place: Some(_), .. }));
         let (woken, then, leaves) = {
             let mut inner = self.lock();
-            // It was won meanwhile, so it waits there no longer.
+            // If the attempt was won meanwhile, this process no longer waits, so it must leave the node's queue.
             let leaves = verb == VerbKind::Grant && is_queued && inner.continuity.is_some();
             let then = inner.note(node, verb, &reply, now);
             if inner.is_late(verb, &reply) {
@@ -322,7 +326,7 @@ impl ReplySink for Exchange {
             Then::Nothing => {}
             Then::Release(next) => {
                 if let Some(me) = self.me.upgrade() {
-                    // One that has given up meanwhile waits in no queue.
+                    // After `give_up`, this process waits in no queue.
                     let next = if self.lock().is_patient { next } else { Next::Queue(Publish::ToFirst) };
                     me.send(NodeSet::from_iter([node]), &Verb::Release { next });
                 }
@@ -335,7 +339,7 @@ impl ReplySink for Exchange {
     }
 }
 
-/// What a reply leads to, once nothing is locked.
+/// What to do after a reply, when no lock is held.
 enum Then {
     Nothing,
     Release(Next),
@@ -343,13 +347,13 @@ enum Then {
 }
 
 impl Inner {
-    /// Whether nobody counts the reply to a grant any more, and it is one.
+    /// Whether this is a reply to a grant that came too late to count.
     fn is_late(&self, verb: VerbKind, reply: &Reply) -> bool {
         let answers = matches!(reply, Reply::Granted { .. } | Reply::Refused(_));
         verb == VerbKind::Grant && answers && self.leaving.is_some()
     }
 
-    /// Takes in what a reply says about where the lock is.
+    /// Notes what a reply says about where the lock is.
     fn note(&mut self, node: NodeId, verb: VerbKind, reply: &Reply, now: Moment) -> Then {
         self.awaited = self.awaited.saturating_sub(1);
         match verb {
@@ -378,8 +382,8 @@ impl Inner {
     }
 }
 
-/// The release for one node, where `tellers` tell who is next: a quorum wakes it, and more would be messages too many. One of them
-/// tells the second in the queue as well.
+/// The release for one node. Only the nodes in `tellers`, a quorum, wake the next waiter: more messages would be a
+/// waste. The first of them also wakes the second waiter.
 fn release(next: Next, tellers: NodeSet, node: NodeId) -> Verb {
     let tells = match next {
         Next::Queue(_) if !tellers.contains(node) => Publish::Nothing,
@@ -389,18 +393,18 @@ fn release(next: Next, tellers: NodeSet, node: NodeId) -> Verb {
     Verb::Release { next: Next::Queue(tells) }
 }
 
-/// The reply to a grant of `holder`, unless it cannot be: then it is a fault. A counter above what any clock leads to was
-/// written by hand. A node that was asked once and already has the lock for this very attempt is a server that was asked by
-/// another name, too.
+/// Turns an impossible reply to a grant of `holder` into a fault. No clock leads to a counter above the maximum, so
+/// another program wrote it. If a node was asked once and already has the lock for this attempt, the server was also
+/// asked under another name.
 fn sound(reply: Reply, holder: HolderId) -> Reply {
     let is_own = |value: &str| value.split_once(' ').is_some_and(|(id, _)| id.parse() == Ok(holder));
     match reply {
         Reply::Granted { counter } if counter > COUNTER_MAX => {
-            let story = format!("its counter {counter} is none that a clock leads to: was a key written by hand?");
+            let story = format!("its counter {counter} is too high to come from a clock: was a key written by hand?");
             Reply::Failed(Fault::new(FaultKind::Unexpected, story))
         }
         Reply::Refused(view) if view.held_by().is_some_and(is_own) => {
-            Reply::Failed(Fault::new(FaultKind::Duplicate, "it was asked for this attempt by another of its names"))
+            Reply::Failed(Fault::new(FaultKind::Duplicate, "it was already asked for this attempt under another name"))
         }
         other => other,
     }

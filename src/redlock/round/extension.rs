@@ -1,4 +1,4 @@
-//! One extension of a lease, and the answers to its release.
+//! One extension of a lease, and the replies to its release.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,11 +11,11 @@ use crate::protocol::{
 use crate::redlock::env::Env;
 use crate::{Moment, NodeSet};
 
-/// Lets the locks of `subject` live on. `send` is called to put the requests on their way; `None` if it did not.
+/// Extends the locks of `subject`. `send` must send the requests that it gets; the result is `None` if it did not.
 ///
 /// # Cancel safety
 ///
-/// Dropping the future does not withdraw the requests.
+/// If the future is dropped, the requests are not withdrawn.
 pub(crate) async fn extend(
     env: &Arc<Env>,
     terms: Terms,
@@ -33,15 +33,15 @@ pub(crate) async fn extend(
     Some(drive(&exchange, &mut machine, round_max).await)
 }
 
-/// Waits for the answers to the release of an exchange, which was sent to `asked`, and tells what was found.
+/// Waits for the replies to the release of `exchange`, which was sent to `asked`. Returns what the release found.
 ///
 /// # Cancel safety
 ///
-/// Dropping the future loses only the outcome.
+/// If the future is dropped, only the outcome is lost.
 pub(crate) async fn released(exchange: Arc<Exchange>, asked: NodeSet, round_max: Duration) -> ReleaseOutcome {
     let env = exchange.env();
     let mut machine = Release::new(env.quorum);
-    // Where the lock certainly never was there is no node to ask.
+    // Nodes that certainly never had the lock were not asked.
     for node in env.everybody().without(asked).iter() {
         if let Some(outcome) = machine.reply(node, Reply::Refused(LockView::default())) {
             return outcome;

@@ -1,4 +1,4 @@
-//! Telling nodes that this process waits no longer.
+//! Removes this process from the queues of nodes when it stops waiting.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use crate::protocol::{Reply, Request, Subject, Verb, VerbKind};
 use crate::redlock::env::Env;
 use crate::{Holder, HolderId, Label, NodeId, NodeSet, Resource, Waiter};
 
-/// Takes `waiter` out of the queues of `nodes`. Best effort: an entry that stays costs others its grace, once.
+/// Removes `waiter` from the queues of `nodes`. Best effort: an entry that stays delays others by its grace, once.
 pub(crate) fn leave(env: &Env, resource: &Resource, (waiter, label): (Waiter, &Label), nodes: NodeSet) {
     let holder = Holder::new(HolderId::from_random(0), label.clone());
     let subject = Arc::new(Subject { resource: resource.clone(), holder, waiter });
@@ -18,7 +18,7 @@ pub(crate) fn leave(env: &Env, resource: &Resource, (waiter, label): (Waiter, &L
     }
 }
 
-/// Takes in answers that nothing depends on.
+/// Drops replies that nothing depends on.
 struct Unread;
 
 impl ReplySink for Unread {

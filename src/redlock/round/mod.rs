@@ -1,4 +1,4 @@
-//! One round of requests to the nodes: sends, takes replies in, drives the machines, repeats releases.
+//! One round of requests to the nodes: sends them, collects replies, drives the machines, repeats releases.
 
 pub(crate) mod ask;
 pub(crate) mod attempt;

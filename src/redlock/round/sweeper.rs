@@ -1,4 +1,4 @@
-//! The sweeper: one task that repeats releases that no node has acknowledged, until the lock has expired by itself.
+//! The sweeper: one task that repeats releases that no node has acknowledged, until the lock has expired.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,15 +11,15 @@ use super::exchange::{Exchange, Phase};
 use crate::protocol::{Backoff, Verb};
 use crate::redlock::env::{Env, Leftover};
 
-/// The most leftovers that are looked after; beyond that the time to live has to do.
+/// The most leftovers that are kept. Beyond that, the locks end with their time to live.
 const LEFTOVERS_MAX: usize = 65_536;
-/// The most releases that are repeated at one time: nodes that do not answer may be overloaded already.
+/// The most releases that are repeated at one time, because nodes that do not answer may be overloaded already.
 const AT_A_TIME: usize = 256;
-/// The first and the longest pause before a release is repeated, and how long its answers are waited for.
+/// The first and the longest pause before a release is repeated, and how long to wait for its replies.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 const ANSWERS_WITHIN: Duration = Duration::from_secs(1);
 
-/// Starts the task, unless it runs.
+/// Starts the task unless it runs.
 pub(crate) fn start(env: &Env) {
     if let Some(leftovers) = env.leftovers.open() {
         env.spawner.spawn(Box::pin(run(leftovers)));
@@ -43,7 +43,7 @@ async fn run(mut leftovers: mpsc::UnboundedReceiver<Leftover>) {
     while swept.next().await.is_some() {}
 }
 
-/// Repeats the release until every node has proved that the lock is gone, or it has expired there anyway.
+/// Repeats the release until every node has proved that the lock is gone, or the lock has expired.
 async fn sweep(leftover: Leftover, under_way: &Semaphore) {
     let Leftover { env, subject, mut footprint, until } = leftover;
     for pause in Backoff::new(PAUSES.0, PAUSES.1, || env.entropy.u32() | 1 << 31) {

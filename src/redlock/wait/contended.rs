@@ -1,4 +1,4 @@
-//! [`Contended`]: for which slots other processes are expected to want a lock.
+//! [`Contended`]: the slots in which other processes probably want a lock.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -6,7 +6,7 @@ use crate::Resource;
 
 const WORDS: usize = Resource::SLOTS as usize / 64;
 
-/// A bit a slot: whether another process had a lock of the slot when this one last asked.
+/// One bit for each slot: whether another process had a lock of the slot when this process last asked.
 pub(crate) struct Contended([AtomicU64; WORDS]);
 
 impl Contended {
@@ -14,7 +14,7 @@ impl Contended {
         Self(std::array::from_fn(|_| AtomicU64::new(0)))
     }
 
-    /// Whether other processes are expected to want a lock of the slot.
+    /// Whether other processes probably want a lock of the slot.
     pub(crate) fn is(&self, slot: u16) -> bool {
         let (word, bit) = place(slot);
         self.0.get(word).is_some_and(|word| word.load(Ordering::Relaxed) & bit != 0)

@@ -1,8 +1,8 @@
 //! [`LocalQueues`]: the tasks of this process that want a resource. Only one of them at a time has the
 //! [`Permit`](super::permit::Permit) to contend for it with other processes.
 //!
-//! A queue exists while a task of this process holds the resource, or contends or waits for it. Nothing is sent and no
-//! task is woken under a lock.
+//! A queue exists while a task of this process holds the resource, contends for it or waits for it. No request is
+//! sent, and no task is woken, while a lock of this module is held.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -22,10 +22,10 @@ use crate::{Label, LockerId, Moment, Resource, Waiter};
 /// The queues of all resources that this process wants.
 pub(crate) struct LocalQueues<W> {
     pub(crate) env: Arc<Env>,
-    /// Who this locker is to nodes.
+    /// The id of this locker in the queues of nodes.
     locker: LockerId,
     queues: Mutex<HashMap<Resource, Arc<LocalQueue<W>>>>,
-    /// Keeps the waits of this locker apart.
+    /// Counts the waits of this locker, so that each has its own number.
     waits: AtomicU32,
     contended: Contended,
 }
@@ -34,16 +34,17 @@ pub(crate) struct LocalQueues<W> {
 pub(crate) struct LocalQueue<W> {
     pub(crate) resource: Resource,
     state: Mutex<State<W>>,
-    /// The contender may have to ask earlier.
+    /// Notified when the contender may have to ask earlier.
     pub(crate) changed: Notify,
 }
 
 struct State<W> {
     waiting: VecDeque<Arc<LocalWaiter<W>>>,
     turn: Option<Turn>,
-    /// While the task that has the permit contends with other processes; in a box, for leases are many.
+    /// Set while the task with the permit contends with other processes. It is boxed to keep the queue of an
+    /// uncontended lease small.
     contender: Option<Box<Contender>>,
-    /// By this name nodes may have put this process in their queues.
+    /// The name under which nodes may have put this process into their queues.
     queued_as: Option<(Waiter, Label)>,
 }
 
@@ -52,7 +53,7 @@ impl<W> LocalQueues<W> {
         Self { env, locker, queues: Mutex::default(), waits: AtomicU32::new(0), contended: Contended::new() }
     }
 
-    /// A name for one wait at the nodes, which no copy of this process gives to a wait of its own.
+    /// A new name for one wait at the nodes. A copy of this process never uses the same name.
     fn waiter(&self) -> Waiter {
         let number = self.env.entropy.distinct(self.waits.fetch_add(1, Ordering::Relaxed));
         Waiter::new(self.locker, number, self.env.ready.round_trip())
@@ -63,7 +64,7 @@ impl<W> LocalQueues<W> {
         self.lock().get(resource).cloned()
     }
 
-    /// All queues, in the order of their names: the same run is the same again.
+    /// All queues in the order of their names, so that a run can be repeated exactly.
     pub(crate) fn all(&self) -> Vec<Arc<LocalQueue<W>>> {
         let mut all: Vec<_> = self.lock().values().cloned().collect();
         all.sort_unstable_by(|one, other| one.resource.cmp(&other.resource));
@@ -81,24 +82,24 @@ impl<W> LocalQueue<W> {
         Arc::new(Self { resource: resource.clone(), state: Mutex::new(state), changed: Notify::new() })
     }
 
-    /// A task waits behind all others.
+    /// Adds a task behind all others.
     pub(super) fn push(&self, waiter: Arc<LocalWaiter<W>>) {
         self.state().waiting.push_back(waiter);
     }
 
-    /// The next task that waits, and the turn of this process.
+    /// Removes and returns the next waiting task, with the turn of this process.
     pub(super) fn pop(&self) -> Option<(Arc<LocalWaiter<W>>, Option<Turn>)> {
         let mut state = self.state();
         state.waiting.pop_front().map(|waiter| (waiter, state.turn))
     }
 
-    /// A task waits no longer; returns what it was woken for meanwhile.
+    /// Removes a task that stops waiting. Returns its wakeup, if it was woken meanwhile.
     pub(crate) fn leave(&self, waiter: &Arc<LocalWaiter<W>>) -> Option<W> {
         self.state().waiting.retain(|other| !Arc::ptr_eq(other, waiter));
         waiter.leave()
     }
 
-    /// No task contends any more. Leaves the nodes that may have put this process in their queues; returns whether there were any.
+    /// No task contends any more: leaves the queues of the nodes. Returns whether this process was in any.
     pub(super) fn leave_nodes(&self, env: &Env) -> bool {
         let mut state = self.state();
         state.contender = None;
@@ -114,7 +115,7 @@ impl<W> LocalQueue<W> {
         state.waiting.is_empty() && state.queued_as.is_none()
     }
 
-    /// An attempt is about to be sent, for a task that waits where it is refused.
+    /// An attempt is about to be sent, for a task that waits if it is refused.
     pub(crate) fn ask(&self, queues: &LocalQueues<W>, label: &Label, now: Moment) -> (Waiter, Option<Waits>) {
         let env = &queues.env;
         let mut state = self.state();
@@ -124,7 +125,7 @@ impl<W> LocalQueue<W> {
         });
         let (waiter, waits) = (contender.waiter(), contender.ask(now));
         if waits.is_some() {
-            // Also where this task goes away before an answer has come.
+            // Noted now, because the task may go away before a reply comes.
             state.queued_as = Some((waiter, label.clone()));
         }
         (waiter, waits)
@@ -143,7 +144,7 @@ impl<W> LocalQueue<W> {
         }
     }
 
-    /// An attempt was won: a section begins. If this process was in no node's queue it need not leave it.
+    /// An attempt was won, and a section begins. A process that is in no node's queue need not leave any.
     pub(crate) fn won(&self, queues: &LocalQueues<W>, at_once: bool, now: Moment) {
         let mut state = self.state();
         if at_once && queues.contended.is(self.resource.slot()) {
@@ -153,22 +154,22 @@ impl<W> LocalQueue<W> {
         state.turn.get_or_insert(Turn::begin(now)).sections += 1;
     }
 
-    /// A section begins with the same lease.
+    /// A further section begins with the same lease.
     pub(crate) fn counts_section(&self, now: Moment) {
         self.state().turn.get_or_insert(Turn::begin(now)).sections += 1;
     }
 
-    /// Others have their turn.
+    /// The turn of this process ends, and other processes come next.
     pub(crate) fn ends_turn(&self) {
         self.state().turn = None;
     }
 
-    /// Until when the contender sleeps, and how many attempts in a row timed out; `None` if no task contends.
+    /// When the contender asks next, and how many attempts timed out in a row; `None` if no task contends.
     pub(crate) fn asks_at(&self) -> Option<(Moment, u32)> {
         self.state().contender.as_ref().map(|contender| (contender.asks_at(), contender.timeouts()))
     }
 
-    /// Something that the contender goes by has changed.
+    /// Applies a change to the contender, if a task contends.
     pub(crate) fn update(&self, change: impl FnOnce(&mut Contender)) {
         if let Some(contender) = &mut self.state().contender {
             change(contender);
@@ -181,8 +182,8 @@ impl<W> LocalQueue<W> {
         self.state().waiting.iter().filter(|waiter| Arc::ptr_eq(&waiter.settings, settings)).count()
     }
 
-    /// Whether several sections followed each other here, and no task waits now; or none waits that could be served without
-    /// asking the nodes, `at_the_end` of a lease's tokens.
+    /// Whether several sections followed each other here, and no task waits now; or, `at_the_end` of a lease's
+    /// tokens, no waiting task could be served without asking the nodes.
     pub(crate) fn is_busy(&self, at_the_end: bool) -> bool {
         let state = self.state();
         state.turn.is_some_and(|turn| turn.sections > 1) && (at_the_end || state.waiting.is_empty())

@@ -1,4 +1,4 @@
-//! Where the tasks of this process wait for a resource, in the order of their arrival.
+//! The tasks of this process that wait for a resource, in the order of their arrival.
 
 pub(crate) mod contended;
 pub(crate) mod local_queue;

@@ -9,27 +9,27 @@ use super::waiter::LocalWaiter;
 use crate::Resource;
 use crate::redlock::settings::Settings;
 
-/// The right to contend for a resource: one a process and resource. It moves from waiter to contender, to lease and to
-/// the next waiter; dropping it wakes the next.
+/// The right to contend for a resource. There is one for each process and resource. It moves from the waiter to the
+/// contender, to the lease and to the next waiter. If it is dropped, the next waiter is woken.
 pub(crate) struct Permit<W: FromPermit> {
     queues: Arc<LocalQueues<W>>,
     pub(crate) queue: Arc<LocalQueue<W>>,
 }
 
-/// What a waiter is woken for may be the bare permit.
+/// A wakeup that can consist of the permit alone.
 pub(crate) trait FromPermit: Sized {
     fn from_permit(permit: Permit<Self>) -> Self;
 }
 
-/// What a task finds that wants a resource.
+/// The result of [`enter`].
 pub(crate) enum Entered<W: FromPermit> {
     /// No other task of this process wants it.
     First(Permit<W>),
-    /// It has to wait.
+    /// The task must wait.
     Waits(Arc<LocalWaiter<W>>, Arc<LocalQueue<W>>),
 }
 
-/// A task wants `resource`.
+/// Registers a task that wants `resource`.
 pub(crate) fn enter<W: FromPermit>(
     queues: &Arc<LocalQueues<W>>,
     resource: &Resource,
@@ -54,21 +54,21 @@ impl<W: FromPermit> Permit<W> {
         &self.queues
     }
 
-    /// The next task that waits, and the turn of this process.
+    /// Removes and returns the next waiting task, with the turn of this process.
     pub(crate) fn next(&self) -> Option<(Arc<LocalWaiter<W>>, Option<Turn>)> {
         self.queue.pop()
     }
 }
 
 impl<W: FromPermit> Drop for Permit<W> {
-    /// The next task has its turn. If none waits the nodes learn that this process waits no longer, and only then the
-    /// queue is gone: a task that comes later is put in their queues anew.
+    /// Wakes the next task. If no task waits, this process first leaves the queues of the nodes, and only then the
+    /// local queue is removed. So a task that comes later joins the queues of the nodes again.
     fn drop(&mut self) {
         let Self { queues, queue } = self;
         loop {
             if let Some((waiter, _)) = queue.pop() {
                 let permit = Self { queues: Arc::clone(queues), queue: Arc::clone(queue) };
-                // A waiter that has gone gives the permit back, which wakes the next.
+                // A waiter that has gone returns the permit. Its drop wakes the next waiter.
                 return drop(waiter.wake(W::from_permit(permit)));
             }
             if queue.leave_nodes(&queues.env) {

@@ -1,9 +1,9 @@
-//! [`Turn`]: for how long this process has had a resource, and when others should have theirs.
+//! [`Turn`]: how long this process has kept a resource, and when other processes come next.
 
 use crate::Moment;
 use crate::redlock::settings::Settings;
 
-/// For how long this process has had a resource without a break.
+/// How long, and for how many sections, this process has kept a resource without a break.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Turn {
     since: Moment,
@@ -15,7 +15,7 @@ impl Turn {
         Self { since: now, sections: 0 }
     }
 
-    /// Whether others should have their turn.
+    /// Whether other processes come next.
     pub(crate) fn is_over(self, settings: &Settings, now: Moment) -> bool {
         let (sections_max, time_max) = settings.turn_max;
         self.sections >= sections_max || now.since(self.since) >= time_max

@@ -1,4 +1,4 @@
-//! [`LocalWaiter`]: a task that waits, and what it is woken for.
+//! [`LocalWaiter`]: a waiting task, and its wakeup.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -6,7 +6,7 @@ use tokio::sync::Notify;
 
 use crate::redlock::settings::Settings;
 
-/// A task that waits to be woken with a `W`.
+/// A task that waits for a wakeup `W`.
 pub(crate) struct LocalWaiter<W> {
     wakeup: Mutex<Wakeup<W>>,
     notify: Notify,
@@ -16,10 +16,10 @@ pub(crate) struct LocalWaiter<W> {
 }
 
 enum Wakeup<W> {
-    /// It waits.
+    /// The task still waits.
     NotYet,
     Woken(W),
-    /// It does not wait any more.
+    /// The task no longer waits.
     Gone,
 }
 
@@ -29,7 +29,7 @@ impl<W> LocalWaiter<W> {
         Arc::new(Self { wakeup, notify, settings: Arc::clone(settings), arrived })
     }
 
-    /// Wakes the task; gives back what it was woken for if it does not wait any more.
+    /// Wakes the task. Returns the wakeup if the task no longer waits.
     pub(crate) fn wake(&self, what: W) -> Result<(), W> {
         let mut wakeup = self.wakeup();
         if matches!(*wakeup, Wakeup::Gone) {
@@ -45,7 +45,7 @@ impl<W> LocalWaiter<W> {
     ///
     /// # Cancel safety
     ///
-    /// What it was woken for stays for [`LocalWaiter::leave`].
+    /// If the future is dropped, the wakeup stays for [`LocalWaiter::leave`].
     pub(crate) async fn woken(&self) -> W {
         loop {
             {
@@ -60,7 +60,7 @@ impl<W> LocalWaiter<W> {
         }
     }
 
-    /// Waits no longer; returns what it was woken for meanwhile.
+    /// Stops waiting. Returns the wakeup, if there was one meanwhile.
     pub(crate) fn leave(&self) -> Option<W> {
         match std::mem::replace(&mut *self.wakeup(), Wakeup::Gone) {
             Wakeup::Woken(what) => Some(what),

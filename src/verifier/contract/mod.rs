@@ -10,12 +10,13 @@ mod writes;
 #[cfg(feature = "unstable")]
 pub use writes::{Answer, FencedWrites, Refusal, check_writes};
 
-/// What a store did wrong.
+/// The rule that a store broke.
 #[derive(Debug, thiserror::Error)]
 #[error("the token store breaks its contract: {0}")]
 pub struct Broken(String);
 
-/// Runs the suite on `store`. `fresh` names a resource that the store has never seen; ` 2` and the like are appended.
+/// Runs the suite on `store`. `fresh` is a name that the store has never seen; the suite appends ` 2` and the like to
+/// it.
 ///
 /// # Errors
 ///
@@ -23,7 +24,7 @@ pub struct Broken(String);
 ///
 /// # Cancel safety
 ///
-/// Leaves what it stored so far.
+/// Leaves the tokens that it has stored so far.
 pub async fn check<S: TokenStore>(store: &S, fresh: &str) -> Result<(), Broken> {
     let resource = |n: u32| Resource::new(format!("{fresh} {n}")).map_err(|error| Broken(error.to_string()));
     let token = |n: u64| FencingToken::new(n).map_err(|error| Broken(error.to_string()));

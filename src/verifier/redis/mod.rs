@@ -1,4 +1,4 @@
-//! [`RedisStore`]: the highest tokens in a Redis or Valkey, beside the data that they guard.
+//! [`RedisStore`]: keeps the highest tokens in Redis or Valkey, beside the data that they guard.
 
 use redis::aio::ConnectionLike;
 use redis::{Script, Value};
@@ -13,13 +13,13 @@ pub use error::StoreError;
 /// The check, which every fenced script begins with, and behind it the write of the value.
 const ADMIT: &str = concat!(include_str!("fence.lua"), include_str!("admit.lua"));
 
-/// Tokens, and values if wanted, in one Redis or Valkey: check and write are one script.
+/// Keeps tokens, and values if wanted, in one Redis or Valkey. One script checks and writes.
 ///
-/// The token of a resource and the value that it guards are fields of one hash, `<prefix>:fence:<resource>`, without a
-/// time to live: a fence must outlive every lock. Use a server with `appendonly yes` and `maxmemory-policy noeviction`;
-/// one that forgets the fence lets stale writers in.
+/// The token of a resource and the value that it guards are fields of one hash, `<prefix>:fence:<resource>`. The hash
+/// has no time to live: a fence must outlive every lock. Use a server with `appendonly yes` and `maxmemory-policy
+/// noeviction`; a server that forgets the fence admits stale writers.
 ///
-/// This is the server of the *data*. It is no node of the lock, though it may be one of the machines.
+/// This is the server of the *data*, not a node of the lock. It may run on the same machine as a node.
 #[derive(Clone)]
 pub struct RedisStore<C> {
     connection: C,
@@ -34,7 +34,7 @@ impl<C> RedisStore<C> {
         Self::with_prefix(connection, "redfence")
     }
 
-    /// The same with another first part of the keys.
+    /// The same, with `prefix` as the first part of all keys.
     #[must_use]
     pub fn with_prefix(connection: C, prefix: impl Into<String>) -> Self {
         Self { connection, prefix: prefix.into(), script: Script::new(ADMIT) }
@@ -52,12 +52,12 @@ impl<C: ConnectionLike + Clone + Send + Sync> RedisStore<C> {
     ///
     /// # Errors
     ///
-    /// [`StoreError`]: then the value may or may not have been written, by this token. Offering it again is safe, but
-    /// that [`Rule::Strict`] refuses it if it had been.
+    /// [`StoreError`]: then the value may or may not have been written under this token. You can repeat the call
+    /// safely, but [`Rule::Strict`] refuses the token if the first call did write.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future leaves the write done or not done, never half done.
+    /// If the future is dropped, the write is done or not done, never half done.
     pub async fn write(
         &self,
         resource: &Resource,
@@ -68,12 +68,12 @@ impl<C: ConnectionLike + Clone + Send + Sync> RedisStore<C> {
         self.judge(resource, token, rule, Some(value)).await
     }
 
-    /// The value of a resource and the highest token that was accepted for it: the one that it was written under, unless
-    /// a newer one was only admitted since.
+    /// The value of a resource, and the highest token that was accepted for it. The value was written under that
+    /// token, unless a newer token was only admitted since.
     ///
     /// # Errors
     ///
-    /// [`StoreError`] when the server does not answer properly.
+    /// [`StoreError`] if the server does not answer properly.
     ///
     /// # Cancel safety
     ///

@@ -45,7 +45,7 @@ enum Refusal {
     Stale(FencingToken),
     /// Another process holds the fence.
     Busy(String),
-    /// Nobody knows whether the token is stale.
+    /// The store did not say whether the token is stale.
     NoVerdict(String),
     /// The call is wrong.
     Usage(String),
@@ -105,7 +105,7 @@ fn stale(args: &AdmitArgs, highest: FencingToken, output: Output, exit: Exit) ->
 }
 
 fn said(args: &AdmitArgs, admitted: bool, highest: FencingToken, human: &str, output: Output, exit: Exit) -> Exit {
-    // The code says the same, whether or not somebody reads this.
+    // The exit code says the same, so a closed output is no failure.
     let _ = output.result(human, &Verdict { resource: &args.resource, token: args.token, admitted, highest });
     exit
 }

@@ -100,7 +100,7 @@ macro_rules! hold {
             $adapter::commit(transaction).await
         }
 
-        /// Has the fence's row until it is told to end, or until the connection does.
+        /// Has the fence's row until the caller sends the end, or until the connection ends.
         async fn $keep(
             mut connection: $connection,
             resource: Resource,
@@ -134,7 +134,7 @@ macro_rules! hold {
                     Ok(Err(error)) => error.to_string(),
                     Err(_) => format!("the database did not answer within {ANSWER_MAX:?}"),
                 };
-                // Nobody may look any more.
+                // The receiver may be gone.
                 let _ = tell.send(Some(why));
                 return;
             }

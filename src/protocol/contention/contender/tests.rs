@@ -1,4 +1,4 @@
-//! What a contender does next, as tables.
+//! Tables of what a contender does next.
 
 use super::super::super::{Fault, LockView};
 use super::*;
@@ -6,7 +6,7 @@ use crate::LockerId;
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 const AT: fn(u64) -> Moment = |ms| Moment::from_origin(MS(ms));
-/// A part that is the whole, and one that is the half.
+/// The chance that gives the whole of a share, and the one that gives half of it.
 const MOST: u32 = u32::MAX;
 
 fn contender(nodes: usize) -> Contender {
@@ -17,8 +17,8 @@ fn node(position: usize) -> NodeId {
     NodeId::new(position).unwrap()
 }
 
-/// A letter a node: held for 1 s, the same and not in the queue, reserved for another for 20 ms, granted, silent, out of reach,
-/// not heard yet. In place `place` of all queues.
+/// One letter for each node: held for 1 s, the same and not in the queue, reserved for another waiter for 20 ms,
+/// granted, silent, unreachable, no reply yet. The waiter has place `place` in all queues.
 fn votes(letters: &str, place: u32) -> Votes {
     let refused = |occupant: &str, left_ms, place| {
         Vote::Refused(LockView {
@@ -50,7 +50,7 @@ fn defeat(letters: &str, place: u32) -> Defeat {
 fn it_sleeps_until_a_quorum_of_the_locks_that_it_met_would_have_ended() {
     for (letters, place, expected_ms, story) in [
         ("hhhhh", 0, 1_002, "held everywhere"),
-        ("hhh--", 0, 1_002, "two nodes not heard yet"),
+        ("hhh--", 0, 1_002, "two nodes have not replied"),
         ("hhhhh", 40, 1_042, "those before it ask first"),
         ("rrrrr", 0, 22, "the first one looks whether the reservation has ended"),
         ("rrrrr", 3, 125, "the others leave that to it"),
@@ -68,7 +68,7 @@ fn it_sleeps_until_a_quorum_of_the_locks_that_it_met_would_have_ended() {
     }
 }
 
-/// Chance is a fraction, so that a whole may lack a nanosecond.
+/// Chance is a fraction, so a whole may lack one nanosecond.
 fn rounded(at: Moment) -> u64 {
     u64::try_from((at.since_origin() + Duration::from_nanos(1)).as_millis()).unwrap()
 }
@@ -178,6 +178,6 @@ fn where_nobody_is_expected_it_asks_once_without_waiting() {
     let mut contender = Contender::new(quorum, Waiter::new(LockerId::from_random(7), 1, MS(0)), false, AT(0));
     assert_eq!(contender.ask(AT(0)), None);
     contender.defeated(&defeat("ddd", 0), AT(3), MOST);
-    assert_eq!(contender.asks_at(), AT(3), "there is somebody: it waits, at once");
+    assert_eq!(contender.asks_at(), AT(3), "there is a rival: it waits at once");
     assert_eq!(contender.ask(AT(3)), Some(Waits { waited: MS(3), overrides: false }));
 }
