@@ -21,6 +21,7 @@ mod support;
 #[path = "disasters/blow.rs"]
 mod blow;
 #[path = "disasters/clockwork.rs"]
+#[allow(dead_code, reason = "some of it is for tests of clocks that were never set")]
 mod clockwork;
 #[path = "disasters/log.rs"]
 mod log;

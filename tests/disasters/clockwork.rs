@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use tempfile::TempDir;
+
 use crate::support::RedisServer;
 use crate::support::deadline::poll_until;
 
@@ -14,11 +16,22 @@ const NO_FAKETIME: &str = "libfaketime was not found in /usr/lib or Homebrew. Th
 
 /// A server that reads the time from a file which the test writes, in the server's directory.
 pub fn timed_server() -> RedisServer {
+    let (dir, environment) = timed(0);
+    RedisServer::in_environment(dir, environment)
+}
+
+/// The same, not initialized, with a wall clock that is `seconds` ahead of the machine's from the start.
+pub fn bare_server_ahead(seconds: i64) -> RedisServer {
+    let (dir, environment) = timed(seconds);
+    RedisServer::bare_in_environment(dir, environment)
+}
+
+fn timed(seconds: i64) -> (TempDir, Vec<(&'static str, OsString)>) {
     let library = library().expect(NO_FAKETIME);
     let dir = tempfile::tempdir().expect("a directory for the server");
-    set_offset(dir.path(), 0);
+    set_offset(dir.path(), seconds);
     let environment = environment(&library, dir.path());
-    RedisServer::in_environment(dir, environment)
+    (dir, environment)
 }
 
 /// Steps the wall clock of a timed server to `seconds` ahead of the machine's.

@@ -64,9 +64,14 @@ impl RedisServer {
 
     /// With further variables in its environment, and with the directory that it runs in.
     pub fn in_environment(dir: TempDir, environment: Vec<(&'static str, OsString)>) -> Self {
-        let server = Self::launch(dir, Vec::new(), environment, false);
+        let server = Self::bare_in_environment(dir, environment);
         server.found();
         server
+    }
+
+    /// The same, not initialized.
+    pub fn bare_in_environment(dir: TempDir, environment: Vec<(&'static str, OsString)>) -> Self {
+        Self::launch(dir, Vec::new(), environment, false)
     }
 
     /// A server that is not initialized, as after its very first start.
