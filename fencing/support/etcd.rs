@@ -1,4 +1,4 @@
-//! An etcd of one's own.
+//! An etcd for one test.
 
 use rustix::process::Signal;
 

@@ -1,5 +1,5 @@
-//! A server that speaks S3, of one's own: moto, in Python. It keeps objects in memory, checks a condition and then stores
-//! without a lock between, so it shows the wire and never the atomicity.
+//! A server that speaks S3 for one test: moto, in Python. It keeps objects in memory. It checks a condition and then
+//! stores without a lock in between, so it can test the protocol, but not atomicity.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -9,7 +9,7 @@ use rustix::process::Signal;
 use super::daemon::{Daemon, User, directory, find};
 use super::http::ask;
 
-/// Where scripts/test puts it.
+/// The place where scripts/test installs it.
 const OURS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/servers/moto/bin/moto_server");
 const INSTALL: &str = "install it with \"pip install 'moto[server,s3]'\"";
 

@@ -17,7 +17,7 @@ impl Postgres {
 
     /// With further settings.
     pub fn with(settings: &[&str]) -> Self {
-        // Deadlocks are part of the tests, and the second that they take unless told otherwise is not.
+        // Tests cause deadlocks, and should not wait the default second for their detection.
         let settings: Vec<String> =
             ["max_connections=200", "deadlock_timeout=50ms"].iter().chain(settings).map(ToString::to_string).collect();
         let user = User::named("postgres");

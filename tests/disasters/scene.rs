@@ -227,7 +227,7 @@ async fn leave(guard: Guard, until: Moment) {
 
 async fn acquire(log: &Log, locker: &Redlock) -> (Guard, usize) {
     let began = now();
-    let guard = locker.acquire(RESOURCE).await.expect("nobody else is there");
+    let guard = locker.acquire(RESOURCE).await.expect("no other holder is there");
     let index = enter(log, &guard, began);
     (guard, index)
 }

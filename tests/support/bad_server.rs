@@ -53,7 +53,7 @@ pub struct BadServer {
 }
 
 impl BadServer {
-    /// Behaves until it is told otherwise.
+    /// Behaves until a test changes that.
     pub fn in_front_of(real_port: u16) -> Self {
         let (manner, port) = (watch::Sender::new(Manner::Well), claim_port());
         let (end, ended) = oneshot::channel();

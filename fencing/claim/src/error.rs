@@ -13,22 +13,22 @@ pub enum ClaimError<E> {
         /// The highest token accepted.
         highest: FencingToken,
     },
-    /// The fence that was claimed is not there any more: somebody deleted it. Nothing was written.
+    /// The claimed fence does not exist any more: it was deleted. Nothing was written.
     Missing,
     /// Another task has claimed with the same token meanwhile. Nothing was written: claim again, read, write.
     Retry,
-    /// The answer did not come, or says neither yes nor no: the write happened, may yet happen, or never will. Claim again with
-    /// the same token, which keeps it out if it was not there by then; then read.
+    /// The answer did not come, or is not clear: the write happened, may still happen, or never will. Claim again with
+    /// the same token: then a write that has not happened yet is refused. Then read.
     Unknown(E),
     /// The fence holds an older token than the one that was claimed: the store has lost what it had accepted. Nothing was
     /// written.
     Lost {
-        /// What it holds now.
+        /// The token that it holds now.
         found: FencingToken,
     },
-    /// What is stored in the place of the fence was not written by this library. Nothing was written.
+    /// The object in the place of the fence was not written by this library. Nothing was written.
     NotAFence,
-    /// The store does not keep the condition of a put, so it cannot fence. Nothing was written.
+    /// The store ignores the condition of a put, so it cannot fence. Nothing was written.
     Unfit(&'static str),
     /// Any other refusal of the store. Nothing was written; a claim may have been.
     Store(E),

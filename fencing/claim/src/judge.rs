@@ -1,4 +1,4 @@
-//! What the token that a fence holds means.
+//! The meaning of the token in a fence.
 
 use std::cmp::Ordering;
 
@@ -26,7 +26,7 @@ pub fn from_digits<E>(text: &[u8]) -> Result<FencingToken, ClaimError<E>> {
     number.and_then(|number| FencingToken::new(number).ok()).ok_or(ClaimError::NotAFence)
 }
 
-/// Whether `token` may claim a fence that holds `found`: an equal one may, so that a claim can be repeated.
+/// Whether `token` may claim a fence that holds `found`. An equal token may, so that a claim can be repeated.
 ///
 /// # Errors
 ///

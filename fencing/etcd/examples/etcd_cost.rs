@@ -1,10 +1,10 @@
-//! What a fence costs: fenced and unfenced transactions in turn, on an etcd that waits for the disk.
+//! The cost of a fence: fenced and unfenced transactions by turns, on an etcd that waits for the disk.
 //!
 //! ```console
 //! $ cargo run -p redfence-etcd --example etcd_cost
 //! ```
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a figure that cannot be had ends the program")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a figure that cannot be measured ends the program")]
 
 #[path = "../../support/mod.rs"]
 mod support;

@@ -17,9 +17,8 @@ pub(crate) async fn add_one(
         let committed = loop {
             let txn = Txn::new().and_then([TxnOp::put("count", (before + 1).to_string(), None)]);
             match mine.commit(kv, txn).await {
-                // Not answered: claim again, which keeps it out if it comes late, and see
-                // whether it is there. Nobody else
-                // writes under this token here.
+                // Not answered: claim again, so that a late write is refused, and check
+                // whether it is there. No other task writes under this token here.
                 Err(Error::Unknown(_)) => {
                     mine.again(kv).await?;
                     if read(kv).await? == before + 1 {
@@ -31,7 +30,7 @@ pub(crate) async fn add_one(
         };
         drop(guard.release().await);
         match committed {
-            // A newer holder has claimed while this one stood still: a new lease, a new token.
+            // A newer holder has claimed while this one was paused: acquire a new lease.
             Err(Error::Stale { .. }) => {}
             committed => return Ok(committed.map(|()| before + 1)?),
         }

@@ -1,4 +1,4 @@
-//! What etcd's errors mean for a transaction that writes.
+//! The meaning of etcd's errors for a transaction that writes.
 
 use etcd_client::Error as EtcdError;
 use redfence_claim::ClaimError;
@@ -17,8 +17,8 @@ const REFUSED: &[Code] = &[
     Code::Unimplemented,
 ];
 
-/// The failure of a transaction that writes. Everything that is not surely a refusal is an unknown outcome, also
-/// `Unavailable`: etcd says so when a proposal that was sent out has timed out.
+/// The failure of a transaction that writes. Everything that is not certainly a refusal is an unknown outcome, also
+/// `Unavailable`: etcd answers so when a proposal that it has sent has timed out.
 pub(crate) fn unanswered(error: EtcdError) -> Error {
     match &error {
         EtcdError::GRpcStatus(status) if REFUSED.contains(&status.code()) => ClaimError::Store(error),

@@ -7,7 +7,7 @@ use redfence_claim::{ClaimError, digits, from_digits, judge_claim, judge_refusal
 use crate::Error;
 use crate::answer::unanswered;
 
-/// How often others may come between a claim's read and its transaction.
+/// How often other claims may come between a claim's read and its transaction.
 const ATTEMPTS: usize = 16;
 
 /// The key of the fence of `resource`. Its value is the token in sixteen digits; it has no lease.
@@ -16,16 +16,14 @@ pub fn key(resource: &Resource) -> String {
     format!("redfence/fence/{}", resource.as_str())
 }
 
-/// Claims `resource` for `token`: no transaction of an older holder passes from now on. Call it before the first read of what
-/// the lock protects.
-///
-/// Two requests, and one more each time that somebody else comes between, at most 17.
+/// Claims `resource` for `token`: no transaction of an older holder passes from now on. Call it before the first read
+/// of what the lock protects. Two requests, and one more each time that another claim comes between, at most 17.
 ///
 /// # Errors
 ///
 /// [`ClaimError::Stale`] when a newer holder has claimed. [`ClaimError::NotAFence`] if the key holds something else.
-/// [`ClaimError::Retry`] when others came between too often. [`ClaimError::Store`] for all else; the claim may have been
-/// made, and may be repeated.
+/// [`ClaimError::Retry`] when other claims came between too often. [`ClaimError::Store`] for all else; the claim may
+/// have been made, and may be repeated.
 ///
 /// # Cancel safety
 ///
@@ -38,7 +36,7 @@ pub async fn claim(client: &mut KvClient, resource: &Resource, token: FencingTok
         let seen = found.as_ref().map_or(0, KeyValue::mod_revision);
         let raise = Txn::new()
             .when([Compare::mod_revision(key.as_str(), CompareOp::Equal, seen)])
-            // Without a lease, and so also without the one that somebody else may have given it.
+            // Without a lease: this also removes a lease that another program may have given it.
             .and_then([TxnOp::put(key.as_str(), digits(token), None)])
             .or_else([TxnOp::get(key.as_str(), None)]);
         let answer = client.txn(raise).await.map_err(ClaimError::Store)?;
@@ -51,7 +49,7 @@ pub async fn claim(client: &mut KvClient, resource: &Resource, token: FencingTok
     Err(ClaimError::Retry)
 }
 
-/// The highest token that has claimed `resource`: for people and metrics, never in front of a write.
+/// The highest token that has claimed `resource`: for humans and metrics, never as a check before a write.
 ///
 /// # Errors
 ///
@@ -65,9 +63,9 @@ pub async fn highest(client: &mut KvClient, resource: &Resource) -> Result<Optio
     held(found.as_ref())
 }
 
-/// A resource that was claimed for a token: the right to write until somebody else claims.
+/// A resource that was claimed for a token: the right to write until another claim is made.
 ///
-/// Tasks of one holder share it, or clone it. If they claim each for itself, the first one's next transaction is
+/// Tasks of one holder share it, or clone it. If each claims separately, the first one's next transaction is
 /// [`ClaimError::Retry`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
@@ -84,7 +82,7 @@ impl Claim {
         self.token
     }
 
-    /// The comparison that holds as long as nobody else has claimed: for a transaction of your own, as etcd's `IsOwner`.
+    /// The comparison that holds as long as there is no later claim: for your own transaction, like etcd's `IsOwner`.
     ///
     /// It compares the revision of the fence, which every claim changes. [`fenced`](Self::fenced) builds the whole transaction.
     #[must_use]
@@ -99,8 +97,8 @@ impl Claim {
         Txn::new().when([self.is_mine()]).and_then([TxnOp::txn(txn)]).or_else([TxnOp::get(self.key.as_str(), None)])
     }
 
-    /// What the answer to a [`fenced`](Self::fenced) transaction means: the answer to the caller's own, whose comparisons may have
-    /// held or not.
+    /// Judges the answer to a [`fenced`](Self::fenced) transaction. Returns the answer to the caller's own transaction,
+    /// whose comparisons may have held or not.
     ///
     /// # Errors
     ///
@@ -115,7 +113,8 @@ impl Claim {
         }
     }
 
-    /// Runs `txn` if nobody else has claimed, in one step. Gives back the answer to it; its own comparisons may have held or not.
+    /// Runs `txn` if there is no later claim, in one step. Returns the answer to it; its own comparisons may have held
+    /// or not.
     ///
     /// # Errors
     ///
@@ -129,16 +128,15 @@ impl Claim {
         self.judge(&answer)
     }
 
-    /// Claims anew with the same token. A transaction of this claim that was not answered has happened by then, or never will:
-    /// read what it was to write.
+    /// Claims again with the same token. Afterwards an unanswered transaction of this claim has happened, or never
+    /// will: read its data to find out.
     ///
     /// # Errors
-    ///
-    /// As [`claim`].
+    /// The same as [`claim`].
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future leaves this claim as it is, or the resource claimed anew: call it again.
+    /// Dropping the future leaves this claim as it is, or the resource claimed again: repeat the call.
     pub async fn again(&mut self, client: &mut KvClient) -> Result<(), Error> {
         *self = claim(client, &self.resource, self.token).await?;
         Ok(())

@@ -20,7 +20,7 @@ fn the_suite_holds_and_refuses_every_mutant() {
     let unheard = vec![Delivery::Never, Delivery::Now, Delivery::Late];
     assert_eq!(check(&store, "suite"), Ok(Checked { unheard }));
     for mutation in Mutation::ALL {
-        // The client repeats no transaction, so it never meets its own.
+        // The client repeats no transaction, so it is never refused because of its own.
         if mutation == Mutation::OwnWriteIsStale {
             continue;
         }
@@ -32,7 +32,7 @@ fn the_suite_holds_and_refuses_every_mutant() {
 }
 
 #[test]
-fn a_fence_has_no_lease_even_if_somebody_gave_it_one() {
+fn a_fence_has_no_lease_even_if_another_program_gave_it_one() {
     let store = Store::start();
     let orders = Resource::new("orders").unwrap();
     store.runtime.block_on(async {
@@ -50,7 +50,8 @@ fn a_fence_has_no_lease_even_if_somebody_gave_it_one() {
     });
 }
 
-/// The caller's own comparisons, and both branches, come through; so does an own transaction with the bare comparison.
+/// The caller's comparisons and both branches are kept; a transaction that the caller builds with the comparison works
+/// too.
 #[test]
 fn the_callers_transaction_keeps_its_comparisons_and_branches() {
     let store = Store::start();
@@ -88,7 +89,7 @@ fn the_callers_transaction_keeps_its_comparisons_and_branches() {
     });
 }
 
-/// Where the lock is etcd's own, its revisions are the fence, and neither a token nor this crate is needed.
+/// With etcd's own lock its revisions are the fence, and neither a token nor this crate is needed.
 #[test]
 fn etcds_own_lock_fences_with_the_revision_of_its_key() {
     let store = Store::start();
@@ -106,7 +107,7 @@ fn etcds_own_lock_fences_with_the_revision_of_its_key() {
                 .and_then([TxnOp::put("invoice", value, None)]);
             assert!(kv.txn(write.clone()).await.unwrap().succeeded());
             taken.push((revision, write.clone()));
-            // The lease is over, while its holder stands still.
+            // The lease is over while its holder is paused.
             leases.revoke(lease).await.unwrap();
             assert!(!kv.txn(write).await.unwrap().succeeded());
         }

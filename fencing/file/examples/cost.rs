@@ -1,10 +1,10 @@
-//! What a fence in a file costs: fenced and unfenced writes of a file in turn.
+//! The cost of a fence in a file: fenced and unfenced writes of a file by turns.
 //!
 //! ```console
 //! $ cargo run --release -p redfence-file --example cost
 //! ```
 
-#![allow(clippy::unwrap_used, reason = "a figure that cannot be had ends the program")]
+#![allow(clippy::unwrap_used, reason = "a figure that cannot be measured ends the program")]
 
 use std::fs::File;
 use std::io::Write as _;

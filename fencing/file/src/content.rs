@@ -1,4 +1,5 @@
-//! What a fence file says: text, so that people can read it, with a sum at the end, so that no part of it is taken for all.
+//! The content of a fence file: readable text with a checksum at the end, so that a part is never taken for the whole
+//! file.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

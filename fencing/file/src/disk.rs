@@ -1,4 +1,4 @@
-//! The files: which they are, the lock, and a replacement that is old or new at every moment.
+//! The files: their names, the lock, and a replacement that leaves the old or the new file at every moment.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -12,15 +12,15 @@ use redfence::{Clock as _, SystemClock};
 use crate::FileError;
 use crate::content::{self, Tokens};
 
-/// What is read and written as a whole: a hundred thousand resources.
+/// The largest file, which is read and written as a whole: a hundred thousand resources.
 const LEN_MAX: u64 = 16 << 20;
-/// The longest pause between two looks at a lock that another process has.
+/// The longest pause between two tries to take a lock that another process has.
 const PAUSE_MAX: Duration = Duration::from_millis(20);
-/// What the lock file says once there is a fence file.
+/// The text of the lock file after the fence file was created.
 const MARK: &[u8] =
     b"The file beside this one is a fence of redfence. This one is locked while it is used; keep both.\n";
 
-/// A fence file and what lies beside it.
+/// A fence file and the files beside it.
 #[derive(Debug, Clone)]
 pub(crate) struct Files {
     pub(crate) path: PathBuf,
@@ -30,7 +30,7 @@ pub(crate) struct Files {
 }
 
 impl Files {
-    /// Behind links, so that two names of one file share one lock.
+    /// Follows links, so that two names of one file share one lock.
     pub(crate) fn find(path: &Path) -> Result<Self, FileError> {
         let failed = |source| FileError::Io { path: path.to_owned(), step: "finding the file", source };
         let real = match fs::canonicalize(path) {
@@ -77,7 +77,7 @@ impl Files {
         loop {
             let file = open().map_err(self.io("opening the lock file"))?;
             match file.try_lock() {
-                // A lock of a file that was removed meanwhile excludes nobody.
+                // A lock of a removed file excludes no other process.
                 Ok(()) if self.is_there(&file) => return Ok(file),
                 Ok(()) | Err(TryLockError::WouldBlock) => {}
                 Err(TryLockError::Error(error)) => return Err(self.io("locking")(error)),
@@ -96,7 +96,7 @@ impl Files {
         (one.dev(), one.ino()) == (other.dev(), other.ino())
     }
 
-    /// The tokens; of a file that never was, none. `lock` is the lock that is held, if one is.
+    /// The tokens; none if the file never existed. `lock` is the lock, if it is held.
     pub(crate) fn read(&self, lock: Option<&File>) -> Result<Tokens, FileError> {
         let reading = self.io("reading");
         let metadata = match fs::metadata(&self.path) {
@@ -128,8 +128,8 @@ impl Files {
         content::parse(&bytes).map_err(|reason| self.corrupt(reason))
     }
 
-    /// Replaces the file. Who is killed in the middle leaves the old one or the new one; when this returns, the new one is on
-    /// disk, and so is its name.
+    /// Replaces the file. A process that is killed halfway leaves the old file or the new one. When this returns, the
+    /// new file and its name are on disk.
     pub(crate) fn replace(&self, tokens: &Tokens, lock: &File) -> Result<(), FileError> {
         let text = content::print(tokens);
         if text.len() as u64 > LEN_MAX {
@@ -140,7 +140,7 @@ impl Files {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(writing(error)),
             _ => {}
         }
-        // A new one, so that nothing is written through a link that somebody left there.
+        // A new file, so that nothing is written through a link that another program left there.
         let mut new = OpenOptions::new().write(true).create_new(true).open(&self.new).map_err(&writing)?;
         if let Ok(metadata) = fs::metadata(&self.path) {
             new.set_permissions(metadata.permissions()).map_err(self.io("giving it the permissions of the file"))?;
@@ -151,12 +151,12 @@ impl Files {
         self.mark(lock)
     }
 
-    /// Sees to it that the file that is there now is there after a power cut.
+    /// Makes sure that the current file is still there after a power cut.
     pub(crate) fn sync_name(&self) -> Result<(), FileError> {
         File::open(&self.dir).and_then(|dir| dir.sync_all()).map_err(self.io("syncing its directory"))
     }
 
-    /// From now on a file that is gone is told from one that never was.
+    /// From now on a file that is gone is distinguished from one that never existed.
     pub(crate) fn mark(&self, mut lock: &File) -> Result<(), FileError> {
         let marking = self.io("marking the lock file");
         if lock.metadata().map_err(&marking)?.len() == 0 {

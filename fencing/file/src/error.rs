@@ -14,7 +14,7 @@ pub enum FileError {
     /// A newer holder has written: the lease that the token belongs to is over.
     #[error(transparent)]
     Stale(#[from] StaleToken),
-    /// Another process has held the fence for all that time.
+    /// Another process has held the fence for all of that time.
     #[error("{}: another process has held the fence for {waited:?}; wait longer, or see who has {} open", path.display(), lock.display())]
     Busy {
         /// The file.
@@ -24,7 +24,7 @@ pub enum FileError {
         /// How long this one waited.
         waited: Duration,
     },
-    /// The file is not what was written last: it is short, edited, or another program's.
+    /// The file is not as it was last written: it is cut, edited, or of another program.
     #[error(
         "{}: {reason}; no token is admitted, for an older holder might pass. Restore the file, or, when certainly no older \
          holder is left, remove it together with {}",
@@ -52,15 +52,15 @@ pub enum FileError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What was to be done.
+        /// The step that failed.
         step: &'static str,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
 }
 
 impl FileError {
-    /// The highest token, if the token was stale: what `redfence_retry::retry_stale` asks.
+    /// The highest token, if the token was stale; for `redfence_retry::retry_stale`.
     #[must_use]
     pub const fn stale(&self) -> Option<FencingToken> {
         match self {

@@ -11,7 +11,7 @@ use redfence::{FencingToken, Resource};
 use crate::FileError;
 use crate::disk::Files;
 
-/// How long a call waits for another process unless it is told otherwise.
+/// How long a call waits for another process by default.
 const WAIT: Duration = Duration::from_secs(10);
 
 /// The highest tokens of some resources in a file.
@@ -30,13 +30,13 @@ pub struct Admitted {
 }
 
 impl FileFence {
-    /// The fence in this file, which is made at the first admission. Its directory has to be on a local disk: network file
-    /// systems differ in what their locks and their fsync are worth.
+    /// The fence in this file, which the first admission creates. Its directory must be on a local disk: network file
+    /// systems differ in what their locks and their fsync guarantee.
     pub fn at(path: impl AsRef<Path>) -> Self {
         Self { path: path.as_ref().to_owned(), wait: WAIT, rule: Rule::AcceptEqual }
     }
 
-    /// How long a call waits while another process holds the fence; ten seconds unless set.
+    /// How long a call waits while another process holds the fence; by default ten seconds.
     #[must_use]
     pub const fn wait(mut self, most: Duration) -> Self {
         self.wait = most;
@@ -50,10 +50,10 @@ impl FileFence {
         self
     }
 
-    /// Admits `token` and holds the fence: write, make it durable, then drop what this gives back. Blocks.
+    /// Admits `token` and holds the fence: write, make it durable, then drop the returned value. Blocks.
     ///
-    /// The token is on disk before this returns. So after a crash between this and the write older holders are shut out, and
-    /// the next holder finds what the write had got to.
+    /// The token is on disk before this returns. So after a crash between this and the write older holders are refused,
+    /// and the next holder finds the partial write.
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
@@ -85,7 +85,7 @@ impl FileFence {
         let highest = tokens.get(resource).copied();
         rule.judge(token, highest).into_result()?;
         if highest == Some(token) {
-            // Whoever stored it may have been killed before its name was on disk.
+            // The process that stored it may have been killed before its name was on disk.
             files.sync_name()?;
             files.mark(&lock)?;
         } else {
@@ -95,11 +95,10 @@ impl FileFence {
         Ok(Admitted { lock })
     }
 
-    /// Admits `token`, runs `write` while the fence is held, and gives back what it gave. Blocks.
+    /// Admits `token`, runs `write` while the fence is held, and returns its result. Blocks.
     ///
     /// # Errors
-    ///
-    /// As [`admit`](Self::admit); then `write` did not run.
+    /// The same as [`admit`](Self::admit); then `write` did not run.
     pub fn write<T>(
         &self,
         resource: &Resource,
@@ -112,7 +111,7 @@ impl FileFence {
         Ok(written)
     }
 
-    /// The highest token of a resource, without a lock: for people and metrics, never in front of a write.
+    /// The highest token of a resource, without a lock: for humans and metrics, never as a check before a write.
     ///
     /// # Errors
     ///
@@ -122,7 +121,7 @@ impl FileFence {
     }
 }
 
-/// Lets go, also where another process has inherited the lock.
+/// Releases the lock, even if another process has inherited it.
 impl Drop for Admitted {
     fn drop(&mut self) {
         // If that fails, closing it does the same, once every process has closed it.
@@ -130,14 +129,14 @@ impl Drop for Admitted {
     }
 }
 
-/// The lock, for a command that is to hold it too: it is held until the last process that has it has ended.
+/// The lock, to pass it to a command: it is held until the last process that has it ends.
 impl AsFd for Admitted {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.lock.as_fd()
     }
 }
 
-/// Admission alone: the fence is let go before this returns. It blocks the thread, as every call here does.
+/// Only admission: the fence is released before this returns. It blocks the thread, as every call here does.
 impl TokenStore for FileFence {
     type Error = FileError;
 

@@ -20,7 +20,7 @@ use redfence_file::FileFence;
 
 const KILLS: u32 = 1_000;
 const RESOURCES: u64 = 3;
-/// By which this program knows that it is the process to be killed.
+/// The variable that tells this program that it is the process to be killed.
 const PATH: &str = "REDFENCE_TEST_KILLED";
 const FIRST: &str = "REDFENCE_TEST_FIRST";
 
@@ -32,7 +32,8 @@ fn token(number: u64) -> FencingToken {
     FencingToken::new(number).unwrap()
 }
 
-/// Not a test of its own: admits greater and greater tokens, and says each one after it was admitted, until it is killed.
+/// Not a real test: admits greater and greater tokens, and prints each one after its admission, until the process is
+/// killed.
 #[test]
 fn the_process_to_be_killed() {
     let (Ok(path), Ok(first)) = (std::env::var(PATH), std::env::var(FIRST)) else { return };
@@ -65,7 +66,7 @@ fn a_kill_at_any_moment_leaves_a_fence_that_no_older_token_passes() {
         let mut child = start(&path, first);
         let mut lines = BufReader::new(child.stdout.take().unwrap());
         let mut heard = 0;
-        // Now and then before it has begun, mostly while it is at it.
+        // Now and then before it has begun, mostly while it admits.
         if round % 10 != 0 {
             let mut line = String::new();
             while !line.contains("admitted") {
@@ -78,7 +79,7 @@ fn a_kill_at_any_moment_leaves_a_fence_that_no_older_token_passes() {
         child.kill().unwrap();
         let status = child.wait().unwrap();
         assert_eq!(status.signal(), Some(9), "{status:?}");
-        // What it said before the end was admitted; what it was at then may be there or not.
+        // Every printed token was admitted; the last one, which was not printed, may be there or not.
         for line in lines.lines().map_while(Result::ok) {
             heard = said(&line).unwrap_or(heard);
         }
@@ -102,7 +103,7 @@ fn a_kill_at_any_moment_leaves_a_fence_that_no_older_token_passes() {
         }
     }
     println!("{KILLS} kills, {admissions} admissions, {unsaid} of them not said any more");
-    // All but each tenth were heard before they were killed.
+    // Nine of ten processes printed something before they were killed.
     assert!(admissions >= u64::from(KILLS / 10 * 9), "{admissions}");
 }
 

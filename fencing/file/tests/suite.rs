@@ -27,19 +27,19 @@ fn orders() -> Resource {
     Resource::new("orders/42").unwrap()
 }
 
-/// What people do wrong.
+/// Common mistakes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Wrong {
     No,
-    /// The fence is let go before the write.
+    /// The fence is released before the write.
     CheckApart,
     /// Read and written without a lock.
     NoLock,
-    /// A fence that is gone is a free one; and it goes with the data.
+    /// A missing fence admits every token, and the fence is deleted with the data.
     Forgets,
     RefusesEqual,
     MissingPasses,
-    /// A file that cannot be read is a free fence, and a crash cut it.
+    /// An unreadable file admits every token, and a crash has cut it.
     UnreadableIsFree,
 }
 
@@ -73,7 +73,7 @@ impl Store {
     fn fenced<T>(&self, resource: &Resource, token: FencingToken, write: impl FnOnce() -> Answer<T>) -> Answer<T> {
         match self.wrong {
             Wrong::NoLock => {
-                // As shell scripts do it: read, compare, write, each by itself.
+                // As in shell scripts: read, compare and write as separate steps.
                 let path = self.row(resource).with_extension("token");
                 let highest = fs::read_to_string(&path).ok().and_then(|text| text.parse::<FencingToken>().ok());
                 if let Some(highest) = highest.filter(|highest| *highest > token) {
@@ -165,11 +165,11 @@ impl FencedWrites for Store {
     }
 
     fn expires(&self, _: &Resource) -> Answer<bool> {
-        // A file has no time to live.
+        // A file has no TTL.
         Ok(false)
     }
 
-    /// A crash in the middle of a replacement: the new file is half there, and nobody has a lock any more.
+    /// A crash in the middle of a replacement: half of the new file is written, and no process has a lock any more.
     fn crash(&self) -> bool {
         fs::write(self.dir.path().join("fence.new"), "redfence fe").unwrap();
         if self.wrong == Wrong::UnreadableIsFree {
@@ -213,7 +213,7 @@ fn corrupt(fence: &FileFence, reason: &str) {
 }
 
 #[test]
-fn what_is_no_fence_is_never_a_free_one() {
+fn a_file_that_is_no_fence_admits_no_token() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("fence");
     let fence = FileFence::at(&path);
@@ -255,7 +255,7 @@ fn one_file_under_two_names_is_one_fence() {
     let dir = tempfile::tempdir().unwrap();
     let (path, link) = (dir.path().join("fence"), dir.path().join("link"));
     std::os::unix::fs::symlink(&path, &link).unwrap();
-    // A link to nothing would be replaced by a file of its own.
+    // A dangling link would be replaced by a separate file.
     assert!(matches!(FileFence::at(&link).admit(&orders(), token(5)), Err(FileError::Io { .. })));
     let held = FileFence::at(&path).admit(&orders(), token(5)).unwrap();
     let other = FileFence::at(&link).wait(Duration::from_millis(20));

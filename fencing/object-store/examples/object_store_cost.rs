@@ -1,10 +1,10 @@
-//! What a fence costs: fenced and unfenced writes in turn, in memory and on a server that speaks S3.
+//! The cost of a fence: fenced and unfenced writes by turns, in memory and on a server that speaks S3.
 //!
 //! ```console
 //! $ cargo run -p redfence-object-store --example object_store_cost
 //! ```
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a figure that cannot be had ends the program")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a figure that cannot be measured ends the program")]
 
 #[path = "../tests/stage/mod.rs"]
 mod stage;

@@ -11,15 +11,14 @@ use crate::probe::is_refusal;
 use crate::record::Record;
 use crate::{Error, FencedStore};
 
-/// An object that was claimed for a token: what was found in it, and the right to write it until somebody else claims.
-///
-/// Each task makes its own. If two tasks of one holder claim, the first one's next write is [`ClaimError::Retry`].
+/// An object that was claimed for a token: its content, and the right to write it until another claim is made. Each
+/// task makes its own claim. If two tasks of one holder claim, the first one's next write is [`ClaimError::Retry`].
 #[derive(Debug)]
 pub struct Claim {
     store: FencedStore,
     path: Path,
     object: Object,
-    /// How many writes were tried, so that each has a number of its own.
+    /// How many writes were tried, so that each has its own number.
     writes: u64,
     staged: Vec<Path>,
 }
@@ -35,16 +34,15 @@ impl Claim {
         self.object.record.token
     }
 
-    /// The content that the claim has found, or that was written under it since. `None`: there is none.
+    /// The content that the claim found, or the last one written under it. `None` if there is no content.
     #[must_use]
     pub const fn content(&self) -> Option<&Bytes> {
         self.object.content.as_ref()
     }
 
-    /// Writes the content: one put on the condition that the object is as this claim has left it.
-    ///
-    /// A refusal is read back before it is called stale. It may be about this very write: clients repeat a put whose answer
-    /// was lost, and object_store does so after a status 5xx.
+    /// Writes the content: one put on the condition that the object is still the one of this claim. After a refusal the
+    /// object is read back before the write is reported as stale. The refusal may be about the same write: clients
+    /// repeat a put whose answer was lost, and object_store does so after a status 5xx.
     ///
     /// # Errors
     ///
@@ -58,11 +56,10 @@ impl Claim {
         self.replace(Some(content.into())).await
     }
 
-    /// Deletes the content. The object stays, with the token alone: a fence is never deleted.
+    /// Deletes the content. The object stays, with only the token: a fence is never deleted.
     ///
     /// # Errors
-    ///
-    /// As [`write`](Self::write).
+    /// The same as [`write`](Self::write).
     ///
     /// # Cancel safety
     ///
@@ -71,30 +68,28 @@ impl Claim {
         self.replace(None).await
     }
 
-    /// Claims anew with the same token, and tells whether the content is that of the last write that this claim has tried.
-    ///
-    /// A write that was not answered has happened by then, or never will. `false`: it has not, unless another task with the
-    /// same token has written over it since.
+    /// Claims again with the same token. Returns whether the content is that of the last write that this claim has
+    /// tried. Afterwards an unanswered write has happened, or never will. `false`: it has not happened, unless another
+    /// task with the same token has overwritten it since.
     ///
     /// # Errors
-    ///
-    /// As [`FencedStore::claim`].
+    /// The same as [`FencedStore::claim`].
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future leaves this claim as it is, or the object claimed anew: call it again.
+    /// Dropping the future leaves this claim as it is, or the object claimed again: repeat the call.
     pub async fn again(&mut self) -> Result<bool, Error> {
         let last = self.object.record.written(self.writes, true).author;
         *self = self.store.claim(&self.path, self.token()).await?;
         Ok(self.object.record.author == last)
     }
 
-    /// Puts what is large, or of another format, into an object of its own beside the fenced one, which nobody reads before a
-    /// [`write`](Self::write) names it: the fenced object is then the side object that says what counts.
+    /// Puts a payload that is large, or of another format, into a separate object beside the fenced one. Readers ignore
+    /// it until a [`write`](Self::write) names it: the fenced object says which objects are current.
     ///
-    /// The path is new: `<object>.parts/<token>-<claim>.<write>/<name>`. A write that is refused deletes what was staged for
-    /// it, as far as the store answers. After an unknown outcome or a crash it stays, and so does what a later write no
-    /// longer names: delete what is not named and has a lower token than the fence.
+    /// The path is new: `<object>.parts/<token>-<claim>.<write>/<name>`. A refused write deletes the objects that were
+    /// staged for it, as far as the store answers. After an unknown outcome or a crash they stay, and so do objects
+    /// that a later write no longer names: delete objects that are not named and have a lower token than the fence.
     ///
     /// # Errors
     ///
@@ -107,7 +102,7 @@ impl Claim {
         let Record { token, claim, .. } = self.object.record;
         let folder = format!("{}.parts/{token}-{claim}.{}", self.path, self.writes + 1);
         let path = Path::parse(folder).map_err(|error| ClaimError::Store(error.into()))?.join(name);
-        // Nobody else has this path, so whatever is there is from an attempt of this very put.
+        // No other put has this path, so an object there is from an earlier attempt of this put.
         self.store.store().put(&path, payload).await.map_err(ClaimError::Store)?;
         self.staged.push(path.clone());
         Ok(path)
@@ -135,7 +130,7 @@ impl Claim {
         answer
     }
 
-    /// What a refusal of the write `record` means.
+    /// Judges a refusal of the write `record`.
     async fn read_back(&mut self, record: Record, content: Option<Bytes>, refusal: StoreError) -> Result<(), Error> {
         let found = match get(self.store.store(), &self.path).await {
             Ok(found) => found,
@@ -143,22 +138,22 @@ impl Claim {
             Err(error) => return Err(error),
         };
         match found {
-            // It did happen, in an attempt before the one that was refused. If another one has claimed since, the version
-            // that is kept is an old one, and the next write finds out.
+            // It did happen, in an attempt before the refused one. If another holder has claimed since, the kept
+            // version is old, and the next write notices that.
             Some(found) if found.record.author == record.author => {
                 if found.record == record {
                     self.object = Object { record, content, version: found.version };
                 }
                 Ok(())
             }
-            // A conflict (409) with a put that came to nothing says neither yes nor no.
+            // After a conflict (409) with a put that failed, the outcome is not known.
             Some(found) if found.record == self.object.record => Err(ClaimError::Unknown(refusal)),
             found => Err(judge_refusal(record.token, found.map(|found| found.record.token))),
         }
     }
 }
 
-/// Both, because some stores know an object by the one and some by the other.
+/// Both, because some stores use the one and some the other.
 pub(crate) fn version_of(meta: &ObjectMeta) -> UpdateVersion {
     UpdateVersion { e_tag: meta.e_tag.clone(), version: meta.version.clone() }
 }

@@ -1,4 +1,4 @@
-//! [`FencedStore`]: an object store that was seen to keep conditions.
+//! [`FencedStore`]: an object store that has passed the probe of conditions.
 
 use std::sync::Arc;
 
@@ -13,16 +13,16 @@ use crate::probe::{is_refusal, probe};
 use crate::record::Record;
 use crate::{Claim, Error};
 
-/// How often others may come between a claim's read and its put.
+/// How often other claims may come between a claim's read and its put.
 const ATTEMPTS: usize = 16;
 
-/// An object store that was seen to keep the condition of a put. Cheap to clone.
+/// An object store that has passed the probe: it respects the condition of a put. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct FencedStore {
     store: Arc<dyn ObjectStore>,
 }
 
-/// A fenced object, as anybody reads it.
+/// A fenced object, read without a claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
     /// The highest token that has claimed it.
@@ -31,7 +31,7 @@ pub struct Found {
     pub content: Option<Bytes>,
 }
 
-/// A fenced object with what a put needs.
+/// A fenced object with the version that a put needs.
 #[derive(Debug)]
 pub(crate) struct Object {
     pub(crate) record: Record,
@@ -40,12 +40,12 @@ pub(crate) struct Object {
 }
 
 impl FencedStore {
-    /// Takes a store after a probe: puts on `path` that must pass, and others that must be refused. Seven requests, once for
+    /// Opens a store after a probe: some puts on `path` must pass, and others must be refused. Seven requests, once for
     /// each process; `path` keeps a small object that nothing else may use.
     ///
     /// # Errors
     ///
-    /// [`ClaimError::Unfit`] if the store has no put on condition, as the local file system, or ignores the condition.
+    /// [`ClaimError::Unfit`] if the store has no conditional put, like the local file system, or ignores the condition.
     /// [`ClaimError::Store`] if it could not be asked. [`ClaimError::Retry`] if too many probes ran at once.
     ///
     /// # Cancel safety
@@ -56,16 +56,15 @@ impl FencedStore {
         Ok(Self { store })
     }
 
-    /// Claims the object for `token`, whether it is there or not: no older holder can write it from now on. Call it before
-    /// the first read of what the lock protects; [`Claim::content`] is that read.
-    ///
-    /// Two requests, and two more each time that somebody else comes between, at most 32. It writes the content again, so
-    /// keep what is large beside the fenced object: [`Claim::stage`].
+    /// Claims the object for `token`, whether it is there or not: no older holder can write it from now on. Call it
+    /// before the first read of what the lock protects; [`Claim::content`] is that read. Two requests, and two more
+    /// each time that another claim comes between, at most 32. It writes the content again, so keep large contents
+    /// beside the fenced object: [`Claim::stage`].
     ///
     /// # Errors
     ///
-    /// [`ClaimError::Stale`] when a newer holder has claimed. [`ClaimError::NotAFence`] if the object was written by
-    /// something else: it is left alone. [`ClaimError::Retry`] when others came between too often. [`ClaimError::Store`]
+    /// [`ClaimError::Stale`] when a newer holder has claimed. [`ClaimError::NotAFence`] if another program wrote the
+    /// object: it is not changed. [`ClaimError::Retry`] when other claims came between too often. [`ClaimError::Store`]
     /// for all else; the claim may have been made, and may be repeated.
     ///
     /// # Cancel safety
@@ -84,7 +83,7 @@ impl FencedStore {
                 Ok(version) => {
                     return Ok(Claim::new(self.clone(), object.clone(), Object { record, content, version }));
                 }
-                // Another one's claim, or this one's after a lost answer: to claim once more is right for both.
+                // Another holder's claim, or this one's after a lost answer: claiming once more is right in both cases.
                 Err(error) if is_refusal(&error) => {}
                 Err(error) => return Err(ClaimError::Store(error)),
             }
@@ -92,7 +91,7 @@ impl FencedStore {
         Err(ClaimError::Retry)
     }
 
-    /// Reads a fenced object without a claim. `None` if nobody has claimed it yet.
+    /// Reads a fenced object without a claim. `None` if it was never claimed.
     ///
     /// # Errors
     ///
@@ -106,7 +105,7 @@ impl FencedStore {
         Ok(found.map(|Object { record, content, .. }| Found { highest: record.token, content }))
     }
 
-    /// The store itself, for what is not fenced.
+    /// The store itself, for objects that are not fenced.
     pub fn store(&self) -> &dyn ObjectStore {
         &*self.store
     }

@@ -1,4 +1,4 @@
-//! Whether a store keeps the condition of a put. Some ignore it, and answer as if they had kept it.
+//! Whether a store respects the condition of a put. Some ignore it without an error.
 
 use object_store::path::Path;
 use object_store::{Error as StoreError, ObjectStore, ObjectStoreExt, PutMode, PutPayload, UpdateVersion};
@@ -6,13 +6,14 @@ use redfence_claim::ClaimError;
 
 use crate::Error;
 
-/// Another probe may come between as often as this.
+/// How often another probe may come between.
 const ATTEMPTS: usize = 16;
 
-/// Creates `path` if it is not there, and updates it: with the right version, with an old one, and where nothing is.
+/// Creates `path` if it is not there, and updates it: with the right version, with an old one, and where there is no
+/// object.
 ///
-/// The object is never deleted, and its content is another one each time: the probes of several processes do not mislead
-/// each other.
+/// The object is never deleted, and its content is different each time, so that the probes of several processes do not
+/// mislead each other.
 pub(crate) async fn probe(store: &dyn ObjectStore, path: &Path) -> Result<(), Error> {
     refused_or(put(store, path, 0, PutMode::Create).await)?;
     if refused_or(put(store, path, 0, PutMode::Create).await)?.is_some() {
@@ -45,7 +46,7 @@ async fn put(store: &dyn ObjectStore, path: &Path, count: u64, mode: PutMode) ->
     store.put_opts(path, PutPayload::from(count.to_string()), mode.into()).await.map(UpdateVersion::from)
 }
 
-/// `None`: the condition did not hold, says the store.
+/// `None`: the store says that the condition did not hold.
 fn refused_or(answer: object_store::Result<UpdateVersion>) -> Result<Option<UpdateVersion>, Error> {
     match answer {
         Ok(version) => Ok(Some(version)),
@@ -57,8 +58,8 @@ fn refused_or(answer: object_store::Result<UpdateVersion>) -> Result<Option<Upda
     }
 }
 
-/// Whether the store says that the condition of a put did not hold: 412, 409, 304 or 404, which says nothing yet about the
-/// cause. The put may have happened before, in an attempt whose answer was lost.
+/// Whether the store says that the condition of a put did not hold: 412, 409, 304 or 404. The cause is not known yet.
+/// The put may have happened before, in an attempt whose answer was lost.
 pub(crate) const fn is_refusal(error: &StoreError) -> bool {
     matches!(
         error,

@@ -7,18 +7,18 @@ use redfence_claim::{ClaimError, digits, from_digits};
 use crate::Error;
 
 const FIRST_WORD: &str = "redfence-1";
-/// A line is shorter than this, so that no more of a foreign object is searched.
+/// A line is shorter than this, so only this much of a foreign object is searched.
 const LINE_MAX: usize = 128;
 
-/// Who wrote a content: the number of a claim, and of a write under it.
+/// The author of a content: the number of a claim, and of a write under it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Author {
     claim: u64,
     write: u64,
 }
 
-/// No two objects in the life of one path have the same record: a claim increases `claim`, a write sets an `author` that
-/// was never there. So an ETag that is a hash of the object never returns, and a write knows itself when it is read back.
+/// No two objects in the life of one path have the same record: a claim increases `claim`, a write sets a new `author`.
+/// So an ETag that is a hash of the object never repeats, and a write can be recognized when it is read back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Record {
     pub(crate) token: FencingToken,
@@ -34,7 +34,7 @@ impl Record {
         Self { token, claim: 1, author: Author { claim: 0, write: 0 }, present: false }
     }
 
-    /// This content, claimed anew.
+    /// The same content under a new claim.
     pub(crate) fn claimed(self, token: FencingToken) -> Result<Self, Error> {
         let claim = self.claim.checked_add(1).ok_or(ClaimError::NotAFence)?;
         Ok(Self { token, claim, ..self })

@@ -66,7 +66,7 @@ fn what_others_wrote_is_left_alone() {
     });
 }
 
-/// An ETag that is a hash of the content must not return with an old content, or else a late put would pass.
+/// An ETag that is a hash of the content must not repeat with an old content, or a late put would pass.
 #[test]
 fn no_two_states_of_an_object_have_the_same_bytes() {
     let store = Store::over(Arc::new(InMemory::new()));

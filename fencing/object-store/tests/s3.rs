@@ -1,4 +1,4 @@
-//! The adapter on a server that speaks S3: the wire. What is atomic is shown in memory.
+//! The adapter on a server that speaks S3: tests the protocol. Atomicity is tested in memory.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says what it expects by panicking")]
 
@@ -76,7 +76,7 @@ fn a_conflict_is_repeated_and_a_lost_answer_is_unknown() {
         assert!(matches!(broken, Err(Error::Unknown(_))), "{broken:?}");
         assert!(claim.again().await.expect("a claim anew"), "the write is there");
         assert_eq!(claim.content().map(|content| &**content), Some(&b"last"[..]));
-        // Whether a first attempt came through is not known to a client that is refused at the end.
+        // A client that is refused at the end does not know whether its first attempt succeeded.
         wire.go_wrong(Wrong::NextIsOnly(403));
         let forbidden = claim.write("never").await;
         assert!(matches!(forbidden, Err(Error::Unknown(_))), "{forbidden:?}");
@@ -95,7 +95,7 @@ fn a_conflict_that_stays_is_unknown() {
         wire.go_wrong(Wrong::NextIsOnly(409));
         let conflict = claim.write("never").await;
         assert!(matches!(conflict, Err(Error::Unknown(_))), "{conflict:?}");
-        // The claim is still the last one, so the caller may as well write again.
+        // The claim is still the last one, so the caller may also write again.
         claim.write("after").await.expect("the next write");
     });
 }

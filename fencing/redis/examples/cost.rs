@@ -1,4 +1,4 @@
-//! What a fence in Redis costs: fenced and unfenced writes in turn, one client.
+//! The cost of a fence in Redis: fenced and unfenced writes by turns, one client.
 //!
 //! ```console
 //! $ cargo run --release -p redfence-redis --example cost -- redis://127.0.0.1:6379

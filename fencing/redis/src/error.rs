@@ -1,9 +1,9 @@
-//! What can go wrong.
+//! [`WriteError`]: why a fenced write did not happen, or may not have.
 
 use redfence::FencingToken;
 use redfence::verifier::StaleToken;
 
-/// What another program left at a key may be of any size.
+/// A foreign value at a key may have any size.
 const LEN_MAX: usize = 200;
 
 fn one_line(text: &str) -> String {
@@ -17,7 +17,7 @@ fn one_line(text: &str) -> String {
 /// | [`Stale`](Self::Stale) | did not happen | acquire the lock again, write with the new token |
 /// | [`Missing`](Self::Missing) | did not happen | the key is not there: the lock cannot help |
 /// | [`CrossSlot`](Self::CrossSlot) | did not happen | give resource and keys one hash tag |
-/// | [`Refused`](Self::Refused) | did not happen; a script of one's own may have begun | as the reason says |
+/// | [`Refused`](Self::Refused) | did not happen; your own script may have begun | as the reason says |
 /// | [`Unknown`](Self::Unknown) | happened or not | send it again with the same token if it may happen twice, else read first |
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -28,31 +28,31 @@ pub enum WriteError {
     /// There is no such key.
     #[error("there is no such key, so nothing was written")]
     Missing,
-    /// The fence and the key lie in different slots of a Cluster, so no script can use both.
+    /// The fence and the key are in different slots of a Cluster, so no script can use both.
     #[error(
         "{reason}: a script can only use keys of one slot; give the resource the hash tag of the key, as in \
          \"{{user:7}}:cart\" for both"
     )]
     CrossSlot {
-        /// Which keys they are, or what the server said.
+        /// The keys, or the message of the server.
         reason: String,
     },
     /// The server refused. The token may be the highest one from now on.
     #[error("the server refused: {reason}")]
     Refused {
-        /// What the server said.
+        /// The message of the server.
         reason: String,
     },
-    /// No answer came, or none that can be understood: the write may have happened, and may even happen yet.
+    /// No answer came, or an unreadable one: the write may have happened, and may even happen later.
     #[error("no answer came, the write may have happened or not: {reason}")]
     Unknown {
-        /// What the connection said.
+        /// The error of the connection.
         reason: String,
     },
 }
 
 impl WriteError {
-    /// The highest token, if the token was stale: what `redfence_retry::retry_stale` asks.
+    /// The highest token, if the token was stale; for `redfence_retry::retry_stale`.
     #[must_use]
     pub const fn stale(&self) -> Option<FencingToken> {
         match self {
@@ -74,7 +74,8 @@ impl WriteError {
         match error.kind() {
             redis::ErrorKind::Server(redis::ServerErrorKind::CrossSlot) => Self::CrossSlot { reason },
             redis::ErrorKind::Server(_) | redis::ErrorKind::Extension => Self::Refused { reason },
-            // Also where a connection was refused: it may be the second one, dialled anew for a request that was sent.
+            // Also if a connection was refused: it may be a second connection, dialled again for a request that was
+            // already sent.
             _ => Self::Unknown { reason },
         }
     }

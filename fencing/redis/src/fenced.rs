@@ -10,13 +10,13 @@ use redis::{FromRedisValue, Script, Value};
 use crate::lua::CHECK;
 use crate::{FencedRedis, WriteError, hash_slot};
 
-/// What Lua can unpack is bounded, and so is the time that a script may take.
+/// Lua can unpack only so many values, and a script may only take so much time.
 const ARGS_MAX: usize = 1_024;
 
-/// A Lua script of one's own behind the check, in one script call.
+/// Your own Lua script behind the check, in one script call.
 ///
-/// It finds its keys in `KEYS` and its arguments in `ARGV`, from 1 on, and runs only if the token passes. What it returns is
-/// the answer. If it fails in its middle, what it wrote before stays written, as Redis has it: check first, then write.
+/// It finds its keys in `KEYS` and its arguments in `ARGV`, from 1 on, and runs only if the token passes. Its return
+/// value is the answer. If it fails halfway, its earlier writes stay, as in any Redis script: check first, then write.
 #[derive(Debug, Clone)]
 pub struct FencedScript(Script);
 
@@ -28,16 +28,15 @@ impl FencedScript {
     }
 }
 
-/// Writes of one holder to keys of one's own: each is judged and done in one script call.
+/// Writes of one holder to your own keys: each is checked and done in one script call.
 ///
 /// | call | if the token is stale | if there is no such key |
 /// |---|---|---|
 /// | [`set`](Self::set), [`hset`](Self::hset), [`incr_by`](Self::incr_by) | [`WriteError::Stale`] | makes it |
 /// | [`del`](Self::del) | [`WriteError::Stale`] | answers `false` |
 /// | [`expire`](Self::expire) | [`WriteError::Stale`] | [`WriteError::Missing`] |
-///
-/// The fence lies beside your keys in the same server, and has no time to live. The token is stored even if the command is
-/// refused then (`WRONGTYPE`): that shuts out older holders only.
+/// The fence is beside your keys in the same server, and has no TTL. The token is stored even if the command is then
+/// refused (`WRONGTYPE`): that only excludes older holders.
 ///
 /// # Errors
 ///
@@ -48,10 +47,9 @@ impl FencedScript {
 /// Dropping the future of a call leaves the write done or not done, never half done.
 ///
 /// # Sent twice
-///
-/// A connection that repeats requests by itself (that of a Cluster does, unless it has no retries) may run
-/// [`incr_by`](Self::incr_by) twice, for an equal token passes. [`strict`](Self::strict) lets one write of a lease pass: the
-/// second one is stale, with one's own token as the highest.
+/// A connection that repeats requests automatically (one to a Cluster does, unless retries are switched off) may run
+/// [`incr_by`](Self::incr_by) twice, because an equal token passes. With [`strict`](Self::strict) only one write of a
+/// lease passes: the second one is stale, with the same token as the highest.
 #[derive(Debug)]
 pub struct Fenced<'a, C> {
     pub(crate) store: &'a FencedRedis<C>,
@@ -69,7 +67,7 @@ impl<C> Clone for Fenced<'_, C> {
 impl<C> Copy for Fenced<'_, C> {}
 
 impl<C> Fenced<'_, C> {
-    /// An equal token is stale: one write, or one pipeline, a lease.
+    /// An equal token is stale: one write, or one pipeline, per lease.
     #[must_use]
     pub const fn strict(mut self) -> Self {
         self.rule = Rule::Strict;
@@ -94,7 +92,7 @@ impl<C> Fenced<'_, C> {
 }
 
 impl<C: ConnectionLike + Clone + Send + Sync> Fenced<'_, C> {
-    /// SET: the key has this value from now on, and no time to live.
+    /// SET: the key has this value from now on, and no TTL.
     #[expect(clippy::missing_errors_doc, reason = "said once, at the type")]
     pub async fn set(&self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<(), WriteError> {
         self.command(key.as_ref(), &[b"SET", value.as_ref()]).await.map(|_: Value| ())
@@ -118,7 +116,7 @@ impl<C: ConnectionLike + Clone + Send + Sync> Fenced<'_, C> {
         self.command(key.as_ref(), &[b"DEL"]).await
     }
 
-    /// INCRBY: the number that is there now.
+    /// INCRBY: returns the new number.
     #[expect(clippy::missing_errors_doc, reason = "said once, at the type")]
     pub async fn incr_by(&self, key: impl AsRef<[u8]>, by: i64) -> Result<i64, WriteError> {
         self.command(key.as_ref(), &[b"INCRBY", by.to_string().as_bytes()]).await
@@ -131,7 +129,7 @@ impl<C: ConnectionLike + Clone + Send + Sync> Fenced<'_, C> {
         if there { Ok(()) } else { Err(WriteError::Missing) }
     }
 
-    /// Runs a script of one's own behind the check.
+    /// Runs your own script behind the check.
     #[expect(clippy::missing_errors_doc, reason = "said once, at the type")]
     pub async fn run<T: FromRedisValue>(
         &self,
@@ -161,7 +159,7 @@ impl<C: ConnectionLike + Clone + Send + Sync> Fenced<'_, C> {
     }
 }
 
-/// What a script with the check in front answered: the write's own answer, unless the token is stale.
+/// Reads the answer of a script with the check: the answer of the write, unless the token is stale.
 pub(crate) fn judged(answer: Value) -> Result<Value, WriteError> {
     let other = || WriteError::unknown("an answer of another form");
     let Value::Array(parts) = answer else { return Err(other()) };

@@ -10,9 +10,10 @@ use crate::{Fenced, WriteError};
 /// How many writes a pipeline takes.
 const WRITES_MAX: usize = 1_024;
 
-/// Several writes of one holder in one script call: all of them are stale or none, and nothing comes between.
+/// Several writes of one holder in one script call: all of them are stale or none, and no other command runs in
+/// between.
 ///
-/// As in a transaction of Redis, a write that the server refuses (`WRONGTYPE`) does not take the others back.
+/// As in a transaction of Redis, a write that the server refuses (`WRONGTYPE`) does not undo the others.
 ///
 /// ```no_run
 /// # use redfence::{FencingToken, Resource};
@@ -89,12 +90,13 @@ impl<C> FencedPipeline<'_, C> {
 }
 
 impl<C: ConnectionLike + Clone + Send + Sync> FencedPipeline<'_, C> {
-    /// Sends all, and gives back what each write answered, or why the server refused it.
+    /// Sends all. Returns the answer of each write, or why the server refused it.
     ///
     /// # Errors
     ///
-    /// [`WriteError::Stale`] when the token is stale: then none was written. [`WriteError::Unknown`] when the answer did not
-    /// come: then all were, or none. [`WriteError::Refused`] and [`WriteError::CrossSlot`] when nothing was written.
+    /// [`WriteError::Stale`] when the token is stale: then none was written. [`WriteError::Unknown`] when the answer
+    /// did not come: then all were written, or none. [`WriteError::Refused`] and [`WriteError::CrossSlot`] when nothing
+    /// was written.
     ///
     /// # Cancel safety
     ///

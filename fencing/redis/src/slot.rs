@@ -5,7 +5,8 @@ use crc::{CRC_16_XMODEM, Crc};
 const CRC16: Crc<u16> = Crc::<u16>::new(&CRC_16_XMODEM);
 const SLOTS: u16 = 16_384;
 
-/// The slot of a key in Redis Cluster: decided by what stands between the first `{` and the next `}`, if that is not empty.
+/// The slot of a key in Redis Cluster: decided by the text between the first `{` and the next `}`, if that is not
+/// empty.
 #[must_use]
 pub fn hash_slot(key: &[u8]) -> u16 {
     let tag = || {

@@ -7,13 +7,12 @@ use redis::aio::ConnectionLike;
 
 use crate::{Fenced, WriteError, lua};
 
-/// Fences in one Redis or Valkey, beside the data that they guard.
+/// Fences in one Redis or Valkey, beside the data that they protect.
 ///
-/// The fence of a resource is the field `token` of the hash `<prefix>:fence:<resource>`, without a time to live: a fence must
-/// outlive every lock. It is the one that `redfence::verifier::RedisStore` has, so both may be used. Use a server with
-/// `appendonly yes` and `maxmemory-policy noeviction`; one that forgets the fence lets stale writers in.
-///
-/// This is the server of the *data*. It is no node of the lock, though it may be one of the machines.
+/// The fence of a resource is the field `token` of the hash `<prefix>:fence:<resource>`, without a TTL: a fence must
+/// outlive every lock. `redfence::verifier::RedisStore` uses the same fence, so both may be used. Use a server with
+/// `appendonly yes` and `maxmemory-policy noeviction`: a server that forgets the fence admits stale writers. This is
+/// the server of the *data*, and not a node of the lock, but it may run on the same machine as a node.
 #[derive(Clone)]
 pub struct FencedRedis<C> {
     pub(crate) connection: C,
@@ -31,15 +30,15 @@ impl<C> FencedRedis<C> {
         Self::with_prefix(connection, "redfence")
     }
 
-    /// The same with another first part of the fences' keys.
+    /// The same with another prefix of the fences' keys.
     #[must_use]
     pub fn with_prefix(connection: C, prefix: impl Into<String>) -> Self {
         let [command, pipeline] = [lua::COMMAND, lua::PIPELINE].map(Script::new);
         Self { connection, prefix: prefix.into(), command, pipeline, one_slot: false }
     }
 
-    /// The same, made for a Cluster: a key that is not in the slot of its fence is refused before anything is sent, also by a
-    /// single server, so that tests on one find it. In a Cluster the server refuses it in any case.
+    /// The same, made for a Cluster: a key that is not in the slot of its fence is refused before anything is sent.
+    /// This also happens with a single server, so that tests find it. In a Cluster the server refuses it in any case.
     #[must_use]
     pub fn for_cluster(mut self) -> Self {
         self.one_slot = true;
@@ -52,7 +51,7 @@ impl<C> FencedRedis<C> {
         format!("{}:fence:{resource}", self.prefix)
     }
 
-    /// Writes under `token` to keys of one's own.
+    /// Writes under `token` to your own keys.
     ///
     /// ```no_run
     /// # use redfence::{FencingToken, Resource};
@@ -73,7 +72,7 @@ impl<C> FencedRedis<C> {
 }
 
 impl<C: ConnectionLike + Clone + Send + Sync> FencedRedis<C> {
-    /// The highest token that was accepted for a resource: for people and metrics, never in front of a write.
+    /// The highest token that was accepted for a resource: for humans and metrics, never as a check before a write.
     ///
     /// # Errors
     ///

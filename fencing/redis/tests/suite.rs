@@ -1,4 +1,4 @@
-//! Fenced writes to one's own keys in Redis: the suite, wrong stores that it refuses, and what servers say.
+//! Fenced writes to the user's keys in Redis: the suite, wrong stores that it refuses, and answers of servers.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may panic")]
 
@@ -47,7 +47,7 @@ struct Store {
     server: Mutex<RedisServer>,
     runtime: Runtime,
     wrong: Wrong,
-    /// Another script in the place of the library's: a mutant.
+    /// A script that replaces the library's: a mutant.
     script: Option<String>,
     writes: AtomicU64,
 }
@@ -65,7 +65,7 @@ impl Store {
         }
     }
 
-    /// A connection of its own for each call, as of another process.
+    /// A new connection for each call, like another process.
     fn run<T>(&self, call: impl AsyncFnOnce(FencedRedis<MultiplexedConnection>) -> T) -> T {
         let url = self.server.lock().unwrap().url();
         self.runtime.block_on(async { call(FencedRedis::new(connection(&url).await)).await })
@@ -97,7 +97,7 @@ impl Store {
         }
     }
 
-    /// A write as people write it themselves: first the check, then, in another step, the write.
+    /// A common mistake: first the check and then, in another step, the write.
     async fn apart(
         &self,
         store: &FencedRedis<MultiplexedConnection>,
@@ -302,7 +302,7 @@ fn every_command_is_judged_and_done() {
         assert_eq!(older.incr_by("sum", 1).await, Err(WriteError::Stale(StaleToken { highest: token(2) })));
         assert_eq!(older.del("sum").await, Err(WriteError::Stale(StaleToken { highest: token(2) })));
         assert_eq!(older.expire("sum", Duration::ZERO).await, stale);
-        // One write a lease: what was sent twice tells itself by its own token.
+        // One write per lease: a repeated write is recognized by its own token.
         assert_eq!(newer.strict().set("text", "x").await, stale);
         assert_eq!(store.fenced(&order, token(3)).strict().set("text", "y").await, Ok(()));
     });
@@ -312,7 +312,7 @@ fn every_command_is_judged_and_done() {
 }
 
 #[test]
-fn a_script_of_ones_own_runs_behind_the_check() {
+fn a_script_of_the_user_runs_behind_the_check() {
     let (server, runtime) = (RedisServer::start(), runtime());
     runtime.block_on(async {
         let store = FencedRedis::new(connection(&server.url()).await);
@@ -332,7 +332,7 @@ fn a_script_of_ones_own_runs_behind_the_check() {
             (server.command(&["GET", "from"]), server.command(&["GET", "to"])),
             ("3".to_owned(), "7".to_owned())
         );
-        // What it says itself is not taken for the check's word, and its failures are its own.
+        // Its answers are not confused with those of the check, and its errors are reported as its own.
         let zero = FencedScript::new("return {0, '99'}");
         assert_eq!(fenced.run::<(i64, String)>(&zero, &[], &[]).await, Ok((0, "99".to_owned())));
         for wrong in ["return redis.error_reply('MINE no')", "error('no')", "this is no Lua"] {
@@ -356,11 +356,11 @@ fn a_pipeline_is_one_step() {
         assert_eq!(answers[2..], [Ok(Value::Int(2)), Ok(Value::Int(0))]);
         let older = pipeline(4).set("a", "9").set("b", "9").send().await;
         assert_eq!(older, Err(WriteError::Stale(StaleToken { highest: token(5) })));
-        // What the server refuses is said where it stands; the others are done, as in any transaction.
+        // A refused write has its error at its place; the others are done, as in any transaction.
         let mixed = pipeline(6).incr_by("h", 1).incr_by("a", 1).send().await.unwrap();
         assert!(matches!(&mixed[0], Err(WriteError::Refused { reason }) if reason.contains("WRONGTYPE")), "{mixed:?}");
         assert_eq!(mixed[1], Ok(Value::Int(3)));
-        // Strict means once a pipeline, not once a write.
+        // Strict means once per pipeline, not once per write.
         let strict = || store.fenced(&order, token(7)).strict().pipeline().incr_by("a", 1).incr_by("a", 1);
         assert_eq!(strict().send().await.unwrap()[1], Ok(Value::Int(5)));
         assert_eq!(strict().send().await, Err(WriteError::Stale(StaleToken { highest: token(7) })));
@@ -371,7 +371,7 @@ fn a_pipeline_is_one_step() {
 }
 
 #[test]
-fn what_another_program_left_is_an_error_and_never_a_free_fence() {
+fn a_foreign_value_in_the_fence_is_an_error_and_admits_nothing() {
     let (server, runtime) = (RedisServer::start(), runtime());
     runtime.block_on(async {
         let store = FencedRedis::new(connection(&server.url()).await);
@@ -462,7 +462,7 @@ fn in_a_cluster_fence_and_key_share_a_slot() {
         assert_eq!(store.highest(&apart).await.unwrap(), None);
         assert_eq!(server.command(&["CLUSTER", "KEYSLOT", "{user:7}:cart"]), hash_slot(b"{user:7}:cart").to_string());
     });
-    // On a single server only a store for a Cluster minds.
+    // On a single server only a store for a Cluster refuses it.
     let single = RedisServer::start();
     runtime.block_on(async {
         let cart = Resource::new("cart").unwrap();

@@ -3,12 +3,11 @@
 use redfence::{FencingToken, LeaseHandle, Redlock, Resource, ResourceError, WithLockError};
 
 /// Runs `body` under the lock; and again, under a new lease with a new token, each time its write was refused as stale.
-///
-/// A stale token says that another holder has written since: what the body knew is old. So it begins anew and reads again.
-/// No other refusal is retried: an unknown outcome in particular is the body's to read back.
-///
-/// `stale` tells a stale token from other errors and gives back the highest one: `FenceError::stale`, `WriteError::stale`,
-/// `FileError::stale`. `attempts` is how often the body runs at most; 0 is taken for 1. Each waits for the lock as [`Redlock::acquire`] does.
+/// A stale token means that another holder has written since: the data that the body has read is old. So the body
+/// starts again and reads again. No other refusal is retried. In particular, the body must read back an unknown outcome
+/// itself. `stale` recognizes a stale token among other errors and returns the highest one: `FenceError::stale`,
+/// `WriteError::stale`, `FileError::stale`. `attempts` is how often the body runs at most; 0 counts as 1. Each waits
+/// for the lock as [`Redlock::acquire`] does.
 ///
 /// ```
 /// # use redfence::{EmbeddedNode, Redlock};
@@ -25,12 +24,10 @@ use redfence::{FencingToken, LeaseHandle, Redlock, Resource, ResourceError, With
 /// ```
 ///
 /// # Errors
-///
-/// [`RetryStaleError`], with the body's own error where it gave one.
+/// [`RetryStaleError`], with the body's error if there is one.
 ///
 /// # Cancel safety
-///
-/// As [`Redlock::with_lock`]: dropping the future drops the body and releases the lease in the background.
+/// The same as [`Redlock::with_lock`]: dropping the future drops the body and releases the lease in the background.
 pub async fn retry_stale<R, T, E>(
     redlock: &Redlock,
     resource: R,
@@ -77,7 +74,7 @@ async fn retry<T, E>(
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RetryStaleError<E> {
-    /// The lock could not be had, or the lease was lost while the body ran.
+    /// The lock could not be acquired, or the lease was lost while the body ran.
     #[error(transparent)]
     Lock(#[from] WithLockError),
     /// The body's error: the last one that was stale, or one that is not retried.
@@ -91,7 +88,7 @@ pub enum RetryStaleError<E> {
     FenceAhead {
         /// The token of the new lease.
         token: FencingToken,
-        /// What the fence refused the one before with.
+        /// The highest token in the refusal before.
         highest: FencingToken,
     },
 }

@@ -1,4 +1,4 @@
-//! The way back after a stale token: a new lease, a new token, the write again.
+//! After a stale token: a new lease, a new token, and the write again.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
 
@@ -35,7 +35,7 @@ const fn highest(failed: &Failed) -> Option<FencingToken> {
     }
 }
 
-/// The first run presents the token of a lease that is over, as a holder does that was paused beyond it.
+/// The first run presents the token of an ended lease, like a holder that was paused for too long.
 #[tokio::test]
 async fn a_stale_write_runs_again_under_a_new_token() {
     let (redlock, store, ledger) = (redlock(), MemoryStore::new(), Resource::new("ledger").unwrap());
@@ -93,9 +93,9 @@ async fn nothing_but_stale_is_retried() {
     assert!(matches!(named, Err(RetryStaleError::Lock(WithLockError::Acquire(_)))), "{named:?}");
 }
 
-/// A number that somebody wrote into the fence by hand: no lease will pass for long, and retrying would only take time.
+/// A number in the fence that was written by hand: no lease will pass for long, and retrying would only take time.
 #[tokio::test]
-async fn a_fence_ahead_of_the_lock_is_told_at_once() {
+async fn a_fence_ahead_of_the_lock_is_reported_at_once() {
     let (redlock, count) = (redlock(), Mutex::new(0));
     let poisoned = retry_stale(&redlock, "ledger", 1_000, highest, async |_| -> Result<(), Failed> {
         *count.lock().unwrap() += 1;

@@ -69,7 +69,7 @@ pub(super) fn two(stage: &Stage<'_>) -> Row {
     Ok(())
 }
 
-/// Reads, adds one and writes, in several threads. Each attempt has a token of its own, as if it had just got the lock.
+/// Reads, adds one and writes, in several threads. Each attempt has its own token, as if it had just got the lock.
 pub(super) fn increments(stage: &Stage<'_>) -> Row {
     let (tokens, done) = (AtomicU64::new(1), AtomicI64::new(0));
     let add_one = || {

@@ -1,7 +1,6 @@
-//! The suite that every claimed store must pass, and broken stores that it must refuse.
-//!
-//! A store is what a test builds over an adapter: it claims names, each with a client of its own, and keeps a value for
-//! each. The calls block, so that the suite needs no runtime.
+//! The suite that every claimed store must pass, and broken stores that it must refuse. A test builds a store over an
+//! adapter. The store claims names, each with its own client, and keeps a value for each. The calls block, so that the
+//! suite needs no runtime.
 
 mod at_once;
 mod mutant;
@@ -16,7 +15,7 @@ use crate::ClaimError;
 
 pub use mutant::{Mutant, Mutation};
 
-/// What a store says to a call.
+/// The answer of a store to a call.
 pub type Answer<T> = Result<T, Refusal>;
 
 /// [`ClaimError`] without the client's error.
@@ -35,7 +34,7 @@ pub enum Refusal {
     Unknown(String),
     /// See [`ClaimError::Lost`].
     Lost {
-        /// What the fence holds now.
+        /// The token in the fence now.
         found: FencingToken,
     },
     /// Anything else.
@@ -56,20 +55,20 @@ impl<E: fmt::Display> From<ClaimError<E>> for Refusal {
     }
 }
 
-/// A store with fences, which nobody else uses meanwhile.
+/// A store with fences, which no other program uses meanwhile.
 ///
 /// # Errors
 ///
 /// Every call answers with the [`Refusal`] that the adapter gave.
 #[expect(clippy::missing_errors_doc, reason = "said once, above")]
 pub trait ClaimedStore: Sync {
-    /// The adapter's claim, by a client of its own.
+    /// The adapter's claim, by a new client.
     fn claim(&self, name: &str, token: FencingToken) -> Answer<Box<dyn Claimed + '_>>;
 
-    /// The highest token, as anybody reads it.
+    /// The highest token, read without a claim.
     fn highest(&self, name: &str) -> Answer<Option<FencingToken>>;
 
-    /// The value, as anybody reads it.
+    /// The value, read without a claim.
     fn read(&self, name: &str) -> Answer<Option<i64>>;
 
     /// How many parts [`Claimed::write_batch`] has left behind for the name.
@@ -79,16 +78,16 @@ pub trait ClaimedStore: Sync {
     fn remove_fence(&self, name: &str) -> Answer<()>;
 }
 
-/// How a write reaches the store whose answer the client does not hear as it was given.
+/// How a write reaches the store if the client does not get the original answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivery {
-    /// It does not, and no answer comes.
+    /// It does not arrive, and no answer comes.
     Never,
-    /// It does, and no answer comes.
+    /// It arrives, and no answer comes.
     Now,
-    /// It does at [`Claimed::deliver`]; no answer comes.
+    /// It arrives at [`Claimed::deliver`]; no answer comes.
     Late,
-    /// It does, then the client repeats it by itself and is refused because of its own write.
+    /// It arrives, then the client repeats it automatically and is refused because of its own write.
     Twice,
 }
 
@@ -116,16 +115,16 @@ pub trait Claimed: Send {
     /// The adapter's fenced delete of the value.
     fn delete(&mut self) -> Answer<()>;
 
-    /// The adapter's claim anew, with the same token.
+    /// The adapter's repeated claim, with the same token.
     fn again(&mut self) -> Answer<()>;
 
-    /// A write that is delivered so. `None` where that cannot be.
+    /// A write with this delivery. `None` if the store cannot show it.
     fn write_unheard(&mut self, value: i64, delivery: Delivery) -> Option<Answer<()>>;
 
     /// Lets a write arrive that was held back, and waits for the store's answer, whatever it is.
     fn deliver(&mut self);
 
-    /// Ends without a word to the store, as a crash of this process does.
+    /// Ends without a message to the store, as a crash of this process does.
     fn crash(self: Box<Self>);
 }
 
@@ -146,7 +145,7 @@ impl fmt::Display for Broken {
 
 impl std::error::Error for Broken {}
 
-/// Which rows about answers that are not heard were run.
+/// Which rows about lost answers were run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checked {
     /// The deliveries that the store can show.
@@ -183,7 +182,7 @@ pub fn check(store: &dyn ClaimedStore, fresh: &str) -> Result<Checked, Broken> {
     let mut heard = Vec::new();
     for delivery in Delivery::ALL {
         let row = match delivery {
-            Delivery::Twice => "a refusal because of one's own write is no refusal",
+            Delivery::Twice => "a refusal because of the same write is no refusal",
             Delivery::Late => "a claim anew keeps a late write out",
             _ => "a write that is not answered is unknown, and can be read back",
         };

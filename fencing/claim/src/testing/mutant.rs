@@ -1,13 +1,13 @@
-//! [`Mutant`]: a store made wrong, which the suite must refuse.
+//! [`Mutant`]: a wrong store, which the suite must refuse.
 
 use redfence::FencingToken;
 
 use super::{Answer, Claimed, ClaimedStore, Delivery, Refusal};
 
-/// A mistake that people make when they write a fence themselves.
+/// A common mistake in fences that users write themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mutation {
-    /// The token is checked in a step of its own; the write that follows has no condition.
+    /// The token is checked in a separate step; the write that follows has no condition.
     CheckApart,
     /// The fence is raised by the first write, after the read.
     ClaimsLate,
@@ -17,11 +17,11 @@ pub enum Mutation {
     RefusesEqual,
     /// A write without a fence passes.
     MissingPasses,
-    /// A refusal is called stale without looking whether it is about one's own write.
+    /// A refusal is reported as stale without checking whether it is about the same write.
     OwnWriteIsStale,
     /// A write without an answer counts as done.
     UnknownIsDone,
-    /// A write without an answer is called stale.
+    /// A write without an answer is reported as stale.
     UnknownIsStale,
     /// A refused batch leaves its part.
     KeepsRefused,
@@ -44,9 +44,9 @@ impl Mutation {
 
 /// `store` with one mistake.
 pub struct Mutant<'a> {
-    /// What is made wrong.
+    /// The store without the mistake.
     pub store: &'a dyn ClaimedStore,
-    /// How.
+    /// The mistake.
     pub mutation: Mutation,
 }
 
@@ -101,7 +101,7 @@ impl<'a> Wrong<'a> {
         self.inner.as_deref_mut().ok_or_else(|| Refusal::Failed("there is no claim".to_owned()))
     }
 
-    /// A claim that passes whatever the token, as a write without a condition does.
+    /// A claim that passes with any token, like a write without a condition.
     fn forced(&self) -> Answer<Box<dyn Claimed + 'a>> {
         let highest = self.store.highest(&self.name)?.unwrap_or(self.token);
         self.store.claim(&self.name, highest.max(self.token))

@@ -1,4 +1,4 @@
-//! What every row of the suite is made of, and the rows in which one step follows another.
+//! The steps of all rows of the suite, and the rows in which one step follows another.
 
 use redfence::{FencingToken, Resource};
 
@@ -99,7 +99,7 @@ pub(super) fn names(stage: &Stage<'_>) -> Row {
     let long = "ü".repeat((Resource::LEN_MAX - stage.fresh.len() - 1) / 2);
     let names = ["a", "A", "a ", "á", "ss", "ß", "a%", "a_", "'", "a%2Fb", long.as_str()];
     let tokens: Vec<(u64, &str)> = (1..).zip(names).collect();
-    // The greatest first: a name that is taken for another one is stale.
+    // The greatest token first: if a name is taken for another one, its token is stale.
     for (token, name) in tokens.iter().rev() {
         same(&format!("the first token of {name:?}"), &stage.write(name, *token, 0), &Ok(()))?;
     }
@@ -197,7 +197,7 @@ pub(super) fn crash(stage: &Stage<'_>) -> Row {
     held(stage, "row", 5)?.crash();
     stage.value_is("row", Some(10))?;
     same("an older write after the crash", &stage.write("row", 4, 40), &stale(5))?;
-    // The one that crashed comes back with its token, or its successor comes with the next.
+    // The crashed holder returns with its token, or its successor comes with the next.
     same("a write under the same token", &stage.write("row", 5, 50), &Ok(()))?;
     held(stage, "row", 6)?.crash();
     same("a write of the successor", &stage.write("row", 7, 70), &Ok(()))?;

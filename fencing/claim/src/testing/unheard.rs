@@ -1,9 +1,9 @@
-//! The rows in which an answer is not heard.
+//! The rows in which an answer is lost.
 
 use super::steps::{Row, held, same, stale};
 use super::{Delivery, Refusal, Stage};
 
-/// Gives back whether the store can show that delivery.
+/// Returns whether the store can show that delivery.
 pub(super) fn write(stage: &Stage<'_>, delivery: Delivery) -> Result<bool, String> {
     let mut claim = held(stage, "row", 2)?;
     same("an earlier write", &claim.write(10), &Ok(()))?;

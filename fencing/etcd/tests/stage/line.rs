@@ -90,7 +90,7 @@ fn carry_up(mut client: TcpStream, mut server: TcpStream, shared: &(Mutex<State>
     }
 }
 
-/// Keeps reading when the client is gone, so that an answer is seen.
+/// Continues to read when the client is gone, to notice the answer.
 fn carry_down(mut server: TcpStream, mut client: TcpStream, shared: &(Mutex<State>, Condvar)) {
     let (mut buffer, mut frames) = ([0; 1 << 14], Vec::new());
     while let Ok(count @ 1..) = server.read(&mut buffer) {

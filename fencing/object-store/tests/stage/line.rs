@@ -1,4 +1,4 @@
-//! An object store in front of another one, which loses answers when it is asked to.
+//! An object store in front of another one, which loses answers when a test says so.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};

@@ -48,7 +48,7 @@ fn failed(error: object_store::Error) -> Refusal {
     Refusal::Failed(error.to_string())
 }
 
-/// One part, so that names are told apart byte by byte.
+/// One part, so that names are compared byte by byte.
 pub fn object(name: &str) -> Path {
     Path::from_iter(["fences", name])
 }
@@ -134,7 +134,7 @@ impl Claimed for Open<'_> {
     fn crash(self: Box<Self>) {}
 }
 
-/// Every mutant has to fall, and this says which rule it fell over.
+/// The suite must refuse every mutant. Returns the rule that refused it.
 pub fn mutants_fall(store: &dyn ClaimedStore, mutations: &[Mutation]) {
     for &mutation in mutations {
         falls(&Mutant { store, mutation }, &format!("{mutation:?}"));

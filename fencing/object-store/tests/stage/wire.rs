@@ -1,7 +1,8 @@
-//! Plain HTTP for object_store's S3 client, one connection for each request; it can change what the client sends and hears.
+//! Plain HTTP for object_store's S3 client, one connection for each request; it can change the requests and the
+//! answers.
 //!
-//! Puts follow one another here: moto checks a condition and stores without a lock between, and a test of the wire must not
-//! hang on its luck.
+//! Puts follow one another here: moto checks a condition and stores without a lock in between, and these tests must not
+//! depend on luck.
 
 use std::sync::{Arc, Mutex};
 
@@ -17,12 +18,12 @@ use tokio::net::TcpStream;
 
 use super::support::Moto;
 
-/// What becomes of puts on condition.
+/// What happens to conditional puts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wrong {
-    /// The next one arrives, and the client hears this status.
+    /// The next one arrives, and the client gets this status.
     NextIs(u16),
-    /// The next one does not arrive, and the client hears this status.
+    /// The next one does not arrive, and the client gets this status.
     NextIsOnly(u16),
     /// The next one arrives, and the connection breaks before the answer.
     NextBreaks,
@@ -77,7 +78,7 @@ impl Wire {
             hyper::client::conn::http1::handshake(TokioIo::new(socket)).await.map_err(failed)?;
         tokio::spawn(connection);
         let (mut parts, body) = request.into_parts();
-        // One connection to one server: the path alone.
+        // One connection to one server: only the path is needed.
         if let Some(host) = parts.uri.authority().and_then(|host| host.as_str().parse().ok()) {
             parts.headers.entry("host").or_insert(host);
         }

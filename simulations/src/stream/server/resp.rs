@@ -10,7 +10,7 @@ pub(super) enum Protocol {
     /// RESP2, until the client asks for more.
     #[default]
     Two,
-    /// RESP3: it has maps, a null of its own, and messages without a request.
+    /// RESP3: it has maps, its own null, and messages without a request.
     Three,
 }
 
