@@ -202,7 +202,8 @@ impl Names<'_> {
                 self.tell(format!("{full}: struct{}{}", generics(&item.generics), exhaustive(&item.attrs)));
                 for (index, field) in item.fields.iter().enumerate().filter(|(_, field)| is_public(&field.vis)) {
                     let name = field.ident.as_ref().map_or(index.to_string(), ToString::to_string);
-                    self.tell(format!("{full}::{name}: field {}", source(&field.ty)));
+                    let line = format!("{full}::{name}: field {}", source(&field.ty));
+                    self.behind(&field.attrs, |names| names.tell(line));
                 }
                 self.inherent(module, &defined, &full);
             }

@@ -23,7 +23,7 @@ mod version;
 use std::fmt;
 use std::time::Duration;
 
-pub use facts::Facts;
+use facts::Facts;
 pub use permissions::minimal_rule;
 
 use crate::{NodeCondition, NodeStatus};

@@ -240,7 +240,7 @@ fn unusable(error: &crate::TokenError) -> super::Fault {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{FaultKind, LockView};
+    use super::super::{FaultKind, LockState, LockView};
     use super::*;
 
     const MS: fn(u64) -> Duration = Duration::from_millis;
@@ -257,7 +257,7 @@ mod tests {
 
     fn held() -> Reply {
         Reply::Refused(LockView {
-            occupant: Some("other".into()),
+            lock: LockState::of_value(b"other"),
             ttl_left: Some(MS(70)),
             counter: 9,
             ..LockView::default()

@@ -26,6 +26,7 @@ mod extend;
 mod fencing;
 mod footprint;
 mod join;
+mod lock_view;
 mod message;
 mod quorum;
 mod release;
@@ -42,10 +43,8 @@ pub use extend::{Extend, ExtendDefeat, ExtendStep};
 pub use fencing::{COUNTER_MAX, COUNTER_MIN, Counters, clock_start};
 pub use footprint::Footprint;
 pub use join::{JoinDecision, JoinFacts, NodeReport, Reason, Record, RunId, decide, is_unset, rest};
-pub use message::{
-    Fault, FaultKind, LockView, Next, Publish, RecordUpdate, Reply, Request, ScannedLock, Subject, Verb, VerbKind,
-    Waits,
-};
+pub use lock_view::{LockState, LockView, ScannedLock};
+pub use message::{Fault, FaultKind, Next, Publish, RecordUpdate, Reply, Request, Subject, Verb, VerbKind, Waits};
 pub use quorum::Quorum;
 pub use release::{Release, ReleaseOutcome};
 pub use renewal::{Action, LossCause, Renewal};

@@ -4,7 +4,6 @@ use redfence::admin::{ForceOutcome, Forced, ForcedAt, ForcedRow};
 use redfence::{Holder, Label, Redlock, Resource};
 use serde::Serialize;
 
-use super::status;
 use crate::args::{ForceArgs, Global, HolderArg};
 use crate::connect;
 use crate::exit::Exit;
@@ -72,7 +71,6 @@ fn failure(forced: &Forced) -> Option<Failure> {
             "not held: no majority had the lock for this holder; what was left is gone",
         )),
         ForceOutcome::HeldBy(other) => {
-            let other = status::named(&other);
             let message = format!("held by another, whose lock stays: {other}");
             Some(Failure::new(Exit::Contended, message))
         }
@@ -88,7 +86,7 @@ fn story(row: &ForcedRow) -> String {
     match &row.outcome {
         Ok(ForcedAt::Released) => "released".to_owned(),
         Ok(ForcedAt::Free) => "there was no lock".to_owned(),
-        Ok(ForcedAt::HeldBy(other)) => format!("held by {}", status::named(other)),
+        Ok(ForcedAt::HeldBy(other)) => format!("held by {other}"),
         Err(fault) => fault.to_string(),
     }
 }

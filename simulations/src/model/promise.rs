@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use redfence::protocol::{Reply, Request, Verb};
 use redfence::verifier::{Rule, Verdict};
-use redfence::{FencingToken, WallTime};
+use redfence::{FencingToken, Occupant, WallTime};
 
 use super::Mutant;
 use super::attempt::Lease;
@@ -91,10 +91,9 @@ impl World {
         let subject = self.subjects.get(id)?;
         let at_the_end: WallTime = state.wall().after(lease.valid_until.since(state.moment()));
         let request = Request { subject: Arc::clone(subject), verb: Verb::Inspect };
-        let holder = subject.holder.to_string();
         let holding = state.servers.iter().filter(|server| {
             let reply = server.node.clone().apply(at_the_end, &request);
-            matches!(reply, Reply::Inspected(view) if view.occupant.as_deref() == Some(&*holder))
+            matches!(reply, Reply::Inspected(view) if view.lock.held_by().and_then(Occupant::holder) == Some(&subject.holder))
         });
         (holding.count() < self.quorum.needed()).then_some(Violation::Overstated(id))
     }

@@ -63,8 +63,8 @@ impl World {
     pub(super) fn occupant(&self, server: &mut Server, now: WallTime) -> Option<usize> {
         let request = Request { subject: Arc::clone(self.subjects.first()?), verb: Verb::Inspect };
         let Reply::Inspected(view) = server.node.apply(now, &request) else { return None };
-        let occupant = view.occupant?;
-        self.holders.iter().position(|holder| **holder == *occupant)
+        let holder = view.lock.held_by()?.holder()?;
+        self.subjects.iter().position(|subject| subject.holder == *holder)
     }
 
     /// The counter of the one resource on a node.

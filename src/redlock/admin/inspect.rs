@@ -7,7 +7,7 @@ use crate::protocol::{Fault, FaultKind, LockView, Reply, Subject, Verb};
 use crate::redlock::membership::node_health::{NodeCondition, NodeStatus};
 use crate::redlock::round::ask::ask_all;
 use crate::redlock::round::exchange::Phase;
-use crate::{Holder, HolderId, NodeId, Resource, ResourceError};
+use crate::{Holder, HolderId, NodeId, Occupant, Resource, ResourceError};
 
 /// What the nodes report about one resource. It is advisory: it may have changed when you read it.
 #[derive(Debug, Clone)]
@@ -36,17 +36,18 @@ impl Row {
     /// Whether the node has the lock for a holder.
     #[must_use]
     pub fn is_held(&self) -> bool {
-        self.view.as_ref().is_ok_and(|view| view.held_by().is_some())
+        self.view.as_ref().is_ok_and(|view| view.lock.held_by().is_some())
     }
 
     /// Whether the node takes part and has no lock.
     #[must_use]
     pub fn is_free(&self) -> bool {
-        self.takes_part && self.view.as_ref().is_ok_and(|view| view.held_by().is_none())
+        self.takes_part && self.view.as_ref().is_ok_and(|view| view.lock.held_by().is_none())
     }
 
     /// Whether the node answered without a lock, but may have forgotten one.
     #[must_use]
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub fn may_have_forgotten(&self) -> bool {
         self.view.is_ok() && !self.is_held() && !self.is_free()
     }
@@ -56,7 +57,7 @@ impl Row {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Agreement {
     /// A majority has the lock for this holder.
-    HeldBy(Box<str>),
+    HeldBy(Occupant),
     /// On a majority of the nodes that take part, no holder has the lock. The resource was free at least at that
     /// moment, or reserved for a waiter.
     Free,
@@ -68,9 +69,9 @@ impl Inspection {
     /// What a majority agrees on.
     #[must_use]
     pub fn agreement(&self) -> Agreement {
-        let holders = || self.rows.iter().filter_map(|row| row.view.as_ref().ok()?.held_by());
+        let holders = || self.rows.iter().filter_map(|row| row.view.as_ref().ok()?.lock.held_by());
         match holders().find(|one| holders().filter(|other| other == one).count() >= self.needed) {
-            Some(holder) => Agreement::HeldBy(holder.into()),
+            Some(holder) => Agreement::HeldBy(holder.clone()),
             None if self.count(Row::is_free) >= self.needed => Agreement::Free,
             None => Agreement::Indeterminate,
         }
@@ -78,6 +79,7 @@ impl Inspection {
 
     /// How many nodes satisfy `stands`.
     #[must_use]
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub fn count(&self, stands: impl Fn(&Row) -> bool) -> usize {
         self.rows.iter().filter(|row| stands(row)).count()
     }
@@ -85,9 +87,8 @@ impl Inspection {
     /// The full holder value with this id on any node.
     #[must_use]
     pub fn holder_with_id(&self, id: HolderId) -> Option<Holder> {
-        let mut occupants =
-            self.rows.iter().filter_map(|row| row.view.as_ref().ok()?.occupant.as_deref()?.parse::<Holder>().ok());
-        occupants.find(|holder| holder.id() == id)
+        let mut holders = self.rows.iter().filter_map(|row| row.view.as_ref().ok()?.lock.held_by()?.holder());
+        holders.find(|holder| holder.id() == id).cloned()
     }
 }
 

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use super::handle::Admin;
 use super::list::{Count, End, walk};
-use crate::protocol::{Fault, FaultKind, Reply, Subject, Verb};
+use crate::protocol::{Fault, FaultKind, LockState, Reply, Subject, Verb};
 use crate::redlock::membership::node_health::NodeCondition;
 use crate::redlock::membership::roster::WaitFor;
 use crate::redlock::round::ask::ask_all;
 use crate::redlock::round::exchange::Phase;
-use crate::{Holder, NodeId, Resource, ResourceError};
+use crate::{Holder, NodeId, Occupant, Resource, ResourceError};
 
 /// The result of [`Admin::force_release`].
 #[derive(Debug, Clone)]
@@ -40,7 +40,7 @@ pub enum ForcedAt {
     /// There was no lock.
     Free,
     /// The lock belongs to another holder, and stays.
-    HeldBy(Box<str>),
+    HeldBy(Occupant),
 }
 
 /// The overall result.
@@ -51,7 +51,7 @@ pub enum ForceOutcome {
     /// The expected holder had no quorum. Its locks on single nodes are removed.
     NotHeld,
     /// Another holder has the lock. It was not removed.
-    HeldBy(Box<str>),
+    HeldBy(Occupant),
     /// Too few nodes answered: the expected holder may still have it.
     NoQuorum,
 }
@@ -63,11 +63,11 @@ impl Forced {
         let count = |wanted: &dyn Fn(&ForcedRow) -> bool| self.rows.iter().filter(|row| wanted(row)).count();
         let released = count(&|row| row.outcome == Ok(ForcedAt::Released));
         let failed = count(&|row| row.outcome.is_err());
-        let others: Vec<&str> = self.rows.iter().filter_map(ForcedRow::other).collect();
+        let others: Vec<&Occupant> = self.rows.iter().filter_map(ForcedRow::other).collect();
         let most = others.iter().copied().max_by_key(|one| others.iter().filter(|other| *other == one).count());
         match most {
             _ if self.rows.len() - failed < self.needed => ForceOutcome::NoQuorum,
-            Some(other) if others.len() >= self.needed || released == 0 => ForceOutcome::HeldBy(other.into()),
+            Some(other) if others.len() >= self.needed || released == 0 => ForceOutcome::HeldBy(other.clone()),
             // Nodes that did not answer may have been the holder's too.
             _ if released > 0 && released + failed >= self.needed => ForceOutcome::Released,
             _ => ForceOutcome::NotHeld,
@@ -76,7 +76,7 @@ impl Forced {
 }
 
 impl ForcedRow {
-    fn other(&self) -> Option<&str> {
+    fn other(&self) -> Option<&Occupant> {
         match &self.outcome {
             Ok(ForcedAt::HeldBy(other)) => Some(other),
             _ => None,
@@ -149,9 +149,10 @@ impl Admin<'_> {
         let rows = replies.into_iter().zip(self.0.addresses()).map(|((node, reply), address)| {
             let outcome = match reply {
                 Reply::Released => Ok(ForcedAt::Released),
-                Reply::Refused(view) => {
-                    Ok(view.held_by().map_or(ForcedAt::Free, |holder| ForcedAt::HeldBy(holder.into())))
-                }
+                Reply::Refused(view) => Ok(match view.lock {
+                    LockState::Held(occupant) => ForcedAt::HeldBy(occupant),
+                    LockState::Free | LockState::Reserved(_) => ForcedAt::Free,
+                }),
                 Reply::Failed(fault) => Err(fault),
                 other => Err(Fault::new(FaultKind::Unexpected, format!("{other:?}"))),
             };
