@@ -32,6 +32,7 @@ mod quorum;
 mod release;
 mod renewal;
 mod tally;
+mod token_block;
 mod validity;
 mod vote;
 
@@ -49,5 +50,6 @@ pub use quorum::Quorum;
 pub use release::{Release, ReleaseOutcome};
 pub use renewal::{Action, LossCause, Renewal};
 pub use tally::{Decision, Tally};
+pub use token_block::TokenBlock;
 pub use validity::Terms;
 pub use vote::{Vote, Votes};
