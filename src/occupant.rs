@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::{Holder, Printable};
 
-/// The one that has the lock of a resource on a node, by the value of the lock's key.
+/// A holder or another program that has the lock of a resource on a node, by the value of the lock's key.
 ///
 /// [`Display`](fmt::Display) and [`Debug`](fmt::Debug) show it for people; [`Occupant::value`] is what the node
 /// stores.

@@ -123,7 +123,7 @@ async fn s20_a_holder_that_begins_like_another_is_not_the_holder() {
         let outcome = redlock.release_as("r", &alike).await.unwrap();
         let ReleaseOutcome::TakenByOther { occupant } = outcome else { panic!("{label:?} released: {outcome:?}") };
         assert_eq!(occupant.holder(), Some(guard.holder()));
-        let outcome = redlock.extend_as(guard.resource().clone(), &alike).await;
+        let outcome = redlock.extend_as(guard.resource(), &alike).await;
         assert!(matches!(outcome, Err(ExtendError::Lost(_))), "{label:?}: {outcome:?}");
     }
     assert_eq!(picture(&servers), "xxx");

@@ -121,11 +121,11 @@ fn the_comparison_meets_every_kind_of_reply() {
         (0, scan(true), "Scanned { cursor: 0, locks: [ScannedLock"),
         (2, Act::Ask(Verb::RELEASE), "Refused"),
         (0, waits(false), "Granted"),
-        (1, waits(false), "Refused(LockView { lock: Held"),
+        (1, waits(false), "Refused(LockView { lock: HeldBy"),
         (2, waits(false), "Refused"),
         (3, Act::Ask(Verb::Inspect), "Inspected"),
         (0, release(Next::Rejoin { waited: Duration::ZERO, wakes: true }), "Released"), // the one that waited longest is first
-        (3, grant(0), "Refused(LockView { lock: Reserved"),
+        (3, grant(0), "Refused(LockView { lock: ReservedFor"),
         (1, waits(false), "Refused"), // it is not the one that it is reserved for
         (2, waits(false), "Granted"),
         (2, release(Next::Nobody), "Released"),

@@ -209,7 +209,7 @@ impl NodeState {
             self.locks.remove(&subject.resource);
             return Reply::Failed(Fault::new(FaultKind::Forgot, "there is no counter"));
         }
-        let state = LockState::Held(subject.holder.clone().into());
+        let state = LockState::HeldBy(subject.holder.clone().into());
         let lock = Lock { state, expires_at: whole_ms(now).after(ttl) };
         self.locks.insert(subject.resource.clone(), lock);
         self.raise(slot, drawn.max(floor));
@@ -280,7 +280,7 @@ impl NodeState {
         };
         let mut reserve = |entry: QueueEntry| {
             let expires_at = whole_ms(now).after(entry.waiter().grace());
-            self.locks.insert(resource.clone(), Lock { state: LockState::Reserved(entry), expires_at });
+            self.locks.insert(resource.clone(), Lock { state: LockState::ReservedFor(entry), expires_at });
         };
         if tells == Publish::Nothing {
             // The waiter stays in the queue: this node may be wrong about which waiter is first.

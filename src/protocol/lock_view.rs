@@ -13,9 +13,9 @@ pub enum LockState {
     #[default]
     Free,
     /// The lock has a holder, or another program uses its key.
-    Held(Occupant),
+    HeldBy(Occupant),
     /// The lock has no holder yet: the node keeps it for a waiter, for its grace.
-    Reserved(QueueEntry),
+    ReservedFor(QueueEntry),
 }
 
 impl LockState {
@@ -25,8 +25,8 @@ impl LockState {
     pub fn of_value(value: &[u8]) -> Self {
         let text = value.strip_prefix(Waiter::RESERVED.as_bytes()).and_then(|entry| str::from_utf8(entry).ok());
         match text.and_then(QueueEntry::parse) {
-            Some(entry) => Self::Reserved(entry),
-            None => Self::Held(Occupant::of_value(value)),
+            Some(entry) => Self::ReservedFor(entry),
+            None => Self::HeldBy(Occupant::of_value(value)),
         }
     }
 
@@ -34,8 +34,8 @@ impl LockState {
     #[must_use]
     pub const fn held_by(&self) -> Option<&Occupant> {
         match self {
-            Self::Held(occupant) => Some(occupant),
-            Self::Free | Self::Reserved(_) => None,
+            Self::HeldBy(occupant) => Some(occupant),
+            Self::Free | Self::ReservedFor(_) => None,
         }
     }
 
@@ -44,8 +44,8 @@ impl LockState {
     #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub const fn reserved_for(&self) -> Option<&QueueEntry> {
         match self {
-            Self::Reserved(entry) => Some(entry),
-            Self::Free | Self::Held(_) => None,
+            Self::ReservedFor(entry) => Some(entry),
+            Self::Free | Self::HeldBy(_) => None,
         }
     }
 
@@ -102,7 +102,10 @@ mod tests {
     fn a_value_is_read_as_what_wrote_it() {
         let entry = Waiter::default().entry("web-7");
         let reserved = format!("{}{entry}", Waiter::RESERVED);
-        assert_eq!(LockState::of_value(reserved.as_bytes()), LockState::Reserved(QueueEntry::parse(&entry).unwrap()));
+        assert_eq!(
+            LockState::of_value(reserved.as_bytes()),
+            LockState::ReservedFor(QueueEntry::parse(&entry).unwrap())
+        );
         for foreign in [entry.as_bytes(), b"next:", b"next:0:1 x", b"next:0:1:2 \xff", b""] {
             let lock = LockState::of_value(foreign);
             assert!(matches!(lock.held_by(), Some(Occupant::Foreign(_))), "{lock:?}");

@@ -248,6 +248,7 @@ pub enum Reply {
 
 /// Why a node gave no proper reply.
 #[derive(Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Fault {
     /// The kind, for code that decides.
     pub kind: FaultKind,

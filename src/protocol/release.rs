@@ -100,7 +100,7 @@ impl Release {
 
     fn refused(&mut self, node: NodeId, view: LockView) {
         self.gone.insert(node);
-        if let (None, LockState::Held(occupant)) = (&self.taken_by, view.lock) {
+        if let (None, LockState::HeldBy(occupant)) = (&self.taken_by, view.lock) {
             self.taken_by = Some(occupant);
         }
     }

@@ -8,6 +8,7 @@ use crate::{NodeId, NodeSet, Occupant, Printable};
 
 /// What one node replied to an attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Vote {
     /// Asked, and no reply so far. In the votes of a finished attempt: the outcome was decided without this node.
     Pending,
@@ -32,8 +33,8 @@ impl Vote {
             Self::Granted => "granted".to_owned(),
             Self::Refused(view) => match view.lock {
                 LockState::Free => "refused: the lock was gone",
-                LockState::Held(_) => "held by another",
-                LockState::Reserved(_) => "reserved for a waiter",
+                LockState::HeldBy(_) => "held by another",
+                LockState::ReservedFor(_) => "reserved for a waiter",
             }
             .to_owned(),
             Self::Failed(fault) => fault.kind.to_string(),
@@ -53,8 +54,10 @@ impl fmt::Display for Vote {
             Self::Refused(view) => {
                 match &view.lock {
                     LockState::Free => return f.write_str(&self.cause()),
-                    LockState::Held(occupant) => write!(f, "held by {occupant}")?,
-                    LockState::Reserved(entry) => write!(f, "reserved for {}, which waits", Printable(entry.label()))?,
+                    LockState::HeldBy(occupant) => write!(f, "held by {occupant}")?,
+                    LockState::ReservedFor(entry) => {
+                        write!(f, "reserved for {}, which waits", Printable(entry.label()))?
+                    }
                 }
                 match view.ttl_left {
                     // Tenths of a second, rounded down: the text never shows more time than is left.
@@ -122,6 +125,7 @@ impl Votes {
     /// How many waiters are before the caller. If nodes disagree, the number that most of the nodes report that have
     /// the caller in their queues.
     #[must_use]
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub fn place(&self) -> Option<u32> {
         let place = |vote: &Vote| match vote {
             Vote::Refused(view) => view.place,

@@ -74,7 +74,7 @@ fn failure(forced: &Forced) -> Option<Failure> {
             let message = format!("held by another, whose lock stays: {other}");
             Some(Failure::new(Exit::Contended, message))
         }
-        ForceOutcome::NoQuorum => {
+        _ => {
             let message = "no quorum: too few nodes answered, so the holder may still have the lock; call it again";
             Some(Failure::new(Exit::NoQuorum, message))
         }
@@ -87,6 +87,7 @@ fn story(row: &ForcedRow) -> String {
         Ok(ForcedAt::Released) => "released".to_owned(),
         Ok(ForcedAt::Free) => "there was no lock".to_owned(),
         Ok(ForcedAt::HeldBy(other)) => format!("held by {other}"),
+        Ok(_) => "not released".to_owned(),
         Err(fault) => fault.to_string(),
     }
 }
@@ -96,7 +97,7 @@ const fn outcome(row: &ForcedRow) -> &'static str {
     match &row.outcome {
         Ok(ForcedAt::Released) => "released",
         Ok(ForcedAt::Free) => "free",
-        Ok(ForcedAt::HeldBy(_)) => "held_by_other",
+        Ok(_) => "held_by_other",
         Err(_) => "failed",
     }
 }

@@ -90,7 +90,7 @@ fn machine<'a>(resource: &'a Resource, inspection: &'a Inspection, nodes: &[Node
     let agreement = match agreement {
         Agreement::HeldBy(_) => "held",
         Agreement::Free => "free",
-        Agreement::Indeterminate => "indeterminate",
+        _ => "indeterminate",
     };
     let said = |row: &'a Row| match &row.view {
         Ok(view) => Said::Seen {
@@ -142,8 +142,8 @@ fn row((row, status): (&Row, &NodeStatus)) -> Vec<String> {
         Ok(view) => view,
     };
     let (holder, label) = match &view.lock {
-        LockState::Held(occupant) => cells(occupant),
-        LockState::Reserved(waiter) => ("reserved".to_owned(), waiter.label().to_owned()),
+        LockState::HeldBy(occupant) => cells(occupant),
+        LockState::ReservedFor(waiter) => ("reserved".to_owned(), waiter.label().to_owned()),
         _ => ("-".to_owned(), "-".to_owned()),
     };
     let left = match view.ttl_left {
@@ -178,7 +178,7 @@ pub(super) fn agreement(inspection: &Inspection) -> String {
             format!("{STRONG}held{STRONG:#} by {holder} on {on} of {nodes} nodes{others}")
         }
         Agreement::Free => format!("{GOOD}free{GOOD:#} on {free} of {nodes} nodes{others}"),
-        Agreement::Indeterminate => {
+        _ => {
             let needed = inspection.needed;
             format!(
                 "{STRONG}no majority{STRONG:#}: held on {held}, free on {free} of {nodes} nodes{others}; {needed} must agree"
@@ -195,7 +195,7 @@ fn others(inspection: &Inspection) -> String {
     resting + &silent
 }
 
-/// Who has the lock, on each node that has it for somebody.
+/// The occupants of the lock, one for each node where it is held.
 pub(super) fn occupants(inspection: &Inspection) -> impl Iterator<Item = &Occupant> {
     inspection.rows.iter().filter_map(|row| row.view.as_ref().ok()?.lock.held_by())
 }
@@ -205,7 +205,7 @@ pub(super) fn label(occupant: &Occupant) -> Option<&str> {
     occupant.holder().map(|holder| holder.label().as_str())
 }
 
-/// The cells of a table for the one that has a lock: its id, and its label.
+/// The cells of a table for an occupant: its id, and its label.
 pub(super) fn cells(occupant: &Occupant) -> (String, String) {
     match occupant.holder() {
         Some(holder) => (format!("{:?}", holder.id()), holder.label().to_string()),

@@ -39,8 +39,8 @@ pub(crate) async fn who(args: &WhoArgs, global: &Global, output: Output) -> Resu
     let (agreement, exit) = match inspection.agreement() {
         Agreement::HeldBy(_) => ("held", Exit::Done),
         Agreement::Free => ("free", Exit::Failed),
-        Agreement::Indeterminate if may_be_held(&inspection) => ("unknown", Exit::NoQuorum),
-        Agreement::Indeterminate => ("split", Exit::Failed),
+        _ if may_be_held(&inspection) => ("unknown", Exit::NoQuorum),
+        _ => ("split", Exit::Failed),
     };
     let holder = match inspection.agreement() {
         Agreement::HeldBy(holder) => Some(holder),

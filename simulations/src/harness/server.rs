@@ -316,8 +316,8 @@ impl Server {
 /// The value that a server would have at the key of this lock.
 fn value_of(lock: LockState) -> Option<String> {
     match lock {
-        LockState::Held(occupant) => Some(occupant.value().into_owned()),
-        LockState::Reserved(entry) => Some(format!("{}{entry}", Waiter::RESERVED)),
+        LockState::HeldBy(occupant) => Some(occupant.value().into_owned()),
+        LockState::ReservedFor(entry) => Some(format!("{}{entry}", Waiter::RESERVED)),
         _ => None,
     }
 }

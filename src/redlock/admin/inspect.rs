@@ -11,6 +11,7 @@ use crate::{Holder, HolderId, NodeId, Occupant, Resource, ResourceError};
 
 /// What the nodes report about one resource. It is advisory: it may have changed when you read it.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Inspection {
     /// The report of each node, in the order of the nodes.
     pub rows: Vec<Row>,
@@ -20,6 +21,7 @@ pub struct Inspection {
 
 /// The report of one node.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Row {
     /// The node.
     pub node: NodeId,
@@ -35,12 +37,14 @@ pub struct Row {
 impl Row {
     /// Whether the node has the lock for a holder.
     #[must_use]
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub fn is_held(&self) -> bool {
         self.view.as_ref().is_ok_and(|view| view.lock.held_by().is_some())
     }
 
     /// Whether the node takes part and has no lock.
     #[must_use]
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub fn is_free(&self) -> bool {
         self.takes_part && self.view.as_ref().is_ok_and(|view| view.lock.held_by().is_none())
     }
@@ -55,6 +59,7 @@ impl Row {
 
 /// What a majority of the nodes agrees on.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Agreement {
     /// A majority has the lock for this holder.
     HeldBy(Occupant),
@@ -102,11 +107,11 @@ impl Admin<'_> {
     /// # Cancel safety
     ///
     /// If the future is dropped, nothing changes.
-    pub async fn inspect<R: TryInto<Resource>>(&self, resource: R) -> Result<Inspection, ResourceError>
-    where
-        ResourceError: From<R::Error>,
-    {
-        let resource = resource.try_into()?;
+    pub async fn inspect(
+        &self,
+        resource: impl TryInto<Resource, Error: Into<ResourceError>>,
+    ) -> Result<Inspection, ResourceError> {
+        let resource = resource.try_into().map_err(Into::into)?;
         let holder = Holder::new(HolderId::from_random(0), self.0.settings.label.clone());
         let subject = Arc::new(Subject::new(resource, holder));
         let node_timeout = self.0.settings.node_timeout;

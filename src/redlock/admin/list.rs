@@ -15,6 +15,7 @@ use crate::{NodeId, NodeSet, Occupant, Resource};
 
 /// The locks that a walk over the nodes found. It is advisory: locks come and go during the walk.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Listing {
     /// The locks by name. A resource on which nodes disagree has one entry for each holder.
     pub locks: Vec<Listed>,
@@ -29,6 +30,7 @@ pub struct Listing {
 impl Listing {
     /// How many nodes answered.
     #[must_use]
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub fn answered(&self) -> usize {
         self.nodes - self.partial.as_ref().map_or(0, |partial| partial.unanswered.len())
     }
@@ -44,6 +46,7 @@ impl Listing {
 
 /// One lock that nodes have for one holder.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Listed {
     /// What is locked.
     pub resource: Resource,
@@ -131,7 +134,7 @@ impl Admin<'_> {
                 End::TooFar => partial.unfinished.push(status.address),
             }
             for ScannedLock { resource, lock, ttl_left } in walk.found.0.into_values() {
-                let LockState::Held(occupant) = lock else { continue };
+                let LockState::HeldBy(occupant) = lock else { continue };
                 let fresh = || Listed { resource: resource.clone(), occupant: occupant.clone(), ttl_left, nodes: 0 };
                 let listed = merged.entry((resource.clone(), occupant.clone())).or_insert_with(fresh);
                 listed.nodes += 1;

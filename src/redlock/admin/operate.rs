@@ -14,6 +14,7 @@ use crate::{Holder, NodeId, Occupant, Resource, ResourceError};
 
 /// The result of [`Admin::force_release`].
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Forced {
     /// What happened on each node, in the order of the nodes.
     pub rows: Vec<ForcedRow>,
@@ -23,6 +24,7 @@ pub struct Forced {
 
 /// What happened on one node.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct ForcedRow {
     /// The node.
     pub node: NodeId,
@@ -34,6 +36,7 @@ pub struct ForcedRow {
 
 /// What a node did.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ForcedAt {
     /// The lock was the expected holder's and is gone now.
     Released,
@@ -45,6 +48,7 @@ pub enum ForcedAt {
 
 /// The overall result.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ForceOutcome {
     /// The expected holder had a quorum, or may have had one, and has it no more.
     Released,
@@ -86,6 +90,7 @@ impl ForcedRow {
 
 /// What a reset removed.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Reset {
     /// The address of each node, and how many locks it had.
     pub removed: Vec<(String, usize)>,
@@ -133,16 +138,13 @@ impl Admin<'_> {
     /// # Cancel safety
     ///
     /// The requests are sent before the first await point. If the future is dropped, only the outcome is lost.
-    pub async fn force_release<R: TryInto<Resource>>(
+    pub async fn force_release(
         &self,
-        resource: R,
+        resource: impl TryInto<Resource, Error: Into<ResourceError>>,
         expected: &Holder,
         reason: &str,
-    ) -> Result<Forced, ResourceError>
-    where
-        ResourceError: From<R::Error>,
-    {
-        let subject = Arc::new(Subject::new(resource.try_into()?, expected.clone()));
+    ) -> Result<Forced, ResourceError> {
+        let subject = Arc::new(Subject::new(resource.try_into().map_err(Into::into)?, expected.clone()));
         tracing::warn!(resource = %subject.resource, holder = ?subject.holder, reason, "taking the lock away from its holder");
         let (env, within) = (self.0.env(), self.0.settings.node_timeout);
         let replies = ask_all(env, subject, Phase::Operate, env.everybody(), &|_| Verb::Force, within).await;
@@ -150,8 +152,8 @@ impl Admin<'_> {
             let outcome = match reply {
                 Reply::Released => Ok(ForcedAt::Released),
                 Reply::Refused(view) => Ok(match view.lock {
-                    LockState::Held(occupant) => ForcedAt::HeldBy(occupant),
-                    LockState::Free | LockState::Reserved(_) => ForcedAt::Free,
+                    LockState::HeldBy(occupant) => ForcedAt::HeldBy(occupant),
+                    LockState::Free | LockState::ReservedFor(_) => ForcedAt::Free,
                 }),
                 Reply::Failed(fault) => Err(fault),
                 other => Err(Fault::new(FaultKind::Unexpected, format!("{other:?}"))),
