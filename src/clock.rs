@@ -30,6 +30,7 @@ impl Moment {
 
     /// The time from `earlier` to this moment, or `None` if `earlier` is later.
     #[must_use]
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub const fn checked_since(self, earlier: Self) -> Option<Duration> {
         self.0.checked_sub(earlier.0)
     }
@@ -86,6 +87,7 @@ impl WallTime {
 
     /// Microseconds since the Unix epoch.
     #[must_use]
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub const fn unix_us(self) -> u64 {
         self.0
     }
@@ -100,6 +102,7 @@ impl WallTime {
 
     /// The wall time `duration` later.
     #[must_use]
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub fn after(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)))
     }

@@ -51,6 +51,7 @@ impl<W: Write + Send + 'static> HistoryLayer<W> {
 
     /// Takes the time from another clock than the machine's. For tests and simulations.
     #[must_use]
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self

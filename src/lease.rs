@@ -8,6 +8,7 @@ use crate::{FencingToken, Holder, Moment, Resource};
 ///
 /// A lease is only a value: it does not renew itself, and it does not report its loss. The live handle is the guard.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Lease {
     /// What is locked.
     pub resource: Resource,

@@ -17,6 +17,8 @@ pub mod history;
 mod holder;
 mod lease;
 mod node_id;
+#[cfg(feature = "redlock")]
+mod occupant;
 mod printable;
 mod resource;
 #[cfg(feature = "redlock")]
@@ -51,12 +53,17 @@ pub use token::{FencingToken, TokenError};
 #[cfg(feature = "redlock")]
 pub use node::EmbeddedNode;
 #[cfg(feature = "redlock")]
-pub use protocol::{Fault, FaultKind, LossCause, Reason, ReleaseOutcome, Vote, Votes};
+pub use occupant::Occupant;
+#[cfg(feature = "redlock")]
+pub use protocol::{Fault, FaultKind, LockState, LockView, LossCause, Reason, ReleaseOutcome, Vote, Votes};
 #[cfg(feature = "redlock")]
 pub use redlock::{
     AcquireError, Builder, ConfigError, ConnectError, ExtendError, Guard, HandOver, LeaseHandle, Lost, NodeCondition,
     NodeStatus, Redlock, WithLockError, admin,
 };
+
+#[cfg(feature = "redlock")]
+pub use waiter::QueueEntry;
 
 #[cfg(feature = "testing")]
 pub use clock::TokioClock;

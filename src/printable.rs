@@ -25,6 +25,7 @@ pub struct Printable<'a>(
 impl Printable<'_> {
     /// Whether the text is shown unchanged.
     #[must_use]
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub fn is_plain(&self) -> bool {
         self.0.chars().all(is_plain)
     }

@@ -47,21 +47,6 @@ impl FencingToken {
     pub const fn get(self) -> u64 {
         self.0.get()
     }
-
-    /// The first token of a block of `block` tokens whose last one is this.
-    #[cfg(feature = "redlock")]
-    pub(crate) const fn first_of(self, block: u32) -> Self {
-        match NonZeroU64::new(self.0.get().saturating_sub(block.saturating_sub(1) as u64)) {
-            Some(first) => Self(first),
-            None => self,
-        }
-    }
-
-    /// The token after this one, or `None` if this one is `last`.
-    #[cfg(feature = "redlock")]
-    pub(crate) fn next_within(self, last: Self) -> Option<Self> {
-        if self < last { NonZeroU64::new(self.0.get() + 1).map(Self) } else { None }
-    }
 }
 
 impl fmt::Display for FencingToken {

@@ -86,22 +86,6 @@ impl Waiter {
         // Writing to a string never fails.
         let _ = write!(to, "{}:{}:{} {label}", self.locker, self.number, self.grace_ms);
     }
-
-    /// Reads an entry of a queue: the waiter and its label.
-    #[must_use]
-    pub fn of_entry(entry: &str) -> Option<(Self, &str)> {
-        let (words, label) = entry.split_once(' ')?;
-        let mut words = words.split(':');
-        let mut word = || words.next();
-        let (locker, number, grace_ms) = (word()?.parse().ok()?, word()?.parse().ok()?, word()?.parse().ok()?);
-        word().is_none().then_some((Self { locker, number, grace_ms }, label))
-    }
-
-    /// Reads the value of a lock: the waiter that it is reserved for, and its label; `None` if it is not reserved.
-    #[must_use]
-    pub fn reserved(value: &str) -> Option<(Self, &str)> {
-        Self::of_entry(value.strip_prefix(Self::RESERVED)?)
-    }
 }
 
 /// The waiter of requests that never wait.
@@ -111,18 +95,65 @@ impl Default for Waiter {
     }
 }
 
+/// A waiter in the queue of a lock: its entry, and what is behind `next:` in a lock that is reserved for it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct QueueEntry {
+    waiter: Waiter,
+    label: Box<str>,
+}
+
+impl QueueEntry {
+    /// Joins the two.
+    #[must_use]
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
+    pub fn new(waiter: Waiter, label: &str) -> Self {
+        Self { waiter, label: label.into() }
+    }
+
+    /// Reads what a queue stores.
+    #[must_use]
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
+    pub fn parse(entry: &str) -> Option<Self> {
+        let (words, label) = entry.split_once(' ')?;
+        let mut words = words.split(':');
+        let mut word = || words.next();
+        let (locker, number, grace_ms) = (word()?.parse().ok()?, word()?.parse().ok()?, word()?.parse().ok()?);
+        word().is_none().then(|| Self::new(Waiter { locker, number, grace_ms }, label))
+    }
+
+    /// Which wait of which locker.
+    #[must_use]
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
+    pub const fn waiter(&self) -> Waiter {
+        self.waiter
+    }
+
+    /// The label of the process that waits. Any program may have written it: show it as [`Printable`](crate::Printable).
+    #[must_use]
+    pub const fn label(&self) -> &str {
+        &self.label
+    }
+}
+
+/// What a queue stores.
+impl fmt::Display for QueueEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.waiter.entry(&self.label))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn an_entry_and_a_reservation_are_read_back() {
+    fn an_entry_is_read_back() {
         let waiter = Waiter::new(LockerId::from_random(0xab), 7, Duration::from_millis(50));
         assert_eq!(waiter.entry("db-7 worker"), "00000000000000ab:7:150 db-7 worker");
-        assert_eq!(Waiter::of_entry(&waiter.entry("db-7 worker")), Some((waiter, "db-7 worker")));
-        assert_eq!(Waiter::reserved("next:00000000000000ab:7:150 x"), Some((waiter, "x")));
-        for value in ["ab", "next:", "next:x:1 y", "next:0:1:y z", "next:0:1:2:3 z", "00000000000000ab:7:150 x"] {
-            assert_eq!(Waiter::reserved(value), None, "{value}");
+        let entry = QueueEntry::new(waiter, "db-7 worker");
+        assert_eq!(QueueEntry::parse(&entry.to_string()), Some(entry));
+        for text in ["", "ab", "x:1 y", "0:1:y z", "0:1:2:3 z", "0:1:2", "next:0:1:2 z"] {
+            assert_eq!(QueueEntry::parse(text), None, "{text}");
         }
         assert!(value_is_no_holder());
     }

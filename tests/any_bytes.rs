@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::TestRunner;
 use redfence::node::redis::{Address, Prefix};
-use redfence::{FencingToken, Holder, HolderId, Label, LockerId, Resource, Waiter};
+use redfence::{FencingToken, Holder, HolderId, Label, LockState, LockerId, QueueEntry, Resource};
 
 /// Part of every password; it must appear nowhere.
 const SECRET: &str = "Zq7Xsecret";
@@ -132,6 +132,6 @@ fn r6_any_text_is_a_token_a_holder_a_waiter_or_none() {
             assert_eq!(Prefix::default().resource_of(&Prefix::default().lock(&resource)), Some(resource));
         }
         let _ = (Label::new(&text), Prefix::new(&text), Prefix::default().resource_of(&text));
-        let _ = (Waiter::of_entry(&text), Waiter::reserved(&text), Prefix::default().locker_of(&text));
+        let _ = (QueueEntry::parse(&text), LockState::of_value(text.as_bytes()), Prefix::default().locker_of(&text));
     });
 }

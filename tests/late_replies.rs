@@ -277,7 +277,7 @@ async fn l4_acquire_dropped_while_it_waits_for_another_leaves_no_lock_of_its_own
         assert!(gave_up.ok().flatten().is_none(), "acquired over {other:?}");
         tokio::time::sleep(ms(100)).await;
         assert_eq!(stage.picture("r"), "xx.", "dropped after {polls} polls");
-        assert!(stage.nodes[..2].iter().all(|node| *node.view("r").occupant.unwrap() == *other.to_string()));
+        assert!(stage.nodes[..2].iter().all(|node| node.view("r").lock.held_by() == Some(&other.clone().into())));
     }
 }
 

@@ -160,7 +160,7 @@ async fn l11_an_inspection_is_the_view_of_a_quorum() {
     assert_eq!(agreement().await, Agreement::Free);
 
     let guard = locker.acquire("r").await.unwrap();
-    let held = Agreement::HeldBy(guard.holder().to_string().into());
+    let held = Agreement::HeldBy(guard.holder().clone().into());
     assert_eq!(agreement().await, held);
     stage.nodes[..2].iter().for_each(|node| node.fate(Fate::Unreachable));
     assert_eq!(agreement().await, held, "two silent nodes neither count as free nor block");

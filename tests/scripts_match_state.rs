@@ -121,11 +121,11 @@ fn the_comparison_meets_every_kind_of_reply() {
         (0, scan(true), "Scanned { cursor: 0, locks: [ScannedLock"),
         (2, Act::Ask(Verb::RELEASE), "Refused"),
         (0, waits(false), "Granted"),
-        (1, waits(false), "Refused(LockView { occupant: Some"),
+        (1, waits(false), "Refused(LockView { lock: HeldBy"),
         (2, waits(false), "Refused"),
         (3, Act::Ask(Verb::Inspect), "Inspected"),
         (0, release(Next::Rejoin { waited: Duration::ZERO, wakes: true }), "Released"), // the one that waited longest is first
-        (3, grant(0), "Refused(LockView { occupant: Some(\"next:"),
+        (3, grant(0), "Refused(LockView { lock: ReservedFor"),
         (1, waits(false), "Refused"), // it is not the one that it is reserved for
         (2, waits(false), "Granted"),
         (2, release(Next::Nobody), "Released"),
@@ -338,13 +338,13 @@ fn agree(replies: Option<&(Reply, Reply)>) -> bool {
         None => true,
         Some((Reply::Refused(one), Reply::Refused(other)) | (Reply::Inspected(one), Reply::Inspected(other))) => {
             let queue = |view: &LockView| (view.place, view.waiting, view.first.clone());
-            let same = |view: &LockView| (view.occupant.clone(), view.counter, view.ttl_left.is_some(), queue(view));
+            let same = |view: &LockView| (view.lock.clone(), view.counter, view.ttl_left.is_some(), queue(view));
             let apart = one.ttl_left.unwrap_or_default().abs_diff(other.ttl_left.unwrap_or_default());
             same(one) == same(other) && apart <= TTL_LEFT_APART
         }
         Some((Reply::Scanned { cursor: 0, locks: one }, Reply::Scanned { cursor: 0, locks: other })) => {
             let sorted = |locks: &[ScannedLock]| {
-                let mut locks: Vec<_> = locks.iter().map(|l| (l.resource.clone(), l.occupant.clone())).collect();
+                let mut locks: Vec<_> = locks.iter().map(|l| (l.resource.clone(), l.lock.clone())).collect();
                 locks.sort_unstable();
                 locks
             };

@@ -18,8 +18,19 @@ const LINES_PER_FUNCTION_MAX: usize = 70;
 const LINES_PER_FILE_MEDIAN_MAX: usize = 200;
 
 /// Values that everything may know: plain files beside `lib.rs`.
-const WORDS: &[&str] =
-    &["clock", "entropy", "holder", "lease", "node_id", "printable", "resource", "spawner", "token", "waiter"];
+const WORDS: &[&str] = &[
+    "clock",
+    "entropy",
+    "holder",
+    "lease",
+    "node_id",
+    "occupant",
+    "printable",
+    "resource",
+    "spawner",
+    "token",
+    "waiter",
+];
 const CRATES_OF_WORDS: &[&str] = &["std", "core", "alloc", "serde", "uuid", "thiserror", "crc", "rustix", "rand"];
 
 /// Each layer, and the modules of this crate that it may name in addition to the words.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use redfence::node::redis::Prefix;
-use redfence::{HandOver, Redlock, Resource, Waiter};
+use redfence::{HandOver, QueueEntry, Redlock, Resource};
 use support::set::patiently_over;
 use support::{RedisServer, eventually, servers};
 
@@ -199,7 +199,7 @@ async fn no_entry_reserves_a_lock_for_longer_than_ten_seconds() {
     };
     eventually(PROMPT, "it is in the queue", async || queued(&servers[0]) == 1).await;
     let entry = servers[0].command(&["ZRANGE", &queue, "0", "-1"]);
-    let (waiter, _) = Waiter::of_entry(&entry).unwrap();
+    let waiter = QueueEntry::parse(&entry).unwrap().waiter();
     task.abort();
     eventually(PROMPT, "it has left the queue", async || queued(&servers[0]) == 0).await;
     // Wakes still reach this locker, but no task of it wants the lock.

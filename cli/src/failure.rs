@@ -55,6 +55,7 @@ impl Failure {
     /// The failure of an extension on the nodes of `redlock`.
     pub(crate) fn extend(error: &ExtendError, redlock: &Redlock) -> Self {
         let (exit, votes) = match error {
+            ExtendError::Resource(_) => (Exit::Usage, None),
             ExtendError::Lost(_) => (Exit::Lost, None),
             ExtendError::NoQuorum { votes } => (Exit::NoQuorum, Some(votes)),
             _ => (Exit::NoQuorum, None),

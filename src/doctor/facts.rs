@@ -13,7 +13,7 @@ use crate::{LockerId, Moment, Resource, WallTime};
 /// What one server reports about itself. The server must answer; the rest is best effort, because managed servers
 /// refuse many commands.
 #[derive(Debug, Clone)]
-pub struct Facts {
+pub(crate) struct Facts {
     /// The reply to INFO, or why there is none.
     info: Result<HashMap<String, String>, String>,
     /// The settings that matter, by CONFIG GET, or why there are none.

@@ -23,7 +23,8 @@ mod version;
 use std::fmt;
 use std::time::Duration;
 
-pub use facts::Facts;
+use facts::Facts;
+#[cfg_attr(not(feature = "unstable"), doc(hidden))]
 pub use permissions::minimal_rule;
 
 use crate::{NodeCondition, NodeStatus};
@@ -33,6 +34,7 @@ const CANARY: &str = "redfence doctor's canary";
 
 /// One result of one check.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Finding {
     /// The name of the check, one word.
     pub check: &'static str,
@@ -44,6 +46,7 @@ pub struct Finding {
 
 /// The answer of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Outcome {
     /// As it should be.
     Ok(String),
@@ -65,6 +68,7 @@ pub enum Outcome {
 
 /// The results of all checks.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Report {
     /// The findings, check by check, node by node.
     pub findings: Vec<Finding>,

@@ -29,6 +29,7 @@ impl EmbeddedNode {
 
     /// A new node on the clock `clock`. It is initialized, so it may be asked for grants at once.
     #[must_use]
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub fn on(clock: Arc<dyn Clock>) -> Self {
         // Every node is a separate run, as every server is.
         static RUNS: AtomicU64 = AtomicU64::new(1);

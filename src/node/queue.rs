@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::{LockerId, Resource, Waiter, WallTime};
+use crate::waiter::QueueEntry;
+use crate::{LockerId, Resource, WallTime};
 
 /// The entries of one lock's queue, the first waiter first.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
@@ -49,19 +50,19 @@ impl Queue {
     }
 
     /// Removes the first entry.
-    pub(super) fn pop(&mut self) -> Option<(Waiter, Box<str>)> {
+    pub(super) fn pop(&mut self) -> Option<QueueEntry> {
         while !self.entries.is_empty() {
             let (_, entry) = self.entries.remove(0);
-            if let Some((waiter, _)) = Waiter::of_entry(&entry) {
-                return Some((waiter, entry));
+            if let Some(entry) = QueueEntry::parse(&entry) {
+                return Some(entry);
             }
         }
         None
     }
 
     /// The first entry.
-    pub(super) fn first(&self) -> Option<&str> {
-        self.entries.first().map(|(_, entry)| &**entry)
+    pub(super) fn first(&self) -> Option<QueueEntry> {
+        self.entries.first().and_then(|(_, entry)| QueueEntry::parse(entry))
     }
 
     pub(super) fn len(&self) -> u32 {

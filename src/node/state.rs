@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use super::queue::{Queue, Wake};
 use crate::protocol::{
-    COUNTER_MAX, COUNTER_MIN, Fault, FaultKind, LockView, Next, NodeReport, Publish, Record, RecordUpdate, Reply,
-    Request, RunId, ScannedLock, Subject, Verb, Waits, clock_start,
+    COUNTER_MAX, COUNTER_MIN, Fault, FaultKind, LockState, LockView, Next, NodeReport, Publish, Record, RecordUpdate,
+    Reply, Request, RunId, ScannedLock, Subject, Verb, Waits, clock_start,
 };
+use crate::waiter::QueueEntry;
 use crate::{LockerId, Moment, Resource, Waiter, WallTime};
 
 /// The locks, the counters and the record of one node.
@@ -36,7 +37,7 @@ pub struct NodeState {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Lock {
-    value: Box<str>,
+    state: LockState,
     expires_at: WallTime,
 }
 
@@ -208,8 +209,8 @@ impl NodeState {
             self.locks.remove(&subject.resource);
             return Reply::Failed(Fault::new(FaultKind::Forgot, "there is no counter"));
         }
-        let value = subject.holder.to_string().into();
-        let lock = Lock { value, expires_at: whole_ms(now).after(ttl) };
+        let state = LockState::HeldBy(subject.holder.clone().into());
+        let lock = Lock { state, expires_at: whole_ms(now).after(ttl) };
         self.locks.insert(subject.resource.clone(), lock);
         self.raise(slot, drawn.max(floor));
         Reply::Granted { counter: self.counter(slot) }
@@ -277,22 +278,21 @@ impl NodeState {
             }
             reaches
         };
-        let mut reserve = |waiter: Waiter, entry: &str| {
-            let value = format!("{}{entry}", Waiter::RESERVED).into();
-            self.locks.insert(resource.clone(), Lock { value, expires_at: whole_ms(now).after(waiter.grace()) });
+        let mut reserve = |entry: QueueEntry| {
+            let expires_at = whole_ms(now).after(entry.waiter().grace());
+            self.locks.insert(resource.clone(), Lock { state: LockState::ReservedFor(entry), expires_at });
         };
         if tells == Publish::Nothing {
             // The waiter stays in the queue: this node may be wrong about which waiter is first.
-            if let Some((entry, waiter)) = queue.first().and_then(|entry| Some((entry, Waiter::of_entry(entry)?.0))) {
-                reserve(waiter, entry);
-            }
+            queue.first().into_iter().for_each(reserve);
             return;
         }
-        while let Some((waiter, entry)) = queue.pop() {
+        while let Some(entry) = queue.pop() {
+            let waiter = entry.waiter();
             if wake(waiter, Duration::ZERO) {
-                reserve(waiter, &entry);
-                if let (Publish::ToFirstTwo, Some((second, _))) = (tells, queue.first().and_then(Waiter::of_entry)) {
-                    wake(second, waiter.grace());
+                reserve(entry);
+                if let (Publish::ToFirstTwo, Some(second)) = (tells, queue.first()) {
+                    wake(second.waiter(), waiter.grace());
                 }
                 break;
             }
@@ -305,16 +305,16 @@ impl NodeState {
     /// Whether a grant that waits takes the lock: if the lock is free, if it is reserved for this waiter, or if the
     /// grant overrides reservations.
     fn may_take(&self, subject: &Subject, waits: Waits) -> bool {
-        match self.locks.get(&subject.resource).map(|lock| Waiter::reserved(&lock.value)) {
+        match self.locks.get(&subject.resource).map(|lock| lock.state.reserved_for()) {
             None => true,
             Some(None) => false,
-            Some(Some((waiter, _))) => waits.overrides || waiter.locker == subject.waiter.locker,
+            Some(Some(entry)) => waits.overrides || entry.waiter().locker == subject.waiter.locker,
         }
     }
 
     fn is_reserved_for(&self, subject: &Subject) -> bool {
         let lock = self.locks.get(&subject.resource);
-        lock.and_then(|lock| lock.value.strip_prefix(Waiter::RESERVED)).is_some_and(|text| text == entry(subject))
+        lock.is_some_and(|lock| lock.state.reserved_for() == Some(&entry(subject)))
     }
 
     fn enqueue(&mut self, now: WallTime, subject: &Subject, waits: Waits) -> Reply {
@@ -329,12 +329,12 @@ impl NodeState {
         }
         let us = |us: u128| i64::try_from(us).unwrap_or(i64::MAX);
         let score = us(now.unix_us().into()).saturating_sub(us(waited.as_micros()));
-        queue.join(score, &entry(subject), now)
+        queue.join(score, &entry(subject).to_string(), now)
     }
 
     fn dequeue(&mut self, subject: &Subject) {
         if let Some(queue) = self.queues.get_mut(&subject.resource) {
-            queue.remove(&entry(subject));
+            queue.remove(&entry(subject).to_string());
             if queue.len() == 0 {
                 self.queues.remove(&subject.resource);
             }
@@ -353,8 +353,7 @@ impl NodeState {
         let sighting = |resource: Resource| {
             let lock = self.locks.get(&resource)?;
             let left = lock.expires_at.unix_ms().saturating_sub(now.unix_ms());
-            let (occupant, ttl_left) = (lock.value.clone(), Some(Duration::from_millis(left)));
-            Some(ScannedLock { resource, occupant, ttl_left })
+            Some(ScannedLock { resource, lock: lock.state.clone(), ttl_left: Some(Duration::from_millis(left)) })
         };
         let locks: Vec<_> = found.into_iter().filter_map(sighting).collect();
         if remove {
@@ -462,14 +461,14 @@ impl NodeState {
     }
 
     fn is_held_by(&self, subject: &Subject) -> bool {
-        self.locks.get(&subject.resource).is_some_and(|lock| *lock.value == *subject.holder.to_string())
+        self.locks.get(&subject.resource).is_some_and(|lock| lock.state.is_held_by(&subject.holder))
     }
 
     fn view(&self, now: WallTime, subject: &Subject) -> LockView {
         let lock = self.locks.get(&subject.resource);
         let left = |lock: &Lock| lock.expires_at.unix_ms().saturating_sub(now.unix_ms());
         LockView {
-            occupant: lock.map(|lock| lock.value.clone()),
+            lock: lock.map(|lock| lock.state.clone()).unwrap_or_default(),
             ttl_left: lock.map(|lock| Duration::from_millis(left(lock))),
             counter: self.counter(subject.resource.slot()),
             ..LockView::default()
@@ -478,14 +477,14 @@ impl NodeState {
 
     fn inspected(&self, now: WallTime, subject: &Subject) -> LockView {
         let queue = self.queues.get(&subject.resource).filter(|queue| !queue.is_over(now));
-        let (waiting, first) = (queue.map_or(0, Queue::len), queue.and_then(Queue::first).map(Into::into));
+        let (waiting, first) = (queue.map_or(0, Queue::len), queue.and_then(Queue::first));
         LockView { waiting, first, ..self.view(now, subject) }
     }
 }
 
 /// The queue entry of the request's waiter.
-fn entry(subject: &Subject) -> String {
-    subject.waiter.entry(subject.holder.label().as_str())
+fn entry(subject: &Subject) -> QueueEntry {
+    QueueEntry::new(subject.waiter, subject.holder.label().as_str())
 }
 
 /// The parts that identify a record: all but the longest time to live, which grows in place.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Counters, Decision, Fault, Quorum, Reply, Tally, Terms, Vote, Votes};
+use super::{Counters, Decision, Fault, Quorum, Reply, Tally, Terms, TokenBlock, Vote, Votes};
 use crate::{FencingToken, Moment, NodeId, NodeSet};
 
 /// One attempt to acquire, driven by replies.
@@ -44,10 +44,8 @@ pub enum Step {
 /// A lease was won.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Win {
-    /// The token, sealed by a quorum: the last of the block that was drawn.
-    pub token: FencingToken,
-    /// The first token of the block; equal to the last one if one token was drawn.
-    pub first: FencingToken,
+    /// The tokens of the lease. A quorum has sealed the last.
+    pub tokens: TokenBlock,
     /// When the lease ends for its holder.
     pub valid_until: Moment,
     /// The nodes whose locks count from now on: they granted, and drew no number above the token.
@@ -219,8 +217,8 @@ impl Acquire {
                 let valid_until = self.terms.valid_until(self.started);
                 let voters = self.counters.granted_up_to_token();
                 let sealed_apart = self.counters.sealed_apart();
-                let first = token.first_of(self.block);
-                Step::Won(Win { token, first, valid_until, voters, sealed_apart })
+                let tokens = TokenBlock::up_to(token, self.block);
+                Step::Won(Win { tokens, valid_until, voters, sealed_apart })
             }
             _ => {
                 let votes = Votes::new(std::mem::take(votes));
@@ -240,7 +238,7 @@ fn unusable(error: &crate::TokenError) -> super::Fault {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{FaultKind, LockView};
+    use super::super::{FaultKind, LockState, LockView};
     use super::*;
 
     const MS: fn(u64) -> Duration = Duration::from_millis;
@@ -257,7 +255,7 @@ mod tests {
 
     fn held() -> Reply {
         Reply::Refused(LockView {
-            occupant: Some("other".into()),
+            lock: LockState::of_value(b"other"),
             ttl_left: Some(MS(70)),
             counter: 9,
             ..LockView::default()
@@ -278,7 +276,7 @@ mod tests {
         assert_eq!(attempt.reply(node(0), granted(7), AT(1)), Step::Wait);
         assert_eq!(attempt.reply(node(3), granted(7), AT(2)), Step::Wait);
         let Step::Won(win) = attempt.reply(node(1), granted(7), AT(3)) else { panic!("not won") };
-        assert_eq!((win.token.get(), win.valid_until, win.sealed_apart), (7, AT(988), false));
+        assert_eq!((win.tokens.last.get(), win.valid_until, win.sealed_apart), (7, AT(988), false));
         assert_eq!(attempt.reply(node(2), held(), AT(4)), Step::Wait, "nothing comes after the end");
     }
 

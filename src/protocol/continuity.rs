@@ -23,7 +23,7 @@ impl Continuity {
     /// The lease was won at `now`.
     #[must_use]
     pub fn begin(win: &Win, now: Moment, grace: Duration) -> Self {
-        Self { token: win.token, voters: win.voters, grace_until: now.after(grace) }
+        Self { token: win.tokens.last, voters: win.voters, grace_until: now.after(grace) }
     }
 
     /// Counts nodes whose grants arrived before the lease was won, whatever number they drew: the grace covers them.
@@ -49,13 +49,14 @@ impl Continuity {
 
 #[cfg(test)]
 mod tests {
+    use super::super::TokenBlock;
     use super::*;
 
     #[test]
     fn a_late_grant_above_the_token_counts_only_within_the_grace() {
         let at = |ms| Moment::from_origin(Duration::from_millis(ms));
-        let token = FencingToken::new(7).unwrap();
-        let win = Win { token, first: token, valid_until: at(900), voters: NodeSet::first(3), sealed_apart: false };
+        let tokens = TokenBlock::up_to(FencingToken::new(7).unwrap(), 1);
+        let win = Win { tokens, valid_until: at(900), voters: NodeSet::first(3), sealed_apart: false };
         for (counter, arrives_ms, counts) in
             [(7, 300, true), (6, 900, true), (8, 120, true), (8, 200, false), (8, 300, false)]
         {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{NodeReport, Record};
+use super::{LockView, NodeReport, Record, ScannedLock};
 use crate::{Holder, Resource, Waiter, WallTime};
 
 /// The resource, holder and waiter of a request. All requests of one attempt share it, so a fan-out copies a pointer.
@@ -246,44 +246,9 @@ pub enum Reply {
     Failed(Fault),
 }
 
-/// The state of one resource on one node.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Hash)]
-pub struct LockView {
-    /// The stored holder value, unchanged; `None` if there is no lock. Another program may have written it.
-    pub occupant: Option<Box<str>>,
-    /// How much longer the lock lives; `None` if there is no lock, or if it never ends.
-    pub ttl_left: Option<Duration>,
-    /// The slot's counter; 0 if there is none.
-    pub counter: u64,
-    /// How many waiters are before the caller in this node's queue; `None` if the caller is not in it.
-    pub place: Option<u32>,
-    /// How many waiters are in the queue. Filled after [`Verb::Inspect`] only.
-    pub waiting: u32,
-    /// The entry of the first waiter. Filled after [`Verb::Inspect`] only.
-    pub first: Option<Box<str>>,
-}
-
-impl LockView {
-    /// The holder's value, if the lock is held. A reserved lock has no holder yet.
-    #[must_use]
-    pub fn held_by(&self) -> Option<&str> {
-        self.occupant.as_deref().filter(|value| Waiter::reserved(value).is_none())
-    }
-}
-
-/// One lock that a scan found.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct ScannedLock {
-    /// What is locked.
-    pub resource: Resource,
-    /// The stored holder value, unchanged. Another program may have written it.
-    pub occupant: Box<str>,
-    /// How much longer the lock lives; `None` if it never ends.
-    pub ttl_left: Option<Duration>,
-}
-
 /// Why a node gave no proper reply.
 #[derive(Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Fault {
     /// The kind, for code that decides.
     pub kind: FaultKind,

@@ -26,11 +26,13 @@ mod extend;
 mod fencing;
 mod footprint;
 mod join;
+mod lock_view;
 mod message;
 mod quorum;
 mod release;
 mod renewal;
 mod tally;
+mod token_block;
 mod validity;
 mod vote;
 
@@ -42,13 +44,12 @@ pub use extend::{Extend, ExtendDefeat, ExtendStep};
 pub use fencing::{COUNTER_MAX, COUNTER_MIN, Counters, clock_start};
 pub use footprint::Footprint;
 pub use join::{JoinDecision, JoinFacts, NodeReport, Reason, Record, RunId, decide, is_unset, rest};
-pub use message::{
-    Fault, FaultKind, LockView, Next, Publish, RecordUpdate, Reply, Request, ScannedLock, Subject, Verb, VerbKind,
-    Waits,
-};
+pub use lock_view::{LockState, LockView, ScannedLock};
+pub use message::{Fault, FaultKind, Next, Publish, RecordUpdate, Reply, Request, Subject, Verb, VerbKind, Waits};
 pub use quorum::Quorum;
 pub use release::{Release, ReleaseOutcome};
 pub use renewal::{Action, LossCause, Renewal};
 pub use tally::{Decision, Tally};
+pub use token_block::TokenBlock;
 pub use validity::Terms;
 pub use vote::{Vote, Votes};

@@ -1,7 +1,7 @@
 //! [`Release`]: releases a lease, and reports what it found.
 
-use super::{Decision, Fault, FaultKind, LockView, Quorum, Reply, Tally};
-use crate::{NodeId, NodeSet};
+use super::{Decision, Fault, FaultKind, LockState, LockView, Quorum, Reply, Tally};
+use crate::{NodeId, NodeSet, Occupant};
 
 /// One release, driven by replies.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -9,7 +9,7 @@ pub struct Release {
     tally: Tally,
     quorum: Quorum,
     gone: NodeSet,
-    taken_by: Option<Box<str>>,
+    taken_by: Option<Occupant>,
     faults: Vec<(NodeId, Fault)>,
     answered: NodeSet,
     done: bool,
@@ -32,8 +32,8 @@ pub enum ReleaseOutcome {
     AlreadyExpired,
     /// Too few nodes still had the lock, and another holder has it: it expired and was taken. An *overrun*.
     TakenByOther {
-        /// The holder value on the nodes that have the other lock.
-        holder: Box<str>,
+        /// The other one, as a node reports it.
+        occupant: Occupant,
     },
     /// Too few nodes answered to know the outcome.
     Unknown {
@@ -100,7 +100,9 @@ impl Release {
 
     fn refused(&mut self, node: NodeId, view: LockView) {
         self.gone.insert(node);
-        self.taken_by = self.taken_by.take().or(view.occupant);
+        if let (None, LockState::HeldBy(occupant)) = (&self.taken_by, view.lock) {
+            self.taken_by = Some(occupant);
+        }
     }
 
     fn outcome(&mut self) -> ReleaseOutcome {
@@ -115,7 +117,7 @@ impl Release {
             return self
                 .taken_by
                 .take()
-                .map_or(ReleaseOutcome::AlreadyExpired, |holder| ReleaseOutcome::TakenByOther { holder });
+                .map_or(ReleaseOutcome::AlreadyExpired, |occupant| ReleaseOutcome::TakenByOther { occupant });
         }
         ReleaseOutcome::Unknown { nodes, faults: std::mem::take(&mut self.faults) }
     }
@@ -132,7 +134,7 @@ mod tests {
             let reply = match letter {
                 'r' => Reply::Released,
                 'g' => Reply::Refused(LockView::default()),
-                't' => Reply::Refused(LockView { occupant: Some("other".into()), ..LockView::default() }),
+                't' => Reply::Refused(LockView { lock: LockState::of_value(b"other"), ..LockView::default() }),
                 'f' => Reply::Failed(Fault::new(FaultKind::Unreachable, "")),
                 _ => continue,
             };
@@ -149,7 +151,7 @@ mod tests {
         assert!(matches!(outcome("grgrr"), ReleaseOutcome::Released { .. }));
         assert_eq!(outcome("ggg.."), ReleaseOutcome::AlreadyExpired);
         assert_eq!(outcome("ggrrg"), ReleaseOutcome::AlreadyExpired);
-        assert_eq!(outcome("gtg.."), ReleaseOutcome::TakenByOther { holder: "other".into() });
+        assert_eq!(outcome("gtg.."), ReleaseOutcome::TakenByOther { occupant: Occupant::of_value(b"other") });
         assert!(
             matches!(outcome("rrff."), ReleaseOutcome::Unknown { nodes, faults } if nodes.len() == 2 && faults.len() == 3)
         );

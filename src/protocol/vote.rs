@@ -3,11 +3,12 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{Fault, FaultKind, LockView, Quorum};
-use crate::{NodeId, NodeSet, Printable};
+use super::{Fault, FaultKind, LockState, LockView, Quorum};
+use crate::{NodeId, NodeSet, Occupant, Printable};
 
 /// What one node replied to an attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Vote {
     /// Asked, and no reply so far. In the votes of a finished attempt: the outcome was decided without this node.
     Pending,
@@ -30,9 +31,12 @@ impl Vote {
             Self::Pending => "not waited for, the others had decided".to_owned(),
             Self::NotAsked => "not asked, the others had decided".to_owned(),
             Self::Granted => "granted".to_owned(),
-            Self::Refused(LockView { occupant: None, .. }) => "refused: the lock was gone".to_owned(),
-            Self::Refused(view) if view.held_by().is_none() => "reserved for a waiter".to_owned(),
-            Self::Refused(_) => "held by another".to_owned(),
+            Self::Refused(view) => match view.lock {
+                LockState::Free => "refused: the lock was gone",
+                LockState::HeldBy(_) => "held by another",
+                LockState::ReservedFor(_) => "reserved for a waiter",
+            }
+            .to_owned(),
             Self::Failed(fault) => fault.kind.to_string(),
             Self::Silent => FaultKind::TimedOut.to_string(),
         }
@@ -47,12 +51,15 @@ impl Vote {
 impl fmt::Display for Vote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Refused(LockView { occupant: Some(occupant), ttl_left, .. }) => {
-                match crate::Waiter::reserved(occupant) {
-                    Some((_, label)) => write!(f, "reserved for {}, which waits", Printable(label))?,
-                    None => write!(f, "held by {}", shortened(occupant))?,
+            Self::Refused(view) => {
+                match &view.lock {
+                    LockState::Free => return f.write_str(&self.cause()),
+                    LockState::HeldBy(occupant) => write!(f, "held by {occupant}")?,
+                    LockState::ReservedFor(entry) => {
+                        write!(f, "reserved for {}, which waits", Printable(entry.label()))?
+                    }
                 }
-                match ttl_left {
+                match view.ttl_left {
                     // Tenths of a second, rounded down: the text never shows more time than is left.
                     Some(left) => write!(f, " for another {}.{} s", left.as_secs(), left.subsec_millis() / 100),
                     None => f.write_str(", without an end"),
@@ -61,14 +68,6 @@ impl fmt::Display for Vote {
             Self::Failed(fault) => write!(f, "{fault}"),
             other => f.write_str(&other.cause()),
         }
-    }
-}
-
-/// A stored value for people: the id of a holder is shortened; values of other programs are escaped and cut.
-fn shortened(occupant: &str) -> String {
-    match occupant.parse::<crate::Holder>() {
-        Ok(holder) => format!("{holder:?}"),
-        Err(_) => format!("\"{}\"", Printable(&occupant.chars().take(40).collect::<String>())),
     }
 }
 
@@ -97,29 +96,36 @@ impl Votes {
 
     /// The occupant that most refusing nodes name, and the longest time that one of them still gives to its lock.
     #[must_use]
-    pub fn occupant(&self) -> Option<(&str, Option<Duration>)> {
-        let views = || {
+    pub fn occupant(&self) -> Option<(&Occupant, Option<Duration>)> {
+        let (lock, left) = self.in_the_way()?;
+        Some((lock.held_by()?, left))
+    }
+
+    /// The same, or the reservation that most refusing nodes name.
+    pub(in crate::protocol) fn in_the_way(&self) -> Option<(&LockState, Option<Duration>)> {
+        let taken = || {
             self.0.iter().filter_map(|vote| match vote {
-                Vote::Refused(view) => view.occupant.as_deref().map(|occupant| (occupant, view.ttl_left)),
+                Vote::Refused(view) if !view.lock.is_free() => Some((&view.lock, view.ttl_left)),
                 _ => None,
             })
         };
-        let (name, _) = views().max_by_key(|(name, _)| views().filter(|(other, _)| other == name).count())?;
-        Some((name, views().filter_map(|(_, left)| left).max()))
+        let (lock, _) = taken().max_by_key(|(lock, _)| taken().filter(|(other, _)| other == lock).count())?;
+        Some((lock, taken().filter_map(|(_, left)| left).max()))
     }
 
-    /// The nodes that name the most frequent occupant.
+    /// The nodes that report the most frequent state of a lock that is not free.
     #[must_use]
     #[cfg_attr(not(feature = "unstable"), doc(hidden))]
-    pub fn held_by_occupant(&self) -> NodeSet {
-        let Some((most, _)) = self.occupant() else { return NodeSet::EMPTY };
-        let is_theirs = |vote: &Vote| matches!(vote, Vote::Refused(view) if view.occupant.as_deref() == Some(most));
+    pub fn nodes_in_the_way(&self) -> NodeSet {
+        let Some((most, _)) = self.in_the_way() else { return NodeSet::EMPTY };
+        let is_theirs = |vote: &Vote| matches!(vote, Vote::Refused(view) if view.lock == *most);
         self.iter().filter(|(_, vote)| is_theirs(vote)).map(|(node, _)| node).collect()
     }
 
     /// How many waiters are before the caller. If nodes disagree, the number that most of the nodes report that have
     /// the caller in their queues.
     #[must_use]
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub fn place(&self) -> Option<u32> {
         let place = |vote: &Vote| match vote {
             Vote::Refused(view) => view.place,
@@ -130,12 +136,12 @@ impl Votes {
         places.get(places.len() / 2).copied()
     }
 
-    /// The reason of contention in one line: the most frequent occupant, and how many nodes name it. If these are no
-    /// quorum, the line counts the other nodes too: by their votes, or as not needed.
+    /// The reason of contention in one line: the most frequent occupant or reservation, and how many nodes name it. If
+    /// these are no quorum, the line counts the other nodes too: by their votes, or as not needed.
     #[must_use]
     #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub fn contention(&self) -> String {
-        let (nodes, named) = (self.0.len(), self.held_by_occupant());
+        let (nodes, named) = (self.0.len(), self.nodes_in_the_way());
         let Some(vote) = named.iter().next().and_then(|node| self.0.get(node.index())) else { return self.to_string() };
         let count = named.len();
         if Quorum::of(nodes).is_some_and(|quorum| count >= quorum.needed()) {
@@ -162,7 +168,7 @@ impl Votes {
     #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub fn is_contention(&self, blocking: usize) -> bool {
         let failed = self.0.iter().filter(|vote| matches!(vote, Vote::Failed(_) | Vote::Silent)).count();
-        self.occupant().is_some() && failed < blocking
+        self.in_the_way().is_some() && failed < blocking
     }
 
     /// The most frequent cause against the attempt: how many nodes have it, and one of them as example.
@@ -206,7 +212,7 @@ mod tests {
     fn the_dominant_cause_is_said_in_one_line() {
         let held = |name: &str, ms| {
             Vote::Refused(LockView {
-                occupant: Some(name.into()),
+                lock: LockState::of_value(name.as_bytes()),
                 ttl_left: Some(Duration::from_millis(ms)),
                 counter: 0,
                 ..LockView::default()
@@ -225,8 +231,12 @@ mod tests {
 
     #[test]
     fn a_contended_lock_names_its_holder_also_where_more_nodes_are_down() {
-        let held =
-            Vote::Refused(LockView { occupant: Some("app".into()), ttl_left: None, counter: 0, ..LockView::default() });
+        let held = Vote::Refused(LockView {
+            lock: LockState::of_value(b"app"),
+            ttl_left: None,
+            counter: 0,
+            ..LockView::default()
+        });
         let down = || Vote::Failed(Fault::new(FaultKind::Unreachable, ""));
         let votes = Votes::new(vec![down(), held, down(), Vote::Granted, Vote::Granted]);
         assert_eq!(votes.contention(), "1 of 5 nodes: held by \"app\", without an end; 2 unreachable; 2 granted");
@@ -234,7 +244,7 @@ mod tests {
 
     #[test]
     fn r14_not_asked_and_not_waited_for_do_not_read_like_no_answer() {
-        let held = || Vote::Refused(LockView { occupant: Some("app".into()), ..LockView::default() });
+        let held = || Vote::Refused(LockView { lock: LockState::of_value(b"app"), ..LockView::default() });
         let unjoined = Vote::Failed(Fault::new(FaultKind::NotJoined, ""));
         for (votes, line) in [
             (vec![held(), held(), Vote::Pending], "2 of 3 nodes, a quorum: held by \"app\", without an end"),
@@ -251,7 +261,12 @@ mod tests {
     #[test]
     fn contention_is_not_an_outage() {
         let held = || {
-            Vote::Refused(LockView { occupant: Some("x".into()), ttl_left: None, counter: 0, ..LockView::default() })
+            Vote::Refused(LockView {
+                lock: LockState::of_value(b"x"),
+                ttl_left: None,
+                counter: 0,
+                ..LockView::default()
+            })
         };
         for (votes, blocking, contended) in [
             (vec![held(), held(), Vote::Granted], 2, true),

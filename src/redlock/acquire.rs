@@ -21,10 +21,10 @@ impl Redlock {
     ///
     /// If the future is dropped at any point, the attempt is rolled back: the releases are sent at once, behind the
     /// grants.
-    pub async fn try_acquire<R: TryInto<Resource>>(&self, resource: R) -> Result<Guard, AcquireError>
-    where
-        ResourceError: From<R::Error>,
-    {
+    pub async fn try_acquire(
+        &self,
+        resource: impl TryInto<Resource, Error: Into<ResourceError>>,
+    ) -> Result<Guard, AcquireError> {
         self.acquire_within(resource, Duration::ZERO).await
     }
 
@@ -38,10 +38,10 @@ impl Redlock {
     /// # Cancel safety
     ///
     /// As for [`Redlock::try_acquire`].
-    pub async fn acquire<R: TryInto<Resource>>(&self, resource: R) -> Result<Guard, AcquireError>
-    where
-        ResourceError: From<R::Error>,
-    {
+    pub async fn acquire(
+        &self,
+        resource: impl TryInto<Resource, Error: Into<ResourceError>>,
+    ) -> Result<Guard, AcquireError> {
         self.acquire_within(resource, self.settings.wait_max).await
     }
 
@@ -55,15 +55,12 @@ impl Redlock {
     /// # Cancel safety
     ///
     /// As for [`Redlock::try_acquire`].
-    pub async fn acquire_within<R: TryInto<Resource>>(
+    pub async fn acquire_within(
         &self,
-        resource: R,
+        resource: impl TryInto<Resource, Error: Into<ResourceError>>,
         wait_max: Duration,
-    ) -> Result<Guard, AcquireError>
-    where
-        ResourceError: From<R::Error>,
-    {
-        let resource = resource.try_into().map_err(ResourceError::from)?;
+    ) -> Result<Guard, AcquireError> {
+        let resource = resource.try_into().map_err(Into::<ResourceError>::into)?;
         let span = tracing::debug_span!("acquire", %resource);
         acquire(&self.locker, &self.settings, &resource, wait_max).instrument(span).await
     }
@@ -90,10 +87,12 @@ impl Redlock {
     /// # Cancel safety
     ///
     /// If the future is dropped, the body is dropped, and the lease is released in the background.
-    pub async fn with_lock<R, F, T>(&self, resource: R, body: impl FnOnce(LeaseHandle) -> F) -> Result<T, WithLockError>
+    pub async fn with_lock<F, T>(
+        &self,
+        resource: impl TryInto<Resource, Error: Into<ResourceError>>,
+        body: impl FnOnce(LeaseHandle) -> F,
+    ) -> Result<T, WithLockError>
     where
-        R: TryInto<Resource>,
-        ResourceError: From<R::Error>,
         F: Future<Output = T>,
     {
         let guard = self.acquire(resource).await?;

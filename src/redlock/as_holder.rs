@@ -21,15 +21,12 @@ impl Redlock {
     /// # Cancel safety
     ///
     /// The releases are sent before the first await point.
-    pub async fn release_as<R: TryInto<Resource>>(
+    pub async fn release_as(
         &self,
-        resource: R,
+        resource: impl TryInto<Resource, Error: Into<ResourceError>>,
         holder: &Holder,
-    ) -> Result<ReleaseOutcome, ResourceError>
-    where
-        ResourceError: From<R::Error>,
-    {
-        let subject = subject(resource.try_into()?, holder.clone());
+    ) -> Result<ReleaseOutcome, ResourceError> {
+        let subject = subject(resource.try_into().map_err(Into::into)?, holder.clone());
         sweeper::start(self.env());
         let everybody = Footprint::granted(self.env().everybody());
         let until = self.env().clock.now().after(self.settings.terms.ttl);
@@ -42,14 +39,18 @@ impl Redlock {
     ///
     /// # Errors
     ///
-    /// [`ExtendError::Lost`] if a majority does not have the lock for this holder. After other errors the lease lives
-    /// as long as before.
+    /// [`ExtendError::Resource`] for a name that cannot be used. [`ExtendError::Lost`] if a majority does not have the
+    /// lock for this holder. After other errors the lease lives as long as before.
     ///
     /// # Cancel safety
     ///
     /// If the future is dropped, the extension is not withdrawn.
-    pub async fn extend_as(&self, resource: Resource, holder: &Holder) -> Result<Duration, ExtendError> {
-        let subject = subject(resource, holder.clone());
+    pub async fn extend_as(
+        &self,
+        resource: impl TryInto<Resource, Error: Into<ResourceError>>,
+        holder: &Holder,
+    ) -> Result<Duration, ExtendError> {
+        let subject = subject(resource.try_into().map_err(Into::<ResourceError>::into)?, holder.clone());
         let terms = self.settings.terms;
         let send = |put: &dyn Fn()| {
             put();

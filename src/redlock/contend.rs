@@ -63,7 +63,7 @@ pub(crate) async fn acquire(
                     hand_over::decline(&lease);
                     continue;
                 }
-                tracing::debug!(%resource, token = ?lease.token, waited = ?call.waited(), "handed over");
+                tracing::debug!(%resource, token = ?lease.token(), waited = ?call.waited(), "handed over");
                 lease.begins(began);
                 return Ok(Guard::new(lease));
             }
@@ -171,7 +171,7 @@ impl Call<'_> {
         let (subject, asked_at, began) = (Arc::clone(attempt.subject()), attempt.asked_at, attempt.began);
         match attempt.finish(settings, round_max).await {
             Ok((win, exchange)) => {
-                let (token, apart, attempts) = (win.first, win.sealed_apart, self.attempts);
+                let (token, apart, attempts) = (win.tokens.first, win.sealed_apart, self.attempts);
                 tracing::debug!(%resource, holder = ?subject.holder, ?token, apart, attempts, waited = ?self.waited(), "acquired");
                 let permit = permit.take();
                 if let Some(permit) = &permit {

@@ -286,6 +286,9 @@ impl AcquireError {
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExtendError {
+    /// The name of the resource cannot be used.
+    #[error(transparent)]
+    Resource(#[from] ResourceError),
     /// The lease is over; acquire a new one, with a new token.
     #[error(transparent)]
     Lost(#[from] Lost),

@@ -66,7 +66,7 @@ impl Guard {
             }
         };
         if overrun || matches!(outcome, ReleaseOutcome::AlreadyExpired | ReleaseOutcome::TakenByOther { .. }) {
-            let (resource, token) = (&lease.subject.resource, lease.token);
+            let (resource, token) = (&lease.subject.resource, lease.token());
             tracing::warn!(%resource, ?token, ?outcome, "overrun: the lease had ended before its release");
         }
         outcome
@@ -102,7 +102,7 @@ impl Drop for Guard {
             tracing::warn!(
                 resource = %lease.subject.resource,
                 holder = ?lease.subject.holder,
-                token = ?lease.token,
+                token = ?lease.token(),
                 "dropped without release; releasing in the background"
             );
             hand_over::pass_on(lease, None);
@@ -124,7 +124,7 @@ impl LeaseHandle {
     /// The fencing token. Pass it with every write. It never changes during the lease.
     #[must_use]
     pub fn token(&self) -> FencingToken {
-        self.0.token
+        self.0.token()
     }
 
     /// What is locked.

@@ -86,6 +86,7 @@ impl Redlock {
     /// # Cancel safety
     ///
     /// If the future is dropped, nothing changes; the background task probes again.
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub async fn look(&self) {
         self.locker.roster.start();
         self.locker.roster.look(WaitFor::All).await;
@@ -126,6 +127,7 @@ impl Redlock {
 
     /// The addresses of the nodes, in their order, without passwords.
     #[must_use]
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub fn addresses(&self) -> Vec<String> {
         self.env().nodes().map(|(_, node)| node.address()).collect()
     }

@@ -23,6 +23,7 @@ use crate::{FencingToken, Resource};
 
 /// Whether a token that was accepted before passes again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+// Exhaustive, as [`Verdict`]: a store that meets a rule that it does not know must not compile.
 pub enum Rule {
     /// `token ≥ highest` passes, so a holder may write more than once. The default.
     #[default]
@@ -152,6 +153,7 @@ impl<S: TokenStore> Verifier<S> {
 
     /// The rule.
     #[must_use]
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub const fn rule(&self) -> Rule {
         self.rule
     }

@@ -167,7 +167,7 @@ impl FaultNode {
     }
 
     pub fn is_free(&self, resource: &str) -> bool {
-        self.view(resource).occupant.is_none()
+        self.view(resource).lock.is_free()
     }
 
     /// The lock vanishes, as if evicted or deleted by hand.

@@ -67,9 +67,10 @@ pub(crate) async fn doctor(args: &DoctorArgs, global: &Global, output: Output) -
 fn line(finding: &Finding) -> Line<'_> {
     let node = finding.node.as_deref();
     let (result, what, risk, fix) = match &finding.outcome {
-        Outcome::Ok(what) => ("ok", what, None, None),
-        Outcome::Bad { what, risk, fix } => ("bad", what, Some(*risk), Some(*fix)),
-        Outcome::Unknown { because } => ("could not check", because, None, None),
+        Outcome::Ok(what) => ("ok", what.as_str(), None, None),
+        Outcome::Bad { what, risk, fix } => ("bad", what.as_str(), Some(*risk), Some(*fix)),
+        Outcome::Unknown { because } => ("could not check", because.as_str(), None, None),
+        _ => ("could not check", "", None, None),
     };
     Line { check: finding.check, node, result, what, risk, fix }
 }
@@ -104,7 +105,7 @@ fn row(finding: &Finding) -> Vec<String> {
     let result = match finding.outcome {
         Outcome::Ok(_) => result.to_owned(),
         Outcome::Bad { .. } => format!("{BAD}{result}{BAD:#}"),
-        Outcome::Unknown { .. } => format!("{DIM}{result}{DIM:#}"),
+        _ => format!("{DIM}{result}{DIM:#}"),
     };
     vec![check.to_owned(), node.unwrap_or("all nodes").to_owned(), what.to_owned(), result]
 }

@@ -24,7 +24,7 @@ pub(crate) async fn extend(args: &ExtendArgs, global: &Global, output: Output) -
     let redlock = connect::to_servers(global)?.ttl(args.ttl).max_hold(None).connect().await?;
     let gone = || Failure::new(Exit::Lost, "the lease is lost: no node has it for this holder");
     let holder = holder::whole(&args.holder, resource, &redlock, gone).await?;
-    let extended = redlock.extend_as(resource.clone(), &holder).await;
+    let extended = redlock.extend_as(resource, &holder).await;
     redlock.drain(DRAIN_MAX).await;
     let valid_for = extended.map_err(|error| Failure::extend(&error, &redlock))?;
     let valid_for_ms = ms(valid_for);

@@ -4,7 +4,6 @@ use redfence::admin::{ForceOutcome, Forced, ForcedAt, ForcedRow};
 use redfence::{Holder, Label, Redlock, Resource};
 use serde::Serialize;
 
-use super::status;
 use crate::args::{ForceArgs, Global, HolderArg};
 use crate::connect;
 use crate::exit::Exit;
@@ -72,11 +71,10 @@ fn failure(forced: &Forced) -> Option<Failure> {
             "not held: no majority had the lock for this holder; what was left is gone",
         )),
         ForceOutcome::HeldBy(other) => {
-            let other = status::named(&other);
             let message = format!("held by another, whose lock stays: {other}");
             Some(Failure::new(Exit::Contended, message))
         }
-        ForceOutcome::NoQuorum => {
+        _ => {
             let message = "no quorum: too few nodes answered, so the holder may still have the lock; call it again";
             Some(Failure::new(Exit::NoQuorum, message))
         }
@@ -88,7 +86,8 @@ fn story(row: &ForcedRow) -> String {
     match &row.outcome {
         Ok(ForcedAt::Released) => "released".to_owned(),
         Ok(ForcedAt::Free) => "there was no lock".to_owned(),
-        Ok(ForcedAt::HeldBy(other)) => format!("held by {}", status::named(other)),
+        Ok(ForcedAt::HeldBy(other)) => format!("held by {other}"),
+        Ok(_) => "not released".to_owned(),
         Err(fault) => fault.to_string(),
     }
 }
@@ -98,7 +97,7 @@ const fn outcome(row: &ForcedRow) -> &'static str {
     match &row.outcome {
         Ok(ForcedAt::Released) => "released",
         Ok(ForcedAt::Free) => "free",
-        Ok(ForcedAt::HeldBy(_)) => "held_by_other",
+        Ok(_) => "held_by_other",
         Err(_) => "failed",
     }
 }

@@ -1,5 +1,7 @@
 //! `redfence list`: lists all locks that are held.
 
+use std::borrow::Cow;
+
 use redfence::Resource;
 use redfence::admin::{Listed, Listing};
 use serde::Serialize;
@@ -22,8 +24,8 @@ struct List<'a> {
 #[derive(Serialize)]
 struct Lock<'a> {
     resource: &'a Resource,
-    holder: &'a str,
-    label: Option<String>,
+    holder: Cow<'a, str>,
+    label: Option<&'a str>,
     ttl_left_ms: Option<u64>,
     nodes: usize,
 }
@@ -80,10 +82,7 @@ fn human(listing: &Listing, prefix: &str) -> String {
 }
 
 fn row(lock: &Listed, listing: &Listing) -> Vec<String> {
-    let (holder, label) = match status::parsed(&lock.occupant) {
-        Some(holder) => (format!("{:?}", holder.id()), holder.label().to_string()),
-        None => (status::foreign(&lock.occupant), "another program's".to_owned()),
-    };
+    let (holder, label) = status::cells(&lock.occupant);
     let left = lock.ttl_left.map_or_else(|| "no end".to_owned(), node::seconds);
     let short = if lock.nodes < listing.needed { ", no majority" } else { "" };
     vec![lock.resource.to_string(), holder, label, left, format!("{} of {}{short}", lock.nodes, listing.nodes)]
@@ -92,8 +91,8 @@ fn row(lock: &Listed, listing: &Listing) -> Vec<String> {
 fn machine(listing: &Listing) -> List<'_> {
     let locks = listing.locks.iter().map(|listed| Lock {
         resource: &listed.resource,
-        holder: &listed.occupant,
-        label: status::parsed(&listed.occupant).map(|holder| holder.label().to_string()),
+        holder: listed.occupant.value(),
+        label: status::label(&listed.occupant),
         ttl_left_ms: listed.ttl_left.map(ms),
         nodes: listed.nodes,
     });

@@ -1,9 +1,9 @@
 //! `redfence release`: releases a lease that `acquire` printed.
 
-use redfence::{Holder, ReleaseOutcome, Resource};
+use redfence::{Holder, Occupant, ReleaseOutcome, Resource};
 use serde::Serialize;
 
-use super::{degraded, holder, status};
+use super::{degraded, holder};
 use crate::args::{Global, ReleaseArgs};
 use crate::connect::{self, DRAIN_MAX};
 use crate::exit::Exit;
@@ -26,7 +26,7 @@ pub(crate) async fn release(args: &ReleaseArgs, global: &Global, output: Output)
     redlock.drain(DRAIN_MAX).await;
     match &outcome {
         ReleaseOutcome::AlreadyExpired => return Err(not_held(None)),
-        ReleaseOutcome::TakenByOther { holder } => return Err(not_held(Some(holder))),
+        ReleaseOutcome::TakenByOther { occupant } => return Err(not_held(Some(occupant))),
         _ => failure(&outcome).map_or(Ok(()), Err)?,
     }
     degraded::note(&redlock, output);
@@ -37,8 +37,8 @@ pub(crate) async fn release(args: &ReleaseArgs, global: &Global, output: Output)
 }
 
 /// The nodes cannot tell a lease that was released from one that expired.
-fn not_held(by_other: Option<&str>) -> Failure {
-    let other = by_other.map(|other| format!("; another has it: {}", status::named(other))).unwrap_or_default();
+fn not_held(by_other: Option<&Occupant>) -> Failure {
+    let other = by_other.map(|other| format!("; another has it: {other}")).unwrap_or_default();
     Failure::new(Exit::NotHeld, format!("not held (released before, or expired){other}"))
 }
 
@@ -49,9 +49,8 @@ pub(super) fn failure(outcome: &ReleaseOutcome) -> Option<Failure> {
         ReleaseOutcome::AlreadyExpired => {
             Some(Failure::new(Exit::Lost, "the lease had ended before its release: no majority had it any more"))
         }
-        ReleaseOutcome::TakenByOther { holder } => {
-            let other = status::named(holder);
-            let message = format!("the lease had ended before its release and another has it: {other}");
+        ReleaseOutcome::TakenByOther { occupant } => {
+            let message = format!("the lease had ended before its release and another has it: {occupant}");
             Some(Failure::new(Exit::Lost, message))
         }
         _ => {

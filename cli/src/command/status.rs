@@ -1,8 +1,9 @@
 //! `redfence status`: shows the report of each node about a lock.
 
+use std::borrow::Cow;
+
 use redfence::admin::{Agreement, Inspection, Row};
-use redfence::protocol::LockView;
-use redfence::{ConnectError, Holder, NodeStatus, Printable, Redlock, Resource, Waiter};
+use redfence::{ConnectError, Holder, LockState, NodeStatus, Occupant, QueueEntry, Redlock, Resource};
 use serde::Serialize;
 
 use crate::args::{Global, StatusArgs};
@@ -17,7 +18,7 @@ use crate::words::node::{self, Standing};
 struct Status<'a> {
     resource: &'a Resource,
     agreement: &'static str,
-    holder: Option<&'a str>,
+    holder: Option<Cow<'a, str>>,
     needed: usize,
     nodes: Vec<Node<'a>>,
 }
@@ -37,10 +38,10 @@ enum Said<'a> {
     Seen {
         /// Whether the report counts. A node that rests may have forgotten a lock.
         takes_part: bool,
-        holder: Option<&'a str>,
+        holder: Option<Cow<'a, str>>,
         /// The label of the waiter that the lock is reserved for, if it is reserved.
         reserved_for: Option<&'a str>,
-        label: Option<String>,
+        label: Option<&'a str>,
         ttl_left_ms: Option<u64>,
         /// How many processes wait, and the label of the next one.
         waiting: u32,
@@ -83,23 +84,23 @@ pub(super) fn answered(inspection: &Inspection) -> usize {
 fn machine<'a>(resource: &'a Resource, inspection: &'a Inspection, nodes: &[NodeStatus]) -> Status<'a> {
     let agreement = inspection.agreement();
     let holder = match &agreement {
-        Agreement::HeldBy(holder) => occupants(inspection).find(|occupant| *occupant == &**holder),
+        Agreement::HeldBy(holder) => occupants(inspection).find(|occupant| *occupant == holder).map(Occupant::value),
         _ => None,
     };
     let agreement = match agreement {
         Agreement::HeldBy(_) => "held",
         Agreement::Free => "free",
-        Agreement::Indeterminate => "indeterminate",
+        _ => "indeterminate",
     };
     let said = |row: &'a Row| match &row.view {
         Ok(view) => Said::Seen {
             takes_part: row.takes_part,
-            holder: view.held_by(),
-            reserved_for: reserved(view),
-            label: view.held_by().and_then(parsed).map(|holder| holder.label().to_string()),
+            holder: view.lock.held_by().map(Occupant::value),
+            reserved_for: view.lock.reserved_for().map(QueueEntry::label),
+            label: view.lock.held_by().and_then(label),
             ttl_left_ms: view.ttl_left.map(ms),
             waiting: view.waiting,
-            next: next(view),
+            next: view.first.as_ref().map(QueueEntry::label),
             counter: view.counter.to_string(),
         },
         Err(fault) => Said::Failed { error: fault.to_string() },
@@ -124,11 +125,11 @@ fn human(inspection: &Inspection, nodes: &[NodeStatus]) -> String {
     for wrong in node::wrong_clocks(nodes) {
         lines += &format!("\n{BAD}clock{BAD:#}   {wrong}");
     }
-    let mut named: Vec<&str> = Vec::new();
-    for occupant in occupants(inspection) {
-        if parsed(occupant).is_some() && !named.contains(&occupant) {
-            named.push(occupant);
-            lines += &format!("\n{DIM}holder{DIM:#}  {occupant}");
+    let mut named: Vec<&Holder> = Vec::new();
+    for holder in occupants(inspection).filter_map(Occupant::holder) {
+        if !named.contains(&holder) {
+            named.push(holder);
+            lines += &format!("\n{DIM}holder{DIM:#}  {holder}");
         }
     }
     lines
@@ -140,21 +141,18 @@ fn row((row, status): (&Row, &NodeStatus)) -> Vec<String> {
         Err(fault) => return vec![address, fault.to_string()],
         Ok(view) => view,
     };
-    let (holder, label) = match (view.held_by(), reserved(view)) {
-        (None, None) => ("-".to_owned(), "-".to_owned()),
-        (None, Some(waiter)) => ("reserved".to_owned(), waiter.to_owned()),
-        (Some(holder), _) => match parsed(holder) {
-            Some(holder) => (format!("{:?}", holder.id()), holder.label().to_string()),
-            None => (foreign(holder), "another program's".to_owned()),
-        },
+    let (holder, label) = match &view.lock {
+        LockState::HeldBy(occupant) => cells(occupant),
+        LockState::ReservedFor(waiter) => ("reserved".to_owned(), waiter.label().to_owned()),
+        _ => ("-".to_owned(), "-".to_owned()),
     };
-    let left = match (&view.occupant, view.ttl_left) {
-        (None, _) => "-".to_owned(),
-        (Some(_), Some(left)) => node::seconds(left),
-        (Some(_), None) => "no end".to_owned(),
+    let left = match view.ttl_left {
+        _ if view.lock.is_free() => "-".to_owned(),
+        Some(left) => node::seconds(left),
+        None => "no end".to_owned(),
     };
     let (standing, waiting, counter) = (node::standing(status), view.waiting.to_string(), view.counter.to_string());
-    let next = next(view).unwrap_or("-").to_owned();
+    let next = view.first.as_ref().map_or("-", QueueEntry::label).to_owned();
     vec![
         address,
         standing,
@@ -176,12 +174,11 @@ pub(super) fn agreement(inspection: &Inspection) -> String {
     let others = others(inspection);
     match inspection.agreement() {
         Agreement::HeldBy(holder) => {
-            let name = named(&holder);
-            let on = occupants(inspection).filter(|occupant| *occupant == &*holder).count();
-            format!("{STRONG}held{STRONG:#} by {name} on {on} of {nodes} nodes{others}")
+            let on = occupants(inspection).filter(|occupant| **occupant == holder).count();
+            format!("{STRONG}held{STRONG:#} by {holder} on {on} of {nodes} nodes{others}")
         }
         Agreement::Free => format!("{GOOD}free{GOOD:#} on {free} of {nodes} nodes{others}"),
-        Agreement::Indeterminate => {
+        _ => {
             let needed = inspection.needed;
             format!(
                 "{STRONG}no majority{STRONG:#}: held on {held}, free on {free} of {nodes} nodes{others}; {needed} must agree"
@@ -198,30 +195,20 @@ fn others(inspection: &Inspection) -> String {
     resting + &silent
 }
 
-fn occupants(inspection: &Inspection) -> impl Iterator<Item = &str> {
-    inspection.rows.iter().filter_map(|row| row.view.as_ref().ok()?.held_by())
+/// The occupants of the lock, one for each node where it is held.
+pub(super) fn occupants(inspection: &Inspection) -> impl Iterator<Item = &Occupant> {
+    inspection.rows.iter().filter_map(|row| row.view.as_ref().ok()?.lock.held_by())
 }
 
-/// The label of the waiter that the lock is reserved for.
-fn reserved(view: &LockView) -> Option<&str> {
-    Waiter::reserved(view.occupant.as_deref()?).map(|(_, label)| label)
+/// The label of a holder; another program has none.
+pub(super) fn label(occupant: &Occupant) -> Option<&str> {
+    occupant.holder().map(|holder| holder.label().as_str())
 }
 
-/// The label of the waiter that has waited longest.
-fn next(view: &LockView) -> Option<&str> {
-    Waiter::of_entry(view.first.as_deref()?).map(|(_, label)| label)
-}
-
-pub(super) fn parsed(occupant: &str) -> Option<Holder> {
-    occupant.parse().ok()
-}
-
-/// A holder value for people. Any program may have written it, so it is escaped and cut to one line.
-pub(super) fn named(occupant: &str) -> String {
-    parsed(occupant).map_or_else(|| foreign(occupant), |holder| format!("{holder:?}"))
-}
-
-/// A value that another program wrote: escaped and cut.
-pub(super) fn foreign(occupant: &str) -> String {
-    format!("\"{}\"", Printable(&occupant.chars().take(24).collect::<String>()))
+/// The cells of a table for an occupant: its id, and its label.
+pub(super) fn cells(occupant: &Occupant) -> (String, String) {
+    match occupant.holder() {
+        Some(holder) => (format!("{:?}", holder.id()), holder.label().to_string()),
+        None => (occupant.to_string(), "another program's".to_owned()),
+    }
 }

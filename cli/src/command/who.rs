@@ -1,7 +1,9 @@
 //! `redfence who`: shows who holds a resource, in one line.
 
-use redfence::Resource;
+use std::borrow::Cow;
+
 use redfence::admin::{Agreement, Inspection, Row};
+use redfence::{Occupant, Resource};
 use serde::Serialize;
 
 use super::status;
@@ -16,8 +18,8 @@ struct Who<'a> {
     resource: &'a Resource,
     /// `held`; `free`; `split` if no holder can have a majority; `unknown` if too few nodes answered or take part.
     agreement: &'static str,
-    holder: Option<&'a str>,
-    label: Option<String>,
+    holder: Option<Cow<'a, str>>,
+    label: Option<&'a str>,
     /// The longest time that the lock lives on any node.
     ttl_left_ms: Option<u64>,
     /// How many nodes have it for this holder.
@@ -37,15 +39,15 @@ pub(crate) async fn who(args: &WhoArgs, global: &Global, output: Output) -> Resu
     let (agreement, exit) = match inspection.agreement() {
         Agreement::HeldBy(_) => ("held", Exit::Done),
         Agreement::Free => ("free", Exit::Failed),
-        Agreement::Indeterminate if may_be_held(&inspection) => ("unknown", Exit::NoQuorum),
-        Agreement::Indeterminate => ("split", Exit::Failed),
+        _ if may_be_held(&inspection) => ("unknown", Exit::NoQuorum),
+        _ => ("split", Exit::Failed),
     };
     let holder = match inspection.agreement() {
         Agreement::HeldBy(holder) => Some(holder),
         _ => None,
     };
     let views = || inspection.rows.iter().filter_map(|row| row.view.as_ref().ok());
-    let of_holder = || views().filter(|view| view.held_by().is_some() && view.held_by() == holder.as_deref());
+    let of_holder = || views().filter(|view| view.lock.held_by().is_some() && view.lock.held_by() == holder.as_ref());
     let left = of_holder().filter_map(|view| view.ttl_left).max();
     let mut human = status::agreement(&inspection);
     if let Some(left) = left {
@@ -54,8 +56,8 @@ pub(crate) async fn who(args: &WhoArgs, global: &Global, output: Output) -> Resu
     let machine = Who {
         resource: &args.resource,
         agreement,
-        holder: holder.as_deref(),
-        label: holder.as_deref().and_then(status::parsed).map(|holder| holder.label().to_string()),
+        holder: holder.as_ref().map(Occupant::value),
+        label: holder.as_ref().and_then(status::label),
         ttl_left_ms: left.map(ms),
         held_on: of_holder().count(),
         free_on: inspection.count(Row::is_free),
@@ -71,7 +73,7 @@ pub(crate) async fn who(args: &WhoArgs, global: &Global, output: Output) -> Resu
 /// Whether the nodes that are silent, or may have forgotten, could complete a majority for a holder or for "free".
 fn may_be_held(inspection: &Inspection) -> bool {
     let open = inspection.count(|row| row.view.is_err() || row.may_have_forgotten());
-    let holders = || inspection.rows.iter().filter_map(|row| row.view.as_ref().ok()?.held_by());
-    let most = holders().map(|one| holders().filter(|other| other == &one).count()).max().unwrap_or_default();
+    let holders = || status::occupants(inspection);
+    let most = holders().map(|one| holders().filter(|other| *other == one).count()).max().unwrap_or_default();
     most.max(inspection.count(Row::is_free)) + open >= inspection.needed
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use redfence::node::{NodeState, Wake};
 use redfence::protocol::{LockView, Reply, Request, Subject, Verb};
-use redfence::{Clock as _, Holder, HolderId, Label, LockerId, Resource, Waiter};
+use redfence::{Clock as _, Holder, HolderId, Label, LockState, LockerId, QueueEntry, Resource, Waiter};
 
 use super::clocks::MachineClock;
 use super::link::InFlightBatch;
@@ -123,8 +123,7 @@ impl Server {
             let at = self.resources.iter().position(|one| one == *resource);
             let view = at.and_then(|at| self.view(at)).filter(|_| !self.lingers);
             view.is_some_and(|view| {
-                let is_reserved = view.occupant.as_deref().and_then(Waiter::reserved).is_some();
-                is_reserved && view.ttl_left.is_none_or(|left| left > Waiter::GRACE.1)
+                view.lock.reserved_for().is_some() && view.ttl_left.is_none_or(|left| left > Waiter::GRACE.1)
             })
         })
     }
@@ -134,8 +133,8 @@ impl Server {
         let left = requests.iter().filter(|request| matches!(request.verb, Verb::Leave));
         let still = left.map(|request| &*request.subject).find(|subject| {
             let at = self.resources.iter().position(|one| *one == subject.resource);
-            let occupant = at.and_then(|at| self.holder_of(at));
-            occupant.as_deref().and_then(Waiter::reserved).is_some_and(|(waiter, _)| waiter == subject.waiter)
+            let view = at.and_then(|at| self.view(at));
+            view.is_some_and(|view| view.lock.reserved_for().map(QueueEntry::waiter) == Some(subject.waiter))
         });
         still.map(|subject| &subject.resource)
     }
@@ -195,7 +194,7 @@ impl Server {
         for (at, resource) in (0..).zip(0..self.resources.len()) {
             let lock = self.view(resource).filter(|_| self.up).and_then(|view| {
                 let left_us = u64::try_from(view.ttl_left?.as_micros()).ok()?;
-                Some((String::from(view.occupant?), at_us + left_us))
+                Some((value_of(view.lock)?, at_us + left_us))
             });
             if self.drawn.0.len() <= resource {
                 self.drawn.0.resize(resource + 1, None);
@@ -210,7 +209,7 @@ impl Server {
     }
 
     fn holder_of(&mut self, resource: usize) -> Option<String> {
-        self.view(resource)?.occupant.map(String::from)
+        value_of(self.view(resource)?.lock)
     }
 
     fn view(&mut self, resource: usize) -> Option<LockView> {
@@ -311,5 +310,14 @@ impl Server {
         self.world.count(|seen| seen.vanished += 1);
         let node = format!("n{}", self.number);
         self.world.record(Record::Vanished { at_us: self.world.now_us(), holder, node });
+    }
+}
+
+/// The value that a server would have at the key of this lock.
+fn value_of(lock: LockState) -> Option<String> {
+    match lock {
+        LockState::HeldBy(occupant) => Some(occupant.value().into_owned()),
+        LockState::ReservedFor(entry) => Some(format!("{}{entry}", Waiter::RESERVED)),
+        _ => None,
     }
 }

@@ -117,7 +117,8 @@ impl World {
     /// Whether a lease may be extended. If locks do not expire, an extension changes nothing on any node, so only an
     /// extension that must fail can show anything.
     fn extends(&self, state: &State, lease: &Lease) -> bool {
-        lease.extensions < self.setup.extensions && (self.locks_last() || state.greatest_token() > Some(lease.token))
+        lease.extensions < self.setup.extensions
+            && (self.locks_last() || state.greatest_token() > Some(lease.tokens.last))
     }
 
     /// Whether a lease has a token left for a waiting task. Only a mutant hands over a lease that is over, and only if

@@ -1,6 +1,6 @@
 //! [`Attempt`]: one attempt of one client: its machine, its messages, and the lease that it won.
 
-use redfence::protocol::{Acquire, Continuity, Extend, Footprint, LockView, Reply, Verb};
+use redfence::protocol::{Acquire, Continuity, Extend, Footprint, LockView, Reply, TokenBlock, Verb};
 use redfence::{FencingToken, Moment, NodeId, NodeSet};
 
 use super::derived::Derived;
@@ -33,15 +33,14 @@ pub(super) enum Phase {
     Holding(Lease),
     /// Believes in its lease and waits for replies to its extension, with the greatest token when the extension began.
     Extending(Lease, Box<Extend>, Option<FencingToken>),
-    /// Over; with the token of its lease if it won one.
-    Over(Option<FencingToken>),
+    /// Over; with the tokens of its lease if it won one.
+    Over(Option<TokenBlock>),
 }
 
 /// The lease that was won.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Lease {
-    /// The last of its tokens.
-    pub(super) token: FencingToken,
+    pub(super) tokens: TokenBlock,
     pub(super) continuity: Continuity,
     pub(super) valid_until: Moment,
     /// How many extensions have begun.
@@ -88,7 +87,7 @@ impl Attempt {
 
     /// Sends the releases and is over.
     pub(super) fn leave(&mut self, world: &World) {
-        self.phase = Phase::Over(self.phase.token());
+        self.phase = Phase::Over(self.phase.tokens());
         if world.setup.releases {
             self.send(self.footprint.outstanding(), 0, &Verb::RELEASE);
         }
@@ -125,12 +124,12 @@ impl Attempt {
 }
 
 impl Phase {
-    /// The token of the lease that was won.
-    pub(super) fn token(&self) -> Option<FencingToken> {
+    /// The tokens of the lease that was won.
+    pub(super) fn tokens(&self) -> Option<TokenBlock> {
         match self {
             Self::Acquiring(..) => None,
-            Self::Holding(lease) | Self::Extending(lease, ..) => Some(lease.token),
-            Self::Over(token) => *token,
+            Self::Holding(lease) | Self::Extending(lease, ..) => Some(lease.tokens),
+            Self::Over(tokens) => *tokens,
         }
     }
 

@@ -35,7 +35,7 @@ impl Oracle {
         let never: NodeSet = above.map(|(node, _)| *node).chain(self.against.iter()).collect();
         let can_win = self.quorum.nodes() - never.len() >= self.quorum.needed();
         let right = match step {
-            Step::Won(win) => yes >= self.quorum.needed() && token == Some(win.token.get()),
+            Step::Won(win) => yes >= self.quorum.needed() && token == Some(win.tokens.last.get()),
             Step::Lost(Defeat::TooSlow { .. }) => yes >= self.quorum.needed(),
             Step::Lost(_) => !can_win,
             Step::Wait | Step::Seal(..) => yes < self.quorum.needed() && can_win,

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use redfence::protocol::{Reply, Request, Verb};
+use redfence::protocol::{Reply, Request, TokenBlock, Verb};
 use redfence::verifier::{Rule, Verdict};
-use redfence::{FencingToken, WallTime};
+use redfence::{FencingToken, Occupant, WallTime};
 
 use super::Mutant;
 use super::attempt::Lease;
@@ -15,63 +15,25 @@ use super::world::World;
 impl World {
     /// A lease was returned.
     pub(super) fn check_won(&self, state: &mut State, id: usize, lease: &Lease) {
-        let tokens = self.same_token(state, id, lease.token).or_else(|| self.out_of_order(state, id, lease.token));
-        let found = tokens.or_else(|| self.unfenced(state)).or_else(|| self.two_holders(state, id));
+        let tokens = same_token(state, id, lease.tokens).or_else(|| out_of_order(state, id, lease.tokens));
+        let found = tokens.or_else(|| unfenced(state)).or_else(|| self.two_holders(state, id));
         state.broken = found.or_else(|| self.overstated(state, id, lease));
     }
 
     /// A lease was handed over. Its new owner began with the attempt, or, under a mutant, just now.
     pub(super) fn check_handed_over(&self, state: &mut State, id: usize) {
         let is_late = self.is(Mutant::HandOverToLatecomers);
-        let Some(token) = state.attempts.get(id).and_then(|attempt| attempt.phase.token()) else { return };
+        let Some(TokenBlock { last, .. }) = tokens_of(state, id) else { return };
         let before = |other: usize| other != id && (is_late || is_newer(state, id, other));
-        let newer = state.leases().find(|(other, its)| before(*other) && *its >= token);
-        let order = newer.map(|(other, its)| Violation::OutOfOrder((other, its), (id, token)));
+        let newer = state.leases().find(|(other, its)| before(*other) && its.last >= last);
+        let order = newer.map(|(other, its)| Violation::OutOfOrder((other, its.last), (id, last)));
         state.broken = order.or_else(|| self.two_holders(state, id));
     }
 
     /// A lease was extended. When the extension began, `newest` was the greatest returned token.
     pub(super) fn check_extended(&self, state: &mut State, id: usize, newest: Option<FencingToken>) {
-        let token = state.attempts.get(id).and_then(|attempt| attempt.phase.token());
-        state.broken = newest.filter(|newest| Some(*newest) > token).map(|newest| Violation::Bridged(id, newest));
-    }
-
-    /// A lease owns all tokens of its block, used or not.
-    fn same_token(&self, state: &State, id: usize, token: FencingToken) -> Option<Violation> {
-        let block = u64::from(self.setup.block);
-        let (other, its) =
-            state.leases().find(|(other, its)| *other != id && its.get().abs_diff(token.get()) < block)?;
-        Some(Violation::SameToken(other.min(id), other.max(id), its.min(token)))
-    }
-
-    /// Even the first token of the block must be above the last token of every earlier lease.
-    fn out_of_order(&self, state: &State, id: usize, token: FencingToken) -> Option<Violation> {
-        let first = self.tokens(token).next()?;
-        let (other, its) = state.leases().find(|(other, its)| is_newer(state, id, *other) && *its >= first)?;
-        Some(Violation::OutOfOrder((other, its), (id, first)))
-    }
-
-    /// The tokens of a lease whose last one is `last`.
-    fn tokens(&self, last: FencingToken) -> impl Iterator<Item = FencingToken> + use<> {
-        let first = last.get().saturating_sub(u64::from(self.setup.block) - 1);
-        (first..=last.get()).filter_map(|token| FencingToken::new(token).ok())
-    }
-
-    /// Each present or past holder may write at any time, in any order, whether or not it believes, and more than once.
-    /// The shipped rule must handle every such order.
-    fn unfenced(&self, state: &State) -> Option<Violation> {
-        let all_of = |(id, last)| self.tokens(last).map(move |token| (id, token));
-        let leases: Vec<_> = state.leases().flat_map(all_of).collect();
-        for first in &leases {
-            for second in &leases {
-                for third in &leases {
-                    if let Some(found) = unfenced_in(state, &[*first, *second, *third]) {
-                        return Some(found);
-                    }
-                }
-            }
-        }
-        None
+        let last = tokens_of(state, id).map(|tokens| tokens.last);
+        state.broken = newest.filter(|newest| Some(*newest) > last).map(|newest| Violation::Bridged(id, newest));
     }
 
     /// If locks last, no other attempt believes in its lease.
@@ -91,13 +53,50 @@ impl World {
         let subject = self.subjects.get(id)?;
         let at_the_end: WallTime = state.wall().after(lease.valid_until.since(state.moment()));
         let request = Request { subject: Arc::clone(subject), verb: Verb::Inspect };
-        let holder = subject.holder.to_string();
         let holding = state.servers.iter().filter(|server| {
             let reply = server.node.clone().apply(at_the_end, &request);
-            matches!(reply, Reply::Inspected(view) if view.occupant.as_deref() == Some(&*holder))
+            matches!(reply, Reply::Inspected(view) if view.lock.held_by().and_then(Occupant::holder) == Some(&subject.holder))
         });
         (holding.count() < self.quorum.needed()).then_some(Violation::Overstated(id))
     }
+}
+
+fn tokens_of(state: &State, id: usize) -> Option<TokenBlock> {
+    state.attempts.get(id)?.phase.tokens()
+}
+
+fn each_of(tokens: TokenBlock) -> impl Iterator<Item = FencingToken> {
+    std::iter::successors(Some(tokens), |tokens| tokens.rest()).map(|tokens| tokens.first)
+}
+
+/// A lease owns all tokens of its block, used or not.
+fn same_token(state: &State, id: usize, tokens: TokenBlock) -> Option<Violation> {
+    let overlap = |its: &TokenBlock| its.first <= tokens.last && tokens.first <= its.last;
+    let (other, its) = state.leases().find(|(other, its)| *other != id && overlap(its))?;
+    Some(Violation::SameToken(other.min(id), other.max(id), its.last.min(tokens.last)))
+}
+
+/// Even the first token of the block must be above the last token of every earlier lease.
+fn out_of_order(state: &State, id: usize, TokenBlock { first, .. }: TokenBlock) -> Option<Violation> {
+    let (other, its) = state.leases().find(|(other, its)| is_newer(state, id, *other) && its.last >= first)?;
+    Some(Violation::OutOfOrder((other, its.last), (id, first)))
+}
+
+/// Each present or past holder may write at any time, in any order, whether or not it believes, and more than once.
+/// The shipped rule must handle every such order.
+fn unfenced(state: &State) -> Option<Violation> {
+    let all_of = |(id, tokens)| each_of(tokens).map(move |token| (id, token));
+    let leases: Vec<_> = state.leases().flat_map(all_of).collect();
+    for first in &leases {
+        for second in &leases {
+            for third in &leases {
+                if let Some(found) = unfenced_in(state, &[*first, *second, *third]) {
+                    return Some(found);
+                }
+            }
+        }
+    }
+    None
 }
 
 /// Whether `newer` began after the lease of `older` had been returned.

@@ -121,7 +121,7 @@ impl World {
         if !self.grace().is_zero() {
             continuity.granted_before(attempt.heard);
         }
-        Lease { token: win.token, continuity, valid_until: win.valid_until, extensions: 0, handed_over: false }
+        Lease { tokens: win.tokens, continuity, valid_until: win.valid_until, extensions: 0, handed_over: false }
     }
 
     /// How long late grants above the token count. This is sound only if locks do not vanish.

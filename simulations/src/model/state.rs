@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use redfence::node::NodeState;
-use redfence::protocol::{COUNTER_MIN, Reply, Request, RunId, Verb};
+use redfence::protocol::{COUNTER_MIN, Reply, Request, RunId, TokenBlock, Verb};
 use redfence::{FencingToken, Moment, WallTime};
 
 use super::attempt::{Attempt, Phase};
@@ -63,8 +63,8 @@ impl World {
     pub(super) fn occupant(&self, server: &mut Server, now: WallTime) -> Option<usize> {
         let request = Request { subject: Arc::clone(self.subjects.first()?), verb: Verb::Inspect };
         let Reply::Inspected(view) = server.node.apply(now, &request) else { return None };
-        let occupant = view.occupant?;
-        self.holders.iter().position(|holder| **holder == *occupant)
+        let holder = view.lock.held_by()?.holder()?;
+        self.subjects.iter().position(|subject| subject.holder == *holder)
     }
 
     /// The counter of the one resource on a node.
@@ -81,8 +81,8 @@ impl State {
     }
 
     /// The tokens of all leases that were ever returned, with their attempts, in the order in which these began.
-    pub fn leases(&self) -> impl Iterator<Item = (usize, FencingToken)> {
-        self.attempts.iter().enumerate().filter_map(|(id, attempt)| Some((id, attempt.phase.token()?)))
+    pub fn leases(&self) -> impl Iterator<Item = (usize, TokenBlock)> {
+        self.attempts.iter().enumerate().filter_map(|(id, attempt)| Some((id, attempt.phase.tokens()?)))
     }
 
     /// How many attempts have begun.
@@ -92,7 +92,7 @@ impl State {
     }
 
     pub(super) fn greatest_token(&self) -> Option<FencingToken> {
-        self.leases().map(|(_, token)| token).max()
+        self.leases().map(|(_, tokens)| tokens.last).max()
     }
 
     pub(super) fn clients(&self) -> usize {

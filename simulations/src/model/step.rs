@@ -193,7 +193,7 @@ impl World {
         for attempt in &mut state.attempts {
             if attempt.phase.lease().is_some_and(|lease| now >= lease.valid_until) {
                 let attempt = Arc::make_mut(attempt);
-                attempt.phase = Phase::Over(attempt.phase.token());
+                attempt.phase = Phase::Over(attempt.phase.tokens());
                 attempt.tidy(self);
             }
         }

@@ -91,7 +91,7 @@ impl World {
                 format!("{} asks {} to extend its lease", name(attempt), list(everybody(self)))
             }
             Action::HandOver { attempt } => {
-                let token = phase(before, attempt).and_then(Phase::token).map(|token| number(token.get()));
+                let token = phase(before, attempt).and_then(Phase::tokens).map(|tokens| number(tokens.last.get()));
                 let to = if self.is(Mutant::HandOverToLatecomers) {
                     "a task that has just come"
                 } else {
@@ -163,10 +163,10 @@ impl World {
     fn outcome(&self, before: &State, after: &State, id: usize) -> String {
         match (phase(before, id), phase(after, id)) {
             (Some(Phase::Acquiring(..)), Some(Phase::Holding(lease))) => {
-                let (who, last) = (name(id), number(lease.token.get()));
-                match u64::from(self.setup.block) {
-                    1 => format!(": {who} holds token {last}"),
-                    block => format!(": {who} holds the tokens from {} to {last}", last + 1 - block),
+                let (first, last) = (number(lease.tokens.first.get()), number(lease.tokens.last.get()));
+                match name(id) {
+                    who if first == last => format!(": {who} holds token {last}"),
+                    who => format!(": {who} holds the tokens from {first} to {last}"),
                 }
             }
             (Some(Phase::Acquiring(..)), Some(Phase::Over(_))) => format!(": {} has lost", name(id)),

@@ -97,13 +97,14 @@ impl State {
         let newest = self.greatest_token();
         self.attempts
             .iter()
-            .any(|attempt| matches!(&attempt.phase, Phase::Extending(lease, ..) if Some(lease.token) < newest))
+            .any(|attempt| matches!(&attempt.phase, Phase::Extending(lease, ..) if Some(lease.tokens.last) < newest))
     }
 
     /// Whether a lease was handed over while a lease with a greater token existed.
     pub(super) fn hands_over_behind(&self) -> bool {
         let newest = self.greatest_token();
-        let behind = |phase: &Phase| phase.lease().is_some_and(|lease| lease.handed_over && Some(lease.token) < newest);
+        let behind =
+            |phase: &Phase| phase.lease().is_some_and(|lease| lease.handed_over && Some(lease.tokens.last) < newest);
         self.attempts.iter().any(|attempt| behind(&attempt.phase))
     }
 }

@@ -23,8 +23,6 @@ pub struct World {
     pub(super) quorum: Quorum,
     pub(super) resource: Resource,
     pub(super) subjects: Vec<Arc<Subject>>,
-    /// What a node stores for each attempt.
-    pub(super) holders: Vec<String>,
 }
 
 impl World {
@@ -38,9 +36,8 @@ impl World {
             Arc::new(Subject::new(resource.clone(), holder))
         };
         let subjects: Vec<_> = (0..setup.attempts).map(subject).collect();
-        let holders = subjects.iter().map(|subject| subject.holder.to_string()).collect();
         let quorum = Quorum::of(setup.nodes).filter(|_| setup.attempts <= ATTEMPTS_MAX)?;
-        Some(Self { setup, quorum, resource, subjects, holders })
+        Some(Self { setup, quorum, resource, subjects })
     }
 
     pub(super) fn ids(&self) -> impl Iterator<Item = NodeId> + use<> {

@@ -43,7 +43,7 @@ impl Mutant {
                 Reply::Sealed
             }
             (Some(Self::ExtendReseeds), &Verb::Extend { ttl }) => match node.apply(now, request) {
-                Reply::Refused(view) if view.occupant.is_none() => {
+                Reply::Refused(view) if view.lock.is_free() => {
                     let verb = Verb::Grant { ttl, floor: 0, block: 1, waits: None };
                     node.apply(now, &Request { verb, ..request.clone() });
                     Reply::Extended

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use redfence::node::redis::Prefix;
-use redfence::{Clock as _, Resource, Waiter, WallTime};
+use redfence::{Clock as _, QueueEntry, Resource, Waiter, WallTime};
 
 use super::server::{Memory, Server, Snapshot};
 use crate::harness::{MachineClock, World, run_id};
@@ -131,7 +131,7 @@ impl Host {
     /// For a new reservation: whether the waiter is connected, if the server had to check that, and whether the
     /// reservation is longer than the longest grace. A server that wakes no waiter keeps the entry in its queue.
     pub(super) fn reservation(&self, resource: &Resource, number_of: u8, entry: &str) -> (bool, bool) {
-        let Some((waiter, _)) = Waiter::of_entry(entry) else { return (true, false) };
+        let Some(waiter) = QueueEntry::parse(entry).map(|entry| entry.waiter()) else { return (true, false) };
         let queue = Prefix::default().queue(resource);
         let woke_none = number(&self.server.execute(&["ZRANK", &queue, entry])).is_some();
         let channel = format!("{}:wake:{}", Prefix::default().as_str(), waiter.locker);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use redfence::node::redis::{RedisNode, RedisNodeOptions};
 use redfence::node::{Node, ReplySink, Responder, WakeListener};
 use redfence::protocol::{Reply, Request, Subject, Verb, VerbKind};
-use redfence::{Entropy, HolderId, LockerId, NodeId, Resource, Waiter};
+use redfence::{Entropy, HolderId, LockState, LockerId, NodeId, QueueEntry, Resource, Waiter};
 use redis::{ProtocolVersion, RedisConnectionInfo};
 
 use super::byte_network::ByteNetwork;
@@ -292,7 +292,10 @@ impl ReplySink for Leaving {
     fn deliver(&self, _: NodeId, _: VerbKind, reply: Reply) {
         let resource = &self.subject.resource;
         let at = self.level.resources.iter().position(|one| one == resource);
-        let its = |value: &String| Waiter::reserved(value).is_some_and(|(waiter, _)| waiter == self.subject.waiter);
+        let its = |value: &String| {
+            let lock = LockState::of_value(value.as_bytes());
+            lock.reserved_for().map(QueueEntry::waiter) == Some(self.subject.waiter)
+        };
         if let (Reply::Left, Some(at)) = (&reply, at)
             && self.level.with_host(self.node, |host| host.holder_of(at)).flatten().is_some_and(|it| its(&it))
         {

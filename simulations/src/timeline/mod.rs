@@ -5,7 +5,7 @@ mod words;
 
 use std::collections::BTreeMap;
 
-use redfence::Waiter;
+use redfence::LockState;
 use serde::Serialize;
 
 use crate::harness::{Outcome, TimelineEvent};
@@ -281,7 +281,7 @@ impl Timeline {
                     let what = holder.as_deref().map(|holder| SpanKind::Lock {
                         resource: format!("r{resource}"),
                         holder: client_of(holder).to_owned(),
-                        reserved: Waiter::reserved(holder).is_some(),
+                        reserved: LockState::of_value(holder.as_bytes()).reserved_for().is_some(),
                     });
                     let next = what.map(|what| Span {
                         lane: Lane::Node(*node),

@@ -24,9 +24,7 @@ impl World {
         };
         let refused_with = |name| {
             let names_it = |back: &ToProcess| match back {
-                ToProcess::Reply(_, Reply::Refused(view)) => {
-                    view.occupant.as_deref().and_then(|value| self.named(value)) == Some((process, name))
-                }
+                ToProcess::Reply(_, Reply::Refused(view)) => self.named(&view.lock) == Some((process, name)),
                 _ => false,
             };
             state

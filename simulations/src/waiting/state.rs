@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use redfence::node::NodeState;
 use redfence::protocol::{Reply, Request, RunId, Verb};
-use redfence::{NodeId, Waiter};
+use redfence::{LockState, NodeId};
 
 use super::process::{Channel, Process};
 use super::violation::Violation;
@@ -73,25 +73,23 @@ impl World {
         }
     }
 
-    /// The value of the lock on a node.
-    pub(super) fn occupant(&self, state: &State, node: NodeId) -> Option<Box<str>> {
+    /// The state of the lock on a node.
+    fn lock(&self, state: &State, node: NodeId) -> Option<LockState> {
         let request = Request { subject: Arc::clone(self.subject(0, 0)?), verb: Verb::Inspect };
         match state.nodes.get(node.index())?.state.clone().apply(WALL, &request) {
-            Reply::Inspected(view) => view.occupant,
+            Reply::Inspected(view) => Some(view.lock),
             _ => None,
         }
     }
 
     /// The process for whom the lock of a node is reserved.
     pub(super) fn reserved_for(&self, state: &State, node: NodeId) -> Option<usize> {
-        let occupant = self.occupant(state, node)?;
-        let (waiter, _) = Waiter::reserved(&occupant)?;
-        self.process_of(waiter.locker)
+        self.process_of(self.lock(state, node)?.reserved_for()?.waiter().locker)
     }
 
     /// The process that has the lock of a node, and the name of its attempt.
     pub(super) fn taken_by(&self, state: &State, node: NodeId) -> Option<(usize, usize)> {
-        self.named(&self.occupant(state, node)?)
+        self.named(&self.lock(state, node)?)
     }
 }
 

@@ -177,7 +177,7 @@ impl World {
         (name, reply): (usize, Reply),
     ) -> Option<()> {
         let met = match &reply {
-            Reply::Refused(view) => view.occupant.as_deref().and_then(|value| self.named(value)),
+            Reply::Refused(view) => self.named(&view.lock),
             _ => None,
         };
         let bit = met.map_or(0, |(process, name)| self.bit(process, name));
@@ -318,7 +318,10 @@ fn fault(kind: FaultKind) -> Reply {
 /// A reply without the counter, which is level everywhere.
 fn plain(reply: Reply) -> Reply {
     match reply {
-        Reply::Refused(view) => Reply::Refused(redfence::protocol::LockView { counter: 0, ..view }),
+        Reply::Refused(mut view) => {
+            view.counter = 0;
+            Reply::Refused(view)
+        }
         other => other,
     }
 }

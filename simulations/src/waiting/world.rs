@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use redfence::protocol::{COUNTER_MIN, Quorum, Subject, Terms};
-use redfence::{Holder, HolderId, Label, LockerId, Moment, NodeId, Resource, Waiter, WallTime};
+use redfence::{Holder, HolderId, Label, LockState, LockerId, Moment, NodeId, Resource, Waiter, WallTime};
 
 use super::setup::Setup;
 
@@ -61,11 +61,11 @@ impl World {
         self.subjects.get(process)?.get(name)
     }
 
-    /// The attempt that a value of a lock names.
-    pub(super) fn named(&self, value: &str) -> Option<(usize, usize)> {
-        let holder: Holder = value.parse().ok()?;
+    /// The attempt that has the lock.
+    pub(super) fn named(&self, lock: &LockState) -> Option<(usize, usize)> {
+        let holder = lock.held_by()?.holder()?;
         let mut names = self.subjects.iter().enumerate();
-        names.find_map(|(process, names)| Some((process, names.iter().position(|one| one.holder == holder)?)))
+        names.find_map(|(process, names)| Some((process, names.iter().position(|one| one.holder == *holder)?)))
     }
 
     pub(super) fn process_of(&self, locker: LockerId) -> Option<usize> {

@@ -33,7 +33,7 @@ impl Suite<'_> {
         let forgot = matches!(&reply, Reply::Failed(fault) if fault.kind == FaultKind::Forgot);
         ensure("a grant at a node that rests gets the reply forgot", forgot, &reply)?;
         let view = other.view(rule).await?;
-        ensure("a grant at a node that rests leaves no lock", view.occupant.is_none() && view.counter == 0, &view)?;
+        ensure("a grant at a node that rests leaves no lock", view.lock.is_free() && view.counter == 0, &view)?;
         let early = one.reported(rule, wake()).await?;
         let is_early = early.record.is_some_and(|record| early.now < record.ready_at);
         ensure(

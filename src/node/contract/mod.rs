@@ -109,11 +109,11 @@ impl Suite<'_> {
         one.expect_free(rule).await?;
         let counter = one.granted(rule, TTL, 0).await?;
         let view = other.refused(rule, Verb::Grant { ttl: TTL, floor: 0, block: 1, waits: None }).await?;
-        let named = view.occupant.as_deref() == Some(&*one.subject.holder.to_string());
+        let named = view.lock.is_held_by(&one.subject.holder);
         let timed = view.ttl_left.is_some_and(|left| left <= TTL && left > TTL / 2);
         ensure(rule, named && timed && view.counter >= counter, &view)?;
         let again = one.refused(rule, Verb::Grant { ttl: TTL, floor: 0, block: 1, waits: None }).await?;
-        ensure("a grant is not repeated for its own holder", again.occupant == view.occupant, &again)
+        ensure("a grant is not repeated for its own holder", again.lock == view.lock, &again)
     }
 
     async fn counters_only_grow(&self) -> Result<(), Broken> {
@@ -163,7 +163,7 @@ impl Suite<'_> {
         one.expect(rule, Verb::RELEASE, &Reply::Released).await?;
         one.expect_free(rule).await?;
         let view = one.refused("a second release finds nothing", Verb::RELEASE).await?;
-        ensure("a second release finds nothing", view.occupant.is_none(), &view)
+        ensure("a second release finds nothing", view.lock.is_free(), &view)
     }
 
     async fn a_lock_ends_by_itself(&self) -> Result<(), Broken> {
@@ -192,7 +192,7 @@ impl Suite<'_> {
         let (one, other) = (self.party("force", 80)?, self.party("force", 81)?);
         let drawn = one.granted(rule, TTL, 0).await?;
         let view = other.refused(rule, Verb::Force).await?;
-        ensure(rule, view.occupant.as_deref() == Some(&*one.subject.holder.to_string()), &view)?;
+        ensure(rule, view.lock.is_held_by(&one.subject.holder), &view)?;
         one.expect(rule, Verb::Force, &Reply::Released).await?;
         one.expect_free(rule).await?;
         one.refused(rule, Verb::Force).await?;
@@ -302,12 +302,12 @@ impl Party<'_> {
 
     async fn expect_free(&self, rule: &'static str) -> Result<(), Broken> {
         let view = self.view(rule).await?;
-        ensure(rule, view.occupant.is_none() && view.ttl_left.is_none(), &view)
+        ensure(rule, view.lock.is_free() && view.ttl_left.is_none(), &view)
     }
 
     async fn wait_until_free(&self, rule: &'static str) -> Result<(), Broken> {
         for _ in 0..200 {
-            if self.view(rule).await?.occupant.is_none() {
+            if self.view(rule).await?.lock.is_free() {
                 return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(5)).await;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::{Broken, Nobody, Party, Suite, TTL, ensure};
 use crate::node::{Responder, WakeListener};
 use crate::protocol::{LockView, Next, Publish, Reply, Request, Subject, Verb, Waits};
+use crate::waiter::QueueEntry;
 use crate::{LockerId, NodeId, Resource, Waiter};
 
 pub(super) async fn check(suite: &Suite<'_>) -> Result<(), Broken> {
@@ -66,13 +67,13 @@ impl<'a> Suite<'a> {
         other.is_queued("a waiter that asks again moves forward only", 9, 0).await?;
         other.is_queued("a waiter that asks again moves forward only", 1, 0).await?;
         let view = holder.view(rule).await?;
-        let first = view.first.as_deref().and_then(Waiter::of_entry).map(|(waiter, _)| waiter);
+        let first = view.first.as_ref().map(QueueEntry::waiter);
         ensure(rule, view.waiting == 2 && first == Some(other.party.subject.waiter), &view)?;
         let view = self.party("place", 403)?.refused(rule, grant(None)).await?;
         ensure("a grant that does not wait is in no queue", view.place.is_none(), &view)?;
         holder.expect(rule, Verb::Release { next: Next::Nobody }, &Reply::Released).await?;
         let view = holder.view("a release without a wake leaves the lock free, and the queue unchanged").await?;
-        ensure(rule, view.occupant.is_none() && view.waiting == 2 && one.is_asleep() && other.is_asleep(), &view)
+        ensure(rule, view.lock.is_free() && view.waiting == 2 && one.is_asleep() && other.is_asleep(), &view)
     }
 
     async fn a_release_reserves_the_lock_for_the_first_and_wakes_it(&self) -> Result<(), Broken> {
@@ -82,9 +83,9 @@ impl<'a> Suite<'a> {
         one.is_woken(rule, Duration::ZERO).await?;
         other.is_woken("the second is woken for the end of the reservation", LONG_GRACE).await?;
         let view = self.party("reserve", 419)?.refused("a reserved lock is not free", grant(None)).await?;
-        let reserved = view.occupant.as_deref().and_then(Waiter::reserved).map(|(waiter, _)| waiter);
+        let reserved = view.lock.reserved_for().map(QueueEntry::waiter);
         let is_brief = view.ttl_left.is_some_and(|left| left <= LONG_GRACE);
-        ensure(rule, reserved == Some(one.party.subject.waiter) && is_brief && view.held_by().is_none(), &view)?;
+        ensure(rule, reserved == Some(one.party.subject.waiter) && is_brief, &view)?;
         other.is_queued("a reserved lock is not another waiter's", 1, 0).await?;
         ensure(rule, matches!(one.asks(5, false).await, Reply::Granted { .. }), &"the waiter that it is reserved for")?;
         one.party.expect(rule, Verb::RELEASE, &Reply::Released).await?;
@@ -92,7 +93,11 @@ impl<'a> Suite<'a> {
         let over = "only a grant with overrides takes a reserved lock, and no grant takes a held one";
         let late = self.waiting("reserve", 413, LONG_GRACE)?;
         ensure(over, matches!(late.asks(1, true).await, Reply::Granted { .. }), &"a reservation")?;
-        ensure(over, matches!(other.asks(5, true).await, Reply::Refused(view) if view.held_by().is_some()), &"a lock")
+        ensure(
+            over,
+            matches!(other.asks(5, true).await, Reply::Refused(view) if view.lock.held_by().is_some()),
+            &"a lock",
+        )
     }
 
     async fn one_that_stands_still_costs_its_grace(&self) -> Result<(), Broken> {
@@ -126,7 +131,7 @@ impl<'a> Suite<'a> {
             self.node.send_both(parcel(&holder.subject, release.clone()), parcel(&next.subject, grant(None)));
         }
         let view = next.view(rule).await?;
-        let is_its = view.occupant.as_deref() == Some(&*next.subject.holder.to_string());
+        let is_its = view.lock.is_held_by(&next.subject.holder);
         ensure(rule, is_its && one.is_asleep() && view.waiting == 2, &view)?;
         next.expect("if no grant is behind it, the first in the queue is next", release, &Reply::Released).await?;
         one.is_woken("if no grant is behind it, the first in the queue is next", Duration::ZERO).await
@@ -168,7 +173,7 @@ impl<'a> Suite<'a> {
         let rejoin = Verb::Release { next: Next::Rejoin { waited: Duration::from_secs(9), wakes: false } };
         alone.party.expect(rule, rejoin, &Reply::Released).await?;
         let view = alone.party.view(rule).await?;
-        ensure(rule, view.occupant.is_none() && view.waiting == 1 && alone.is_asleep(), &view)
+        ensure(rule, view.lock.is_free() && view.waiting == 1 && alone.is_asleep(), &view)
     }
 
     /// A holder and two waiters, the first in the queue first.

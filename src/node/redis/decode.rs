@@ -6,7 +6,8 @@ use redis::{PushKind, Value};
 
 use super::fault;
 use super::keys::Prefix;
-use crate::protocol::{Fault, FaultKind, LockView, NodeReport, Record, Reply, RunId, ScannedLock, Verb};
+use crate::protocol::{Fault, FaultKind, LockState, LockView, NodeReport, Record, Reply, RunId, ScannedLock, Verb};
+use crate::waiter::QueueEntry;
 use crate::{Moment, WallTime};
 
 /// Whether the server does not know the script. After this error alone a call may be repeated, because nothing ran.
@@ -71,14 +72,11 @@ pub(super) fn reply(prefix: &Prefix, verb: &Verb, value: Value) -> Reply {
 /// Reads `{holder, ms left, counter, place}`, which for an inspection continues with `how many wait, the first of
 /// them`.
 fn view(parts: &[Value]) -> Option<LockView> {
-    let [occupant, ttl_left, counter, Value::Int(place), queue @ ..] = parts else { return None };
-    let text = |value: &Value| match value {
-        Value::BulkString(bytes) => Some(beginning(bytes)),
-        _ => None,
-    };
-    let occupant = match occupant {
-        Value::Nil => None,
-        value => Some(text(value)?),
+    let [value, ttl_left, counter, Value::Int(place), queue @ ..] = parts else { return None };
+    let lock = match value {
+        Value::Nil => LockState::Free,
+        Value::BulkString(value) => LockState::of_value(beginning(value)),
+        _ => return None,
     };
     let ttl_left = match ttl_left {
         Value::Int(ms) => u64::try_from(*ms).ok().map(Duration::from_millis),
@@ -93,29 +91,35 @@ fn view(parts: &[Value]) -> Option<LockView> {
     };
     let place = u32::try_from(*place).ok();
     let (waiting, first) = match queue {
-        [Value::Int(waiting), first] => (u32::try_from(*waiting).unwrap_or_default(), text(first)),
+        [Value::Int(waiting), first] => (u32::try_from(*waiting).unwrap_or_default(), entry(first)),
         _ => (0, None),
     };
-    Some(LockView { occupant, ttl_left, counter, place, waiting, first })
+    Some(LockView { lock, ttl_left, counter, place, waiting, first })
+}
+
+/// An entry of a queue; `None` for what is no entry of ours.
+fn entry(value: &Value) -> Option<QueueEntry> {
+    let Value::BulkString(entry) = value else { return None };
+    QueueEntry::parse(str::from_utf8(beginning(entry)).ok()?)
 }
 
 /// Reads the value of `scan.lua`. It skips keys that are not locks of this prefix.
 fn scanned(prefix: &Prefix, parts: &[Value]) -> Option<Reply> {
     let (Value::BulkString(cursor), found) = parts.split_first()? else { return None };
     let sighting = |parts: &[Value]| {
-        let [Value::BulkString(key), Value::BulkString(occupant), Value::Int(left)] = parts else { return None };
+        let [Value::BulkString(key), Value::BulkString(value), Value::Int(left)] = parts else { return None };
         let resource = prefix.resource_of(str::from_utf8(key).ok()?)?;
         let ttl_left = u64::try_from(*left).ok().map(Duration::from_millis);
-        Some(ScannedLock { resource, occupant: beginning(occupant), ttl_left })
+        Some(ScannedLock { resource, lock: LockState::of_value(beginning(value)), ttl_left })
     };
     let locks = found.chunks(3).filter_map(sighting).collect();
     Some(Reply::Scanned { cursor: str::from_utf8(cursor).ok()?.parse().ok()?, locks })
 }
 
 /// The first bytes of a value, as many as the scripts return. No holder and no entry is longer.
-fn beginning(bytes: &[u8]) -> Box<str> {
+fn beginning(bytes: &[u8]) -> &[u8] {
     const LEN_MAX: usize = 256;
-    String::from_utf8_lossy(bytes.get(..LEN_MAX).unwrap_or(bytes)).into()
+    bytes.get(..LEN_MAX).unwrap_or(bytes)
 }
 
 /// Reads the value of `join.lua`.

@@ -229,7 +229,7 @@ fn locks_end(votes: &Votes, needed: usize) -> Duration {
         .iter()
         .filter_map(|(_, vote)| match vote {
             Vote::Granted => Some(Duration::ZERO),
-            Vote::Refused(view) if view.occupant.is_none() => Some(Duration::ZERO),
+            Vote::Refused(view) if view.lock.is_free() => Some(Duration::ZERO),
             Vote::Refused(view) => Some(view.ttl_left.unwrap_or(ALARM_MAX)),
             _ => None,
         })
@@ -240,7 +240,7 @@ fn locks_end(votes: &Votes, needed: usize) -> Duration {
 
 /// Whether the lock is reserved for another waiter.
 fn reserved(votes: &Votes) -> bool {
-    votes.occupant().is_some_and(|(occupant, _)| Waiter::reserved(occupant).is_some())
+    votes.in_the_way().is_some_and(|(lock, _)| lock.reserved_for().is_some())
 }
 
 /// A part of `most`, from half of it to all of it, by chance.

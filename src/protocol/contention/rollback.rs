@@ -18,7 +18,7 @@ pub fn rollback(lost: &Defeat, quorum: Quorum, waited: Option<Duration>) -> Next
         votes.iter().filter(|(_, vote)| matches!(vote, Vote::Failed(fault) if fault.kind.never_sent())).count();
     // A node that has not answered may still grant. The rival may know no more than this attempt does.
     let pending = votes.iter().filter(|(_, vote)| matches!(vote, Vote::Pending)).count();
-    let rivals = votes.held_by_occupant().len();
+    let rivals = votes.nodes_in_the_way().len();
     let in_vain = match lost {
         Defeat::Contended(_) => rivals > votes.granted() + pending && rivals + failed >= quorum.blocking(),
         // No other attempt can reach a quorum either.
@@ -35,7 +35,7 @@ pub fn rollback(lost: &Defeat, quorum: Quorum, waited: Option<Duration>) -> Next
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::{Fault, FaultKind, LockView, Votes};
+    use super::super::super::{Fault, FaultKind, LockState, LockView, Votes};
     use super::*;
 
     #[test]
@@ -46,7 +46,10 @@ mod tests {
             's' => Vote::Silent,
             'u' => Vote::Failed(Fault::new(FaultKind::Unreachable, "")),
             '-' => Vote::Pending,
-            name => Vote::Refused(LockView { occupant: Some(String::from(name).into()), ..LockView::default() }),
+            name => Vote::Refused(LockView {
+                lock: LockState::of_value(String::from(name).as_bytes()),
+                ..LockView::default()
+            }),
         };
         let rejoins = |wakes| Next::Rejoin { waited, wakes };
         let (rejoin, in_vain, queue) = (rejoins(true), rejoins(false), Next::Queue(Publish::ToFirst));

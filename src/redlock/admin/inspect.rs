@@ -7,10 +7,11 @@ use crate::protocol::{Fault, FaultKind, LockView, Reply, Subject, Verb};
 use crate::redlock::membership::node_health::{NodeCondition, NodeStatus};
 use crate::redlock::round::ask::ask_all;
 use crate::redlock::round::exchange::Phase;
-use crate::{Holder, HolderId, NodeId, Resource, ResourceError};
+use crate::{Holder, HolderId, NodeId, Occupant, Resource, ResourceError};
 
 /// What the nodes report about one resource. It is advisory: it may have changed when you read it.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Inspection {
     /// The report of each node, in the order of the nodes.
     pub rows: Vec<Row>,
@@ -20,6 +21,7 @@ pub struct Inspection {
 
 /// The report of one node.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Row {
     /// The node.
     pub node: NodeId,
@@ -35,18 +37,21 @@ pub struct Row {
 impl Row {
     /// Whether the node has the lock for a holder.
     #[must_use]
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub fn is_held(&self) -> bool {
-        self.view.as_ref().is_ok_and(|view| view.held_by().is_some())
+        self.view.as_ref().is_ok_and(|view| view.lock.held_by().is_some())
     }
 
     /// Whether the node takes part and has no lock.
     #[must_use]
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub fn is_free(&self) -> bool {
-        self.takes_part && self.view.as_ref().is_ok_and(|view| view.held_by().is_none())
+        self.takes_part && self.view.as_ref().is_ok_and(|view| view.lock.held_by().is_none())
     }
 
     /// Whether the node answered without a lock, but may have forgotten one.
     #[must_use]
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub fn may_have_forgotten(&self) -> bool {
         self.view.is_ok() && !self.is_held() && !self.is_free()
     }
@@ -54,9 +59,10 @@ impl Row {
 
 /// What a majority of the nodes agrees on.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Agreement {
     /// A majority has the lock for this holder.
-    HeldBy(Box<str>),
+    HeldBy(Occupant),
     /// On a majority of the nodes that take part, no holder has the lock. The resource was free at least at that
     /// moment, or reserved for a waiter.
     Free,
@@ -68,9 +74,9 @@ impl Inspection {
     /// What a majority agrees on.
     #[must_use]
     pub fn agreement(&self) -> Agreement {
-        let holders = || self.rows.iter().filter_map(|row| row.view.as_ref().ok()?.held_by());
+        let holders = || self.rows.iter().filter_map(|row| row.view.as_ref().ok()?.lock.held_by());
         match holders().find(|one| holders().filter(|other| other == one).count() >= self.needed) {
-            Some(holder) => Agreement::HeldBy(holder.into()),
+            Some(holder) => Agreement::HeldBy(holder.clone()),
             None if self.count(Row::is_free) >= self.needed => Agreement::Free,
             None => Agreement::Indeterminate,
         }
@@ -78,6 +84,7 @@ impl Inspection {
 
     /// How many nodes satisfy `stands`.
     #[must_use]
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub fn count(&self, stands: impl Fn(&Row) -> bool) -> usize {
         self.rows.iter().filter(|row| stands(row)).count()
     }
@@ -85,9 +92,8 @@ impl Inspection {
     /// The full holder value with this id on any node.
     #[must_use]
     pub fn holder_with_id(&self, id: HolderId) -> Option<Holder> {
-        let mut occupants =
-            self.rows.iter().filter_map(|row| row.view.as_ref().ok()?.occupant.as_deref()?.parse::<Holder>().ok());
-        occupants.find(|holder| holder.id() == id)
+        let mut holders = self.rows.iter().filter_map(|row| row.view.as_ref().ok()?.lock.held_by()?.holder());
+        holders.find(|holder| holder.id() == id).cloned()
     }
 }
 
@@ -101,11 +107,11 @@ impl Admin<'_> {
     /// # Cancel safety
     ///
     /// If the future is dropped, nothing changes.
-    pub async fn inspect<R: TryInto<Resource>>(&self, resource: R) -> Result<Inspection, ResourceError>
-    where
-        ResourceError: From<R::Error>,
-    {
-        let resource = resource.try_into()?;
+    pub async fn inspect(
+        &self,
+        resource: impl TryInto<Resource, Error: Into<ResourceError>>,
+    ) -> Result<Inspection, ResourceError> {
+        let resource = resource.try_into().map_err(Into::into)?;
         let holder = Holder::new(HolderId::from_random(0), self.0.settings.label.clone());
         let subject = Arc::new(Subject::new(resource, holder));
         let node_timeout = self.0.settings.node_timeout;

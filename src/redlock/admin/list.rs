@@ -6,15 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::handle::Admin;
-use crate::protocol::{Fault, FaultKind, Reply, ScannedLock, Verb};
+use crate::protocol::{Fault, FaultKind, LockState, Reply, ScannedLock, Verb};
 use crate::redlock::env::Env;
 use crate::redlock::membership::node_health::NodeCondition;
 use crate::redlock::round::ask::{ask_all, no_subject};
 use crate::redlock::round::exchange::Phase;
-use crate::{NodeId, NodeSet, Resource, Waiter};
+use crate::{NodeId, NodeSet, Occupant, Resource};
 
 /// The locks that a walk over the nodes found. It is advisory: locks come and go during the walk.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Listing {
     /// The locks by name. A resource on which nodes disagree has one entry for each holder.
     pub locks: Vec<Listed>,
@@ -29,6 +30,7 @@ pub struct Listing {
 impl Listing {
     /// How many nodes answered.
     #[must_use]
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub fn answered(&self) -> usize {
         self.nodes - self.partial.as_ref().map_or(0, |partial| partial.unanswered.len())
     }
@@ -44,11 +46,12 @@ impl Listing {
 
 /// One lock that nodes have for one holder.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Listed {
     /// What is locked.
     pub resource: Resource,
-    /// The stored holder value, unchanged. Another program may have written it.
-    pub occupant: Box<str>,
+    /// The holder, or another program.
+    pub occupant: Occupant,
     /// How much longer the lock lives, on the node where it lives longest; `None` if it never ends there.
     pub ttl_left: Option<Duration>,
     /// How many nodes have it. Fewer than [`Listing::needed`] are not a lease.
@@ -119,7 +122,7 @@ impl Admin<'_> {
     pub async fn list(&self, prefix: &str, limit: usize) -> Listing {
         let names: Vec<_> = self.0.env().nodes().map(|_| Names::beginning_with(prefix)).collect();
         let walks = walk(self.0.env(), self.0.settings.node_timeout, LISTING_STEPS_MAX, false, names).await;
-        let (mut merged, mut partial) = (BTreeMap::<(Resource, Box<str>), Listed>::new(), Partial::default());
+        let (mut merged, mut partial) = (BTreeMap::<(Resource, Occupant), Listed>::new(), Partial::default());
         for (walk, status) in walks.into_iter().zip(self.0.nodes()) {
             let rests = status.condition == NodeCondition::Resting && !matches!(walk.end, End::Failed(_));
             if rests {
@@ -130,10 +133,8 @@ impl Admin<'_> {
                 End::Failed(fault) => partial.unanswered.push((status.address, fault)),
                 End::TooFar => partial.unfinished.push(status.address),
             }
-            for ScannedLock { resource, occupant, ttl_left } in walk.found.0.into_values() {
-                if Waiter::reserved(&occupant).is_some() {
-                    continue;
-                }
+            for ScannedLock { resource, lock, ttl_left } in walk.found.0.into_values() {
+                let LockState::HeldBy(occupant) = lock else { continue };
                 let fresh = || Listed { resource: resource.clone(), occupant: occupant.clone(), ttl_left, nodes: 0 };
                 let listed = merged.entry((resource.clone(), occupant.clone())).or_insert_with(fresh);
                 listed.nodes += 1;

@@ -5,15 +5,16 @@ use std::time::Duration;
 
 use super::handle::Admin;
 use super::list::{Count, End, walk};
-use crate::protocol::{Fault, FaultKind, Reply, Subject, Verb};
+use crate::protocol::{Fault, FaultKind, LockState, Reply, Subject, Verb};
 use crate::redlock::membership::node_health::NodeCondition;
 use crate::redlock::membership::roster::WaitFor;
 use crate::redlock::round::ask::ask_all;
 use crate::redlock::round::exchange::Phase;
-use crate::{Holder, NodeId, Resource, ResourceError};
+use crate::{Holder, NodeId, Occupant, Resource, ResourceError};
 
 /// The result of [`Admin::force_release`].
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Forced {
     /// What happened on each node, in the order of the nodes.
     pub rows: Vec<ForcedRow>,
@@ -23,6 +24,7 @@ pub struct Forced {
 
 /// What happened on one node.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct ForcedRow {
     /// The node.
     pub node: NodeId,
@@ -34,24 +36,26 @@ pub struct ForcedRow {
 
 /// What a node did.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ForcedAt {
     /// The lock was the expected holder's and is gone now.
     Released,
     /// There was no lock.
     Free,
     /// The lock belongs to another holder, and stays.
-    HeldBy(Box<str>),
+    HeldBy(Occupant),
 }
 
 /// The overall result.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ForceOutcome {
     /// The expected holder had a quorum, or may have had one, and has it no more.
     Released,
     /// The expected holder had no quorum. Its locks on single nodes are removed.
     NotHeld,
     /// Another holder has the lock. It was not removed.
-    HeldBy(Box<str>),
+    HeldBy(Occupant),
     /// Too few nodes answered: the expected holder may still have it.
     NoQuorum,
 }
@@ -63,11 +67,11 @@ impl Forced {
         let count = |wanted: &dyn Fn(&ForcedRow) -> bool| self.rows.iter().filter(|row| wanted(row)).count();
         let released = count(&|row| row.outcome == Ok(ForcedAt::Released));
         let failed = count(&|row| row.outcome.is_err());
-        let others: Vec<&str> = self.rows.iter().filter_map(ForcedRow::other).collect();
+        let others: Vec<&Occupant> = self.rows.iter().filter_map(ForcedRow::other).collect();
         let most = others.iter().copied().max_by_key(|one| others.iter().filter(|other| *other == one).count());
         match most {
             _ if self.rows.len() - failed < self.needed => ForceOutcome::NoQuorum,
-            Some(other) if others.len() >= self.needed || released == 0 => ForceOutcome::HeldBy(other.into()),
+            Some(other) if others.len() >= self.needed || released == 0 => ForceOutcome::HeldBy(other.clone()),
             // Nodes that did not answer may have been the holder's too.
             _ if released > 0 && released + failed >= self.needed => ForceOutcome::Released,
             _ => ForceOutcome::NotHeld,
@@ -76,7 +80,7 @@ impl Forced {
 }
 
 impl ForcedRow {
-    fn other(&self) -> Option<&str> {
+    fn other(&self) -> Option<&Occupant> {
         match &self.outcome {
             Ok(ForcedAt::HeldBy(other)) => Some(other),
             _ => None,
@@ -86,6 +90,7 @@ impl ForcedRow {
 
 /// What a reset removed.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Reset {
     /// The address of each node, and how many locks it had.
     pub removed: Vec<(String, usize)>,
@@ -133,25 +138,23 @@ impl Admin<'_> {
     /// # Cancel safety
     ///
     /// The requests are sent before the first await point. If the future is dropped, only the outcome is lost.
-    pub async fn force_release<R: TryInto<Resource>>(
+    pub async fn force_release(
         &self,
-        resource: R,
+        resource: impl TryInto<Resource, Error: Into<ResourceError>>,
         expected: &Holder,
         reason: &str,
-    ) -> Result<Forced, ResourceError>
-    where
-        ResourceError: From<R::Error>,
-    {
-        let subject = Arc::new(Subject::new(resource.try_into()?, expected.clone()));
+    ) -> Result<Forced, ResourceError> {
+        let subject = Arc::new(Subject::new(resource.try_into().map_err(Into::into)?, expected.clone()));
         tracing::warn!(resource = %subject.resource, holder = ?subject.holder, reason, "taking the lock away from its holder");
         let (env, within) = (self.0.env(), self.0.settings.node_timeout);
         let replies = ask_all(env, subject, Phase::Operate, env.everybody(), &|_| Verb::Force, within).await;
         let rows = replies.into_iter().zip(self.0.addresses()).map(|((node, reply), address)| {
             let outcome = match reply {
                 Reply::Released => Ok(ForcedAt::Released),
-                Reply::Refused(view) => {
-                    Ok(view.held_by().map_or(ForcedAt::Free, |holder| ForcedAt::HeldBy(holder.into())))
-                }
+                Reply::Refused(view) => Ok(match view.lock {
+                    LockState::HeldBy(occupant) => ForcedAt::HeldBy(occupant),
+                    LockState::Free | LockState::ReservedFor(_) => ForcedAt::Free,
+                }),
                 Reply::Failed(fault) => Err(fault),
                 other => Err(Fault::new(FaultKind::Unexpected, format!("{other:?}"))),
             };

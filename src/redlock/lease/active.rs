@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 
 use super::events::{self, InHistory};
 use super::schedule::{Entry, Renewals, Scheduled};
-use crate::protocol::{Action, ExtendDefeat, LossCause, Renewal, Subject, Win};
+use crate::protocol::{Action, ExtendDefeat, LossCause, Renewal, Subject, TokenBlock, Win};
 use crate::redlock::env::Env;
 use crate::redlock::env::timer::sleep_until;
 use crate::redlock::error::{ExtendError, Lost};
@@ -42,9 +42,8 @@ impl FromPermit for Wakeup {
 pub(crate) struct ActiveLease {
     pub(crate) settings: Arc<Settings>,
     pub(crate) subject: Arc<Subject>,
-    pub(crate) token: FencingToken,
-    /// The last token of the lease. The tokens up to it are for further sections.
-    last: FencingToken,
+    /// The token of this section, and the tokens for further sections.
+    tokens: TokenBlock,
     /// The arrival number taken just before the grants were sent.
     pub(crate) asked_at: u64,
     /// The right to contend for the resource. The next task of this process gets it at the end of this section.
@@ -94,8 +93,7 @@ impl ActiveLease {
         Arc::new(Self {
             settings: Arc::clone(settings),
             subject: Arc::clone(exchange.subject()),
-            token: win.first,
-            last: win.token,
+            tokens: win.tokens,
             asked_at,
             permit: Mutex::new(permit),
             history: InHistory::default(),
@@ -111,9 +109,14 @@ impl ActiveLease {
         self.exchange.env()
     }
 
+    /// The token of this section.
+    pub(crate) fn token(&self) -> FencingToken {
+        self.tokens.first
+    }
+
     /// The next section of the same lease, with the next token; `None` if no token or too little validity is left.
     pub(crate) fn next_section(&self) -> Option<Arc<Self>> {
-        let token = self.token.next_within(self.last)?;
+        let tokens = self.tokens.rest()?;
         let valid_until = self.plan().renewal.valid_until();
         let left = valid_until.since(self.env().clock.now());
         if left.is_zero() || left < self.settings.terms.min_validity {
@@ -122,8 +125,7 @@ impl ActiveLease {
         let next = Arc::new(Self {
             settings: Arc::clone(&self.settings),
             subject: Arc::clone(&self.subject),
-            token,
-            last: self.last,
+            tokens,
             asked_at: self.asked_at,
             permit: Mutex::default(),
             history: InHistory::default(),
@@ -139,7 +141,7 @@ impl ActiveLease {
     /// Whether tasks of this process contend for the resource, but too few of them wait at this moment to continue in
     /// memory.
     pub(crate) fn is_busy(&self) -> bool {
-        let is_last = self.token >= self.last;
+        let is_last = self.tokens.first >= self.tokens.last;
         self.permit().as_ref().is_some_and(|permit| permit.queue.is_busy(is_last))
     }
 
@@ -147,7 +149,7 @@ impl ActiveLease {
     pub(crate) fn begins(&self, began: Moment) {
         if self.history.begin() {
             let (now, ttl) = (self.env().clock.now(), self.settings.terms.ttl);
-            events::acquired(&self.subject, self.token, ttl, now.since(began), self.ends_at().since(now));
+            events::acquired(&self.subject, self.token(), ttl, now.since(began), self.ends_at().since(now));
         }
     }
 
@@ -221,9 +223,9 @@ impl ActiveLease {
         self.renewals.schedule.remove(self);
         self.ended.notify_waiters();
         if self.history.is_on() {
-            events::ended(&self.subject, self.token, &cause);
+            events::ended(&self.subject, self.token(), &cause);
         }
-        let (resource, holder, token) = (&self.subject.resource, &self.subject.holder, self.token);
+        let (resource, holder, token) = (&self.subject.resource, &self.subject.holder, self.token());
         match cause {
             LossCause::Released => tracing::debug!(%resource, ?holder, ?token, "released"),
             _ => {
@@ -281,7 +283,7 @@ impl ActiveLease {
                 self.check()?;
                 self.plan().renewal.extended(valid_until, now, self.env().entropy.u32());
                 if self.history.is_on() {
-                    events::extended(&self.subject, self.token, self.ends_at().since(now));
+                    events::extended(&self.subject, self.token(), self.ends_at().since(now));
                 }
                 Ok(())
             }

@@ -15,7 +15,7 @@ use crate::protocol::{
     VerbKind, Win,
 };
 use crate::redlock::env::{Env, Leftover};
-use crate::{HolderId, Moment, NodeId, NodeSet};
+use crate::{HolderId, Moment, NodeId, NodeSet, Occupant};
 
 /// The replies of one attempt, from its grants to its releases; or the replies of one extension.
 pub(crate) struct Exchange {
@@ -397,13 +397,13 @@ fn release(next: Next, tellers: NodeSet, node: NodeId) -> Verb {
 /// another program wrote it. If a node was asked once and already has the lock for this attempt, the server was also
 /// asked under another name.
 fn sound(reply: Reply, holder: HolderId) -> Reply {
-    let is_own = |value: &str| value.split_once(' ').is_some_and(|(id, _)| id.parse() == Ok(holder));
+    let is_own = |view: &LockView| view.lock.held_by().and_then(Occupant::holder).is_some_and(|own| own.id() == holder);
     match reply {
         Reply::Granted { counter } if counter > COUNTER_MAX => {
             let story = format!("its counter {counter} is too high to come from a clock: was a key written by hand?");
             Reply::Failed(Fault::new(FaultKind::Unexpected, story))
         }
-        Reply::Refused(view) if view.held_by().is_some_and(is_own) => {
+        Reply::Refused(view) if is_own(&view) => {
             Reply::Failed(Fault::new(FaultKind::Duplicate, "it was already asked for this attempt under another name"))
         }
         other => other,

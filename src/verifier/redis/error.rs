@@ -12,6 +12,7 @@ fn one_line(text: &str) -> String {
 /// The server gave no verdict: the write must not be taken for done.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("no verdict for {resource}: {reason}")]
+#[non_exhaustive]
 pub struct StoreError {
     /// What was to be written.
     pub resource: Resource,

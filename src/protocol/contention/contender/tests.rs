@@ -1,6 +1,6 @@
 //! Tables of what a contender does next.
 
-use super::super::super::{Fault, LockView};
+use super::super::super::{Fault, LockState, LockView};
 use super::*;
 use crate::LockerId;
 
@@ -22,7 +22,7 @@ fn node(position: usize) -> NodeId {
 fn votes(letters: &str, place: u32) -> Votes {
     let refused = |occupant: &str, left_ms, place| {
         Vote::Refused(LockView {
-            occupant: Some(occupant.into()),
+            lock: LockState::of_value(occupant.as_bytes()),
             ttl_left: Some(MS(left_ms)),
             place,
             ..LockView::default()
