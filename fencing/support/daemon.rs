@@ -153,7 +153,7 @@ fn launch(
     command.current_dir(dir).env("TMPDIR", dir).stdout(log(dir)).stderr(log(dir));
     let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     for _ in 0..LOOKS {
-        // First, so that a server of somebody else on that port is not taken for ours.
+        // First, so that a server of another program on that port is not taken for ours.
         if child.try_wait().expect("a child of ours").is_some() {
             break;
         }

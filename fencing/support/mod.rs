@@ -20,7 +20,7 @@ mod etcd;
 mod http;
 mod mariadb;
 mod moto;
-// A port that the system gives out can be somebody's again while its server restarts.
+// A port that the system gives out can go to another program while its server restarts.
 #[path = "../../tests/support/port.rs"]
 pub mod port;
 mod postgres;

@@ -18,8 +18,7 @@ pub(crate) async fn add_one(
             let txn = Txn::new().and_then([TxnOp::put("count", (before + 1).to_string(), None)]);
             match mine.commit(kv, txn).await {
                 // Not answered: claim again, which keeps it out if it comes late, and see
-                // whether it is there. Nobody else
-                // writes under this token here.
+                // whether it is there. No other task writes under this token here.
                 Err(Error::Unknown(_)) => {
                     mine.again(kv).await?;
                     if read(kv).await? == before + 1 {

@@ -19,7 +19,7 @@ pub fn key(resource: &Resource) -> String {
 /// Claims `resource` for `token`: no transaction of an older holder passes from now on. Call it before the first read of what
 /// the lock protects.
 ///
-/// Two requests, and one more each time that somebody else comes between, at most 17.
+/// Two requests, and one more each time that another claim comes between, at most 17.
 ///
 /// # Errors
 ///
@@ -38,7 +38,7 @@ pub async fn claim(client: &mut KvClient, resource: &Resource, token: FencingTok
         let seen = found.as_ref().map_or(0, KeyValue::mod_revision);
         let raise = Txn::new()
             .when([Compare::mod_revision(key.as_str(), CompareOp::Equal, seen)])
-            // Without a lease, and so also without the one that somebody else may have given it.
+            // Without a lease, and so also without the one that another client may have given it.
             .and_then([TxnOp::put(key.as_str(), digits(token), None)])
             .or_else([TxnOp::get(key.as_str(), None)]);
         let answer = client.txn(raise).await.map_err(ClaimError::Store)?;
@@ -65,7 +65,7 @@ pub async fn highest(client: &mut KvClient, resource: &Resource) -> Result<Optio
     held(found.as_ref())
 }
 
-/// A resource that was claimed for a token: the right to write until somebody else claims.
+/// A resource that was claimed for a token: the right to write until another holder or task claims.
 ///
 /// Tasks of one holder share it, or clone it. If they claim each for itself, the first one's next transaction is
 /// [`ClaimError::Retry`].
@@ -84,7 +84,7 @@ impl Claim {
         self.token
     }
 
-    /// The comparison that holds as long as nobody else has claimed: for a transaction of your own, as etcd's `IsOwner`.
+    /// The comparison that holds as long as no other holder or task has claimed: for a transaction of your own, as etcd's `IsOwner`.
     ///
     /// It compares the revision of the fence, which every claim changes. [`fenced`](Self::fenced) builds the whole transaction.
     #[must_use]
@@ -115,7 +115,7 @@ impl Claim {
         }
     }
 
-    /// Runs `txn` if nobody else has claimed, in one step. Gives back the answer to it; its own comparisons may have held or not.
+    /// Runs `txn` if no other claim was made, in one step. Gives back the answer to it; its own comparisons may have held or not.
     ///
     /// # Errors
     ///

@@ -77,7 +77,7 @@ impl Files {
         loop {
             let file = open().map_err(self.io("opening the lock file"))?;
             match file.try_lock() {
-                // A lock of a file that was removed meanwhile excludes nobody.
+                // A lock of a file that was removed meanwhile excludes no other process.
                 Ok(()) if self.is_there(&file) => return Ok(file),
                 Ok(()) | Err(TryLockError::WouldBlock) => {}
                 Err(TryLockError::Error(error)) => return Err(self.io("locking")(error)),
@@ -140,7 +140,7 @@ impl Files {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(writing(error)),
             _ => {}
         }
-        // A new one, so that nothing is written through a link that somebody left there.
+        // A new one, so that nothing is written through a link that another program left there.
         let mut new = OpenOptions::new().write(true).create_new(true).open(&self.new).map_err(&writing)?;
         if let Ok(metadata) = fs::metadata(&self.path) {
             new.set_permissions(metadata.permissions()).map_err(self.io("giving it the permissions of the file"))?;
@@ -156,7 +156,7 @@ impl Files {
         File::open(&self.dir).and_then(|dir| dir.sync_all()).map_err(self.io("syncing its directory"))
     }
 
-    /// From now on a file that is gone is told from one that never was.
+    /// From now on a file that was deleted is distinguished from one that never was.
     pub(crate) fn mark(&self, mut lock: &File) -> Result<(), FileError> {
         let marking = self.io("marking the lock file");
         if lock.metadata().map_err(&marking)?.len() == 0 {

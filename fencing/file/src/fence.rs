@@ -11,7 +11,7 @@ use redfence::{FencingToken, Resource};
 use crate::FileError;
 use crate::disk::Files;
 
-/// How long a call waits for another process unless it is told otherwise.
+/// How long a call waits for another process unless [`FileFence::wait`] says otherwise.
 const WAIT: Duration = Duration::from_secs(10);
 
 /// The highest tokens of some resources in a file.
@@ -85,7 +85,7 @@ impl FileFence {
         let highest = tokens.get(resource).copied();
         rule.judge(token, highest).into_result()?;
         if highest == Some(token) {
-            // Whoever stored it may have been killed before its name was on disk.
+            // The process that stored it may have been killed before the name was on disk.
             files.sync_name()?;
             files.mark(&lock)?;
         } else {

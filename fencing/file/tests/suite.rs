@@ -169,7 +169,7 @@ impl FencedWrites for Store {
         Ok(false)
     }
 
-    /// A crash in the middle of a replacement: the new file is half there, and nobody has a lock any more.
+    /// A crash in the middle of a replacement: the new file is half there, and no process has the lock any more.
     fn crash(&self) -> bool {
         fs::write(self.dir.path().join("fence.new"), "redfence fe").unwrap();
         if self.wrong == Wrong::UnreadableIsFree {

@@ -11,7 +11,7 @@ use crate::probe::is_refusal;
 use crate::record::Record;
 use crate::{Error, FencedStore};
 
-/// An object that was claimed for a token: what was found in it, and the right to write it until somebody else claims.
+/// An object that was claimed for a token: what was found in it, and the right to write it until another holder or task claims.
 ///
 /// Each task makes its own. If two tasks of one holder claim, the first one's next write is [`ClaimError::Retry`].
 #[derive(Debug)]
@@ -89,7 +89,7 @@ impl Claim {
         Ok(self.object.record.author == last)
     }
 
-    /// Puts what is large, or of another format, into an object of its own beside the fenced one, which nobody reads before a
+    /// Puts what is large, or of another format, into an object of its own beside the fenced one, which no reader opens before a
     /// [`write`](Self::write) names it: the fenced object is then the side object that says what counts.
     ///
     /// The path is new: `<object>.parts/<token>-<claim>.<write>/<name>`. A write that is refused deletes what was staged for
@@ -107,7 +107,7 @@ impl Claim {
         let Record { token, claim, .. } = self.object.record;
         let folder = format!("{}.parts/{token}-{claim}.{}", self.path, self.writes + 1);
         let path = Path::parse(folder).map_err(|error| ClaimError::Store(error.into()))?.join(name);
-        // Nobody else has this path, so whatever is there is from an attempt of this very put.
+        // No other write has this path, so whatever is there is from an attempt of this very put.
         self.store.store().put(&path, payload).await.map_err(ClaimError::Store)?;
         self.staged.push(path.clone());
         Ok(path)

@@ -22,7 +22,7 @@ pub struct FencedStore {
     store: Arc<dyn ObjectStore>,
 }
 
-/// A fenced object, as anybody reads it.
+/// A fenced object, as a reader without a claim sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
     /// The highest token that has claimed it.
@@ -59,7 +59,7 @@ impl FencedStore {
     /// Claims the object for `token`, whether it is there or not: no older holder can write it from now on. Call it before
     /// the first read of what the lock protects; [`Claim::content`] is that read.
     ///
-    /// Two requests, and two more each time that somebody else comes between, at most 32. It writes the content again, so
+    /// Two requests, and two more each time that another claim comes between, at most 32. It writes the content again, so
     /// keep what is large beside the fenced object: [`Claim::stage`].
     ///
     /// # Errors
@@ -92,7 +92,7 @@ impl FencedStore {
         Err(ClaimError::Retry)
     }
 
-    /// Reads a fenced object without a claim. `None` if nobody has claimed it yet.
+    /// Reads a fenced object without a claim. `None` if no holder has claimed it yet.
     ///
     /// # Errors
     ///

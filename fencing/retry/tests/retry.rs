@@ -93,7 +93,7 @@ async fn nothing_but_stale_is_retried() {
     assert!(matches!(named, Err(RetryStaleError::Lock(WithLockError::Acquire(_)))), "{named:?}");
 }
 
-/// A number that somebody wrote into the fence by hand: no lease will pass for long, and retrying would only take time.
+/// A number that an operator wrote into the fence by hand: no lease will pass for long, and retrying would only take time.
 #[tokio::test]
 async fn a_fence_ahead_of_the_lock_is_told_at_once() {
     let (redlock, count) = (redlock(), Mutex::new(0));

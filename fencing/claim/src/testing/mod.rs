@@ -56,7 +56,7 @@ impl<E: fmt::Display> From<ClaimError<E>> for Refusal {
     }
 }
 
-/// A store with fences, which nobody else uses meanwhile.
+/// A store with fences, which no other program uses meanwhile.
 ///
 /// # Errors
 ///
@@ -66,10 +66,10 @@ pub trait ClaimedStore: Sync {
     /// The adapter's claim, by a client of its own.
     fn claim(&self, name: &str, token: FencingToken) -> Answer<Box<dyn Claimed + '_>>;
 
-    /// The highest token, as anybody reads it.
+    /// The highest token, as a reader without a claim sees it.
     fn highest(&self, name: &str) -> Answer<Option<FencingToken>>;
 
-    /// The value, as anybody reads it.
+    /// The value, as a reader without a claim sees it.
     fn read(&self, name: &str) -> Answer<Option<i64>>;
 
     /// How many parts [`Claimed::write_batch`] has left behind for the name.

@@ -48,7 +48,7 @@ fn failed(error: object_store::Error) -> Refusal {
     Refusal::Failed(error.to_string())
 }
 
-/// One part, so that names are told apart byte by byte.
+/// One part, so that names are compared byte by byte.
 pub fn object(name: &str) -> Path {
     Path::from_iter(["fences", name])
 }
