@@ -109,6 +109,14 @@ fn a_transaction_admits_writes_and_commits_or_leaves_nothing() {
         insert("a")(connection)
     });
     assert!(matches!(taken, Err(Error::Database(_))), "{taken:?}");
+    // PostgreSQL answers the COMMIT of such a transaction without an error, and writes nothing.
+    let ignored = postgres::transaction(connection, &orders, five, |connection| {
+        insert("d")(connection)?;
+        let failed = insert("a")(connection);
+        assert!(failed.is_err(), "{failed:?}");
+        Ok(())
+    });
+    assert!(matches!(ignored, Err(Error::Database(_))), "{ignored:?}");
     let rows: Number = sql_query("SELECT count(*) AS number FROM orders").get_result(connection).unwrap();
     assert_eq!((rows.number, postgres::highest(connection, &orders)), (1, Ok(Some(five))));
 }

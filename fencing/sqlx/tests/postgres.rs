@@ -162,9 +162,27 @@ fn a_session_that_the_server_ends_leaves_nothing_and_is_not_stale() {
         assert!(ended);
         let again = postgres::admit(&mut transaction, &orders, nine).await;
         assert!(matches!(again, Err(Error::Database(_))), "{again:?}");
+        // It ended before the COMMIT was sent, so the outcome is known.
         let commit = postgres::commit(transaction).await;
-        assert!(matches!(commit, Err(Error::Unknown(_))), "{commit:?}");
+        assert!(matches!(commit, Err(Error::Database(_))), "{commit:?}");
         let mut other = store.observer.acquire().await.unwrap();
         assert_eq!(postgres::highest(&mut other, &orders).await.unwrap(), None);
+    });
+}
+
+/// PostgreSQL answers the COMMIT of such a transaction without an error, and writes nothing.
+#[test]
+fn a_transaction_in_which_a_statement_failed_is_not_reported_as_committed() {
+    let store = Store::start();
+    let (orders, nine) = (Resource::new("orders").unwrap(), FencingToken::new(9).unwrap());
+    store.runtime.block_on(async {
+        let mut connection = PgConnection::connect(&store.server.url()).await.unwrap();
+        let mut transaction = connection.begin().await.unwrap();
+        postgres::admit(&mut transaction, &orders, nine).await.unwrap();
+        transaction.execute("INSERT INTO orders (id, value) VALUES ('a', 1)").await.unwrap();
+        transaction.execute("INSERT INTO orders (id, value) VALUES ('a', 2)").await.unwrap_err();
+        let commit = postgres::commit(transaction).await;
+        assert!(matches!(commit, Err(Error::Database(_))), "{commit:?}");
+        assert_eq!(postgres::highest(&mut connection, &orders).await.unwrap(), None);
     });
 }

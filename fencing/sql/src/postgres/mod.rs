@@ -32,6 +32,13 @@ pub const MIGRATION: &str = include_str!("migration.sql");
 /// [`crate::judge`] distinguishes them.
 pub const ADMIT: &str = include_str!("admit.sql");
 
+/// Comes right before COMMIT, unless your driver shows the tag of the answer to COMMIT.
+///
+/// If a statement of a transaction has failed and the program went on, PostgreSQL answers the COMMIT with `ROLLBACK` and
+/// **without an error**: nothing was written, and most drivers report success. This statement fails there, with SQLSTATE
+/// 25P02, and then nothing was written. The adapters send it in their `commit`.
+pub const BEFORE_COMMIT: &str = include_str!("before_commit.sql");
+
 /// The highest token of the resource `$1`, without holding the fence: for humans and metrics, never as a check before a
 /// write.
 pub const HIGHEST: &str = include_str!("highest.sql");
