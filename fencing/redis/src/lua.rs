@@ -2,7 +2,7 @@
 //!
 //! | key | type | life |
 //! |---|---|---|
-//! | `<prefix>:fence:<resource>`, prefix `redfence` unless set | hash: `token`, in digits; `value`, of `redfence::verifier::RedisStore::write` | for ever: never give it a time to live, never delete it |
+//! | `<prefix>:fence:<resource>`, prefix `redfence` unless set | hash: `token`, in digits; `value`, of `redfence::verifier::RedisStore::write` | no end: never give it a time to live, never delete it |
 //! | your own keys | as your commands make them | as you wish |
 //!
 //! In a Cluster a script may only use keys of one slot. The slot of a key is that of the first `{…}` in it: name the resource
