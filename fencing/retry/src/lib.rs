@@ -7,8 +7,9 @@ use redfence::{FencingToken, LeaseHandle, Redlock, Resource, ResourceError, With
 /// A stale token says that another holder has written since: what the body knew is old. So it begins anew and reads again.
 /// No other refusal is retried: an unknown outcome in particular is the body's to read back.
 ///
-/// `stale` tells a stale token from other errors and gives back the highest one: `FenceError::stale`, `WriteError::stale`,
-/// `FileError::stale`. `attempts` is how often the body runs at most; 0 is taken for 1. Each waits for the lock as [`Redlock::acquire`] does.
+/// `stale` distinguishes a stale token from other errors and returns the highest one: `FenceError::stale`,
+/// `WriteError::stale`, `ClaimError::stale`, `FileError::stale`, `Refusal::stale`. `attempts` is how often the body runs at
+/// most; 0 is taken for 1. Each waits for the lock as [`Redlock::acquire`] does.
 ///
 /// ```
 /// # use redfence::{EmbeddedNode, Redlock};
