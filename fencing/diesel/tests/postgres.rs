@@ -120,3 +120,18 @@ fn a_transaction_admits_writes_and_commits_or_leaves_nothing() {
     let rows: Number = sql_query("SELECT count(*) AS number FROM orders").get_result(connection).unwrap();
     assert_eq!((rows.number, postgres::highest(connection, &orders)), (1, Ok(Some(five))));
 }
+
+#[test]
+fn a_wait_that_lock_timeout_ends_is_a_retry() {
+    let store = Store::start();
+    let connect = || PgConnection::establish(&store.server.url()).unwrap();
+    let (mut one, mut other) = (connect(), connect());
+    let (orders, five) = (Resource::new("orders").unwrap(), FencingToken::new(5).unwrap());
+    let held = postgres::transaction(&mut one, &orders, five, |_| {
+        other.batch_execute("SET lock_timeout = '20ms'").unwrap();
+        let waited = postgres::transaction(&mut other, &orders, five, |_| Ok(()));
+        assert!(matches!(waited, Err(Error::Retry(Some(_)))), "{waited:?}");
+        Ok(())
+    });
+    assert_eq!(held, Ok(()));
+}

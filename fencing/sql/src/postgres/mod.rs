@@ -18,6 +18,12 @@
 //! 40001 says nothing about the token: roll back and run the transaction again ([`must_retry`]). Present the token
 //! **before the first read**, so that no value was read that a newer holder has changed since.
 //!
+//! # A holder that stands still
+//!
+//! A process that is paused inside its transaction, or cut off, keeps the fence's row, and newer holders wait for it without
+//! an end. Set `idle_in_transaction_session_timeout`, for instance to the time to live of the lease: the server then ends
+//! that transaction, and nothing of it was written. `lock_timeout` ends the wait of the others ([`must_retry`]).
+//!
 //! # A crash
 //! The fence is in the same database as the data and is committed with it, so a crash loses both or none. With
 //! `synchronous_commit = off`, or after a failover to a replica that lagged, the last commits are lost, the fence's
@@ -57,11 +63,11 @@ pub const EXAMPLE_UPDATE: &str = include_str!("example_update.sql");
 /// Why [`EXAMPLE_UPDATE`] updated no row.
 pub const EXAMPLE_HIGHEST: &str = include_str!("example_highest.sql");
 
-/// Whether this SQLSTATE says that the transaction was rolled back and may be run again: 40001 (serialization failure)
-/// and 40P01 (deadlock).
+/// Whether this SQLSTATE says that the transaction is to be rolled back and may be run again: 40001 (serialization
+/// failure), 40P01 (deadlock) and 55P03 (waited for a lock longer than `lock_timeout`).
 #[must_use]
 pub fn must_retry(sqlstate: &str) -> bool {
-    matches!(sqlstate, "40001" | "40P01")
+    matches!(sqlstate, "40001" | "40P01" | "55P03")
 }
 
 /// Whether a COMMIT that failed with this SQLSTATE has certainly not committed: the other rollbacks of class 40 and the
