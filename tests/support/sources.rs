@@ -453,6 +453,14 @@ pub(crate) mod manifest {
         entries("Cargo.toml").into_iter().map(|entry| entry.name.replace('-', "_")).collect()
     }
 
+    /// The manifest of each member of the workspace.
+    pub(crate) fn of_members() -> Vec<String> {
+        let text = std::fs::read_to_string(root().join("Cargo.toml")).unwrap();
+        let members = text.lines().find(|line| line.starts_with("members = ")).unwrap();
+        let names = members.split('"').skip(1).step_by(2);
+        names.map(|name| if name == "." { "Cargo.toml".to_owned() } else { format!("{name}/Cargo.toml") }).collect()
+    }
+
     /// Dependencies of the shipped code without a comment above them or their group. What comes from the workspace
     /// is explained there, and a path leads to our own code.
     pub(crate) fn unexplained_dependencies(file: &str) -> Vec<(String, usize)> {

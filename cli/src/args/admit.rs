@@ -28,8 +28,10 @@ Exit codes:
 /// takes no command: there, write with a script (redfence-redis).
 ///
 /// With a database the command's own transactions are others than the one that holds the fence. If that one ends early,
-/// because the server or the connection does, the command is stopped; what it wrote until then is not taken back. To write
-/// into that database, admit in your own transaction (see fencing/sql). In SQLite the command cannot write into it at all.
+/// because the server, the connection or `redfence` itself does, the command is stopped right after. Until then a newer
+/// holder may be admitted beside it, and what it wrote is not taken back. The lock of a file has no such gap: the command
+/// holds it as well. To write into that database, admit in your own transaction (see fencing/sql). In SQLite the command
+/// cannot write into it at all.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct AdmitArgs {

@@ -1,4 +1,4 @@
-//! A contender: takes a lock again and again, and writes down what it was told, for a judge.
+//! A contender: takes a lock again and again, and writes down every answer, for a judge.
 
 use std::fs::File;
 use std::io::Write;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use redfence::{Clock as _, FencingToken, Redlock, ReleaseOutcome, SystemClock};
 use serde::{Deserialize, Serialize};
 
-/// A line of a history: what a process asked for and what it was told, with the times on the clock that all processes of
+/// A line of a history: what a process asked for and the answer, with the times on the clock that all processes of
 /// a machine share. The first is taken before anything is sent, the second after the answer.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Line {
@@ -22,14 +22,14 @@ pub struct Line {
     pub told: Told,
 }
 
-/// What a contender was told.
+/// An answer to a contender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Told {
     /// It acquired the lock.
     Acquired(FencingToken),
     /// It still holds it.
-    Held(FencingToken),
+    Holds(FencingToken),
     /// It holds it no more.
     Lost(FencingToken),
     /// It had it until now, and gave it back.
@@ -57,7 +57,7 @@ pub async fn run(lock: &Redlock, resources: &[String], work: Duration, history: 
         for _ in 0..2 {
             tokio::time::sleep(work).await;
             let asked = now();
-            let told = if guard.check().is_ok() { Told::Held(token) } else { Told::Lost(token) };
+            let told = if guard.check().is_ok() { Told::Holds(token) } else { Told::Lost(token) };
             history.write(resource, asked, told)?;
         }
         let asked = now();

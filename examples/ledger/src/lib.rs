@@ -18,6 +18,6 @@ use redfence::{ConnectError, Redlock};
 ///
 /// As of [`redfence::Builder::connect`].
 pub async fn lock(nodes: &[String], ttl: Duration, label: &str) -> Result<Redlock, ConnectError> {
-    // Nobody asks for more than `ttl`, so a node that comes back with nothing in memory has rested after that long.
+    // No locker asks for more than `ttl`, so a node that comes back with nothing in memory has rested after that long.
     Redlock::builder().urls(nodes).ttl(ttl).max_ttl(ttl).label(label).connect().await
 }

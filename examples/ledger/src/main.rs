@@ -34,7 +34,7 @@ enum Task {
     Serve(Serve),
     /// A writer alone. It ends with its standard input.
     Write(Write),
-    /// Takes locks in turn and writes down what it was told. It ends with its standard input.
+    /// Takes locks in turn and writes down every answer. It ends with its standard input.
     Contend(Contend),
 }
 
@@ -131,7 +131,7 @@ async fn contend(task: Contend) -> Outcome {
     }
 }
 
-/// Whoever started this process has ended, or wants it to end.
+/// The process that started this one has ended, or wants it to end.
 async fn input_ended() {
     let mut ignored = [0; 64];
     let mut input = tokio::io::stdin();

@@ -2,7 +2,7 @@
 //! is linearizable.
 //!
 //! The judge is stateright's tester, and the object is a lock as its promises have it: a lease may end at any time, each
-//! acquire gets a greater token than all before, and once another has acquired nobody is told that it still holds.
+//! acquire gets a greater token than all before, and once another has acquired no process gets the answer that it still holds.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "helpers of tests")]
 
@@ -32,7 +32,7 @@ const BETWEEN: usize = 40;
 struct Lock {
     holder: Option<FencingToken>,
     greatest: Option<FencingToken>,
-    /// Nobody is killed and nothing stands still: then a lock that is held is not acquired either.
+    /// No process is killed or stands still: then a lock that is held is not acquired either.
     calm: bool,
 }
 
@@ -61,7 +61,7 @@ impl SequentialSpec for Lock {
                 (self.holder, self.greatest) = (Some(token), Some(token));
                 free && greater
             }
-            Told::Held(token) => self.holder == Some(token),
+            Told::Holds(token) => self.holder == Some(token),
             Told::Released(token) | Told::Over(token) | Told::Lost(token) => {
                 if self.holder == Some(token) {
                     self.holder = None;
@@ -127,7 +127,7 @@ fn until_one_ends(histories: &[Vec<Line>]) -> Vec<Vec<Line>> {
     histories.iter().map(|history| history.iter().filter(counts).cloned().collect()).collect()
 }
 
-/// How often a process was told that its lease was over.
+/// How often the answer to a process was that its lease was over.
 fn lost(histories: &[Vec<Line>]) -> usize {
     histories.iter().flatten().filter(|line| matches!(line.told, Told::Lost(_))).count()
 }
@@ -219,7 +219,7 @@ fn is_linearizable(histories: &[Vec<Line>], calm: bool) -> bool {
 fn ask(told: Told) -> Ask {
     match told {
         Told::Acquired(_) => Ask::Acquire,
-        Told::Held(_) | Told::Lost(_) => Ask::Check,
+        Told::Holds(_) | Told::Lost(_) => Ask::Check,
         Told::Released(_) | Told::Over(_) => Ask::Release,
     }
 }

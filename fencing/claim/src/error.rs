@@ -35,6 +35,15 @@ pub enum ClaimError<E> {
 }
 
 impl<E> ClaimError<E> {
+    /// The highest token, if the token was stale: what `redfence_retry::retry_stale` asks.
+    #[must_use]
+    pub const fn stale(&self) -> Option<FencingToken> {
+        match self {
+            Self::Stale { highest } => Some(*highest),
+            _ => None,
+        }
+    }
+
     /// Whether to claim again with the same token, then read and decide.
     pub const fn is_claim_again(&self) -> bool {
         matches!(self, Self::Retry | Self::Unknown(_))
@@ -78,6 +87,28 @@ impl<E: std::error::Error + 'static> std::error::Error for ClaimError<E> {
         match self {
             Self::Unknown(error) | Self::Store(error) => Some(error),
             _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_stale_is_stale() {
+        let highest = FencingToken::new(7).unwrap();
+        assert_eq!(ClaimError::<()>::Stale { highest }.stale(), Some(highest));
+        for other in [
+            ClaimError::Missing,
+            ClaimError::Retry,
+            ClaimError::Unknown(()),
+            ClaimError::Lost { found: highest },
+            ClaimError::NotAFence,
+            ClaimError::Unfit(""),
+            ClaimError::Store(()),
+        ] {
+            assert_eq!(other.stale(), None, "{other:?}");
         }
     }
 }

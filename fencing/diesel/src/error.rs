@@ -35,6 +35,7 @@ fn must_retry(error: &DieselError) -> bool {
         DieselError::DatabaseError(_, information) => {
             let message = information.message();
             message.starts_with("deadlock detected")
+                || message.starts_with("canceling statement due to lock timeout")
                 || message.starts_with("database is locked")
                 || message.starts_with("database table is locked")
         }

@@ -1,5 +1,6 @@
 //! Fenced writes in PostgreSQL.
 
+use diesel::connection::SimpleConnection as _;
 use diesel::pg::PgConnection;
 use diesel::sql_types::{BigInt, Text};
 use diesel::{OptionalExtension, RunQueryDsl, sql_query};
@@ -17,14 +18,16 @@ use crate::row::Highest;
 ///
 /// [`Error::Stale`] when a newer holder has written: acquire the lock again. [`Error::Retry`] when the transaction
 /// conflicted with another one: run it again with the same token. [`Error::Unknown`] when the commit was not answered.
-/// Also the error of `work`.
+/// [`Error::Database`] also when a statement of `work` failed and `work` went on. Also the error of `work`.
 pub fn transaction<T>(
     connection: &mut PgConnection,
     resource: &Resource,
     token: FencingToken,
     work: impl FnOnce(&mut PgConnection) -> Result<T, Error>,
 ) -> Result<T, Error> {
-    crate::transaction::transaction(connection, |connection| admit(connection, resource, token), work)
+    // PostgreSQL reports success for the COMMIT of a transaction in which a statement has failed.
+    let before_commit = |connection: &mut PgConnection| connection.batch_execute(statements::BEFORE_COMMIT);
+    crate::transaction::transaction(connection, |connection| admit(connection, resource, token), work, before_commit)
 }
 
 /// Admits `token` in the transaction that `connection` is in, and holds the fence of `resource` until that transaction ends:

@@ -24,7 +24,8 @@ pub fn transaction<T>(
     token: FencingToken,
     work: impl FnOnce(&mut SqliteConnection) -> Result<T, Error>,
 ) -> Result<T, Error> {
-    crate::transaction::transaction(connection, |connection| admit(connection, resource, token), work)
+    // A COMMIT fails if SQLite has ended the transaction before.
+    crate::transaction::transaction(connection, |connection| admit(connection, resource, token), work, |_| Ok(()))
 }
 
 /// Admits `token` in the transaction that `connection` is in, and holds the fence of `resource` until that transaction ends:

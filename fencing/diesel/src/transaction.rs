@@ -1,5 +1,6 @@
 //! Begin, admit, run, commit.
 
+use diesel::QueryResult;
 use diesel::connection::{AnsiTransactionManager, Connection, TransactionManager};
 
 use crate::error::{Error, refused, unanswered};
@@ -8,12 +9,17 @@ pub(crate) fn transaction<C, T>(
     connection: &mut C,
     admit: impl FnOnce(&mut C) -> Result<(), Error>,
     work: impl FnOnce(&mut C) -> Result<T, Error>,
+    before_commit: impl FnOnce(&mut C) -> QueryResult<()>,
 ) -> Result<T, Error>
 where
     C: Connection<TransactionManager = AnsiTransactionManager>,
 {
     AnsiTransactionManager::begin_transaction(connection).map_err(refused)?;
-    match admit(connection).and_then(|()| work(connection)) {
+    let ready = admit(connection).and_then(|()| work(connection)).and_then(|value| {
+        before_commit(connection).map_err(refused)?;
+        Ok(value)
+    });
+    match ready {
         Ok(value) => {
             AnsiTransactionManager::commit_transaction(connection).map_err(unanswered)?;
             Ok(value)

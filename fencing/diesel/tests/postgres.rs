@@ -109,6 +109,29 @@ fn a_transaction_admits_writes_and_commits_or_leaves_nothing() {
         insert("a")(connection)
     });
     assert!(matches!(taken, Err(Error::Database(_))), "{taken:?}");
+    // PostgreSQL answers the COMMIT of such a transaction without an error, and writes nothing.
+    let ignored = postgres::transaction(connection, &orders, five, |connection| {
+        insert("d")(connection)?;
+        let failed = insert("a")(connection);
+        assert!(failed.is_err(), "{failed:?}");
+        Ok(())
+    });
+    assert!(matches!(ignored, Err(Error::Database(_))), "{ignored:?}");
     let rows: Number = sql_query("SELECT count(*) AS number FROM orders").get_result(connection).unwrap();
     assert_eq!((rows.number, postgres::highest(connection, &orders)), (1, Ok(Some(five))));
+}
+
+#[test]
+fn a_wait_that_lock_timeout_ends_is_a_retry() {
+    let store = Store::start();
+    let connect = || PgConnection::establish(&store.server.url()).unwrap();
+    let (mut one, mut other) = (connect(), connect());
+    let (orders, five) = (Resource::new("orders").unwrap(), FencingToken::new(5).unwrap());
+    let held = postgres::transaction(&mut one, &orders, five, |_| {
+        other.batch_execute("SET lock_timeout = '20ms'").unwrap();
+        let waited = postgres::transaction(&mut other, &orders, five, |_| Ok(()));
+        assert!(matches!(waited, Err(Error::Retry(Some(_)))), "{waited:?}");
+        Ok(())
+    });
+    assert_eq!(held, Ok(()));
 }

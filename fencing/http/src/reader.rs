@@ -10,7 +10,7 @@ use redfence::{Resource, ResourceError};
 use crate::presented::bare_token;
 use crate::{FENCING_TOKEN, HeaderError, Presented, Refusal, X_FENCING_TOKEN};
 
-type Route = dyn Fn(&Parts) -> Result<Resource, ResourceError> + Send + Sync;
+type ResourceOf = dyn Fn(&Parts) -> Result<Resource, ResourceError> + Send + Sync;
 #[cfg(feature = "signed")]
 type Check = dyn Fn(&str) -> Result<Presented, redfence_signed_token::SignatureError> + Send + Sync;
 
@@ -32,7 +32,7 @@ type Check = dyn Fn(&str) -> Result<Presented, redfence_signed_token::SignatureE
 /// ```
 #[derive(Clone, Default)]
 pub struct TokenReader {
-    route: Option<Arc<Route>>,
+    route: Option<Arc<ResourceOf>>,
     takes_bare: bool,
     #[cfg(feature = "signed")]
     check: Option<Arc<Check>>,

@@ -23,7 +23,9 @@ pub enum Refusal {
     Malformed(String),
     /// 400: a token of one resource for a write to another.
     #[error(
-        "the token is for {presented:?}, this request writes {resource:?}: send the token of the lock on what is written"
+        "the token is for {:?}, this request writes {:?}: send the token of the lock on what is written",
+        presented.as_str(),
+        resource.as_str()
     )]
     OtherResource {
         /// The resource that the request writes.
@@ -96,6 +98,15 @@ impl Refusal {
     /// The write was sent, and its outcome was lost.
     pub fn unknown_outcome(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::UnknownOutcome(Cause(cause.into().into()))
+    }
+
+    /// The highest token, if the token was stale: what `redfence_retry::retry_stale` asks.
+    #[must_use]
+    pub const fn stale(&self) -> Option<FencingToken> {
+        match self {
+            Self::Stale { highest, .. } => Some(*highest),
+            _ => None,
+        }
     }
 
     /// The status code.

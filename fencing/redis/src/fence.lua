@@ -17,7 +17,11 @@ if highest then
   if token(offered) < token(highest) or (strict and token(offered) == token(highest)) then
     return {0, highest}
   end
+elseif redis.call('EXISTS', fence) == 1 then
+  return redis.error_reply('ERR the hash has no field token: is the key used by another program?')
 end
 if highest ~= offered then
   redis.call('HSET', fence, 'token', offered)
+  -- Without the time to live that another program may have given it.
+  redis.call('PERSIST', fence)
 end

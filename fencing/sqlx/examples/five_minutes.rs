@@ -1,6 +1,7 @@
 //! A fenced write with PostgreSQL.
 
 use redfence::{FencingToken, Redlock, Resource};
+use redfence_retry::retry_stale;
 use redfence_sqlx::{Error, postgres};
 use sqlx::PgPool;
 
@@ -22,24 +23,19 @@ pub(crate) async fn pay_under_lock(
     pool: &PgPool,
     order: &Resource,
 ) -> Result<(), Box<dyn std::error::Error>> {
-    loop {
-        let guard = redlock.acquire(order).await?;
-        let paid = loop {
-            match pay(pool, order, guard.token()).await {
+    // After "stale", because a newer holder has written while this one was paused: a new lease.
+    let paid = retry_stale(redlock, order, 3, Error::stale, async |lease| {
+        loop {
+            match pay(pool, order, lease.token()).await {
                 // A conflict with another transaction. It says nothing about the token.
-                Err(Error::Retry(_)) => {}
+                Err(Error::Retry(_)) if lease.check().is_ok() => {}
                 // It may have happened. Paying again changes nothing, so simply repeat it.
-                Err(Error::Unknown(_)) if guard.check().is_ok() => {}
-                paid => break paid,
+                Err(Error::Unknown(_)) if lease.check().is_ok() => {}
+                paid => return paid,
             }
-        };
-        drop(guard.release().await);
-        match paid {
-            // A newer holder has written while this one was paused: acquire a new lease.
-            Err(Error::Stale { .. }) => {}
-            paid => return Ok(paid?),
         }
-    }
+    });
+    Ok(paid.await?)
 }
 
 #[tokio::main]

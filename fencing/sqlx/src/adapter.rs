@@ -1,7 +1,8 @@
 //! The code that is the same for each database. sqlx has no trait with which a statement could be written once for all.
 
 /// The functions of a module, for its types of sqlx. The module has `admit`. Its `must_retry` says whether a
-/// transaction must be run again after an error, and its `rolled_back` whether it was rolled back.
+/// transaction must be run again after an error, and its `rolled_back` whether it was rolled back. Its `before_commit`
+/// fails where a COMMIT would write nothing and report success.
 macro_rules! adapter {
     ($Connection:ty, $Database:ty, $Arguments:ty) => {
         /// The highest token that was admitted for `resource`, without holding the fence: for humans and metrics, never
@@ -57,12 +58,14 @@ macro_rules! adapter {
         /// # Errors
         ///
         /// [`Error::Unknown`] when the answer did not come: all writes happened, or none. [`Error::Retry`] and
-        /// [`Error::Database`] when they did not happen.
+        /// [`Error::Database`] when they did not happen; in PostgreSQL also when an earlier statement had failed and the
+        /// caller went on.
         ///
         /// # Cancel safety
         ///
         /// Dropping the future leaves the outcome unknown.
-        pub async fn commit(transaction: ::sqlx::Transaction<'_, $Database>) -> Result<(), Error> {
+        pub async fn commit(mut transaction: ::sqlx::Transaction<'_, $Database>) -> Result<(), Error> {
+            before_commit(&mut transaction).await?;
             transaction.commit().await.map_err(unanswered)
         }
 

@@ -40,6 +40,12 @@ pub async fn admit(connection: &mut MySqlConnection, resource: &Resource, token:
 
 adapter!(MySqlConnection, MySql, MySqlArguments);
 
+/// A failed statement does not end the transaction, except a deadlock: see [`redfence_sql::mysql`].
+#[expect(clippy::unused_async, reason = "as in PostgreSQL, where it asks the server")]
+async fn before_commit(_: &mut MySqlConnection) -> Result<(), Error> {
+    Ok(())
+}
+
 fn must_retry(error: &sqlx::Error) -> bool {
     let error = error.as_database_error().and_then(|error| error.try_downcast_ref::<MySqlDatabaseError>());
     error.is_some_and(|error| statements::must_retry(error.number()))

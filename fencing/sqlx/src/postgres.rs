@@ -4,7 +4,7 @@ use redfence::{FencingToken, Resource};
 use redfence_sql::postgres as statements;
 use redfence_sql::{from_bigint, judge, judge_update};
 use sqlx::postgres::{PgArguments, PgConnection, Postgres};
-use sqlx::{Connection, query_scalar};
+use sqlx::{Connection, Executor as _, query_scalar};
 
 use crate::adapter::adapter;
 use crate::{BigInt, Error};
@@ -37,6 +37,11 @@ pub async fn admit(connection: &mut PgConnection, resource: &Resource, token: Fe
 }
 
 adapter!(PgConnection, Postgres, PgArguments);
+
+/// PostgreSQL reports success for the COMMIT of a transaction in which a statement has failed.
+async fn before_commit(connection: &mut PgConnection) -> Result<(), Error> {
+    connection.execute(statements::BEFORE_COMMIT).await.map(|_| ()).map_err(refused)
+}
 
 fn must_retry(error: &sqlx::Error) -> bool {
     sqlstate(error).is_some_and(|code| statements::must_retry(&code))

@@ -38,6 +38,12 @@ pub async fn admit(connection: &mut SqliteConnection, resource: &Resource, token
 
 adapter!(SqliteConnection, Sqlite, SqliteArguments);
 
+/// A COMMIT fails if SQLite has ended the transaction before.
+#[expect(clippy::unused_async, reason = "as in PostgreSQL, where it asks the server")]
+async fn before_commit(_: &mut SqliteConnection) -> Result<(), Error> {
+    Ok(())
+}
+
 fn must_retry(error: &sqlx::Error) -> bool {
     result_code(error).is_some_and(statements::must_retry)
 }

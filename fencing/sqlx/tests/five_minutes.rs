@@ -29,6 +29,19 @@ fn the_program_of_the_readme_is_the_example() {
     }
 }
 
+/// The paths of its manifest lead from a directory beside this repository to these crates.
+#[test]
+fn the_manifest_of_the_readme_names_what_is_there() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let paths: Vec<&str> =
+        block("toml").lines().filter_map(|line| line.split_once("path = \"../redfence")?.1.split('"').next()).collect();
+    assert_eq!(paths, ["", "/fencing/retry", "/fencing/sqlx"]);
+    for path in paths {
+        let manifest = root.join(path.trim_start_matches('/')).join("Cargo.toml");
+        assert!(manifest.is_file(), "{}", manifest.display());
+    }
+}
+
 #[test]
 fn the_program_of_the_readme_writes_and_is_fenced() {
     let (server, runtime) = (support::Postgres::start(), runtime());

@@ -162,9 +162,66 @@ fn a_session_that_the_server_ends_leaves_nothing_and_is_not_stale() {
         assert!(ended);
         let again = postgres::admit(&mut transaction, &orders, nine).await;
         assert!(matches!(again, Err(Error::Database(_))), "{again:?}");
+        // It ended before the COMMIT was sent, so the outcome is known.
         let commit = postgres::commit(transaction).await;
-        assert!(matches!(commit, Err(Error::Unknown(_))), "{commit:?}");
+        assert!(matches!(commit, Err(Error::Database(_))), "{commit:?}");
         let mut other = store.observer.acquire().await.unwrap();
         assert_eq!(postgres::highest(&mut other, &orders).await.unwrap(), None);
+    });
+}
+
+/// PostgreSQL answers the COMMIT of such a transaction without an error, and writes nothing.
+#[test]
+fn a_transaction_in_which_a_statement_failed_is_not_reported_as_committed() {
+    let store = Store::start();
+    let (orders, nine) = (Resource::new("orders").unwrap(), FencingToken::new(9).unwrap());
+    store.runtime.block_on(async {
+        let mut connection = PgConnection::connect(&store.server.url()).await.unwrap();
+        let mut transaction = connection.begin().await.unwrap();
+        postgres::admit(&mut transaction, &orders, nine).await.unwrap();
+        transaction.execute("INSERT INTO orders (id, value) VALUES ('a', 1)").await.unwrap();
+        transaction.execute("INSERT INTO orders (id, value) VALUES ('a', 2)").await.unwrap_err();
+        let commit = postgres::commit(transaction).await;
+        assert!(matches!(commit, Err(Error::Database(_))), "{commit:?}");
+        assert_eq!(postgres::highest(&mut connection, &orders).await.unwrap(), None);
+    });
+}
+
+#[test]
+fn a_wait_that_lock_timeout_ends_is_a_retry() {
+    let store = Store::start();
+    let (orders, nine) = (Resource::new("orders").unwrap(), FencingToken::new(9).unwrap());
+    store.runtime.block_on(async {
+        let mut one = PgConnection::connect(&store.server.url()).await.unwrap();
+        let mut other = PgConnection::connect(&store.server.url()).await.unwrap();
+        let mut held = one.begin().await.unwrap();
+        postgres::admit(&mut held, &orders, nine).await.unwrap();
+        let mut waiting = other.begin().await.unwrap();
+        waiting.execute("SET LOCAL lock_timeout = '20ms'").await.unwrap();
+        let refused = postgres::admit(&mut waiting, &orders, nine).await;
+        assert!(matches!(refused, Err(Error::Retry(Some(_)))), "{refused:?}");
+    });
+}
+
+/// Without this setting the newer holder would wait as long as the older one is paused.
+#[test]
+fn a_holder_that_stands_still_inside_its_transaction_is_ended_and_a_newer_one_passes() {
+    let store = Store::start();
+    let orders = Resource::new("orders").unwrap();
+    let [eight, nine] = [8, 9].map(|number| FencingToken::new(number).unwrap());
+    store.runtime.block_on(async {
+        let mut older = PgConnection::connect(&store.server.url()).await.unwrap();
+        let mut newer = PgConnection::connect(&store.server.url()).await.unwrap();
+        let mut paused = older.begin().await.unwrap();
+        paused.execute("SET LOCAL idle_in_transaction_session_timeout = '200ms'").await.unwrap();
+        postgres::admit(&mut paused, &orders, eight).await.unwrap();
+        paused.execute("INSERT INTO orders (id, value) VALUES ('late', 1)").await.unwrap();
+        let mut transaction = newer.begin().await.unwrap();
+        postgres::admit(&mut transaction, &orders, nine).await.unwrap();
+        postgres::commit(transaction).await.unwrap();
+        let late = postgres::commit(paused).await;
+        assert!(matches!(late, Err(Error::Database(_))), "{late:?}");
+        let written: i64 = sqlx::query_scalar("SELECT count(*) FROM orders").fetch_one(&mut newer).await.unwrap();
+        assert_eq!((written, postgres::highest(&mut newer, &orders).await.unwrap()), (0, Some(nine)));
     });
 }

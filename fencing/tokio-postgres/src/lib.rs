@@ -77,17 +77,19 @@ pub async fn update(
     judge_update(token, rows, row.map(|row| row.try_get(0)).transpose().map_err(refused)?)
 }
 
-/// Commits, and distinguishes an unknown outcome from a refusal.
+/// Commits, and distinguishes an unknown outcome from a refusal. Two round trips: the first finds a transaction whose COMMIT
+/// would write nothing and report success ([`statements::BEFORE_COMMIT`]).
 ///
 /// # Errors
 ///
 /// [`Error::Unknown`] when the answer did not come: all writes happened, or none. [`Error::Retry`] and
-/// [`Error::Database`] when they did not happen.
+/// [`Error::Database`] when they did not happen, also when an earlier statement had failed and the caller went on.
 ///
 /// # Cancel safety
 ///
 /// Dropping the future leaves the outcome unknown.
 pub async fn commit(transaction: Transaction<'_>) -> Result<(), Error> {
+    transaction.batch_execute(statements::BEFORE_COMMIT).await.map_err(refused)?;
     transaction.commit().await.map_err(|error| match error.code().map(|code| code.code()) {
         Some(code) if statements::must_retry(code) => Error::Retry(Some(error)),
         Some(code) if statements::rolled_back(code) => Error::Database(error),

@@ -8,7 +8,7 @@ mod support;
 use redfence::{FencingToken, Resource};
 use redfence_sql::postgres as statements;
 use redfence_sql::testing::{Answer, Checked, FencedStore, Mutant, Mutation, Session, check};
-use redfence_tokio_postgres::{BigInt, admit, commit, highest, refused, update};
+use redfence_tokio_postgres::{BigInt, Error, admit, commit, highest, refused, update};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 use tokio_postgres::types::ToSql;
@@ -148,4 +148,22 @@ fn the_suite_refuses_every_mutant() {
         println!("{mutation:?}: {broken}");
         assert!(!broken.instead.contains("Failed("), "{mutation:?} does not even work: {broken}");
     }
+}
+
+/// PostgreSQL answers the COMMIT of such a transaction without an error, and writes nothing.
+#[test]
+fn a_transaction_in_which_a_statement_failed_is_not_reported_as_committed() {
+    let store = Store::start();
+    let orders = Resource::new("orders").unwrap();
+    store.runtime.block_on(async {
+        let (mut client, connection) = tokio_postgres::connect(&store.server.url(), NoTls).await.unwrap();
+        tokio::spawn(connection);
+        let transaction = client.transaction().await.unwrap();
+        admit(&transaction, &orders, FencingToken::new(9).unwrap()).await.unwrap();
+        transaction.batch_execute("INSERT INTO orders (id, value) VALUES ('a', 1)").await.unwrap();
+        transaction.batch_execute("INSERT INTO orders (id, value) VALUES ('a', 2)").await.unwrap_err();
+        let committed = commit(transaction).await;
+        assert!(matches!(committed, Err(Error::Database(_))), "{committed:?}");
+        assert_eq!(highest(&client, &orders).await.unwrap(), None);
+    });
 }

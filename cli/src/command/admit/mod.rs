@@ -88,7 +88,7 @@ pub(crate) async fn admit(args: &AdmitArgs, global: &Global, output: Output) -> 
         Err(Refusal::NoVerdict(reason)) => {
             Err(Failure::new(Exit::NoVerdict, format!("no verdict from {place}: {}", place.without_secrets(&reason))))
         }
-        Err(Refusal::Usage(reason)) => Err(Failure::new(Exit::Usage, reason)),
+        Err(Refusal::Usage(reason)) => Err(Failure::new(Exit::Usage, place.without_secrets(&reason))),
     }
 }
 

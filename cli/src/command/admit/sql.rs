@@ -1,12 +1,12 @@
 //! A fence in PostgreSQL, MariaDB, MySQL or SQLite.
 
-use std::str::FromStr as _;
+use std::str::FromStr;
 use std::time::Duration;
 
 use redfence::{Clock as _, FencingToken, Resource, SystemClock};
 use redfence_sqlx::{Error, mysql, postgres, sql, sqlite};
-use sqlx::mysql::MySqlConnection;
-use sqlx::postgres::PgConnection;
+use sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
+use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
 use tokio::sync::{oneshot, watch};
@@ -33,20 +33,27 @@ pub(super) async fn admit(
 ) -> Result<Option<FenceLock>, Refusal> {
     match database {
         Database::Postgres => {
-            let connection = reached(args.wait, PgConnection::connect(url)).await?;
+            let options: PgConnectOptions = parsed(url)?;
+            let connection = reached(args.wait, options.connect()).await?;
             hold_postgres(connection, args, with_command).await
         }
         Database::MySql => {
-            let connection = reached(args.wait, MySqlConnection::connect(url)).await?;
+            let options: MySqlConnectOptions = parsed(url)?;
+            let connection = reached(args.wait, options.connect()).await?;
             hold_mysql(connection, args, with_command).await
         }
         Database::Sqlite => {
-            let options = SqliteConnectOptions::from_str(url).map_err(|error| Refusal::NoVerdict(error.to_string()))?;
+            let options: SqliteConnectOptions = parsed(url)?;
             let options = options.busy_timeout(args.wait);
             let connection = reached(args.wait, options.connect()).await?;
             hold_sqlite(connection, args, with_command).await
         }
     }
+}
+
+/// A URL that cannot be read is a wrong call: no server was asked.
+fn parsed<O: FromStr<Err = sqlx::Error>>(url: &str) -> Result<O, Refusal> {
+    url.parse().map_err(|error: sqlx::Error| Refusal::Usage(format!("--store: {error}")))
 }
 
 async fn reached<C>(wait: Duration, connect: impl Future<Output = sqlx::Result<C>>) -> Result<C, Refusal> {

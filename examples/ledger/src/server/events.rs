@@ -51,7 +51,7 @@ impl Refusals {
         if last.len() > KEPT {
             last.pop_front();
         }
-        // Nobody may be looking.
+        // Perhaps no page is open.
         let _ = self.new.send(refused);
     }
 

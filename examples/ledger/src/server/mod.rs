@@ -143,7 +143,7 @@ impl Ledger {
 
 /// Writers say who they are, for people.
 fn writer(headers: &HeaderMap) -> &str {
-    headers.get(header::USER_AGENT).and_then(|name| name.to_str().ok()).unwrap_or("somebody")
+    headers.get(header::USER_AGENT).and_then(|name| name.to_str().ok()).unwrap_or("a writer without a name")
 }
 
 /// `/accounts/ada` and `/accounts/ada/transfers` are about `accounts/ada`.

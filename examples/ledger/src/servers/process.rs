@@ -18,7 +18,7 @@ impl Process {
     pub fn start(program: &Path, arguments: &[&str]) -> Self {
         let mut command = Command::new(program);
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::null());
-        // Failures are what the writers are put through: their words about it are for those who ask.
+        // Failures are what the writers are put through: LEDGER_VERBOSE shows what they say about it.
         if std::env::var_os("LEDGER_VERBOSE").is_none() {
             command.stderr(Stdio::null());
         }

@@ -90,7 +90,10 @@ impl fmt::Debug for AddToken {
 
 /// A request was not sent, because the lease was over.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("not sent: the lease on {resource:?} is over; acquire the lock again, and read again before you write")]
+#[error(
+    "not sent: the lease on {:?} is over; acquire the lock again, and read again before you write",
+    resource.as_str()
+)]
 pub struct NotSent {
     /// The resource of the lease.
     pub resource: Resource,

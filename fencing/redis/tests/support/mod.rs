@@ -19,3 +19,28 @@ pub mod server;
 pub mod tls;
 
 pub use server::RedisServer;
+
+use std::time::Duration;
+
+use redfence::{FencingToken, Resource};
+use redis::AsyncConnectionConfig;
+use redis::aio::MultiplexedConnection;
+use tokio::runtime::{Builder, Runtime};
+
+pub fn runtime() -> Runtime {
+    Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+pub async fn connection(url: &str) -> MultiplexedConnection {
+    let client = redis::Client::open(url).unwrap();
+    let patient = AsyncConnectionConfig::new().set_response_timeout(Some(Duration::from_secs(20)));
+    client.get_multiplexed_async_connection_with_config(&patient).await.unwrap()
+}
+
+pub fn token(number: u64) -> FencingToken {
+    FencingToken::new(number).unwrap()
+}
+
+pub fn order() -> Resource {
+    Resource::new("orders/42").unwrap()
+}

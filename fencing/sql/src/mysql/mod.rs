@@ -21,6 +21,13 @@
 //! and run the transaction again ([`must_retry`]). Stop at it: the server has rolled back already, and a statement
 //! without a new BEGIN is its own transaction.
 //!
+//! # A holder that stands still
+//!
+//! A process that is paused inside its transaction, or cut off, keeps the fence's row. Set `idle_transaction_timeout`
+//! (MariaDB), for instance to the time to live of the lease, or `wait_timeout` (MySQL): the server then ends that connection,
+//! and nothing of the transaction was written. The others wait for `innodb_lock_wait_timeout` at most, 50 s unless it is set,
+//! then the answer is error 1205 ([`must_retry`]).
+//!
 //! # A crash
 //! The fence is in the same database as the data and is committed with it, so a crash loses both or none. With
 //! `innodb_flush_log_at_trx_commit` other than 1, or after a failover to a replica that lagged, the last commits are

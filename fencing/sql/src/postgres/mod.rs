@@ -18,6 +18,12 @@
 //! 40001 says nothing about the token: roll back and run the transaction again ([`must_retry`]). Present the token
 //! **before the first read**, so that no value was read that a newer holder has changed since.
 //!
+//! # A holder that stands still
+//!
+//! A process that is paused inside its transaction, or cut off, keeps the fence's row, and newer holders wait for it without
+//! an end. Set `idle_in_transaction_session_timeout`, for instance to the time to live of the lease: the server then ends
+//! that transaction, and nothing of it was written. `lock_timeout` ends the wait of the others ([`must_retry`]).
+//!
 //! # A crash
 //! The fence is in the same database as the data and is committed with it, so a crash loses both or none. With
 //! `synchronous_commit = off`, or after a failover to a replica that lagged, the last commits are lost, the fence's
@@ -31,6 +37,13 @@ pub const MIGRATION: &str = include_str!("migration.sql");
 /// Equal to `$2`: admitted, and the fence is held until the transaction ends. Greater: stale, roll back.
 /// [`crate::judge`] distinguishes them.
 pub const ADMIT: &str = include_str!("admit.sql");
+
+/// Comes right before COMMIT, unless your driver shows the tag of the answer to COMMIT.
+///
+/// If a statement of a transaction has failed and the program went on, PostgreSQL answers the COMMIT with `ROLLBACK` and
+/// **without an error**: nothing was written, and most drivers report success. This statement fails there, with SQLSTATE
+/// 25P02, and then nothing was written. The adapters send it in their `commit`.
+pub const BEFORE_COMMIT: &str = include_str!("before_commit.sql");
 
 /// The highest token of the resource `$1`, without holding the fence: for humans and metrics, never as a check before a
 /// write.
@@ -50,11 +63,11 @@ pub const EXAMPLE_UPDATE: &str = include_str!("example_update.sql");
 /// Why [`EXAMPLE_UPDATE`] updated no row.
 pub const EXAMPLE_HIGHEST: &str = include_str!("example_highest.sql");
 
-/// Whether this SQLSTATE says that the transaction was rolled back and may be run again: 40001 (serialization failure)
-/// and 40P01 (deadlock).
+/// Whether this SQLSTATE says that the transaction is to be rolled back and may be run again: 40001 (serialization
+/// failure), 40P01 (deadlock) and 55P03 (waited for a lock longer than `lock_timeout`).
 #[must_use]
 pub fn must_retry(sqlstate: &str) -> bool {
-    matches!(sqlstate, "40001" | "40P01")
+    matches!(sqlstate, "40001" | "40P01" | "55P03")
 }
 
 /// Whether a COMMIT that failed with this SQLSTATE has certainly not committed: the other rollbacks of class 40 and the
