@@ -7,6 +7,8 @@
 )]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "redlock")]
+pub mod blocking;
 mod clock;
 #[cfg(feature = "redis")]
 pub mod doctor;
@@ -18,6 +20,8 @@ mod holder;
 mod lease;
 mod node_id;
 mod printable;
+#[cfg(feature = "redlock")]
+pub mod recipes;
 mod resource;
 #[cfg(feature = "redlock")]
 #[cfg_attr(not(feature = "unstable"), allow(unreachable_pub, reason = "for simulators only"))]
@@ -55,7 +59,7 @@ pub use protocol::{Fault, FaultKind, LossCause, Reason, ReleaseOutcome, Vote, Vo
 #[cfg(feature = "redlock")]
 pub use redlock::{
     AcquireError, Builder, ConfigError, ConnectError, ExtendError, Guard, HandOver, LeaseHandle, Lost, NodeCondition,
-    NodeStatus, Redlock, WithLockError, admin,
+    NodeStatus, Redlock, ResumeError, WithLockError, admin,
 };
 
 #[cfg(feature = "testing")]

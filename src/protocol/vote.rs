@@ -84,6 +84,11 @@ impl Votes {
         Self(votes)
     }
 
+    /// None of so many nodes is asked, now or later, and this is why.
+    pub(crate) fn closed(nodes: usize, because: &str) -> Self {
+        Self(vec![Vote::Failed(Fault::new(FaultKind::Closed, because)); nodes])
+    }
+
     /// Every node with its vote.
     pub fn iter(&self) -> impl Iterator<Item = (NodeId, &Vote)> {
         NodeId::all(self.0.len()).zip(&self.0)

@@ -305,6 +305,21 @@ pub enum ExtendError {
     },
 }
 
+/// Why a lease that was passed on is not resumed.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResumeError {
+    /// The lease was acquired on other nodes, so nothing is known of it here.
+    #[error(
+        "the lease was acquired on other nodes, or on these in another order: name the same nodes by the same addresses, in the \
+         same order, in both processes"
+    )]
+    OtherNodes,
+    /// It was not extended: it is over, or too few nodes answered.
+    #[error(transparent)]
+    Extend(#[from] ExtendError),
+}
+
 /// The lease is over: the program must no longer touch what it protected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the lease is lost: {cause}")]

@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 
 use super::events::{self, InHistory};
 use super::schedule::{Entry, Renewals, Scheduled};
+use crate::lease::Voters;
 use crate::protocol::{Action, ExtendDefeat, LossCause, Renewal, Subject, Win};
 use crate::redlock::env::Env;
 use crate::redlock::env::timer::sleep_until;
@@ -109,6 +110,11 @@ impl ActiveLease {
 
     pub(crate) fn env(&self) -> &Arc<Env> {
         self.exchange.env()
+    }
+
+    /// Whose word counts when the lease is extended.
+    pub(crate) fn voters(&self) -> Voters {
+        Voters { bits: self.exchange.voters().bits(), set: self.env().set() }
     }
 
     /// The next section of the same lease, with the next token; `None` if no token or too little validity is left.
