@@ -7,6 +7,7 @@ mod all;
 mod election;
 mod leader;
 mod multi_guard;
+mod observe;
 mod owner;
 mod semaphore;
 mod wait;
