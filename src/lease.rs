@@ -23,11 +23,11 @@ pub struct Lease {
     pub ttl: Duration,
     /// When the holder must stop, on the holder's own clock. The allowance for drift is already subtracted.
     pub valid_until: Moment,
-    #[cfg_attr(not(feature = "redlock"), allow(dead_code, reason = "it says where to go on with the lease"))]
+    #[cfg_attr(not(feature = "redlock"), allow(dead_code, reason = "only the locker reads it"))]
     pub(crate) voters: Voters,
 }
 
-/// Whose word counts when the lease is extended.
+/// The nodes that vote when the lease is extended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Voters {
@@ -45,7 +45,7 @@ impl Lease {
     }
 }
 
-/// What of a lease means something on every machine.
+/// The part of a lease that has a meaning on every machine.
 #[cfg(feature = "serde")]
 #[derive(serde::Serialize, serde::Deserialize)]
 struct Passed<'a> {
@@ -67,7 +67,7 @@ impl serde::Serialize for Lease {
     }
 }
 
-/// Valid for nothing until it is resumed.
+/// Without validity until it is resumed.
 #[cfg(feature = "serde")]
 impl<'de> serde::Deserialize<'de> for Lease {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {

@@ -1,4 +1,4 @@
-//! Several resources at once: all of them or none, in one order for everybody, and lost together.
+//! Several resources at once: all of them or none, in one order for all calls, and lost together.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod support;

@@ -130,7 +130,7 @@ fn what_it_waits_for_on_its_own_runtime_ends_with_the_wait() {
     let mutex = redlock.mutex("r").unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        // Nobody can release it while the only thread of this runtime blocks.
+        // It cannot be released while the only thread of this runtime blocks.
         let held = redlock.as_async().acquire("r").await.unwrap();
         assert!(matches!(mutex.lock_within(ms(300)), Err(AcquireError::Contended { .. })));
         drop(held.release().await);
@@ -225,7 +225,7 @@ fn a_fork_says_so_leaves_its_parents_lock_alone_and_opens_for_itself() {
     }
     let said = std::fs::read_to_string(&said).unwrap();
     assert!(said.starts_with("true true "), "{said}");
-    assert!(said.contains("this process is a fork") && said.contains("open it after the fork"), "{said}");
+    assert!(said.contains("this process is a fork") && said.contains("open a locker after the fork"), "{said}");
     let guard = guard.unwrap();
     assert_eq!(guard.check(), Ok(()));
     assert!(matches!(guard.release(), ReleaseOutcome::Released { .. }));

@@ -79,7 +79,7 @@ async fn waiter(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_permit_that_comes_free_goes_to_the_next_that_waits_and_nobody_overtakes() {
+async fn a_permit_that_comes_free_goes_to_the_first_waiter_and_no_call_overtakes() {
     let stage = Stage::of(3);
     let semaphore = reports(&process(&stage, "holder"), 2);
     let mut held = vec![semaphore.acquire().await.unwrap(), semaphore.acquire().await.unwrap()];

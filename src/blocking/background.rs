@@ -1,4 +1,4 @@
-//! [`Background`]: the one thread of this process that does the work of blocking calls; and a locker that lives on it.
+//! [`Background`]: the one thread of this process that does the work of blocking calls; and a locker that belongs to it.
 
 use std::future::pending;
 use std::io;
@@ -18,26 +18,26 @@ pub(super) struct Background {
     runtime: Handle,
 }
 
-/// Why the thread does nothing for a caller.
+/// Why the thread does not run a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Stopped {
     #[error(
-        "this process is a fork of the one that opened the lock, whose background thread it does not have: open it after the fork"
+        "this process is a fork of the one that opened the locker, and has no copy of its background thread: open a locker after the fork"
     )]
     Forked,
     #[error(
-        "called on the background thread of redfence::blocking itself, which would wait for itself: call it from another thread"
+        "this is the background thread of redfence::blocking, and the call would wait for itself: call it from another thread"
     )]
     FromWithin,
     #[error("the background thread of redfence::blocking has stopped, or the call panicked there")]
     Ended,
 }
 
-/// Locked only while the thread is looked up or started, never while a call waits.
+/// Locked only to look the thread up or to start it, never while a call waits.
 static RUNNING: Mutex<Option<Background>> = Mutex::new(None);
 
 impl Background {
-    /// The thread of this process; started if there is none yet. A fork starts its own.
+    /// The thread of this process; starts it if there is none yet. A fork starts its own.
     pub(super) fn of_this_process() -> io::Result<Self> {
         let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(background) = running.as_ref().filter(|background| !background.is_forked()) {
@@ -61,8 +61,8 @@ impl Background {
         self.process != std::process::id()
     }
 
-    /// Runs `future` on the thread, and blocks the caller until it is done. The caller's own runtime is not needed for it, so
-    /// it may stand still meanwhile.
+    /// Runs `future` on the thread, and blocks the caller until it is done. It does not need the caller's own runtime, which
+    /// may be blocked meanwhile.
     pub(super) fn run<T: Send + 'static>(
         &self,
         future: impl Future<Output = T> + Send + 'static,
@@ -75,14 +75,13 @@ impl Background {
         }
         let (done, outcome) = sync_channel(1);
         self.runtime.spawn(async move {
-            // The caller blocks until this arrives.
             let _ = done.send(future.await);
         });
         outcome.recv().map_err(|_| Stopped::Ended)
     }
 }
 
-/// A locker that lives on the thread.
+/// A locker that belongs to the thread.
 #[derive(Clone)]
 pub(super) struct Located {
     pub(super) redlock: Redlock,
@@ -90,7 +89,8 @@ pub(super) struct Located {
 }
 
 impl Drop for Located {
-    /// In a fork nothing of the locker is taken down: it is the parent's, and another of its threads may have had it locked.
+    /// A fork never drops the last reference: the locker is the parent's, and another thread of the parent may have had a part
+    /// of it locked.
     fn drop(&mut self) {
         if self.background.is_forked() {
             std::mem::forget(self.redlock.clone());

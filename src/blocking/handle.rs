@@ -7,7 +7,7 @@ use super::background::{Background, Located, Stopped};
 use super::mutex::Mutex;
 use crate::{Builder, ConnectError, Resource, ResourceError};
 
-/// A locker whose calls block. It lives on the background thread of the process; cloning is cheap.
+/// A locker whose calls block. It belongs to the background thread of the process; cloning is cheap.
 #[derive(Clone)]
 pub struct Redlock(Located);
 
@@ -18,7 +18,7 @@ pub enum OpenError {
     /// The configuration contradicts itself, or too few servers could be reached.
     #[error(transparent)]
     Connect(#[from] ConnectError),
-    /// The background thread could not be started, or cannot be used from here.
+    /// The background thread could not be started, or cannot run this call.
     #[error("no background thread: {because}")]
     Background {
         /// Why.
@@ -42,7 +42,7 @@ impl Redlock {
     ///
     /// # Errors
     ///
-    /// [`OpenError::Connect`] as of [`Builder::connect`], [`OpenError::Background`] if the system grants no thread.
+    /// [`OpenError::Connect`] as of [`Builder::connect`], [`OpenError::Background`] if the system refuses a thread.
     #[cfg(feature = "redis")]
     pub fn connect_with(builder: Builder) -> Result<Self, OpenError> {
         Self::open(builder.connect())
@@ -52,7 +52,7 @@ impl Redlock {
     ///
     /// # Errors
     ///
-    /// [`OpenError::Connect`] for contradictions, [`OpenError::Background`] if the system grants no thread.
+    /// [`OpenError::Connect`] for contradictions, [`OpenError::Background`] if the system refuses a thread.
     pub fn build(builder: Builder) -> Result<Self, OpenError> {
         Self::open(async { Ok(builder.build()?) })
     }
@@ -82,12 +82,12 @@ impl Redlock {
     /// [`Redlock::drain`](crate::Redlock::drain). In a fork it returns at once.
     pub fn drain(&self, within: Duration) {
         let redlock = self.0.redlock.clone();
-        // Where the thread is not there, there is nothing to wait for.
+        // Without the thread there is nothing to wait for.
         let _: Result<(), Stopped> = self.0.background.run(async move { redlock.drain(within).await });
     }
 
-    /// The async locker, for all that is not here. Its background tasks run on the background thread, so it may be used
-    /// from any runtime.
+    /// The async locker, for everything that this module does not have. Its background tasks run on the background thread, so
+    /// any runtime may use it.
     #[must_use]
     pub const fn as_async(&self) -> &crate::Redlock {
         &self.0.redlock

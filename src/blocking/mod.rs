@@ -1,9 +1,9 @@
-//! The lock for programs that block: shaped like [`std::sync::Mutex`], with no runtime of the caller's needed.
+//! The lock for programs that block, with the shape of [`std::sync::Mutex`]. The caller needs no runtime.
 //!
-//! One background thread a process, started by the first use, does the work: connections, renewal, releases. Calls block the
-//! thread that makes them and no other. So they may be made anywhere: in plain threads, in `spawn_blocking`, and inside of an
-//! async runtime too, where they hold up the worker thread that calls, for as long as they take, and never deadlock it. Where
-//! the caller can await, the async [`Redlock`](crate::Redlock) is the better choice.
+//! One background thread for each process, started by the first use, does the work: connections, renewal, releases. A call
+//! blocks only the thread that makes it. So any thread may call: a plain thread, one of `spawn_blocking`, and also a worker
+//! thread of an async runtime, which then does nothing else for the time of the call, and never deadlocks. If the caller can
+//! await, the async [`Redlock`](crate::Redlock) is the better choice.
 //!
 //! ```
 //! use redfence::{EmbeddedNode, Redlock, blocking};
@@ -24,9 +24,9 @@
 //!
 //! # Forks
 //!
-//! A fork has no threads but the one that forked. In the child, calls on what was opened before fail at once and say so, guards
-//! are lost ([`LossCause::Forked`](crate::LossCause::Forked)), and dropping one leaves the parent's lock alone. What the child
-//! opens for itself works: it starts a background thread of its own.
+//! A fork has only a copy of the thread that forked. In the child, calls to a locker of the parent fail at once with an error
+//! that says so, guards are lost ([`LossCause::Forked`](crate::LossCause::Forked)), and dropping one does not touch the
+//! parent's lock. A locker that the child opens for itself works: it starts a background thread of its own.
 
 mod background;
 mod handle;

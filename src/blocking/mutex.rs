@@ -1,4 +1,4 @@
-//! [`Mutex`] and [`MutexGuard`]: one resource, and its lease while somebody has it.
+//! [`Mutex`] and [`MutexGuard`]: the lock of one resource, and its lease while it is held.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,10 +9,10 @@ use crate::{
     Votes,
 };
 
-/// The lock of one resource among processes and threads: what [`std::sync::Mutex`] is among the threads of one process.
+/// The lock of one resource for threads of any number of processes, as [`std::sync::Mutex`] is for the threads of one.
 ///
-/// It protects no value: what is protected lies elsewhere, and should check the [token](MutexGuard::token). Threads that share
-/// a locker wait in order.
+/// It contains no value: the data lies elsewhere, and the program that keeps it should check the
+/// [token](MutexGuard::token). Threads that share a locker wait in order.
 #[derive(Clone)]
 pub struct Mutex {
     locker: Located,
@@ -62,8 +62,8 @@ impl Mutex {
         self.run(async move { redlock.acquire_within(resource, wait_max).await })
     }
 
-    /// Runs `body` on this thread while the resource is held, and releases it then, also if `body` panics. The body is not
-    /// interrupted when the lease is lost: let it call [`MutexGuard::check`] before each side effect.
+    /// Runs `body` on this thread while the resource is held, and releases the resource afterwards, also if `body` panics.
+    /// Loss of the lease does not interrupt the body: let it call [`MutexGuard::check`] before each side effect.
     ///
     /// # Errors
     ///
@@ -93,13 +93,13 @@ impl fmt::Debug for Mutex {
     }
 }
 
-/// A held lease. It is renewed by itself unless configured otherwise, and released when it goes out of scope.
+/// A held lease. The background thread renews it unless configured otherwise. It is released when it goes out of scope.
 ///
-/// Dropping it blocks until a quorum has let go, for one node time-out at most.
+/// Dropping it blocks until a quorum has released it, for one node timeout at most.
 #[must_use = "a guard that is dropped at once protects nothing"]
 pub struct MutexGuard {
     lease: LeaseHandle,
-    /// Released on the background thread, and in a fork nowhere.
+    /// The background thread releases it; in a fork it is not released.
     guard: Option<Guard>,
     nodes: usize,
     background: Background,
@@ -124,7 +124,7 @@ impl MutexGuard {
     ///
     /// [`Lost`] with the cause.
     pub fn check(&self) -> Result<(), Lost> {
-        // In a fork nothing of the parent's is touched: another of its threads may have had it locked.
+        // A fork touches nothing of its parent's: another thread of the parent may have had it locked.
         if self.background.is_forked() { Err(Lost { cause: LossCause::Forked }) } else { self.lease.check() }
     }
 
@@ -140,7 +140,7 @@ impl MutexGuard {
         if self.background.is_forked() { None } else { self.lease.valid_for() }
     }
 
-    /// Extends the lease by a full time to live from now. Seldom needed: guards renew themselves. Ends within a node time-out.
+    /// Extends the lease by a full time to live from now. Seldom needed: guards renew themselves. Ends within a node timeout.
     ///
     /// # Errors
     ///
@@ -152,8 +152,8 @@ impl MutexGuard {
         extended.unwrap_or_else(|stopped| Err(ExtendError::NoQuorum { votes: closed(self.nodes, &stopped) }))
     }
 
-    /// Gives the lease back and tells what was found, as [`Guard::release`]. Dropping the guard does the same and keeps the
-    /// answer to itself. In a fork nothing is released, and the outcome is unknown.
+    /// Releases the lease and returns what the nodes said, as [`Guard::release`]. Dropping the guard does the same and
+    /// discards the outcome. A fork releases nothing, and its outcome is [`ReleaseOutcome::Unknown`].
     pub fn release(mut self) -> ReleaseOutcome {
         self.give_back().unwrap_or(ReleaseOutcome::Unknown { nodes: NodeSet::default(), faults: Vec::new() })
     }
@@ -161,7 +161,7 @@ impl MutexGuard {
     fn give_back(&mut self) -> Option<ReleaseOutcome> {
         let guard = self.guard.take()?;
         if self.background.is_forked() {
-            // It is the parent's, and another of its threads may have had it locked.
+            // It is the parent's: another thread of the parent may have had it locked.
             std::mem::forget(guard);
             return None;
         }
@@ -182,7 +182,7 @@ impl fmt::Debug for MutexGuard {
     }
 }
 
-/// Every node's vote where none is asked.
+/// The votes when no node is asked.
 fn closed(nodes: usize, stopped: &Stopped) -> Votes {
     Votes::closed(nodes, &stopped.to_string())
 }

@@ -84,7 +84,7 @@ impl Votes {
         Self(votes)
     }
 
-    /// None of so many nodes is asked, now or later, and this is why.
+    /// The votes of so many nodes if none is asked, now or later, for this reason.
     pub(crate) fn closed(nodes: usize, because: &str) -> Self {
         Self(vec![Vote::Failed(Fault::new(FaultKind::Closed, because)); nodes])
     }

@@ -8,7 +8,7 @@ use super::multi_guard::{MultiGuard, PartLost};
 use super::wait::Wait;
 use crate::{AcquireError, ExtendError, FencingToken, Redlock, Resource, ResourceError};
 
-/// Why not all resources were acquired. Then none is held.
+/// Why the resources were not all acquired. Then none is held.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AcquireAllError {
@@ -30,10 +30,10 @@ pub enum AcquireAllError {
         reason: ResourceError,
     },
     /// A resource was named twice: its second lease would wait for the first.
-    #[error("{0:?} was named twice: name each resource once")]
+    #[error("{0} was named twice: name each resource once")]
     Duplicate(Resource),
-    /// One of them was not acquired. Those that were have been released.
-    #[error("{resource:?} was not acquired: {error}")]
+    /// One of them was not acquired. The others have been released.
+    #[error("{resource} was not acquired: {error}")]
     Acquire {
         /// Which.
         resource: Resource,
@@ -41,11 +41,11 @@ pub enum AcquireAllError {
         #[source]
         error: Box<AcquireError>,
     },
-    /// One was acquired, and lost while the others were waited for. The others have been released.
+    /// One was acquired, and was lost while the call waited for the others. The others have been released.
     #[error(transparent)]
     Lost(#[from] PartLost),
-    /// One was acquired, and could not be extended after the wait for the others. All have been released.
-    #[error("{resource:?} was acquired first and is too old by now: {error}")]
+    /// After the wait for the others, one had too little validity left and could not be extended. All have been released.
+    #[error("too little validity is left of {resource} after the wait for the others: {error}")]
     Extend {
         /// Which.
         resource: Resource,
@@ -64,7 +64,7 @@ impl Redlock {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future at any point releases what was acquired, and rolls back what was asked for.
+    /// Dropping the future at any point releases the leases that were acquired, and rolls back the attempt that was under way.
     pub async fn try_acquire_all<I>(&self, resources: I) -> Result<MultiGuard, AcquireAllError>
     where
         I: IntoIterator<Item: TryInto<Resource>>,
@@ -76,9 +76,9 @@ impl Redlock {
     /// Acquires all of `resources` or none. The configured wait ([`Builder::wait_max`](crate::Builder::wait_max)) is for all
     /// of them together.
     ///
-    /// They are acquired one after the other **in the order of their names**, whatever the order in which they are given. So
-    /// calls of this kind never wait for each other in a circle. A task that holds a resource already, and then asks for others,
-    /// is outside of that order: name everything in one call.
+    /// The call acquires them one after the other **in the order of their names**, whatever the order of the arguments. So
+    /// such calls never wait for each other in a circle. A task that already holds a resource and then acquires others does not
+    /// keep to that order, and can deadlock until its wait is over: name all resources in one call.
     ///
     /// ```
     /// # use redfence::{EmbeddedNode, Redlock};
@@ -134,7 +134,7 @@ impl Redlock {
     }
 }
 
-/// The one order in which everybody acquires: that of the names.
+/// The order in which every call acquires: that of the names.
 fn in_order<I>(resources: I) -> Result<Vec<Resource>, AcquireAllError>
 where
     I: IntoIterator<Item: TryInto<Resource>>,
@@ -172,7 +172,7 @@ async fn fill(
     refresh(parts, redlock).await
 }
 
-/// Acquires one more part, as long as none of the others is lost meanwhile.
+/// Acquires one more part; fails as soon as one of the others is lost.
 pub(super) async fn add(
     parts: &mut MultiGuard,
     redlock: &Redlock,
@@ -191,7 +191,7 @@ pub(super) async fn add(
     Ok(token)
 }
 
-/// Extends the parts that have aged while the others were waited for.
+/// Extends the parts whose validity has become too little while the call waited for the others.
 pub(super) async fn refresh(parts: &MultiGuard, redlock: &Redlock) -> Result<(), AcquireAllError> {
     let is_old = |left: Duration| left < redlock.min_validity();
     let old = parts.parts().filter(|part| part.valid_for().is_none_or(is_old));
@@ -212,7 +212,7 @@ mod tests {
         let sorted: Vec<String> = names(&["b", "a", "a1", "B"]).unwrap().iter().map(ToString::to_string).collect();
         assert_eq!(sorted, ["B", "a", "a1", "b"]);
         assert_eq!(names(&[]), Err("no resource was named: name at least one".to_owned()));
-        assert_eq!(names(&["b", "a", "b"]), Err("Resource(\"b\") was named twice: name each resource once".to_owned()));
+        assert_eq!(names(&["b", "a", "b"]), Err("b was named twice: name each resource once".to_owned()));
         assert!(names(&["a", ""]).unwrap_err().starts_with("resource 2: a resource name must not be empty"));
         let many = |count: usize| in_order((0..count).map(|at| at.to_string())).map(|all| all.len());
         assert_eq!(many(MultiGuard::PARTS_MAX).unwrap(), MultiGuard::PARTS_MAX);

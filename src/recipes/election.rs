@@ -1,4 +1,4 @@
-//! [`Election`]: one leader at a time among those that campaign.
+//! [`Election`]: one leader at a time among the processes that campaign.
 
 use std::fmt;
 use std::ops::Deref;
@@ -10,18 +10,19 @@ use super::multi_guard::MultiGuard;
 use super::wait::Wait;
 use crate::{FencingToken, Redlock, ReleaseOutcome, Resource, ResourceError};
 
-/// One leader at a time among all that campaign under a name; the token of its lease is its **term**.
+/// One leader at a time among the processes that campaign under a name. The token of its lease is its **term**.
 ///
-/// A leader holds two leases: that of the name, whose token is the term, and that of `name#leader`, whose label tells others
-/// the term and who leads. It leads while it has both. Those that campaign wait in the queue of the name: when the leader
-/// [resigns](Leadership::resign) the next one is woken, and when it crashes the next one leads after its time to live.
+/// A leader holds two leases: that of the name, whose token is the term, and that of `name#leader`, the *notice*, whose label
+/// shows the term and the leader to other processes. It leads while it has both. Campaigns wait in the queue of the name. When
+/// the leader [resigns](Leadership::resign), the next one is woken. When the leader crashes, the next one leads after the time
+/// to live.
 ///
-/// For how long one leads is bounded by [`Builder::max_hold`](crate::Builder::max_hold), an hour unless set.
+/// [`Builder::max_hold`](crate::Builder::max_hold), an hour unless set, bounds how long one leadership lasts.
 #[derive(Clone)]
 pub struct Election {
     pub(super) redlock: Redlock,
     name: Resource,
-    /// Where the leader tells its term.
+    /// The lock whose label shows the term and the leader.
     pub(super) notice: Resource,
 }
 
@@ -52,7 +53,7 @@ impl Election {
     /// let leadership = election.campaign().await?;
     /// leadership.check()?; // before each side effect; `leadership.lost()` is for `select!`
     ///
-    /// let seen = election.leader().await?.expect("somebody leads"); // any process may ask
+    /// let seen = election.leader().await?.expect("there is a leader"); // any process may ask
     /// assert_eq!((seen.term, seen.label.as_str()), (leadership.term(), "worker-7"));
     /// drop(leadership.resign().await);
     /// # Ok(()) }
@@ -64,12 +65,12 @@ impl Election {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future at any point ends the campaign; what was acquired is released.
+    /// Dropping the future at any point ends the campaign, and releases the leases that were acquired.
     pub async fn campaign(&self) -> Result<Leadership, AcquireAllError> {
         self.campaign_within(self.redlock.wait_max()).await
     }
 
-    /// As [`Election::campaign`], with a wait of its own; [`Duration::MAX`] campaigns for as long as it takes.
+    /// As [`Election::campaign`], with a wait of its own; with [`Duration::MAX`] it campaigns until it leads.
     ///
     /// # Errors
     ///
@@ -104,7 +105,7 @@ impl fmt::Debug for Election {
     }
 }
 
-/// This process leads, as long as [`check`](MultiGuard::check) says so and [`lost`](MultiGuard::lost) has not completed.
+/// The leadership of this process. It lasts until [`check`](MultiGuard::check) fails or [`lost`](MultiGuard::lost) completes.
 ///
 /// Dropping it resigns, as dropping a [`Guard`](crate::Guard) releases; prefer [`Leadership::resign`].
 #[must_use = "a leadership that is dropped at once has resigned"]
@@ -120,8 +121,8 @@ impl Leadership {
         self.term
     }
 
-    /// Gives the lead to the next that campaigns, and tells what was found of the lease of the name. Ends as soon as
-    /// [`Guard::release`](crate::Guard::release).
+    /// Ends the leadership, so that the next campaign succeeds, and returns the outcome of releasing the lease of the name.
+    /// Ends as soon as [`Guard::release`](crate::Guard::release).
     ///
     /// # Cancel safety
     ///

@@ -1,29 +1,29 @@
-//! [`Leader`]: who leads, as any process sees it.
+//! [`Leader`]: the leader as any process sees it.
 
 use crate::{FencingToken, Label};
 
-/// Who leads, and since which term. Advisory: it may have changed by the time anybody reads it.
+/// The leader and its term, as read from the notice. There may be another leader when this is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Leader {
     /// Its term: greater for a later leader.
     pub term: FencingToken,
-    /// Its label, as set by [`Builder::label`](crate::Builder::label), cut to what has room beside the term: 111 bytes.
+    /// Its label, as set by [`Builder::label`](crate::Builder::label), cut to 111 bytes, which is the room beside the term.
     pub label: Label,
 }
 
 impl Leader {
-    /// What the label of the notice says: the term, a space, and as much of the leader's label as has room.
+    /// The label of the notice: the term, a space, and as much of the leader's label as fits.
     pub(super) fn notice(&self) -> Label {
         let mut notice = format!("{} {}", self.term, self.label);
         while notice.len() > Label::LEN_MAX {
             notice.pop();
         }
-        // Cut, it is a label as before.
+        // A part of a label is a label, too.
         Label::new(notice).unwrap_or_else(|_| self.label.clone())
     }
 
-    /// What a notice says, if it is one.
+    /// Reads the label of a notice; `None` if it is none.
     pub(super) fn of_notice(label: &Label) -> Option<Self> {
         let (term, label) = label.as_str().split_once(' ')?;
         Some(Self { term: term.parse().ok()?, label: label.parse().ok()? })

@@ -1,7 +1,7 @@
-//! What is built from locks: several at once, semaphores, leader election, and questions about who holds what.
+//! Other ways to lock, built from leases: several resources at once, semaphores, leader election, and the owner of a resource.
 //!
-//! Everything here uses leases as any program may, and rests on their promises alone: each part of it is a lease with a token
-//! and an expiry of its own, so a process that crashes leaves nothing behind that does not end by itself.
+//! All of this uses leases as any program can, and depends only on their promises. Each part is a lease with a token and a
+//! time to live of its own, so everything that a crashed process leaves behind expires.
 
 mod all;
 mod election;

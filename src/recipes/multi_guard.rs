@@ -12,17 +12,17 @@ use crate::{ExtendError, FencingToken, Guard, LeaseHandle, LossCause, ReleaseOut
 
 /// The leases of several resources, held as one: the loss of a part is the loss of all.
 ///
-/// Each part has a token of its own, and is renewed as any guard is. Dropping this releases all parts, in the reverse order of
-/// their names, as dropping a [`Guard`] does; prefer [`MultiGuard::release`].
+/// Each part has a token of its own and renews itself, as any guard. Dropping this drops all parts, in the reverse order of
+/// their names; prefer [`MultiGuard::release`], as for a [`Guard`].
 #[must_use = "a guard that is dropped at once protects nothing"]
 pub struct MultiGuard {
     /// In the order of their names.
     parts: Vec<Guard>,
 }
 
-/// A part of a [`MultiGuard`] is lost, and with it the whole: nothing of what it protected must be touched any more.
+/// A part of a [`MultiGuard`] is lost, and so the whole is: the program must no longer touch anything that it protected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the lease of {resource:?} is lost, and with it that of all: {cause}")]
+#[error("the lease of {resource} is lost, and so the whole is: {cause}")]
 #[non_exhaustive]
 pub struct PartLost {
     /// The part.
@@ -96,8 +96,8 @@ impl MultiGuard {
         try_join_all(self.parts().map(LeaseHandle::extend)).await.map(drop)
     }
 
-    /// Gives all parts back, all at once and the last name first, and tells what was found of each, in that order. Ends as
-    /// soon as [`Guard::release`].
+    /// Releases all parts, all at once and the last name first, and returns the outcome of each in that order. Ends as soon
+    /// as [`Guard::release`].
     ///
     /// # Cancel safety
     ///

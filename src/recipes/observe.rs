@@ -1,4 +1,4 @@
-//! Observing an election: who leads now, and from now on.
+//! Observing an election: the leader now, and the leaders from now on.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::Redlock;
 const PERIOD_MIN: Duration = Duration::from_millis(10);
 
 impl Election {
-    /// Who leads by the word of a quorum; `None` where nobody does, or the leader has not told its term yet.
+    /// The leader that a quorum names; `None` if there is none, or if the leader has no notice yet.
     ///
     /// # Errors
     ///
@@ -28,12 +28,12 @@ impl Election {
         Ok(owner.and_then(|owner| Leader::of_notice(owner.label())))
     }
 
-    /// The leaders from now on, each once, with terms that grow: the present one first. A leader that leads for less than two
-    /// looks may be missed.
+    /// The leaders from now on, the present one first: each leader once, with growing terms. The stream may miss a leader
+    /// whose leadership is shorter than one and a half periods.
     ///
-    /// Asks the nodes about once in `period`, in 10 ms at most: between half of it and one and a half, so that observers do not
-    /// ask all at once. It asks only while it is polled, and keeps nothing but the last term. While no quorum answers there is no new leader.
-    /// The stream has no end; dropping it ends it.
+    /// It asks the nodes about once in each `period` of at least 10 ms: after half a period to one and a half, so that
+    /// observers do not all ask at the same time. It asks only while it is polled, and stores only the last term. It yields
+    /// nothing while no quorum answers. The stream has no end: drop it.
     ///
     /// ```
     /// # use std::time::Duration;

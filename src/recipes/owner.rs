@@ -1,28 +1,30 @@
-//! Who holds a resource, by the word of a quorum.
+//! The owner of a resource: the holder that a quorum names.
 
 use crate::admin::{Agreement, Inspection, Row};
 use crate::{Holder, HolderError, Redlock, Resource, ResourceError};
 
-/// Why it is not known who holds a resource.
+/// Why the owner of a resource is not known.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OwnerError {
     /// The name of the resource cannot be used.
     #[error(transparent)]
     Resource(#[from] ResourceError),
-    /// It is held, by what is no holder of this library.
+    /// It is held by another program, with a value that is no holder of this library.
     #[error(transparent)]
     Foreign(#[from] HolderError),
-    /// No quorum agrees: too few nodes answered or take part, or the lock passes from one to another just now. Ask again.
-    #[error("no {needed} of {nodes} nodes agree: {held} have a lock, {free} have none, {silent} do not say")]
+    /// No quorum agrees: too few nodes answered or take part, or the lock is passing from one holder to another. Ask again.
+    #[error(
+        "no {needed} of {nodes} nodes agree: {held} have a lock, {free} have none, {silent} did not answer or may have forgotten one"
+    )]
     Undecided {
         /// How many nodes there are.
         nodes: usize,
         /// How many must agree.
         needed: usize,
-        /// How many have the lock, for different holders or too few for one.
+        /// How many have a lock, for different holders or for one without a quorum.
         held: usize,
-        /// How many vouch for it that nobody holds the lock.
+        /// How many take part and have no lock.
         free: usize,
         /// How many did not answer, or may have forgotten a lock.
         silent: usize,
@@ -30,8 +32,9 @@ pub enum OwnerError {
 }
 
 impl Redlock {
-    /// Who holds `resource`: `None` if a quorum vouches for it that nobody does. Any process may ask; it changes nothing, and
-    /// promises nothing about the next moment. [`Admin::inspect`](crate::admin::Admin::inspect) tells what each node said.
+    /// The holder of `resource` that a quorum names; `None` if on a quorum no holder has the lock. Any process may ask. It
+    /// changes nothing, and the answer may be out of date when it arrives. [`Admin::inspect`](crate::admin::Admin::inspect)
+    /// has the answer of each node.
     ///
     /// ```
     /// # use redfence::{EmbeddedNode, Redlock};
@@ -47,7 +50,7 @@ impl Redlock {
     ///
     /// # Errors
     ///
-    /// [`OwnerError::Undecided`] if no quorum agrees, [`OwnerError::Foreign`] if another program's value is there.
+    /// [`OwnerError::Undecided`] if no quorum agrees, [`OwnerError::Foreign`] if another program holds it.
     ///
     /// # Cancel safety
     ///
@@ -62,7 +65,7 @@ impl Redlock {
         }
     }
 
-    /// Whether anybody holds `resource`, this library or another program; as [`Redlock::owner`].
+    /// Whether `resource` is held, by a holder of this library or by another program; as [`Redlock::owner`].
     ///
     /// # Errors
     ///
@@ -79,7 +82,7 @@ impl Redlock {
     }
 }
 
-/// The value that a quorum has; `None` where a quorum has none.
+/// The value that a quorum has; `None` if a quorum has none.
 fn agreed(inspection: &Inspection) -> Result<Option<Box<str>>, OwnerError> {
     match inspection.agreement() {
         Agreement::HeldBy(value) => Ok(Some(value)),

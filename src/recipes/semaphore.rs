@@ -11,18 +11,17 @@ use crate::{AcquireError, Guard, Redlock, Resource, ResourceError};
 
 /// At most K holders of a resource at a time, each with a permit: a lease of its own, on `name#1` to `name#K`.
 ///
-/// A permit is a [`Guard`] as any other: renewed, lost, released; it has a token, and its
-/// [resource](crate::LeaseHandle::resource) says which of the K it is. Tokens are ordered among the holders of one permit, and
-/// not across permits: a resource server compares them under the name of the permit. The permit of a holder that crashes comes
-/// back by itself after its time to live.
+/// A permit is an ordinary [`Guard`], with a token. Its [resource](crate::LeaseHandle::resource) says which of the K it is.
+/// Tokens are ordered among the holders of one permit, and not across permits: a resource server compares them under the name
+/// of the permit. If a holder crashes, its permit is free again after the time to live.
 ///
 /// # Order
 ///
-/// Calls wait in one queue, in which they are served as those are that wait for a lock: they pass the lock `name#queue` one
-/// after the other, and the one that has it waits for whichever permit comes free first. So nobody overtakes those that wait,
-/// and a process that waits costs the nodes no more than for a lock.
+/// All calls wait in one queue, that of the lock `name#queue`, in the order that any lock has. Only the call that holds this
+/// lock asks for permits, and it takes the first that is free. So no call overtakes another, and the calls behind the first
+/// cost the nodes as little as those that wait for a lock.
 ///
-/// All processes must agree on K. Where they differ, the greatest counts.
+/// All processes must use the same K. If they do not, there are as many holders as the greatest K allows.
 #[derive(Clone)]
 pub struct Semaphore {
     redlock: Redlock,
@@ -37,7 +36,7 @@ pub enum SemaphoreError {
     /// The name cannot be used, or it is too long for the names of the permits.
     #[error(transparent)]
     Resource(#[from] ResourceError),
-    /// Nobody could ever have a permit, or there are too many.
+    /// No permit at all, or too many.
     #[error("a semaphore of {permits} permits is not possible: 1 to {most}", most = Semaphore::PERMITS_MAX)]
     Permits {
         /// How many were asked for.
@@ -49,16 +48,16 @@ pub enum SemaphoreError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PermitError {
-    /// All permits are held, or others wait before this call. The nodes are well: try later.
-    #[error("none of {permits} permits was free; the last that was tried: {error}")]
+    /// All permits are held, or other calls wait before this one. The nodes are well: try later.
+    #[error("none of {permits} permits is free, or other calls wait before this one: {error}")]
     AllHeld {
         /// How many there are.
         permits: usize,
-        /// What became of the last attempt.
+        /// Why the last attempt failed.
         #[source]
         error: AcquireError,
     },
-    /// The nodes are the reason.
+    /// Too few nodes granted the lease, for another reason.
     #[error(transparent)]
     Acquire(AcquireError),
 }
@@ -85,14 +84,14 @@ impl Redlock {
 }
 
 impl Semaphore {
-    /// The most permits: one call at a time asks the nodes for all of them.
+    /// The most permits: a call that waits asks the nodes for all of them.
     pub const PERMITS_MAX: usize = 128;
 
-    /// Acquires a permit if one is free. While others wait it gives them a node time-out to go before it.
+    /// Acquires a permit if one is free. If other calls are before it in the queue, it waits for them for one node timeout.
     ///
     /// # Errors
     ///
-    /// [`PermitError`]; [`PermitError::AllHeld`] also while others wait.
+    /// [`PermitError`]; [`PermitError::AllHeld`] also if the other calls did not leave the queue in that time.
     ///
     /// # Cancel safety
     ///
@@ -118,11 +117,11 @@ impl Semaphore {
     ///
     /// # Errors
     ///
-    /// [`PermitError`] with what became of the last attempt.
+    /// [`PermitError`], with the error of the last attempt.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future at any point leaves the queue, and rolls back what was asked for.
+    /// Dropping the future at any point leaves the queue, and rolls back the attempts that were under way.
     pub async fn acquire(&self) -> Result<Guard, PermitError> {
         self.acquire_within(self.redlock.wait_max()).await
     }
@@ -131,23 +130,23 @@ impl Semaphore {
     ///
     /// # Errors
     ///
-    /// [`PermitError`] with what became of the last attempt.
+    /// [`PermitError`], with the error of the last attempt.
     ///
     /// # Cancel safety
     ///
     /// As [`Semaphore::acquire`].
     pub async fn acquire_within(&self, wait_max: Duration) -> Result<Guard, PermitError> {
         let wait = Wait::begin(&self.redlock, wait_max);
-        // Calls that find a permit pass in some round trips: they are waited for, also by one that does not wait for permits.
+        // A call that finds a free permit leaves the queue after some round trips, so a call that does not wait for permits waits that long.
         let queue_max = wait_max.max(self.redlock.node_timeout());
         let turn = self.redlock.acquire_within(&self.queue, queue_max).await.map_err(|error| self.error(error))?;
-        // If the lease of the queue ends meanwhile the next call waits for permits, too: behind this one at each of them.
+        // If the lease of the queue ends meanwhile, the next call waits for permits as well: behind this one in the queue of each.
         let permit = self.first_free(&wait).await;
         drop(turn.release().await);
         permit.map_err(|error| self.error(error))
     }
 
-    /// The permit that is free first. For the call whose turn it is: nobody else acquires permits, they only come back.
+    /// The first permit that is free. Only the call that holds the queue's lock acquires permits, so the number of free ones only grows.
     async fn first_free(&self, wait: &Wait<'_>) -> Result<Guard, AcquireError> {
         for permit in self.not_held().await {
             match self.redlock.try_acquire(permit).await {
@@ -158,11 +157,11 @@ impl Semaphore {
             }
         }
         let each = self.permits.iter().map(|permit| Box::pin(self.redlock.acquire_within(permit, wait.left())));
-        // The first is kept, and what was asked of the others is rolled back.
+        // The first is kept, and dropping the other futures rolls their attempts back.
         select_ok(each).await.map(|(permit, _)| permit)
     }
 
-    /// The permits that no holder has by the word of a quorum; those that nobody has for certain first.
+    /// The permits of which a quorum does not say that they are held; first those of which a quorum says that they are free.
     async fn not_held(&self) -> Vec<&Resource> {
         let views = self.permits.iter().map(async |permit| (permit, self.redlock.admin().inspect(permit).await));
         let agreed = |(permit, view): (_, Result<crate::admin::Inspection, _>)| Some((permit, view.ok()?.agreement()));

@@ -1,10 +1,10 @@
-//! [`Wait`]: one wait for several things.
+//! [`Wait`]: one limit of time for several waits.
 
 use std::time::Duration;
 
 use crate::{Clock, Moment, Redlock};
 
-/// A wait that began at some moment, for all that is waited for together.
+/// How long a call may wait, for everything together that it waits for.
 pub(super) struct Wait<'a> {
     clock: &'a dyn Clock,
     began: Moment,
@@ -12,13 +12,13 @@ pub(super) struct Wait<'a> {
 }
 
 impl<'a> Wait<'a> {
-    /// It begins now.
+    /// The call begins now.
     pub(super) fn begin(redlock: &'a Redlock, wait_max: Duration) -> Self {
         let clock = redlock.clock();
         Self { clock, began: clock.now(), wait_max }
     }
 
-    /// What is left of it.
+    /// How much time is left.
     pub(super) fn left(&self) -> Duration {
         self.wait_max.saturating_sub(self.clock.now().since(self.began))
     }

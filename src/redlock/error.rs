@@ -305,17 +305,17 @@ pub enum ExtendError {
     },
 }
 
-/// Why a lease that was passed on is not resumed.
+/// Why a lease was not resumed.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ResumeError {
-    /// The lease was acquired on other nodes, so nothing is known of it here.
+    /// The lease was acquired on other nodes, or the locker names them in another order.
     #[error(
         "the lease was acquired on other nodes, or on these in another order: name the same nodes by the same addresses, in the \
          same order, in both processes"
     )]
     OtherNodes,
-    /// It was not extended: it is over, or too few nodes answered.
+    /// The nodes did not extend it: it is over, or too few of them answered.
     #[error(transparent)]
     Extend(#[from] ExtendError),
 }

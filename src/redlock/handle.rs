@@ -68,8 +68,8 @@ impl Redlock {
         Ok(Self { locker: Arc::clone(&self.locker), settings, options: Arc::new(options) })
     }
 
-    /// The same nodes and connections under another label: what people read of a holder, and what
-    /// [`Redlock::owner`](Self::owner) tells any process. At most 128 bytes without control characters.
+    /// The same nodes and connections with another label, which every process can read in [`Redlock::owner`](Self::owner). At
+    /// most 128 bytes without control characters.
     ///
     /// # Errors
     ///
@@ -129,7 +129,7 @@ impl Redlock {
         self.settings.wait_max
     }
 
-    /// How long a round waits for nodes that are silent.
+    /// How long a round waits for silent nodes.
     pub(crate) fn node_timeout(&self) -> Duration {
         self.settings.node_timeout
     }
@@ -139,7 +139,7 @@ impl Redlock {
         self.settings.terms.min_validity
     }
 
-    /// What people read of its holders.
+    /// The label of its holders.
     pub(crate) fn label(&self) -> &Label {
         &self.settings.label
     }

@@ -1,4 +1,4 @@
-//! Going on with a lease that another process handed over.
+//! Continuing with a lease that another process gave up.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,11 +15,11 @@ use crate::protocol::{ExtendDefeat, Footprint, LossCause, Subject, Votes, Win};
 use crate::{Lease, NodeSet};
 
 impl Redlock {
-    /// Goes on with a lease that [`Guard::into_lease`] handed over, in this process or in another: with the same holder and
-    /// token, and no gap in between. A quorum has to say that the lock never lapsed, as for any extension, and the same nodes
-    /// count as if it had never been handed over. From here on it lives by the settings of this locker.
+    /// Continues with a lease that [`Guard::into_lease`] returned, in this process or in another one: with the same holder and
+    /// token, and without a gap. It is an extension: a quorum must still have the lock, and the same nodes count as for the
+    /// guard that was given up. From here on the settings of this locker apply.
     ///
-    /// **Resume a lease once.** Nodes know its holder and nothing of processes: two that resume the same lease both hold it.
+    /// **Resume a lease once.** Nodes know the holder, not the process: two processes that resume the same lease both hold it.
     ///
     /// ```
     /// # use redfence::{EmbeddedNode, Redlock};
@@ -28,7 +28,7 @@ impl Redlock {
     /// # let redlock = Redlock::builder().node(node.clone()).build()?;
     /// # let successor = Redlock::builder().node(node).build()?;
     /// let lease = redlock.acquire("migration").await?.into_lease();
-    /// let text = serde_json::to_string(&lease)?; // on a pipe to the successor, which has the time to live to take it up
+    /// let text = serde_json::to_string(&lease)?; // to the successor, which resumes it before its time to live has passed
     ///
     /// let guard = successor.resume(&serde_json::from_str(&text)?).await?;
     /// assert_eq!(guard.token(), lease.token);
@@ -43,7 +43,7 @@ impl Redlock {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future may leave the locks on the nodes living for one more time to live. Resume the lease, or release it
+    /// Dropping the future may leave the locks on the nodes for one more time to live. Resume the lease again, or release it
     /// with [`Redlock::release_as`].
     pub async fn resume(&self, lease: &Lease) -> Result<Guard, ResumeError> {
         let (env, settings) = (self.env(), &self.settings);
@@ -51,7 +51,7 @@ impl Redlock {
             return Err(ResumeError::OtherNodes);
         }
         if !self.locker.start() {
-            // Nothing would renew the lease, or repeat its release.
+            // The background tasks do not run, so nothing would renew the lease or repeat its release.
             let votes = Votes::closed(env.quorum.nodes(), HomeRuntime::ENDED);
             return Err(ExtendError::NoQuorum { votes }.into());
         }
@@ -59,7 +59,7 @@ impl Redlock {
         let subject = Arc::new(Subject::new(lease.resource.clone(), lease.holder.clone()));
         let (asked_at, began) = (env.arrival(), env.clock.now());
         let until = began.after(terms.ttl).after(terms.drift()).after(settings.node_timeout);
-        // Grants were sent to all nodes once, and by now the lock may be on any of them.
+        // The grants were sent to all nodes, so the lock may be on any of them.
         let footprint = Footprint::granted(env.everybody());
         let exchange = Exchange::open(env, Arc::clone(&subject), Phase::Acquire, footprint, until);
         let send = |put: &dyn Fn()| {
@@ -69,7 +69,7 @@ impl Redlock {
         match extension::extend(env, terms, subject, voters, settings.node_timeout, send).await {
             Some(Ok(valid_until)) => {
                 let win = Win { token, first: token, valid_until, voters, sealed_apart: false };
-                // All grants are over, so none comes late.
+                // This process sent no grants, so none comes late.
                 exchange.win(&win, Duration::ZERO);
                 let lease = ActiveLease::new(settings, (win, exchange), asked_at, None, &self.locker.renewals);
                 renewer::attend(&self.locker.renewals.schedule, Arc::clone(&lease));

@@ -37,7 +37,7 @@ pub(crate) struct Env {
     set: OnceLock<u32>,
 }
 
-/// The checksum of addresses, which tells sets of nodes apart.
+/// The checksum of the addresses of a set.
 const CRC32: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 
 impl Env {
@@ -64,7 +64,7 @@ impl Env {
         }
     }
 
-    /// A number that lockers have in common which name the same nodes in the same order.
+    /// A checksum that is equal for lockers which name the same nodes in the same order.
     pub(crate) fn set(&self) -> u32 {
         let addresses = || self.nodes.iter().map(|node| node.address()).collect::<Vec<_>>().join("\n");
         *self.set.get_or_init(|| CRC32.checksum(addresses().as_bytes()))

@@ -112,7 +112,7 @@ impl ActiveLease {
         self.exchange.env()
     }
 
-    /// Whose word counts when the lease is extended.
+    /// The nodes that vote when the lease is extended.
     pub(crate) fn voters(&self) -> Voters {
         Voters { bits: self.exchange.voters().bits(), set: self.env().set() }
     }
