@@ -7,8 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use redfence::protocol::Request;
 use redfence::recipes::{PermitError, Semaphore, SemaphoreError};
 use redfence::{AcquireError, Guard, HandOver, Redlock, Resource};
+use support::fault_node::is_grant;
 use support::set::{locks, patiently_over};
 use support::{Fate, Stage, eventually, servers};
 use tokio::sync::mpsc;
@@ -98,6 +100,67 @@ async fn a_permit_that_comes_free_goes_to_the_first_waiter_and_no_call_overtakes
         assert!(stage.now().since(began) < ms(600), "a permit that was free waited {:?}", stage.now().since(began));
         held.push(permit);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_the_first_call_in_the_queue_asks_for_permits() {
+    let stage = Stage::of(3);
+    let semaphore = reports(&process(&stage, "holder"), 2);
+    let held = [semaphore.acquire().await.unwrap(), semaphore.acquire().await.unwrap()];
+    let (served, mut order) = mpsc::unbounded_channel();
+    for number in 0..4 {
+        drop(waiter(&stage, number, 2, &served).await);
+    }
+    tokio::time::sleep(ms(5_000)).await;
+    let asks = |request: &Request, number: &str| {
+        let name = request.subject.resource.as_str();
+        is_grant(&request.verb) && name != "reports#queue" && request.subject.holder.label().as_str() == number
+    };
+    let asked = |number: &str| stage.nodes[0].sent().iter().filter(|request| asks(request, number)).count();
+    assert!(asked("0") > 0);
+    assert_eq!(["1", "2", "3"].map(asked), [0, 0, 0]);
+    for permit in held {
+        drop(permit.release().await);
+    }
+    for expected in 0..2 {
+        assert_eq!(order.recv().await.unwrap().0, expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_newcomer_gets_no_permit_before_those_that_waited_however_often_it_tries() {
+    const WAITERS: usize = 4;
+    let stage = Stage::of(3);
+    let semaphore = reports(&process(&stage, "holder"), 2);
+    let mut held = vec![semaphore.acquire().await.unwrap(), semaphore.acquire().await.unwrap()];
+    let (served, mut order) = mpsc::unbounded_channel();
+    for number in 0..WAITERS {
+        drop(waiter(&stage, number, 2, &served).await);
+    }
+    // From here on messages take their time, and permits come free at once while the lock of the queue is under way.
+    stage.nodes.iter().for_each(|node| node.fate(Fate::Delayed { there: ms(5), back: ms(5) }));
+    for newcomer in WAITERS..WAITERS + 3 {
+        let (semaphore, served) = (reports(&process(&stage, &newcomer.to_string()), 2), served.clone());
+        tokio::spawn(async move {
+            loop {
+                if let Ok(permit) = semaphore.try_acquire().await {
+                    return served.send((newcomer, permit)).unwrap();
+                }
+                tokio::time::sleep(ms(1)).await;
+            }
+        });
+    }
+    tokio::time::sleep(ms(100)).await;
+    let mut numbers = Vec::new();
+    while numbers.len() < WAITERS {
+        drop(futures::future::join_all(held.drain(..).map(Guard::release)).await);
+        for _ in 0..2 {
+            let (number, permit) = order.recv().await.unwrap();
+            numbers.push(number);
+            held.push(permit);
+        }
+    }
+    assert_eq!(numbers, [0, 1, 2, 3]);
 }
 
 #[tokio::test(start_paused = true)]
