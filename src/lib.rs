@@ -7,6 +7,8 @@
 )]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "redlock")]
+pub mod blocking;
 mod clock;
 #[cfg(feature = "redis")]
 pub mod doctor;
@@ -20,6 +22,8 @@ mod node_id;
 #[cfg(feature = "redlock")]
 mod occupant;
 mod printable;
+#[cfg(feature = "redlock")]
+pub mod recipes;
 mod resource;
 #[cfg(feature = "redlock")]
 #[cfg_attr(not(feature = "unstable"), allow(unreachable_pub, reason = "for simulators only"))]
@@ -59,7 +63,7 @@ pub use protocol::{Fault, FaultKind, LockState, LockView, LossCause, Reason, Rel
 #[cfg(feature = "redlock")]
 pub use redlock::{
     AcquireError, Builder, ConfigError, ConnectError, ExtendError, Guard, HandOver, LeaseHandle, Lost, NodeCondition,
-    NodeStatus, Redlock, WithLockError, admin,
+    NodeStatus, Redlock, ResumeError, WithLockError, admin,
 };
 
 #[cfg(feature = "redlock")]

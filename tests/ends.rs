@@ -21,8 +21,9 @@ use futures::future::join_all;
 use redfence::node::redis::{Address, RedisNode, RedisNodeOptions};
 use redfence::node::{ask, contract};
 use redfence::protocol::{Request, Subject, Verb};
+use redfence::recipes::{Election, Leadership, MultiGuard, Semaphore};
 use redfence::verifier::{self, RedisStore, Rule, TokenStore as _, Verifier};
-use redfence::{Builder, FencingToken, Guard, Holder, Redlock, Resource};
+use redfence::{Builder, FencingToken, Guard, Holder, Lease, Redlock, Resource};
 use redis::aio::MultiplexedConnection;
 use support::fault_node::holder;
 use support::{BadServer, Manner, RedisServer, servers};
@@ -115,6 +116,9 @@ struct Stage {
     bad: Vec<BadServer>,
     urls: Vec<String>,
     guards: [std::sync::Mutex<Option<Guard>>; 3],
+    multi_guards: [std::sync::Mutex<Option<MultiGuard>>; 3],
+    leadership: std::sync::Mutex<Option<Leadership>>,
+    lease: Lease,
     connection: MultiplexedConnection,
     /// Each fills the only client slot of its server.
     only_clients: Vec<TcpStream>,
@@ -130,9 +134,18 @@ impl Stage {
         for name in ["to release", "to extend", "to lose"] {
             guards.push(std::sync::Mutex::new(Some(redlock.acquire(name).await.unwrap())));
         }
+        let mut multi_guards = Vec::new();
+        for purpose in ["to release", "to extend", "to lose"] {
+            let names = ["one", "other"].map(|part| format!("{part} {purpose}"));
+            multi_guards.push(std::sync::Mutex::new(Some(redlock.acquire_all(names).await.unwrap())));
+        }
+        let leadership = redlock.election("e").unwrap().campaign().await.unwrap();
+        let leadership = std::sync::Mutex::new(Some(leadership));
+        let lease = redlock.acquire("to resume").await.unwrap().into_lease();
         let client = redis::Client::open(urls[0].as_str()).unwrap();
         let connection = client.get_multiplexed_async_connection().await.unwrap();
-        Self { real, bad, urls, guards: guards.try_into().unwrap(), connection, only_clients: Vec::new() }
+        let (guards, multi_guards) = (guards.try_into().unwrap(), multi_guards.try_into().unwrap());
+        Self { real, bad, urls, guards, multi_guards, leadership, lease, connection, only_clients: Vec::new() }
     }
 
     fn go(&mut self, wrong: Wrong) {
@@ -157,6 +170,18 @@ impl Stage {
 
     fn guard(&self, at: usize) -> Guard {
         self.guards[at].lock().unwrap().take().expect("each is taken once")
+    }
+
+    fn several(&self, at: usize) -> MultiGuard {
+        self.multi_guards[at].lock().unwrap().take().expect("each is taken once")
+    }
+
+    fn election(&self) -> Election {
+        self.locker().election("e").unwrap()
+    }
+
+    fn semaphore(&self) -> Semaphore {
+        self.locker().semaphore("s", 3).unwrap()
     }
 }
 
@@ -197,6 +222,25 @@ async fn call(name: &str, stage: &Stage) {
         "Redlock::acquire_within" => drop(stage.locker().acquire_within("r", WAIT).await),
         "Redlock::try_acquire" => drop(stage.locker().try_acquire("r").await),
         "Redlock::with_lock" => drop(stage.locker().with_lock("r", async |_| ()).await),
+        "Redlock::try_acquire_all" => drop(stage.locker().try_acquire_all(["r", "s"]).await),
+        "Redlock::acquire_all" => drop(stage.locker().acquire_all(["r", "s"]).await),
+        "Redlock::acquire_all_within" => drop(stage.locker().acquire_all_within(["r", "s"], WAIT).await),
+        "recipes::MultiGuard::release" => drop(stage.several(0).release().await),
+        "recipes::MultiGuard::extend" => drop(stage.several(1).extend().await),
+        "recipes::MultiGuard::lost" => drop(stage.several(2).lost().await),
+        "recipes::Semaphore::try_acquire" => drop(stage.semaphore().try_acquire().await),
+        "recipes::Semaphore::acquire" => drop(stage.semaphore().acquire().await),
+        "recipes::Semaphore::acquire_within" => drop(stage.semaphore().acquire_within(WAIT).await),
+        "recipes::Election::campaign" => drop(stage.election().campaign().await),
+        "recipes::Election::campaign_within" => drop(stage.election().campaign_within(WAIT).await),
+        "recipes::Election::leader" => drop(stage.election().leader().await),
+        "recipes::Leadership::resign" => {
+            let leadership = stage.leadership.lock().unwrap().take().expect("it is taken once");
+            drop(leadership.resign().await);
+        }
+        "Redlock::owner" => drop(stage.locker().owner("r").await),
+        "Redlock::is_locked" => drop(stage.locker().is_locked("r").await),
+        "Redlock::resume" => drop(stage.locker().resume(&stage.lease).await),
         "Redlock::doctor" => drop(stage.locker().doctor().await),
         "Redlock::drain" => stage.locker().drain(WAIT).await,
         "Redlock::extend_as" => drop(stage.locker().extend_as(resource(), &somebody()).await),

@@ -6,6 +6,7 @@ mod support {
 }
 
 use support::imports::Imports;
+use support::sources::under;
 
 /// The floors of `src/redlock/`, the lowest first. A file belongs to the first entry that is a prefix of its name.
 const FLOORS: &[&[&str]] = &[
@@ -16,7 +17,7 @@ const FLOORS: &[&[&str]] = &[
     &["locker"],
     &["hand_over"],
     &["handle", "guard", "contend"],
-    &["acquire", "as_holder", "admin/"],
+    &["acquire", "as_holder", "resume", "admin/"],
     &["builder", "connect"],
 ];
 
@@ -52,6 +53,36 @@ fn imports_in_redlock_point_down() {
         }
     }
     assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
+}
+
+/// What is built on the locker, and knows no more of it than a user's program does.
+const ABOVE_THE_LOCKER: &[&str] = &["src/recipes/", "src/blocking/"];
+
+#[test]
+fn what_is_built_on_the_locker_names_only_its_public_face() {
+    let is_above = |path: &str| ABOVE_THE_LOCKER.iter().any(|folder| path.starts_with(folder));
+    let (mut complaints, mut seen) = (Vec::new(), 0);
+    for source in under("src") {
+        if !is_above(&source.path) {
+            continue;
+        }
+        seen += 1;
+        for path in source.paths() {
+            if path.starts_with("crate::redlock")
+                || path.starts_with("crate::node")
+                || path.starts_with("crate::protocol")
+            {
+                complaints.push(format!("{}:{}: names {path}; use what lib.rs exports", source.path, path.line));
+            }
+        }
+    }
+    for (from, to) in Imports::of("src").edges.iter().filter(|(from, _)| !is_above(from) && *from != "src/lib.rs") {
+        if let Some((to, line)) = to.iter().find(|(to, _)| is_above(to)) {
+            complaints.push(format!("{from}:{line} imports {to}, which stands above it: move what it needs down"));
+        }
+    }
+    assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
+    assert!(seen > ABOVE_THE_LOCKER.len(), "too few files were read: {seen}");
 }
 
 #[test]

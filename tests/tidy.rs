@@ -43,6 +43,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("redlock", &["redlock", "node", "protocol"]),
     ("doctor", &["doctor", "redlock", "node", "protocol"]),
     ("history", &["history", "redlock", "verifier"]),
+    ("recipes", &["recipes", "redlock", "protocol"]),
+    ("blocking", &["blocking", "redlock", "protocol"]),
     ("verifier", &["verifier"]),
 ];
 
@@ -87,8 +89,15 @@ const WAITS: &[&str] = &[
     "time::interval",
     "time::interval_at",
 ];
-const MAY_WAIT: &[&str] =
-    &["src/redlock/", "src/node/redis/", "src/node/tasks.rs", "src/node/contract/", "src/doctor/facts.rs", "cli/"];
+const MAY_WAIT: &[&str] = &[
+    "src/redlock/",
+    "src/recipes/",
+    "src/node/redis/",
+    "src/node/tasks.rs",
+    "src/node/contract/",
+    "src/doctor/facts.rs",
+    "cli/",
+];
 
 const UNFINISHED: &[&str] = &["todo", "unimplemented"];
 const SQL_VERBS: &[&str] =

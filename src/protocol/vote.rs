@@ -83,6 +83,11 @@ impl Votes {
         Self(votes)
     }
 
+    /// The votes of so many nodes if none is asked, now or later, for this reason.
+    pub(crate) fn closed(nodes: usize, because: &str) -> Self {
+        Self(vec![Vote::Failed(Fault::new(FaultKind::Closed, because)); nodes])
+    }
+
     /// Every node with its vote.
     pub fn iter(&self) -> impl Iterator<Item = (NodeId, &Vote)> {
         NodeId::all(self.0.len()).zip(&self.0)

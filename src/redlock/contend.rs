@@ -41,8 +41,7 @@ pub(crate) async fn acquire(
 ) -> Result<Guard, AcquireError> {
     if !locker.start() {
         // The background tasks do not run, so nothing would renew a lease or repeat a release.
-        let closed = Vote::Failed(Fault::new(FaultKind::Closed, HomeRuntime::ENDED));
-        let votes = Votes::new(vec![closed; locker.env.quorum.nodes()]);
+        let votes = Votes::closed(locker.env.quorum.nodes(), HomeRuntime::ENDED);
         return Err(AcquireError::NoQuorum { votes, attempts: 0, waited: Duration::ZERO });
     }
     let began = locker.env.clock.now();

@@ -308,6 +308,21 @@ pub enum ExtendError {
     },
 }
 
+/// Why a lease was not resumed.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResumeError {
+    /// The lease was acquired on other nodes, or the locker names them in another order.
+    #[error(
+        "the lease was acquired on other nodes, or on these in another order: name the same nodes by the same addresses, in the \
+         same order, in both processes"
+    )]
+    OtherNodes,
+    /// The nodes did not extend it: it is over, or too few of them answered.
+    #[error(transparent)]
+    Extend(#[from] ExtendError),
+}
+
 /// The lease is over: the program must no longer touch what it protected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the lease is lost: {cause}")]

@@ -72,8 +72,9 @@ impl Guard {
         outcome
     }
 
-    /// Gives up the lease without a release: from here on, this process neither renews nor releases it. A process
-    /// that knows the holder continues with [`Redlock::extend_as`](super::Redlock::extend_as) and
+    /// Gives up the lease without a release: from here on, this process neither renews nor releases it.
+    /// [`Redlock::resume`](super::Redlock::resume) makes a guard of it again, here or in another process, before its time to live
+    /// has passed. A process that knows the holder can also continue with [`Redlock::extend_as`](super::Redlock::extend_as) and
     /// [`Redlock::release_as`](super::Redlock::release_as). For handles of this guard the lease is over, with
     /// [`LossCause::Released`].
     #[must_use]
@@ -148,6 +149,7 @@ impl LeaseHandle {
             token: self.token(),
             ttl: self.0.settings.terms.ttl,
             valid_until: self.0.ends_at(),
+            voters: self.0.voters(),
         }
     }
 

@@ -11,9 +11,8 @@ use super::membership::node_health::NodeStatus;
 use super::membership::roster::WaitFor;
 use super::settings::{Options, Settings};
 #[cfg(feature = "redis")]
-use crate::Clock;
-#[cfg(feature = "redis")]
 use crate::node::Node;
+use crate::{Clock, Label};
 
 /// A locker over N independent nodes: the type to start with.
 ///
@@ -69,6 +68,22 @@ impl Redlock {
         Ok(Self { locker: Arc::clone(&self.locker), settings, options: Arc::new(options) })
     }
 
+    /// The same nodes and connections with another label, which every process can read in [`Redlock::owner`](Self::owner). At
+    /// most 128 bytes without control characters.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Label`] for one that cannot be used.
+    pub fn with_label(&self, label: impl AsRef<str>) -> Result<Self, ConfigError> {
+        Ok(self.labelled(Label::new(label).map_err(ConfigError::Label)?))
+    }
+
+    pub(crate) fn labelled(&self, label: Label) -> Self {
+        let options = Options { label: Some(label.to_string()), ..(*self.options).clone() };
+        let settings = Arc::new(Settings { label, ..(*self.settings).clone() });
+        Self { locker: Arc::clone(&self.locker), settings, options: Arc::new(options) }
+    }
+
     pub(super) fn env(&self) -> &Arc<Env> {
         &self.locker.env
     }
@@ -106,9 +121,33 @@ impl Redlock {
     }
 
     /// The clock that measures leases.
-    #[cfg(feature = "redis")]
     pub(crate) fn clock(&self) -> &dyn Clock {
         &*self.env().clock
+    }
+
+    /// How long [`Redlock::acquire`] waits.
+    pub(crate) fn wait_max(&self) -> Duration {
+        self.settings.wait_max
+    }
+
+    /// How long a round waits for silent nodes.
+    pub(crate) fn node_timeout(&self) -> Duration {
+        self.settings.node_timeout
+    }
+
+    /// The validity that a new lease has at least.
+    pub(crate) fn min_validity(&self) -> Duration {
+        self.settings.terms.min_validity
+    }
+
+    /// The label of its holders.
+    pub(crate) fn label(&self) -> &Label {
+        &self.settings.label
+    }
+
+    /// 32 random bits.
+    pub(crate) fn chance(&self) -> u32 {
+        self.env().entropy.u32()
     }
 
     /// How many nodes must agree.

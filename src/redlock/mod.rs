@@ -5,7 +5,7 @@
 //! | floor | files | |
 //! |---|---|---|
 //! | 9 | `connect` `builder` | how a locker comes to be |
-//! | 8 | `acquire` `as_holder` `admin/` | the calls of [`Redlock`] |
+//! | 8 | `acquire` `as_holder` `resume` `admin/` | the calls of [`Redlock`] |
 //! | 7 | `handle` `guard` `contend` | what users hold; the loop of one call |
 //! | 6 | `hand_over` | a lease passes from task to task |
 //! | 5 | `locker` | puts the parts together |
@@ -29,12 +29,13 @@ mod handle;
 pub(crate) mod lease;
 mod locker;
 mod membership;
+mod resume;
 mod round;
 mod settings;
 mod wait;
 
 pub use builder::Builder;
-pub use error::{AcquireError, ConfigError, ConnectError, ExtendError, Lost, WithLockError};
+pub use error::{AcquireError, ConfigError, ConnectError, ExtendError, Lost, ResumeError, WithLockError};
 pub use guard::{Guard, LeaseHandle};
 pub use handle::Redlock;
 pub use membership::node_health::{NodeCondition, NodeStatus};

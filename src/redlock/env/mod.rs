@@ -6,8 +6,9 @@ pub(crate) mod timer;
 pub(crate) mod watermarks;
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use crc::{CRC_32_ISO_HDLC, Crc};
 use tokio::sync::mpsc;
 
 use self::late::LateAnswers;
@@ -33,7 +34,11 @@ pub(crate) struct Env {
     pub(crate) late: LateAnswers,
     pub(crate) leftovers: Leftovers,
     arrivals: AtomicU64,
+    set: OnceLock<u32>,
 }
+
+/// The checksum of the addresses of a set.
+const CRC32: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 
 impl Env {
     pub(crate) fn new(
@@ -55,7 +60,14 @@ impl Env {
             late: LateAnswers::new(),
             leftovers: Leftovers::default(),
             arrivals: AtomicU64::new(1),
+            set: OnceLock::new(),
         }
+    }
+
+    /// A checksum that is equal for lockers which name the same nodes in the same order.
+    pub(crate) fn set(&self) -> u32 {
+        let addresses = || self.nodes.iter().map(|node| node.address()).collect::<Vec<_>>().join("\n");
+        *self.set.get_or_init(|| CRC32.checksum(addresses().as_bytes()))
     }
 
     /// Every node with its id.

@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 
 use super::events::{self, InHistory};
 use super::schedule::{Entry, Renewals, Scheduled};
+use crate::lease::Voters;
 use crate::protocol::{Action, ExtendDefeat, LossCause, Renewal, Subject, TokenBlock, Win};
 use crate::redlock::env::Env;
 use crate::redlock::env::timer::sleep_until;
@@ -112,6 +113,11 @@ impl ActiveLease {
     /// The token of this section.
     pub(crate) fn token(&self) -> FencingToken {
         self.tokens.first
+    }
+
+    /// The nodes that vote when the lease is extended.
+    pub(crate) fn voters(&self) -> Voters {
+        Voters { bits: self.exchange.voters().bits(), set: self.env().set() }
     }
 
     /// The next section of the same lease, with the next token; `None` if no token or too little validity is left.

@@ -1,0 +1,20 @@
+//! Other ways to lock, built from leases: several resources at once, semaphores, leader election, and the owner of a resource.
+//!
+//! All of this uses leases as any program can, and depends only on their promises. Each part is a lease with a token and a
+//! time to live of its own, so everything that a crashed process leaves behind expires.
+
+mod all;
+mod election;
+mod leader;
+mod multi_guard;
+mod observe;
+mod owner;
+mod semaphore;
+mod wait;
+
+pub use all::AcquireAllError;
+pub use election::{Election, Leadership};
+pub use leader::Leader;
+pub use multi_guard::{MultiGuard, PartLost};
+pub use owner::OwnerError;
+pub use semaphore::{PermitError, Semaphore, SemaphoreError};
