@@ -95,7 +95,7 @@ impl WallTime {
     #[must_use]
     #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub const fn is_possible(self) -> bool {
-        self.0 >= 1_000_000_000_000_000
+        self.0 >= Self::SET_SINCE.0
     }
 
     /// The wall time `duration` later.

@@ -3,13 +3,15 @@
 
 mod support;
 
-use std::sync::{Arc, Weak};
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use redfence::node::redis::{Address, RedisNode, RedisNodeOptions};
 use redfence::node::{EmbeddedNode, Node, Responder, WakeListener, contract};
 use redfence::protocol::{Next, Request, Verb};
-use redfence::verifier::{self, MemoryStore, RedisStore, Rule, TokenStore as _};
+use redfence::verifier::{self, MemoryStore, RedisStore, Rule, TokenStore, Verdict};
 use redfence::{FencingToken, LockerId, NodeId, Resource, TokioClock, WallTime};
 use support::{RedisServer, TestCa};
 
@@ -105,8 +107,8 @@ async fn the_contract_finds_a_node_that_does_one_thing_wrong() {
             }
         }),
         ("rests", |request| {
-            if let Verb::Initialize(settlement) = &mut request.verb {
-                settlement.rest = Duration::ZERO;
+            if let Verb::Initialize(update) = &mut request.verb {
+                update.rest = Duration::ZERO;
             }
         }),
         ("in the queue", |request| {

@@ -5,6 +5,8 @@ mod support {
     pub(crate) mod sources;
 }
 
+use std::collections::BTreeSet;
+
 use support::imports::Imports;
 
 /// The floors of `src/redlock/`, the lowest first. A file belongs to the first entry that is a prefix of its name.
@@ -52,6 +54,27 @@ fn imports_in_redlock_point_down() {
         }
     }
     assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
+}
+
+#[test]
+fn the_map_draws_the_imports_between_the_floors() {
+    let mut below = vec![BTreeSet::new(); FLOORS.len()];
+    for (from, to) in &Imports::of("src").edges {
+        if let Some(floor) = floor_of(from) {
+            below[floor].extend(to.keys().filter_map(|file| floor_of(file)).filter(|other| *other < floor));
+        }
+    }
+    let map = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/ARCHITECTURE.md")).unwrap();
+    let mut complaints = Vec::new();
+    for (floor, below) in below.iter().enumerate().skip(1) {
+        let numbers: Vec<_> = below.iter().rev().map(|other| (other + 1).to_string()).collect();
+        let (begins, ends) = (format!(" {}  ", floor + 1), format!("──▶ {}", numbers.join(" ")));
+        let drawn = map.lines().find(|line| line.starts_with(&begins)).unwrap_or_default();
+        if !drawn.ends_with(&ends) {
+            complaints.push(format!("the row of floor {} is {drawn:?}: let it end in {ends:?}", floor + 1));
+        }
+    }
+    assert!(complaints.is_empty(), "ARCHITECTURE.md draws other imports:\n{}", complaints.join("\n"));
 }
 
 #[test]

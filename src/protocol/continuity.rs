@@ -16,14 +16,14 @@ use crate::{FencingToken, Moment, NodeId, NodeSet};
 pub struct Continuity {
     token: FencingToken,
     voters: NodeSet,
-    grace_until: Moment,
+    late_until: Moment,
 }
 
 impl Continuity {
     /// The lease was won at `now`.
     #[must_use]
-    pub fn begin(win: &Win, now: Moment, grace: Duration) -> Self {
-        Self { token: win.token, voters: win.voters, grace_until: now.after(grace) }
+    pub fn begin(win: &Win, now: Moment, late_max: Duration) -> Self {
+        Self { token: win.token, voters: win.voters, late_until: now.after(late_max) }
     }
 
     /// Counts nodes whose grants arrived before the lease was won, whatever number they drew: the grace covers them.
@@ -34,7 +34,7 @@ impl Continuity {
     /// Takes a reply to a grant that arrives at `now`, after the lease was won.
     pub fn late_grant(&mut self, node: NodeId, reply: &Reply, now: Moment) {
         if let Reply::Granted { counter } = reply
-            && (*counter <= self.token.get() || now < self.grace_until)
+            && (*counter <= self.token.get() || now < self.late_until)
         {
             self.voters.insert(node);
         }
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_late_grant_above_the_token_counts_only_within_the_grace() {
+    fn a_late_grant_above_the_token_counts_only_for_a_short_time() {
         let at = |ms| Moment::from_origin(Duration::from_millis(ms));
         let token = FencingToken::new(7).unwrap();
         let win = Win { token, first: token, valid_until: at(900), voters: NodeSet::first(3), sealed_apart: false };

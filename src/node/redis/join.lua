@@ -60,8 +60,8 @@ end
 
 local known = record()
 local max_ttl = math.max(tonumber(ARGV[3]), tonumber(known[3] or 0))
-local settles = verb == 'settle' and seen == (known[2] and known[2] .. ' ' .. known[4] .. ' ' .. known[1] or known[6] or '')
-if not known[2] and not known[6] and not settles and verb ~= 'wake' then
+local initializes = verb == 'initialize' and seen == (known[2] and known[2] .. ' ' .. known[4] .. ' ' .. known[1] or known[6] or '')
+if not known[2] and not known[6] and not initializes and verb ~= 'activate' then
   write('mark', string.format('%.0f', now))
   known = record()
 end
@@ -72,7 +72,7 @@ if known[2] and not settles and max_ttl > tonumber(known[3]) then
   write('max_ttl_ms', max_ttl, 'ready_at_ms', string.format('%.0f', tonumber(known[2]) + more))
   known = record()
 end
-if settles then
+if initializes then
   local ready_at = math.floor(now / 1000) + rest
   local awake = rest == 0 and '1' or '0'
   if rest == 0 then
@@ -81,7 +81,7 @@ if settles then
     redis.call('DEL', unpack(counters()))
   end
   write('format', 1, 'run_id', run_id, 'ready_at_ms', string.format('%.0f', ready_at), 'max_ttl_ms', max_ttl, 'awake', awake, 'new', ARGV[7])
-elseif verb == 'wake' and known[4] == '0' and tonumber(known[2]) <= math.floor(now / 1000) then
+elseif verb == 'activate' and known[4] == '0' and tonumber(known[2]) <= math.floor(now / 1000) then
   raise()
   write('awake', '1')
 end

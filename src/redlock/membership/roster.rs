@@ -160,7 +160,7 @@ impl Roster {
             let can_start = |node: &NodeId| sight_of(*node).is_none_or(|report| !is_unset(report.now, wall));
             let nodes = self.env.everybody().iter().filter(can_start).collect();
             self.exchange(nodes, WaitFor::All, &|node| {
-                let report = sight_of(node);
+                let report = report_of(node);
                 let (seen, mark) = (report.and_then(|report| report.record), report.and_then(|report| report.mark));
                 RecordUpdate { seen, mark, rest: Duration::ZERO, new: true, max_ttl, wall }.into()
             })

@@ -124,7 +124,7 @@ impl Rollback {
     /// The attempt was won, so the locks stay.
     fn disarm(mut self, win: &Win, grace: Duration) -> Arc<Exchange> {
         self.armed = false;
-        self.exchange.win(win, grace);
+        self.exchange.win(win, late_max);
         Arc::clone(&self.exchange)
     }
 
