@@ -90,6 +90,9 @@ impl WallTime {
         self.0
     }
 
+    /// An earlier time comes from a clock that was never set: September 2001.
+    pub(crate) const SET_SINCE: Self = Self::from_unix_us(1_000_000_000_000_000);
+
     /// Whether this time can come from a clock that was set. A clock that was never set shows a time before September
     /// 2001, as boards without a battery do. Counters start at the clock, so they would start too low.
     #[must_use]

@@ -9,8 +9,8 @@ use crate::{FencingToken, Moment, NodeId, NodeSet};
 ///
 /// A node that granted and drew no number above the token counts permanently: every earlier holder on that node drew
 /// a smaller number. A late grant with a greater number is different: another holder may have had the resource before
-/// it. Such a grant counts only within a short grace after the lease was won. No other holder's whole lease fits into
-/// the grace unless locks vanish. Without the grace, counters that are not level would leave a lease with a bare
+/// it. Such a grant counts only within a short time after the lease was won. No other holder's whole lease fits into
+/// that time unless locks vanish. Without it, counters that are not level would leave a lease with a bare
 /// quorum, and the next node failure would end it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Continuity {
@@ -20,13 +20,13 @@ pub struct Continuity {
 }
 
 impl Continuity {
-    /// The lease was won at `now`.
+    /// The lease was won at `now`. Late grants count for `late_max`, whatever number they drew.
     #[must_use]
     pub fn begin(win: &Win, now: Moment, late_max: Duration) -> Self {
         Self { token: win.token, voters: win.voters, late_until: now.after(late_max) }
     }
 
-    /// Counts nodes whose grants arrived before the lease was won, whatever number they drew: the grace covers them.
+    /// Counts nodes whose grants arrived before the lease was won, whatever number they drew: they are not late.
     pub fn granted_before(&mut self, granted: NodeSet) {
         granted.iter().for_each(|node| self.voters.insert(node));
     }

@@ -329,14 +329,14 @@ mod tests {
         let flushed = NodeReport { was_joined: Some(true), ..report(99, None) };
         let unsure = NodeReport { was_joined: None, ..report(99, None) };
         all(&[
-            ("others remember", report(99, None), elsewhere, settle(30, Reason::Forgot)),
-            ("others are out of reach", report(99, None), partial, settle(30, Reason::Forgot)),
-            ("no node remembers, all up for long", report(99, None), facts(), settle(0, Reason::New)),
-            ("no node remembers, young", report(3, None), facts(), settle(28, Reason::New)),
-            ("no node remembers, but it was joined in this run", flushed, facts(), settle(30, Reason::Forgot)),
-            ("no node remembers, nor can tell of a flush", unsure, facts(), settle(30, Reason::New)),
-            ("declared new", report(3, None), declared, settle(0, Reason::New)),
-            ("declared new, but it was joined in this run", flushed, declared, settle(30, Reason::Forgot)),
+            ("others remember", report(99, None), elsewhere, initialize(30, Reason::Forgot)),
+            ("others are out of reach", report(99, None), partial, initialize(30, Reason::Forgot)),
+            ("no node remembers, all up for long", report(99, None), facts(), initialize(0, Reason::New)),
+            ("no node remembers, young", report(3, None), facts(), initialize(28, Reason::New)),
+            ("no node remembers, but it was joined in this run", flushed, facts(), initialize(30, Reason::Forgot)),
+            ("no node remembers, nor can tell of a flush", unsure, facts(), initialize(30, Reason::New)),
+            ("declared new", report(3, None), declared, initialize(0, Reason::New)),
+            ("declared new, but it was joined in this run", flushed, declared, initialize(30, Reason::Forgot)),
             (
                 "declared new, but not all are seen",
                 report(3, None),

@@ -412,7 +412,7 @@ impl fmt::Display for FaultKind {
             Self::NotJoined => "not asked, it has not been joined yet",
             Self::Resting => "resting",
             Self::Duplicate => "the same server as another node",
-            Self::LateGrant => "granted after the lease was won, so it has no say in extensions",
+            Self::LateGrant => "granted after the lease was won, so it does not vote on extensions",
             Self::Unexpected => "unexpected answer",
         })
     }

@@ -102,7 +102,7 @@ mod tests {
     use crate::protocol::{COUNTER_MAX, COUNTER_MIN, clock_start};
     use crate::{Waiter, WallTime};
 
-    /// Lua cannot name a constant of Rust, so each of these numbers stands in both.
+    /// Lua cannot name a constant of Rust, so each of these numbers is written in both.
     #[test]
     fn the_scripts_have_the_numbers_of_the_reference_state() {
         let (len_max, ttl_ms, reserved) = (Queue::LEN_MAX, Queue::TTL.as_millis(), Waiter::RESERVED);

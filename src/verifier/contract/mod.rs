@@ -66,8 +66,8 @@ pub async fn check<S: TokenStore>(store: &S, fresh: &str) -> Result<(), Broken> 
     tokens_at_once(store, &resource(103)?, true).await
 }
 
-/// A store that reads for all of them before it writes for any keeps the one that it wrote last: in one of the two orders that
-/// is not the highest.
+/// Offers many tokens at once, in one order or the other. A store that reads all of them before it stores the first keeps
+/// the one that it stored last. In one of the two orders that is not the highest.
 async fn tokens_at_once<S: TokenStore>(store: &S, resource: &Resource, reversed: bool) -> Result<(), Broken> {
     const MOST: u64 = 64;
     let token = |n: u64| FencingToken::new(n).map_err(|error| Broken(error.to_string()));
