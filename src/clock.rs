@@ -92,12 +92,15 @@ impl WallTime {
         self.0
     }
 
+    /// An earlier time comes from a clock that was never set: September 2001.
+    pub(crate) const SET_SINCE: Self = Self::from_unix_us(1_000_000_000_000_000);
+
     /// Whether this time can come from a clock that was set. A clock that was never set shows a time before September
     /// 2001, as boards without a battery do. Counters start at the clock, so they would start too low.
     #[must_use]
     #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub const fn is_possible(self) -> bool {
-        self.0 >= 1_000_000_000_000_000
+        self.0 >= Self::SET_SINCE.0
     }
 
     /// The wall time `duration` later.

@@ -55,7 +55,8 @@ impl Waiter {
     /// The first characters of a reserved lock's value. No holder begins like this: a holder's id is 32 hexadecimal
     /// digits.
     pub const RESERVED: &'static str = "next:";
-    /// The shortest and the longest time for which a lock is reserved, its *grace*.
+    /// The shortest and the longest time for which a lock is reserved, its *grace*. `batch.lua` reads four digits of
+    /// milliseconds, so the longest must stay below 10 s.
     pub const GRACE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 
     /// A waiter whose round trips take `round_trip`. The grace is three of them: enough to receive the wake and to

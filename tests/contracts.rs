@@ -3,13 +3,15 @@
 
 mod support;
 
-use std::sync::{Arc, Weak};
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use redfence::node::redis::{Address, RedisNode, RedisNodeOptions};
 use redfence::node::{EmbeddedNode, Node, Responder, WakeListener, contract};
 use redfence::protocol::{Next, Request, Verb};
-use redfence::verifier::{self, MemoryStore, RedisStore, Rule, TokenStore as _};
+use redfence::verifier::{self, MemoryStore, RedisStore, Rule, TokenStore, Verdict};
 use redfence::{FencingToken, LockerId, NodeId, Resource, TokioClock, WallTime};
 use support::{RedisServer, TestCa};
 
@@ -63,6 +65,30 @@ async fn the_redis_store_keeps_the_contract() {
     verifier::contract::check(&store, "redis").await.unwrap();
 }
 
+/// A store that reads the highest token in one step and stores it in another.
+#[derive(Default)]
+struct InTwoSteps(Mutex<HashMap<Resource, FencingToken>>);
+
+impl TokenStore for InTwoSteps {
+    type Error = Infallible;
+
+    async fn admit(&self, resource: &Resource, token: FencingToken, rule: Rule) -> Result<Verdict, Infallible> {
+        let highest = self.0.lock().unwrap().get(resource).copied();
+        tokio::task::yield_now().await;
+        let verdict = rule.judge(token, highest);
+        if verdict == Verdict::Admitted {
+            self.0.lock().unwrap().insert(resource.clone(), token);
+        }
+        Ok(verdict)
+    }
+}
+
+#[tokio::test]
+async fn the_contract_finds_a_store_that_checks_and_stores_in_two_steps() {
+    let broken = verifier::contract::check(&InTwoSteps::default(), "two steps").await.unwrap_err().to_string();
+    assert!(broken.contains("check and store are one step"), "{broken}");
+}
+
 /// How a wrong node changes each request.
 type Distortion = fn(&mut Request);
 
@@ -105,8 +131,8 @@ async fn the_contract_finds_a_node_that_does_one_thing_wrong() {
             }
         }),
         ("rests", |request| {
-            if let Verb::Initialize(settlement) = &mut request.verb {
-                settlement.rest = Duration::ZERO;
+            if let Verb::Initialize(update) = &mut request.verb {
+                update.rest = Duration::ZERO;
             }
         }),
         ("in the queue", |request| {

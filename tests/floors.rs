@@ -5,6 +5,8 @@ mod support {
     pub(crate) mod sources;
 }
 
+use std::collections::BTreeSet;
+
 use support::imports::Imports;
 use support::sources::under;
 
@@ -83,6 +85,27 @@ fn what_is_built_on_the_locker_names_only_its_public_face() {
     }
     assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
     assert!(seen > ABOVE_THE_LOCKER.len(), "too few files were read: {seen}");
+}
+
+#[test]
+fn the_map_draws_the_imports_between_the_floors() {
+    let mut below = vec![BTreeSet::new(); FLOORS.len()];
+    for (from, to) in &Imports::of("src").edges {
+        if let Some(floor) = floor_of(from) {
+            below[floor].extend(to.keys().filter_map(|file| floor_of(file)).filter(|other| *other < floor));
+        }
+    }
+    let map = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/ARCHITECTURE.md")).unwrap();
+    let mut complaints = Vec::new();
+    for (floor, below) in below.iter().enumerate().skip(1) {
+        let numbers: Vec<_> = below.iter().rev().map(|other| (other + 1).to_string()).collect();
+        let (begins, ends) = (format!(" {}  ", floor + 1), format!("──▶ {}", numbers.join(" ")));
+        let drawn = map.lines().find(|line| line.starts_with(&begins)).unwrap_or_default();
+        if !drawn.ends_with(&ends) {
+            complaints.push(format!("the row of floor {} is {drawn:?}: let it end in {ends:?}", floor + 1));
+        }
+    }
+    assert!(complaints.is_empty(), "ARCHITECTURE.md draws other imports:\n{}", complaints.join("\n"));
 }
 
 #[test]

@@ -2,14 +2,24 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod support {
+    pub(crate) mod sources;
+}
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Wider text is hard to read, and breaks on a terminal.
 const COLUMNS_MAX: usize = 100;
 /// Pages with tables of figures, or tables that tests read: a row cannot be broken.
-const WIDE_TABLES: &[&str] =
-    &["benches/README.md", "docs/bounds.md", "docs/disasters.md", "docs/fencing.md", "docs/tested.md"];
+const WIDE_TABLES: &[&str] = &[
+    "benches/README.md",
+    "docs/bounds.md",
+    "docs/disasters.md",
+    "docs/events.md",
+    "docs/fencing.md",
+    "docs/tested.md",
+];
 const FOLDERS: &[&str] =
     &["src/", "tests/", "docs/", "cli/", "simulations/", "benches/", "fencing/", "scripts/", "examples/"];
 /// `ARCHITECTURE.md` must stay short enough to read at one go.
@@ -83,6 +93,23 @@ fn files_and_tests_that_pages_name_are_there() {
             }
         }
     }
+    raise(&complaints);
+}
+
+#[test]
+fn every_event_is_on_its_page() {
+    let page =
+        fs::read_to_string(root().join("docs/events.md")).unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
+    let (mut complaints, mut count) = (Vec::new(), 0);
+    for (path, message) in support::sources::under("src").iter().flat_map(|source| source.events()) {
+        count += 1;
+        // What follows a value differs from event to event.
+        let text = message.split('{').next().unwrap_or_default().trim_end_matches([' ', ';']);
+        if !page.contains(&format!("*{text}*")) {
+            complaints.push(format!("docs/events.md has no *{text}*, which {path} reports; say what it means"));
+        }
+    }
+    assert!(count >= 25, "too few events were read: {count}");
     raise(&complaints);
 }
 

@@ -110,6 +110,18 @@ async fn s7_a_release_after_the_validity_is_an_overrun_though_the_nodes_still_ha
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_extension_that_is_refused_is_reported_with_the_vote_of_every_node() {
+    let (events, stage) = (Events::captured(), Stage::of(3));
+    let locker = stage.locker();
+    let lease = locker.acquire("r").await.unwrap().into_lease();
+    stage.nodes[..2].iter().for_each(|node| node.drop_lock("r"));
+    let refused = locker.extend_as(lease.resource, &lease.holder).await;
+    assert!(matches!(refused, Err(ExtendError::Lost(Lost { cause: LossCause::Taken, .. }))), "{refused:?}");
+    let [line] = &events.lines_with("not extended")[..] else { panic!("{}", events.text()) };
+    assert!(line.contains("n1: refused: the lock was gone, n2: refused: the lock was gone, n3: "), "{line}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn s8_no_extension_follows_a_release() {
     let stage = Stage::of(3);
     // Renewals are on their way when the release is sent, and held back on one node.

@@ -129,7 +129,7 @@ pub(crate) fn log_to_stderr(verbose: u8) {
         Some(level) => registry.with(lines.with_filter(level)).init(),
         // The user must see a wrong declaration in any case.
         None => {
-            let told = Targets::new().with_target("redfence::redlock::durability", LevelFilter::WARN);
+            let told = Targets::new().with_target("redfence::redlock::membership::durability", LevelFilter::WARN);
             registry.with(lines.without_time().with_target(false).with_filter(told)).init();
         }
     }

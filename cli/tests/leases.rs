@@ -63,6 +63,15 @@ fn a_lease_goes_from_hand_to_hand() {
 }
 
 #[test]
+fn a_wrong_declaration_of_durability_is_shown_though_no_log_was_asked_for() {
+    let nodes = servers(1);
+    let said = |args: &[&str]| run(&mut with_nodes(&nodes), args).stderr;
+    let (declared, undeclared) = (said(&["--durable", "status", "r"]), said(&["status", "r"]));
+    assert!(declared.contains("declared durable, but appendfsync is not always"), "{declared}");
+    assert!(!undeclared.contains("durable"), "{undeclared}");
+}
+
+#[test]
 fn a_lease_that_another_has_taken_is_not_held_any_more_and_says_by_whom() {
     let nodes = servers(1);
     let old = run(with_nodes(&nodes).arg("--json"), &["acquire", "r", "--ttl", "300ms"]).json();

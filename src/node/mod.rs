@@ -41,6 +41,10 @@ use crate::{LockerId, NodeId};
 ///   that it undoes, except across a lost connection;
 /// - a request takes effect **at most once** and is never sent again by the node;
 /// - every reply is delivered once; a [`Responder`] that is dropped reports a lost connection.
+///
+/// Each [`Verb`](crate::protocol::Verb) is one atomic step, with [`NodeState`] as the reference. A node neither times
+/// requests out nor repeats them, because its locker does both. The contract suite (feature `testing`) checks the meaning
+/// of every verb. It cannot check what needs a network that fails: at most once, and sessions.
 pub trait Node: Send + Sync + 'static {
     /// Sends one request. `answer` is called once, now or later, on any thread.
     fn send(&self, request: Request, answer: Responder);
@@ -53,20 +57,25 @@ pub trait Node: Send + Sync + 'static {
     }
 
     /// From now on, passes the wakes of `locker` to `listener`, as wakes of the node `id`. A node that wraps a node
-    /// must forward this call. Wakes may get lost.
+    /// must forward this call. Wakes may get lost. A node over which no wakes arrive reports that with
+    /// [`WakeListener::receives_wakes`]; until then its locker expects them.
     fn listen(&self, id: NodeId, locker: LockerId, listener: Weak<dyn WakeListener>);
 
     /// Lets grants through over one connection only: the one with the session that a
-    /// [`NodeReport`](crate::protocol::NodeReport) named. A later connection must be joined first. A node that wraps
-    /// a node must forward this call.
+    /// [`NodeReport`](crate::protocol::NodeReport) named. A later connection must be joined first; until then
+    /// the reply to a grant is [`NotJoined`](crate::protocol::FaultKind::NotJoined). A node that wraps a node must forward
+    /// this call. A node without sessions ignores it.
     fn admit(&self, session: u64);
 
-    /// Reports each new connection, by the number of its session; `None` if the node has only one connection ever.
+    /// Reports each new connection, by the number of its session; `None` if the node has only one connection ever;
+    /// then the session of every report is 0. A node that can lose its connection must report the next one, because the
+    /// server behind it may have other data.
     fn sessions(&self) -> Option<tokio::sync::watch::Receiver<u64>> {
         None
     }
 
-    /// The server, if this node is one: for questions that only servers can answer.
+    /// The Redis or Valkey server, if this node is one: for the doctor, and other questions that are no requests. Every
+    /// other kind of node keeps `None`.
     #[cfg(feature = "redis")]
     fn as_server(&self) -> Option<&redis::RedisNode> {
         None

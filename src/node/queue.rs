@@ -25,9 +25,10 @@ pub struct Wake {
 }
 
 impl Queue {
-    /// The most entries. A locker that finds the queue full asks again after pauses.
+    /// The most entries. A locker that finds the queue full asks again after pauses. `batch.lua` has the same number.
     pub(super) const LEN_MAX: usize = 4_096;
-    /// How long a queue is kept that no waiter joins.
+    /// How long a queue is kept that no waiter joins. `batch.lua` has the same number. A contender sleeps for half of it
+    /// at most (`ALARM_MAX`), so that it joins again in time.
     pub(super) const TTL: Duration = Duration::from_secs(60);
 
     /// Adds an entry, or moves it forward. Returns how many entries are before it, or `None` if there is no room.

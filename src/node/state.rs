@@ -66,7 +66,7 @@ impl NodeState {
     pub fn bootstrapped(run_id: RunId, now: WallTime) -> Self {
         let mut state = Self::started(run_id, now);
         let (rest, max_ttl) = (Duration::ZERO, Duration::ZERO);
-        state.settle(now, &RecordUpdate { seen: None, mark: None, rest, new: true, max_ttl, wall: now });
+        state.initialize(now, &RecordUpdate { seen: None, mark: None, rest, new: true, max_ttl, wall: now });
         state
     }
 
@@ -364,18 +364,18 @@ impl NodeState {
 
     fn join(&mut self, now: WallTime, verb: &Verb) {
         match verb {
-            Verb::Initialize(update) if self.is_as_seen(update) => self.settle(now, update),
+            Verb::Initialize(update) if self.is_as_seen(update) => self.initialize(now, update),
             &Verb::Activate { max_ttl, wall } => {
                 self.remember(max_ttl);
-                self.wake(now, wall);
+                self.activate(now, wall);
             }
-            &Verb::Probe { max_ttl } => self.look(now, max_ttl),
-            Verb::Initialize(update) => self.look(now, update.max_ttl),
+            &Verb::Probe { max_ttl } => self.probe(now, max_ttl),
+            Verb::Initialize(update) => self.probe(now, update.max_ttl),
             _ => {}
         }
     }
 
-    fn look(&mut self, now: WallTime, max_ttl: Duration) {
+    fn probe(&mut self, now: WallTime, max_ttl: Duration) {
         if self.record.is_none() && self.mark.is_none() {
             self.mark = Some(now.unix_us());
         }
@@ -387,7 +387,7 @@ impl NodeState {
         self.record.map(identity) == seen.map(identity) && (seen.is_some() || self.mark == *mark)
     }
 
-    fn settle(&mut self, now: WallTime, update: &RecordUpdate) {
+    fn initialize(&mut self, now: WallTime, update: &RecordUpdate) {
         let &RecordUpdate { rest, new, max_ttl, wall, .. } = update;
         let known = self.record.map_or(Duration::ZERO, |record| record.max_ttl);
         let awake = rest.is_zero();
@@ -406,7 +406,7 @@ impl NodeState {
         }
     }
 
-    fn wake(&mut self, now: WallTime, wall: WallTime) {
+    fn activate(&mut self, now: WallTime, wall: WallTime) {
         match &mut self.record {
             Some(record) if !record.awake && record.ready_at <= whole_ms(now) => record.awake = true,
             _ => return,

@@ -9,24 +9,24 @@ use crate::{FencingToken, Moment, NodeId, NodeSet};
 ///
 /// A node that granted and drew no number above the token counts permanently: every earlier holder on that node drew
 /// a smaller number. A late grant with a greater number is different: another holder may have had the resource before
-/// it. Such a grant counts only within a short grace after the lease was won. No other holder's whole lease fits into
-/// the grace unless locks vanish. Without the grace, counters that are not level would leave a lease with a bare
+/// it. Such a grant counts only within a short time after the lease was won. No other holder's whole lease fits into
+/// that time unless locks vanish. Without it, counters that are not level would leave a lease with a bare
 /// quorum, and the next node failure would end it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Continuity {
     token: FencingToken,
     voters: NodeSet,
-    grace_until: Moment,
+    late_until: Moment,
 }
 
 impl Continuity {
-    /// The lease was won at `now`.
+    /// The lease was won at `now`. Late grants count for `late_max`, whatever number they drew.
     #[must_use]
-    pub fn begin(win: &Win, now: Moment, grace: Duration) -> Self {
-        Self { token: win.tokens.last, voters: win.voters, grace_until: now.after(grace) }
+    pub fn begin(win: &Win, now: Moment, late_max: Duration) -> Self {
+        Self { token: win.tokens.last, voters: win.voters, late_until: now.after(late_max) }
     }
 
-    /// Counts nodes whose grants arrived before the lease was won, whatever number they drew: the grace covers them.
+    /// Counts nodes whose grants arrived before the lease was won, whatever number they drew: they are not late.
     pub fn granted_before(&mut self, granted: NodeSet) {
         granted.iter().for_each(|node| self.voters.insert(node));
     }
@@ -34,7 +34,7 @@ impl Continuity {
     /// Takes a reply to a grant that arrives at `now`, after the lease was won.
     pub fn late_grant(&mut self, node: NodeId, reply: &Reply, now: Moment) {
         if let Reply::Granted { counter } = reply
-            && (*counter <= self.token.get() || now < self.grace_until)
+            && (*counter <= self.token.get() || now < self.late_until)
         {
             self.voters.insert(node);
         }
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_late_grant_above_the_token_counts_only_within_the_grace() {
+    fn a_late_grant_above_the_token_counts_only_for_a_short_time() {
         let at = |ms| Moment::from_origin(Duration::from_millis(ms));
         let tokens = TokenBlock::up_to(FencingToken::new(7).unwrap(), 1);
         let win = Win { tokens, valid_until: at(900), voters: NodeSet::first(3), sealed_apart: false };

@@ -9,12 +9,15 @@ use super::Quorum;
 use crate::{FencingToken, NodeId, NodeSet, WallTime};
 
 /// Below this the counter was missing: every counter starts at the clock. 10^15 µs lie in the year 2001.
-pub const COUNTER_MIN: u64 = 1_000_000_000_000_000;
+/// The scripts have the same number.
+pub const COUNTER_MIN: u64 = WallTime::SET_SINCE.unix_us();
 
-/// The greatest start of a counter, for a clock that is wrong by any amount: it lies in the year 2223.
+/// The greatest start of a counter, for a clock that is wrong by any amount: it lies in the year 2223. `join.lua`
+/// has the same number.
 const START_MAX: u64 = 8_000_000_000_000_000;
 
 /// No clock leads a counter above this: another program wrote it. Below it, tokens last for decades more.
+/// `join.lua` has the same number.
 pub const COUNTER_MAX: u64 = 8_500_000_000_000_000;
 
 /// The start of a counter that does not exist: microseconds since the Unix epoch.

@@ -201,30 +201,30 @@ pub fn is_unset(node: WallTime, caller: WallTime) -> bool {
 }
 
 fn by_memory(report: &NodeReport, facts: &JoinFacts) -> JoinDecision {
-    let settle = |rest, reason| JoinDecision::Initialize { rest, reason };
+    let initialize = |rest, reason| JoinDecision::Initialize { rest, reason };
     let Some(record) = &report.record else {
         if facts.known_elsewhere || !facts.all_seen || report.was_joined == Some(true) {
-            return settle(facts.rest, Reason::Forgot);
+            return initialize(facts.rest, Reason::Forgot);
         }
         if facts.declared_new {
-            return settle(Duration::ZERO, Reason::New);
+            return initialize(Duration::ZERO, Reason::New);
         }
         // What the node forgot at its start, it forgot this long ago. If it is unknown whether it was flushed since,
         // the flush may have happened just now, so the uptime does not count. Servers count whole seconds, from one
         // tick of the clock to the next, so up to a second is subtracted.
         let uptime = report.was_joined.and(report.uptime).unwrap_or_default().saturating_sub(Duration::from_secs(1));
-        return settle(facts.rest.saturating_sub(uptime), Reason::New);
+        return initialize(facts.rest.saturating_sub(uptime), Reason::New);
     };
     if facts.forgot && record.awake {
-        return settle(facts.rest, Reason::Forgot);
+        return initialize(facts.rest, Reason::Forgot);
     }
     // If INFO is refused, only the record can decide.
     if report.run_id.is_some() && record.run_id != report.run_id {
         let kept = facts.durable && report.keeps == Some(true);
-        return settle(if kept { Duration::ZERO } else { facts.rest }, Reason::Restarted);
+        return initialize(if kept { Duration::ZERO } else { facts.rest }, Reason::Restarted);
     }
     if facts.declared_new && facts.all_seen && !facts.known_elsewhere && record.new && !record.awake {
-        return settle(Duration::ZERO, Reason::New);
+        return initialize(Duration::ZERO, Reason::New);
     }
     let left = record.ready_at.unix_us().saturating_sub(report.now.unix_us());
     match (record.awake, left) {
@@ -286,7 +286,7 @@ mod tests {
         }
     }
 
-    fn settle(rest_s: u64, reason: Reason) -> JoinDecision {
+    fn initialize(rest_s: u64, reason: Reason) -> JoinDecision {
         JoinDecision::Initialize { rest: Duration::from_secs(rest_s), reason }
     }
 
@@ -309,14 +309,14 @@ mod tests {
             ("it never stopped", report(99, record(1, 0, true)), facts(), JoinDecision::Ready),
             ("it rests", report(5, record(1, 25, false)), facts(), rests(25)),
             ("its rest is over", report(31, record(1, 0, false)), facts(), JoinDecision::Activate),
-            ("it restarted", restarted, facts(), settle(30, Reason::Restarted)),
-            ("it restarted while resting", report(1, record(2, 9, false)), facts(), settle(30, Reason::Restarted)),
-            ("it is durable and restarted", restarted, durable, settle(0, Reason::Restarted)),
-            ("declared durable, and has no log or was a replica", doubtful, durable, settle(30, Reason::Restarted)),
-            ("rests as new, declared new", report(3, record(1, 27, false)), declared, settle(0, Reason::New)),
+            ("it restarted", restarted, facts(), initialize(30, Reason::Restarted)),
+            ("it restarted while resting", report(1, record(2, 9, false)), facts(), initialize(30, Reason::Restarted)),
+            ("it is durable and restarted", restarted, durable, initialize(0, Reason::Restarted)),
+            ("declared durable, and has no log or was a replica", doubtful, durable, initialize(30, Reason::Restarted)),
+            ("rests as new, declared new", report(3, record(1, 27, false)), declared, initialize(0, Reason::New)),
             ("rests as new, others remember", report(3, record(1, 27, false)), among_others, rests(27)),
             ("rests for another reason, declared new", report(3, record(1, 26, false)), declared, rests(26)),
-            ("a counter is missing", report(99, record(1, 0, true)), forgot, settle(30, Reason::Forgot)),
+            ("a counter is missing", report(99, record(1, 0, true)), forgot, initialize(30, Reason::Forgot)),
             ("a counter is missing because it rests", report(99, record(1, 9, false)), forgot, rests(9)),
         ]);
     }
@@ -329,25 +329,25 @@ mod tests {
         let flushed = NodeReport { was_joined: Some(true), ..report(99, None) };
         let unsure = NodeReport { was_joined: None, ..report(99, None) };
         all(&[
-            ("others remember", report(99, None), elsewhere, settle(30, Reason::Forgot)),
-            ("others are out of reach", report(99, None), partial, settle(30, Reason::Forgot)),
-            ("no node remembers, all up for long", report(99, None), facts(), settle(0, Reason::New)),
-            ("no node remembers, young", report(3, None), facts(), settle(28, Reason::New)),
-            ("no node remembers, but it was joined in this run", flushed, facts(), settle(30, Reason::Forgot)),
-            ("no node remembers, nor can tell of a flush", unsure, facts(), settle(30, Reason::New)),
-            ("declared new", report(3, None), declared, settle(0, Reason::New)),
-            ("declared new, but it was joined in this run", flushed, declared, settle(30, Reason::Forgot)),
+            ("others remember", report(99, None), elsewhere, initialize(30, Reason::Forgot)),
+            ("others are out of reach", report(99, None), partial, initialize(30, Reason::Forgot)),
+            ("no node remembers, all up for long", report(99, None), facts(), initialize(0, Reason::New)),
+            ("no node remembers, young", report(3, None), facts(), initialize(28, Reason::New)),
+            ("no node remembers, but it was joined in this run", flushed, facts(), initialize(30, Reason::Forgot)),
+            ("no node remembers, nor can tell of a flush", unsure, facts(), initialize(30, Reason::New)),
+            ("declared new", report(3, None), declared, initialize(0, Reason::New)),
+            ("declared new, but it was joined in this run", flushed, declared, initialize(30, Reason::Forgot)),
             (
                 "declared new, but not all are seen",
                 report(3, None),
                 JoinFacts { all_seen: false, ..declared },
-                settle(30, Reason::Forgot),
+                initialize(30, Reason::Forgot),
             ),
             (
                 "declared new, but others remember",
                 report(3, None),
                 JoinFacts { known_elsewhere: true, ..declared },
-                settle(30, Reason::Forgot),
+                initialize(30, Reason::Forgot),
             ),
         ]);
     }
@@ -368,9 +368,9 @@ mod tests {
         let rested = Record { ready_at: unset, ..record(1, 0, false).unwrap() };
         all(&[
             ("new, neither clock is set", in_1970(report(99, None)), neither, JoinDecision::ClockUnset),
-            ("new, the caller's is", in_1970(report(99, None)), declared, settle(0, Reason::New)),
-            ("new, the node's is", report(99, None), neither, settle(0, Reason::New)),
-            ("young, neither is", in_1970(report(3, None)), by_others, settle(28, Reason::New)),
+            ("new, the caller's is", in_1970(report(99, None)), declared, initialize(0, Reason::New)),
+            ("new, the node's is", report(99, None), neither, initialize(0, Reason::New)),
+            ("young, neither is", in_1970(report(3, None)), by_others, initialize(28, Reason::New)),
             ("its rest is over, neither is", in_1970(report(31, Some(rested))), by_others, JoinDecision::ClockUnset),
             ("its rest is over, the caller's is", in_1970(report(31, Some(rested))), facts(), JoinDecision::Activate),
             ("it never stopped", in_1970(report(99, record(1, 0, true))), by_others, JoinDecision::Ready),

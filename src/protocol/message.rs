@@ -278,7 +278,8 @@ impl fmt::Debug for Fault {
     }
 }
 
-/// The kinds of faults.
+/// The kinds of faults. Nodes answer with most of them; `Resting`, `Duplicate` and `LateGrant` are what a locker says of a
+/// node in its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum FaultKind {
@@ -376,7 +377,7 @@ impl fmt::Display for FaultKind {
             Self::NotJoined => "not asked, it has not been joined yet",
             Self::Resting => "resting",
             Self::Duplicate => "the same server as another node",
-            Self::LateGrant => "granted late",
+            Self::LateGrant => "granted after the lease was won, so it does not vote on extensions",
             Self::Unexpected => "unexpected answer",
         })
     }

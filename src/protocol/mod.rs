@@ -16,7 +16,7 @@
 //! | **T2** a lease whose acquire began after another was returned carries the greater token | the same |
 //! | **X** at most one holder believes in its lease at any instant | clock rates within the drift allowance |
 //!
-//! `ARCHITECTURE.md` has the proof.
+//! `docs/proofs.md` has the proofs, and `docs/waiting.md` the rules of waiting.
 
 mod acquire;
 mod backoff;

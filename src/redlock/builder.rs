@@ -48,7 +48,8 @@ impl Builder {
         }
     }
 
-    /// Adds a node that is not a server: an embedded node, or one that wraps another node.
+    /// Adds a node that no URL names: an embedded node, one that wraps another node, or one of a kind of your own (the
+    /// trait `Node`, feature `unstable`).
     pub fn node(mut self, node: impl Node) -> Self {
         self.nodes.push(Arc::new(node));
         self

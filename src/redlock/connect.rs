@@ -20,7 +20,7 @@ use crate::protocol::{Fault, FaultKind, Quorum};
 
 const DIAL_TIMEOUT: Duration = Duration::from_secs(1);
 /// How much longer than one dial all dials together may take.
-const GRACE: Duration = Duration::from_millis(100);
+const DIAL_SLACK: Duration = Duration::from_millis(100);
 /// The longest time of the first probe of the nodes after a quorum is connected.
 const LOOK_MAX: Duration = Duration::from_secs(3);
 
@@ -110,7 +110,7 @@ impl Builder {
             count => ConfigError::TooManyNodes { count },
         })?;
         // A dial ends by its own limit. If it ends at the same moment, its own error is better than the one here.
-        let patience = self.dial_limit().saturating_add(GRACE);
+        let patience = self.dial_limit().saturating_add(DIAL_SLACK);
         let mut dials: FuturesUnordered<_> =
             nodes.iter().map(|node| async { (node.address(), node.dialled().await) }).collect();
         let (mut reached, mut unreachable) = (0, Vec::new());

@@ -82,7 +82,11 @@ pub struct StaleToken {
 
 /// Keeps the highest token of each resource.
 ///
-/// Every implementation must pass the contract suite (feature `testing`).
+/// Every implementation must pass the contract suite (feature `testing`), which offers tokens one after another and many
+/// at once. No suite can show that a token stays stored over a crash: that is the promise of the store.
+///
+/// The trait is for admission alone, because only a store knows what a write is. To fence, give the store a call of its
+/// own that checks and writes in one step, like [`MemoryStore::write`]. The crates in `fencing/` do that for databases.
 pub trait TokenStore: Send + Sync {
     /// Why the store could not judge a token.
     type Error: std::error::Error + Send + Sync + 'static;

@@ -184,7 +184,7 @@ pub fn found(server: &RedisServer) {
         script,
         "1",
         "redfence:node",
-        "settle",
+        "initialize",
         "redfence",
         max_ttl.as_str(),
         "0",

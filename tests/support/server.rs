@@ -136,7 +136,7 @@ impl RedisServer {
     pub fn found(&self) {
         let script = include_str!("../../src/node/redis/join.lua");
         let answer =
-            self.command(&["EVAL", script, "1", "redfence:node", "settle", "redfence", "1", "0", "", "0", "1"]);
+            self.command(&["EVAL", script, "1", "redfence:node", "initialize", "redfence", "1", "0", "", "0", "1"]);
         // A replica takes no writes, and a full server has no room for counters. Some tests are about these servers.
         let stays_as_it_is = ["READONLY", "OOM"].iter().any(|code| answer.contains(code));
         assert!(!answer.starts_with("(error)") || stays_as_it_is, "the server could not be initialized: {answer}");

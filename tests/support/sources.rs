@@ -123,6 +123,29 @@ impl Source {
         found
     }
 
+    /// The messages of the events and the names of the spans that the code that ships reports, as (path, message).
+    pub(crate) fn events(&self) -> Vec<(String, String)> {
+        const LEVELS: [&str; 6] = ["trace", "debug", "info", "warn", "error", "debug_span"];
+        let mut found = Vec::new();
+        let tokens = if self.is_test_file() { TokenStream::new() } else { without_tests(self.tokens()) };
+        walk(tokens, &mut |tokens, at| {
+            if let (TokenTree::Ident(level), Some(TokenTree::Group(arguments))) = (&tokens[at], tokens.get(at + 2))
+                && is_punct(tokens.get(at + 1), '!')
+                && is_punct(at.checked_sub(1).and_then(|before| tokens.get(before)), ':')
+                && LEVELS.contains(&level.to_string().as_str())
+            {
+                // Those of a history have names in place of messages.
+                let arguments: Vec<TokenTree> = arguments.stream().into_iter().collect();
+                let is_of_history = arguments.first().is_some_and(|first| first.to_string() == "target");
+                let text = |token: &TokenTree| syn::parse_str::<syn::LitStr>(&token.to_string()).ok();
+                if !is_of_history && let Some(message) = arguments.iter().rev().find_map(text) {
+                    found.push((self.path.clone(), message.value()));
+                }
+            }
+        });
+        found
+    }
+
     /// The names that attributes begin with, as (name, line).
     pub(crate) fn attributes(&self) -> Vec<(String, usize)> {
         let mut found = Vec::new();

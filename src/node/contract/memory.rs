@@ -34,7 +34,7 @@ impl Suite<'_> {
         ensure("a grant at a node that rests gets the reply forgot", forgot, &reply)?;
         let view = other.view(rule).await?;
         ensure("a grant at a node that rests leaves no lock", view.lock.is_free() && view.counter == 0, &view)?;
-        let early = one.reported(rule, wake()).await?;
+        let early = one.reported(rule, activate()).await?;
         let is_early = early.record.is_some_and(|record| early.now < record.ready_at);
         ensure(
             "a node is not activated before its rest is over",
@@ -66,7 +66,7 @@ impl Suite<'_> {
     async fn wait_until_awake(&self, party: &super::Party<'_>) -> Result<NodeReport, Broken> {
         let rule = "a node that is activated after its rest is awake";
         for _ in 0..WITHIN.as_millis() / 10 {
-            let report = party.reported(rule, wake()).await?;
+            let report = party.reported(rule, activate()).await?;
             if report.record.is_some_and(|record| record.awake) {
                 return Ok(report);
             }
@@ -82,6 +82,6 @@ fn rest(seen: &NodeReport) -> Verb {
     RecordUpdate { seen: record, mark, rest: REST, new: false, max_ttl: MAX_TTL, wall: WallTime::default() }.into()
 }
 
-fn wake() -> Verb {
+fn activate() -> Verb {
     Verb::Activate { max_ttl: Duration::ZERO, wall: WallTime::default() }
 }

@@ -81,7 +81,7 @@ impl Suite<'_> {
         let max_ttl = TTL * 2;
         let mut report = party.reported(rule, Verb::Probe { max_ttl }).await?;
         if report.record.is_none_or(|record| !record.awake) {
-            let settle = RecordUpdate {
+            let update = RecordUpdate {
                 seen: report.record,
                 mark: report.mark,
                 rest: Duration::ZERO,
@@ -89,7 +89,7 @@ impl Suite<'_> {
                 max_ttl,
                 wall: WallTime::default(),
             };
-            report = party.reported(rule, settle.into()).await?;
+            report = party.reported(rule, update.into()).await?;
         }
         ensure(
             rule,

@@ -232,13 +232,13 @@ pub(super) fn single(out: &mut Vec<u8>, prefix: &Prefix, loaded: bool, encoded: 
 
 fn join(out: &mut Vec<u8>, prefix: &Prefix, loaded: bool, verb: &Verb) {
     let (name, max_ttl, wall) = match *verb {
-        Verb::Initialize(ref update) => ("settle", update.max_ttl, update.wall),
-        Verb::Activate { max_ttl, wall } => ("wake", max_ttl, wall),
-        Verb::Probe { max_ttl } => ("look", max_ttl, WallTime::default()),
+        Verb::Initialize(ref update) => ("initialize", update.max_ttl, update.wall),
+        Verb::Activate { max_ttl, wall } => ("activate", max_ttl, wall),
+        Verb::Probe { max_ttl } => ("probe", max_ttl, WallTime::default()),
         _ => return,
     };
-    let settles = matches!(verb, Verb::Initialize(_));
-    out.array(if settles { 11 } else { 8 });
+    let initializes = matches!(verb, Verb::Initialize(_));
+    out.array(if initializes { 11 } else { 8 });
     call(out, Script::Join, loaded);
     out.number(1);
     out.bulk(prefix.record().as_bytes());

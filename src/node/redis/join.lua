@@ -1,12 +1,12 @@
 -- Reports about the node itself; initializes or activates it if that is asked and still right.
 --
--- KEYS: record.  ARGV: look, settle or wake; prefix of the counters; longest ttl in ms; the caller's unix
--- microseconds; and to settle: the record that was seen ("ready_at awake run_id"; if there was none, the mark), the
+-- KEYS: record.  ARGV: probe, initialize or activate; prefix of the counters; longest ttl in ms; the caller's unix
+-- microseconds; and to initialize: the record that was seen ("ready_at awake run_id"; if there was none, the mark), the
 -- rest in ms, 1 if it is new.
 --
 -- Returns {unix microseconds, run_id, seconds up, 1 if it logs every write and never followed another server (-1:
--- unknown), and of the record: run_id, ready_at in ms, longest ttl in ms, awake, new; and the mark}. The first look
--- at a node without a record sets the mark. If the node forgets again, the mark changes, so a late settle is noticed.
+-- unknown), and of the record: run_id, ready_at in ms, longest ttl in ms, awake, new; and the mark}. The first probe
+-- of a node without a record sets the mark. If the node forgets again, the mark changes, so a late update is noticed.
 local verb, seen, rest = ARGV[1], ARGV[5], tonumber(ARGV[6])
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -60,19 +60,19 @@ end
 
 local known = record()
 local max_ttl = math.max(tonumber(ARGV[3]), tonumber(known[3] or 0))
-local settles = verb == 'settle' and seen == (known[2] and known[2] .. ' ' .. known[4] .. ' ' .. known[1] or known[6] or '')
-if not known[2] and not known[6] and not settles and verb ~= 'wake' then
+local initializes = verb == 'initialize' and seen == (known[2] and known[2] .. ' ' .. known[4] .. ' ' .. known[1] or known[6] or '')
+if not known[2] and not known[6] and not initializes and verb ~= 'activate' then
   write('mark', string.format('%.0f', now))
   known = record()
 end
-if known[2] and not settles and max_ttl > tonumber(known[3]) then
+if known[2] and not initializes and max_ttl > tonumber(known[3]) then
   -- A caller with a longer ttl may have held a lock of that length when this node forgot. So the rest grows by the
   -- difference, and by a tenth of it for the clocks.
   local more = known[4] == '0' and math.floor((max_ttl - tonumber(known[3])) * 1.1) or 0
   write('max_ttl_ms', max_ttl, 'ready_at_ms', string.format('%.0f', tonumber(known[2]) + more))
   known = record()
 end
-if settles then
+if initializes then
   local ready_at = math.floor(now / 1000) + rest
   local awake = rest == 0 and '1' or '0'
   if rest == 0 then
@@ -81,7 +81,7 @@ if settles then
     redis.call('DEL', unpack(counters()))
   end
   write('format', 1, 'run_id', run_id, 'ready_at_ms', string.format('%.0f', ready_at), 'max_ttl_ms', max_ttl, 'awake', awake, 'new', ARGV[7])
-elseif verb == 'wake' and known[4] == '0' and tonumber(known[2]) <= math.floor(now / 1000) then
+elseif verb == 'activate' and known[4] == '0' and tonumber(known[2]) <= math.floor(now / 1000) then
   raise()
   write('awake', '1')
 end

@@ -60,6 +60,7 @@ pub(super) struct Marker {
 impl Marker {
     /// How many databases are checked: as many as a server has by default.
     const DATABASES: i64 = 16;
+    /// Loaded to see whether scripts may be loaded.
     pub(super) const TRIAL: &'static str = "return 'redfence: scripts may be loaded'";
 
     pub(super) fn new(name: &str, prefix: &Prefix, database: i64) -> Self {
@@ -91,5 +92,45 @@ impl Marker {
                  write the same database behind every host in all URLs, or give them another prefix"
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node::queue::Queue;
+    use crate::protocol::{COUNTER_MAX, COUNTER_MIN, clock_start};
+    use crate::{Waiter, WallTime};
+
+    /// Lua cannot name a constant of Rust, so each of these numbers is written in both.
+    #[test]
+    fn the_scripts_have_the_numbers_of_the_reference_state() {
+        let (len_max, ttl_ms, reserved) = (Queue::LEN_MAX, Queue::TTL.as_millis(), Waiter::RESERVED);
+        let start_max = clock_start(WallTime::from_unix_us(u64::MAX), WallTime::default());
+        for (script, name, text) in [
+            (Script::Batch, "Queue::LEN_MAX", format!("place >= {len_max} then")),
+            (Script::Batch, "Queue::LEN_MAX", format!("try('ZCARD', queue) > {len_max} then")),
+            (Script::Batch, "Queue::TTL", format!("try('PEXPIRE', queue, {ttl_ms})")),
+            (Script::Batch, "Waiter::RESERVED", format!("'{reserved}' .. first, 'PX', grace")),
+            (Script::Batch, "Waiter::RESERVED", format!("sub(occupant, 1, {}) == '{reserved}'", reserved.len())),
+            (Script::Batch, "COUNTER_MIN", format!("answer < {COUNTER_MIN} then")),
+            (Script::Batch, "COUNTER_MIN", format!("tonumber(known) or 0) >= {COUNTER_MIN} then")),
+            (Script::Batch, "COUNTER_MIN", format!("known < {COUNTER_MIN} then")),
+            (Script::Join, "COUNTER_MAX", format!("counter > {COUNTER_MAX} then")),
+            (Script::Join, "START_MAX", format!("tonumber(ARGV[4])), {start_max})")),
+        ] {
+            assert!(script.code().contains(&text), "{script:?} has another {name} than Rust: no \"{text}\" in it");
+        }
+    }
+
+    #[test]
+    fn the_longest_reservation_has_as_many_digits_as_the_script_reads() {
+        const DIGITS: &str = "(%d%d?%d?%d?) ";
+        assert!(Script::Batch.code().contains(DIGITS));
+        let (longest, most) = (Waiter::GRACE.1.as_millis(), DIGITS.matches("%d").count());
+        assert!(
+            longest.to_string().len() <= most,
+            "batch.lua would skip a waiter of {longest} ms: {DIGITS} has {most} digits"
+        );
     }
 }

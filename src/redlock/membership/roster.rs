@@ -155,12 +155,12 @@ impl Roster {
             self.env.ready.look_begins();
             self.exchange(self.env.everybody(), WaitFor::All, &|_| Verb::Probe { max_ttl }).await;
             let (wall, seen) = (self.wall(), self.healths().begin_anew());
-            let sight_of = |node: NodeId| seen.get(node.index()).copied().flatten();
+            let report_of = |node: NodeId| seen.get(node.index()).copied().flatten();
             // Counters that start at an unset clock would look like missing ones.
-            let can_start = |node: &NodeId| sight_of(*node).is_none_or(|report| !is_unset(report.now, wall));
+            let can_start = |node: &NodeId| report_of(*node).is_none_or(|report| !is_unset(report.now, wall));
             let nodes = self.env.everybody().iter().filter(can_start).collect();
             self.exchange(nodes, WaitFor::All, &|node| {
-                let report = sight_of(node);
+                let report = report_of(node);
                 let (seen, mark) = (report.and_then(|report| report.record), report.and_then(|report| report.mark));
                 RecordUpdate { seen, mark, rest: Duration::ZERO, new: true, max_ttl, wall }.into()
             })

@@ -122,9 +122,9 @@ struct Rollback {
 
 impl Rollback {
     /// The attempt was won, so the locks stay.
-    fn disarm(mut self, win: &Win, grace: Duration) -> Arc<Exchange> {
+    fn disarm(mut self, win: &Win, late_max: Duration) -> Arc<Exchange> {
         self.armed = false;
-        self.exchange.win(win, grace);
+        self.exchange.win(win, late_max);
         Arc::clone(&self.exchange)
     }
 

@@ -203,8 +203,8 @@ impl Exchange {
 
     /// The attempt was won: stops reading, and only notes later replies. This process leaves the queues of the nodes
     /// that refused, because it no longer waits.
-    pub(crate) fn win(&self, win: &Win, grace: Duration) {
-        let mut continuity = Continuity::begin(win, self.env.clock.now(), grace);
+    pub(crate) fn win(&self, win: &Win, late_max: Duration) {
+        let mut continuity = Continuity::begin(win, self.env.clock.now(), late_max);
         let refused = {
             let mut inner = self.lock();
             continuity.granted_before(inner.granted);

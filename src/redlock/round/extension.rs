@@ -30,7 +30,12 @@ pub(crate) async fn extend(
         return None;
     }
     let mut machine = Extend::new(env.quorum, terms, began, voters);
-    Some(drive(&exchange, &mut machine, round_max).await)
+    let outcome = drive(&exchange, &mut machine, round_max).await;
+    if let Err(defeat) = &outcome {
+        let Subject { resource, holder, .. } = &**exchange.subject();
+        tracing::debug!(%resource, ?holder, ?defeat, "not extended");
+    }
+    Some(outcome)
 }
 
 /// Waits for the replies to the release of `exchange`, which was sent to `asked`. Returns what the release found.

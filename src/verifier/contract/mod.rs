@@ -1,6 +1,8 @@
 //! The suites that stores must pass: [`check`] for every [`TokenStore`], and `check_writes` for
 //! those that write as well (feature `unstable`).
 
+use futures::future::join_all;
+
 use super::{Rule, TokenStore, Verdict};
 use crate::{FencingToken, Resource};
 
@@ -60,7 +62,30 @@ pub async fn check<S: TokenStore>(store: &S, fresh: &str) -> Result<(), Broken> 
             return Err(Broken("resources are judged apart".to_owned()));
         }
     }
-    Ok(())
+    tokens_at_once(store, &resource(102)?, false).await?;
+    tokens_at_once(store, &resource(103)?, true).await
+}
+
+/// Offers many tokens at once, in one order or the other. A store that reads all of them before it stores the first keeps
+/// the one that it stored last. In one of the two orders that is not the highest.
+async fn tokens_at_once<S: TokenStore>(store: &S, resource: &Resource, reversed: bool) -> Result<(), Broken> {
+    const MOST: u64 = 64;
+    let token = |n: u64| FencingToken::new(n).map_err(|error| Broken(error.to_string()));
+    let mut offers = (1..=MOST).map(token).collect::<Result<Vec<_>, _>>()?;
+    if reversed {
+        offers.reverse();
+    }
+    for verdict in join_all(offers.into_iter().map(|token| admit(store, resource, token, Rule::AcceptEqual))).await {
+        let _ = verdict?;
+    }
+    let (verdict, expected) =
+        (admit(store, resource, token(MOST - 1)?, Rule::AcceptEqual).await?, Verdict::Stale { highest: token(MOST)? });
+    if verdict == expected {
+        return Ok(());
+    }
+    Err(Broken(format!(
+        "check and store are one step: {MOST} tokens at once, and then {verdict} instead of {expected}"
+    )))
 }
 
 async fn admit<S: TokenStore>(store: &S, of: &Resource, token: FencingToken, rule: Rule) -> Result<Verdict, Broken> {
