@@ -16,6 +16,8 @@ mod entropy;
 pub mod history;
 mod holder;
 mod lease;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 mod node_id;
 mod printable;
 mod resource;

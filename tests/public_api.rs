@@ -16,7 +16,7 @@ const MEND: &str = "If the change is wanted, accept it with \
 /// What stands before a name that may change in any release.
 const UNSTABLE: &str = "(unstable) ";
 /// As many names as a reader of the docs can be asked to look through.
-const STABLE_NAMES_MAX: usize = 350;
+const STABLE_NAMES_MAX: usize = 355;
 
 #[test]
 fn the_stable_names_are_few() {

@@ -27,10 +27,11 @@ const CRATES_OF_WORDS: &[&str] = &["std", "core", "alloc", "serde", "uuid", "thi
 const LAYERS: &[(&str, &[&str])] = &[
     ("protocol", &["protocol"]),
     ("node", &["node", "protocol"]),
-    ("redlock", &["redlock", "node", "protocol"]),
+    ("metrics", &["metrics"]),
+    ("redlock", &["redlock", "node", "protocol", "metrics"]),
     ("doctor", &["doctor", "redlock", "node", "protocol"]),
     ("history", &["history", "redlock", "verifier"]),
-    ("verifier", &["verifier"]),
+    ("verifier", &["verifier", "metrics"]),
 ];
 
 /// What would make the protocol impossible to simulate.
