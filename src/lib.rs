@@ -18,6 +18,8 @@ mod entropy;
 pub mod history;
 mod holder;
 mod lease;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 mod node_id;
 #[cfg(feature = "redlock")]
 mod occupant;

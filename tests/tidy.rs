@@ -40,12 +40,13 @@ const ALL_SOURCES: &[&str] = &["src", "cli/src", "simulations/src", "benches/src
 const LAYERS: &[(&str, &[&str])] = &[
     ("protocol", &["protocol"]),
     ("node", &["node", "protocol"]),
-    ("redlock", &["redlock", "node", "protocol"]),
+    ("metrics", &["metrics"]),
+    ("redlock", &["redlock", "node", "protocol", "metrics"]),
     ("doctor", &["doctor", "redlock", "node", "protocol"]),
     ("history", &["history", "redlock", "verifier"]),
     ("recipes", &["recipes", "redlock", "protocol"]),
     ("blocking", &["blocking", "redlock", "protocol"]),
-    ("verifier", &["verifier"]),
+    ("verifier", &["verifier", "metrics"]),
 ];
 
 /// What would make the protocol impossible to simulate.

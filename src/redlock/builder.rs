@@ -4,6 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::env::Env;
+#[cfg(feature = "metrics")]
+use super::env::meters::LabelOf;
+use super::env::meters::Meters;
 use super::error::ConfigError;
 use super::handle::Redlock;
 use super::locker::Locker;
@@ -31,6 +34,8 @@ pub struct Builder {
     entropy: Arc<Entropy>,
     /// `None` for the runtime on which it is built.
     spawner: Option<Arc<dyn Spawner>>,
+    #[cfg(feature = "metrics")]
+    label_of: Option<Arc<LabelOf>>,
     #[cfg(feature = "redis")]
     pub(super) servers: Servers,
 }
@@ -43,6 +48,8 @@ impl Builder {
             clock: Arc::new(SystemClock),
             entropy: Arc::new(Entropy::from_system()),
             spawner: None,
+            #[cfg(feature = "metrics")]
+            label_of: None,
             #[cfg(feature = "redis")]
             servers: Servers::default(),
         }
@@ -146,6 +153,30 @@ impl Builder {
         self
     }
 
+    /// What metrics call a resource: a template such as `order/{id}` in place of its name, for each label costs a recorder
+    /// dozens of series. `all` for every resource unless set. A locker has 128 labels at most; resources of any more are
+    /// called `other`.
+    ///
+    /// ```
+    /// # use redfence::{EmbeddedNode, Redlock};
+    /// let builder = Redlock::builder().node(EmbeddedNode::new()).metrics_label(|resource| {
+    ///     match resource.as_str().split_once('/') {
+    ///         Some(("order", _)) => "order/{id}",
+    ///         Some(("invoice", _)) => "invoice/{id}",
+    ///         _ => "something else",
+    ///     }
+    /// });
+    /// # let _ = builder;
+    /// ```
+    #[cfg(feature = "metrics")]
+    pub fn metrics_label(
+        mut self,
+        label_of: impl Fn(&crate::Resource) -> &'static str + Send + Sync + 'static,
+    ) -> Self {
+        self.label_of = Some(Arc::new(label_of));
+        self
+    }
+
     /// Takes the time from another clock than the machine's. For tests and simulations.
     #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
@@ -181,7 +212,11 @@ impl Builder {
         let quorum = Quorum::of(self.nodes.len()).ok_or(ConfigError::TooManyNodes { count: self.nodes.len() })?;
         let id = LockerId::from_random(u64::from(self.entropy.u32()) << 32 | u64::from(self.entropy.u32()));
         let spawner = self.spawner.unwrap_or_else(|| Arc::new(HomeRuntime::here()));
-        let env = Env::new(self.nodes.into(), quorum, self.clock, self.entropy, spawner);
+        #[cfg(feature = "metrics")]
+        let meters = Meters::new(self.nodes.iter().map(|node| node.address()), self.label_of);
+        #[cfg(not(feature = "metrics"))]
+        let meters = Meters;
+        let env = Env::new(self.nodes.into(), quorum, self.clock, self.entropy, spawner, meters);
         let locker = Locker::new(env, settings.policy, id);
         Ok(Redlock { locker, settings, options: Arc::new(self.options) })
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::env::Env;
+use super::env::meters::CallMeter;
 use super::env::timer::{outruns_tokio, sleep_until};
 use super::error::AcquireError;
 use super::guard::Guard;
@@ -39,42 +40,12 @@ pub(crate) async fn acquire(
     resource: &Resource,
     wait_max: Duration,
 ) -> Result<Guard, AcquireError> {
-    if !locker.start() {
-        // The background tasks do not run, so nothing would renew a lease or repeat a release.
-        let votes = Votes::closed(locker.env.quorum.nodes(), HomeRuntime::ENDED);
-        return Err(AcquireError::NoQuorum { votes, attempts: 0, waited: Duration::ZERO });
-    }
     let began = locker.env.clock.now();
-    let mut call = Call { locker, settings, resource, wait_max, began, attempts: 0, is_paused: false };
-    if wait_max.is_zero() {
-        return call.once().await;
-    }
-    loop {
-        let (waiter, queue) = match enter(&locker.queues, resource, settings) {
-            Entered::First(permit) => return call.contend(permit, None).await,
-            Entered::Waits(waiter, queue) => (waiter, queue),
-        };
-        let place = Place { waiter, queue };
-        match timeout(call.left(), place.waiter.woken()).await {
-            Ok(Wakeup::Section(lease)) => {
-                if lease.check().is_err() {
-                    // This task ran too late: the lease is over already.
-                    hand_over::decline(&lease);
-                    continue;
-                }
-                tracing::debug!(%resource, token = ?lease.token(), waited = ?call.waited(), "handed over");
-                lease.begins(began);
-                return Ok(Guard::new(lease));
-            }
-            Ok(Wakeup::Permit(permit)) => return call.contend(permit, None).await,
-            Ok(Wakeup::Attempt(permit, attempt)) => return call.contend(permit, Some(attempt)).await,
-            // Other tasks were before this one the whole time. One attempt finds out who holds the lock.
-            Err(_) => {
-                drop(place);
-                return call.once().await;
-            }
-        }
-    }
+    let meter = locker.env.meters.call(resource, &*locker.env.clock, began);
+    let mut call = Call { locker, settings, resource, wait_max, began, attempts: 0, is_paused: false, meter };
+    let outcome = call.run().await;
+    call.meter.over(outcome.as_ref().err());
+    outcome
 }
 
 /// One call to acquire.
@@ -87,9 +58,49 @@ struct Call<'a> {
     attempts: u32,
     /// Whether tokio's clock stands still, so that nodes have no time to answer.
     is_paused: bool,
+    meter: CallMeter<'a>,
 }
 
 impl Call<'_> {
+    async fn run(&mut self) -> Result<Guard, AcquireError> {
+        let Self { locker, settings, resource, .. } = *self;
+        if !locker.start() {
+            // The background tasks do not run, so nothing would renew a lease or repeat a release.
+            let votes = Votes::closed(locker.env.quorum.nodes(), HomeRuntime::ENDED);
+            return Err(AcquireError::NoQuorum { votes, attempts: 0, waited: Duration::ZERO });
+        }
+        if self.wait_max.is_zero() {
+            return self.once().await;
+        }
+        loop {
+            let (waiter, queue) = match enter(&locker.queues, resource, settings) {
+                Entered::First(permit) => return self.contend(permit, None).await,
+                Entered::Waits(waiter, queue) => (waiter, queue),
+            };
+            let place = Place { waiter, queue };
+            match timeout(self.left(), place.waiter.woken()).await {
+                Ok(Wakeup::Section(lease)) => {
+                    if lease.check().is_err() {
+                        // This task ran too late: the lease is over already.
+                        hand_over::decline(&lease);
+                        continue;
+                    }
+                    tracing::debug!(%resource, token = ?lease.token(), waited = ?self.waited(), "handed over");
+                    lease.begins(self.began);
+                    self.meter.won(true, self.env().clock.now());
+                    return Ok(Guard::new(lease));
+                }
+                Ok(Wakeup::Permit(permit)) => return self.contend(permit, None).await,
+                Ok(Wakeup::Attempt(permit, attempt)) => return self.contend(permit, Some(attempt)).await,
+                // Other tasks were before this one the whole time. One attempt finds out who holds the lock.
+                Err(_) => {
+                    drop(place);
+                    return self.once().await;
+                }
+            }
+        }
+    }
+
     /// Makes one attempt, without waiting in any queue.
     async fn once(&mut self) -> Result<Guard, AcquireError> {
         let Self { locker, settings, resource, .. } = *self;
@@ -178,6 +189,7 @@ impl Call<'_> {
                 }
                 let lease = ActiveLease::new(settings, (win, exchange), asked_at, permit, &locker.renewals);
                 lease.begins(began);
+                self.meter.won(false, began);
                 renewer::attend(&locker.renewals.schedule, Arc::clone(&lease));
                 Ok(Guard::new(lease))
             }

@@ -68,6 +68,7 @@ impl Guard {
         if overrun || matches!(outcome, ReleaseOutcome::AlreadyExpired | ReleaseOutcome::TakenByOther { .. }) {
             let (resource, token) = (&lease.subject.resource, lease.token());
             tracing::warn!(%resource, ?token, ?outcome, "overrun: the lease had ended before its release");
+            lease.overran();
         }
         outcome
     }
@@ -99,7 +100,9 @@ impl Drop for Guard {
     fn drop(&mut self) {
         if !self.released {
             let lease = &self.handle.0;
-            lease.end(LossCause::Released);
+            if lease.end(LossCause::Released) != LossCause::Released {
+                lease.overran();
+            }
             tracing::warn!(
                 resource = %lease.subject.resource,
                 holder = ?lease.subject.holder,

@@ -46,7 +46,7 @@ impl MemoryStore {
         write: impl FnOnce() -> T,
     ) -> Result<T, StaleToken> {
         let mut highest = self.highest.lock().unwrap_or_else(PoisonError::into_inner);
-        rule.judge(token, highest.get(resource).copied()).into_result()?;
+        rule.judge(token, highest.get(resource).copied()).counted("memory").into_result()?;
         // Stored before the write: if `write` panics, an older token still must not pass afterwards.
         highest.insert(resource.clone(), token);
         Ok(write())

@@ -59,6 +59,15 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// The same, counted by the metric for stale tokens if it is one.
+    fn counted(self, #[cfg_attr(not(feature = "metrics"), expect(unused_variables))] store: &'static str) -> Self {
+        #[cfg(feature = "metrics")]
+        if let Self::Stale { .. } = self {
+            crate::metrics::stale_token(store);
+        }
+        self
+    }
+
     /// The verdict as a result, for `?`.
     ///
     /// # Errors

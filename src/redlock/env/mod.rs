@@ -1,6 +1,7 @@
 //! [`Env`]: what all parts of a locker share: nodes, quorum, clock, chance, and the notes of all rounds.
 
 pub(crate) mod late;
+pub(crate) mod meters;
 pub(crate) mod ready;
 pub(crate) mod timer;
 pub(crate) mod watermarks;
@@ -12,6 +13,7 @@ use crc::{CRC_32_ISO_HDLC, Crc};
 use tokio::sync::mpsc;
 
 use self::late::LateAnswers;
+use self::meters::Meters;
 use self::ready::Ready;
 use self::watermarks::CounterWatermarks;
 use crate::node::{Node, Process};
@@ -33,6 +35,7 @@ pub(crate) struct Env {
     pub(crate) ready: Ready,
     pub(crate) late: LateAnswers,
     pub(crate) leftovers: Leftovers,
+    pub(crate) meters: Meters,
     arrivals: AtomicU64,
     set: OnceLock<u32>,
 }
@@ -47,6 +50,7 @@ impl Env {
         clock: Arc<dyn Clock>,
         entropy: Arc<Entropy>,
         spawner: Arc<dyn Spawner>,
+        meters: Meters,
     ) -> Self {
         Self {
             ready: Ready::new(nodes.len()),
@@ -59,6 +63,7 @@ impl Env {
             watermarks: CounterWatermarks::new(),
             late: LateAnswers::new(),
             leftovers: Leftovers::default(),
+            meters,
             arrivals: AtomicU64::new(1),
             set: OnceLock::new(),
         }

@@ -11,6 +11,7 @@ use super::schedule::{Entry, Renewals, Scheduled};
 use crate::lease::Voters;
 use crate::protocol::{Action, ExtendDefeat, LossCause, Renewal, Subject, TokenBlock, Win};
 use crate::redlock::env::Env;
+use crate::redlock::env::meters::{Extended, LeaseMeter, Meters};
 use crate::redlock::env::timer::sleep_until;
 use crate::redlock::error::{ExtendError, Lost};
 use crate::redlock::round::attempt::Attempt;
@@ -72,13 +73,14 @@ impl Section for ActiveLease {
 struct Plan {
     renewal: Renewal,
     ended: Option<LossCause>,
+    meter: LeaseMeter,
 }
 
 impl Plan {
-    fn new(env: &Env, settings: &Settings, valid_until: Moment) -> Mutex<Self> {
+    fn new(env: &Env, settings: &Settings, valid_until: Moment, meter: LeaseMeter) -> Mutex<Self> {
         let now = env.clock.now();
         let hold_until = settings.max_hold.map(|max_hold| now.after(max_hold));
-        Mutex::new(Self { renewal: Renewal::new(valid_until, hold_until, settings.renewed, now), ended: None })
+        Mutex::new(Self { renewal: Renewal::new(valid_until, hold_until, settings.renewed, now), ended: None, meter })
     }
 }
 
@@ -90,7 +92,8 @@ impl ActiveLease {
         permit: Option<Permit>,
         renewals: &Arc<Renewals<Self>>,
     ) -> Arc<Self> {
-        let plan = Plan::new(exchange.env(), settings, win.valid_until);
+        let meter = exchange.env().meters.lease(&exchange.subject().resource);
+        let plan = Plan::new(exchange.env(), settings, win.valid_until, meter);
         Arc::new(Self {
             settings: Arc::clone(settings),
             subject: Arc::clone(exchange.subject()),
@@ -123,7 +126,10 @@ impl ActiveLease {
     /// The next section of the same lease, with the next token; `None` if no token or too little validity is left.
     pub(crate) fn next_section(&self) -> Option<Arc<Self>> {
         let tokens = self.tokens.rest()?;
-        let valid_until = self.plan().renewal.valid_until();
+        let (valid_until, meter) = {
+            let plan = self.plan();
+            (plan.renewal.valid_until(), plan.meter.next())
+        };
         let left = valid_until.since(self.env().clock.now());
         if left.is_zero() || left < self.settings.terms.min_validity {
             return None;
@@ -136,7 +142,7 @@ impl ActiveLease {
             permit: Mutex::default(),
             history: InHistory::default(),
             exchange: Arc::clone(&self.exchange),
-            plan: Plan::new(self.env(), &self.settings, valid_until),
+            plan: Plan::new(self.env(), &self.settings, valid_until, meter),
             ended: Notify::new(),
             renewals: Arc::clone(&self.renewals),
             entry: Mutex::default(),
@@ -153,6 +159,15 @@ impl ActiveLease {
 
     /// A task receives this section, after a wait that began at `began`.
     pub(crate) fn begins(&self, began: Moment) {
+        if Meters::ON {
+            let now = self.env().clock.now();
+            let mut plan = self.plan();
+            let ends_at = plan.renewal.ends_at();
+            // Of one that ended meanwhile no end would be measured.
+            if plan.ended.is_none() {
+                plan.meter.begins(now, ends_at);
+            }
+        }
         if self.history.begin() {
             let (now, ttl) = (self.env().clock.now(), self.settings.terms.ttl);
             events::acquired(&self.subject, self.token(), ttl, now.since(began), self.ends_at().since(now));
@@ -219,12 +234,15 @@ impl ActiveLease {
         if let Some(earlier) = &plan.ended {
             return earlier.clone();
         }
+        let now = self.env().clock.now();
         // A caller may report the general cause, `Expired`, for a more specific one.
-        let cause = match (cause, plan.renewal.due(self.env().clock.now())) {
+        let cause = match (cause, plan.renewal.due(now)) {
             (LossCause::Expired, Action::Lost(exact)) => exact,
             (cause, _) => cause,
         };
         plan.ended = Some(cause.clone());
+        let ends_at = plan.renewal.ends_at();
+        plan.meter.ended(&cause, now, ends_at);
         drop(plan);
         self.renewals.schedule.remove(self);
         self.ended.notify_waiters();
@@ -241,6 +259,11 @@ impl ActiveLease {
             }
         }
         cause
+    }
+
+    /// The guard is given up after the end of the lease.
+    pub(crate) fn overran(&self) {
+        self.plan().meter.overran(self.env().clock.now());
     }
 
     /// Waits for the end of the lease. It needs only the clock: no network and no other task.
@@ -287,7 +310,10 @@ impl ActiveLease {
             Some(Ok(valid_until)) => {
                 // A reply after the end extends nothing: the loss was reported, or is about to be.
                 self.check()?;
-                self.plan().renewal.extended(valid_until, now, self.env().entropy.u32());
+                let mut plan = self.plan();
+                plan.renewal.extended(valid_until, now, self.env().entropy.u32());
+                plan.meter.extended(Extended::Yes);
+                drop(plan);
                 if self.history.is_on() {
                     events::extended(&self.subject, self.token(), self.ends_at().since(now));
                 }
@@ -295,6 +321,7 @@ impl ActiveLease {
             }
             Some(Err(ExtendDefeat::Gone(votes))) => {
                 tracing::warn!(resource = %self.subject.resource, ?votes, "a majority no longer has the lock");
+                self.plan().meter.extended(Extended::Gone);
                 // The section that asked may be over, and another task may have the lease now.
                 if let Some(section) = self.exchange.lease_is_gone() {
                     section.lease_is_gone();
@@ -302,15 +329,21 @@ impl ActiveLease {
                 Err(Lost { cause: self.end(LossCause::Taken) }.into())
             }
             Some(Err(ExtendDefeat::NoQuorum(votes))) => {
-                self.plan().renewal.failed(now, self.env().entropy.u32());
+                self.not_extended(Extended::NoQuorum, now);
                 Err(ExtendError::NoQuorum { votes })
             }
             Some(Err(ExtendDefeat::TooSlow { took })) => {
-                self.plan().renewal.failed(now, self.env().entropy.u32());
+                self.not_extended(Extended::TooSlow, now);
                 Err(ExtendError::TooSlow { took, ttl: self.settings.terms.ttl })
             }
             None => Err(self.check().map_or_else(ExtendError::from, |_| Lost { cause: LossCause::Released }.into())),
         }
+    }
+
+    fn not_extended(&self, outcome: Extended, now: Moment) {
+        let mut plan = self.plan();
+        plan.renewal.failed(now, self.env().entropy.u32());
+        plan.meter.extended(outcome);
     }
 
     fn plan(&self) -> MutexGuard<'_, Plan> {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::protocol::{Fault, JoinDecision, NodeReport, Reason, RunId};
+use crate::redlock::env::meters::NodeState;
 use crate::redlock::env::ready::Unavailable;
 use crate::{Moment, NodeId, WallTime};
 
@@ -251,6 +252,28 @@ impl NodeHealth {
             }
             (NodeCondition::Unknown | NodeCondition::Ready, None) => Unavailable::NotJoined,
         }
+    }
+
+    /// How it stands, as it is measured.
+    pub(crate) const fn measured_state(&self) -> NodeState {
+        match self.state {
+            NodeCondition::Duplicate => NodeState::Duplicate,
+            _ if self.last_fault.is_some() => NodeState::Failing,
+            NodeCondition::Ready => NodeState::Ready,
+            NodeCondition::Resting => NodeState::Resting,
+            NodeCondition::Unknown => NodeState::Unknown,
+        }
+    }
+
+    /// By how many seconds its clock is ahead of this machine's: it was read half-way through the round trip, more or less.
+    pub(crate) fn clock_offset(&self, now: Moment, wall: WallTime) -> Option<f64> {
+        self.report?;
+        let Sample { taken, round_trip, node, .. } = self.sample?;
+        let node = node.after(now.since(taken) + round_trip / 2).unix_us();
+        let us = i64::try_from(node.abs_diff(wall.unix_us())).ok()?;
+        let us = if node < wall.unix_us() { -us } else { us };
+        #[expect(clippy::cast_precision_loss, reason = "clocks that differ by centuries do so roughly")]
+        Some(us as f64 / 1e6)
     }
 
     /// The status that users see.

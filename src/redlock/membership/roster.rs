@@ -279,6 +279,10 @@ impl Roster {
             }
         }
         self.explain(&healths);
+        let (now, wall) = (self.env.clock.now(), self.env.clock.wall());
+        for (id, health) in healths.each() {
+            self.env.meters.looked(id, health.measured_state(), health.clock_offset(now, wall));
+        }
         let nodes = ready.into_iter().map(|(id, _)| id).collect();
         self.env.ready.publish(nodes, healths.round_trip(self.env.quorum.needed()));
     }

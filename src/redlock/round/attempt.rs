@@ -66,6 +66,7 @@ impl Attempt {
         let mut rollback = Rollback { exchange: Arc::clone(&exchange), armed: true };
         let unasked = env.everybody().without(ready);
         if !unasked.is_empty() {
+            env.meters.not_asked(unasked);
             let reasons = unasked.iter().map(|node| (node, env.ready.unavailable_because(node, began)));
             if let Step::Lost(defeat) = machine.without(reasons, began) {
                 if let Some((earlier, outstanding, _)) = earlier {

@@ -307,6 +307,7 @@ impl ReplySink for Exchange {
             let mut inner = self.lock();
             // If the attempt was won meanwhile, this process no longer waits, so it must leave the node's queue.
             let leaves = verb == VerbKind::Grant && is_queued && inner.continuity.is_some();
+            self.env.meters.voted(node, verb, &reply, now.since(inner.began));
             let then = inner.note(node, verb, &reply, now);
             if inner.is_late(verb, &reply) {
                 self.env.late.note(node, inner.began, now);

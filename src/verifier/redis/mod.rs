@@ -111,7 +111,9 @@ impl<C: ConnectionLike + Clone + Send + Sync> RedisStore<C> {
             Err(answer) if *answer == [Value::Int(1)] => Ok(Verdict::Admitted),
             Ok([Value::Int(0), Value::BulkString(digits)]) => {
                 let highest = String::from_utf8_lossy(digits).parse();
-                highest.map(|highest| Verdict::Stale { highest }).map_err(|error| problem(&format!("{error}")))
+                highest
+                    .map(|highest| Verdict::Stale { highest }.counted("redis"))
+                    .map_err(|error| problem(&format!("{error}")))
             }
             _ => Err(problem("an answer of another form")),
         }
