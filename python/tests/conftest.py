@@ -1,0 +1,41 @@
+"""Three servers for all tests; every test has a key prefix of its own."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+import redfence
+import servers as started
+
+_numbers = itertools.count()
+
+Connect = Callable[..., redfence.Redfence]
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[list[started.Server]]:
+    with started.servers(3) as running:
+        yield running
+
+
+@pytest.fixture
+def urls(servers: list[started.Server]) -> list[str]:
+    return [server.url for server in servers]
+
+
+@pytest.fixture
+def settings() -> dict[str, Any]:
+    return {"prefix": f"test{next(_numbers)}", "new_installation": True, "ttl": 5.0}
+
+
+@pytest.fixture
+def connect(urls: list[str], settings: dict[str, Any]) -> Connect:
+    """Connects a client; each stands for a process of its own."""
+    return lambda **more: redfence.connect(urls, **{**settings, **more})
+
+
+@pytest.fixture
+def client(connect: Connect) -> redfence.Redfence:
+    return connect()
