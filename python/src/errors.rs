@@ -87,6 +87,17 @@ pub(crate) fn bootstrap(py: Python<'_>, error: &BootstrapError) -> PyErr {
     raised(py, "OperateError", error.to_string(), &PyDict::new(py))
 }
 
+/// A request whose token was not taken: what to answer.
+pub(crate) fn refused(py: Python<'_>, message: String, (status, problem): (u16, String)) -> PyErr {
+    let attributes = || -> PyResult<Bound<'_, PyDict>> {
+        let attributes = PyDict::new(py);
+        attributes.set_item("status", status)?;
+        attributes.set_item("problem", problem)?;
+        Ok(attributes)
+    };
+    attributes().map_or_else(|error| error, |attributes| raised(py, "Refused", message, &attributes))
+}
+
 /// One word for why a lease is over.
 pub(crate) fn cause(cause: &LossCause) -> &'static str {
     match cause {

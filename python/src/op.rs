@@ -22,7 +22,7 @@ type Work = Pin<Box<dyn Future<Output = Answer> + Send>>;
 const SLICE: Duration = Duration::from_millis(50);
 
 /// A call that was prepared and is made once. Dropped before, or while it is waited for, it is undone.
-#[pyclass(frozen, module = "redfence._core")]
+#[pyclass(frozen, generic, module = "redfence._core")]
 pub(crate) struct Op(Ours<(Mutex<Option<Work>>, Link)>);
 
 /// A call that is being made.

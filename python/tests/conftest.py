@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+import postgres as database
 import redfence
 import servers as started
 
@@ -39,3 +40,9 @@ def connect(urls: list[str], settings: dict[str, Any]) -> Connect:
 @pytest.fixture
 def client(connect: Connect) -> redfence.Redfence:
     return connect()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    with database.postgres() as url:
+        yield url

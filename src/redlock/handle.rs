@@ -72,6 +72,7 @@ impl Redlock {
     /// # Errors
     ///
     /// As [`Redlock::with_ttl`].
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub fn with_renewed(&self, renewed: bool) -> Result<Self, ConfigError> {
         self.with(Options { renewed, ..(*self.options).clone() })
     }
@@ -81,6 +82,7 @@ impl Redlock {
     /// # Errors
     ///
     /// As [`Redlock::with_ttl`].
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub fn with_max_hold(&self, max_hold: Option<Duration>) -> Result<Self, ConfigError> {
         self.with(Options { max_hold, ..(*self.options).clone() })
     }
@@ -90,6 +92,7 @@ impl Redlock {
     /// # Errors
     ///
     /// As [`Redlock::with_ttl`].
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub fn with_label(&self, label: impl Into<String>) -> Result<Self, ConfigError> {
         self.with(Options { label: Some(label.into()), ..(*self.options).clone() })
     }

@@ -124,3 +124,14 @@ class StaleToken(RedfenceError):
         """The token that was offered."""
         self.highest = highest
         """The highest token that was seen."""
+
+
+class Refused(RedfenceError):
+    """A request without a fencing token that can be taken."""
+
+    def __init__(self, message: str, *, status: int, problem: str) -> None:
+        super().__init__(message)
+        self.status = status
+        """The status code of the answer: 428 without a token, 400 for one that cannot be read."""
+        self.problem = problem
+        """The body of the answer: ``application/problem+json``."""
