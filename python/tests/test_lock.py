@@ -154,6 +154,26 @@ def test_a_lease_that_is_dropped_is_released(connect: Connect) -> None:
     other.release()
 
 
+def test_a_lease_that_was_left_belongs_to_the_one_that_knows_its_holder(connect: Connect) -> None:
+    ours, theirs = connect(), connect()
+    lock, rival = redfence.Lock(ours, "r", ttl=2), redfence.Lock(ours, "r")
+    lock.acquire()
+    lease = lock.lease
+    assert lease is not None
+    holder = lease.leave()
+    with pytest.raises(redfence.LostError):
+        lock.check()
+    with pytest.raises(redfence.NotAcquired):
+        lease.leave()
+    assert 2 < theirs.extend_as("r", holder, ttl=4) < 4
+    assert not rival.acquire(False)
+    assert theirs.release_as("r", holder) == "released"
+    with pytest.raises(redfence.LostError):
+        theirs.extend_as("r", holder)
+    with pytest.raises(redfence.Overrun):
+        theirs.release_as("r", holder)
+
+
 def test_reset_takes_a_lock_away(connect: Connect) -> None:
     held, lock = redfence.Lock(connect(), "r"), redfence.Lock(connect(), "r")
     assert not lock.reset()

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from . import _core, _process
 from ._errors import NoQuorum, OperateError
-from ._lease import Holder
+from ._lease import Holder, found
 
 LISTED_MAX = 10_000
 
@@ -101,6 +101,18 @@ class Redfence:
         Raises `NoQuorum` when no majority agrees.
         """
         return owner_of(name, self.core.inspect(name).run())
+
+    def extend_as(self, name: str, holder: Holder, ttl: float | None = None) -> float:
+        """Lets what `holder` has live `ttl` seconds from now: for a lease that was left (`Lease.leave`). Returns for how many
+        seconds it may be relied on.
+
+        Raises `LostError` when a majority does not have the lock for this holder, else `ExtendError`: it lives as before.
+        """
+        return self.core.extend_as(name, str(holder), ttl).run()
+
+    def release_as(self, name: str, holder: Holder) -> str:
+        """Releases what `holder` has, as `Lease.release`."""
+        return found(name, self.core.release_as(name, str(holder)).run())
 
     def reset(self, name: str, reason: str = "reset") -> bool:
         """Takes `name` away from the one that holds it, for instance after a crash; False if nobody had it.

@@ -125,6 +125,15 @@ class Lease:
             raise NotAcquired(f"the lease of {self.name!r} was released before")
         return op
 
+    def leave(self) -> Holder:
+        """Ends the lease for this process and leaves it to the one that knows its holder, perhaps in another process, for
+        `Redfence.extend_as` and `Redfence.release_as`. Nobody renews it. Raises `NotAcquired` after a release.
+        """
+        holder = self.holder
+        if not self._core.leave():
+            raise NotAcquired(f"the lease of {self.name!r} was released before")
+        return holder
+
     @property
     def is_forked(self) -> bool:
         """Whether it belongs to a process of which this one is a fork."""

@@ -19,6 +19,16 @@ async def connect(nodes: str | Sequence[str], **settings: Any) -> Redfence:
     return client
 
 
+async def extend_as(client: Redfence, name: str, holder: Holder, ttl: float | None = None) -> float:
+    """As `redfence.Redfence.extend_as`."""
+    return await run(client.core.extend_as(name, str(holder), ttl))
+
+
+async def release_as(client: Redfence, name: str, holder: Holder) -> str:
+    """As `redfence.Redfence.release_as`."""
+    return found(name, await run(client.core.release_as(name, str(holder))))
+
+
 class Lock(LockBase):
     """A lock by its name, used as an `asyncio.Lock`: ``async with lock as lease:``. Settings as for `redfence.Lock`.
 
