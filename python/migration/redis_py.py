@@ -70,8 +70,8 @@ class _Lock:
         self._holder = lease.holder
         self.local.token = str(lease.holder).encode()
         if self.timeout is not None:
+            self._ends = time.monotonic() + lease.valid_for
             lease.leave()
-            self._ends = time.monotonic() + self.timeout
 
     def _held(self, verb: str) -> redfence.Holder:
         if self._holder is None:
@@ -149,10 +149,9 @@ class Lock(_Lock):
     def _extend(self, verb: str, additional: float | None, replace: bool) -> bool:
         holder, ttl = self._ttl(verb, additional, replace)
         try:
-            self.client.extend_as(self.name, holder, ttl)
+            self._ends = time.monotonic() + self.client.extend_as(self.name, holder, ttl)
         except redfence.LostError as error:
             raise self._not_owned(verb) from error
-        self._ends = time.monotonic() + ttl
         return True
 
     def __enter__(self) -> Lock:
@@ -215,10 +214,10 @@ class AsyncLock(_Lock):
     async def _extend(self, verb: str, additional: float | None, replace: bool) -> bool:
         holder, ttl = self._ttl(verb, additional, replace)
         try:
-            await aio.extend_as(self.client, self.name, holder, ttl)
+            validity = await aio.extend_as(self.client, self.name, holder, ttl)
         except redfence.LostError as error:
             raise self._not_owned(verb) from error
-        self._ends = time.monotonic() + ttl
+        self._ends = time.monotonic() + validity
         return True
 
     async def __aenter__(self) -> AsyncLock:
