@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import psycopg
 import pytest
 
 import postgres as database
@@ -43,6 +44,15 @@ def client(connect: Connect) -> redfence.Redfence:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
+def postgres_server() -> Iterator[str]:
     with database.postgres() as url:
         yield url
+
+
+@pytest.fixture(scope="module")
+def postgres(postgres_server: str, request: pytest.FixtureRequest) -> str:
+    """A database for each file of tests."""
+    name: str = request.module.__name__
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}".encode())
+    return postgres_server.removesuffix("/postgres") + f"/{name}"

@@ -49,8 +49,8 @@ def using(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         database["NAME"] = tmp_path_factory.mktemp("db") / "test.db"
     else:
         url: str = request.getfixturevalue("postgres")
-        port = url.rsplit(":", 1)[1].split("/")[0]
-        database |= {"NAME": "postgres", "HOST": "127.0.0.1", "PORT": port, "USER": "redfence"}
+        port, path = url.rsplit(":", 1)[1].split("/")
+        database |= {"NAME": path, "HOST": "127.0.0.1", "PORT": port, "USER": "redfence"}
     connections.settings[name] = connections.configure_settings({"default": {}, name: database})[name]
     with connections[name].schema_editor() as editor:
         editor.create_model(Order)
@@ -144,7 +144,6 @@ def test_admit_in_a_transaction(using: str) -> None:
 
     migration = import_module("redfence.django.migrations.0001_fence")
     with connections[using].schema_editor() as editor:
-        editor.execute("DROP TABLE IF EXISTS redfence_fence")
         migration.make(None, editor)
     with transaction.atomic(using=using):
         admit("orders/9", 7, using=using)

@@ -15,14 +15,14 @@ from sqlalchemy import orm
 import redfence
 import redfence.fencing
 from redfence import StaleToken
-from redfence.fencing import SQL
+from redfence.fencing import SQL, sqlite
 from redfence.fencing import psycopg as fencing
 from redfence.fencing import sqlalchemy as alchemy
 
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def tables(postgres: str) -> str:
     with psycopg.connect(postgres) as connection:
         connection.execute(fencing.MIGRATION.encode())
@@ -146,12 +146,21 @@ def test_sqlalchemy_admits_in_transactions_only(engine: sqlalchemy.Engine) -> No
             alchemy.admit(connection, "orders/6", 1)
 
 
-def test_sqlite_takes_the_statements_as_they_are() -> None:
-    connection = sqlite3.connect(":memory:")
-    connection.execute(SQL["sqlite"]["migration"])
-    for token, highest in [(5, 5), (7, 7), (6, 7)]:
-        assert connection.execute(SQL["sqlite"]["admit"], ("r", token)).fetchone() == (highest,)
-    connection.close()
+def test_sqlite_holds_the_fence_until_the_commit(tmp_path: Path) -> None:
+    first, second = (sqlite3.connect(tmp_path / "test.db", timeout=0) for _ in range(2))
+    first.execute(sqlite.MIGRATION)
+    with first:
+        sqlite.admit(first, "r", 5)
+        assert first.in_transaction
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            sqlite.admit(second, "r", 4)
+    with pytest.raises(StaleToken), second:
+        sqlite.admit(second, "r", 4)
+    assert not second.in_transaction
+    with second:
+        sqlite.admit(second, "r", 5)
+    first.close()
+    second.close()
 
 
 def test_an_answer_that_is_none_is_not_taken_for_admission() -> None:

@@ -17,13 +17,10 @@ def test_the_first_lines_of_the_page_write_under_a_fence(urls: list[str], postgr
     lines = found[1]
     for theirs, ours in [*zip(["redis://a:6379", "redis://b:6379", "redis://c:6379"], urls), ("dbname=shop", None)]:
         assert f'"{theirs}"' in lines
-        lines = lines.replace(f'"{theirs}"', repr(ours or re.sub("/postgres$", "/readme", postgres)))
+        lines = lines.replace(f'"{theirs}"', repr(ours or postgres))
     # What the page takes for granted.
     redfence.connect(urls, new_installation=True)
-    with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute("CREATE DATABASE readme")
-    url = re.sub("/postgres$", "/readme", postgres)
-    with psycopg.connect(url) as connection:
+    with psycopg.connect(postgres) as connection:
         connection.execute(fencing.MIGRATION.encode())
         connection.execute("CREATE TABLE orders (id int PRIMARY KEY, value text)")
         connection.execute("INSERT INTO orders VALUES (42, 'open')")
@@ -31,6 +28,6 @@ def test_the_first_lines_of_the_page_write_under_a_fence(urls: list[str], postgr
     exec(compile(lines, str(README), "exec"), names)
     lease = names["lease"]
     assert isinstance(lease, redfence.Lease)
-    with psycopg.connect(url) as connection:
+    with psycopg.connect(postgres) as connection:
         assert connection.execute("SELECT value FROM orders").fetchall() == [("paid",)]
         assert connection.execute("SELECT resource, token FROM redfence_fence").fetchall() == [("orders/42", lease.token)]
