@@ -6,13 +6,13 @@ from typing import Any
 
 import django
 import pytest
-from django.conf import settings
+from django.conf import settings as conf
 from django.db import connections, models, transaction
 
 import redfence
 from redfence import StaleToken
 
-settings.configure(INSTALLED_APPS=["redfence.django"], DATABASES={}, USE_TZ=True)
+conf.configure(INSTALLED_APPS=["redfence.django"], DATABASES={}, USE_TZ=True)
 django.setup()
 
 from redfence.django import NotGuarded, admit, guarded  # noqa: E402
@@ -158,3 +158,73 @@ def test_the_migration_is_complete() -> None:
 
     assert apps.get_app_config("redfence").name == "redfence.django"
     assert (Path(redfence.__file__).parent / "django" / "migrations" / "0001_fence.py").exists()
+
+
+@pytest.fixture
+def cache(urls: list[str], settings: dict[str, Any]) -> Iterator[Any]:
+    from django.core.cache import caches
+
+    conf.REDFENCE = {"nodes": urls, **settings}
+    backend = {"BACKEND": "redfence.django.cache.LocMemCache", "KEY_PREFIX": "shop"}
+    caches.settings["default"] = backend
+    redfence.django.client.cache_clear()
+    yield caches.create_connection("default")
+    redfence.django.client.cache_clear()
+    del conf.REDFENCE
+
+
+def test_a_cache_has_locks(cache: Any) -> None:
+    # As python-redis-lock's, and as django-redis's.
+    with cache.lock("a", expire=3, id="me", auto_renewal=True) as lease:
+        assert lease.name == "shop:1:a" and lease.holder.label == "me"
+        other = cache.lock("a", timeout=3, blocking_timeout=0.05, thread_local=False, sleep=0.01)
+        with pytest.raises(redfence.Contended), other:
+            pass
+        assert not cache.lock("a", blocking=False).acquire(False)
+        assert cache.lock("a", version=2).acquire(False), "versions are different keys"
+    assert other.acquire(timeout=20)
+    assert other.lost.wait(20), "a lock with a timeout is not renewed"
+
+
+def test_reset_all_leaves_other_prefixes(cache: Any) -> None:
+    lock, other = cache.lock("a"), redfence.Lock(redfence.django.client(), "else")
+    lock.acquire()
+    other.acquire()
+    assert cache.reset_all() == 1
+    assert not lock.locked() and other.locked()
+    other.release()
+
+
+def test_a_value_is_made_once(cache: Any) -> None:
+    import threading
+
+    made: list[int] = []
+
+    def value() -> int:
+        assert redfence.django.client().locks("shop:1:get_or_set:a")
+        made.append(1)
+        return 42
+
+    got: list[int] = []
+    threads = [threading.Thread(target=lambda: got.append(cache.locked_get_or_set("a", value))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (got, made) == ([42] * 8, [1])
+    with pytest.raises(ValueError):
+        cache.locked_get_or_set("b", lambda: None)
+    assert not redfence.django.client().locks()
+
+
+def test_settings_are_checked(cache: Any) -> None:
+    from django.core import checks
+
+    def found() -> list[str]:
+        redfence.django.client.cache_clear()
+        return [message.msg for message in checks.run_checks() if message.id == "redfence.E001"]
+
+    assert found() == []
+    for wrong, part in [({}, "names no nodes"), ({"nodes": "redis://a", "ttl": 90}, "max_ttl"), ({"nodes": "redis://a", "x": 1}, "x")]:
+        conf.REDFENCE = wrong
+        assert part in found()[0]

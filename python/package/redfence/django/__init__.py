@@ -2,5 +2,6 @@
 
 from ._admit import admit
 from ._guarded import NotGuarded, guarded
+from ._settings import client
 
-__all__ = ["NotGuarded", "admit", "guarded"]
+__all__ = ["NotGuarded", "admit", "client", "guarded"]

@@ -1,6 +1,9 @@
 """The application."""
 
 from django.apps import AppConfig
+from django.core import checks
+
+from ._settings import check
 
 
 class RedfenceConfig(AppConfig):
@@ -9,3 +12,6 @@ class RedfenceConfig(AppConfig):
     name = "redfence.django"
     label = "redfence"
     verbose_name = "redfence"
+
+    def ready(self) -> None:
+        checks.register(check)
