@@ -1,5 +1,6 @@
 """The lock for threads."""
 
+import contextlib
 import gc
 import math
 import threading
@@ -81,6 +82,16 @@ def test_any_thread_may_release(client: redfence.Redfence) -> None:
     thread.start()
     thread.join()
     assert outcome == ["released"]
+
+
+def test_a_block_may_be_left_by_another_thread(client: redfence.Redfence) -> None:
+    lock = redfence.Lock(client, "r")
+    with contextlib.ExitStack() as stack:
+        thread = threading.Thread(target=stack.enter_context, args=(lock,))
+        thread.start()
+        thread.join()
+        assert lock.locked()
+    assert not lock.locked() and lock.lease is None
 
 
 def test_threads_that_share_one_lock_exclude_each_other(client: redfence.Redfence) -> None:

@@ -49,6 +49,11 @@ class LockBase:
 
     def _left(self, block: object) -> _core.Op[str] | None:
         """The release of the block's lease. None where it was released within, and in a fork, which leaves it alone."""
+        if block not in self._blocks:
+            # Frameworks enter in one thread or task and leave in another: the latest block is meant.
+            block = next((one for one, leases in self._blocks.items() if self._lease in leases), None) or next(
+                reversed(self._blocks)
+            )
         mine = self._blocks[block]
         lease = mine.pop()
         if not mine:
