@@ -60,7 +60,8 @@ def run(folder: Path, plugin: str, results: Path, arguments: list[str], path: li
         has_failed = case.find("failure") is not None or case.find("error") is not None
         count, failed = count + 1, failed + has_failed
         ends.setdefault(case.get("name", "").split("[")[0], set()).add("failed" if has_failed else "passed")
-    print(f"{folder.parent.name if folder.name == 'tests' else folder.name}: {count} tests, {count - failed} passed, {failed} cannot pass")
+    title = folder.parent.name if folder.name == "tests" else folder.name
+    print(f"{title}: {count} tests, {count - failed} passed, {failed} cannot pass")
     (results.parent / "output").write_text(done.stdout)
     return ends
 
