@@ -145,16 +145,11 @@ impl Client {
         max_hold: Option<f64>,
         label: Option<String>,
     ) -> PyResult<Op> {
-        let ttl = ttl.map(|ttl| seconds("ttl", ttl)).transpose()?;
-        let max_hold = match max_hold {
-            Some(f64::INFINITY) => Some(None),
-            Some(max_hold) => Some(Some(seconds("max_hold", max_hold)?)),
-            None => None,
-        };
+        let sort = LockSettings::new(ttl, renewed, max_hold, label)?;
         let wait = seconds("the time-out", wait)?.min(lease::ENDLESS);
         let (_, link) = self.0.get()?;
         let link = link.clone();
-        self.op_as(LockSettings { ttl, renewed, max_hold, label }, move |redlock| async move {
+        self.op_as(sort, move |redlock| async move {
             let outcome = redlock.acquire_within(name.as_str(), wait).await;
             let addresses = redlock.addresses();
             Box::new(move |py: Python<'_>| match outcome {
@@ -175,14 +170,8 @@ impl Client {
         label: Option<String>,
     ) -> PyResult<()> {
         let (shared, _) = self.0.get()?;
-        let ttl = ttl.map(|ttl| seconds("ttl", ttl)).transpose()?;
-        let max_hold = match max_hold {
-            Some(f64::INFINITY) => Some(None),
-            Some(max_hold) => Some(Some(seconds("max_hold", max_hold)?)),
-            None => None,
-        };
+        let sort = LockSettings::new(ttl, renewed, max_hold, label)?;
         let judged = shared.builder.clone().node(EmbeddedNode::new()).build();
-        let sort = LockSettings { ttl, renewed, max_hold, label };
         judged.and_then(|redlock| sort.of(&redlock)).map(drop).map_err(|error| errors::config(py, &error))
     }
 
