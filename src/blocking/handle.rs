@@ -71,11 +71,8 @@ impl Redlock {
     /// # Errors
     ///
     /// [`ResourceError`] for a name that cannot be used.
-    pub fn mutex<R: TryInto<Resource>>(&self, resource: R) -> Result<Mutex, ResourceError>
-    where
-        ResourceError: From<R::Error>,
-    {
-        Ok(Mutex::new(self.0.clone(), resource.try_into()?))
+    pub fn mutex(&self, resource: impl TryInto<Resource, Error: Into<ResourceError>>) -> Result<Mutex, ResourceError> {
+        Ok(Mutex::new(self.0.clone(), resource.try_into().map_err(Into::into)?))
     }
 
     /// Blocks until the nodes have done all that was sent to them, `within` at most: call it before a program ends, as

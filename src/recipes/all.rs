@@ -67,8 +67,7 @@ impl Redlock {
     /// Dropping the future at any point releases the leases that were acquired, and rolls back the attempt that was under way.
     pub async fn try_acquire_all<I>(&self, resources: I) -> Result<MultiGuard, AcquireAllError>
     where
-        I: IntoIterator<Item: TryInto<Resource>>,
-        ResourceError: From<<I::Item as TryInto<Resource>>::Error>,
+        I: IntoIterator<Item: TryInto<Resource, Error: Into<ResourceError>>>,
     {
         self.acquire_all_within(resources, Duration::ZERO).await
     }
@@ -101,8 +100,7 @@ impl Redlock {
     /// As [`Redlock::try_acquire_all`].
     pub async fn acquire_all<I>(&self, resources: I) -> Result<MultiGuard, AcquireAllError>
     where
-        I: IntoIterator<Item: TryInto<Resource>>,
-        ResourceError: From<<I::Item as TryInto<Resource>>::Error>,
+        I: IntoIterator<Item: TryInto<Resource, Error: Into<ResourceError>>>,
     {
         self.acquire_all_within(resources, self.wait_max()).await
     }
@@ -119,8 +117,7 @@ impl Redlock {
     /// As [`Redlock::try_acquire_all`].
     pub async fn acquire_all_within<I>(&self, resources: I, wait_max: Duration) -> Result<MultiGuard, AcquireAllError>
     where
-        I: IntoIterator<Item: TryInto<Resource>>,
-        ResourceError: From<<I::Item as TryInto<Resource>>::Error>,
+        I: IntoIterator<Item: TryInto<Resource, Error: Into<ResourceError>>>,
     {
         let resources = in_order(resources)?;
         let mut parts = MultiGuard::new();
@@ -137,8 +134,7 @@ impl Redlock {
 /// The order in which every call acquires: that of the names.
 fn in_order<I>(resources: I) -> Result<Vec<Resource>, AcquireAllError>
 where
-    I: IntoIterator<Item: TryInto<Resource>>,
-    ResourceError: From<<I::Item as TryInto<Resource>>::Error>,
+    I: IntoIterator<Item: TryInto<Resource, Error: Into<ResourceError>>>,
 {
     let mut named = Vec::new();
     let mut resources = resources.into_iter();

@@ -32,11 +32,11 @@ impl Redlock {
     /// # Errors
     ///
     /// [`ResourceError`] for a name that cannot be used, or that is longer than [`Resource::LEN_MAX`] with `#leader` behind it.
-    pub fn election<R: TryInto<Resource>>(&self, name: R) -> Result<Election, ResourceError>
-    where
-        ResourceError: From<R::Error>,
-    {
-        let name: Resource = name.try_into()?;
+    pub fn election(
+        &self,
+        name: impl TryInto<Resource, Error: Into<ResourceError>>,
+    ) -> Result<Election, ResourceError> {
+        let name: Resource = name.try_into().map_err(Into::into)?;
         let notice = Resource::new(format!("{name}#leader"))?;
         Ok(Election { redlock: self.clone(), name, notice })
     }

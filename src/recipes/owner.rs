@@ -1,7 +1,7 @@
 //! The owner of a resource: the holder that a quorum names.
 
 use crate::admin::{Agreement, Inspection, Row};
-use crate::{Holder, HolderError, Redlock, Resource, ResourceError};
+use crate::{Holder, Occupant, Redlock, Resource, ResourceError};
 
 /// Why the owner of a resource is not known.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -11,8 +11,8 @@ pub enum OwnerError {
     #[error(transparent)]
     Resource(#[from] ResourceError),
     /// It is held by another program, with a value that is no holder of this library.
-    #[error(transparent)]
-    Foreign(#[from] HolderError),
+    #[error("it is held by another program, with the value {0}")]
+    Foreign(Occupant),
     /// No quorum agrees: too few nodes answered or take part, or the lock is passing from one holder to another. Ask again.
     #[error(
         "no {needed} of {nodes} nodes agree: {held} have a lock, {free} have none, {silent} did not answer or may have forgotten one"
@@ -55,12 +55,13 @@ impl Redlock {
     /// # Cancel safety
     ///
     /// Dropping the future changes nothing.
-    pub async fn owner<R: TryInto<Resource>>(&self, resource: R) -> Result<Option<Holder>, OwnerError>
-    where
-        ResourceError: From<R::Error>,
-    {
+    pub async fn owner(
+        &self,
+        resource: impl TryInto<Resource, Error: Into<ResourceError>>,
+    ) -> Result<Option<Holder>, OwnerError> {
         match agreed(&self.admin().inspect(resource).await?)? {
-            Some(value) => Ok(Some(value.parse()?)),
+            Some(Occupant::Holder(holder)) => Ok(Some(holder)),
+            Some(foreign) => Err(OwnerError::Foreign(foreign)),
             None => Ok(None),
         }
     }
@@ -74,18 +75,18 @@ impl Redlock {
     /// # Cancel safety
     ///
     /// Dropping the future changes nothing.
-    pub async fn is_locked<R: TryInto<Resource>>(&self, resource: R) -> Result<bool, OwnerError>
-    where
-        ResourceError: From<R::Error>,
-    {
+    pub async fn is_locked(
+        &self,
+        resource: impl TryInto<Resource, Error: Into<ResourceError>>,
+    ) -> Result<bool, OwnerError> {
         Ok(agreed(&self.admin().inspect(resource).await?)?.is_some())
     }
 }
 
-/// The value that a quorum has; `None` if a quorum has none.
-fn agreed(inspection: &Inspection) -> Result<Option<Box<str>>, OwnerError> {
+/// What a quorum has at the lock's key; `None` if a quorum has nothing.
+fn agreed(inspection: &Inspection) -> Result<Option<Occupant>, OwnerError> {
     match inspection.agreement() {
-        Agreement::HeldBy(value) => Ok(Some(value)),
+        Agreement::HeldBy(occupant) => Ok(Some(occupant)),
         Agreement::Free => Ok(None),
         Agreement::Indeterminate => {
             let (nodes, needed) = (inspection.rows.len(), inspection.needed);

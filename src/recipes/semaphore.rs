@@ -69,11 +69,12 @@ impl Redlock {
     ///
     /// [`SemaphoreError`] for a name that cannot be used, or that is longer than [`Resource::LEN_MAX`] with `#queue` behind it,
     /// and for a number of permits that is not between 1 and [`Semaphore::PERMITS_MAX`].
-    pub fn semaphore<R: TryInto<Resource>>(&self, name: R, permits: usize) -> Result<Semaphore, SemaphoreError>
-    where
-        ResourceError: From<R::Error>,
-    {
-        let name: Resource = name.try_into().map_err(ResourceError::from)?;
+    pub fn semaphore(
+        &self,
+        name: impl TryInto<Resource, Error: Into<ResourceError>>,
+        permits: usize,
+    ) -> Result<Semaphore, SemaphoreError> {
+        let name: Resource = name.try_into().map_err(Into::into)?;
         if !(1..=Semaphore::PERMITS_MAX).contains(&permits) {
             return Err(SemaphoreError::Permits { permits });
         }

@@ -63,7 +63,30 @@ impl Redlock {
     ///
     /// [`ConfigError`] if it contradicts the other settings.
     pub fn with_ttl(&self, ttl: Duration) -> Result<Self, ConfigError> {
-        let options = Options { ttl: Some(ttl), ..(*self.options).clone() };
+        self.with(Options { ttl: Some(ttl), ..(*self.options).clone() })
+    }
+
+    /// The same nodes and connections, with guards that renew their leases by themselves or do not.
+    ///
+    /// # Errors
+    ///
+    /// As [`Redlock::with_ttl`].
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
+    pub fn with_renewed(&self, renewed: bool) -> Result<Self, ConfigError> {
+        self.with(Options { renewed, ..(*self.options).clone() })
+    }
+
+    /// The same nodes and connections with another [`Builder::max_hold`](super::Builder::max_hold).
+    ///
+    /// # Errors
+    ///
+    /// As [`Redlock::with_ttl`].
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
+    pub fn with_max_hold(&self, max_hold: Option<Duration>) -> Result<Self, ConfigError> {
+        self.with(Options { max_hold, ..(*self.options).clone() })
+    }
+
+    fn with(&self, options: Options) -> Result<Self, ConfigError> {
         let settings = Arc::new(options.check()?);
         Ok(Self { locker: Arc::clone(&self.locker), settings, options: Arc::new(options) })
     }

@@ -11,7 +11,7 @@ use super::lease::renewer;
 use super::round::exchange::{Exchange, Phase};
 use super::round::extension;
 use crate::node::HomeRuntime;
-use crate::protocol::{ExtendDefeat, Footprint, LossCause, Subject, Votes, Win};
+use crate::protocol::{ExtendDefeat, Footprint, LossCause, Subject, TokenBlock, Votes, Win};
 use crate::{Lease, NodeSet};
 
 impl Redlock {
@@ -68,7 +68,7 @@ impl Redlock {
         };
         match extension::extend(env, terms, subject, voters, settings.node_timeout, send).await {
             Some(Ok(valid_until)) => {
-                let win = Win { token, first: token, valid_until, voters, sealed_apart: false };
+                let win = Win { tokens: TokenBlock::up_to(token, 1), valid_until, voters, sealed_apart: false };
                 // This process sent no grants, so none comes late.
                 exchange.win(&win, Duration::ZERO);
                 let lease = ActiveLease::new(settings, (win, exchange), asked_at, None, &self.locker.renewals);

@@ -14,7 +14,7 @@ pub(crate) fn ask(
     subject: Arc<Subject>,
     phase: Phase,
     nodes: NodeSet,
-    verb: &dyn Fn(NodeId) -> Verb,
+    verb: &(dyn Fn(NodeId) -> Verb + Sync),
 ) -> Arc<Exchange> {
     let exchange = Exchange::open(env, subject, phase, Footprint::default(), Moment::default());
     exchange.send_each(nodes, verb);

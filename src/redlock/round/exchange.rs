@@ -152,7 +152,7 @@ impl Exchange {
     }
 
     /// Sends each of `nodes` its own verb, all at once.
-    pub(crate) fn send_each(self: &Arc<Self>, nodes: NodeSet, verb: &dyn Fn(NodeId) -> Verb) {
+    pub(crate) fn send_each(self: &Arc<Self>, nodes: NodeSet, verb: &(dyn Fn(NodeId) -> Verb + Sync)) {
         self.lock().awaited += nodes.len();
         for (id, node) in self.env.nodes().filter(|(id, _)| nodes.contains(*id)) {
             let (request, answer) = self.parcel(id, verb(id));

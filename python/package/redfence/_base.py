@@ -1,0 +1,140 @@
+"""What the two locks, for threads and for event loops, have in common."""
+
+from __future__ import annotations
+
+import math
+import weakref
+from collections.abc import Callable, Sequence
+
+from . import _core
+from ._client import Redfence, client_of
+from ._errors import NotAcquired
+from ._lease import Holder, Lease, Lost
+
+
+class LockBase:
+    """A name on the nodes, how it is asked for, and the lease that this object has."""
+
+    def __init__(
+        self,
+        client: Redfence | str | Sequence[str],
+        name: str,
+        *,
+        ttl: float | None = None,
+        wait_max: float | None = None,
+        renewed: bool | None = None,
+        max_hold: float | None = None,
+        label: str | None = None,
+        on_lost: Callable[[Lease, str], object] | None = None,
+    ) -> None:
+        self.client = client_of(client)
+        self.name = name
+        self.wait_max = self.client.wait_max if wait_max is None else float(wait_max)
+        if not self.wait_max >= 0:
+            raise ValueError(f"wait_max is {wait_max!r}: it has to be a number of seconds, 0 or more")
+        self._on_lost = on_lost
+        self._sort = (ttl, renewed, max_hold, label)
+        self._lease: Lease | None = None
+        # The leases of `with` blocks, by the thread or task that is in them, so that a block ends its own.
+        self._blocks: dict[object, list[Lease]] = {}
+        self.client.core.check(*self._sort)
+
+    def _acquire_op(self, wait: float) -> _core.Op[_core.Lease]:
+        return self.client.core.acquire(self.name, wait, *self._sort)
+
+    def _entered(self, block: object, lease: Lease) -> Lease:
+        self._lease = lease
+        self._blocks.setdefault(block, []).append(lease)
+        return lease
+
+    def _left(self, block: object) -> _core.Op[str] | None:
+        """The release of the block's lease. None where it was released within, and in a fork, which leaves it alone."""
+        if block not in self._blocks:
+            # Frameworks enter in one thread or task and leave in another: the latest block is meant.
+            block = next((one for one, leases in self._blocks.items() if self._lease in leases), None) or next(
+                reversed(self._blocks)
+            )
+        mine = self._blocks[block]
+        lease = mine.pop()
+        if not mine:
+            del self._blocks[block]
+        if self._lease is lease:
+            self._lease = None
+        return None if lease.is_forked else lease._core.release()
+
+    def _wait(self, blocking: bool, timeout: float) -> tuple[float, bool]:
+        """How many seconds to wait, and whether the caller reads the answer."""
+        if not blocking:
+            if timeout != -1:
+                raise ValueError("a call that does not block has no timeout")
+            return 0.0, True
+        if timeout == -1:
+            return self.wait_max, False
+        if not timeout >= 0:
+            raise ValueError(f"timeout is {timeout!r}: it has to be a number of seconds, 0 or more, or -1")
+        return timeout, not math.isinf(timeout)
+
+    def _taken(self) -> Lease:
+        """The lease, which this object has no more."""
+        lease = self.lease
+        self._lease = None
+        if lease is None:
+            raise NotAcquired(f"{self.name!r} is not acquired by this object")
+        return lease
+
+    @property
+    def lease(self) -> Lease | None:
+        """The lease of the last acquire, until its release; None in a fork of the process that acquired."""
+        lease = self._lease
+        return None if lease is None or lease.is_forked else lease
+
+    def _held(self) -> Lease:
+        lease = self.lease
+        if lease is None:
+            raise NotAcquired(f"{self.name!r} is not acquired by this object")
+        return lease
+
+    @property
+    def token(self) -> int:
+        """The fencing token of the lease, as `Lease.token`. Raises `NotAcquired` without one."""
+        return self._held().token
+
+    @property
+    def holder(self) -> Holder:
+        """Who this object is to the nodes, as `Lease.holder`. Raises `NotAcquired` without a lease."""
+        return self._held().holder
+
+    @property
+    def valid_for(self) -> float:
+        """For how many more seconds the lease may be relied on; 0.0 without one."""
+        lease = self.lease
+        return 0.0 if lease is None else lease.valid_for
+
+    @property
+    def lost(self) -> Lost:
+        """The end of the lease, as `Lease.lost`. Raises `NotAcquired` without one."""
+        return self._held().lost
+
+    def owned(self) -> bool:
+        """Whether this object has a lease that may be relied on now. No network."""
+        return self.valid_for > 0
+
+    def check(self) -> None:
+        """Raises `LostError` once the lease is over, and `NotAcquired` without one. No network."""
+        self._held().check()
+
+    def __repr__(self) -> str:
+        state = "acquired" if self.owned() else "not acquired"
+        return f"<{type(self).__module__}.{type(self).__qualname__} {self.name!r}, {state}>"
+
+
+def told(lease: Lease, callback: Callable[[Lease, str], object]) -> Callable[[str], None]:
+    """What calls `callback` when the lease is lost, and does not keep the lease alive: dropped, it is released."""
+    weak = weakref.ref(lease)
+
+    def tell(cause: str) -> None:
+        lost = weak()
+        if lost is not None:
+            callback(lost, cause)
+
+    return tell

@@ -1,0 +1,193 @@
+"""The nodes, and what is asked of them."""
+
+import os
+import weakref
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from . import _core, _process
+from ._errors import NoQuorum, OperateError
+from ._lease import Holder, found
+
+LISTED_MAX = 10_000
+
+
+class EmbeddedNodes:
+    """`count` nodes in this process, for tests. Several clients may stand on the same ones; a fork may not."""
+
+    def __init__(self, count: int = 1) -> None:
+        self._core = _core.EmbeddedNodes(count)
+        self.count = count
+
+
+class LockStatus(NamedTuple):
+    """One lock, as the nodes have it."""
+
+    name: str
+    holder: Holder
+    ttl_left: float | None
+    """Seconds on the node where it lives longest; None where it never ends."""
+    nodes: int
+    """On how many nodes it is."""
+
+
+class NodeStatus(NamedTuple):
+    """How a node stands."""
+
+    address: str
+    condition: str
+    round_trip: float | None
+    """Seconds."""
+    rests_for: float | None
+    """For how many more seconds it takes no part, because it may have forgotten locks."""
+    fault: str | None
+
+
+class Redfence:
+    """N independent Redis or Valkey nodes. One a process is enough for any number of locks and threads.
+
+    It connects at the first call. After a fork the child connects for itself at its first call.
+
+    `nodes`: URLs (``redis://``, ``rediss://``, ``unix://``), or `EmbeddedNodes`. Settings, times in seconds:
+    `ttl` 10, `max_ttl` 30, `wait_max` 30, `max_hold` 3600 (None: without an end), `renewed` True, `label`
+    ``<host>:<pid>``, `prefix` ``redfence``, `node_timeout` 0.25, `dial_timeout` 1, `response_timeout` 1,
+    `min_validity` half of the validity, `drift_ppm` 10000, `durable` False, `new_installation` False, `ca_file`,
+    `client_certificate` (certificate, key), `server_name`.
+
+    Raises `ConfigError` when settings contradict each other.
+    """
+
+    def __init__(self, nodes: str | Sequence[str] | EmbeddedNodes, **settings: Any) -> None:
+        self._nodes = [nodes] if isinstance(nodes, str) else nodes
+        self._settings = settings
+        self.wait_max: float = float(settings.get("wait_max") or 30.0)
+        self._own: tuple[int, _core.Client] = self._made()
+
+    def _made(self) -> tuple[int, _core.Client]:
+        nodes = self._nodes._core if isinstance(self._nodes, EmbeddedNodes) else list(self._nodes)
+        client = _core.Client(_process.runtime(), nodes, self._settings)
+        _process.clients.add(self)
+        return os.getpid(), client
+
+    @property
+    def core(self) -> _core.Client:
+        """This process's own."""
+        if self._own[0] != os.getpid():
+            self._own = self._made()
+        return self._own[1]
+
+    def connect(self) -> "Redfence":
+        """Connects now. Raises `ConnectError` when too few nodes can be reached."""
+        self.core.connect().run()
+        return self
+
+    def nodes(self) -> list[NodeStatus]:
+        """Looks at every node."""
+        return [NodeStatus(*row) for row in self.core.nodes().run()]
+
+    def locks(self, prefix: str = "") -> list[LockStatus]:
+        """The locks whose names begin with `prefix`; 10,000 at most. Changes nothing.
+
+        Raises `OperateError` when there may be more than that, or not every node answered.
+        """
+        rows, missing = self.core.locks(prefix, LISTED_MAX).run()
+        if missing is not None:
+            raise OperateError(f"the list is not complete: {missing}")
+        return [LockStatus(name, Holder.parse(holder), left, nodes) for name, holder, left, nodes in rows]
+
+    def owner(self, name: str) -> Holder | None:
+        """Who holds `name` on a majority of nodes, or None if it is free. Promises nothing about the next moment.
+
+        Raises `NoQuorum` when no majority agrees.
+        """
+        return owner_of(name, self.core.inspect(name).run())
+
+    def extend_as(self, name: str, holder: Holder, ttl: float | None = None) -> float:
+        """Lets what `holder` has live `ttl` seconds from now: for a lease that was left (`Lease.leave`). Returns for how many
+        seconds it may be relied on.
+
+        Raises `LostError` when a majority does not have the lock for this holder, else `ExtendError`: it lives as before.
+        """
+        return self.core.extend_as(name, str(holder), ttl).run()
+
+    def release_as(self, name: str, holder: Holder) -> str:
+        """Releases what `holder` has, as `Lease.release`."""
+        return found(name, self.core.release_as(name, str(holder)).run())
+
+    def reset(self, name: str, reason: str = "reset") -> bool:
+        """Takes `name` away from the one that holds it, for instance after a crash; False if nobody had it.
+
+        The victim may still be at work: only its fencing token, checked where it writes, stops it. The next holder's
+        is greater in any case. `reason` goes to the log.
+        """
+        holder = self.owner(name)
+        if holder is None:
+            return False
+        return was_reset(name, self.core.force_release(name, str(holder), reason).run())
+
+    def reset_all(self, prefix: str = "", reason: str = "reset_all") -> int:
+        """Takes every lock whose name begins with `prefix` away, as `reset` does; returns how many."""
+        taken = 0
+        for lock in self.locks(prefix):
+            outcome, _ = self.core.force_release(lock.name, str(lock.holder), reason).run()
+            taken += outcome == "released"
+        return taken
+
+    def bootstrap(self) -> None:
+        """Declares the installation new, so that its nodes take part at once. Raises `OperateError` if it is not."""
+        self.core.bootstrap().run()
+
+    def _drain(self, within: float) -> None:
+        if self._own[0] == os.getpid():
+            self._own[1].drain(within).run()
+
+    def __repr__(self) -> str:
+        nodes = self._nodes
+        count = nodes.count if isinstance(nodes, EmbeddedNodes) else len(nodes)
+        return f"<redfence.Redfence {count} nodes>"
+
+
+def owner_of(
+    name: str, inspection: tuple[str, str | None, list[tuple[str, str | None, float | None, bool, str | None]]]
+) -> Holder | None:
+    agreement, holder, rows = inspection
+    if agreement == "indeterminate":
+        said = "; ".join(f"{address}: {fault or holder or 'free'}" for address, holder, _, _, fault in rows)
+        raise NoQuorum(f"no majority agrees on who holds {name!r}: {said}")
+    return None if holder is None else Holder.parse(holder)
+
+
+def was_reset(name: str, forced: tuple[str, str | None]) -> bool:
+    outcome, other = forced
+    if outcome == "no quorum":
+        raise OperateError(f"{name!r} was not taken away: too few nodes answered")
+    if outcome == "held by other":
+        raise OperateError(f"{name!r} was not taken away: meanwhile {other} has it")
+    return outcome == "released"
+
+
+_of_urls: "weakref.WeakValueDictionary[tuple[str, ...], Redfence]" = weakref.WeakValueDictionary()
+
+
+def client_of(client: "Redfence | str | Sequence[str]") -> Redfence:
+    """A client; for URLs the one of this process that has them, with the defaults."""
+    if isinstance(client, Redfence):
+        return client
+    urls = (client,) if isinstance(client, str) else tuple(client)
+    known = _of_urls.get(urls)
+    if known is None:
+        known = _of_urls[urls] = Redfence(urls)
+    return known
+
+
+def connect(nodes: str | Sequence[str], **settings: Any) -> Redfence:
+    """Connects to nodes by their URLs; settings as for `Redfence`.
+
+    Raises `ConnectError` when too few can be reached, within `dial_timeout` and 3.1 s.
+    """
+    return Redfence(nodes, **settings).connect()
+
+
+def embedded(count: int = 1, **settings: Any) -> Redfence:
+    """A client over `count` new nodes in this process, for tests: no server is needed."""
+    return Redfence(EmbeddedNodes(count), **settings)

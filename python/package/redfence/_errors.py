@@ -1,0 +1,137 @@
+"""Exceptions: one class a verb. Each carries what every node said."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+
+class Vote(NamedTuple):
+    """What one node said to an attempt."""
+
+    address: str
+    """The node. Never with a password."""
+    kind: str
+    """``granted``, ``refused``, ``failed``, ``silent``, ``pending`` or ``not asked``."""
+    text: str
+    """The same in words, with the reason."""
+    holder: str | None = None
+    """Where it refused: what it has stored for the holder."""
+    ttl_left: float | None = None
+    """Where it refused: for how many more seconds the lock lives there."""
+
+
+class RedfenceError(Exception):
+    """What every exception of this package is."""
+
+
+class ConfigError(RedfenceError, ValueError):
+    """Settings that contradict each other. The message names the fix."""
+
+
+class NameError(RedfenceError, ValueError):
+    """A name of 1 to 512 bytes without control characters is needed; or a holder that is none."""
+
+
+class ConnectError(RedfenceError, ConnectionError):
+    """Too few nodes can be reached."""
+
+    def __init__(self, message: str, *, unreachable: Sequence[tuple[str, str]] = ()) -> None:
+        super().__init__(message)
+        self.unreachable = list(unreachable)
+        """The address of each node that could not be reached, and why."""
+
+
+class _WithVotes(RedfenceError):
+    def __init__(self, message: str, *, votes: Sequence[Vote] = ()) -> None:
+        super().__init__(message)
+        self.votes = list(votes)
+        """Every node's vote at the last attempt, in the order of the nodes."""
+
+
+class AcquireError(_WithVotes):
+    """No lease was acquired."""
+
+    def __init__(
+        self, message: str, *, votes: Sequence[Vote] = (), attempts: int = 0, waited: float = 0.0
+    ) -> None:
+        super().__init__(message, votes=votes)
+        self.attempts = attempts
+        """How often the nodes were asked."""
+        self.waited = waited
+        """Seconds from the call to the end of the last attempt."""
+
+
+class Contended(AcquireError):
+    """Another holder has it. The nodes are well: try later."""
+
+
+class NoQuorum(AcquireError):
+    """Too many nodes do not answer, or answer with errors."""
+
+
+class Overloaded(AcquireError):
+    """Too many nodes answered too late to count."""
+
+
+class TooSlow(AcquireError):
+    """A quorum granted, too late to rely on it."""
+
+
+class ExtendError(_WithVotes):
+    """The lease was not extended. It lives as long as before; another try may succeed."""
+
+
+class LostError(RedfenceError):
+    """The lease is over: what it protected must not be touched any more."""
+
+    def __init__(self, message: str, *, cause: str) -> None:
+        super().__init__(message)
+        self.cause = cause
+        """``expired``, ``taken``, ``max_hold``, ``forked`` or ``released``."""
+
+
+class ReleaseError(RedfenceError):
+    """What a release found was not as it should be. Nothing is held afterwards."""
+
+
+class NotAcquired(ReleaseError, RuntimeError):
+    """This object holds nothing."""
+
+
+class Overrun(ReleaseError):
+    """The lease had ended before its release, so the work went on without it. A fencing token protects what it wrote."""
+
+    def __init__(self, message: str, *, outcome: str) -> None:
+        super().__init__(message)
+        self.outcome = outcome
+        """``expired``, or ``taken`` when another holder had it already."""
+
+
+class OperateError(RedfenceError):
+    """What an operator asked for was not done. The message says what was."""
+
+
+class NoToken(RedfenceError):
+    """A lock that excludes nobody has no fencing token."""
+
+
+class StaleToken(RedfenceError):
+    """A newer holder has written. Roll back, acquire again, and read again before writing."""
+
+    def __init__(self, resource: str, token: int, highest: int) -> None:
+        super().__init__(f"token {token} of {resource!r} is stale: {highest} was seen")
+        self.resource = resource
+        self.token = token
+        """The token that was offered."""
+        self.highest = highest
+        """The highest token that was seen."""
+
+
+class Refused(RedfenceError):
+    """A request without a fencing token that can be taken."""
+
+    def __init__(self, message: str, *, status: int, problem: str) -> None:
+        super().__init__(message)
+        self.status = status
+        """The status code of the answer: 428 without a token, 400 for one that cannot be read."""
+        self.problem = problem
+        """The body of the answer: ``application/problem+json``."""

@@ -1,0 +1,77 @@
+"""The lock for threads."""
+
+import threading
+from types import TracebackType
+
+from ._base import LockBase, told
+from ._client import owner_of, was_reset
+from ._errors import Contended
+from ._lease import Holder, Lease, found
+
+
+class Lock(LockBase):
+    """A lock by its name, used as a `threading.Lock`. Any thread of the process may release it.
+
+    ``with lock as lease:`` acquires, and gives the `Lease`. `client`: a `Redfence`, or URLs. Where not given, settings
+    are the client's; times in seconds: `ttl` (others wait for it after a crash), `wait_max` (for `acquire` without a
+    timeout), `renewed`, `max_hold` (`math.inf`: without an end), `label`. `on_lost(lease, cause)` is called on a thread
+    of its own when a lease is lost.
+    """
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        """Acquires. With a `timeout` in seconds, or not blocking: False if another had it all the time.
+
+        Without a timeout it waits `wait_max` seconds and then raises `Contended`: it never returns False, so the answer
+        need not be read. Raises the other `AcquireError`s, with every node's vote, and `ConnectError` at the first call.
+        The first call of a process connects, which comes on top of the timeout.
+        """
+        wait, is_read = self._wait(blocking, timeout)
+        try:
+            self._lease = self._acquired(wait)
+        except Contended:
+            if is_read:
+                return False
+            raise
+        return True
+
+    def _acquired(self, wait: float) -> Lease:
+        lease = Lease(self._acquire_op(wait).run())
+        if self._on_lost is not None:
+            lease.on_lost(told(lease, self._on_lost))
+        return lease
+
+    def release(self) -> str:
+        """Releases, as `Lease.release`. Raises `NotAcquired` without a lease."""
+        return self._taken().release()
+
+    def extend(self) -> None:
+        """Extends by a full TTL from now, as `Lease.extend`. Raises `NotAcquired` without a lease."""
+        self._held().extend()
+
+    def locked(self) -> bool:
+        """Whether anybody holds the name on a majority of nodes. Raises `NoQuorum` when no majority agrees."""
+        return self.owner() is not None
+
+    def owner(self) -> Holder | None:
+        """Who holds the name on a majority of nodes, or None."""
+        return owner_of(self.name, self.client.core.inspect(self.name).run())
+
+    def reset(self, reason: str = "reset") -> bool:
+        """Takes the name away from the one that holds it, as `Redfence.reset`."""
+        holder = self.owner()
+        if holder is None:
+            return False
+        return was_reset(self.name, self.client.core.force_release(self.name, str(holder), reason).run())
+
+    def __enter__(self) -> Lease:
+        return self._entered(threading.get_ident(), self._acquired(self.wait_max))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        op = self._left(threading.get_ident())
+        if op is None:
+            return
+        outcome = op.run()
+        if kind is None:
+            found(self.name, outcome)

@@ -1,0 +1,52 @@
+"""The decorator."""
+
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any, ParamSpec, TypeVar, cast
+
+from ._client import Redfence
+from ._lock import Lock
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def synchronized(
+    client: Redfence | str | Sequence[str], name: str | None = None, **settings: Any
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Has a function, or a coroutine function, run under a lock; settings as for `Lock`.
+
+    `name` may have fields for the arguments: ``"invoice:{number}"``. Without one it is the function's own, with its
+    module. A function that calls itself waits for itself.
+    """
+
+    def decorated(function: Callable[P, R]) -> Callable[P, R]:
+        pattern = name if name is not None else f"{function.__module__}.{function.__qualname__}"
+        signature = inspect.signature(function)
+
+        def name_of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+            if name is None:
+                return pattern
+            bound = signature.bind(*args, **kwargs)
+            bound.apply_defaults()
+            return pattern.format(**bound.arguments)
+
+        if inspect.iscoroutinefunction(function):
+            from . import aio
+
+            @functools.wraps(function)
+            async def coroutine(*args: P.args, **kwargs: P.kwargs) -> Any:
+                async with aio.Lock(client, name_of(args, kwargs), **settings):
+                    return await function(*args, **kwargs)
+
+            return cast("Callable[P, R]", coroutine)
+
+        @functools.wraps(function)
+        def plain(*args: P.args, **kwargs: P.kwargs) -> R:
+            with Lock(client, name_of(args, kwargs), **settings):
+                return function(*args, **kwargs)
+
+        return plain
+
+    return decorated

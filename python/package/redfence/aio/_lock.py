@@ -1,0 +1,104 @@
+"""The lock for event loops."""
+
+import asyncio
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any
+
+from .._base import LockBase, told
+from .._client import Redfence, owner_of, was_reset
+from .._errors import Contended
+from .._lease import FOREVER, Holder, Lease, found
+from ._run import run
+
+
+async def connect(nodes: str | Sequence[str], **settings: Any) -> Redfence:
+    """As `redfence.connect`, for an event loop. The client serves threads and any number of loops."""
+    client = Redfence(nodes, **settings)
+    await run(client.core.connect())
+    return client
+
+
+async def extend_as(client: Redfence, name: str, holder: Holder, ttl: float | None = None) -> float:
+    """As `redfence.Redfence.extend_as`."""
+    return await run(client.core.extend_as(name, str(holder), ttl))
+
+
+async def release_as(client: Redfence, name: str, holder: Holder) -> str:
+    """As `redfence.Redfence.release_as`."""
+    return found(name, await run(client.core.release_as(name, str(holder))))
+
+
+class Lock(LockBase):
+    """A lock by its name, used as an `asyncio.Lock`: ``async with lock as lease:``. Settings as for `redfence.Lock`.
+
+    A task that is cancelled while it acquires has acquired nothing; one that is cancelled while it releases has
+    released. `on_lost(lease, cause)` is called by the loop that acquired.
+    """
+
+    async def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        """As `redfence.Lock.acquire`."""
+        wait, is_read = self._wait(blocking, timeout)
+        try:
+            self._lease = await self._acquired(wait)
+        except Contended:
+            if is_read:
+                return False
+            raise
+        return True
+
+    async def _acquired(self, wait: float) -> Lease:
+        lease = Lease(await run(self._acquire_op(wait)))
+        if self._on_lost is not None:
+            tell, loop = told(lease, self._on_lost), asyncio.get_running_loop()
+
+            def on_other_thread(cause: str) -> None:
+                try:
+                    loop.call_soon_threadsafe(tell, cause)
+                except RuntimeError:
+                    # The loop was closed.
+                    pass
+
+            lease.on_lost(on_other_thread)
+        return lease
+
+    async def release(self) -> str:
+        """As `redfence.Lock.release`."""
+        return found(self.name, await run(self._taken().release_op()))
+
+    async def extend(self) -> None:
+        """As `redfence.Lock.extend`."""
+        await run(self._held()._core.extend())
+
+    async def wait_lost(self) -> str | None:
+        """Waits for the end of the lease: its cause, or None after a release. Raises `NotAcquired` without one."""
+        cause = await run(self._held()._core.lost(FOREVER))
+        return None if cause == "released" else cause
+
+    async def locked(self) -> bool:
+        """As `redfence.Lock.locked`."""
+        return await self.owner() is not None
+
+    async def owner(self) -> Holder | None:
+        """As `redfence.Lock.owner`."""
+        return owner_of(self.name, await run(self.client.core.inspect(self.name)))
+
+    async def reset(self, reason: str = "reset") -> bool:
+        """As `redfence.Redfence.reset`."""
+        holder = await self.owner()
+        if holder is None:
+            return False
+        return was_reset(self.name, await run(self.client.core.force_release(self.name, str(holder), reason)))
+
+    async def __aenter__(self) -> Lease:
+        return self._entered(asyncio.current_task(), await self._acquired(self.wait_max))
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        op = self._left(asyncio.current_task())
+        if op is None:
+            return
+        outcome = await run(op)
+        if kind is None:
+            found(self.name, outcome)

@@ -1,0 +1,42 @@
+"""Waiting for a call from an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TypeVar
+
+from .. import _core
+
+T = TypeVar("T")
+
+
+async def run(op: "_core.Op[T]") -> T:
+    """Makes the call. Cancelled, it undoes the call: what was acquired meanwhile is released.
+
+    A loop that was closed is never called.
+    """
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[T] = loop.create_future()
+
+    def settle(value: T, error: BaseException | None) -> None:
+        if answer.done():
+            # Cancelled: the value goes, and a lease is released with it.
+            return
+        if error is not None:
+            answer.set_exception(error)
+        else:
+            answer.set_result(value)
+
+    def on_other_thread(value: T, error: BaseException | None) -> None:
+        try:
+            loop.call_soon_threadsafe(settle, value, error)
+        except RuntimeError:
+            # The loop was closed, so nobody waits.
+            pass
+
+    task = op.start(on_other_thread)
+    try:
+        return await answer
+    finally:
+        if answer.cancelled():
+            task.cancel()

@@ -1,0 +1,62 @@
+"""Celery tasks that run one at a time for each name: ``@app.task(base=Once, once={"client": …, "name": "report:{day}"})``."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from celery import Task
+from celery.exceptions import Ignore
+
+from ._errors import Contended
+from ._lease import Lease
+from ._lock import Lock
+
+_OPTIONS = {"client", "name", "busy", "ttl", "renewed", "max_hold", "label"}
+
+
+class Once(Task):  # type: ignore[misc]
+    """A task that runs under a lock, whose name is made of its arguments.
+
+    `once` has `client` (a `redfence.Redfence`, URLs, or a function that gives one), `name` (by default the task's own),
+    settings of `redfence.Lock`, and `busy`: what to do while another run has the lock. ``"retry"``, unless given, tries
+    again when that one's lease may be over, however often it takes: so a run that was redelivered because its worker was
+    killed is not lost. ``"ignore"`` drops the run.
+
+    In the task, `self.lease` (with ``bind=True``) is its lease: ``self.lease.token`` belongs into every write.
+    """
+
+    once: dict[str, Any] = {}
+    lease: Lease | None = None
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        unknown = self.once.keys() - _OPTIONS
+        if unknown or "client" not in self.once:
+            raise TypeError(f"once of {self.name} has {sorted(self.once)}: it needs client, and may have {sorted(_OPTIONS)}")
+        lock = self._lock(args, kwargs)
+        try:
+            lease = lock._acquired(0.0)
+        except Contended as held:
+            self._busy(held)
+            raise
+        self.lease = lease
+        try:
+            return super().__call__(*args, **kwargs)
+        finally:
+            self.lease = None
+            lease.release()
+
+    def _lock(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Lock:
+        client = self.once["client"]
+        settings = {name: value for name, value in self.once.items() if name not in ("client", "name", "busy")}
+        bound = inspect.signature(self.run).bind(*args, **kwargs)
+        bound.apply_defaults()
+        pattern = str(self.once.get("name", self.name))
+        return Lock(client() if callable(client) else client, pattern.format(**bound.arguments), **settings)
+
+    def _busy(self, held: Contended) -> None:
+        if self.once.get("busy", "retry") == "ignore":
+            raise Ignore from held
+        left = max((vote.ttl_left or 0.0 for vote in held.votes), default=0.0)
+        # A live run renews, so this may be early; a dead one is over by then.
+        raise self.retry(exc=held, countdown=left + 0.1, max_retries=None)

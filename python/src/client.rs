@@ -1,0 +1,278 @@
+//! [`Client`]: the nodes of one process, connected at the first call.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use redfence::{Builder, EmbeddedNode, Holder, Redlock};
+use tokio::sync::OnceCell;
+
+use crate::errors;
+use crate::lease::{self, Lease};
+use crate::op::{Answer, Op};
+use crate::ours::Ours;
+use crate::runtime::{Link, Runtime};
+use crate::settings::{self, LockSettings, seconds};
+use crate::views;
+
+/// So many sorts of locks are kept. Locks of one sort pass their lease on in memory.
+const SORTS_MAX: usize = 256;
+
+/// Nodes in this process, for tests.
+#[pyclass(frozen, module = "redfence._core")]
+pub(crate) struct EmbeddedNodes(Ours<Vec<EmbeddedNode>>);
+
+#[pymethods]
+impl EmbeddedNodes {
+    #[new]
+    fn new(count: usize) -> Self {
+        // A set has 32 at most; the check of the settings says so.
+        Self(Ours::new((0..count.min(64)).map(|_| EmbeddedNode::new()).collect()))
+    }
+}
+
+/// The nodes, connected at the first call.
+#[pyclass(frozen, module = "redfence._core")]
+pub(crate) struct Client(Ours<(Arc<Shared>, Link)>);
+
+struct Shared {
+    builder: Builder,
+    /// Embedded nodes need no connection.
+    is_embedded: bool,
+    base: OnceCell<Redlock>,
+    sorts: Mutex<HashMap<LockSettings, Redlock>>,
+}
+
+impl Shared {
+    /// The locker, connected. What cannot be connected is tried again at the next call.
+    async fn base(&self) -> Result<&Redlock, Answer> {
+        let connect = || async {
+            if self.is_embedded {
+                return self.builder.clone().build().map_err(Into::into);
+            }
+            self.builder.clone().connect().await
+        };
+        let refused =
+            |error: redfence::ConnectError| Box::new(move |py: Python<'_>| Err(errors::connect(py, &error))) as Answer;
+        self.base.get_or_try_init(connect).await.map_err(refused)
+    }
+
+    async fn sort(&self, settings: &LockSettings) -> Result<Redlock, Answer> {
+        let base = self.base().await?;
+        let mut sorts = self.sorts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(sort) = sorts.get(settings) {
+            return Ok(sort.clone());
+        }
+        let made = settings
+            .of(base)
+            .map_err(|error| Box::new(move |py: Python<'_>| Err(errors::config(py, &error))) as Answer)?;
+        if sorts.len() >= SORTS_MAX {
+            sorts.clear();
+        }
+        sorts.insert(settings.clone(), made.clone());
+        Ok(made)
+    }
+}
+
+impl Client {
+    /// A call that needs the connected locker.
+    fn op<F, A>(&self, call: F) -> PyResult<Op>
+    where
+        F: FnOnce(Redlock) -> A + Send + 'static,
+        A: Future<Output = Answer> + Send + 'static,
+    {
+        self.op_as(LockSettings::default(), call)
+    }
+
+    fn op_as<F, A>(&self, sort: LockSettings, call: F) -> PyResult<Op>
+    where
+        F: FnOnce(Redlock) -> A + Send + 'static,
+        A: Future<Output = Answer> + Send + 'static,
+    {
+        let (shared, link) = self.0.get()?;
+        let shared = Arc::clone(shared);
+        Ok(Op::new(link, async move {
+            match shared.sort(&sort).await {
+                Ok(redlock) => call(redlock).await,
+                Err(refusal) => refusal,
+            }
+        }))
+    }
+}
+
+#[pymethods]
+impl Client {
+    /// Checks the settings. Connects to nothing yet.
+    #[new]
+    fn new(
+        py: Python<'_>,
+        runtime: &Runtime,
+        nodes: &Bound<'_, PyAny>,
+        settings: &Bound<'_, PyDict>,
+    ) -> PyResult<Self> {
+        let mut builder = settings::client(Redlock::builder(), settings)?;
+        // Settings are judged together, which needs a node.
+        let judged = builder.clone().node(EmbeddedNode::new()).build();
+        judged.map_err(|error| errors::config(py, &error))?;
+        let embedded = nodes.cast::<EmbeddedNodes>();
+        let is_embedded = embedded.is_ok();
+        if let Ok(embedded) = embedded {
+            for node in embedded.get().0.get()? {
+                builder = builder.node(node.clone());
+            }
+        } else {
+            builder = builder.urls(nodes.extract::<Vec<String>>()?);
+        }
+        let shared = Shared { builder, is_embedded, base: OnceCell::new(), sorts: Mutex::default() };
+        Ok(Self(Ours::new((Arc::new(shared), runtime.link()?.clone()))))
+    }
+
+    fn connect(&self) -> PyResult<Op> {
+        self.op(|_| async { Box::new(|py: Python<'_>| Ok(py.None())) as Answer })
+    }
+
+    /// Acquires, within `wait` seconds.
+    #[pyo3(signature = (name, wait, ttl, renewed, max_hold, label))]
+    fn acquire(
+        &self,
+        name: String,
+        wait: f64,
+        ttl: Option<f64>,
+        renewed: Option<bool>,
+        max_hold: Option<f64>,
+        label: Option<String>,
+    ) -> PyResult<Op> {
+        let sort = LockSettings::new(ttl, renewed, max_hold, label)?;
+        let wait = seconds("the time-out", wait)?.min(lease::ENDLESS);
+        let (_, link) = self.0.get()?;
+        let link = link.clone();
+        self.op_as(sort, move |redlock| async move {
+            let outcome = redlock.acquire_within(name.as_str(), wait).await;
+            let addresses = redlock.addresses();
+            Box::new(move |py: Python<'_>| match outcome {
+                Ok(guard) => Ok(Lease::new(guard, addresses, link).into_pyobject(py)?.into_any().unbind()),
+                Err(error) => Err(errors::acquire(py, &error, &addresses)),
+            }) as Answer
+        })
+    }
+
+    /// Checks what a lock asks for, without a call.
+    #[pyo3(signature = (ttl, renewed, max_hold, label))]
+    fn check(
+        &self,
+        py: Python<'_>,
+        ttl: Option<f64>,
+        renewed: Option<bool>,
+        max_hold: Option<f64>,
+        label: Option<String>,
+    ) -> PyResult<()> {
+        let (shared, _) = self.0.get()?;
+        let sort = LockSettings::new(ttl, renewed, max_hold, label)?;
+        let judged = shared.builder.clone().node(EmbeddedNode::new()).build();
+        judged.and_then(|redlock| sort.of(&redlock)).map(drop).map_err(|error| errors::config(py, &error))
+    }
+
+    /// Asks every node who holds `name`.
+    fn inspect(&self, name: String) -> PyResult<Op> {
+        self.op(move |redlock| async move {
+            let outcome = redlock.admin().inspect(name.as_str()).await;
+            Box::new(move |py: Python<'_>| match outcome {
+                Ok(inspection) => views::inspection(py, &inspection),
+                Err(error) => Err(errors::name(py, &error)),
+            }) as Answer
+        })
+    }
+
+    /// Takes `name` away from `holder`.
+    fn force_release(&self, py: Python<'_>, name: String, holder: &str, reason: String) -> PyResult<Op> {
+        let holder: Holder = holder.parse().map_err(|error| errors::name(py, &error))?;
+        self.op(move |redlock| async move {
+            let outcome = redlock.admin().force_release(name.as_str(), &holder, &reason).await;
+            Box::new(move |py: Python<'_>| match outcome {
+                Ok(forced) => views::forced(py, &forced),
+                Err(error) => Err(errors::name(py, &error)),
+            }) as Answer
+        })
+    }
+
+    /// Extends what `holder` holds; gives back the validity in seconds.
+    fn extend_as(&self, py: Python<'_>, name: &str, holder: &str, ttl: Option<f64>) -> PyResult<Op> {
+        let holder: Holder = holder.parse().map_err(|error| errors::name(py, &error))?;
+        let resource = redfence::Resource::new(name).map_err(|error| errors::name(py, &error))?;
+        let ttl = ttl.map(|ttl| seconds("ttl", ttl)).transpose()?;
+        self.op_as(LockSettings { ttl, ..LockSettings::default() }, move |redlock| async move {
+            let outcome = redlock.extend_as(resource, &holder).await;
+            let addresses = redlock.addresses();
+            Box::new(move |py: Python<'_>| match outcome {
+                Ok(valid_for) => Ok(valid_for.as_secs_f64().into_pyobject(py)?.into_any().unbind()),
+                Err(error) => Err(errors::extend(py, &error, &addresses)),
+            }) as Answer
+        })
+    }
+
+    /// Releases what `holder` holds; gives back what was found, in one word.
+    fn release_as(&self, py: Python<'_>, name: String, holder: &str) -> PyResult<Op> {
+        let holder: Holder = holder.parse().map_err(|error| errors::name(py, &error))?;
+        self.op(move |redlock| async move {
+            let outcome = redlock.release_as(name.as_str(), &holder).await;
+            Box::new(move |py: Python<'_>| match outcome {
+                Ok(outcome) => Ok(lease::outcome(&outcome).into_pyobject(py)?.into_any().unbind()),
+                Err(error) => Err(errors::name(py, &error)),
+            }) as Answer
+        })
+    }
+
+    /// The locks whose names begin with `prefix`, `limit` at most.
+    fn locks(&self, prefix: String, limit: usize) -> PyResult<Op> {
+        self.op(move |redlock| async move {
+            let listing = redlock.admin().list(&prefix, limit).await;
+            Box::new(move |py: Python<'_>| views::listing(py, &listing)) as Answer
+        })
+    }
+
+    /// How the nodes stand.
+    fn nodes(&self) -> PyResult<Op> {
+        self.op(|redlock| async move {
+            redlock.look().await;
+            let nodes = redlock.nodes();
+            Box::new(move |py: Python<'_>| views::nodes(py, &nodes)) as Answer
+        })
+    }
+
+    /// Declares the installation new.
+    fn bootstrap(&self) -> PyResult<Op> {
+        self.op(|redlock| async move {
+            let outcome = redlock.admin().bootstrap().await;
+            Box::new(move |py: Python<'_>| match outcome {
+                Ok(()) => Ok(py.None()),
+                Err(error) => Err(errors::bootstrap(py, &error)),
+            }) as Answer
+        })
+    }
+
+    /// Removes every lock and begins anew.
+    fn reset(&self) -> PyResult<Op> {
+        self.op(|redlock| async move {
+            let outcome = redlock.admin().reset().await;
+            Box::new(move |py: Python<'_>| match outcome {
+                Ok(reset) => Ok(reset.removed.into_pyobject(py)?.into_any().unbind()),
+                Err(error) => Err(errors::reset(py, &error)),
+            }) as Answer
+        })
+    }
+
+    /// Waits until the nodes have done what was sent to them, `within` seconds at most. Connects to nothing.
+    fn drain(&self, within: f64) -> PyResult<Op> {
+        let (shared, link) = self.0.get()?;
+        let (shared, within) = (Arc::clone(shared), Duration::try_from_secs_f64(within).unwrap_or_default());
+        Ok(Op::new(link, async move {
+            if let Some(redlock) = shared.base.get() {
+                redlock.drain(within).await;
+            }
+            Box::new(|py: Python<'_>| Ok(py.None())) as Answer
+        }))
+    }
+}

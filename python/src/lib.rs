@@ -1,0 +1,30 @@
+//! `redfence._core`: the shipped lock for the Python package. It converts values and waits; it decides nothing.
+
+use pyo3::prelude::*;
+
+mod client;
+mod errors;
+mod fencing;
+mod lease;
+mod op;
+mod ours;
+mod runtime;
+mod settings;
+mod views;
+
+/// The module.
+#[pymodule]
+fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<client::Client>()?;
+    module.add_class::<client::EmbeddedNodes>()?;
+    module.add_class::<lease::Lease>()?;
+    module.add_class::<op::Op>()?;
+    module.add_class::<op::Task>()?;
+    module.add_class::<runtime::Runtime>()?;
+    module.add("SQL", fencing::sql(module.py())?)?;
+    module.add_function(wrap_pyfunction!(fencing::read_header, module)?)?;
+    module.add_function(wrap_pyfunction!(fencing::write_header, module)?)?;
+    module.add_function(wrap_pyfunction!(fencing::stale, module)?)?;
+    module.add_function(wrap_pyfunction!(fencing::read_problem, module)?)?;
+    Ok(())
+}

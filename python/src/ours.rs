@@ -1,0 +1,42 @@
+//! [`Ours`]: what belongs to one process.
+
+use std::mem::forget;
+use std::process::id;
+
+use pyo3::PyResult;
+use pyo3::exceptions::PyRuntimeError;
+
+/// A value of the process that made it. A fork has a copy whose threads are not there and whose locks may be taken for
+/// all time, so the copy is neither looked at nor dropped.
+pub(crate) struct Ours<T> {
+    process: u32,
+    value: Option<T>,
+}
+
+impl<T> Ours<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self { process: id(), value: Some(value) }
+    }
+
+    pub(crate) fn is_forked(&self) -> bool {
+        self.process != id()
+    }
+
+    /// The value, unless this process is a fork of the one that made it.
+    pub(crate) fn get(&self) -> PyResult<&T> {
+        self.value.as_ref().filter(|_| !self.is_forked()).ok_or_else(|| {
+            PyRuntimeError::new_err(format!(
+                "this belongs to process {}, of which this one is a fork: make a new one after the fork",
+                self.process
+            ))
+        })
+    }
+}
+
+impl<T> Drop for Ours<T> {
+    fn drop(&mut self) {
+        if self.is_forked() {
+            forget(self.value.take());
+        }
+    }
+}

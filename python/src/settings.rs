@@ -1,0 +1,101 @@
+//! What may be set, from Python's keyword arguments.
+
+use std::time::Duration;
+
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use redfence::{Builder, ConfigError, Redlock};
+
+/// Seconds as Python has them. Infinity is as long as there is.
+pub(crate) fn seconds(name: &str, seconds: f64) -> PyResult<Duration> {
+    if seconds == f64::INFINITY {
+        return Ok(Duration::MAX);
+    }
+    let refusal =
+        || PyValueError::new_err(format!("{name} is {seconds} s: it has to be a number of seconds, 0 or more"));
+    Duration::try_from_secs_f64(seconds).map_err(|_| refusal())
+}
+
+/// The settings of a client: those of [`Builder`], by the same names.
+pub(crate) fn client(mut builder: Builder, settings: &Bound<'_, PyDict>) -> PyResult<Builder> {
+    for (name, value) in settings {
+        let name: String = name.extract()?;
+        if value.is_none() && name != "max_hold" {
+            continue;
+        }
+        let time = || seconds(&name, value.extract()?);
+        builder = match name.as_str() {
+            "ttl" => builder.ttl(time()?),
+            "max_ttl" => builder.max_ttl(time()?),
+            "wait_max" => builder.wait_max(time()?),
+            "max_hold" => builder.max_hold(if value.is_none() { None } else { Some(time()?) }),
+            "min_validity" => builder.min_validity(time()?),
+            "node_timeout" => builder.node_timeout(time()?),
+            "dial_timeout" => builder.dial_timeout(time()?),
+            "response_timeout" => builder.response_timeout(time()?),
+            "renewed" => builder.renewed(value.extract()?),
+            "durable" => builder.durable(value.extract()?),
+            "new_installation" => builder.new_installation(value.extract()?),
+            "drift_ppm" => builder.drift_ppm(value.extract()?),
+            "label" => builder.label(value.extract::<String>()?),
+            "prefix" => builder.prefix(value.extract::<String>()?),
+            "server_name" => builder.server_name(value.extract::<String>()?),
+            "ca_file" => builder.ca_file(value.extract::<String>()?),
+            "client_certificate" => {
+                let (certificate, key): (String, String) = value.extract()?;
+                builder.client_certificate(certificate, key)
+            }
+            _ => return Err(PyTypeError::new_err(format!("there is no setting {name:?}"))),
+        };
+    }
+    Ok(builder)
+}
+
+/// What one lock may have otherwise than its client.
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
+pub(crate) struct LockSettings {
+    pub(crate) ttl: Option<Duration>,
+    pub(crate) renewed: Option<bool>,
+    /// `Some(None)` is without an end.
+    pub(crate) max_hold: Option<Option<Duration>>,
+    pub(crate) label: Option<String>,
+}
+
+impl LockSettings {
+    /// Seconds; a `max_hold` of infinity is without an end.
+    pub(crate) fn new(
+        ttl: Option<f64>,
+        renewed: Option<bool>,
+        max_hold: Option<f64>,
+        label: Option<String>,
+    ) -> PyResult<Self> {
+        let max_hold = match max_hold {
+            Some(f64::INFINITY) => Some(None),
+            Some(max_hold) => Some(Some(seconds("max_hold", max_hold)?)),
+            None => None,
+        };
+        Ok(Self { ttl: ttl.map(|ttl| seconds("ttl", ttl)).transpose()?, renewed, max_hold, label })
+    }
+
+    pub(crate) fn of(&self, redlock: &Redlock) -> Result<Redlock, ConfigError> {
+        let mut redlock = redlock.clone();
+        // The time to live is judged with the max_hold of this lock, not with the client's.
+        if self.max_hold.is_some() {
+            redlock = redlock.with_max_hold(None)?;
+        }
+        if let Some(ttl) = self.ttl {
+            redlock = redlock.with_ttl(ttl)?;
+        }
+        if let Some(renewed) = self.renewed {
+            redlock = redlock.with_renewed(renewed)?;
+        }
+        if let Some(max_hold) = self.max_hold {
+            redlock = redlock.with_max_hold(max_hold)?;
+        }
+        if let Some(label) = &self.label {
+            redlock = redlock.with_label(label)?;
+        }
+        Ok(redlock)
+    }
+}
