@@ -129,7 +129,8 @@ fn r2_the_lock_goes_after_all_that_a_killed_command_left() {
 #[test]
 fn what_a_command_leaves_running_when_it_ends_by_itself_is_named() {
     let (nodes, dir) = (servers(1), tempfile::tempdir().unwrap());
-    let script = "sleep 600 > /dev/null 2>&1 & echo $! > left; exit 3";
+    // It ends once the shell in the background has become the program.
+    let script = "sleep 600 > /dev/null 2>&1 & echo $! > left; until ps -o comm= -p $! | grep -q sleep; do sleep 0.02; done; exit 3";
     let ran = run(with_nodes(&nodes).current_dir(dir.path()), &["run", "r", "--", "sh", "-c", script]);
     let left = pid(&dir.path().join("left"));
     assert!(ran.code == 3 && ran.stderr.contains(&format!("{left} (sleep)")), "{ran:?}");

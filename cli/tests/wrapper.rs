@@ -109,10 +109,11 @@ fn a_time_without_a_unit_gets_one_hint() {
 fn orphans_are_collected_by_the_first_process_of_a_container() {
     let nodes = servers(1);
     let as_root: &[_] = if rustix::process::getuid().is_root() { &[] } else { &["--map-root-user"] };
-    // Ten processes fork twice and end. Then no zombie is left, and the command has none of them as a child.
-    let script = "echo first $(cat /proc/1/comm); i=0; while [ $i -lt 10 ]; do (sh -c 'true & exit' &); i=$((i + 1)); done; \
-         n=0; while grep -q ') Z ' /proc/[0-9]*/stat 2>/dev/null && [ $n -lt 500 ]; do n=$((n + 1)); sleep 0.02; done; \
-         grep -h ') Z ' /proc/[0-9]*/stat 2>/dev/null; echo end";
+    // Ten processes fork twice and end. Then there are as many processes as before: none runs, and no zombie is left.
+    let script = "echo first $(cat /proc/1/comm); set -- /proc/[0-9]*; before=$#; \
+         i=0; while [ $i -lt 10 ]; do (sh -c 'true & exit' &); i=$((i + 1)); done; \
+         n=0; while set -- /proc/[0-9]*; [ $# -gt $before ] && [ $n -lt 500 ]; do n=$((n + 1)); sleep 0.02; done; \
+         [ $# -le $before ] || cat /proc/[0-9]*/stat; echo end";
     let mut command = Command::new("unshare");
     command.args(as_root).args(["--pid", "--fork", "--mount-proc", "--kill-child", env!("CARGO_BIN_EXE_redfence")]);
     let ran = run(command.env("REDFENCE_NODES", urls(&nodes)), &["run", "r", "--", "sh", "-c", script]);
