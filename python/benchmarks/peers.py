@@ -5,7 +5,7 @@
 
 Every lock has its defaults and a TTL of 10 s. Each measurement is made by processes of its own. The locks take turns
 within each round, so that load from outside meets all of them; a ratio is the median of the rounds' ratios. While a
-lock is held, a shared variable says so: two holders at once are an error.
+lock is held, a shared variable says so: two holders of redfence's at once are an error, and so is no pair at all.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import statistics
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from multiprocessing.context import SpawnProcess
@@ -102,7 +103,14 @@ class Result(NamedTuple):
 
 
 def take_part(
-    locks: Callable[[list[str]], Locks], urls: list[str], scene: Scene, seconds: float, barrier: Any, inside: Any, results: Any
+    locks: Callable[[list[str]], Locks],
+    urls: list[str],
+    name: str,
+    scene: Scene,
+    seconds: float,
+    barrier: Any,
+    inside: Any,
+    results: Any,
 ) -> None:
     """One process with its threads. Sends (pairs, overlaps) for each thread."""
     made = locks(urls)
@@ -111,7 +119,7 @@ def take_part(
     done: list[tuple[int, int]] = []
 
     def work() -> None:
-        lock = made("shared")
+        lock = made(name)
         pairs = overlaps = 0
         start.wait(LIMIT)
         end = time.monotonic() + seconds
@@ -136,7 +144,9 @@ def take_part(
 def measure(contender: Contender, urls: list[str], scene: Scene, seconds: float) -> Result:
     context = multiprocessing.get_context("spawn")
     barrier, inside, results = context.Barrier(scene.processes), context.RawValue("i", 0), context.SimpleQueue()
-    arguments = (contender.locks, urls[: contender.nodes], scene, seconds, barrier, inside, results)
+    # What an earlier measurement left behind is not met.
+    name = f"shared:{uuid.uuid4()}"
+    arguments = (contender.locks, urls[: contender.nodes], name, scene, seconds, barrier, inside, results)
     processes: list[SpawnProcess] = [context.Process(target=take_part, args=arguments) for _ in range(scene.processes)]
     for process in processes:
         process.start()
@@ -192,10 +202,14 @@ def main() -> None:
     for scene in SCENES:
         table(scene, results[scene])
     print(f"\nload {os.getloadavg()[0]:.1f} after")
-    all_of = [(scene, title, one) for scene in SCENES for title, many in results[scene].items() for one in many]
-    wrong = [f"{scene.title}, {title}: {one}" for scene, title, one in all_of if one.overlaps or not one.rate]
-    if wrong:
-        raise SystemExit("two holders at once, or no pair at all:\n" + "\n".join(wrong))
+    for scene in SCENES:
+        for title, many in results[scene].items():
+            for one in many:
+                if one.overlaps or not one.rate:
+                    said = f"{scene.title}, {title}: {one.rate:.0f} pairs/s, two holders at once {one.overlaps} times"
+                    if title.startswith("redfence"):
+                        raise SystemExit(said)
+                    print(said)
 
 
 if __name__ == "__main__":
