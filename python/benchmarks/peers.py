@@ -98,7 +98,7 @@ class Result(NamedTuple):
     rate: float
     """Pairs a second, of all participants."""
     least: float
-    """The part of the pairs, times the number of participants, that the one with the fewest has: 1 where all have as many."""
+    """The pairs of the participant with the fewest, over those of the average one: 1 where all have as many."""
     overlaps: int
 
 
