@@ -1,4 +1,5 @@
-"""Tests that nobody here wrote: those of redis-py and python-redis-lock, with our locks in place of theirs.
+"""Tests that nobody here wrote: those of redis-py, python-redis-lock, pottery and node-redlock, with our locks in place
+of theirs.
 
 What cannot pass is listed in the guides beside this file, with the reason. The list has to be the truth: a test that
 fails and is not listed fails this, and so does one that is listed and passes.
@@ -6,6 +7,8 @@ fails and is not listed fails this, and so does one that is listed and passes.
 
 from __future__ import annotations
 
+import binascii
+import json
 import os
 import re
 import subprocess
@@ -38,7 +41,7 @@ def server() -> Iterator[Server]:
 
 def listed(guide: str) -> set[str]:
     """The tests in the table of a guide."""
-    rows = re.findall(r"^\| (test_\w+) \| (.+) \|$", (HERE / guide).read_text(), re.MULTILINE)
+    rows = re.findall(r"^\| (test_\w+|\w+-server: .+?) \| (.+) \|$", (HERE / guide).read_text(), re.MULTILINE)
     names = [name for name, _ in rows]
     assert rows and len(names) == len(set(names)), f"{guide} has a test twice, or none"
     return set(names)
@@ -91,3 +94,50 @@ def test_python_redis_lock(sources: Path, tmp_path: Path) -> None:
     ends = run(folder, "redis_lock_plugin", tmp_path / "results.xml", arguments, [folder], REDIS_LOCK_TEST_TIMEOUT="4")
     assert len(ends) == 43
     compare(ends, "python_redis_lock.md", tmp_path / "results.xml")
+
+
+def ports_of(started: list[Server]) -> str:
+    return ",".join(str(server.port) for server in started)
+
+
+def test_pottery(sources: Path, tmp_path: Path) -> None:
+    arguments = ["-c", os.devnull, "--rootdir=.", "-o", "asyncio_mode=auto", "tests/test_redlock.py", "tests/test_aioredlock.py"]
+    with servers(6) as started:
+        ports, folder = ports_of(started), sources / "pottery-3.0.1"
+        ends = run(folder, "pottery_plugin", tmp_path / "results.xml", arguments, [], REDFENCE_SUITE_PORTS=ports)
+    assert len(ends) == 38
+    compare(ends, "pottery.md", tmp_path / "results.xml")
+
+
+def run_mocha(modules: Path, results: Path, started: list[Server]) -> dict[str, set[str]]:
+    """How each test of node-redlock ended, by its title behind `single-server` or `multi-server`."""
+    names = ["error", "resource", "resource1", "resource2"]
+    keys = {}
+    for name in (f"Redlock:test:{name}" for name in names):
+        keys[name] = "{redfence:%d}:lock:%s" % (binascii.crc_hqx(name.encode(), 0) % 1024, name)
+    more = {"NODE_PATH": str(modules), "REDFENCE_PYTHON": sys.executable}
+    suite = {"REDFENCE_SUITE_PORTS": ports_of(started), "REDFENCE_SUITE_KEYS": json.dumps(keys)}
+    options = [f"--require={HERE / 'node' / 'suite.js'}", "--reporter=json"]
+    done = subprocess.run(
+        [modules / ".bin" / "mocha", *options, modules / "redlock" / "test.js"],
+        cwd=modules.parent, env={**os.environ, **more, **suite}, timeout=LIMIT, capture_output=True, text=True,
+    )
+    assert done.stdout.startswith("{"), done.stdout + done.stderr
+    report = json.loads(done.stdout)
+    stats, tests = report["stats"], report["tests"]
+    assert stats["pending"] == 0 and stats["passes"] + stats["failures"] == stats["tests"] == len(tests), done.stdout
+    print(f"redlock-4.2.0: {stats['tests']} tests, {stats['passes']} passed, {stats['failures']} cannot pass")
+    (results.parent / "output").write_text("\n".join(str(test["err"].get("stack")) for test in report["failures"]) + done.stderr)
+    ends: dict[str, set[str]] = {}
+    for test in tests:
+        title = re.fullmatch(r"Redlock: (\w+-server:) \S+(?: \(string_numbers=true\))? (.+)", test["fullTitle"])
+        assert title, test["fullTitle"]
+        ends.setdefault(" ".join(title.groups()), set()).add("failed" if test["err"] else "passed")
+    return ends
+
+
+def test_node_redlock(sources: Path, tmp_path: Path) -> None:
+    with servers(4) as started:
+        ends = run_mocha(sources / "node" / "node_modules", tmp_path / "results", started)
+    assert len(ends) == 112
+    compare(ends, "node_redlock.md", tmp_path / "results")
