@@ -19,6 +19,7 @@ pub(crate) fn sql(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
         ("postgres", "migration", postgres::MIGRATION),
         ("postgres", "admit", postgres::ADMIT),
         ("postgres", "highest", postgres::HIGHEST),
+        ("postgres", "before_commit", postgres::BEFORE_COMMIT),
         ("mysql", "migration", mysql::MIGRATION),
         ("mysql", "admit", mysql::ADMIT),
         ("mysql", "admitted", mysql::ADMITTED),

@@ -186,8 +186,12 @@ impl Contender {
             left += RESERVED_SLACK;
         }
         let alarm = left.min(ALARM_MAX) + STEP * place + STEP + share(STEP, chance);
-        // A node that granted counts too: the roll-back put this waiter back into its queue.
-        if self.listening() + votes.granted() >= self.quorum.needed() {
+        // A node that granted counts too: the roll-back put this waiter back into its queue. But the holder has left such
+        // a node, and it wakes waiters on a quorum only: on one of them this waiter must be in the queue.
+        let heard = self.queued.without(self.deaf);
+        let unheard = |(node, vote): &(NodeId, &Vote)| matches!(vote, Vote::Refused(_)) && !heard.contains(*node);
+        let is_woken = votes.granted() + votes.iter().filter(unheard).count() < self.quorum.needed();
+        if is_woken && self.listening() + votes.granted() >= self.quorum.needed() {
             self.pauses = 0;
             return alarm;
         }

@@ -58,6 +58,9 @@ fn it_sleeps_until_a_quorum_of_the_locks_that_it_met_would_have_ended() {
         ("hhhuu", 0, 1_002, "two nodes are down"),
         ("ddddd", 0, 5, "in no queue: it asks after pauses"),
         ("hhddd", 0, 5, "in too few"),
+        ("hhhdd", 0, 1_002, "the holder wakes waiters on a quorum, so on one of three"),
+        ("ghdgd", 0, 5, "the holder has left two nodes, and may wake waiters on those without this one"),
+        ("ghhgh", 0, 1_002, "it has left two nodes, and wakes this waiter on one of the others"),
         ("uuuhh", 0, 5, "no quorum is there"),
         ("sssgg", 0, 50, "no answer in time: they have much to do"),
     ] {
