@@ -114,5 +114,23 @@ async fn one_acquire_over_five_nodes_is_one_parent_with_a_child_for_each_node() 
     assert_eq!(attribute(fault, "redfence.reply"), Some(&Value::from("failed")));
     assert!(attribute(fault, "error.type").is_some());
     assert!(spans.iter().any(|span| span.name == "acquire" && span.status == Status::Unset));
+
+    // A task that releases asks the nodes for the task that waits: the requests belong to the call that waits.
+    let held = redlock.acquire("order/42").await.unwrap();
+    let waiting = tokio::spawn({
+        let redlock = redlock.clone();
+        async move { redlock.acquire("order/42").await.unwrap() }
+    });
+    // One thread: the task runs until it waits.
+    tokio::task::yield_now().await;
+    exporter.reset();
+    drop(held.release().await);
+    drop(waiting.await.unwrap().release().await);
+    deadline::eventually(LIMIT, "the requests to a quorum are below the call that waited", async || {
+        spans = exporter.get_finished_spans().unwrap();
+        let calls = named(&spans, "acquire", SpanId::INVALID);
+        calls.iter().any(|call| named(&spans, "grant", call.span_context.span_id()).len() >= 3)
+    })
+    .await;
     provider.shutdown().unwrap();
 }
