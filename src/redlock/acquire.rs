@@ -5,6 +5,7 @@ use std::time::Duration;
 use tracing::Instrument as _;
 
 use super::contend::acquire;
+use super::env::spans;
 use super::error::{AcquireError, Lost, WithLockError};
 use super::guard::{Guard, LeaseHandle};
 use super::handle::Redlock;
@@ -61,8 +62,10 @@ impl Redlock {
         wait_max: Duration,
     ) -> Result<Guard, AcquireError> {
         let resource = resource.try_into().map_err(Into::<ResourceError>::into)?;
-        let span = tracing::debug_span!("acquire", %resource);
-        acquire(&self.locker, &self.settings, &resource, wait_max).instrument(span).await
+        let span = spans::acquire(&resource);
+        let acquired = acquire(&self.locker, &self.settings, &resource, wait_max).instrument(span.clone()).await;
+        spans::acquired(&span, acquired.as_ref().map(|guard| guard.token()));
+        acquired
     }
 
     /// Runs `body` while the resource is locked. The body never runs without a lease. If the lease is lost, the body

@@ -5,6 +5,9 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tracing::Instrument as _;
+
+use super::env::spans;
 use super::error::{ExtendError, Lost};
 use super::hand_over::{self, Passed};
 use super::lease::active::ActiveLease;
@@ -48,7 +51,12 @@ impl Guard {
     /// # Cancel safety
     ///
     /// If the future is dropped, the lease is still released, and only the outcome is lost.
-    pub async fn release(mut self) -> ReleaseOutcome {
+    pub async fn release(self) -> ReleaseOutcome {
+        let span = spans::release(self.resource(), self.token());
+        self.let_go().instrument(span).await
+    }
+
+    async fn let_go(mut self) -> ReleaseOutcome {
         let lease = Arc::clone(&self.handle.0);
         // The clock decides, even if no task has noticed the end and the nodes still have the lock.
         let overrun = lease.check().is_err();

@@ -105,7 +105,7 @@ fn release_and_ask(
     }
     let (subject, ask) = ask_anew(permit.queues(), &permit.queue, &waiter.settings);
     let earlier = Some((&lease.exchange, asked, next));
-    let begun = Attempt::begin(lease.env(), &waiter.settings, subject, ask, earlier);
+    let begun = waiter.span.in_scope(|| Attempt::begin(lease.env(), &waiter.settings, subject, ask, earlier));
     let wakeup = match begun {
         Ok(attempt) => Wakeup::Attempt(permit, Box::new(attempt)),
         Err(_) => Wakeup::Permit(permit),

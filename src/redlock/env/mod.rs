@@ -3,6 +3,7 @@
 pub(crate) mod late;
 pub(crate) mod meters;
 pub(crate) mod ready;
+pub(crate) mod spans;
 pub(crate) mod timer;
 pub(crate) mod watermarks;
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tracing::Instrument as _;
 
 use super::events::{self, InHistory};
 use super::schedule::{Entry, Renewals, Scheduled};
@@ -12,6 +13,7 @@ use crate::lease::Voters;
 use crate::protocol::{Action, ExtendDefeat, LossCause, Renewal, Subject, TokenBlock, Win};
 use crate::redlock::env::Env;
 use crate::redlock::env::meters::{Extended, LeaseMeter, Meters};
+use crate::redlock::env::spans;
 use crate::redlock::env::timer::sleep_until;
 use crate::redlock::error::{ExtendError, Lost};
 use crate::redlock::round::attempt::Attempt;
@@ -304,7 +306,8 @@ impl ActiveLease {
         };
         let subject = Arc::clone(&self.subject);
         let voters = self.exchange.voters();
-        let outcome = extension::extend(self.env(), terms, subject, voters, round_max, send).await;
+        let outcome = extension::extend(self.env(), terms, subject, voters, round_max, send);
+        let outcome = outcome.instrument(spans::extend(&self.subject.resource, self.token())).await;
         let now = self.env().clock.now();
         match outcome {
             Some(Ok(valid_until)) => {

@@ -9,11 +9,12 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use super::leave::leave;
-use crate::node::{ReplySink, Responder};
+use crate::node::{Node, ReplySink, Responder};
 use crate::protocol::{
     COUNTER_MAX, Continuity, Fault, FaultKind, Footprint, LockView, Next, Publish, Reply, Request, Subject, Verb,
     VerbKind, Win,
 };
+use crate::redlock::env::spans::{self, RequestSpans};
 use crate::redlock::env::{Env, Leftover};
 use crate::{HolderId, Moment, NodeId, NodeSet, Occupant};
 
@@ -53,6 +54,7 @@ struct Inner {
     /// has the lease.
     section: Option<Weak<dyn Section>>,
     is_gone: bool,
+    spans: RequestSpans,
 }
 
 /// One task's section of a lease that passes from task to task.
@@ -130,8 +132,8 @@ impl Exchange {
         };
         self.lock().awaited += nodes.len();
         for (id, node) in self.env.nodes() {
-            let release = outstanding.contains(id).then(|| earlier.parcel(id, release(next, tellers, id)));
-            let grant = nodes.contains(id).then(|| self.parcel(id, verb.clone()));
+            let release = outstanding.contains(id).then(|| earlier.parcel(id, &**node, release(next, tellers, id)));
+            let grant = nodes.contains(id).then(|| self.parcel(id, &**node, verb.clone()));
             match (release, grant) {
                 (Some(release), Some(grant)) => node.send_both(release, grant),
                 (Some((request, answer)), None) | (None, Some((request, answer))) => node.send(request, answer),
@@ -140,9 +142,12 @@ impl Exchange {
         }
     }
 
-    fn parcel(self: &Arc<Self>, node: NodeId, verb: Verb) -> (Request, Responder) {
+    fn parcel(self: &Arc<Self>, id: NodeId, node: &dyn Node, verb: Verb) -> (Request, Responder) {
+        if let Some(span) = spans::request(id, node, verb.kind()) {
+            self.lock().spans.begin(id, verb.kind(), span);
+        }
         let inbox = Arc::clone(self) as Arc<dyn ReplySink>;
-        let answer = Responder::to(inbox, node, verb.kind());
+        let answer = Responder::to(inbox, id, verb.kind());
         (Request { subject: Arc::clone(&self.subject), verb }, answer)
     }
 
@@ -155,7 +160,7 @@ impl Exchange {
     pub(crate) fn send_each(self: &Arc<Self>, nodes: NodeSet, verb: &(dyn Fn(NodeId) -> Verb + Sync)) {
         self.lock().awaited += nodes.len();
         for (id, node) in self.env.nodes().filter(|(id, _)| nodes.contains(*id)) {
-            let (request, answer) = self.parcel(id, verb(id));
+            let (request, answer) = self.parcel(id, &**node, verb(id));
             node.send(request, answer);
         }
     }
@@ -303,8 +308,9 @@ impl ReplySink for Exchange {
         }
         let now = self.env.clock.now();
         let is_queued = matches!(reply, Reply::Refused(LockView { place: Some(_), .. }));
-        let (woken, then, leaves) = {
+        let (woken, then, leaves, _answered) = {
             let mut inner = self.lock();
+            let answered = inner.spans.end(node, verb, &reply);
             // If the attempt was won meanwhile, this process no longer waits, so it must leave the node's queue.
             let leaves = verb == VerbKind::Grant && is_queued && inner.continuity.is_some();
             self.env.meters.voted(node, verb, &reply, now.since(inner.began));
@@ -315,7 +321,7 @@ impl ReplySink for Exchange {
             if inner.reading.is_some_and(|phase| phase.reads(verb)) {
                 inner.queue.push((node, reply));
             }
-            (if inner.queue.len() >= inner.wake_at { inner.reader.take() } else { None }, then, leaves)
+            (if inner.queue.len() >= inner.wake_at { inner.reader.take() } else { None }, then, leaves, answered)
         };
         if let Some(waker) = woken {
             waker.wake();

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
+use tracing::Span;
 
 use crate::redlock::settings::Settings;
 
@@ -13,6 +14,8 @@ pub(crate) struct LocalWaiter<W> {
     pub(crate) settings: Arc<Settings>,
     /// Its number in the order of arrival.
     pub(crate) arrived: u64,
+    /// The span of its call: an attempt that another task begins for it belongs there.
+    pub(crate) span: Span,
 }
 
 enum Wakeup<W> {
@@ -26,7 +29,7 @@ enum Wakeup<W> {
 impl<W> LocalWaiter<W> {
     pub(crate) fn new(settings: &Arc<Settings>, arrived: u64) -> Arc<Self> {
         let (wakeup, notify) = (Mutex::new(Wakeup::NotYet), Notify::new());
-        Arc::new(Self { wakeup, notify, settings: Arc::clone(settings), arrived })
+        Arc::new(Self { wakeup, notify, settings: Arc::clone(settings), arrived, span: Span::current() })
     }
 
     /// Wakes the task. Returns the wakeup if the task no longer waits.
