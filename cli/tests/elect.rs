@@ -12,7 +12,7 @@ use std::path::Path;
 use program::{LIMIT, Running, run, urls, with_nodes};
 use rustix::process::Signal;
 use support::deadline::poll_until;
-use support::{RedisServer, servers};
+use support::{BadServer, Manner, RedisServer, servers};
 
 /// Notes its term, and runs until it is asked to end.
 const LEADS: &str = "echo $REDFENCE_TOKEN >> terms; trap 'exit 0' TERM; while :; do sleep 0.02; done";
@@ -101,5 +101,20 @@ fn a_candidate_waits_for_nodes_that_are_down() {
     let resigned = candidate.events().expect("resigned");
     assert!(resigned["reason"].as_str().unwrap().contains("no quorum"), "{resigned}");
     nodes.iter_mut().for_each(RedisServer::restart);
+    terms(dir.path(), 1);
+}
+
+#[test]
+fn a_candidate_says_that_nodes_are_silent_and_leads_once_they_answer() {
+    let (nodes, dir) = (servers(3), tempfile::tempdir().unwrap());
+    let slow: Vec<_> = nodes.iter().map(|server| BadServer::in_front_of(server.port())).collect();
+    slow.iter().for_each(|server| server.turn(Manner::Silent));
+    let mut command = program::redfence();
+    command.env("REDFENCE_NODES", slow.iter().map(BadServer::url).collect::<Vec<_>>().join(","));
+    let args = ["--json", "elect", "r", "--", "sh", "-c", LEADS];
+    let mut candidate = Running::start(command.current_dir(dir.path()), &args);
+    let resigned = candidate.events().expect("resigned");
+    assert!(resigned["reason"].as_str().unwrap().contains("no quorum"), "{resigned}");
+    slow.iter().for_each(|server| server.turn(Manner::Well));
     terms(dir.path(), 1);
 }

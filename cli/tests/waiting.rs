@@ -65,8 +65,11 @@ fn nothing_is_shown_in_a_pipe_or_with_json() {
     assert!(piped.code == 75 && piped.stderr.starts_with("redfence: held by another"), "{piped:?}");
     let mut command = with_nodes(&nodes);
     let mut json = Pty::start(command.arg("--json"), &RUN, (10, 160));
-    let joined = || run(with_nodes(&nodes).arg("--json"), &["status", "r"]).json()["nodes"][0]["waiting"] == 1;
-    poll_until(LIMIT, || joined().then_some(())).unwrap();
+    let has_joined = || run(with_nodes(&nodes).arg("--json"), &["status", "r"]).json()["nodes"][0]["waiting"] == 1;
+    poll_until(LIMIT, || has_joined().then_some(())).unwrap();
+    // When this one shows a second, the other one has waited for as long.
+    let other = Pty::start(&with_nodes(&nodes), &RUN, (10, 160));
+    other.shows("waiting 1 s for r");
     release(&nodes, &holder);
     assert_eq!(json.code(), 0);
     json.shows("released");

@@ -64,7 +64,8 @@ async fn lead(
 ) -> Result<Exit, Failure> {
     let redlock = match redlock {
         Some(redlock) => redlock,
-        None => redlock.insert(hold::connected(wish, builder.clone(), signals).await?),
+        // One try: the next one comes after a message and a pause.
+        None => redlock.insert(hold::connected(wish, Duration::ZERO, builder.clone(), signals).await?),
     };
     job.output.event(&Event::Campaigning { resource: wish.resource });
     let guard = hold::acquired(wish, wish.wait, redlock, signals, job.output).await?;

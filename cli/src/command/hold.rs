@@ -31,22 +31,27 @@ pub(super) async fn hold(
     output: Output,
 ) -> Result<(Redlock, Guard), Failure> {
     let began = SystemClock.now();
-    let redlock = connected(wish, builder, signals).await?;
+    let redlock = connected(wish, wish.wait, builder, signals).await?;
     // The time of connecting counts as part of the wait, but one attempt follows in any case.
     let wait_left = wish.wait.saturating_sub(SystemClock.now().since(began));
     let guard = acquired(wish, wait_left, &redlock, signals, output).await?;
     Ok((redlock, guard))
 }
 
-/// Connects, until a signal comes.
-pub(super) async fn connected(wish: &Wish<'_>, builder: Builder, signals: &mut Signals) -> Result<Redlock, Failure> {
+/// Connects, until a signal comes. If servers are slow, it tries for `wait`.
+pub(super) async fn connected(
+    wish: &Wish<'_>,
+    wait: Duration,
+    builder: Builder,
+    signals: &mut Signals,
+) -> Result<Redlock, Failure> {
     let builder = builder.ttl(wish.ttl).wait_max(wish.wait);
     let builder = match wish.label {
         Some(label) => builder.label(label),
         None => builder,
     };
     tokio::select! {
-        redlock = connect(builder, wish.wait) => Ok(redlock?),
+        redlock = connect(builder, wait) => Ok(redlock?),
         signal = signals.ending() => Err(interrupted(wish.resource, signal)),
     }
 }
