@@ -64,8 +64,8 @@ pub use occupant::Occupant;
 pub use protocol::{Fault, FaultKind, LockState, LockView, LossCause, Reason, ReleaseOutcome, Vote, Votes};
 #[cfg(feature = "redlock")]
 pub use redlock::{
-    AcquireError, Builder, ConfigError, ConnectError, ExtendError, Guard, HandOver, LeaseHandle, Lost, NodeCondition,
-    NodeStatus, Redlock, ResumeError, WithLockError, admin,
+    AcquireError, Builder, ConfigError, ConnectError, ExtendError, Guard, HandOver, IfHeld, LeaseHandle, Lost,
+    NodeCondition, NodeStatus, Redlock, ResumeError, WithLockError, admin,
 };
 
 #[cfg(feature = "redlock")]

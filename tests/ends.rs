@@ -23,7 +23,7 @@ use redfence::node::{ask, contract};
 use redfence::protocol::{Request, Subject, Verb};
 use redfence::recipes::{Election, Leadership, MultiGuard, Semaphore};
 use redfence::verifier::{self, RedisStore, Rule, TokenStore as _, Verifier};
-use redfence::{Builder, FencingToken, Guard, Holder, Lease, Redlock, Resource};
+use redfence::{Builder, FencingToken, Guard, Holder, IfHeld, Lease, Redlock, Resource};
 use redis::aio::MultiplexedConnection;
 use support::fault_node::holder;
 use support::{BadServer, Manner, RedisServer, servers};
@@ -220,6 +220,7 @@ async fn call(name: &str, stage: &Stage) {
         "Redlock::connect" => drop(Redlock::connect(stage.urls.clone()).await),
         "Redlock::acquire" => drop(stage.locker().acquire("r").await),
         "Redlock::acquire_within" => drop(stage.locker().acquire_within("r", WAIT).await),
+        "Redlock::acquire_with" => drop(stage.locker().acquire_with("r", IfHeld::WaitFor(WAIT)).await),
         "Redlock::try_acquire" => drop(stage.locker().try_acquire("r").await),
         "Redlock::with_lock" => drop(stage.locker().with_lock("r", async |_| ()).await),
         "Redlock::try_acquire_all" => drop(stage.locker().try_acquire_all(["r", "s"]).await),

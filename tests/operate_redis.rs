@@ -1,5 +1,5 @@
 //! What operators do, on real servers: list locks, remove a lock, reset.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod support;
 
@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use redfence::admin::{Agreement, ForceOutcome, ResetError, Row};
 use redfence::node::redis::Prefix;
-use redfence::{Holder, LossCause, NodeCondition, Redlock, Resource};
+use redfence::{AcquireError, Holder, IfHeld, LossCause, NodeCondition, Redlock, Resource};
 use support::set::{counter_of, delete_locks, over, patiently_over, picture};
-use support::{RedisServer, servers};
+use support::{RedisServer, eventually, servers};
 
 const PROMPT: Duration = Duration::from_secs(10);
 
@@ -83,6 +83,51 @@ async fn r15_a_node_that_forgot_is_not_free() {
     servers[1].command(&["FLUSHALL"]);
     let seen = redlock.admin().inspect("r").await.unwrap();
     assert_eq!((seen.agreement(), seen.count(Row::is_free)), (Agreement::Indeterminate, 1), "{seen:?}");
+}
+
+#[tokio::test]
+async fn a_locker_that_waits_sees_its_place_in_the_queue() {
+    let servers = servers(3);
+    let guard = connected(&servers).await.acquire("r").await.unwrap();
+    let mut waiting = Vec::new();
+    for place in 0..2 {
+        let locker = connected(&servers).await;
+        let task = locker.clone();
+        waiting.push(tokio::spawn(async move { task.acquire("r").await.unwrap().release().await }));
+        let has_joined = async || locker.admin().inspect("r").await.unwrap().place() == Some(place);
+        eventually(PROMPT, "it is in the queues", has_joined).await;
+    }
+    let somebody = connected(&servers).await.admin().inspect("r").await.unwrap();
+    assert_eq!((somebody.place(), somebody.rows[0].view.as_ref().unwrap().waiting), (None, 2));
+    drop(guard.release().await);
+    for task in waiting {
+        drop(task.await.unwrap());
+    }
+}
+
+#[tokio::test]
+async fn what_is_done_while_another_has_it_is_one_word() {
+    let mut servers = servers(3);
+    let (one, other) = (connected(&servers).await, connected(&servers).await);
+    let guard = one.acquire_with("r", IfHeld::Fail).await.unwrap().unwrap();
+    assert!(other.acquire_with("r", IfHeld::Skip).await.unwrap().is_none());
+    for if_held in [IfHeld::Fail, IfHeld::WaitFor(Duration::from_millis(50))] {
+        let error = other.acquire_with("r", if_held).await.unwrap_err();
+        assert!(matches!(error, AcquireError::Contended { .. }), "{if_held:?}: {error}");
+    }
+    let waiting = tokio::spawn(async move { other.acquire_with("r", IfHeld::Wait).await.unwrap().unwrap() });
+    let has_joined = async || one.admin().inspect("r").await.unwrap().rows.iter().all(waits);
+    eventually(PROMPT, "it waits", has_joined).await;
+    drop(guard.release().await);
+    drop(waiting.await.unwrap().release().await);
+    servers[0].kill();
+    servers[1].kill();
+    let error = one.acquire_with("r", IfHeld::Skip).await.unwrap_err();
+    assert!(matches!(error, AcquireError::NoQuorum { .. }), "unknown is not held: {error}");
+}
+
+fn waits(row: &Row) -> bool {
+    row.view.as_ref().is_ok_and(|view| view.waiting == 1)
 }
 
 #[tokio::test]

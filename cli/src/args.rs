@@ -1,6 +1,5 @@
 //! The command line: its commands, flags and arguments.
 
-use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,18 +9,28 @@ use clap::{Parser, Subcommand};
 use redfence::{NodeId, Printable, Resource};
 
 mod admit;
+mod elect;
+mod observe;
+mod run;
+mod shell;
 mod values;
 
 pub(crate) use admit::AdmitArgs;
-pub(crate) use values::{HolderArg, MaxHold};
-use values::{duration, holder, max_hold, resource};
+pub(crate) use elect::ElectArgs;
+#[cfg(feature = "top")]
+pub(crate) use observe::TopArgs;
+pub(crate) use observe::WatchArgs;
+pub(crate) use run::{ForwardSignals, IfHeld, RunArgs};
+pub(crate) use shell::{CompletionsArgs, ManArgs};
+pub(crate) use values::HolderArg;
+use values::{duration, holder, resource};
 
 use crate::exit::Exit;
 use crate::screen;
 
 /// A distributed lock over N independent Redis or Valkey nodes, with fencing tokens.
 #[derive(Debug, Parser)]
-#[command(name = "redfence", version, after_help = EXIT_CODES)]
+#[command(name = "redfence", version, after_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
 pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -31,6 +40,15 @@ pub(crate) struct Args {
 
 /// The most nodes that a set can have.
 const NODES_MAX: i64 = NodeId::COUNT_MAX as i64;
+
+const EXAMPLES: &str = "\
+Examples:
+  redfence demo
+      What can go wrong with a lock, and how fencing prevents it; needs nothing installed.
+  redfence run nightly-report --nodes redis://10.0.0.1,redis://10.0.0.2,redis://10.0.0.3 -- ./report.sh
+      Holds the lock while ./report.sh runs.
+  redfence status nightly-report
+      What each node has; the nodes may be in REDFENCE_NODES.";
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -91,114 +109,67 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     Demo(DemoArgs),
     Run(RunArgs),
+    Elect(ElectArgs),
     Acquire(AcquireArgs),
     Admit(AdmitArgs),
     Extend(ExtendArgs),
     Release(ReleaseArgs),
     Status(StatusArgs),
     Who(WhoArgs),
+    Watch(WatchArgs),
     List(ListArgs),
+    #[cfg(feature = "top")]
+    Top(TopArgs),
     ForceRelease(ForceArgs),
     #[command(alias = "found")]
     Bootstrap(BootstrapArgs),
     Reset(ResetArgs),
     Doctor(DoctorArgs),
     Dev(DevArgs),
+    Completions(CompletionsArgs),
+    Man(ManArgs),
 }
+
+const DEMO_EXAMPLES: &str = "\
+Examples:
+  redfence demo
+      The whole story in this process, in six seconds.
+  redfence demo --svg run.svg
+      Draws it, too.";
 
 /// Show what can go wrong with a lock, and how fencing prevents it; needs nothing installed
 ///
 /// Five nodes in this process, several workers and a ledger. A holder pauses beyond its time to live, and nodes die.
 /// The story runs once without fencing and once with it. With --nodes it runs on real nodes.
 #[derive(Debug, clap::Args)]
+#[command(after_help = DEMO_EXAMPLES)]
 pub(crate) struct DemoArgs {
     /// Draw the run into this file, as a picture (SVG)
     #[arg(long, value_name = "FILE")]
     pub(crate) svg: Option<PathBuf>,
 }
 
-/// Hold the lock while a command runs
-///
-/// The lease is renewed until the command ends. The command gets REDFENCE_TOKEN, REDFENCE_RESOURCE and
-/// REDFENCE_HOLDER in its environment. It reads the standard input of this program, and runs in a process group and a
-/// session of its own.
-///
-/// If the lease is about to be lost, the command and everything that it started get SIGTERM, and then SIGKILL before
-/// another holder can exist; the exit code is 74. They are killed too if this program is killed or stands still. If
-/// the command ends by a signal, its remaining processes are stopped before the lock is released: by SIGTERM, and
-/// five seconds later by SIGKILL. If the command ends by itself, its remaining processes run on without the lock, and
-/// a message names them. A message also names processes that cannot be stopped, such as a program of another user.
-/// Then the lock is not released: it ends with its time to live, and the exit code is 71.
-///
-/// All signals that can be caught are passed on (see --forward-signals), except Ctrl-Z: a stopped program cannot
-/// renew a lease. SIGKILL, SIGSTOP and the signals of faults (SEGV, BUS, ILL, FPE) cannot be passed on.
-#[derive(Debug, clap::Args)]
-#[command(after_help = EXIT_CODES)]
-pub(crate) struct RunArgs {
-    /// What to lock
-    #[arg(value_parser = resource)]
-    pub(crate) resource: Resource,
-    #[command(flatten)]
-    pub(crate) lease: LeaseArgs,
-    /// The longest time that the lock is held, however long the command runs; `none` for no limit
-    #[arg(long, default_value = "1h", value_name = "TIME", value_parser = max_hold)]
-    pub(crate) max_hold: MaxHold,
-    /// Who gets the signals that are sent to this program
-    #[arg(long, value_enum, default_value_t = ForwardSignals::Group, value_name = "WHOM")]
-    pub(crate) forward_signals: ForwardSignals,
-    #[command(flatten)]
-    pub(crate) exit_codes: ExitCodes,
-    /// The command and its arguments, after `--`
-    #[arg(last = true, required = true, value_name = "COMMAND")]
-    pub(crate) command: Vec<OsString>,
-}
-
-/// Which processes get the signals that `run` passes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum ForwardSignals {
-    /// The command's process group
-    Group,
-    /// The command alone, which passes on what its children should get
-    Command,
-    /// No process: a signal that would end this program stops the command, with SIGTERM and five seconds later with
-    /// SIGKILL
-    None,
-}
-
-/// The exit codes of `run` for its own failures. With them, a caller can tell these failures from the command's.
-#[derive(Debug, Clone, Copy, clap::Args)]
-pub(crate) struct ExitCodes {
-    /// The exit code if another holds the lock until the wait ends, as in flock
-    #[arg(short = 'E', long, default_value_t = Exit::Contended.code(), value_name = "CODE")]
-    conflict_exit_code: u8,
-    /// The exit code of every other failure of this program itself [default: one for each reason, see below]
-    #[arg(long, value_name = "CODE")]
-    error_exit_code: Option<u8>,
-}
-
-impl ExitCodes {
-    /// The exit that replaces `exit`.
-    pub(crate) fn of(self, exit: Exit) -> Exit {
-        let chosen = match exit {
-            Exit::Contended => Some(self.conflict_exit_code),
-            Exit::Failed | Exit::Usage | Exit::NoQuorum | Exit::Lost | Exit::Survived => self.error_exit_code,
-            // As in shells and flock: the command's code, or the signal's.
-            _ => None,
-        };
-        chosen.map_or(exit, |code| Exit::Chosen(code, exit.reason()))
-    }
-}
+const ACQUIRE_EXAMPLES: &str = "\
+Examples:
+  redfence acquire nightly-report --ttl 20s
+      Prints the holder, the token and the validity.
+  redfence acquire nightly-report --ttl 20s --json
+      The same for scripts: `jq -r .holder` takes the holder out of it.";
 
 /// Acquire the lock and leave it held
 ///
 /// Prints holder, token and validity. This lease is not renewed: use `extend` in time, and `release` at the end.
 #[derive(Debug, clap::Args)]
+#[command(after_help = ACQUIRE_EXAMPLES)]
 pub(crate) struct AcquireArgs {
     /// What to lock
     #[arg(value_parser = resource)]
     pub(crate) resource: Resource,
     #[command(flatten)]
     pub(crate) lease: LeaseArgs,
+    /// How long to try while another holds it; 0 tries once
+    #[arg(long, default_value = "30s", value_name = "TIME", value_parser = duration)]
+    pub(crate) wait: Duration,
 }
 
 /// The flags of a lease.
@@ -207,16 +178,18 @@ pub(crate) struct LeaseArgs {
     /// How long the lock lives unless it is renewed or extended
     #[arg(long, default_value = "10s", value_name = "TIME", value_parser = duration)]
     pub(crate) ttl: Duration,
-    /// How long to try while another holds it; 0 tries once
-    #[arg(long, default_value = "30s", value_name = "TIME", value_parser = duration)]
-    pub(crate) wait: Duration,
     /// The label for people beside the holder's id [default: host:pid]
     #[arg(long, value_name = "TEXT")]
     pub(crate) label: Option<String>,
 }
 
+const EXTEND_EXAMPLES: &str = "\
+Examples:
+  redfence extend nightly-report --holder \"$holder\" --ttl 20s";
+
 /// Extend a lease that `acquire` printed to the whole TTL from now
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXTEND_EXAMPLES)]
 pub(crate) struct ExtendArgs {
     /// What is locked
     #[arg(value_parser = resource)]
@@ -229,10 +202,15 @@ pub(crate) struct ExtendArgs {
     pub(crate) ttl: Duration,
 }
 
+const RELEASE_EXAMPLES: &str = "\
+Examples:
+  redfence release nightly-report --holder \"$holder\"";
+
 /// Release a lease that `acquire` printed
 ///
 /// Exit code 1 if the holder does not have the lock: it was released before, or it expired and may have a new holder.
 #[derive(Debug, clap::Args)]
+#[command(after_help = RELEASE_EXAMPLES)]
 pub(crate) struct ReleaseArgs {
     /// What is locked
     #[arg(value_parser = resource)]
@@ -242,31 +220,49 @@ pub(crate) struct ReleaseArgs {
     pub(crate) holder: HolderArg,
 }
 
+const STATUS_EXAMPLES: &str = "\
+Examples:
+  redfence status nightly-report
+  redfence status nightly-report --json";
+
 /// Show the report of each node about a lock, and its condition
 ///
 /// `clock` says how far the node's wall clock is ahead of this machine's; it is exact to one round trip.
 #[derive(Debug, clap::Args)]
+#[command(after_help = STATUS_EXAMPLES)]
 pub(crate) struct StatusArgs {
     /// What may be locked
     #[arg(value_parser = resource)]
     pub(crate) resource: Resource,
 }
 
+const WHO_EXAMPLES: &str = "\
+Examples:
+  redfence who nightly-report
+  redfence who nightly-report --json";
+
 /// Show who holds the lock: exit code 0 if it is held, 1 if it is free
 ///
 /// 69 if too few nodes answered to know.
 #[derive(Debug, clap::Args)]
+#[command(after_help = WHO_EXAMPLES)]
 pub(crate) struct WhoArgs {
     /// What may be locked
     #[arg(value_parser = resource)]
     pub(crate) resource: Resource,
 }
 
+const LIST_EXAMPLES: &str = "\
+Examples:
+  redfence list
+  redfence list --prefix invoice: --limit 20";
+
 /// List all locks that are held
 ///
 /// Walks over the keys of all nodes in small steps. The list may be out of date when it is printed; a message says if
 /// it is incomplete.
 #[derive(Debug, clap::Args)]
+#[command(after_help = LIST_EXAMPLES)]
 pub(crate) struct ListArgs {
     /// Only resources whose names begin with this [default: all]
     #[arg(long, value_name = "P", default_value = "", hide_default_value = true)]
@@ -276,12 +272,17 @@ pub(crate) struct ListArgs {
     pub(crate) limit: usize,
 }
 
+const FORCE_EXAMPLES: &str = "\
+Examples:
+  redfence force-release nightly-report --expect-holder \"$holder\" --reason INC-7";
+
 /// Take the lock from a holder that does not release it
 ///
 /// Removes the lock only if it is still this holder's. The next lease always has a greater token. The holder is not
 /// notified and may still be working: only a resource that verifies tokens refuses its writes. Exit code 1 if this
 /// holder did not have the lock, 75 if another has it.
 #[derive(Debug, clap::Args)]
+#[command(after_help = FORCE_EXAMPLES)]
 pub(crate) struct ForceArgs {
     /// What is locked
     #[arg(value_parser = resource)]
@@ -294,11 +295,16 @@ pub(crate) struct ForceArgs {
     pub(crate) reason: String,
 }
 
+const RESET_EXAMPLES: &str = "\
+Examples:
+  redfence reset --all --yes";
+
 /// Start again after a disaster: remove all locks, raise all counters, initialize all nodes
 ///
 /// Only if certainly no process holds a lock: a holder is not asked, and would work at the same time as the next one.
 /// Otherwise wait for --max-ttl: then the nodes take part by themselves.
 #[derive(Debug, clap::Args)]
+#[command(after_help = RESET_EXAMPLES)]
 pub(crate) struct ResetArgs {
     /// Every lock of this prefix, on every node
     #[arg(long, required = true)]
@@ -308,30 +314,49 @@ pub(crate) struct ResetArgs {
     pub(crate) yes: bool,
 }
 
+const BOOTSTRAP_EXAMPLES: &str = "\
+Examples:
+  redfence bootstrap --nodes redis://10.0.0.1,redis://10.0.0.2,redis://10.0.0.3";
+
 /// Declare a new installation, so that its nodes take part at once
 ///
 /// A server that started a moment ago may have forgotten locks, so it rests for --max-ttl before it takes part. At
 /// the very first start there are no locks to forget: declare that with this command. Run it only if certainly no
 /// process holds a lock. It is refused if a node has a record of an earlier join. A second run does no harm.
 #[derive(Debug, clap::Args)]
+#[command(after_help = BOOTSTRAP_EXAMPLES)]
 pub(crate) struct BootstrapArgs {}
+
+const DOCTOR_EXAMPLES: &str = "\
+Examples:
+  redfence doctor
+  redfence doctor --acl locker
+      Prints a rule for ACL SETUSER.";
 
 /// Examine the nodes, to find faults before they hurt
 ///
 /// Each check answers ok, bad or could not check; each bad result comes with its risk and its fix. Takes about two
 /// seconds, because it watches the clocks. Exit code 0 if nothing is bad, 1 if something is bad, 69 without a quorum.
 #[derive(Debug, clap::Args)]
+#[command(after_help = DOCTOR_EXAMPLES)]
 pub(crate) struct DoctorArgs {
     /// Print the ACL rule with the least permissions that this user needs, and examine nothing
     #[arg(long, value_name = "USER")]
     pub(crate) acl: Option<String>,
 }
 
+const DEV_EXAMPLES: &str = "\
+Examples:
+  redfence dev
+      Five servers; the printed line is for another terminal.
+  redfence dev --count 3";
+
 /// Start servers on this machine to try things out, until Ctrl-C
 ///
 /// They keep nothing on disk, listen on free ports of the loopback interface and take part at once. The printed line
 /// names them for a shell. If the machine fails, all these locks fail: use it for development only.
 #[derive(Debug, clap::Args)]
+#[command(after_help = DEV_EXAMPLES)]
 pub(crate) struct DevArgs {
     /// How many servers
     #[arg(long, default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=NODES_MAX))]
@@ -394,6 +419,26 @@ mod tests {
     fn the_command_line_does_not_contradict_itself() {
         use clap::CommandFactory as _;
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn every_help_has_examples_and_they_are_command_lines() {
+        use clap::CommandFactory as _;
+        let program = Args::command();
+        for command in std::iter::once(&program).chain(program.get_subcommands()) {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let examples =
+                help.split_once("Examples:\n").unwrap_or_else(|| panic!("{}: no examples", command.get_name())).1;
+            let examples = examples.split("\n\n").next().unwrap();
+            let lines: Vec<_> = examples.lines().filter_map(|line| line.strip_prefix("  redfence ")).collect();
+            assert!(!lines.is_empty(), "{}", command.get_name());
+            for line in lines {
+                let line = line.replace("\"$holder\"", &"0".repeat(32)).replace("\"$REDFENCE_TOKEN\"", "42");
+                let line = line.split(" >").next().unwrap();
+                let words = std::iter::once("redfence").chain(line.split_whitespace());
+                assert!(Args::try_parse_from(words).is_ok(), "{line}");
+            }
+        }
     }
 
     #[test]

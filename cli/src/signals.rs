@@ -68,7 +68,10 @@ pub(crate) fn name(number: i32) -> String {
 }
 
 /// The signals that arrive. They no longer have their default effect.
-pub(crate) struct Signals(Vec<(Signal, tokio::signal::unix::Signal)>);
+pub(crate) struct Signals {
+    streams: Vec<(Signal, tokio::signal::unix::Signal)>,
+    asked_to_end: Option<Signal>,
+}
 
 impl Signals {
     /// Catches all signals that can be caught. A signal that this program inherited as ignored (`nohup`, `&` in a
@@ -79,7 +82,8 @@ impl Signals {
         let heard = heard.filter(|one| ignored & (1 << (one.as_raw() - 1)) == 0);
         let streams = heard.map(|one| Ok((one, signal(SignalKind::from_raw(one.as_raw()))?)));
         let failed = |error: std::io::Error| Failure::new(Exit::Failed, format!("signals cannot be caught: {error}"));
-        streams.collect::<Result<_, _>>().map(Self).map_err(failed)
+        let listening = |streams| Self { streams, asked_to_end: None };
+        streams.collect::<Result<_, _>>().map(listening).map_err(failed)
     }
 
     /// The next signal.
@@ -88,14 +92,23 @@ impl Signals {
     ///
     /// No signal is lost.
     pub(crate) async fn next(&mut self) -> Signal {
-        poll_fn(|context| {
-            let arrived = self.0.iter_mut().find_map(|(one, stream)| match stream.poll_recv(context) {
+        let arrived = poll_fn(|context| {
+            let arrived = self.streams.iter_mut().find_map(|(one, stream)| match stream.poll_recv(context) {
                 Poll::Ready(Some(())) => Some(*one),
                 _ => None,
             });
             arrived.map_or(Poll::Pending, Poll::Ready)
         })
-        .await
+        .await;
+        if meaning(arrived.as_raw()) == Meaning::End {
+            self.asked_to_end = Some(arrived);
+        }
+        arrived
+    }
+
+    /// The last signal that asked this program to end.
+    pub(crate) const fn asked_to_end(&self) -> Option<Signal> {
+        self.asked_to_end
     }
 
     /// The next signal that ends a program which does not handle it.

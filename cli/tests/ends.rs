@@ -14,6 +14,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use program::{redfence, run};
+use rustix::process::{Pid, Signal, kill_process};
 use support::deadline::poll_until;
 use support::{BadServer, Manner, Proxy, RedisServer, servers};
 
@@ -108,6 +109,11 @@ fn every_command_ends(urls: &str) {
         })
         .collect();
     let all = poll_until(END, || {
+        // Such a command ends with a signal, wherever it stands.
+        let until_a_signal = running.iter().filter(|(name, _)| UNTIL_A_SIGNAL.contains(&&**name));
+        for (_, child) in until_a_signal {
+            let _ = kill_process(Pid::from_child(child), Signal::TERM);
+        }
         running.retain_mut(|(_, child)| child.try_wait().unwrap().is_none());
         running.is_empty().then_some(())
     });
@@ -122,11 +128,15 @@ fn every_command_ends(urls: &str) {
     assert!(all.is_ok(), "no end within {END:?}: {endless:?}");
 }
 
+/// Commands that go on until a signal comes.
+const UNTIL_A_SIGNAL: &[&str] = &["elect", "watch"];
+
 /// The arguments of a command; `None` if it asks none of the given nodes.
 fn arguments<'a>(name: &'a str, urls: &'a str) -> Option<Vec<&'a str>> {
     const HOLDER: &str = "00000000000000000000000000000001";
     Some(match name {
         "run" => vec!["run", "r", "--wait", "1s", "--", "true"],
+        "elect" => vec!["elect", "r", "--", "true"],
         "acquire" => vec!["acquire", "r", "--wait", "1s"],
         "admit" => vec!["admit", "r", "5", "--wait", "1s", "--store", urls.split(',').next()?],
         "extend" => vec!["extend", "r", "--holder", HOLDER],
@@ -139,7 +149,10 @@ fn arguments<'a>(name: &'a str, urls: &'a str) -> Option<Vec<&'a str>> {
         "reset" => vec!["reset", "--all", "--yes"],
         "doctor" => vec!["doctor"],
         "demo" => vec!["demo"],
-        "dev" => return None,
+        "watch" => vec!["watch", "r"],
+        // Not at a terminal: it ends at once. The looks of `top` are those of `list` and `who`.
+        "top" => vec!["top"],
+        "dev" | "completions" | "man" => return None,
         new => panic!("{new} is new: it needs arguments here, and a row with its bound in docs/bounds.md"),
     })
 }

@@ -1,24 +1,31 @@
 //! What the program prints before it does anything: help, and errors for contradictory arguments.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod program;
 mod support;
 
 use program::{redfence, run};
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 18] = [
     "demo",
     "run",
+    "elect",
     "acquire",
     "extend",
     "release",
     "status",
     "who",
+    "watch",
     "list",
+    "top",
     "force-release",
     "bootstrap",
     "reset",
     "doctor",
     "dev",
+    "completions",
+    "man",
 ];
 
 #[test]
@@ -40,11 +47,13 @@ fn without_nodes_every_command_names_the_fix() {
     let holder = "0".repeat(32);
     for args in [
         &["run", "r", "--", "true"][..],
+        &["elect", "r", "--", "true"],
         &["acquire", "r"],
         &["extend", "r", "--holder", &holder],
         &["release", "r", "--holder", &holder],
         &["status", "r"],
         &["who", "r"],
+        &["watch", "r"],
         &["list"],
         &["force-release", "r", "--expect-holder", &holder, "--reason", "x"],
         &["bootstrap"],
@@ -89,4 +98,38 @@ fn contradictions_are_usage_errors_that_say_why_and_keep_passwords() {
         assert!(ran.code == 2 && ran.stderr.contains(part), "{args:?}: {part}: {ran:?}");
         assert!(!ran.everything().contains("secret"), "{args:?}: {ran:?}");
     }
+}
+
+#[test]
+fn completions_name_every_command() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = run(redfence().env("REDFENCE_NODES", "redis://:secret@host"), &["completions", shell]);
+        assert_eq!((script.code, &*script.stderr), (0, ""), "{shell}");
+        for word in COMMANDS.into_iter().chain(["if-held", "once-per"]) {
+            assert!(script.stdout.contains(word), "{shell}: {word}");
+        }
+        assert!(!script.stdout.contains("secret") && !script.stdout.contains("__exec"), "{shell}");
+    }
+    // The shell itself reads it, and completes.
+    let script = run(&mut redfence(), &["completions", "bash"]).stdout;
+    let ask = "COMP_WORDS=(redfence run r --if-h); COMP_CWORD=3; _redfence redfence --if-h r; echo \"${COMPREPLY[@]}\"";
+    let mut bash = std::process::Command::new("bash");
+    let completed = run(&mut bash, &["--norc", "-c", &format!("{script}\n{ask}")]);
+    assert_eq!((&*completed.stdout, completed.code), ("--if-held\n", 0), "{completed:?}");
+}
+
+#[test]
+fn every_command_has_a_manual_page_with_its_examples() {
+    let dir = tempfile::tempdir().unwrap();
+    let pages = dir.path().join("new/man1");
+    let ran = run(&mut redfence(), &["man", pages.to_str().unwrap()]);
+    assert_eq!(ran.stdout, format!("{} pages in {}\n", COMMANDS.len() + 2, pages.display()), "{ran:?}");
+    for page in COMMANDS.iter().map(|name| format!("redfence-{name}.1")).chain(["redfence.1".to_owned()]) {
+        let text = std::fs::read_to_string(pages.join(&page)).unwrap();
+        assert!(text.contains(".TH ") && text.contains("Examples:"), "{page}: {text}");
+    }
+    let file = dir.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let ran = run(&mut redfence(), &["man", file.to_str().unwrap()]);
+    assert!(ran.code == 1 && ran.stderr.contains("cannot be written to"), "{ran:?}");
 }

@@ -61,6 +61,11 @@ impl Queue {
         None
     }
 
+    /// How many entries are before this one; `None` if it is not in the queue.
+    pub(super) fn place(&self, entry: &str) -> Option<u32> {
+        self.entries.iter().position(|(_, text)| &**text == entry).and_then(|at| u32::try_from(at).ok())
+    }
+
     /// The first entry.
     pub(super) fn first(&self) -> Option<QueueEntry> {
         self.entries.first().and_then(|(_, entry)| QueueEntry::parse(entry))

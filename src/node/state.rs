@@ -478,7 +478,8 @@ impl NodeState {
     fn inspected(&self, now: WallTime, subject: &Subject) -> LockView {
         let queue = self.queues.get(&subject.resource).filter(|queue| !queue.is_over(now));
         let (waiting, first) = (queue.map_or(0, Queue::len), queue.and_then(Queue::first));
-        LockView { waiting, first, ..self.view(now, subject) }
+        let place = queue.and_then(|queue| queue.place(&entry(subject).to_string()));
+        LockView { place, waiting, first, ..self.view(now, subject) }
     }
 }
 

@@ -11,6 +11,20 @@ use super::guard::{Guard, LeaseHandle};
 use super::handle::Redlock;
 use crate::{Resource, ResourceError};
 
+/// What [`Redlock::acquire_with`] does while another holder has the lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum IfHeld {
+    /// Makes one attempt, and fails.
+    Fail,
+    /// Waits for the configured time ([`Builder::wait_max`](crate::Builder::wait_max)), and fails then.
+    Wait,
+    /// Waits for this time, and fails then.
+    WaitFor(Duration),
+    /// Makes one attempt, and returns no guard: the caller leaves the work out.
+    Skip,
+}
+
 impl Redlock {
     /// One attempt: at most two round trips to the nodes.
     ///
@@ -66,6 +80,48 @@ impl Redlock {
         let acquired = acquire(&self.locker, &self.settings, &resource, wait_max).instrument(span.clone()).await;
         spans::acquired(&span, acquired.as_ref().map(|guard| guard.token()));
         acquired
+    }
+
+    /// Acquires the lease, or does what `if_held` says while another holder has it. `None` is returned only for
+    /// [`IfHeld::Skip`], and only if the resource is held: if too few nodes answer to know, that is an error.
+    ///
+    /// ```
+    /// # use redfence::{EmbeddedNode, Redlock};
+    /// use redfence::IfHeld;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let redlock = Redlock::builder().node(EmbeddedNode::new()).build()?;
+    /// let report = redlock.acquire_with("report", IfHeld::Wait).await?;
+    /// assert!(report.is_some());
+    /// if let Some(guard) = redlock.acquire_with("report", IfHeld::Skip).await? {
+    ///     println!("write the report with token {}", guard.token());
+    /// } else {
+    ///     println!("another process writes it");
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`AcquireError`] of the last attempt, with the vote of every node.
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`Redlock::try_acquire`].
+    pub async fn acquire_with(
+        &self,
+        resource: impl TryInto<Resource, Error: Into<ResourceError>>,
+        if_held: IfHeld,
+    ) -> Result<Option<Guard>, AcquireError> {
+        let wait_max = match if_held {
+            IfHeld::Fail | IfHeld::Skip => Duration::ZERO,
+            IfHeld::Wait => self.settings.wait_max,
+            IfHeld::WaitFor(wait_max) => wait_max,
+        };
+        match self.acquire_within(resource, wait_max).await {
+            Err(AcquireError::Contended { .. }) if if_held == IfHeld::Skip => Ok(None),
+            outcome => outcome.map(Some),
+        }
     }
 
     /// Runs `body` while the resource is locked. The body never runs without a lease. If the lease is lost, the body

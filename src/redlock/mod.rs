@@ -34,6 +34,7 @@ mod round;
 mod settings;
 mod wait;
 
+pub use acquire::IfHeld;
 pub use builder::Builder;
 pub use error::{AcquireError, ConfigError, ConnectError, ExtendError, Lost, ResumeError, WithLockError};
 pub use guard::{Guard, LeaseHandle};

@@ -17,6 +17,7 @@
 pub mod bad_server;
 pub mod deadline;
 pub mod events;
+pub mod faketime;
 pub mod fault_node;
 pub mod polls;
 pub mod port;

@@ -8,7 +8,13 @@ use redfence::{FencingToken, Resource};
 use super::values::{duration, resource};
 use crate::exit::Exit;
 
-const EXIT_CODES: &str = "\
+const AFTER: &str = "\
+Examples:
+  redfence admit nightly-report \"$REDFENCE_TOKEN\" --store file:/srv/report/fence
+      In a script that `run` started: ends with 1 if a newer holder has written.
+  redfence admit nightly-report \"$REDFENCE_TOKEN\" --store file:/srv/report/fence -- cp new.csv /srv/report/
+      Holds the fence while the command writes.
+
 Exit codes:
   0   admitted                 71  what the command started cannot be stopped
   1   stale                    74  the fence was lost, or --timeout ended the command
@@ -33,7 +39,7 @@ Exit codes:
 /// holds it as well. To write into that database, admit in your own transaction (see fencing/sql). In SQLite the command
 /// cannot write into it at all.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXIT_CODES)]
+#[command(after_help = AFTER)]
 pub(crate) struct AdmitArgs {
     /// What is written
     #[arg(value_parser = resource)]

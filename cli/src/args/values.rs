@@ -37,6 +37,13 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// The time between two looks: shorter ones would only load the nodes.
+pub(super) fn interval(text: &str) -> Result<Duration, String> {
+    const MIN: Duration = Duration::from_millis(50);
+    let time = duration(text)?;
+    if time < MIN { Err(format!("at least {MIN:?}")) } else { Ok(time) }
+}
+
 pub(super) fn max_hold(text: &str) -> Result<MaxHold, String> {
     if text == "none" { Ok(MaxHold(None)) } else { duration(text).map(|most| MaxHold(Some(most))) }
 }
@@ -57,6 +64,8 @@ mod tests {
         ] {
             assert_eq!(duration(text).ok(), expected, "{text:?}");
         }
+        assert_eq!(interval("49ms").unwrap_err(), "at least 50ms");
+        assert_eq!(interval("50ms"), duration("50ms"));
         assert!(max_hold("none").unwrap().0.is_none());
     }
 

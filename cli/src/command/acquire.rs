@@ -4,7 +4,7 @@ use redfence::{Clock as _, Guard, Redlock};
 use redfence::{FencingToken, Holder, Resource, SystemClock};
 use serde::Serialize;
 
-use super::hold;
+use super::hold::{self, Wish};
 use crate::args::{AcquireArgs, Global};
 use crate::connect::{self, DRAIN_MAX};
 use crate::exit::Exit;
@@ -28,7 +28,9 @@ pub(crate) async fn acquire(args: &AcquireArgs, global: &Global, output: Output)
     // The lease is not renewed, so only its time to live limits it.
     let builder = connect::to_servers(global)?.renewed(false).max_hold(None);
     let mut signals = Signals::listen()?;
-    let (redlock, guard) = hold::hold(&args.resource, &args.lease, builder, &mut signals, output).await?;
+    let (ttl, label) = (args.lease.ttl, args.lease.label.as_deref());
+    let wish = Wish { resource: &args.resource, ttl, label, wait: args.wait, gives_up_early: false };
+    let (redlock, guard) = hold::hold(&wish, builder, &mut signals, output).await?;
     // Before the connections end, the grants must reach also the nodes that no quorum waited for.
     redlock.drain(DRAIN_MAX).await;
     match print(&redlock, &guard, output) {

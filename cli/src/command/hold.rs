@@ -3,59 +3,106 @@
 use std::time::Duration;
 
 use redfence::node::redis::RedisNodeOptions;
-use redfence::protocol::Backoff;
-use redfence::{Builder, Clock as _, ConnectError, Entropy, Guard, Redlock, Resource, SystemClock};
+use redfence::protocol::{Backoff, Votes};
+use redfence::{AcquireError, Builder, Clock as _, ConnectError, Entropy, Guard, Redlock, Resource, SystemClock};
 
-use super::degraded;
-use crate::args::LeaseArgs;
+use super::{degraded, waiting};
 use crate::connect::DRAIN_MAX;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::signals::Signals;
 
+/// What is wanted, and for how long to try.
+pub(super) struct Wish<'a> {
+    pub(super) resource: &'a Resource,
+    pub(super) ttl: Duration,
+    pub(super) label: Option<&'a str>,
+    pub(super) wait: Duration,
+    /// Whether not to wait for a lock that stays until after the wait unless it is released.
+    pub(super) gives_up_early: bool,
+}
+
 /// Connects and acquires. A signal ends the wait and rolls the attempt back.
 pub(super) async fn hold(
-    resource: &Resource,
-    lease: &LeaseArgs,
+    wish: &Wish<'_>,
     builder: Builder,
     signals: &mut Signals,
     output: Output,
 ) -> Result<(Redlock, Guard), Failure> {
-    let builder = builder.ttl(lease.ttl).wait_max(lease.wait);
-    let builder = match &lease.label {
+    let began = SystemClock.now();
+    let redlock = connected(wish, wish.wait, builder, signals).await?;
+    // The time of connecting counts as part of the wait, but one attempt follows in any case.
+    let wait_left = wish.wait.saturating_sub(SystemClock.now().since(began));
+    let guard = acquired(wish, wait_left, &redlock, signals, output).await?;
+    Ok((redlock, guard))
+}
+
+/// Connects, until a signal comes. If servers are slow, it tries for `wait`.
+pub(super) async fn connected(
+    wish: &Wish<'_>,
+    wait: Duration,
+    builder: Builder,
+    signals: &mut Signals,
+) -> Result<Redlock, Failure> {
+    let builder = builder.ttl(wish.ttl).wait_max(wish.wait);
+    let builder = match wish.label {
         Some(label) => builder.label(label),
         None => builder,
     };
-    let began = SystemClock.now();
-    let redlock = tokio::select! {
-        redlock = connect(builder, lease.wait) => redlock?,
-        signal = signals.ending() => return Err(interrupted(resource, signal)),
-    };
-    let has_told = !lease.wait.is_zero() && degraded::note_rest(&redlock, output);
-    // The time of connecting counts as part of the wait, but one attempt follows in any case.
-    let wait_left = lease.wait.saturating_sub(SystemClock.now().since(began));
+    tokio::select! {
+        redlock = connect(builder, wait) => Ok(redlock?),
+        signal = signals.ending() => Err(interrupted(wish.resource, signal)),
+    }
+}
+
+/// Acquires within `wait`, or until a signal comes.
+pub(super) async fn acquired(
+    wish: &Wish<'_>,
+    wait: Duration,
+    redlock: &Redlock,
+    signals: &mut Signals,
+    output: Output,
+) -> Result<Guard, Failure> {
+    let has_told = !wish.wait.is_zero() && degraded::note_rest(redlock, output);
     let acquired = tokio::select! {
         biased;
-        acquired = redlock.acquire_within(resource, wait_left) => Ok(acquired),
-        signal = signals.ending() => Err(interrupted(resource, signal)),
+        acquired = acquire(wish, wait, redlock) => Ok(acquired),
+        _ = waiting::show(redlock, wish.resource, output) => std::future::pending().await,
+        signal = signals.ending() => Err(interrupted(wish.resource, signal)),
     };
     match acquired {
         Ok(Ok(guard)) => {
             if !has_told {
-                degraded::note(&redlock, output);
+                degraded::note(redlock, output);
             }
-            Ok((redlock, guard))
+            Ok(guard)
         }
         Ok(Err(error)) => {
             redlock.drain(DRAIN_MAX).await;
-            Err(Failure::acquire(&error, &redlock, has_told))
+            Err(Failure::acquire(&error, redlock, has_told))
         }
         Err(interrupted) => {
             redlock.drain(DRAIN_MAX).await;
             Err(interrupted)
         }
     }
+}
+
+async fn acquire(wish: &Wish<'_>, wait: Duration, redlock: &Redlock) -> Result<Guard, AcquireError> {
+    if wish.gives_up_early && !wait.is_zero() {
+        match redlock.try_acquire(wish.resource).await {
+            Err(AcquireError::Contended { ref votes, .. }) if ends_within(votes, wait) => {}
+            Err(AcquireError::NoQuorum { .. } | AcquireError::Overloaded { .. } | AcquireError::TooSlow { .. }) => {}
+            outcome => return outcome,
+        }
+    }
+    redlock.acquire_within(wish.resource, wait).await
+}
+
+/// Whether the lock ends by itself within `wait`.
+fn ends_within(votes: &Votes, wait: Duration) -> bool {
+    votes.occupant().is_none_or(|(_, left)| left.is_some_and(|left| left <= wait))
 }
 
 /// Connects. If servers are too slow to dial in time, because many processes start at once, it tries again until the

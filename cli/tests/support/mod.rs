@@ -18,6 +18,8 @@
 pub mod bad_server;
 #[path = "../../../tests/support/deadline.rs"]
 pub mod deadline;
+#[path = "../../../tests/support/faketime.rs"]
+pub mod faketime;
 #[path = "../../../tests/support/port.rs"]
 pub mod port;
 #[path = "../../../tests/support/proxy.rs"]

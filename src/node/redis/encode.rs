@@ -210,11 +210,12 @@ pub(super) fn publish_nothing(out: &mut Vec<u8>, channel: &[u8]) {
 pub(super) fn single(out: &mut Vec<u8>, prefix: &Prefix, loaded: bool, encoded: &EncodedRequest, verb: &Verb) {
     match *verb {
         Verb::Inspect => {
-            out.array(6);
+            out.array(7);
             call(out, Script::Inspect, loaded);
             out.number(3);
             out.extend_from_slice(encoded.part(Part::Lock));
             encoded.keys(verb, false).into_iter().for_each(|key| out.extend_from_slice(key));
+            out.extend_from_slice(encoded.part(Part::Entry));
         }
         Verb::Scan { cursor, count, remove } => {
             out.array(8);

@@ -7,7 +7,7 @@ use crate::protocol::{Fault, FaultKind, LockView, Reply, Subject, Verb};
 use crate::redlock::membership::node_health::{NodeCondition, NodeStatus};
 use crate::redlock::round::ask::ask_all;
 use crate::redlock::round::exchange::Phase;
-use crate::{Holder, HolderId, NodeId, Occupant, Resource, ResourceError};
+use crate::{Holder, HolderId, NodeId, Occupant, Resource, ResourceError, Waiter};
 
 /// What the nodes report about one resource. It is advisory: it may have changed when you read it.
 #[derive(Debug, Clone)]
@@ -89,6 +89,16 @@ impl Inspection {
         self.rows.iter().filter(|row| stands(row)).count()
     }
 
+    /// How many waiters are before this locker, if a task of it waits for the resource. If nodes disagree, the number
+    /// that most of the nodes report that have the locker in their queues.
+    #[must_use]
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
+    pub fn place(&self) -> Option<u32> {
+        let mut places: Vec<_> = self.rows.iter().filter_map(|row| row.view.as_ref().ok()?.place).collect();
+        places.sort_unstable();
+        places.get(places.len() / 2).copied()
+    }
+
     /// The full holder value with this id on any node.
     #[must_use]
     pub fn holder_with_id(&self, id: HolderId) -> Option<Holder> {
@@ -112,8 +122,11 @@ impl Admin<'_> {
         resource: impl TryInto<Resource, Error: Into<ResourceError>>,
     ) -> Result<Inspection, ResourceError> {
         let resource = resource.try_into().map_err(Into::into)?;
-        let holder = Holder::new(HolderId::from_random(0), self.0.settings.label.clone());
-        let subject = Arc::new(Subject::new(resource, holder));
+        // If a task of this locker waits, the nodes also report its place.
+        let queued_as = self.0.locker.queues.get(&resource).and_then(|queue| queue.queued_as());
+        let (waiter, label) = queued_as.unwrap_or_else(|| (Waiter::default(), self.0.settings.label.clone()));
+        let holder = Holder::new(HolderId::from_random(0), label);
+        let subject = Arc::new(Subject { resource, holder, waiter });
         let node_timeout = self.0.settings.node_timeout;
         let env = self.0.env();
         let replies = ask_all(env, subject, Phase::Inspect, env.everybody(), &|_| Verb::Inspect, node_timeout).await;

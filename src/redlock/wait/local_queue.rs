@@ -131,6 +131,11 @@ impl<W> LocalQueue<W> {
         (waiter, waits)
     }
 
+    /// The name under which nodes may have this process in their queues.
+    pub(crate) fn queued_as(&self) -> Option<(Waiter, Label)> {
+        self.state().queued_as.clone()
+    }
+
     /// An attempt was lost to other processes, or to faults.
     pub(crate) fn defeated(&self, queues: &LocalQueues<W>, lost: &Defeat) {
         let (now, chance) = (queues.env.clock.now(), queues.env.entropy.u32());
