@@ -21,7 +21,7 @@ use daemon::{Daemon, User, directory, find};
 use opentelemetry::Value;
 use opentelemetry::trace::{SpanId, SpanKind, Status};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SpanData};
-use redfence::Redlock;
+use redfence::{FencingToken, Redlock};
 use rustix::process::Signal;
 use trace_example::{acquire_once, export_to};
 
@@ -53,6 +53,31 @@ fn named<'a>(spans: &'a [SpanData], name: &str, parent: SpanId) -> Vec<&'a SpanD
     spans.iter().filter(|span| span.name == name && span.parent_span_id == parent).collect()
 }
 
+/// One acquire of `token` has a child for each node, and the release has children as well.
+fn is_one_acquire(spans: &[SpanData], token: FencingToken, ports: &BTreeSet<u16>) {
+    let roots = named(spans, "acquire", SpanId::INVALID);
+    let [acquire] = roots.as_slice() else { panic!("{spans:#?}") };
+    assert_eq!(attribute(acquire, "redfence.resource"), Some(&Value::from("order/42")));
+    assert_eq!(attribute(acquire, "redfence.token"), Some(&Value::I64(token.get().try_into().unwrap())));
+    assert_eq!(acquire.span_kind, SpanKind::Internal);
+    let grants = named(spans, "grant", acquire.span_context.span_id());
+    assert_eq!(grants.len(), 5);
+    let below = spans.iter().filter(|span| span.parent_span_id == acquire.span_context.span_id());
+    assert_eq!(below.count(), 5, "nothing else is below it");
+    for grant in &grants {
+        assert_eq!(grant.span_context.trace_id(), acquire.span_context.trace_id());
+        assert_eq!(grant.span_kind, SpanKind::Client);
+        assert_eq!(attribute(grant, "db.system.name"), Some(&Value::from("redis")));
+        assert_eq!(attribute(grant, "server.address"), Some(&Value::from("127.0.0.1")));
+        assert_eq!(attribute(grant, "redfence.reply"), Some(&Value::from("granted")));
+        assert_eq!(grant.status, Status::Unset);
+        assert!(grant.start_time >= acquire.start_time && grant.end_time >= grant.start_time);
+    }
+    assert_eq!(grants.iter().map(|grant| port_of(grant)).collect::<BTreeSet<_>>(), *ports);
+    let [release] = named(spans, "release", SpanId::INVALID)[..] else { panic!("{spans:#?}") };
+    assert!(named(spans, "release", release.span_context.span_id()).len() >= 3);
+}
+
 #[tokio::test]
 async fn one_acquire_over_five_nodes_is_one_parent_with_a_child_for_each_node() {
     let mut servers: Vec<Daemon> = (0..5).map(|_| redis()).collect();
@@ -77,28 +102,8 @@ async fn one_acquire_over_five_nodes_is_one_parent_with_a_child_for_each_node() 
     })
     .await;
 
-    let roots = named(&spans, "acquire", SpanId::INVALID);
-    let [acquire] = roots.as_slice() else { panic!("{spans:#?}") };
-    assert_eq!(attribute(acquire, "redfence.resource"), Some(&Value::from("order/42")));
-    assert_eq!(attribute(acquire, "redfence.token"), Some(&Value::I64(token.get().try_into().unwrap())));
-    assert_eq!(acquire.span_kind, SpanKind::Internal);
-    let grants = named(&spans, "grant", acquire.span_context.span_id());
-    assert_eq!(grants.len(), 5);
-    let below = spans.iter().filter(|span| span.parent_span_id == acquire.span_context.span_id());
-    assert_eq!(below.count(), 5, "nothing else is below it");
-    for grant in &grants {
-        assert_eq!(grant.span_context.trace_id(), acquire.span_context.trace_id());
-        assert_eq!(grant.span_kind, SpanKind::Client);
-        assert_eq!(attribute(grant, "db.system.name"), Some(&Value::from("redis")));
-        assert_eq!(attribute(grant, "server.address"), Some(&Value::from("127.0.0.1")));
-        assert_eq!(attribute(grant, "redfence.reply"), Some(&Value::from("granted")));
-        assert_eq!(grant.status, Status::Unset);
-        assert!(grant.start_time >= acquire.start_time && grant.end_time >= grant.start_time);
-    }
-    let ports: BTreeSet<u16> = grants.iter().map(|grant| port_of(grant)).collect();
-    assert_eq!(ports, servers.iter().map(|server| server.port).collect());
-    let [release] = named(&spans, "release", SpanId::INVALID)[..] else { panic!("{spans:#?}") };
-    assert!(named(&spans, "release", release.span_context.span_id()).len() >= 3);
+    let ports = servers.iter().map(|server| server.port).collect();
+    is_one_acquire(&spans, token, &ports);
 
     // A node that is gone is an error of its request, and none of the acquire.
     exporter.reset();
