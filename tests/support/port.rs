@@ -4,13 +4,16 @@
 //! from. Each process locks one file for each block of ports that it uses. The lock ends with the process.
 
 use std::fs::{File, OpenOptions};
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::ops::RangeInclusive;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 pub const PORTS_PER_BLOCK: u16 = 50;
 /// Ports below may belong to services of the machine.
 const LOWEST: u16 = 10_000;
+/// A port of this machine on which no program listens refuses at once.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(1);
 /// The range from which Linux picks by default.
 const USUAL_EPHEMERAL: RangeInclusive<u16> = 32_768..=60_999;
 
@@ -34,7 +37,10 @@ impl Claims {
     fn claim(&mut self) -> u16 {
         loop {
             while let Some(port) = self.unused.pop() {
-                if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+                // A listener that tries the port would be inherited by a program that another thread starts at this moment,
+                // and would keep the port until that program has begun.
+                let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+                if TcpStream::connect_timeout(&address, ANSWERS_WITHIN).is_err() {
                     return port;
                 }
             }
@@ -63,7 +69,7 @@ impl Claims {
 /// The file of a block, if no other process has it. A file that another user made counts as taken.
 fn locked(first: u16) -> Option<File> {
     let path = std::env::temp_dir().join(format!("redfence-test-ports-{first}"));
-    // If this process has a private temporary directory, other processes do not see the claims, and bind decides.
+    // If this process has a private temporary directory, other processes do not see the claims, and the try to connect decides.
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(path).ok()?;
     file.try_lock().ok()?;
     Some(file)
