@@ -1,11 +1,11 @@
-//! The ends of keys: PTTL, PEXPIRE.
+//! The ends of keys: PTTL, PEXPIRE, PERSIST.
 
 use super::Command;
 use crate::stream::server::core::Call;
 use crate::stream::server::resp::Reply;
 
 pub(super) fn commands() -> Vec<Command> {
-    vec![Command::new("pttl", 2, pttl), Command::new("pexpire", -3, pexpire)]
+    vec![Command::new("pttl", 2, pttl), Command::new("pexpire", -3, pexpire), Command::new("persist", 2, persist)]
 }
 
 /// Answers for a key that is not there, and for one that has no end.
@@ -38,6 +38,13 @@ fn pexpire(call: &mut Call<'_>) -> Result<Reply, Reply> {
         keys.remove(key, now);
     }
     Ok(Reply::Int(1))
+}
+
+fn persist(call: &mut Call<'_>) -> Result<Reply, Reply> {
+    let key = call.word(1)?;
+    let (keys, now) = call.keys()?;
+    let ended = keys.get(key, now).and_then(|entry| entry.expires_at.take());
+    Ok(Reply::Int(ended.is_some().into()))
 }
 
 /// The conditions under which the end may be changed.
