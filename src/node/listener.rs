@@ -10,6 +10,7 @@ pub trait WakeListener: Send + Sync {
     /// locker ends.
     fn woken(&self, node: NodeId, resource: &Resource, after: Duration);
 
-    /// Whether wakes of `node` arrive. They do not if the user may not subscribe or publish.
+    /// Whether wakes of `node` arrive. They do not if the user may not subscribe or publish, nor before the server has
+    /// confirmed the subscription. Grants that were sent meanwhile joined no queue.
     fn receives_wakes(&self, node: NodeId, receives: bool);
 }

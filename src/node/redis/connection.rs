@@ -36,7 +36,9 @@ pub(super) struct Completions {
     pub(super) answers: Vec<(Responder, Reply)>,
     /// The wakes: which locker, for which lock, and in what time the lock is free.
     pub(super) wakes: Vec<(LockerId, Resource, Duration)>,
-    /// Whether this connection cannot receive wakes.
+    /// Whether wakes arrive over this connection from now on.
+    pub(super) receives: bool,
+    /// Whether it cannot receive wakes, or not yet.
     pub(super) is_deaf: bool,
 }
 
@@ -46,7 +48,7 @@ impl Completions {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.answers.is_empty() && self.wakes.is_empty() && !self.is_deaf
+        self.answers.is_empty() && self.wakes.is_empty() && !self.receives && !self.is_deaf
     }
 }
 
@@ -188,6 +190,8 @@ impl Connection {
             }
         }
         let may_wait = self.subscription.may_wait(matches!(self.pushes, Pushes::Apart(_)));
+        // Until then these grants join no queue.
+        completions.is_deaf |= !may_wait && self.subscription.awaits();
         for run in turn.chunk_by(|one, next| encode::is_batched(verb(one)) && encode::is_batched(verb(next))) {
             if run.first().is_some_and(|first| encode::is_batched(verb(first))) {
                 for batch in run.chunks(BATCH_MAX) {
@@ -354,6 +358,7 @@ impl Connection {
                 if self.calls.front() == Some(&Call::Subscribe) {
                     self.calls.pop_front();
                 } else if let (Pushes::Apart(_), Some(Value::BulkString(channel))) = (&self.pushes, data.first()) {
+                    completions.receives |= self.subscription.may_wait(true);
                     encode::publish_nothing(&mut self.main.out, channel);
                     self.calls.push_back(Call::TryToPublish);
                 }

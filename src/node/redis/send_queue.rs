@@ -266,7 +266,7 @@ impl SendQueue {
         for (answer, reply) in completions.answers {
             answer.reply(reply);
         }
-        if completions.wakes.is_empty() && !completions.is_deaf {
+        if completions.wakes.is_empty() && !completions.receives && !completions.is_deaf {
             return;
         }
         let alive = |(node, locker, listener): &(NodeId, LockerId, Weak<dyn WakeListener>)| {
@@ -276,6 +276,9 @@ impl SendQueue {
         for (node, locker, listener) in listeners {
             for (_, resource, after) in completions.wakes.iter().filter(|(whom, ..)| *whom == locker) {
                 listener.woken(node, resource, *after);
+            }
+            if completions.receives {
+                listener.receives_wakes(node, true);
             }
             if completions.is_deaf {
                 listener.receives_wakes(node, false);

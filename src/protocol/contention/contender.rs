@@ -34,6 +34,8 @@ pub struct Contender {
     queued: NodeSet,
     /// The nodes that do not deliver wakes.
     deaf: NodeSet,
+    /// The nodes that did not at some time since it last asked: its grants joined no queue there.
+    unjoined: NodeSet,
     /// Whether its next grant joins the queue of a node that refuses. False for a first attempt that only tries
     /// whether the lock is free.
     waits: bool,
@@ -78,6 +80,7 @@ impl Contender {
             stands_by: false,
             queued: NodeSet::EMPTY,
             deaf: NodeSet::EMPTY,
+            unjoined: NodeSet::EMPTY,
             waits: expected,
             waited: false,
             hoped: false,
@@ -111,6 +114,7 @@ impl Contender {
         let overrides = !self.woken_by.is_empty() || self.stands_by;
         self.hoped = !self.woken_by.is_empty() && self.woken_by.len() < self.quorum.needed();
         (self.woken_by, self.hopes_until, self.stands_by) = (NodeSet::EMPTY, None, false);
+        self.unjoined = self.deaf;
         self.waited = std::mem::replace(&mut self.waits, true);
         self.waited.then(|| Waits { waited: self.waited(now), overrides })
     }
@@ -133,16 +137,20 @@ impl Contender {
     pub fn reconnected(&mut self, node: NodeId, now: Moment, chance: u32) {
         self.queued = self.queued.without(NodeSet::from_iter([node]));
         self.deaf = self.deaf.without(NodeSet::from_iter([node]));
-        if self.listening() < self.quorum.needed() {
+        if self.listening() < self.quorum.blocking() {
             self.ring(now.after(share(REJOIN_WITHIN, chance)));
         }
     }
 
-    /// Whether `node` delivers wakes.
+    /// Whether `node` delivers wakes. What was asked while it did not has joined no queue there.
     pub fn receives_wakes(&mut self, node: NodeId, receives: bool, now: Moment, chance: u32) {
-        let one = NodeSet::from_iter([node]);
-        self.deaf = if receives { self.deaf.without(one) } else { self.deaf.iter().chain([node]).collect() };
-        if self.listening() < self.quorum.needed() {
+        if receives {
+            self.reconnected(node, now, chance);
+            return;
+        }
+        self.deaf.insert(node);
+        self.unjoined.insert(node);
+        if self.listening() < self.quorum.blocking() {
             self.ring(now.after(share(PAUSES.1, chance)));
         }
     }
@@ -154,7 +162,7 @@ impl Contender {
         let queued = |(node, vote): (NodeId, &Vote)| match vote {
             Vote::Refused(view) => view.place.is_some().then_some(node),
             // Such a node mostly refuses too. If it grants, the roll-back puts this waiter back into its queue.
-            Vote::Pending => Some(node),
+            Vote::Pending => (!self.unjoined.contains(node)).then_some(node),
             _ => None,
         };
         self.queued = votes.iter().filter_map(queued).collect();
@@ -186,12 +194,9 @@ impl Contender {
             left += RESERVED_SLACK;
         }
         let alarm = left.min(ALARM_MAX) + STEP * place + STEP + share(STEP, chance);
-        // A node that granted counts too: the roll-back put this waiter back into its queue. But the holder has left such
-        // a node, and it wakes waiters on a quorum only: on one of them this waiter must be in the queue.
-        let heard = self.queued.without(self.deaf);
-        let unheard = |(node, vote): &(NodeId, &Vote)| matches!(vote, Vote::Refused(_)) && !heard.contains(*node);
-        let is_woken = votes.granted() + votes.iter().filter(unheard).count() < self.quorum.needed();
-        if is_woken && self.listening() + votes.granted() >= self.quorum.needed() {
+        // A holder wakes waiters on a quorum, so on one of any `blocking` nodes. A node that granted wakes no one: the
+        // holder has left it.
+        if self.listening() >= self.quorum.blocking() {
             self.pauses = 0;
             return alarm;
         }

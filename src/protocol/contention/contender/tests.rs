@@ -59,6 +59,7 @@ fn it_sleeps_until_a_quorum_of_the_locks_that_it_met_would_have_ended() {
         ("ddddd", 0, 5, "in no queue: it asks after pauses"),
         ("hhddd", 0, 5, "in too few"),
         ("hhhdd", 0, 1_002, "the holder wakes waiters on a quorum, so on one of three"),
+        ("hhd--", 0, 1_002, "two have not replied, and mostly refuse as well"),
         ("ghdgd", 0, 5, "the holder has left two nodes, and may wake waiters on those without this one"),
         ("ghhgh", 0, 1_002, "it has left two nodes, and wakes this waiter on one of the others"),
         ("uuuhh", 0, 5, "no quorum is there"),
@@ -164,6 +165,22 @@ fn one_whose_queues_are_gone_joins_them_again() {
         deaf.iter().for_each(|at| contender.receives_wakes(node(*at), false, AT(0), MOST));
         reconnected.iter().for_each(|at| contender.reconnected(node(*at), AT(0), MOST));
         assert_eq!(contender.asks_at(), AT(asks_by_ms), "{story}");
+    }
+}
+
+#[test]
+fn a_grant_that_was_sent_while_no_wakes_arrived_has_joined_no_queue() {
+    for (heard_again, story) in [(&[][..], "wakes do not arrive"), (&[3, 4], "they do, but the grants joined no queue")]
+    {
+        let mut contender = contender(5);
+        contender.ask(AT(0));
+        [3, 4].into_iter().for_each(|at| contender.receives_wakes(node(at), false, AT(0), MOST));
+        heard_again.iter().for_each(|at| contender.receives_wakes(node(*at), true, AT(0), MOST));
+        contender.defeated(&defeat("hhd--", 0), AT(0), MOST);
+        assert_eq!(rounded(contender.asks_at()), 5, "{story}");
+        contender.ask(AT(5));
+        contender.defeated(&defeat("hhh--", 0), AT(5), MOST);
+        assert_eq!(rounded(contender.asks_at()), 1_007, "three are enough");
     }
 }
 
