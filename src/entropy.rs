@@ -41,11 +41,11 @@ impl Entropy {
         }
     }
 
-    /// A number that differs between the calls of one locker, and from the numbers of a copy of the process. A seeded
-    /// source returns `count`, which the caller changes each time.
-    pub(crate) fn distinct(&self, count: u32) -> u32 {
+    /// A number that differs between the calls of one locker, and from the numbers of a copy of the process: `drawn`,
+    /// which the caller has just drawn. A seeded source returns `count`, which the caller changes each time.
+    pub(crate) const fn distinct(&self, drawn: u32, count: u32) -> u32 {
         match self.0 {
-            Source::System => self.u32(),
+            Source::System => drawn,
             Source::Seeded(_) => count,
         }
     }

@@ -19,6 +19,13 @@ impl HolderId {
     pub const fn from_random(bits: u128) -> Self {
         Self(Uuid::from_u128(bits))
     }
+
+    /// The low 32 of its bits: as random as the whole, and drawn already.
+    #[cfg(feature = "redlock")]
+    pub(crate) const fn low_bits(self) -> u32 {
+        let [.., a, b, c, d] = *self.0.as_bytes();
+        u32::from_be_bytes([a, b, c, d])
+    }
 }
 
 /// Writes all 32 hexadecimal digits, as a node stores them.

@@ -11,7 +11,7 @@ use super::env::meters::CallMeter;
 use super::env::timer::{outruns_tokio, sleep_until};
 use super::error::AcquireError;
 use super::guard::Guard;
-use super::hand_over::{self, ask_anew, new_subject};
+use super::hand_over::{self, ask_anew, new_holder};
 use super::lease::active::{ActiveLease, Permit, Wakeup};
 use super::lease::renewer;
 use super::locker::Locker;
@@ -21,8 +21,8 @@ use super::wait::local_queue::LocalQueue;
 use super::wait::permit::{Entered, enter};
 use super::wait::waiter::LocalWaiter;
 use crate::node::HomeRuntime;
-use crate::protocol::{Defeat, Fault, FaultKind, Vote, Votes};
-use crate::{Moment, Resource, Waiter};
+use crate::protocol::{Defeat, Fault, FaultKind, Subject, Vote, Votes};
+use crate::{Moment, Resource};
 
 /// The least time for an attempt, however little of the wait is left: one round trip on a local network.
 const MIN_ROUND: Duration = Duration::from_millis(10);
@@ -107,7 +107,7 @@ impl Call<'_> {
         let env = &locker.env;
         // The attempt begins in time, however long the probe of the nodes takes.
         let _ = timeout(settings.node_timeout, locker.roster.prepare()).await;
-        let subject = new_subject(env, resource, settings, Waiter::default());
+        let subject = Arc::new(Subject::new(resource.clone(), new_holder(env, settings)));
         let begun = Attempt::begin(env, settings, subject, Ask::ONCE, None).map(Box::new);
         match self.attempt(begun, settings.node_timeout, &mut None).await {
             Ok(guard) => Ok(guard),

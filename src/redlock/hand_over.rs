@@ -13,7 +13,7 @@ use super::wait::local_queue::{LocalQueue, LocalQueues};
 use super::wait::turn::Turn;
 use super::wait::waiter::LocalWaiter;
 use crate::protocol::{LossCause, Next, Publish, Subject};
-use crate::{Holder, HolderId, NodeSet, Resource, Waiter};
+use crate::{Holder, HolderId, NodeSet};
 
 /// What happened to a lease at the end of its section.
 pub(crate) enum Passed {
@@ -133,12 +133,12 @@ pub(crate) fn ask_anew(
     let wanted = u32::try_from(wanted).unwrap_or(u32::MAX).min(sections_max).max(1);
     let env = &queues.env;
     let block = env.watermarks.block(queue.resource.slot(), wanted, env.clock.wall());
-    let (waiter, waits) = queue.ask(queues, &settings.label, env.clock.now());
-    (new_subject(env, &queue.resource, settings, waiter), Ask { block, waits })
+    let holder = new_holder(env, settings);
+    let (waiter, waits) = queue.ask(queues, &holder, env.clock.now());
+    (Arc::new(Subject { resource: queue.resource.clone(), holder, waiter }), Ask { block, waits })
 }
 
 /// A new holder for every attempt, so that a late grant of an earlier attempt never counts for this one.
-pub(crate) fn new_subject(env: &Env, resource: &Resource, settings: &Settings, waiter: Waiter) -> Arc<Subject> {
-    let holder = Holder::new(HolderId::from_random(env.entropy.u128()), settings.label.clone());
-    Arc::new(Subject { resource: resource.clone(), holder, waiter })
+pub(crate) fn new_holder(env: &Env, settings: &Settings) -> Holder {
+    Holder::new(HolderId::from_random(env.entropy.u128()), settings.label.clone())
 }

@@ -17,7 +17,7 @@ use crate::protocol::{Contender, Defeat, Waits};
 use crate::redlock::env::Env;
 use crate::redlock::round::leave::leave;
 use crate::redlock::settings::Settings;
-use crate::{Label, LockerId, Moment, Resource, Waiter};
+use crate::{Holder, HolderId, Label, LockerId, Moment, Resource, Waiter};
 
 /// The queues of all resources that this process wants.
 pub(crate) struct LocalQueues<W> {
@@ -53,9 +53,10 @@ impl<W> LocalQueues<W> {
         Self { env, locker, queues: Mutex::default(), waits: AtomicU32::new(0), contended: Contended::new() }
     }
 
-    /// A new name for one wait at the nodes. A copy of this process never uses the same name.
-    fn waiter(&self) -> Waiter {
-        let number = self.env.entropy.distinct(self.waits.fetch_add(1, Ordering::Relaxed));
+    /// A new name for one wait at the nodes, whose first attempt has the id `first`. A copy of this process never uses the
+    /// same name. A draw for the name alone would be one more system call in each acquire.
+    fn waiter(&self, first: HolderId) -> Waiter {
+        let number = self.env.entropy.distinct(first.low_bits(), self.waits.fetch_add(1, Ordering::Relaxed));
         Waiter::new(self.locker, number, self.env.ready.round_trip())
     }
 
@@ -116,17 +117,17 @@ impl<W> LocalQueue<W> {
     }
 
     /// An attempt is about to be sent, for a task that waits if it is refused.
-    pub(crate) fn ask(&self, queues: &LocalQueues<W>, label: &Label, now: Moment) -> (Waiter, Option<Waits>) {
+    pub(crate) fn ask(&self, queues: &LocalQueues<W>, holder: &Holder, now: Moment) -> (Waiter, Option<Waits>) {
         let env = &queues.env;
         let mut state = self.state();
         let contender = state.contender.get_or_insert_with(|| {
             let expected = queues.contended.is(self.resource.slot());
-            Box::new(Contender::new(env.quorum, queues.waiter(), expected, now))
+            Box::new(Contender::new(env.quorum, queues.waiter(holder.id()), expected, now))
         });
         let (waiter, waits) = (contender.waiter(), contender.ask(now));
         if waits.is_some() {
             // Noted now, because the task may go away before a reply comes.
-            state.queued_as = Some((waiter, label.clone()));
+            state.queued_as = Some((waiter, holder.label().clone()));
         }
         (waiter, waits)
     }
