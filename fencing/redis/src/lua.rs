@@ -31,13 +31,3 @@ pub const PIPELINE: &str =
 
 /// The check alone, which answers `[1]`; with a third argument it writes that beside the token.
 pub const ADMIT: &str = concat!(include_str!("fence.lua"), include_str!("admit.lua"));
-
-#[cfg(test)]
-mod tests {
-    /// The library's store and these scripts use one fence, so their checks must be the same.
-    #[test]
-    fn the_check_is_that_of_the_library() {
-        assert_eq!(include_str!("fence.lua"), include_str!("../../../src/verifier/redis/fence.lua"));
-        assert_eq!(include_str!("admit.lua"), include_str!("../../../src/verifier/redis/admit.lua"));
-    }
-}
