@@ -168,20 +168,7 @@ async fn s19_a_late_grant_is_no_vote_for_an_extension() {
 #[tokio::test(start_paused = true)]
 async fn s19_a_grant_that_lands_after_another_lease_is_no_vote_for_an_extension() {
     let stage = Stage::of(3);
-    stage.nodes[2].fate_of(is_grant, Fate::RequestHeld);
-    let guard = stage.builder().renewed(false).build().unwrap().acquire("r").await.unwrap();
-    stage.nodes[2].fate(Fate::Through);
-
-    // One node forgets the lock, and another holder acquires and releases.
-    stage.nodes[1].drop_lock("r");
-    let rival = stage.builder().label("rival").build().unwrap().try_acquire("r").await.unwrap();
-    assert!(rival.token() > guard.token());
-    drop(rival.release().await);
-
-    // Later than any late reply of the same round.
-    tokio::time::sleep(ms(300)).await;
-    assert_eq!(stage.nodes[2].deliver_held(), 1);
-    assert_eq!(stage.picture("r"), "x.x", "two of three have the lock, one of them only now");
+    let guard = stage.lease_that_one_of_two_nodes_granted_anew("r").await;
     let outcome = guard.extend().await;
     assert!(matches!(&outcome, Err(ExtendError::Lost(lost)) if lost.cause == LossCause::Taken), "{outcome:?}");
     assert_eq!(stage.picture("r"), "x.x");

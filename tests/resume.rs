@@ -6,7 +6,6 @@ mod support;
 use std::time::Duration;
 
 use redfence::{AcquireError, ExtendError, FaultKind, Lease, LossCause, Redlock, ReleaseOutcome, ResumeError, Vote};
-use support::fault_node::is_grant;
 use support::set::{locks, patiently_over};
 use support::{Fate, Stage, eventually, servers};
 
@@ -103,16 +102,7 @@ async fn a_lease_of_other_nodes_is_refused() {
 #[tokio::test(start_paused = true)]
 async fn s19_a_grant_that_lands_after_another_lease_does_not_vouch_for_a_lease_that_is_resumed() {
     let stage = Stage::of(3);
-    stage.nodes[2].fate_of(is_grant, Fate::RequestHeld);
-    let guard = stage.builder().renewed(false).build().unwrap().acquire("r").await.unwrap();
-    stage.nodes[2].fate(Fate::Through);
-    stage.nodes[1].drop_lock("r");
-    let rival = stage.builder().label("rival").build().unwrap().try_acquire("r").await.unwrap();
-    assert!(rival.token() > guard.token());
-    drop(rival.release().await);
-    tokio::time::sleep(ms(300)).await;
-    assert_eq!(stage.nodes[2].deliver_held(), 1);
-    assert_eq!(stage.picture("r"), "x.x", "two of three have the lock, and for one of them it is news");
+    let guard = stage.lease_that_one_of_two_nodes_granted_anew("r").await;
     let lease = passed_on(&guard.into_lease());
     let error = stage.locker().resume(&lease).await.unwrap_err();
     assert_eq!(lost(&error), Some(&LossCause::Taken), "{error}");

@@ -7,7 +7,7 @@ use std::time::Duration;
 use redfence::{Builder, Clock, Entropy, Guard, Moment, Redlock, SystemClock, TokioClock, WallTime};
 use tokio::task::JoinHandle;
 
-use super::fault_node::FaultNode;
+use super::fault_node::{Fate, FaultNode, is_grant};
 
 /// 2026-01-01: stages need a fixed wall clock.
 pub const WALL_AT_START: WallTime = WallTime::from_unix_ms(1_767_225_600_000);
@@ -52,6 +52,24 @@ impl Stage {
             assert!(self.now() < deadline, "waited {limit:?}, and still not: {what}");
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
+    }
+
+    /// A lease on a stage of three nodes, of which two have its lock: one from the start, and one whose grant landed
+    /// after another holder had acquired and released meanwhile. The third has forgotten it.
+    pub async fn lease_that_one_of_two_nodes_granted_anew(&self, resource: &str) -> Guard {
+        let [_, forgets, late] = &self.nodes[..] else { panic!("the stage has three nodes") };
+        late.fate_of(is_grant, Fate::RequestHeld);
+        let guard = self.builder().renewed(false).build().unwrap().acquire(resource).await.unwrap();
+        late.fate(Fate::Through);
+        forgets.drop_lock(resource);
+        let rival = self.builder().label("rival").build().unwrap().try_acquire(resource).await.unwrap();
+        assert!(rival.token() > guard.token());
+        drop(rival.release().await);
+        // Later than any late reply of the same round.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert_eq!(late.deliver_held(), 1);
+        assert_eq!(self.picture(resource), "x.x", "two of three have the lock, one of them only now");
+        guard
     }
 
     /// One letter a node: `.` free, `x` held.
