@@ -92,6 +92,18 @@ def test_psycopg_admits_in_transactions_only(tables: str) -> None:
             fencing.admit(connection, "orders/3", 1)
 
 
+def test_a_commit_after_a_failed_statement_is_an_error_with_the_statement_before_it(tables: str) -> None:
+    with psycopg.connect(tables) as connection:
+        fencing.admit(connection, "orders/5", 7)
+        with pytest.raises(psycopg.errors.UndefinedTable):
+            connection.execute("INSERT INTO nowhere VALUES (1)")
+        with pytest.raises(psycopg.errors.InFailedSqlTransaction):
+            connection.execute(fencing.BEFORE_COMMIT.encode())
+        # Without it the commit reports nothing, and writes nothing.
+        connection.commit()
+        fencing.admit(connection, "orders/5", 1)
+
+
 def test_psycopg_async(tables: str) -> None:
     async def work() -> None:
         async with await psycopg.AsyncConnection.connect(tables) as connection:

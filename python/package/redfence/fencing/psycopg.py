@@ -12,6 +12,12 @@ from . import SQL, judge, statement
 MIGRATION: str = SQL["postgres"]["migration"]
 """Makes the table ``redfence_fence``. Belongs into your migrations."""
 
+BEFORE_COMMIT: str = SQL["postgres"]["before_commit"]
+"""Execute this right before `connection.commit()` if your program catches errors of statements and goes on.
+
+PostgreSQL then answers the commit with a rollback and without an error. This statement raises instead.
+"""
+
 _ADMIT = statement("postgres", "admit", lambda _: "%s")
 
 
