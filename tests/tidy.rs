@@ -5,13 +5,15 @@
 //! sleeping apply to them. Code behind the feature `testing` may also import anything.
 
 mod support {
+    pub(crate) mod manifest;
     pub(crate) mod sources;
 }
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use support::sources::{Function, Path, Source, manifest, top_level_reexports, under};
+use support::manifest;
+use support::sources::{Function, Path, Source, top_level_reexports, under};
 
 const LINES_PER_FILE_MAX: usize = 500;
 const LINES_PER_FUNCTION_MAX: usize = 70;
