@@ -137,10 +137,15 @@ impl FencedWrites for Store {
     }
 
     fn change(&self, resource: &Resource, token: FencingToken) -> Answer<()> {
-        let answer = self.fenced(resource, token, || (), || {
-            let row = self.row(resource);
-            fs::set_permissions(&row, fs::Permissions::from_mode(0o600)).map_err(missing)
-        });
+        let answer = self.fenced(
+            resource,
+            token,
+            || (),
+            || {
+                let row = self.row(resource);
+                fs::set_permissions(&row, fs::Permissions::from_mode(0o600)).map_err(missing)
+            },
+        );
         match answer {
             Err(Refusal::Missing) if self.wrong == Wrong::MissingPasses => Ok(()),
             answer => answer,

@@ -36,12 +36,7 @@ impl Store {
     fn start() -> Self {
         // The last value of a flag counts.
         let server = RedisServer::with(&["--appendonly", "yes", "--appendfsync", "always"]);
-        Self {
-            server: Mutex::new(server),
-            runtime: runtime(),
-            wrong: Wrong::No,
-            script: None,
-        }
+        Self { server: Mutex::new(server), runtime: runtime(), wrong: Wrong::No, script: None }
     }
 
     /// A new connection for each call, like another process.
