@@ -20,7 +20,7 @@ use super::wait::local_queue::LocalQueue;
 use super::wait::permit::{Entered, enter};
 use super::wait::waiter::LocalWaiter;
 use crate::node::HomeRuntime;
-use crate::protocol::{Defeat, Fault, FaultKind, Vote, Votes};
+use crate::protocol::{Defeat, Fault, FaultKind, Quorum, Vote, Votes};
 use crate::{Moment, Resource, Waiter};
 
 /// The least time for an attempt, however little of the wait is left: one round trip on a local network.
@@ -123,13 +123,17 @@ impl Call<'_> {
                 Ok(guard) => return Ok(guard),
                 Err(lost) => lost,
             };
-            if self.left().is_zero() || self.is_paused || is_hopeless(&defeat, locker.env.quorum.blocking()) {
+            if self.left().is_zero() || self.is_paused || is_hopeless(&defeat, locker.env.quorum) {
                 return Err(self.error(defeat));
             }
-            if !has_warned && too_many_rest(&defeat, locker.env.quorum.blocking()) {
+            if !has_warned && too_many_rest(&defeat, locker.env.quorum) {
                 has_warned = true;
                 let votes = defeat.votes();
                 tracing::warn!(resource = %self.resource, "waiting for nodes that may have forgotten locks; {votes}");
+            }
+            if !has_warned && let Some(occupant) = defeat.votes().occupant_without_ttl(locker.env.quorum) {
+                has_warned = true;
+                tracing::warn!(resource = %self.resource, "held without a time to live by {occupant}: it never ends by itself");
             }
             queue.defeated(&locker.queues, &defeat);
             let timeouts = self.sleep(&queue).await;
@@ -237,7 +241,7 @@ impl Call<'_> {
                 return AcquireError::Overloaded { late, took, allowed, votes, attempts, waited };
             }
         }
-        AcquireError::from_defeat(defeat, self.settings.terms, self.attempts, self.waited())
+        AcquireError::from_defeat(defeat, (env.quorum, self.settings.terms), self.attempts, self.waited())
     }
 }
 
@@ -263,13 +267,13 @@ impl Drop for Place {
 }
 
 /// Whether no later attempt can succeed, because this locker will never ask enough nodes again.
-fn is_hopeless(defeat: &Defeat, blocking: usize) -> bool {
+fn is_hopeless(defeat: &Defeat, quorum: Quorum) -> bool {
     let is_closed = |vote: &Vote| matches!(vote, Vote::Failed(fault) if fault.kind == FaultKind::Closed);
-    defeat.votes().iter().filter(|(_, vote)| is_closed(vote)).count() >= blocking
+    quorum.is_blocked_by(defeat.votes().nodes_with(is_closed))
 }
 
 /// Whether no process can acquire before some nodes have ended their rest.
-fn too_many_rest(defeat: &Defeat, blocking: usize) -> bool {
+fn too_many_rest(defeat: &Defeat, quorum: Quorum) -> bool {
     let rests = |vote: &Vote| matches!(vote, Vote::Failed(fault) if fault.kind == FaultKind::Resting);
-    defeat.votes().iter().filter(|(_, vote)| rests(vote)).count() >= blocking
+    quorum.is_blocked_by(defeat.votes().nodes_with(rests))
 }

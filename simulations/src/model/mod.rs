@@ -22,6 +22,7 @@
 mod action;
 mod attempt;
 mod derived;
+mod foreign;
 mod kind;
 mod mutant;
 mod names;
@@ -38,6 +39,7 @@ mod walk;
 mod world;
 
 pub use action::Action;
+pub use foreign::{ForeignAction, Knows};
 pub use mutant::Mutant;
 pub use search::{Bounds, Found, search};
 pub use setup::{Setup, Time};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::{Backoff, Defeat, FaultKind, Quorum, Vote, Votes, Waits};
-use crate::{Moment, NodeId, NodeSet, Waiter};
+use crate::{Moment, NodeId, NodeSet, Occupant, Waiter};
 
 /// One process that waits for one lock. The inputs are wakes, votes, time and chance; the result is when and how to
 /// ask.
@@ -109,7 +109,7 @@ impl Contender {
     /// count for the next attempt.
     pub fn ask(&mut self, now: Moment) -> Option<Waits> {
         let overrides = !self.woken_by.is_empty() || self.stands_by;
-        self.hoped = !self.woken_by.is_empty() && self.woken_by.len() < self.quorum.needed();
+        self.hoped = !self.woken_by.is_empty() && !self.quorum.is_met_by(self.woken_by);
         (self.woken_by, self.hopes_until, self.stands_by) = (NodeSet::EMPTY, None, false);
         self.waited = std::mem::replace(&mut self.waits, true);
         self.waited.then(|| Waits { waited: self.waited(now), overrides })
@@ -133,7 +133,7 @@ impl Contender {
     pub fn reconnected(&mut self, node: NodeId, now: Moment, chance: u32) {
         self.queued = self.queued.without(NodeSet::from_iter([node]));
         self.deaf = self.deaf.without(NodeSet::from_iter([node]));
-        if self.listening() < self.quorum.needed() {
+        if !self.quorum.is_met_by(self.listening()) {
             self.ring(now.after(share(REJOIN_WITHIN, chance)));
         }
     }
@@ -142,7 +142,7 @@ impl Contender {
     pub fn receives_wakes(&mut self, node: NodeId, receives: bool, now: Moment, chance: u32) {
         let one = NodeSet::from_iter([node]);
         self.deaf = if receives { self.deaf.without(one) } else { self.deaf.iter().chain([node]).collect() };
-        if self.listening() < self.quorum.needed() {
+        if !self.quorum.is_met_by(self.listening()) {
             self.ring(now.after(share(PAUSES.1, chance)));
         }
     }
@@ -152,6 +152,8 @@ impl Contender {
         let votes = lost.votes();
         self.hopes = if self.hoped { self.hopes.saturating_add(1) } else { 0 };
         let queued = |(node, vote): (NodeId, &Vote)| match vote {
+            // A program that is not redfence wakes no waiter when it releases the lock.
+            Vote::Refused(view) if view.lock.held_by().is_some_and(Occupant::is_foreign) => None,
             Vote::Refused(view) => view.place.is_some().then_some(node),
             // Such a node mostly refuses too. If it grants, the roll-back puts this waiter back into its queue.
             Vote::Pending => Some(node),
@@ -168,7 +170,7 @@ impl Contender {
     #[must_use]
     pub fn asks_at(&self) -> Moment {
         match self.hopes_until {
-            _ if self.woken_by.len() >= self.quorum.needed() => Moment::default(),
+            _ if self.quorum.is_met_by(self.woken_by) => Moment::default(),
             Some(hopes_until) => self.alarm.min(hopes_until),
             None => self.alarm,
         }
@@ -181,13 +183,14 @@ impl Contender {
             return Duration::ZERO;
         }
         let place = votes.place().unwrap_or_default();
-        let mut left = locks_end(votes, self.quorum.needed());
+        let mut left = locks_end(votes, self.quorum);
         if reserved(votes) && place > 0 {
             left += RESERVED_SLACK;
         }
         let alarm = left.min(ALARM_MAX) + STEP * place + STEP + share(STEP, chance);
         // A node that granted counts too: the roll-back put this waiter back into its queue.
-        if self.listening() + votes.granted() >= self.quorum.needed() {
+        let granted = votes.nodes_with(|vote| matches!(vote, Vote::Granted));
+        if self.quorum.is_met_by(self.listening().iter().chain(granted.iter()).collect()) {
             self.pauses = 0;
             return alarm;
         }
@@ -212,9 +215,9 @@ impl Contender {
         nth_pause(PAUSES, self.pauses, chance)
     }
 
-    /// How many nodes would wake it.
-    const fn listening(&self) -> usize {
-        self.queued.without(self.deaf).len()
+    /// The nodes that would wake it.
+    const fn listening(&self) -> NodeSet {
+        self.queued.without(self.deaf)
     }
 
     fn ring(&mut self, at: Moment) {
@@ -224,18 +227,18 @@ impl Contender {
 
 /// When the locks that refused will have ended on a quorum. A node that has not answered is assumed to have the same
 /// lock as the others. A lock that never ends is checked again now and then.
-fn locks_end(votes: &Votes, needed: usize) -> Duration {
-    let mut ends: Vec<_> = votes
-        .iter()
-        .filter_map(|(_, vote)| match vote {
-            Vote::Granted => Some(Duration::ZERO),
-            Vote::Refused(view) if view.lock.is_free() => Some(Duration::ZERO),
-            Vote::Refused(view) => Some(view.ttl_left.unwrap_or(ALARM_MAX)),
-            _ => None,
-        })
-        .collect();
+fn locks_end(votes: &Votes, quorum: Quorum) -> Duration {
+    let end = |vote: &Vote| match vote {
+        Vote::Granted => Some(Duration::ZERO),
+        Vote::Refused(view) if view.lock.is_free() => Some(Duration::ZERO),
+        Vote::Refused(view) => Some(view.ttl_left.unwrap_or(ALARM_MAX)),
+        _ => None,
+    };
+    let of_anchor = votes.iter().find(|(node, _)| quorum.anchor() == Some(*node)).and_then(|(_, vote)| end(vote));
+    let mut ends: Vec<_> = votes.iter().filter_map(|(_, vote)| end(vote)).collect();
     ends.sort_unstable();
-    ends.get(needed - 1).or(ends.last()).copied().unwrap_or_default()
+    let of_most = ends.get(quorum.needed() - 1).or(ends.last()).copied();
+    of_most.max(of_anchor).unwrap_or_default()
 }
 
 /// Whether the lock is reserved for another waiter.

@@ -13,16 +13,18 @@ use super::super::{Defeat, Next, Publish, Quorum, Vote};
 #[must_use]
 pub fn rollback(lost: &Defeat, quorum: Quorum, waited: Option<Duration>) -> Next {
     let votes = lost.votes();
-    let failed = votes.iter().filter(|(_, vote)| matches!(vote, Vote::Failed(_) | Vote::Silent)).count();
-    let unsent =
-        votes.iter().filter(|(_, vote)| matches!(vote, Vote::Failed(fault) if fault.kind.never_sent())).count();
+    let unsent = votes.nodes_with(|vote| matches!(vote, Vote::Failed(fault) if fault.kind.never_sent()));
     // A node that has not answered may still grant. The rival may know no more than this attempt does.
-    let pending = votes.iter().filter(|(_, vote)| matches!(vote, Vote::Pending)).count();
-    let rivals = votes.nodes_in_the_way().len();
+    let pending = votes.nodes_with(|vote| matches!(vote, Vote::Pending)).len();
+    let rivals = votes.nodes_in_the_way();
+    let blocked = votes.nodes_with(|vote| matches!(vote, Vote::Failed(_) | Vote::Silent)).iter().chain(rivals.iter());
+    let has_anchor = quorum.anchor().is_some_and(|anchor| rivals.contains(anchor));
     let in_vain = match lost {
-        Defeat::Contended(_) => rivals > votes.granted() + pending && rivals + failed >= quorum.blocking(),
+        Defeat::Contended(_) => {
+            has_anchor || rivals.len() > votes.granted() + pending && quorum.is_blocked_by(blocked.collect())
+        }
         // No other attempt can reach a quorum either.
-        Defeat::NoQuorum(_) => unsent >= quorum.blocking(),
+        Defeat::NoQuorum(_) => quorum.is_blocked_by(unsent),
         Defeat::TooSlow { .. } => false,
     };
     match (lost, waited) {
@@ -71,6 +73,13 @@ mod tests {
             let quorum = Quorum::of(votes.iter().count()).unwrap();
             let lost = if contended { Defeat::Contended(votes) } else { Defeat::NoQuorum(votes) };
             assert_eq!(rollback(&lost, quorum, waits.then_some(waited)), expected, "{story}");
+        }
+        let anchored = Quorum::of(3).unwrap().with_anchor(crate::NodeId::new(0).unwrap()).unwrap();
+        for (votes, expected, story) in
+            [("Agg", in_vain, "a rival on the anchor"), ("gAg", rejoin, "a rival that cannot win without the anchor")]
+        {
+            let lost = Defeat::Contended(Votes::new(votes.chars().map(vote).collect()));
+            assert_eq!(rollback(&lost, anchored, Some(waited)), expected, "{story}");
         }
     }
 }
