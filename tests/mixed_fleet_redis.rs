@@ -11,8 +11,9 @@ mod support;
 
 use std::time::{Duration, Instant};
 
+use redfence::doctor::Outcome;
 use redfence::node::redis::{KeyStyle, Prefix};
-use redfence::{AcquireError, Occupant, Redlock, Resource};
+use redfence::{AcquireError, Agreement, ExtendError, NodeId, Occupant, Redlock, Resource};
 use support::set::{over, patiently_over};
 use support::{RedisServer, eventually, servers};
 
@@ -152,4 +153,46 @@ async fn a_member_of_a_cluster_refuses_plain_names() {
         Err(error) => error.to_string(),
     };
     assert!(refusal.contains("cluster"), "{refusal}");
+}
+
+#[tokio::test]
+async fn the_doctor_names_foreign_locks_without_a_time_to_live() {
+    let servers = servers(1);
+    let redlock = plain(&servers, "plain:app:").await;
+    let verdict = async |redlock: &Redlock| {
+        let report = redlock.doctor().await;
+        report.findings.into_iter().find(|finding| finding.check == "foreign").map(|finding| finding.outcome)
+    };
+    assert!(matches!(verdict(&redlock).await, Some(Outcome::Ok(_))));
+    servers[0].command(&["SET", "app:job", "value of another client"]);
+    servers[0].command(&["SET", "job", "no lock"]);
+    let Some(Outcome::Bad { what, .. }) = verdict(&redlock).await else { panic!("not found") };
+    assert_eq!(what, "1 lock of other clients without a time to live, such as \"app:job\"");
+    assert!(matches!(verdict(&plain(&servers, "plain").await).await, Some(Outcome::Unknown { .. })));
+    assert_eq!(verdict(&over(&servers).connect().await.unwrap()).await, None, "the native style has no such locks");
+}
+
+#[tokio::test]
+async fn an_anchor_must_grant_and_extend() {
+    let servers = servers(3);
+    let urls = || patiently_over(&servers).key_style(KeyStyle::PLAIN);
+    let anchored = urls().anchor(NodeId::new(0)).connect().await.unwrap();
+    let guard = anchored.acquire("r").await.unwrap();
+    assert_eq!(take(&servers[..1], "r", &["PX", "60000"]), 0, "a client of one node is excluded");
+    guard.extend().await.unwrap();
+    // The lock on the anchor alone is gone, and another program takes it: the others are no quorum.
+    servers[0].command(&["DEL", "r"]);
+    assert_eq!(take(&servers[..1], "r", &["PX", "60000"]), 1);
+    assert!(matches!(guard.extend().await, Err(ExtendError::Lost(_))));
+    assert!(guard.check().is_err());
+    drop(guard.release().await);
+    let error = anchored.try_acquire("r").await.unwrap_err();
+    assert!(matches!(error, AcquireError::Contended { .. }), "{error}");
+    let seen = anchored.admin().inspect("r").await.unwrap();
+    assert!(matches!(seen.agreement(), Agreement::HeldBy(Occupant::Foreign(_))), "{seen:?}");
+    // Without the anchor, two of three nodes are a quorum.
+    let free = urls().connect().await.unwrap();
+    drop(free.acquire("r").await.unwrap().release().await);
+    let error = urls().anchor(NodeId::new(3)).connect().await.unwrap_err().to_string();
+    assert!(error.contains("node 4 cannot be the anchor, because there are 3 nodes"), "{error}");
 }

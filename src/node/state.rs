@@ -2,6 +2,8 @@
 //!
 //! This is the reference. Tests compare the Lua scripts with it, and simulators and model checkers run it.
 
+mod foreign;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -165,24 +167,6 @@ impl NodeState {
     /// Removes the lock of `resource`, as expiry or eviction does.
     pub fn drop_lock(&mut self, resource: &Resource) {
         self.locks.remove(resource);
-    }
-
-    /// Another program takes the lock of `resource`, as `SET NX PX` does. Returns whether the lock was free.
-    pub fn occupy(&mut self, now: WallTime, resource: &Resource, value: &[u8], ttl: Duration) -> bool {
-        self.expire(resource, now);
-        let is_free = !self.locks.contains_key(resource);
-        if is_free {
-            let lock = Lock { state: LockState::of_value(value), expires_at: whole_ms(now).after(ttl) };
-            self.locks.insert(resource.clone(), lock);
-        }
-        is_free
-    }
-
-    /// Another program removes its lock of `resource`, if the lock still has this value.
-    pub fn vacate(&mut self, resource: &Resource, value: &[u8]) {
-        if self.locks.get(resource).is_some_and(|lock| lock.state == LockState::of_value(value)) {
-            self.locks.remove(resource);
-        }
     }
 
     /// Whether a waiter queues for the lock of `resource`.
