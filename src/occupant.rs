@@ -42,6 +42,7 @@ impl Occupant {
 
     /// Whether it is another program.
     #[must_use]
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub const fn is_foreign(&self) -> bool {
         matches!(self, Self::Foreign(_))
     }

@@ -9,11 +9,12 @@
 
 mod support;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use redfence::admin::Agreement;
 use redfence::doctor::Outcome;
-use redfence::node::redis::{KeyStyle, Prefix};
-use redfence::{AcquireError, Agreement, ExtendError, NodeId, Occupant, Redlock, Resource};
+use redfence::node::redis::Prefix;
+use redfence::{AcquireError, ExtendError, KeyStyle, NodeId, Occupant, Redlock, Resource};
 use support::set::{over, patiently_over};
 use support::{RedisServer, eventually, servers};
 
@@ -62,10 +63,8 @@ async fn a_foreign_release_is_noticed_although_it_wakes_no_waiter() {
     let queue = Prefix::default().queue(&Resource::new("r").unwrap());
     eventually(LIMIT, "it waits", async || servers.iter().all(|server| server.command(&["ZCARD", &queue]) == "1"))
         .await;
-    let released = Instant::now();
     servers.iter().for_each(|server| drop(server.command(&["DEL", "r"])));
     let guard = waiter.await.unwrap().expect("polled, long before the foreign lock would have ended");
-    assert!(released.elapsed() < LIMIT);
     drop(guard.release().await);
 }
 

@@ -15,7 +15,7 @@ const MEND: &str = "If the change is wanted, accept it with \
 /// The mark before a name that may change in any release.
 const UNSTABLE: &str = "(unstable) ";
 /// More names would be too many for readers of the docs.
-const STABLE_NAMES_MAX: usize = 350;
+const STABLE_NAMES_MAX: usize = 360;
 
 #[test]
 fn the_stable_names_are_few() {

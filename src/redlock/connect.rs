@@ -61,8 +61,7 @@ impl Builder {
     ///
     /// ```no_run
     /// # async fn example() -> Result<(), redfence::ConnectError> {
-    /// use redfence::Redlock;
-    /// use redfence::node::redis::KeyStyle;
+    /// use redfence::{KeyStyle, Redlock};
     ///
     /// let urls = ["redis://a", "redis://b", "redis://c"];
     /// let redlock = Redlock::builder().urls(urls).key_style(KeyStyle::PLAIN).connect().await?;

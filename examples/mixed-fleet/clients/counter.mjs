@@ -6,7 +6,7 @@ import Redlock from "redlock";
 
 const [client, path, rounds, ...urls] = process.argv.slice(2);
 const servers = urls.map((url) => new Redis(url));
-const redlock = new Redlock(servers, { retryCount: -1, retryDelay: 5, retryJitter: 5 });
+const redlock = new Redlock(servers, { retryCount: -1, retryDelay: 20, retryJitter: 15 });
 
 for (let round = 0; round < Number(rounds); round++) {
   const lock = await redlock.acquire(["counter"], 10_000);

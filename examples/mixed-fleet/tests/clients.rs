@@ -14,18 +14,19 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use mixed_fleet::{Count, Counter};
-use redfence::Redlock;
-use redfence::node::redis::KeyStyle;
+use redfence::{KeyStyle, NodeId, Redlock};
 use rslock::LockManager;
 use support::deadline::poll_until;
 use support::redis::{RedisServer, servers};
 use tempfile::TempDir;
 
 /// For everything that has to come.
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_secs(240);
 /// How often redfence adds, and how often each of two processes of the other client does.
-const ROUNDS: u64 = 40;
+const ROUNDS: u64 = 20;
 const PROCESSES: u64 = 2;
+/// Between two turns, so that the others come in between.
+const PAUSE: Duration = Duration::from_millis(2);
 
 fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
@@ -77,7 +78,7 @@ async fn add_by_redfence(redlock: &Redlock, counter: &Counter) {
             let guard = redlock.acquire_within("counter", LIMIT).await.unwrap();
             tokio::task::block_in_place(|| counter.add("redfence")).unwrap();
             drop(guard.release().await);
-            tokio::time::sleep(mixed_fleet::WORK).await;
+            tokio::time::sleep(PAUSE).await;
         }
     };
     tokio::join!(task(), task());
@@ -164,7 +165,7 @@ async fn rslock() {
             let lock = loop {
                 match manager.lock(b"counter".as_slice(), Duration::from_secs(10)).await {
                     Ok(lock) => break lock,
-                    Err(_) => tokio::time::sleep(mixed_fleet::WORK).await,
+                    Err(_) => tokio::time::sleep(PAUSE).await,
                 }
             };
             tokio::task::block_in_place(|| counter.add("rslock")).unwrap();
@@ -187,7 +188,7 @@ async fn redis_py_while_the_fleet_grows() {
     let counter = Counter::at(dir.path().join("counter")).unwrap();
     let urls = servers.iter().map(RedisServer::url);
     let builder = Redlock::builder().urls(urls).new_installation(true).node_timeout(Duration::from_secs(3));
-    let builder = builder.ttl(Duration::from_secs(30)).key_style(KeyStyle::PLAIN).anchor(redfence::NodeId::new(0));
+    let builder = builder.ttl(Duration::from_secs(30)).key_style(KeyStyle::PLAIN).anchor(NodeId::new(0));
     let redlock = builder.connect().await.unwrap();
     contend(&redlock, &counter, &servers[0], || start("counter.py", "redis_py", &counter, &servers[..1])).await;
 }

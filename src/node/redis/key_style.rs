@@ -9,12 +9,12 @@ use crate::Resource;
 /// redfence's own.
 ///
 /// ```
-/// use redfence::node::redis::KeyStyle;
+/// use redfence::KeyStyle;
 ///
 /// let pottery: KeyStyle = "plain:redlock:".parse()?;
 /// assert_eq!(pottery, KeyStyle::Plain { prefix: "redlock:".into(), suffix: String::new() });
 /// assert_eq!(pottery.to_string(), "plain:redlock:{}");
-/// # Ok::<_, redfence::node::redis::KeyStyleError>(())
+/// # Ok::<_, redfence::KeyStyleError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
@@ -44,6 +44,7 @@ impl KeyStyle {
     /// The names that `redis-py`, `redsync`, `node-redlock` and `rslock` use: the resource itself.
     pub const PLAIN: Self = Self::Plain { prefix: String::new(), suffix: String::new() };
     /// The most bytes of the prefix, and of the suffix.
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub const PART_MAX: usize = 64;
     /// Where the resource stands in the text of a style.
     const PLACE: &str = "{}";
@@ -52,8 +53,9 @@ impl KeyStyle {
     ///
     /// # Errors
     ///
-    /// [`KeyStyleError`] for a prefix or a suffix of more than [`KeyStyle::PART_MAX`] bytes, or with a blank or a
+    /// [`KeyStyleError`] for a prefix or a suffix of more than 64 bytes, or with a blank or a
     /// control character.
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub fn checked(self) -> Result<Self, KeyStyleError> {
         let is_good = |part: &String| {
             part.len() <= Self::PART_MAX && !part.contains(|c: char| c.is_whitespace() || c.is_control())

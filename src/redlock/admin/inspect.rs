@@ -18,6 +18,7 @@ pub struct Inspection {
     /// How many nodes must agree.
     pub needed: usize,
     /// The node that must agree, if there is one.
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub anchor: Option<NodeId>,
 }
 
