@@ -128,7 +128,8 @@ impl Setup {
     }
 
     const fn anchored(mutant: Mutant) -> Self {
-        Self { foreign: Some(Knows::One), anchor: true, leaves: false, mutant: Some(mutant), ..Self::lasting(1) }
+        let mutant = Some(mutant);
+        Self { foreign: Some(Knows::One), anchor: true, prompt: true, leaves: false, mutant, ..Self::lasting(1) }
     }
 
     /// The smallest setup that shows what is wrong with `mutant`.
