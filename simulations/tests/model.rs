@@ -37,6 +37,13 @@ fn two_attempts_over_locks_that_last() {
     assert_eq!(exhausted(short).states, 14_070);
 }
 
+/// An anchor changes which nodes are a quorum, and so which token is chosen: T1, T2, E and F hold as before.
+#[test]
+fn an_anchor_over_locks_that_vanish_at_any_moment() {
+    let level = Setup { spread: 1, floors: false, anchor: true, prompt: true, extensions: 1, ..Setup::vanishing(2) };
+    exhausted(level);
+}
+
 /// A client of another library excludes redfence and is excluded: on a majority of the nodes, and on the anchor alone.
 #[test]
 fn a_foreign_client_over_locks_that_last() {

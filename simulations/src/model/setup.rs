@@ -123,7 +123,7 @@ impl Setup {
             ("locks last, extensions", Self { extensions: 1, time: until(2), ..rivals }),
             ("locks vanish, an anchor", Self { extensions: 1, anchor: true, ..level }),
             ("locks last, a foreign client", Self { extensions: 1, ..mixed }),
-            ("locks last, an anchor and a client of one node", Self { extensions: 2, ..anchored }),
+            ("locks last, an anchor and a client of one node", Self { extensions: 2, prompt: true, ..anchored }),
         ]
     }
 
