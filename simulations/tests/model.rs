@@ -98,7 +98,7 @@ fn every_process_that_waits_gets_the_lock() {
     let found = waiting::search(&waiting::World::new(setup).unwrap());
     assert!(found.broken.is_none(), "{:?}", found.broken);
     assert!(found.happens.iter().all(|(_, seen)| *seen), "{:?}", found.happens);
-    assert_eq!(found.states, 18_906);
+    assert_eq!(found.states, 48_016);
 }
 
 #[test]
