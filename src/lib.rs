@@ -58,6 +58,8 @@ pub use token::{FencingToken, TokenError};
 
 #[cfg(feature = "redlock")]
 pub use node::EmbeddedNode;
+#[cfg(feature = "redis")]
+pub use node::redis::{KeyStyle, KeyStyleError};
 #[cfg(feature = "redlock")]
 pub use occupant::Occupant;
 #[cfg(feature = "redlock")]
