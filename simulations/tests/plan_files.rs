@@ -86,6 +86,7 @@ fn files_that_are_no_plans_are_refused_with_line_reason_and_fix() {
     assert!(String::from_utf8_lossy(&both.stderr).contains("cannot be used with"), "{both:?}");
 }
 
+#[expect(clippy::unwrap_used, reason = "a helper of tests")]
 fn stored_plans() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/plans");
     let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
