@@ -30,6 +30,8 @@ mod resource;
 #[cfg(feature = "redlock")]
 #[cfg_attr(not(feature = "unstable"), allow(unreachable_pub, reason = "for simulators only"))]
 mod spawner;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod token;
 #[cfg(feature = "redlock")]
 mod waiter;
