@@ -9,6 +9,7 @@
 
 #[cfg(feature = "redlock")]
 pub mod blocking;
+pub mod cached;
 mod clock;
 #[cfg(feature = "redis")]
 pub mod doctor;
