@@ -479,7 +479,7 @@ impl NodeState {
         let queue = self.queues.get(&subject.resource).filter(|queue| !queue.is_over(now));
         let (waiting, first) = (queue.map_or(0, Queue::len), queue.and_then(Queue::first));
         let place = queue.and_then(|queue| queue.place(&entry(subject).to_string()));
-        LockView { place, waiting, first, ..self.view(now, subject) }
+        LockView { place, waiting, first: first.map(Box::new), ..self.view(now, subject) }
     }
 }
 

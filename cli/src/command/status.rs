@@ -100,7 +100,7 @@ fn machine<'a>(resource: &'a Resource, inspection: &'a Inspection, nodes: &[Node
             label: view.lock.held_by().and_then(label),
             ttl_left_ms: view.ttl_left.map(ms),
             waiting: view.waiting,
-            next: view.first.as_ref().map(QueueEntry::label),
+            next: view.first.as_deref().map(QueueEntry::label),
             counter: view.counter.to_string(),
         },
         Err(fault) => Said::Failed { error: fault.to_string() },
@@ -152,7 +152,7 @@ fn row((row, status): (&Row, &NodeStatus)) -> Vec<String> {
         None => "no end".to_owned(),
     };
     let (standing, waiting, counter) = (node::standing(status), view.waiting.to_string(), view.counter.to_string());
-    let next = view.first.as_ref().map_or("-", QueueEntry::label).to_owned();
+    let next = view.first.as_deref().map_or("-", QueueEntry::label).to_owned();
     vec![
         address,
         standing,
