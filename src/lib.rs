@@ -49,6 +49,11 @@ mod protocol;
 mod redlock;
 pub mod verifier;
 
+// The code of the page is compiled as a test.
+#[cfg(all(doctest, feature = "redlock"))]
+#[doc = include_str!("../docs/single-flight.md")]
+mod single_flight_page {}
+
 pub use clock::{Clock, Moment, SystemClock, WallTime};
 pub use holder::{Holder, HolderError, HolderId, Label};
 pub use lease::Lease;

@@ -88,7 +88,7 @@ impl<S: CacheStore> Computation<S> {
         let written = match self.cached.write(&self.key, &entry).await {
             Ok(Verdict::Admitted) => return Ok(entry.value),
             Ok(Verdict::Stale { highest }) => {
-                tracing::warn!(key = %self.key, ?token, ?highest, "a newer value is stored; this one was refused");
+                tracing::warn!(key = %self.key, ?token, ?highest, "a newer value is stored, this one was refused");
                 // What the newer holder wrote, if it is still there.
                 self.cached.read(&self.key).await
             }

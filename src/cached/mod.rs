@@ -5,7 +5,7 @@
 //! computing task's lease, so a task that was paused never overwrites a newer value. Shortly before a value expires, one task
 //! computes it anew while all readers still get the old one.
 //!
-//! [docs/single-flight.md](https://docs.rs/crate/redfence/latest/source/docs/single-flight.md) has the whole story.
+//! docs/single-flight.md in the repository says what happens in each case.
 
 #[cfg(feature = "redlock")]
 mod computation;
