@@ -9,6 +9,7 @@
 
 #[cfg(feature = "redlock")]
 pub mod blocking;
+pub mod cached;
 mod clock;
 #[cfg(feature = "redis")]
 pub mod doctor;
@@ -50,6 +51,11 @@ mod protocol;
 mod redlock;
 pub mod verifier;
 
+// The code of the page is compiled as a test.
+#[cfg(all(doctest, feature = "redlock"))]
+#[doc = include_str!("../docs/single-flight.md")]
+mod single_flight_page {}
+
 pub use clock::{Clock, Moment, SystemClock, WallTime};
 pub use holder::{Holder, HolderError, HolderId, Label};
 pub use lease::Lease;
@@ -60,6 +66,8 @@ pub use token::{FencingToken, TokenError};
 
 #[cfg(feature = "redlock")]
 pub use node::EmbeddedNode;
+#[cfg(feature = "redis")]
+pub use node::redis::{KeyStyle, KeyStyleError};
 #[cfg(feature = "redlock")]
 pub use occupant::Occupant;
 #[cfg(feature = "redlock")]
