@@ -11,7 +11,7 @@ mod support;
 
 use redfence::doctor::{Outcome, Report, minimal_rule};
 use redfence::node::contract;
-use redfence::node::redis::{Address, RedisNode, RedisNodeOptions};
+use redfence::node::redis::{Address, Prefix, RedisNode, RedisNodeOptions};
 use redfence::{Builder, Redlock};
 use support::set::over;
 use support::{RedisServer, servers};
@@ -192,7 +192,7 @@ async fn the_rest_of_a_young_set_is_reported() {
 #[tokio::test]
 async fn a_user_with_the_minimal_rule_passes_the_whole_contract() {
     let server = RedisServer::start();
-    let rule = minimal_rule("locker", "redfence").replace(">PASSWORD", ">secret");
+    let rule = minimal_rule("locker", &Prefix::default()).replace(">PASSWORD", ">secret");
     let words: Vec<_> = rule.split(' ').collect();
     assert_eq!(server.command(&words), "OK", "{rule}");
     let url = format!("redis://locker:secret@127.0.0.1:{}", server.port());

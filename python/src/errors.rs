@@ -35,7 +35,9 @@ pub(crate) fn connect(py: Python<'_>, error: &ConnectError) -> PyErr {
 
 pub(crate) fn acquire(py: Python<'_>, error: &AcquireError, addresses: &[String]) -> PyErr {
     let (class, attempts, waited) = match error {
-        AcquireError::Contended { attempts, waited, .. } => ("Contended", *attempts, *waited),
+        AcquireError::Contended { attempts, waited, .. } | AcquireError::HeldWithoutTtl { attempts, waited, .. } => {
+            ("Contended", *attempts, *waited)
+        }
         AcquireError::NoQuorum { attempts, waited, .. } => ("NoQuorum", *attempts, *waited),
         AcquireError::Overloaded { attempts, waited, .. } => ("Overloaded", *attempts, *waited),
         AcquireError::TooSlow { attempts, waited, .. } => ("TooSlow", *attempts, *waited),
