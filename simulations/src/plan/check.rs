@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Fault, Operation, Plan, Section, Terms};
+use super::{Fault, NetworkProfile, Operation, Plan, Section, Terms};
 
 /// What is wrong with a plan, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -40,6 +40,7 @@ impl Plan {
     pub fn check(&self) -> Result<(), PlanError> {
         self.check_counts()?;
         self.check_terms()?;
+        self.check_network()?;
         self.check_faults()?;
         self.check_clocks()?;
         match self.times_ms().find(|(_, ms)| *ms > Self::TIME_MAX_MS) {
@@ -77,7 +78,7 @@ impl Plan {
     }
 
     fn check_terms(&self) -> Result<(), PlanError> {
-        let Terms { ttl_ms, max_ttl_ms, node_timeout_ms, .. } = self.terms;
+        let Terms { ttl_ms, max_ttl_ms, node_timeout_ms, response_timeout_ms } = self.terms;
         if ttl_ms < Self::TTL_MIN_MS || ttl_ms > max_ttl_ms {
             let fix = format!("write {} ms or more for ttl_ms, and no less for max_ttl_ms", Self::TTL_MIN_MS);
             return wrong(("terms", 0), format!("ttl {ttl_ms} ms and max_ttl {max_ttl_ms} ms do not go together"), fix);
@@ -87,7 +88,25 @@ impl Plan {
             let why = format!("node timeout {node_timeout_ms} ms and ttl {ttl_ms} ms do not go together");
             return wrong(("terms", 0), why, fix);
         }
+        if response_timeout_ms == 0 {
+            let why = "with a response timeout of 0 ms no connection lasts".to_owned();
+            return wrong(("terms", 0), why, "write 1 or more for response_timeout_ms");
+        }
         Ok(())
+    }
+
+    fn check_network(&self) -> Result<(), PlanError> {
+        let NetworkProfile { latency_ms: (shortest, longest), tail_per_mille, loss_per_mille, .. } = self.network;
+        if shortest > longest {
+            let why = format!("the shortest latency, {shortest} ms, is above the longest, {longest} ms");
+            return wrong(("network", 0), why, "write the shorter one first in latency_ms");
+        }
+        match [tail_per_mille, loss_per_mille].into_iter().find(|per_mille| *per_mille > 1_000) {
+            Some(per_mille) => {
+                wrong(("network", 0), format!("{per_mille} in a thousand are too many"), "write 1000 at most")
+            }
+            None => Ok(()),
+        }
     }
 
     fn check_faults(&self) -> Result<(), PlanError> {
