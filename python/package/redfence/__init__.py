@@ -1,8 +1,10 @@
 """A distributed lock over N independent Redis or Valkey nodes, with fencing tokens issued by the quorum itself."""
 
 from ._client import EmbeddedNodes, LockStatus, NodeStatus, Redfence, connect, embedded
+from ._election import Election, Leader, Leadership
 from ._errors import (
     AcquireError,
+    AllHeld,
     ConfigError,
     ConnectError,
     Contended,
@@ -11,6 +13,7 @@ from ._errors import (
     NameError,
     NoQuorum,
     NotAcquired,
+    NotStored,
     NoToken,
     OperateError,
     Overloaded,
@@ -24,22 +27,30 @@ from ._errors import (
 )
 from ._lease import Holder, Lease, Lost
 from ._lock import Lock
+from ._multi_lease import MultiLease, acquire_all
 from ._no_lock import NoLock, NoLockWarning
+from ._once_per import SKIPPED, OncePer, Run, Skipped, once_per
+from ._semaphore import Semaphore
 from ._synchronized import synchronized
 
 __all__ = [
     "AcquireError",
+    "AllHeld",
     "ConfigError",
     "ConnectError",
     "Contended",
+    "Election",
     "EmbeddedNodes",
     "ExtendError",
     "Holder",
+    "Leader",
+    "Leadership",
     "Lease",
     "Lock",
     "LockStatus",
     "Lost",
     "LostError",
+    "MultiLease",
     "NameError",
     "NoLock",
     "NoLockWarning",
@@ -47,6 +58,8 @@ __all__ = [
     "NoToken",
     "NodeStatus",
     "NotAcquired",
+    "NotStored",
+    "OncePer",
     "OperateError",
     "Overloaded",
     "Overrun",
@@ -54,10 +67,16 @@ __all__ = [
     "RedfenceError",
     "Refused",
     "ReleaseError",
+    "Run",
+    "SKIPPED",
+    "Semaphore",
+    "Skipped",
     "StaleToken",
     "TooSlow",
     "Vote",
+    "acquire_all",
     "connect",
     "embedded",
+    "once_per",
     "synchronized",
 ]
