@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use pyo3::prelude::*;
 use redfence::recipes::{OnceGuard, OnceOutcome};
-use redfence::{Guard, LeaseHandle, ReleaseOutcome};
+use redfence::{Guard, LeaseHandle, LossCause, ReleaseOutcome};
 use tokio::time::timeout;
 
 use crate::errors;
@@ -131,10 +131,12 @@ impl Lease {
     /// Releases, once: gives back what was found, in one word.
     fn release(&self) -> PyResult<Option<Op>> {
         let held = self.take()?;
-        let link = &self.0.get()?.link;
+        let parts = self.0.get()?;
+        let handle = parts.handle.clone();
         Ok(held.map(|held| {
-            Op::new(link, async move {
-                let outcome = outcome(&held.guard().release().await);
+            Op::new(&parts.link, async move {
+                let overrun = overrun(handle.check().err().map(|lost| lost.cause));
+                let outcome = found(&held.guard().release().await, overrun);
                 Box::new(move |py: Python<'_>| Ok(outcome.into_pyobject(py)?.into_any().unbind())) as Answer
             })
         }))
@@ -187,7 +189,23 @@ pub(crate) fn tell_loss(link: &Link, callback: Py<PyAny>, lost: impl Future<Outp
     });
 }
 
-/// What a release found, in one word.
+/// What a release found, in one word. A lease that had ended is an overrun, also where nodes had it still: they count longer.
+pub(crate) fn found(released: &ReleaseOutcome, overrun: Option<&'static str>) -> &'static str {
+    match (outcome(released), overrun) {
+        (word @ ("expired" | "taken"), _) | (word, None) | (_, Some(word)) => word,
+    }
+}
+
+/// How a lease had ended before its release, in one word.
+pub(crate) fn overrun(cause: Option<LossCause>) -> Option<&'static str> {
+    match cause? {
+        LossCause::Released => None,
+        LossCause::Taken => Some("taken"),
+        _ => Some("expired"),
+    }
+}
+
+/// What nodes found, in one word.
 pub(crate) fn outcome(outcome: &ReleaseOutcome) -> &'static str {
     match outcome {
         ReleaseOutcome::HandedOver => "handed over",

@@ -7,7 +7,7 @@ use redfence::recipes::{Leadership, MultiGuard, MultiHandle};
 use tokio::time::timeout;
 
 use crate::errors;
-use crate::lease::{outcome, tell_loss};
+use crate::lease::{found, overrun, tell_loss};
 use crate::op::{Answer, Op};
 use crate::ours::Ours;
 use crate::runtime::Link;
@@ -112,11 +112,20 @@ impl Leases {
     fn release(&self) -> PyResult<Option<Op>> {
         let parts = self.0.get()?;
         let held = parts.held.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let handle = parts.handle.clone();
         Ok(held.map(|held| {
             Op::new(&parts.link, async move {
-                let found = match held {
-                    Held::All(all) => all.release().await.iter().map(|(_, found)| outcome(found)).collect(),
-                    Held::Leadership(leadership) => vec![outcome(&leadership.resign().await)],
+                let whole = overrun(handle.check().err().map(|lost| lost.cause));
+                let parts: Vec<_> =
+                    handle.parts().map(|part| overrun(part.check().err().map(|lost| lost.cause))).collect();
+                let found: Vec<_> = match held {
+                    // The last name is released first.
+                    Held::All(all) => {
+                        let released = all.release().await;
+                        released.iter().zip(parts.into_iter().rev()).map(|((_, one), part)| found(one, part)).collect()
+                    }
+                    // A leader led no more once one of the two leases was over.
+                    Held::Leadership(leadership) => vec![found(&leadership.resign().await, whole)],
                 };
                 Box::new(move |py: Python<'_>| Ok(found.into_pyobject(py)?.into_any().unbind())) as Answer
             })

@@ -4,11 +4,22 @@ import re
 from pathlib import Path
 
 import psycopg
+import pytest
 
 import redfence
 from redfence.fencing import psycopg as fencing
 
 README = Path(__file__).parents[1] / "README.md"
+
+
+def test_the_lines_about_the_recipes_run(client: redfence.Redfence, capsys: pytest.CaptureFixture[str]) -> None:
+    found = re.search(r"## Built on the lock\n\n```python\n(.*?)```", README.read_text(), re.DOTALL)
+    assert found
+    exec(compile(found[1], str(README), "exec"), {"redfence": redfence, "client": client})
+    permit, tokens, leader, once = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"downloads#1 \d+", permit) and re.fullmatch(r"\d+ \d+", tokens)
+    assert re.fullmatch(r"(\d+) Leader\(term=\1, label='.+'\)", leader)
+    assert once == "the report of monday Skipped.SKIPPED"
 
 
 def test_the_first_lines_of_the_page_write_under_a_fence(urls: list[str], postgres: str) -> None:

@@ -107,7 +107,7 @@ impl Redlock {
         let wait = Wait::begin(self, wait_max);
         if !wait_max.is_zero() {
             match self.try_acquire(resource).await {
-                Err(AcquireError::Contended { ref votes, .. }) if ends_within(votes, wait_max) => {}
+                Err(ref met @ AcquireError::Contended { .. }) if ends_within(met, wait_max) => {}
                 Err(AcquireError::NoQuorum { .. } | AcquireError::Overloaded { .. } | AcquireError::TooSlow { .. }) => {
                 }
                 outcome => return outcome,

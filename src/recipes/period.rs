@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::protocol::Votes;
+use crate::AcquireError;
 
 /// For how long the lock of a piece of work stays at the nodes, counted from its acquire, if the work has ended before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -49,8 +49,9 @@ impl Period {
 }
 
 /// Whether the lock that was met ends by itself within `wait`.
-pub(super) fn ends_within(votes: &Votes, wait: Duration) -> bool {
-    votes.occupant().is_none_or(|(_, left)| left.is_some_and(|left| left <= wait))
+pub(super) fn ends_within(met: &AcquireError, wait: Duration) -> bool {
+    let occupant = met.votes().and_then(|votes| votes.occupant());
+    occupant.is_none_or(|(_, left)| left.is_some_and(|left| left <= wait))
 }
 
 #[cfg(test)]

@@ -151,7 +151,7 @@ class _Decorator:
         self._name = name
 
     @overload
-    def __call__(  # type: ignore[overload-overlap]
+    def __call__(
         self, function: Callable[P, Coroutine[Any, Any, R]]
     ) -> Callable[P, Coroutine[Any, Any, R | Literal[Skipped.SKIPPED]]]: ...
     @overload
