@@ -30,6 +30,8 @@ mod resource;
 #[cfg(feature = "redlock")]
 #[cfg_attr(not(feature = "unstable"), allow(unreachable_pub, reason = "for simulators only"))]
 mod spawner;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod token;
 #[cfg(feature = "redlock")]
 mod waiter;
@@ -58,6 +60,8 @@ pub use token::{FencingToken, TokenError};
 
 #[cfg(feature = "redlock")]
 pub use node::EmbeddedNode;
+#[cfg(feature = "redis")]
+pub use node::redis::{KeyStyle, KeyStyleError};
 #[cfg(feature = "redlock")]
 pub use occupant::Occupant;
 #[cfg(feature = "redlock")]

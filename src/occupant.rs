@@ -40,6 +40,13 @@ impl Occupant {
         }
     }
 
+    /// Whether it is another program.
+    #[must_use]
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
+    pub const fn is_foreign(&self) -> bool {
+        matches!(self, Self::Foreign(_))
+    }
+
     /// What the node stores, raw, for machines: compare and store this. Bytes that are no text become U+FFFD.
     #[must_use]
     pub fn value(&self) -> Cow<'_, str> {
@@ -56,14 +63,18 @@ impl From<Holder> for Occupant {
     }
 }
 
-/// `3f2a0b1c… worker-7`, or the beginning of another program's value in quotation marks.
+/// `3f2a0b1c… worker-7`, or `a foreign client ("…")` with the beginning of its value.
 impl fmt::Display for Occupant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Holder(holder) => write!(f, "{holder:?}"),
             Self::Foreign(value) => {
                 let text = String::from_utf8_lossy(value);
-                write!(f, "\"{}\"", Printable(&text.chars().take(FOREIGN_SHOWN_MAX).collect::<String>()))
+                write!(
+                    f,
+                    "a foreign client (\"{}\")",
+                    Printable(&text.chars().take(FOREIGN_SHOWN_MAX).collect::<String>())
+                )
             }
         }
     }
@@ -99,10 +110,10 @@ mod tests {
     #[test]
     fn r13_a_foreign_value_is_shown_cut_and_escaped() {
         let shown = |value: &[u8]| Occupant::of_value(value).to_string();
-        assert_eq!(shown(b"app"), "\"app\"");
-        assert_eq!(shown(b"a\x1b[2J\xff"), "\"a\\u{1b}[2J\u{fffd}\"");
-        assert_eq!(shown("\u{202e}".as_bytes()), "\"\\u{202e}\"");
-        assert_eq!(shown(&[b'x'; 256]).len(), FOREIGN_SHOWN_MAX + 2);
+        assert_eq!(shown(b"app"), "a foreign client (\"app\")");
+        assert_eq!(shown(b"a\x1b[2J\xff"), "a foreign client (\"a\\u{1b}[2J\u{fffd}\")");
+        assert_eq!(shown("\u{202e}".as_bytes()), "a foreign client (\"\\u{202e}\")");
+        assert_eq!(shown(&[b'x'; 256]).len(), FOREIGN_SHOWN_MAX + "a foreign client (\"\")".len());
         assert_ne!(Occupant::of_value(b"\xfe"), Occupant::of_value(b"\xff"), "different bytes are different values");
     }
 }

@@ -22,6 +22,7 @@ use redfence::node::redis::{Address, RedisNode, RedisNodeOptions};
 use redfence::node::{ask, contract};
 use redfence::protocol::{Request, Subject, Verb};
 use redfence::recipes::{Election, Leadership, MultiGuard, OnceGuard, OncePer, Period, Semaphore};
+use redfence::testing::TestNodes;
 use redfence::verifier::{self, RedisStore, Rule, TokenStore as _, Verifier};
 use redfence::{Builder, FencingToken, Guard, Holder, IfHeld, Lease, Redlock, Resource};
 use redis::aio::MultiplexedConnection;
@@ -275,6 +276,8 @@ async fn call(name: &str, stage: &Stage) {
         "node::contract::check" => drop(contract::check(&node(&stage.urls[0]), "ends").await),
         // The node bounds this call: the trait is for simulations, which have their own networks.
         "node::redis::RedisNode::dialled" | "node::redis::Dial::dial" => drop(node(&stage.urls[0]).dialled().await),
+        // Real time cannot be advanced, so this call ends at once.
+        "testing::TestClock::advance" => drop(TestNodes::new(1).clock().advance(END * 2).await),
         "verifier::RedisStore::read" => drop(store.read(&resource()).await),
         "verifier::RedisStore::write" => drop(store.write(&resource(), token, Rule::Strict, b"value").await),
         "verifier::TokenStore::admit" => drop(store.admit(&resource(), token, Rule::Strict).await),

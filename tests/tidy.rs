@@ -48,6 +48,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("history", &["history", "redlock", "verifier"]),
     ("recipes", &["recipes", "redlock", "protocol"]),
     ("blocking", &["blocking", "redlock", "protocol"]),
+    ("testing", &["testing", "redlock", "node", "protocol"]),
     ("verifier", &["verifier", "metrics"]),
 ];
 
@@ -99,6 +100,8 @@ const MAY_WAIT: &[&str] = &[
     "src/node/tasks.rs",
     "src/node/contract/",
     "src/doctor/facts.rs",
+    // A clock that a test turns waits on paused time.
+    "src/testing/clock.rs",
     "cli/",
 ];
 

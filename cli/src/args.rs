@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::error::ContextValue;
 use clap::{Parser, Subcommand};
+use redfence::node::redis::KeyStyle;
 use redfence::{NodeId, Printable, Resource};
 
 mod admit;
@@ -73,6 +74,15 @@ pub(crate) struct Global {
     /// The first part of every key [default: redfence]
     #[arg(long = "key-prefix", global = true, value_name = "PREFIX")]
     pub(crate) key_prefix: Option<String>,
+    /// Under which name locks are stored: native, or plain[:PREFIX] for a fleet that mixes redfence with other Redlock
+    /// clients; all lockers of these nodes must have the same [default: native]
+    #[arg(long, global = true, env = "REDFENCE_KEY_STYLE", hide_env_values = true, value_name = "STYLE")]
+    pub(crate) key_style: Option<KeyStyle>,
+    /// The node whose vote is compulsory, by its place among the nodes, from 1: while a fleet grows from one node to
+    /// several, the old node [default: none]
+    #[arg(long, global = true, env = "REDFENCE_ANCHOR", hide_env_values = true, value_name = "PLACE")]
+    #[arg(value_parser = clap::value_parser!(u8).range(1..=NODES_MAX))]
+    pub(crate) anchor: Option<u8>,
     /// Certificate authorities for rediss://, as a PEM file [default: the machine's own store]
     #[arg(long, global = true, env = "REDFENCE_CA_FILE", value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,

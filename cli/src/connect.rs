@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redfence::node::redis::{Address, Prefix, RedisNode, RedisNodeOptions};
-use redfence::{Builder, ConfigError, Entropy, Redlock};
+use redfence::{Builder, ConfigError, Entropy, NodeId, Redlock};
 
 use crate::args::Global;
 use crate::exit::Exit;
@@ -25,6 +25,9 @@ pub(crate) fn to_servers(global: &Global) -> Result<Builder, Failure> {
     if let Some(prefix) = &global.key_prefix {
         builder = builder.prefix(prefix);
     }
+    if let Some(style) = &global.key_style {
+        builder = builder.key_style(style.clone());
+    }
     if let Some(ca_file) = &global.ca_file {
         builder = builder.ca_file(ca_file);
     }
@@ -43,6 +46,9 @@ pub(crate) fn settings(global: &Global) -> Builder {
     if let Some(node_timeout) = global.node_timeout {
         builder = builder.node_timeout(node_timeout);
     }
+    if let Some(anchor) = global.anchor {
+        builder = builder.anchor(NodeId::new(usize::from(anchor) - 1));
+    }
     builder = builder.durable(global.durable);
     if let Some(max_ttl) = global.max_ttl {
         builder = builder.max_ttl(max_ttl);
@@ -55,14 +61,20 @@ pub(crate) fn urls(global: &Global) -> Vec<&str> {
     global.nodes.iter().map(|url| url.trim()).filter(|url| !url.is_empty()).collect()
 }
 
-/// The nodes one by one. Each is dialled once, and also returned if that failed, for commands that report failures.
-///
-/// [`to_servers`] and `connect` find contradictions; this function does not.
-pub(crate) async fn each_node(global: &Global) -> Result<Vec<RedisNode>, Failure> {
+/// The names of keys.
+pub(crate) fn prefix(global: &Global) -> Result<Prefix, ConfigError> {
     let prefix = match &global.key_prefix {
         Some(prefix) => Prefix::new(prefix).ok_or_else(|| ConfigError::Prefix(prefix.clone()))?,
         None => Prefix::default(),
     };
+    Ok(prefix.with_style(global.key_style.clone().unwrap_or_default()))
+}
+
+/// The nodes one by one. Each is dialled once, and also returned if that failed, for commands that report failures.
+///
+/// [`to_servers`] and `connect` find contradictions; this function does not.
+pub(crate) async fn each_node(global: &Global) -> Result<Vec<RedisNode>, Failure> {
+    let prefix = prefix(global)?;
     let entropy = Arc::new(Entropy::from_system());
     let options = RedisNodeOptions {
         prefix,

@@ -41,7 +41,7 @@ impl Failure {
         }
         let exit = match error {
             AcquireError::Resource(_) => Exit::Usage,
-            AcquireError::Contended { .. } => Exit::Contended,
+            AcquireError::Contended { .. } | AcquireError::HeldWithoutTtl { .. } => Exit::Contended,
             _ => Exit::NoQuorum,
         };
         // If clocks are wrong, nodes may fail for other stated reasons.

@@ -43,7 +43,7 @@ fn raised_with(made: impl FnOnce() -> PyResult<PyErr>) -> PyErr {
 
 fn class_of(error: &AcquireError) -> &'static str {
     match error {
-        AcquireError::Contended { .. } => "Contended",
+        AcquireError::Contended { .. } | AcquireError::HeldWithoutTtl { .. } => "Contended",
         AcquireError::NoQuorum { .. } => "NoQuorum",
         AcquireError::Overloaded { .. } => "Overloaded",
         AcquireError::TooSlow { .. } => "TooSlow",
@@ -56,6 +56,7 @@ fn class_of(error: &AcquireError) -> &'static str {
 fn of_acquire<'py>(py: Python<'py>, error: &AcquireError, addresses: &[String]) -> PyResult<Bound<'py, PyDict>> {
     let attributes = PyDict::new(py);
     let (AcquireError::Contended { attempts, waited, .. }
+    | AcquireError::HeldWithoutTtl { attempts, waited, .. }
     | AcquireError::NoQuorum { attempts, waited, .. }
     | AcquireError::Overloaded { attempts, waited, .. }
     | AcquireError::TooSlow { attempts, waited, .. }) = error

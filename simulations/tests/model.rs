@@ -1,7 +1,7 @@
 //! Small worlds, searched completely. `cargo run --release -p simulations -- model` searches the larger ones.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
-use simulations::model::{Bounds, Found, Mutant, Setup, Time, World, search};
+use simulations::model::{Bounds, Found, Knows, Mutant, Setup, Time, World, search};
 use simulations::waiting;
 
 fn searched(setup: Setup) -> Found {
@@ -37,6 +37,22 @@ fn two_attempts_over_locks_that_last() {
     assert_eq!(exhausted(short).states, 14_070);
 }
 
+/// An anchor changes which nodes are a quorum, and so which token is chosen: T1, T2, E and F hold as before.
+#[test]
+fn an_anchor_over_locks_that_vanish_at_any_moment() {
+    let level = Setup { spread: 1, floors: false, anchor: true, prompt: true, extensions: 1, ..Setup::vanishing(2) };
+    exhausted(level);
+}
+
+/// A client of another library excludes redfence and is excluded: on a majority of the nodes, and on the anchor alone.
+#[test]
+fn a_foreign_client_over_locks_that_last() {
+    for (foreign, anchor) in [(Knows::All, false), (Knows::One, true)] {
+        let mixed = Setup { foreign: Some(foreign), anchor, prompt: true, extensions: 1, ..Setup::lasting(1) };
+        exhausted(Setup { only_rivals: true, ..mixed });
+    }
+}
+
 /// Every short cut breaks the expected promise. A grant that is delivered twice takes a larger search, which the
 /// command runs.
 #[test]
@@ -48,6 +64,8 @@ fn every_short_cut_has_a_shortest_trace() {
         (Mutant::ReachableQuorum, "T1", 6),
         (Mutant::ExtendReseeds, "E", 15),
         (Mutant::NoRest, "X", 13),
+        (Mutant::NoAnchor, "X", 5),
+        (Mutant::ExtendWithoutAnchor, "X", 15),
     ] {
         let trace = searched(Setup::showing(mutant)).broken.unwrap_or_else(|| panic!("{mutant:?} went unnoticed"));
         assert_eq!(trace.steps(), steps, "{mutant:?}\n{trace}");
@@ -80,7 +98,7 @@ fn every_process_that_waits_gets_the_lock() {
     let found = waiting::search(&waiting::World::new(setup).unwrap());
     assert!(found.broken.is_none(), "{:?}", found.broken);
     assert!(found.happens.iter().all(|(_, seen)| *seen), "{:?}", found.happens);
-    assert_eq!(found.states, 18_906);
+    assert_eq!(found.states, 48_016);
 }
 
 #[test]

@@ -93,7 +93,13 @@ fn a_way_is_repeatable() {
 /// mutants that random walks hardly ever catch.
 #[test]
 fn random_ways_catch_mutants() {
-    let rare = [Mutant::BlockNotOwned, Mutant::HandOverToLatecomers, Mutant::HandOverAfterLoss];
+    let rare = [
+        Mutant::BlockNotOwned,
+        Mutant::HandOverToLatecomers,
+        Mutant::HandOverAfterLoss,
+        Mutant::NoAnchor,
+        Mutant::ExtendWithoutAnchor,
+    ];
     for mutant in Mutant::ALL.into_iter().filter(|mutant| !rare.contains(mutant)) {
         let setup = Setup { mutant: Some(mutant), connection_losses: false, ..large(3, 3) };
         let time = if mutant == Mutant::NoRest { Time::Ticks(40) } else { Time::Still };

@@ -13,7 +13,7 @@ fn a_plan_that_cannot_be_run_is_refused_with_a_sentence() {
     endless.terms.max_ttl_ms = u32::MAX;
     let rows = [
         (plan(), None),
-        (Plan::of(0), Some("0 nodes, 0 clients")),
+        (Plan::of(0), Some("there are 0 nodes: name 1 to 32")),
         (plan().fault(2_001, Fault::Flush { node: 0 }), Some("comes after the end of all faults")),
         (plan().fault(0, Fault::Hang { node: 0, for_ms: 600_001 }), Some("600001 ms are too long")),
         (Plan::of(3).client([Section::after(0).work(u32::MAX)]), Some("are too long")),
@@ -24,7 +24,10 @@ fn a_plan_that_cannot_be_run_is_refused_with_a_sentence() {
         match complaint {
             None => assert_eq!(verdict, Ok(())),
             Some(part) => {
-                assert!(verdict.as_ref().is_err_and(|why| why.contains(part)), "{verdict:?} without {part:?}")
+                assert!(
+                    verdict.as_ref().is_err_and(|error| error.to_string().contains(part)),
+                    "{verdict:?} without {part:?}"
+                )
             }
         }
     }
@@ -77,8 +80,7 @@ fn plans_that_once_broke_a_promise_break_none_any_more() {
     let files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert!(!files.is_empty());
     for file in files {
-        let plan: Plan = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
-        assert_eq!(plan.check(), Ok(()));
+        let plan = Plan::read(&file).unwrap();
         assert_eq!(Level::Node.run(&plan, None, false).violations, Vec::new(), "{}", file.display());
     }
 }

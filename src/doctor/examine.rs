@@ -46,7 +46,7 @@ async fn canary(redlock: &Redlock) -> Result<Duration, Sick> {
                 return Sick { what: "too few nodes take part".to_owned(), cause: Cause::NoQuorum };
             }
             AcquireError::NoQuorum { .. } | AcquireError::Overloaded { .. } => Cause::NoQuorum,
-            AcquireError::Contended { .. } => Cause::Contended,
+            AcquireError::Contended { .. } | AcquireError::HeldWithoutTtl { .. } => Cause::Contended,
             _ => Cause::Other,
         };
         Sick { what: error.to_string(), cause }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use redis::{Value, cmd};
 
+use super::foreign::{self, EndlessLocks};
 use crate::Clock;
 use crate::node::redis::{Inquiry, Prefix, RedisNode};
 use crate::protocol::{Fault, FaultKind, RunId};
@@ -20,6 +21,8 @@ pub(crate) struct Facts {
     config: Result<HashMap<String, String>, String>,
     /// Each needed command that the user may not run.
     pub(super) forbidden: Result<Vec<String>, String>,
+    /// The foreign locks without a time to live; `None` if locks have native names.
+    pub(super) endless: Option<EndlessLocks>,
     /// Samples of the server's clock beside this machine's, over a few moments.
     pub(super) clock: Vec<Sample>,
     /// Whether the connection is safe from eavesdroppers: TLS, a socket or loopback.
@@ -92,6 +95,7 @@ impl Facts {
                 inquiry.ask(cmd("CONFIG").arg("GET").arg(&["maxmemory-policy", "appendonly", "appendfsync"])).await,
             ),
             forbidden: forbidden(&mut inquiry, node.prefix()).await,
+            endless: foreign::endless(&mut inquiry, node.prefix()).await,
             clock: samples,
             is_private: node.is_private(),
         })

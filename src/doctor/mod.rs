@@ -11,6 +11,7 @@ mod distinct;
 mod eviction;
 mod examine;
 mod facts;
+mod foreign;
 mod network;
 mod permissions;
 mod persistence;
@@ -142,7 +143,7 @@ pub(crate) enum Cause {
 impl Case {
     /// Runs every check.
     pub(crate) fn examine(&self) -> Report {
-        let checks: [fn(&Self) -> Vec<Finding>; 14] = [
+        let checks: [fn(&Self) -> Vec<Finding>; 15] = [
             reach::check,
             count::check,
             distinct::check,
@@ -154,6 +155,7 @@ impl Case {
             persistence::check,
             clock::check,
             counters::check,
+            foreign::check,
             resting::check,
             network::check,
             canary::check,

@@ -1,6 +1,7 @@
 //! May the user run every needed command? Also prints the ACL rule that allows those commands only.
 
 use super::{Case, Finding, Outcome, ok, unknown};
+use crate::node::redis::Prefix;
 
 pub(super) fn check(case: &Case) -> Vec<Finding> {
     case.each("permissions", |facts| match &facts.forbidden {
@@ -33,11 +34,16 @@ pub(super) fn check(case: &Case) -> Vec<Finding> {
 /// Commands that only waiting needs.
 const FOR_WAITING: [&str; 8] = ["publish", "subscribe", "zadd", "zrem", "zrank", "zcard", "zpopmin", "zrange"];
 
-/// The ACL rule that allows `user` all that a locker with keys under `prefix` needs, and nothing else.
+/// The ACL rule that allows `user` all that a locker with keys of `names` needs, and nothing else.
 #[must_use]
-pub fn minimal_rule(user: &str, prefix: &str) -> String {
+pub fn minimal_rule(user: &str, names: &Prefix) -> String {
+    let prefix = names.as_str();
     let commands = "+eval +evalsha +script|load +script|exists +set +getrange +mset +mget +del +incr +incrby +pexpire +pttl +hset +hmget \
                     +zadd +zrem +zrank +zcard +zpopmin +zrange +time +info +ping +hello +select +scan +publish +subscribe";
-    let keys = format!("resetkeys ~{prefix}:node ~{{{prefix}:*}}:* resetchannels &{prefix}:wake:*");
+    let locks = match names.style().pattern() {
+        Some(pattern) => format!(" ~{pattern}"),
+        None => String::new(),
+    };
+    let keys = format!("resetkeys ~{prefix}:node ~{{{prefix}:*}}:*{locks} resetchannels &{prefix}:wake:*");
     format!("ACL SETUSER {user} on >PASSWORD {keys} -@all {commands}")
 }

@@ -2,6 +2,8 @@
 //!
 //! This is the reference. Tests compare the Lua scripts with it, and simulators and model checkers run it.
 
+mod foreign;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -352,8 +354,7 @@ impl NodeState {
         found.truncate(rest.unwrap_or(found.len()));
         let sighting = |resource: Resource| {
             let lock = self.locks.get(&resource)?;
-            let left = lock.expires_at.unix_ms().saturating_sub(now.unix_ms());
-            Some(ScannedLock { resource, lock: lock.state.clone(), ttl_left: Some(Duration::from_millis(left)) })
+            Some(ScannedLock { resource, lock: lock.state.clone(), ttl_left: lock.ttl_left(now) })
         };
         let locks: Vec<_> = found.into_iter().filter_map(sighting).collect();
         if remove {
@@ -466,10 +467,9 @@ impl NodeState {
 
     fn view(&self, now: WallTime, subject: &Subject) -> LockView {
         let lock = self.locks.get(&subject.resource);
-        let left = |lock: &Lock| lock.expires_at.unix_ms().saturating_sub(now.unix_ms());
         LockView {
             lock: lock.map(|lock| lock.state.clone()).unwrap_or_default(),
-            ttl_left: lock.map(|lock| Duration::from_millis(left(lock))),
+            ttl_left: lock.and_then(|lock| lock.ttl_left(now)),
             counter: self.counter(subject.resource.slot()),
             ..LockView::default()
         }
@@ -479,7 +479,7 @@ impl NodeState {
         let queue = self.queues.get(&subject.resource).filter(|queue| !queue.is_over(now));
         let (waiting, first) = (queue.map_or(0, Queue::len), queue.and_then(Queue::first));
         let place = queue.and_then(|queue| queue.place(&entry(subject).to_string()));
-        LockView { place, waiting, first, ..self.view(now, subject) }
+        LockView { place, waiting, first: first.map(Box::new), ..self.view(now, subject) }
     }
 }
 

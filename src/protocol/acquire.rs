@@ -222,7 +222,7 @@ impl Acquire {
             }
             _ => {
                 let votes = Votes::new(std::mem::take(votes));
-                Step::Lost(match votes.is_contention(self.quorum.blocking()) {
+                Step::Lost(match votes.is_contention(self.quorum) {
                     true => Defeat::Contended(votes),
                     false => Defeat::NoQuorum(votes),
                 })

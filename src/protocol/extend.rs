@@ -126,14 +126,13 @@ impl Extend {
             Decision::Impossible => {
                 let votes = std::mem::take(&mut self.votes);
                 // A node whose grant came late can never vote, so it counts like a node that lost the lock.
-                let is_for_good = |vote: &&Vote| match vote {
+                let is_for_good = |vote: &Vote| match vote {
                     Vote::Refused(_) => true,
                     Vote::Failed(fault) => fault.kind == FaultKind::LateGrant,
                     _ => false,
                 };
-                let for_good = votes.iter().filter(is_for_good).count();
                 let votes = Votes::new(votes);
-                ExtendStep::Lost(match for_good >= self.quorum.blocking() {
+                ExtendStep::Lost(match self.quorum.is_blocked_by(votes.nodes_with(is_for_good)) {
                     true => ExtendDefeat::Gone(votes),
                     false => ExtendDefeat::NoQuorum(votes),
                 })

@@ -1,6 +1,6 @@
 //! [`Counters`]: which token an attempt gets from the counters of a quorum, and which nodes must still be sealed.
 //!
-//! The token is the greatest number among the first `needed` nodes that granted. It is issued only when `needed`
+//! The token is the greatest number among the first nodes that granted and are a quorum. It is issued only when `needed`
 //! nodes have *sealed* it: each granted this attempt a number not above the token, and its counter reached the token
 //! while the lock was still this attempt's. The sealing majorities of two leases share a node. On that node one lease
 //! came after the other, and drew a greater number.
@@ -63,7 +63,7 @@ impl Counters {
         self.granted.insert(node);
         let newly = match self.token {
             Some(_) => NodeSet::from_iter([node]),
-            None if self.granted.len() < quorum.needed() => return NodeSet::EMPTY,
+            None if !quorum.is_met_by(self.granted) => return NodeSet::EMPTY,
             None => {
                 self.token = self.granted.iter().filter_map(|n| FencingToken::new(self.drawn_by(n)).ok()).max();
                 self.granted

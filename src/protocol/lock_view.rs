@@ -80,7 +80,7 @@ pub struct LockView {
     pub waiting: u32,
     /// The entry of the first waiter. Filled after an inspection only.
     #[cfg_attr(not(feature = "unstable"), doc(hidden))]
-    pub first: Option<QueueEntry>,
+    pub first: Option<Box<QueueEntry>>,
 }
 
 /// One lock that a scan found.

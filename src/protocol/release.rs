@@ -95,7 +95,7 @@ impl Release {
     #[must_use]
     pub fn replies_missing(&self) -> usize {
         let open = self.quorum.nodes().saturating_sub(self.answered.len());
-        self.quorum.needed().saturating_sub(self.tally.in_favour().len()).min(open).max(1)
+        self.quorum.missing(self.tally.in_favour()).min(open).max(1)
     }
 
     fn refused(&mut self, node: NodeId, view: LockView) {
@@ -113,7 +113,7 @@ impl Release {
         }
         // A quorum has not released. The outcome is certain only if so many nodes had lost the lock that a quorum
         // cannot release.
-        if self.gone.len() >= self.quorum.blocking() {
+        if self.quorum.is_blocked_by(self.gone) {
             return self
                 .taken_by
                 .take()

@@ -57,9 +57,9 @@ impl Tally {
     /// The decision with the votes so far.
     #[must_use]
     pub const fn decision(&self) -> Decision {
-        if self.yes.len() >= self.quorum.needed() {
+        if self.quorum.is_met_by(self.yes) {
             Decision::Reached
-        } else if self.no.len() >= self.quorum.blocking() {
+        } else if self.quorum.is_blocked_by(self.no) {
             Decision::Impossible
         } else {
             Decision::Open
@@ -69,8 +69,12 @@ impl Tally {
     /// How many more votes must come before a decision is possible. A reader need not wake earlier.
     #[must_use]
     pub fn votes_missing(&self) -> usize {
-        let to_win = self.quorum.needed().saturating_sub(self.yes.len());
-        let to_lose = self.quorum.blocking().saturating_sub(self.no.len());
+        let to_win = self.quorum.missing(self.yes);
+        // The no of an anchor decides alone.
+        let to_lose = match self.quorum.anchor() {
+            Some(anchor) if !self.yes.contains(anchor) => 1,
+            _ => self.quorum.blocking().saturating_sub(self.no.len()),
+        };
         to_win.min(to_lose).max(1)
     }
 }
@@ -96,6 +100,30 @@ mod tests {
                 if vote == 'y' { tally.yes(node) } else { tally.no(node) }
             }
             assert_eq!(tally.decision(), expected, "{votes} of {nodes}");
+        }
+    }
+
+    #[test]
+    fn an_anchor_decides_alone_against_and_never_alone_in_favour() {
+        for (votes, expected) in [
+            ("yy.", Decision::Open),
+            ("yyy", Decision::Reached),
+            ("yyn", Decision::Impossible),
+            ("..n", Decision::Impossible),
+            ("..y", Decision::Open),
+            ("nny", Decision::Impossible),
+            ("n.y", Decision::Open),
+            ("y.y", Decision::Reached),
+        ] {
+            let mut tally = Tally::new(Quorum::of(3).unwrap().with_anchor(NodeId::new(2).unwrap()).unwrap());
+            for (node, vote) in NodeId::all(3).zip(votes.chars()) {
+                match vote {
+                    'y' => tally.yes(node),
+                    'n' => tally.no(node),
+                    _ => {}
+                }
+            }
+            assert_eq!(tally.decision(), expected, "{votes}, and the last is the anchor");
         }
     }
 

@@ -62,7 +62,7 @@ impl fmt::Display for Vote {
                 match view.ttl_left {
                     // Tenths of a second, rounded down: the text never shows more time than is left.
                     Some(left) => write!(f, " for another {}.{} s", left.as_secs(), left.subsec_millis() / 100),
-                    None => f.write_str(", without an end"),
+                    None => f.write_str(" without a time to live"),
                 }
             }
             Self::Failed(fault) => write!(f, "{fault}"),
@@ -91,6 +91,11 @@ impl Votes {
     /// Every node with its vote.
     pub fn iter(&self) -> impl Iterator<Item = (NodeId, &Vote)> {
         NodeId::all(self.0.len()).zip(&self.0)
+    }
+
+    /// The nodes whose vote is so.
+    pub(crate) fn nodes_with(&self, is_so: impl Fn(&Vote) -> bool) -> NodeSet {
+        self.iter().filter(|(_, vote)| is_so(vote)).map(|(node, _)| node).collect()
     }
 
     /// How many nodes granted.
@@ -124,7 +129,22 @@ impl Votes {
     pub fn nodes_in_the_way(&self) -> NodeSet {
         let Some((most, _)) = self.in_the_way() else { return NodeSet::EMPTY };
         let is_theirs = |vote: &Vote| matches!(vote, Vote::Refused(view) if view.lock == *most);
-        self.iter().filter(|(_, vote)| is_theirs(vote)).map(|(node, _)| node).collect()
+        self.nodes_with(is_theirs)
+    }
+
+    /// The program that is not redfence and holds the lock without a time to live, if it does so on so many nodes that
+    /// no quorum is left.
+    #[must_use]
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
+    pub fn occupant_without_ttl(&self, quorum: Quorum) -> Option<&Occupant> {
+        let endless = |(node, vote)| match vote {
+            &Vote::Refused(LockView { lock: LockState::HeldBy(ref occupant), ttl_left: None, .. }) => {
+                occupant.is_foreign().then_some((node, occupant))
+            }
+            _ => None,
+        };
+        let nodes: NodeSet = self.iter().filter_map(endless).map(|(node, _)| node).collect();
+        quorum.is_blocked_by(nodes).then(|| self.iter().find_map(endless).map(|(_, occupant)| occupant)).flatten()
     }
 
     /// How many waiters are before the caller. If nodes disagree, the number that most of the nodes report that have
@@ -167,13 +187,13 @@ impl Votes {
         line
     }
 
-    /// Whether the attempt failed because other holders have the lock. That is so if `blocking` nodes are against it,
-    /// at least one of them refused, and the failures alone do not block.
+    /// Whether the attempt failed because other holders have the lock. That is so if at least one node refused, and the
+    /// failures alone do not block a quorum.
     #[must_use]
     #[cfg_attr(not(feature = "unstable"), doc(hidden))]
-    pub fn is_contention(&self, blocking: usize) -> bool {
-        let failed = self.0.iter().filter(|vote| matches!(vote, Vote::Failed(_) | Vote::Silent)).count();
-        self.in_the_way().is_some() && failed < blocking
+    pub fn is_contention(&self, quorum: Quorum) -> bool {
+        let failed = self.nodes_with(|vote| matches!(vote, Vote::Failed(_) | Vote::Silent));
+        self.in_the_way().is_some() && !quorum.is_blocked_by(failed)
     }
 
     /// The most frequent cause against the attempt: how many nodes have it, and one of them as example.
@@ -226,7 +246,10 @@ mod tests {
         let down = || Vote::Failed(Fault::new(FaultKind::Unreachable, "connection refused"));
         for (votes, line) in [
             (vec![down(), down(), Vote::Granted], "2 of 3 nodes: unreachable (connection refused)"),
-            (vec![held("app", 70), down(), held("app", 90)], "2 of 3 nodes: held by \"app\" for another 0.0 s"),
+            (
+                vec![held("app", 70), down(), held("app", 90)],
+                "2 of 3 nodes: held by a foreign client (\"app\") for another 0.0 s",
+            ),
             (vec![Vote::Silent, Vote::Granted, Vote::Granted], "1 of 3 nodes: timed out"),
             (vec![Vote::Granted, Vote::Granted, Vote::Pending], "2 of 3 nodes granted"),
         ] {
@@ -244,7 +267,10 @@ mod tests {
         });
         let down = || Vote::Failed(Fault::new(FaultKind::Unreachable, ""));
         let votes = Votes::new(vec![down(), held, down(), Vote::Granted, Vote::Granted]);
-        assert_eq!(votes.contention(), "1 of 5 nodes: held by \"app\", without an end; 2 unreachable; 2 granted");
+        assert_eq!(
+            votes.contention(),
+            "1 of 5 nodes: held by a foreign client (\"app\") without a time to live; 2 unreachable; 2 granted"
+        );
     }
 
     #[test]
@@ -252,10 +278,13 @@ mod tests {
         let held = || Vote::Refused(LockView { lock: LockState::of_value(b"app"), ..LockView::default() });
         let unjoined = Vote::Failed(Fault::new(FaultKind::NotJoined, ""));
         for (votes, line) in [
-            (vec![held(), held(), Vote::Pending], "2 of 3 nodes, a quorum: held by \"app\", without an end"),
+            (
+                vec![held(), held(), Vote::Pending],
+                "2 of 3 nodes, a quorum: held by a foreign client (\"app\") without a time to live",
+            ),
             (
                 vec![held(), unjoined, Vote::Pending],
-                "1 of 3 nodes: held by \"app\", without an end; 1 not asked, it has not been joined yet; \
+                "1 of 3 nodes: held by a foreign client (\"app\") without a time to live; 1 not asked, it has not been joined yet; \
                  1 not waited for, the others had decided",
             ),
         ] {
@@ -273,13 +302,14 @@ mod tests {
                 ..LockView::default()
             })
         };
-        for (votes, blocking, contended) in [
-            (vec![held(), held(), Vote::Granted], 2, true),
-            (vec![held(), Vote::Silent, Vote::Granted], 2, true),
-            (vec![held(), Vote::Silent, Vote::Silent], 2, false),
-            (vec![Vote::Silent, Vote::Silent, Vote::Granted], 2, false),
+        let quorum = Quorum::of(3).unwrap();
+        for (votes, contended) in [
+            (vec![held(), held(), Vote::Granted], true),
+            (vec![held(), Vote::Silent, Vote::Granted], true),
+            (vec![held(), Vote::Silent, Vote::Silent], false),
+            (vec![Vote::Silent, Vote::Silent, Vote::Granted], false),
         ] {
-            assert_eq!(Votes::new(votes.clone()).is_contention(blocking), contended, "{votes:?}");
+            assert_eq!(Votes::new(votes.clone()).is_contention(quorum), contended, "{votes:?}");
         }
     }
 }

@@ -151,7 +151,7 @@ impl Semaphore {
     async fn first_free(&self, wait: &Wait<'_>) -> Result<Guard, AcquireError> {
         for permit in self.not_held().await {
             match self.redlock.try_acquire(permit).await {
-                Err(AcquireError::Contended { .. }) => {}
+                Err(AcquireError::Contended { .. } | AcquireError::HeldWithoutTtl { .. }) => {}
                 Err(error) if wait.left().is_zero() => return Err(error),
                 Err(_) => break,
                 acquired => return acquired,
@@ -174,7 +174,9 @@ impl Semaphore {
 
     fn error(&self, error: AcquireError) -> PermitError {
         match error {
-            AcquireError::Contended { .. } => PermitError::AllHeld { permits: self.permits.len(), error },
+            AcquireError::Contended { .. } | AcquireError::HeldWithoutTtl { .. } => {
+                PermitError::AllHeld { permits: self.permits.len(), error }
+            }
             error => PermitError::Acquire(error),
         }
     }

@@ -119,7 +119,9 @@ impl Redlock {
             IfHeld::WaitFor(wait_max) => wait_max,
         };
         match self.acquire_within(resource, wait_max).await {
-            Err(AcquireError::Contended { .. }) if if_held == IfHeld::Skip => Ok(None),
+            Err(AcquireError::Contended { .. } | AcquireError::HeldWithoutTtl { .. }) if if_held == IfHeld::Skip => {
+                Ok(None)
+            }
             outcome => outcome.map(Some),
         }
     }

@@ -15,12 +15,32 @@ use super::settings::Servers;
 use super::settings::{HandOver, Options};
 use crate::node::{HomeRuntime, Node};
 use crate::protocol::Quorum;
-use crate::{Clock, Entropy, LockerId, Spawner, SystemClock};
+use crate::{Clock, EmbeddedNode, Entropy, LockerId, NodeId, Spawner, SystemClock};
 
 impl Redlock {
     /// A builder with all defaults.
     pub fn builder() -> Builder {
         Builder::new()
+    }
+
+    /// A locker over `nodes` new nodes in this process, 1 to 32, with the defaults of [`Builder`]. For development, examples
+    /// and tests without servers: it excludes the tasks that use it or its clones, and no other locker or process.
+    ///
+    /// ```
+    /// use redfence::Redlock;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let redlock = Redlock::embedded(3)?;
+    /// let guard = redlock.acquire("invoice:42").await?;
+    /// assert!(redlock.try_acquire("invoice:42").await.is_err());
+    /// # drop(guard.release().await); Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] for other numbers of nodes.
+    pub fn embedded(nodes: u8) -> Result<Self, ConfigError> {
+        (0..nodes).fold(Self::builder(), |builder, _| builder.node(EmbeddedNode::new())).build()
     }
 }
 
@@ -30,6 +50,7 @@ impl Redlock {
 pub struct Builder {
     options: Options,
     nodes: Vec<Arc<dyn Node>>,
+    anchor: Option<NodeId>,
     clock: Arc<dyn Clock>,
     entropy: Arc<Entropy>,
     /// `None` for the runtime on which it is built.
@@ -45,6 +66,7 @@ impl Builder {
         Self {
             options: Options::DEFAULT,
             nodes: Vec::new(),
+            anchor: None,
             clock: Arc::new(SystemClock),
             entropy: Arc::new(Entropy::from_system()),
             spawner: None,
@@ -59,6 +81,28 @@ impl Builder {
     /// trait `Node`, feature `unstable`).
     pub fn node(mut self, node: impl Node) -> Self {
         self.nodes.push(Arc::new(node));
+        self
+    }
+
+    /// Makes the vote of one node compulsory: a quorum is a majority that contains the *anchor*. The default is none.
+    ///
+    /// Set it while a fleet grows from one node to several. Every lease then has the lock on the old node, so that it
+    /// excludes programs that know the old node only. While the anchor does not answer, no lease can be acquired or
+    /// extended, and a lease whose lock on the anchor is gone is lost. The page `docs/mixed-fleets.md` has the steps.
+    ///
+    /// The nodes count in the order in which they were added, nodes that are not servers first.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), redfence::ConnectError> {
+    /// use redfence::{NodeId, Redlock};
+    ///
+    /// let urls = ["redis://old", "redis://new-1", "redis://new-2"];
+    /// let redlock = Redlock::builder().urls(urls).anchor(NodeId::new(0)).connect().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn anchor(mut self, anchor: impl Into<Option<NodeId>>) -> Self {
+        self.anchor = anchor.into();
         self
     }
 
@@ -206,10 +250,7 @@ impl Builder {
     /// [`ConfigError`] with a sentence that names the fix.
     pub fn build(self) -> Result<Redlock, ConfigError> {
         let settings = Arc::new(self.options.check()?);
-        if self.nodes.is_empty() {
-            return Err(ConfigError::NoNodes);
-        }
-        let quorum = Quorum::of(self.nodes.len()).ok_or(ConfigError::TooManyNodes { count: self.nodes.len() })?;
+        let quorum = self.quorum_of(self.nodes.len())?;
         let id = LockerId::from_random(u64::from(self.entropy.u32()) << 32 | u64::from(self.entropy.u32()));
         let spawner = self.spawner.unwrap_or_else(|| Arc::new(HomeRuntime::here()));
         #[cfg(feature = "metrics")]
@@ -219,6 +260,16 @@ impl Builder {
         let env = Env::new(self.nodes.into(), quorum, self.clock, self.entropy, spawner, meters);
         let locker = Locker::new(env, settings.policy, id);
         Ok(Redlock { locker, settings, options: Arc::new(self.options) })
+    }
+
+    /// The quorum of so many nodes.
+    pub(super) fn quorum_of(&self, nodes: usize) -> Result<Quorum, ConfigError> {
+        let quorum = Quorum::of(nodes).ok_or(match nodes {
+            0 => ConfigError::NoNodes,
+            count => ConfigError::TooManyNodes { count },
+        })?;
+        let Some(anchor) = self.anchor else { return Ok(quorum) };
+        quorum.with_anchor(anchor).ok_or(ConfigError::NoSuchAnchor { position: anchor.index() + 1, nodes })
     }
 
     #[cfg(feature = "redis")]

@@ -15,8 +15,9 @@ use super::handle::Redlock;
 use super::membership::node_health::NodeCondition;
 use super::settings::Servers;
 use crate::node::Node;
-use crate::node::redis::{Address, Prefix, RedisNode, RedisNodeOptions};
-use crate::protocol::{Fault, FaultKind, Quorum};
+use crate::node::redis::{Address, KeyStyle, Prefix, RedisNode, RedisNodeOptions};
+use crate::protocol::{Fault, FaultKind};
+use crate::{NodeId, NodeSet};
 
 const DIAL_TIMEOUT: Duration = Duration::from_secs(1);
 /// How much longer than one dial all dials together may take.
@@ -49,6 +50,26 @@ impl Builder {
     /// The first part of every key. The default is `redfence`. All lockers of a resource must have the same.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.servers.prefix = Some(prefix.into());
+        self
+    }
+
+    /// Under which name locks are stored. The default is [`KeyStyle::Native`]. All lockers of these nodes must have the
+    /// same: lockers of different styles do not exclude each other.
+    ///
+    /// [`KeyStyle::Plain`] makes redfence and other clients of the Redlock algorithm exclude each other, if they use
+    /// the same nodes. The page `docs/mixed-fleets.md` says what else is needed, and what such a fleet promises.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), redfence::ConnectError> {
+    /// use redfence::{KeyStyle, Redlock};
+    ///
+    /// let urls = ["redis://a", "redis://b", "redis://c"];
+    /// let redlock = Redlock::builder().urls(urls).key_style(KeyStyle::PLAIN).connect().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn key_style(mut self, style: KeyStyle) -> Self {
+        self.servers.key_style = style;
         self
     }
 
@@ -105,22 +126,21 @@ impl Builder {
             return Err(ConfigError::PausedClock.into());
         }
         let nodes = self.open()?;
-        let quorum = Quorum::of(nodes.len()).ok_or(match nodes.len() {
-            0 => ConfigError::NoNodes,
-            count => ConfigError::TooManyNodes { count },
-        })?;
+        let quorum = self.quorum_of(nodes.len())?;
         // A dial ends by its own limit. If it ends at the same moment, its own error is better than the one here.
         let patience = self.dial_limit().saturating_add(DIAL_SLACK);
-        let mut dials: FuturesUnordered<_> =
-            nodes.iter().map(|node| async { (node.address(), node.dialled().await) }).collect();
-        let (mut reached, mut unreachable) = (0, Vec::new());
+        let mut dials: FuturesUnordered<_> = NodeId::all(nodes.len())
+            .zip(&nodes)
+            .map(|(id, node)| async move { (id, node.address(), node.dialled().await) })
+            .collect();
+        let (mut reached, mut unreachable) = (NodeSet::EMPTY, Vec::new());
         let all_tried = timeout(patience, async {
-            while let Some((address, outcome)) = dials.next().await {
+            while let Some((id, address, outcome)) = dials.next().await {
                 match outcome {
-                    Ok(()) => reached += 1,
+                    Ok(()) => reached.insert(id),
                     Err(fault) => unreachable.push((address, fault)),
                 }
-                if reached >= quorum.needed() {
+                if quorum.is_met_by(reached) {
                     break;
                 }
             }
@@ -135,8 +155,8 @@ impl Builder {
             let lost: Vec<_> = nodes.iter().filter(undecided).map(|node| (node.address(), fault())).collect();
             unreachable.extend(lost);
         }
-        if reached < quorum.needed() {
-            let (nodes, needed) = (quorum.nodes(), quorum.needed());
+        if !quorum.is_met_by(reached) {
+            let (reached, nodes, needed) = (reached.len(), quorum.nodes(), quorum.needed());
             return Err(ConnectError::NoQuorum { reached, nodes, needed, unreachable });
         }
         let nodes = nodes.into_iter().map(|node| Arc::new(node) as Arc<dyn Node>);
@@ -153,11 +173,12 @@ impl Builder {
 
     fn open(&mut self) -> Result<Vec<RedisNode>, ConfigError> {
         let spawner = self.runner_of_tasks();
-        let Servers { urls, prefix, dial_timeout, response_timeout, .. } = &self.servers;
+        let Servers { urls, prefix, key_style, dial_timeout, response_timeout, .. } = &self.servers;
         let prefix = match prefix {
             Some(prefix) => Prefix::new(prefix).ok_or_else(|| ConfigError::Prefix(prefix.clone()))?,
             None => Prefix::default(),
         };
+        let prefix = prefix.with_style(key_style.clone().checked()?);
         for (what, time) in [("dial timeout", dial_timeout), ("response timeout", response_timeout)] {
             if time.is_some_and(|time| time.is_zero()) {
                 return Err(ConfigError::NoTime(what));

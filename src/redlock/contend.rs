@@ -21,8 +21,8 @@ use super::wait::local_queue::LocalQueue;
 use super::wait::permit::{Entered, enter};
 use super::wait::waiter::LocalWaiter;
 use crate::node::HomeRuntime;
-use crate::protocol::{Defeat, Fault, FaultKind, Subject, Vote, Votes};
-use crate::{Moment, Resource};
+use crate::protocol::{Defeat, Fault, FaultKind, Quorum, Subject, Vote, Votes};
+use crate::{Moment, NodeSet, Resource};
 
 /// The least time for an attempt, however little of the wait is left: one round trip on a local network.
 const MIN_ROUND: Duration = Duration::from_millis(10);
@@ -133,13 +133,17 @@ impl Call<'_> {
                 Ok(guard) => return Ok(guard),
                 Err(lost) => lost,
             };
-            if self.left().is_zero() || self.is_paused || is_hopeless(&defeat, locker.env.quorum.blocking()) {
+            if self.left().is_zero() || self.is_paused || is_hopeless(&defeat, locker.env.quorum) {
                 return Err(self.error(defeat));
             }
-            if !has_warned && too_many_rest(&defeat, locker.env.quorum.blocking()) {
+            if !has_warned && too_many_rest(&defeat, locker.env.quorum) {
                 has_warned = true;
                 let votes = defeat.votes();
                 tracing::warn!(resource = %self.resource, "waiting for nodes that may have forgotten locks; {votes}");
+            }
+            if !has_warned && let Some(occupant) = defeat.votes().occupant_without_ttl(locker.env.quorum) {
+                has_warned = true;
+                tracing::warn!(resource = %self.resource, "held without a time to live by {occupant}: it never ends by itself");
             }
             queue.defeated(&locker.queues, &defeat);
             let timeouts = self.sleep(&queue).await;
@@ -236,19 +240,18 @@ impl Call<'_> {
                 Vote::Failed(fault) => matches!(fault.kind, FaultKind::TimedOut | FaultKind::Overloaded),
                 _ => false,
             };
-            let silent = votes.iter().filter(|(_, vote)| is_silent(vote)).map(|(node, _)| node);
-            let took = silent.filter_map(|node| env.late.took(node, self.began));
             // A reply that came in time, but after the attempt was decided, was not late.
-            let late: Vec<_> = took.filter(|took| *took > settings.node_timeout).collect();
-            let out_of_reach = votes.iter().filter(|(_, vote)| matches!(vote, Vote::Failed(_) | Vote::Silent)).count();
-            // With the nodes that reply late there would be a quorum.
-            if let (Some(took), true) = (late.iter().max(), out_of_reach - late.len() < env.quorum.blocking()) {
+            let took = |node| env.late.took(node, self.began).filter(|took| *took > settings.node_timeout);
+            let late: NodeSet = votes.nodes_with(is_silent).iter().filter(|node| took(*node).is_some()).collect();
+            let out_of_reach = votes.nodes_with(|vote| matches!(vote, Vote::Failed(_) | Vote::Silent));
+            let would_be_a_quorum = !env.quorum.is_blocked_by(out_of_reach.without(late));
+            if let (Some(took), true) = (late.iter().filter_map(took).max(), would_be_a_quorum) {
                 let (votes, waited) = (votes.clone(), self.waited());
-                let (late, took, allowed) = (late.len(), *took, settings.node_timeout);
+                let (late, allowed) = (late.len(), settings.node_timeout);
                 return AcquireError::Overloaded { late, took, allowed, votes, attempts, waited };
             }
         }
-        AcquireError::from_defeat(defeat, self.settings.terms, self.attempts, self.waited())
+        AcquireError::from_defeat(defeat, (env.quorum, self.settings.terms), self.attempts, self.waited())
     }
 }
 
@@ -274,13 +277,13 @@ impl Drop for Place {
 }
 
 /// Whether no later attempt can succeed, because this locker will never ask enough nodes again.
-fn is_hopeless(defeat: &Defeat, blocking: usize) -> bool {
+fn is_hopeless(defeat: &Defeat, quorum: Quorum) -> bool {
     let is_closed = |vote: &Vote| matches!(vote, Vote::Failed(fault) if fault.kind == FaultKind::Closed);
-    defeat.votes().iter().filter(|(_, vote)| is_closed(vote)).count() >= blocking
+    quorum.is_blocked_by(defeat.votes().nodes_with(is_closed))
 }
 
 /// Whether no process can acquire before some nodes have ended their rest.
-fn too_many_rest(defeat: &Defeat, blocking: usize) -> bool {
+fn too_many_rest(defeat: &Defeat, quorum: Quorum) -> bool {
     let rests = |vote: &Vote| matches!(vote, Vote::Failed(fault) if fault.kind == FaultKind::Resting);
-    defeat.votes().iter().filter(|(_, vote)| rests(vote)).count() >= blocking
+    quorum.is_blocked_by(defeat.votes().nodes_with(rests))
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::protocol::{Defeat, Fault, LossCause, Votes};
-use crate::{HolderError, ResourceError};
+use crate::protocol::{Defeat, Fault, LossCause, Quorum, Votes};
+use crate::{HolderError, Occupant, ResourceError};
 
 /// Why a locker cannot be built from its configuration.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +17,14 @@ pub enum ConfigError {
     TooManyNodes {
         /// How many were named.
         count: usize,
+    },
+    /// The anchor is none of the nodes.
+    #[error("node {position} cannot be the anchor, because there are {nodes} nodes: name one of them")]
+    NoSuchAnchor {
+        /// Which node was named, from 1.
+        position: usize,
+        /// How many nodes there are.
+        nodes: usize,
     },
     /// A URL is not an address of a server.
     #[cfg(feature = "redis")]
@@ -59,6 +67,10 @@ pub enum ConfigError {
     /// A prefix that keys cannot begin with.
     #[error("the prefix {0:?} cannot be used: 1 to 64 letters, digits, '_', '-', '.' or ':'")]
     Prefix(String),
+    /// A key style that keys cannot have.
+    #[cfg(feature = "redis")]
+    #[error(transparent)]
+    KeyStyle(#[from] crate::node::redis::KeyStyleError),
     /// The label of holders cannot be used.
     #[error("the label cannot be used: {0}")]
     Label(HolderError),
@@ -193,6 +205,23 @@ pub enum AcquireError {
         /// The time from the call to the end of the last attempt.
         waited: Duration,
     },
+    /// Another program holds the lock without a time to live, on so many nodes that no quorum is left. Such a lock never
+    /// ends by itself. If the other program has crashed, waiting is in vain.
+    #[error(
+        "held without a time to live by {occupant}, it never ends by itself: after {} in {waited:.1?}; let the program that \
+         holds it release it, or, if it is certain that the program has ended, delete the lock's key on every node",
+        times(*.attempts)
+    )]
+    HeldWithoutTtl {
+        /// What most of these nodes store.
+        occupant: Occupant,
+        /// Every node's vote at the last attempt.
+        votes: Votes,
+        /// How many attempts were made.
+        attempts: u32,
+        /// The time from the call to the end of the last attempt.
+        waited: Duration,
+    },
     /// Too many nodes do not answer, or answer with errors. No task can acquire until that is fixed.
     #[error("no quorum after {} in {waited:.1?}: {votes}", times(*.attempts))]
     NoQuorum {
@@ -258,9 +287,17 @@ fn before(votes: &Votes) -> String {
 }
 
 impl AcquireError {
-    pub(crate) fn from_defeat(defeat: Defeat, terms: crate::protocol::Terms, attempts: u32, waited: Duration) -> Self {
+    pub(crate) fn from_defeat(
+        defeat: Defeat,
+        (quorum, terms): (Quorum, crate::protocol::Terms),
+        attempts: u32,
+        waited: Duration,
+    ) -> Self {
         match defeat {
-            Defeat::Contended(votes) => Self::Contended { votes, attempts, waited },
+            Defeat::Contended(votes) => match votes.occupant_without_ttl(quorum).cloned() {
+                Some(occupant) => Self::HeldWithoutTtl { occupant, votes, attempts, waited },
+                None => Self::Contended { votes, attempts, waited },
+            },
             Defeat::NoQuorum(votes) => Self::NoQuorum { votes, attempts, waited },
             Defeat::TooSlow { took, left, votes } => {
                 let crate::protocol::Terms { ttl, min_validity, .. } = terms;
@@ -275,6 +312,7 @@ impl AcquireError {
         match self {
             Self::Resource(_) => None,
             Self::Contended { votes, .. }
+            | Self::HeldWithoutTtl { votes, .. }
             | Self::NoQuorum { votes, .. }
             | Self::Overloaded { votes, .. }
             | Self::TooSlow { votes, .. } => Some(votes),

@@ -39,6 +39,7 @@ pub(crate) struct Policy {
 pub(crate) struct Servers {
     pub(crate) urls: Vec<String>,
     pub(crate) prefix: Option<String>,
+    pub(crate) key_style: crate::node::redis::KeyStyle,
     pub(crate) ca_file: Option<std::path::PathBuf>,
     pub(crate) client_certificate: Option<(std::path::PathBuf, std::path::PathBuf)>,
     pub(crate) server_name: Option<String>,

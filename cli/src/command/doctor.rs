@@ -37,7 +37,7 @@ struct Rule {
 /// Examines the nodes, or prints the ACL rule for a user.
 pub(crate) async fn doctor(args: &DoctorArgs, global: &Global, output: Output) -> Result<Exit, Failure> {
     if let Some(user) = &args.acl {
-        let acl = minimal_rule(user, global.key_prefix.as_deref().unwrap_or("redfence"));
+        let acl = minimal_rule(user, &connect::prefix(global)?);
         let _ = output.result(&acl.clone(), &Rule { acl });
         return Ok(Exit::Done);
     }

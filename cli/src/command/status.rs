@@ -60,7 +60,8 @@ pub(crate) async fn status(args: &StatusArgs, global: &Global, output: Output) -
     let nodes = redlock.nodes();
     // If no one reads the result, that is not an error.
     let _ = output.result(&human(&inspection, &nodes), &machine(&args.resource, &inspection, &nodes));
-    Ok(if answered(&inspection) >= inspection.needed { Exit::Done } else { Exit::NoQuorum })
+    let counted = inspection.count(|row| row.view.is_ok() && row.takes_part);
+    Ok(if counted >= inspection.needed { Exit::Done } else { Exit::NoQuorum })
 }
 
 /// A locker over all nodes, even if few or none can be reached: the table shows which ones cannot.
@@ -74,11 +75,6 @@ pub(super) async fn reach(global: &Global) -> Result<Redlock, Failure> {
         }
         other => Ok(other?),
     }
-}
-
-/// How many nodes reported the lock.
-pub(super) fn answered(inspection: &Inspection) -> usize {
-    inspection.count(|row| row.view.is_ok())
 }
 
 fn machine<'a>(resource: &'a Resource, inspection: &'a Inspection, nodes: &[NodeStatus]) -> Status<'a> {
@@ -100,7 +96,7 @@ fn machine<'a>(resource: &'a Resource, inspection: &'a Inspection, nodes: &[Node
             label: view.lock.held_by().and_then(label),
             ttl_left_ms: view.ttl_left.map(ms),
             waiting: view.waiting,
-            next: view.first.as_ref().map(QueueEntry::label),
+            next: view.first.as_deref().map(QueueEntry::label),
             counter: view.counter.to_string(),
         },
         Err(fault) => Said::Failed { error: fault.to_string() },
@@ -152,7 +148,7 @@ fn row((row, status): (&Row, &NodeStatus)) -> Vec<String> {
         None => "no end".to_owned(),
     };
     let (standing, waiting, counter) = (node::standing(status), view.waiting.to_string(), view.counter.to_string());
-    let next = view.first.as_ref().map_or("-", QueueEntry::label).to_owned();
+    let next = view.first.as_deref().map_or("-", QueueEntry::label).to_owned();
     vec![
         address,
         standing,

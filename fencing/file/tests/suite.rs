@@ -69,8 +69,14 @@ impl Store {
         self.dir.path().join("rows").join(name.concat())
     }
 
-    /// Runs `write` behind the check.
-    fn fenced<T>(&self, resource: &Resource, token: FencingToken, write: impl FnOnce() -> Answer<T>) -> Answer<T> {
+    /// Runs `write` behind the check. A wrong store runs `between` in its gap.
+    fn fenced<T>(
+        &self,
+        resource: &Resource,
+        token: FencingToken,
+        between: impl FnOnce(),
+        write: impl FnOnce() -> Answer<T>,
+    ) -> Answer<T> {
         match self.wrong {
             Wrong::NoLock => {
                 // As in shell scripts: read, compare and write as separate steps.
@@ -79,26 +85,31 @@ impl Store {
                 if let Some(highest) = highest.filter(|highest| *highest > token) {
                     return Err(Refusal::Stale { highest });
                 }
-                pause_if_older(token);
+                between();
                 fs::write(&path, token.to_string()).map_err(failed)?;
                 self.fence().write(resource, token, || ()).or_else(no_matter)?;
                 write()
             }
             Wrong::CheckApart => {
                 self.fence().write(resource, token, || ()).map_err(refusal)?;
-                pause_if_older(token);
+                between();
                 write()
             }
             Wrong::RefusesEqual => self.fence().strict().write(resource, token, write).map_err(refusal)?,
             _ => self.fence().write(resource, token, write).map_err(refusal)?,
         }
     }
-}
 
-/// In the row of two at once even tokens are the older ones.
-fn pause_if_older(token: FencingToken) {
-    if token.get().is_multiple_of(2) {
-        std::thread::park_timeout(Duration::from_millis(60));
+    /// In the row of two at once, where the value is the token, even tokens are the older ones: each waits until the
+    /// newer one has written.
+    fn wait_for_the_newer(&self, resource: &Resource, token: FencingToken, value: i64) {
+        let races = token.get().is_multiple_of(2) && i64::try_from(token.get()) == Ok(value);
+        for _ in 0..if races { 5_000 } else { 0 } {
+            if self.read(resource) == Ok(Some(value + 1)) {
+                break;
+            }
+            std::thread::park_timeout(Duration::from_millis(1));
+        }
     }
 }
 
@@ -123,14 +134,20 @@ fn missing(error: io::Error) -> Refusal {
 
 impl FencedWrites for Store {
     fn write(&self, resource: &Resource, token: FencingToken, value: i64) -> Answer<()> {
-        self.fenced(resource, token, || fs::write(self.row(resource), value.to_string()).map_err(failed))
+        let between = || self.wait_for_the_newer(resource, token, value);
+        self.fenced(resource, token, between, || fs::write(self.row(resource), value.to_string()).map_err(failed))
     }
 
     fn change(&self, resource: &Resource, token: FencingToken) -> Answer<()> {
-        let answer = self.fenced(resource, token, || {
-            let row = self.row(resource);
-            fs::set_permissions(&row, fs::Permissions::from_mode(0o600)).map_err(missing)
-        });
+        let answer = self.fenced(
+            resource,
+            token,
+            || (),
+            || {
+                let row = self.row(resource);
+                fs::set_permissions(&row, fs::Permissions::from_mode(0o600)).map_err(missing)
+            },
+        );
         match answer {
             Err(Refusal::Missing) if self.wrong == Wrong::MissingPasses => Ok(()),
             answer => answer,
@@ -139,11 +156,11 @@ impl FencedWrites for Store {
 
     fn batch(&self, resource: &Resource, token: FencingToken, values: &[i64]) -> Option<Answer<()>> {
         let write = |value: &i64| fs::write(self.row(resource), value.to_string()).map_err(failed);
-        Some(self.fenced(resource, token, || values.iter().try_for_each(write)))
+        Some(self.fenced(resource, token, || (), || values.iter().try_for_each(write)))
     }
 
     fn delete(&self, resource: &Resource, token: FencingToken) -> Answer<()> {
-        self.fenced(resource, token, || fs::remove_file(self.row(resource)).map_err(failed))?;
+        self.fenced(resource, token, || (), || fs::remove_file(self.row(resource)).map_err(failed))?;
         if self.wrong == Wrong::Forgets {
             for name in ["fence", "fence.lock"] {
                 fs::remove_file(self.dir.path().join(name)).map_err(failed)?;

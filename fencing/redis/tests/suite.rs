@@ -5,7 +5,6 @@
 mod support;
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use redfence::verifier::contract::{Answer, FencedWrites, Refusal, check_writes};
@@ -31,20 +30,13 @@ struct Store {
     wrong: Wrong,
     /// A script that replaces the library's: a mutant.
     script: Option<String>,
-    writes: AtomicU64,
 }
 
 impl Store {
     fn start() -> Self {
         // The last value of a flag counts.
         let server = RedisServer::with(&["--appendonly", "yes", "--appendfsync", "always"]);
-        Self {
-            server: Mutex::new(server),
-            runtime: runtime(),
-            wrong: Wrong::No,
-            script: None,
-            writes: AtomicU64::new(0),
-        }
+        Self { server: Mutex::new(server), runtime: runtime(), wrong: Wrong::No, script: None }
     }
 
     /// A new connection for each call, like another process.
@@ -94,11 +86,16 @@ impl Store {
         debug_assert_eq!(library.key(of), store.key(of));
         let verdict = library.admit(of, at, Rule::AcceptEqual).await.map_err(failed)?;
         verdict.into_result().map_err(|StaleToken { highest }| Refusal::Stale { highest })?;
-        if at.get().is_multiple_of(2) && self.writes.fetch_add(1, Ordering::Relaxed) > 0 {
-            // The older one of each round is paused here until the newer one has written.
-            for _ in 0..100 {
-                tokio::time::sleep(Duration::from_millis(1)).await;
+        // In the row of two at once, where the value is the token, even tokens are the older ones: each waits until the
+        // newer one has written.
+        let races = at.get().is_multiple_of(2) && i64::try_from(at.get()) == Ok(value);
+        for _ in 0..if races { 5_000 } else { 0 } {
+            let held: Option<i64> =
+                redis::cmd("GET").arg(Self::key(of)).query_async(&mut connection).await.map_err(failed)?;
+            if held == Some(value + 1) {
+                break;
             }
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
         redis::cmd("SET").arg(Self::key(of)).arg(value).query_async(&mut connection).await.map_err(failed)
     }

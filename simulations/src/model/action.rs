@@ -6,6 +6,7 @@ use redfence::{NodeId, NodeSet};
 
 use super::Mutant;
 use super::attempt::{Attempt, Lease, Phase};
+use super::foreign::ForeignAction;
 use super::setup::Time;
 use super::state::{Server, State};
 use super::world::World;
@@ -75,6 +76,8 @@ pub enum Action {
         /// Which.
         node: NodeId,
     },
+    /// A client of another library does something.
+    Foreign(ForeignAction),
     /// Half a TTL passes.
     Tick,
 }
@@ -94,6 +97,7 @@ impl World {
         for (node, server) in self.ids().zip(&state.servers) {
             self.of_server(state, node, server, &mut choices);
         }
+        choices.extend(self.choices_of_foreign(state).into_iter().map(Action::Foreign));
         if matches!(self.setup.time, Time::Ticks(end) if state.ticks < end) {
             choices.push(Action::Tick);
         }
@@ -103,7 +107,8 @@ impl World {
     /// Whether nothing more can be won or extended, so that nothing more can break.
     fn is_settled(&self, state: &State) -> bool {
         let left = self.setup.attempts.saturating_sub(state.attempts.len());
-        if self.setup.only_rivals && left + state.clients() < 2 {
+        let rivals = usize::from(self.has_foreign_rival(state));
+        if self.setup.only_rivals && left + state.clients() + rivals < 2 {
             return true;
         }
         let may_go_on = |attempt: &Arc<Attempt>| match &attempt.phase {
@@ -111,7 +116,9 @@ impl World {
             Phase::Holding(lease) => self.extends(state, lease) || self.hands_over(&attempt.phase),
             Phase::Over(_) => self.hands_over(&attempt.phase),
         };
-        left == 0 && !state.attempts.iter().any(may_go_on)
+        let may_meet = |attempt: &Arc<Attempt>| attempt.phase.lease().is_some();
+        let foreign_may_win = self.setup.foreign.is_some() && state.foreign.may_win();
+        left == 0 && !state.attempts.iter().any(may_go_on) && !(foreign_may_win && state.attempts.iter().any(may_meet))
     }
 
     /// Whether a lease may be extended. If locks do not expire, an extension changes nothing on any node, so only an

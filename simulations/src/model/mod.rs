@@ -18,10 +18,13 @@
 //!   node or by a release. That is what X assumes.
 //! - A node that forgets comes back by the shipped decisions: probe, initialize, rest, activate. If time does not pass,
 //!   its rest has no length, and its clock is equal to the greatest number that it issued: T1 and T2 need no more.
+//! - A client of another library acquires once, and believes for its time to live less the drift. Its node's reply
+//!   comes at once. It counts for X only, because it has no token.
 
 mod action;
 mod attempt;
 mod derived;
+mod foreign;
 mod kind;
 mod mutant;
 mod names;
@@ -38,6 +41,7 @@ mod walk;
 mod world;
 
 pub use action::Action;
+pub use foreign::{ForeignAction, Knows};
 pub use mutant::Mutant;
 pub use search::{Bounds, Found, search};
 pub use setup::{Setup, Time};

@@ -27,11 +27,15 @@ pub enum Mutant {
     HandOverToLatecomers,
     /// A lease that is over is handed over.
     HandOverAfterLoss,
+    /// A client of another library knows one node only, and that node is no anchor.
+    NoAnchor,
+    /// An extension counts a majority, with or without the anchor.
+    ExtendWithoutAnchor,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::NoSeal,
         Self::SealWithoutHolder,
         Self::ForgottenCounterVotes,
@@ -42,6 +46,8 @@ impl Mutant {
         Self::BlockNotOwned,
         Self::HandOverToLatecomers,
         Self::HandOverAfterLoss,
+        Self::NoAnchor,
+        Self::ExtendWithoutAnchor,
     ];
 
     /// What is wrong with it, in a few words.
@@ -58,6 +64,8 @@ impl Mutant {
             Self::BlockNotOwned => "one number is drawn, and two tokens are used",
             Self::HandOverToLatecomers => "a lease is handed over to a task that came after the nodes were asked",
             Self::HandOverAfterLoss => "a lease that is over is handed over",
+            Self::NoAnchor => "a foreign client knows one node only, and that node is no anchor",
+            Self::ExtendWithoutAnchor => "an extension needs a majority, and not the anchor",
         }
     }
 

@@ -26,20 +26,26 @@ impl Oracle {
             Reply::Sealed => self.sealed.insert(node),
             _ => self.against.insert(node),
         }
-        let token = self.drawn.get(..self.quorum.needed()).and_then(|first| first.iter().map(|(_, c)| *c).max());
+        let is_enough = |nodes: NodeSet| {
+            nodes.len() >= self.quorum.needed() && self.quorum.anchor().is_none_or(|anchor| nodes.contains(anchor))
+        };
+        let first =
+            |count| self.drawn.get(..count).filter(|first| is_enough(first.iter().map(|(node, _)| *node).collect()));
+        let first = (0..=self.drawn.len()).find_map(first);
+        let token = first.and_then(|first| first.iter().map(|(_, counter)| *counter).max());
         let counts = |(node, drawn): &(NodeId, u64)| {
             !self.against.contains(*node) && token.is_some_and(|token| *drawn == token || self.sealed.contains(*node))
         };
-        let yes = self.drawn.iter().filter(|draw| counts(draw)).count();
+        let yes: NodeSet = self.drawn.iter().filter(|draw| counts(draw)).map(|(node, _)| *node).collect();
         let above = self.drawn.iter().filter(|(_, drawn)| token.is_some_and(|token| *drawn > token));
         let never: NodeSet = above.map(|(node, _)| *node).chain(self.against.iter()).collect();
-        let can_win = self.quorum.nodes() - never.len() >= self.quorum.needed();
+        let can_win = is_enough(NodeSet::first(self.quorum.nodes()).without(never));
         let right = match step {
-            Step::Won(win) => yes >= self.quorum.needed() && token == Some(win.tokens.last.get()),
-            Step::Lost(Defeat::TooSlow { .. }) => yes >= self.quorum.needed(),
+            Step::Won(win) => is_enough(yes) && token == Some(win.tokens.last.get()),
+            Step::Lost(Defeat::TooSlow { .. }) => is_enough(yes),
             Step::Lost(_) => !can_win,
-            Step::Wait | Step::Seal(..) => yes < self.quorum.needed() && can_win,
+            Step::Wait | Step::Seal(..) => !is_enough(yes) && can_win,
         };
-        (!right).then(|| format!("{kind:?} from {node}: {reply:?} made {step:?} with {yes} sealed, {never:?} lost"))
+        (!right).then(|| format!("{kind:?} from {node}: {reply:?} made {step:?} with {yes:?} sealed, {never:?} lost"))
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use redfence::protocol::{Reply, Request, TokenBlock, Verb};
 use redfence::verifier::{Rule, Verdict};
-use redfence::{FencingToken, Occupant, WallTime};
+use redfence::{FencingToken, NodeSet, Occupant, WallTime};
 
 use super::Mutant;
 use super::attempt::Lease;
@@ -16,7 +16,8 @@ impl World {
     /// A lease was returned.
     pub(super) fn check_won(&self, state: &mut State, id: usize, lease: &Lease) {
         let tokens = same_token(state, id, lease.tokens).or_else(|| out_of_order(state, id, lease.tokens));
-        let found = tokens.or_else(|| unfenced(state)).or_else(|| self.two_holders(state, id));
+        let tokens = tokens.or_else(|| unfenced(state));
+        let found = tokens.or_else(|| self.two_holders(state, id)).or_else(|| self.held_by_both(state));
         state.broken = found.or_else(|| self.overstated(state, id, lease));
     }
 
@@ -53,11 +54,13 @@ impl World {
         let subject = self.subjects.get(id)?;
         let at_the_end: WallTime = state.wall().after(lease.valid_until.since(state.moment()));
         let request = Request { subject: Arc::clone(subject), verb: Verb::Inspect };
-        let holding = state.servers.iter().filter(|server| {
+        let holding = self.ids().zip(&state.servers).filter(|(_, server)| {
             let reply = server.node.clone().apply(at_the_end, &request);
             matches!(reply, Reply::Inspected(view) if view.lock.held_by().and_then(Occupant::holder) == Some(&subject.holder))
         });
-        (holding.count() < self.quorum.needed()).then_some(Violation::Overstated(id))
+        let holding: NodeSet = holding.map(|(node, _)| node).collect();
+        let has_anchor = self.quorum.anchor().is_none_or(|anchor| holding.contains(anchor));
+        (holding.len() < self.quorum.needed() || !has_anchor).then_some(Violation::Overstated(id))
     }
 }
 

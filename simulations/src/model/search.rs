@@ -36,11 +36,12 @@ pub struct Found {
 /// visited in the order of their length, so there is no shorter one.
 const HOLDS: &str = "every promise holds";
 /// What happens in some world.
-const HAPPENS: [(&str, Condition); 4] = [
+const HAPPENS: [(&str, Condition); 5] = [
     ("an attempt acquires", |_, state| state.leases().count() > 0),
     ("all attempts acquire, one after the other", |world, state| state.leases().count() == world.setup.attempts),
     ("a newer lease is returned while an older one waits for its extension", |_, state| state.extends_behind()),
     ("a lease is handed over although a newer one was returned", |_, state| state.hands_over_behind()),
+    ("a foreign client acquires", |_, state| state.foreign.believes()),
 ];
 
 type Condition = fn(&World, &State) -> bool;
@@ -79,8 +80,8 @@ pub fn search(world: &World, bounds: Bounds) -> Found {
 impl World {
     /// What should happen in some world of this setup. A mutant only has to break a promise.
     fn happens(&self) -> impl Iterator<Item = (&'static str, Condition)> + use<> {
-        let super::Setup { mutant, only_rivals, extensions, block, .. } = self.setup;
-        let asked = [true, !only_rivals, !only_rivals && extensions > 0, !only_rivals && block > 1];
+        let super::Setup { mutant, only_rivals, extensions, block, foreign, .. } = self.setup;
+        let asked = [true, !only_rivals, !only_rivals && extensions > 0, !only_rivals && block > 1, foreign.is_some()];
         HAPPENS.into_iter().zip(asked).filter(move |(_, asked)| *asked && mutant.is_none()).map(|(what, _)| what)
     }
 }

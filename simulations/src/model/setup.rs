@@ -1,6 +1,6 @@
 //! [`Setup`]: what a world is made of, and the setups that are searched.
 
-use super::Mutant;
+use super::{Knows, Mutant};
 
 /// What a world is made of, and what may happen in it.
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +38,10 @@ pub struct Setup {
     pub releases: bool,
     /// Whether an attempt may lose a connection.
     pub connection_losses: bool,
+    /// Whether a client of another library acquires once, and which nodes it knows.
+    pub foreign: Option<Knows>,
+    /// Whether the first node is an anchor.
+    pub anchor: bool,
     /// The wrong protocol to run, if any.
     pub mutant: Option<Mutant>,
 }
@@ -71,6 +75,8 @@ impl Setup {
             leaves: false,
             releases: false,
             connection_losses: false,
+            foreign: None,
+            anchor: false,
             mutant: None,
         }
     }
@@ -85,7 +91,7 @@ impl Setup {
     #[must_use]
     pub fn searched_quickly(attempts: usize) -> Vec<(&'static str, Self)> {
         let mut setups = Self::searched(attempts);
-        setups.retain(|(name, _)| *name != "locks last");
+        setups.retain(|(name, _)| !matches!(*name, "locks last" | "locks vanish, an anchor"));
         for (_, setup) in setups.iter_mut().filter(|(name, _)| *name == "locks vanish, a node forgets") {
             setup.spread = 0;
         }
@@ -102,6 +108,10 @@ impl Setup {
         // With two attempts X matters only while both may believe. So the first may begin with time itself. It believes
         // for less than two ticks, and one tick longer if it extends.
         let rivals = Self { leaves: attempts > 2, only_rivals: true, ..lasting };
+        // The foreign client takes the place of an attempt.
+        let others = attempts.saturating_sub(1);
+        let mixed = Self { attempts: others, clients: others, foreign: Some(Knows::All), only_rivals: true, ..lasting };
+        let anchored = Self { foreign: Some(Knows::One), anchor: true, ..mixed };
         let until = |ticks| Time::Ticks(if attempts > 2 { 3 } else { ticks });
         vec![
             ("locks vanish", vanishing),
@@ -111,7 +121,15 @@ impl Setup {
             ("locks last", lasting),
             ("locks last, a node restarts", Self { restarts: 1, time: until(1), ..rivals }),
             ("locks last, extensions", Self { extensions: 1, time: until(2), ..rivals }),
+            ("locks vanish, an anchor", Self { extensions: 1, anchor: true, ..level }),
+            ("locks last, a foreign client", Self { extensions: 1, ..mixed }),
+            ("locks last, an anchor and a client of one node", Self { extensions: 2, prompt: true, ..anchored }),
         ]
+    }
+
+    const fn anchored(mutant: Mutant) -> Self {
+        let mutant = Some(mutant);
+        Self { foreign: Some(Knows::One), anchor: true, prompt: true, leaves: false, mutant, ..Self::lasting(1) }
     }
 
     /// The smallest setup that shows what is wrong with `mutant`.
@@ -126,6 +144,8 @@ impl Setup {
             Mutant::ExtendReseeds => Self { spread: 0, extensions: 1, ..setup },
             Mutant::NoRest => Self { spread: 0, restarts: 1, time: Time::Ticks(0), ..setup },
             Mutant::BlockNotOwned | Mutant::HandOverToLatecomers => Self { spread: 0, block: 2, ..setup },
+            Mutant::NoAnchor => Self { attempts: 1, clients: 1, ..Self::anchored(mutant) },
+            Mutant::ExtendWithoutAnchor => Self { attempts: 1, clients: 1, extensions: 2, ..Self::anchored(mutant) },
             Mutant::HandOverAfterLoss => Self { spread: 0, block: 2, time: Time::Ticks(2), ..setup },
         }
     }

@@ -8,6 +8,7 @@ use redfence::{FencingToken, Moment, WallTime};
 
 use super::attempt::{Attempt, Phase};
 use super::derived::Derived;
+use super::foreign::Foreign;
 use super::violation::Violation;
 use super::world::{TICK, World};
 
@@ -18,6 +19,7 @@ pub struct State {
     pub(super) restarts: u8,
     pub(super) servers: Vec<Arc<Server>>,
     pub(super) attempts: Vec<Arc<Attempt>>,
+    pub(super) foreign: Foreign,
     pub(super) broken: Option<Violation>,
 }
 
@@ -46,6 +48,17 @@ impl World {
             };
             spreads = spreads.into_iter().flat_map(longer).collect();
         }
+        if self.quorum.anchor().is_some() {
+            // The first node is the anchor, so its counter may have any place in the order.
+            let each_first = |spread: &Vec<u64>| {
+                let first = |at| spread.iter().copied().skip(at).take(1).chain(spread.iter().copied().take(at));
+                let with_first = |at| first(at).chain(spread.iter().copied().skip(at + 1)).collect();
+                (0..spread.len()).map(with_first).collect::<Vec<Vec<u64>>>()
+            };
+            spreads = spreads.iter().flat_map(each_first).collect();
+            spreads.sort_unstable();
+            spreads.dedup();
+        }
         spreads.iter().map(|spread| self.beginning(spread)).collect()
     }
 
@@ -56,7 +69,7 @@ impl World {
             Arc::new(Server { node, runs: 0, issued: 0, occupant: Derived(None) })
         };
         let servers = spread.iter().map(server).collect();
-        State { ticks: 0, restarts: 0, servers, attempts: Vec::new(), broken: None }
+        State { ticks: 0, restarts: 0, servers, attempts: Vec::new(), foreign: Foreign::default(), broken: None }
     }
 
     /// The attempt whose lock a node has.

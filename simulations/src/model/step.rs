@@ -41,6 +41,7 @@ impl World {
             Action::Leave { attempt } => self.leave(&mut state, attempt)?,
             Action::Restart { node, remembers } => self.restart(&mut state, node, remembers)?,
             Action::Join { node } => self.join(&mut state, node)?,
+            Action::Foreign(action) => self.step_of_foreign(&mut state, action)?,
             Action::Tick => self.tick(&mut state),
         }
         Some(state)
@@ -101,7 +102,8 @@ impl World {
         let Phase::Holding(lease) = &mut attempt.phase else { return None };
         lease.extensions += 1;
         let (lease, voters) = (*lease, lease.continuity.voters());
-        let machine = Extend::new(self.quorum, TERMS, now, voters);
+        let quorum = if self.is(Mutant::ExtendWithoutAnchor) { Quorum::of(self.setup.nodes)? } else { self.quorum };
+        let machine = Extend::new(quorum, TERMS, now, voters);
         attempt.phase = Phase::Extending(lease, Box::new(machine), newest);
         attempt.send(NodeSet::first(self.setup.nodes), lease.extensions, &Verb::Extend { ttl: TERMS.ttl });
         attempt.tidy(self);
@@ -190,6 +192,7 @@ impl World {
     fn tick(&self, state: &mut State) {
         state.ticks += 1;
         let now = state.moment();
+        state.foreign.tick(now);
         for attempt in &mut state.attempts {
             if attempt.phase.lease().is_some_and(|lease| now >= lease.valid_until) {
                 let attempt = Arc::make_mut(attempt);

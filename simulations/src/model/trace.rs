@@ -7,6 +7,7 @@ use redfence::protocol::{Reply, Verb};
 use redfence::{NodeId, NodeSet};
 
 use super::attempt::{Attempt, InFlightReply, InFlightRequest, Phase};
+use super::foreign::ForeignAction;
 use super::names::{name, number};
 use super::state::{Server, State};
 use super::world::World;
@@ -121,7 +122,22 @@ impl World {
                     format!("{node:?} is looked at, and is awake; its counters start at {}", number(counter))
                 }
             },
+            Action::Foreign(action) => Self::foreign_words(before, action, after),
             Action::Tick => Self::tick_words(before, after),
+        }
+    }
+
+    fn foreign_words(before: &State, action: ForeignAction, after: &State) -> String {
+        match action {
+            ForeignAction::Begin => "the foreign client asks for the lock".to_owned(),
+            ForeignAction::Arrive { node } => {
+                let took =
+                    if before.foreign.took_more_in(&after.foreign) { "gets the lock of" } else { "is refused by" };
+                let believes = after.foreign.believes() && !before.foreign.believes();
+                let holds = if believes { ", and holds it" } else { "" };
+                format!("the foreign client {took} {node:?}{holds}")
+            }
+            ForeignAction::Leave => "the foreign client removes its locks".to_owned(),
         }
     }
 
@@ -212,7 +228,11 @@ impl World {
     /// The owner of the lock on a node.
     fn lock_of(&self, state: &State, node: NodeId) -> String {
         let occupant = self.at(state, node).and_then(|server| self.occupant(&mut server.clone(), state.wall()));
-        occupant.map_or_else(|| "nobody".to_owned(), name)
+        match occupant {
+            Some(id) => name(id),
+            None if state.foreign.has_lock_of(node) => "the foreign client".to_owned(),
+            None => "nobody".to_owned(),
+        }
     }
 
     fn whose(&self, state: &State, node: NodeId) -> String {

@@ -15,6 +15,8 @@ pub enum Violation {
     OutOfOrder((usize, FencingToken), (usize, FencingToken)),
     /// X: two holders believe in their leases.
     TwoHolders(usize, usize),
+    /// X: an attempt believes in its lease, and a client of another library in its lock.
+    HeldByForeign(usize),
     /// E: a lease was extended although one with that greater token had been returned before.
     Bridged(usize, FencingToken),
     /// F: a verifier accepted the first one's write after the second one's, whose lease is the newer.
@@ -34,7 +36,7 @@ impl Violation {
         match self {
             Self::SameToken(..) => "T1",
             Self::OutOfOrder(..) => "T2",
-            Self::TwoHolders(..) => "X",
+            Self::TwoHolders(..) | Self::HeldByForeign(_) => "X",
             Self::Bridged(..) => "E",
             Self::Unfenced(..) => "F",
             Self::Overstated(_) => "validity",
@@ -58,6 +60,7 @@ impl fmt::Display for Violation {
             Self::TwoHolders(one, other) => {
                 write!(f, "{} and {} both believe in their leases", name(*one), name(*other))
             }
+            Self::HeldByForeign(id) => write!(f, "{} and the foreign client both believe in their locks", name(*id)),
             Self::Bridged(id, newer) => {
                 write!(f, "{} was extended although token {} had been returned", name(*id), number(newer.get()))
             }

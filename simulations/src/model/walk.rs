@@ -84,7 +84,7 @@ const fn weight(action: &Action) -> u32 {
     match action {
         Action::Arrive { vanished: false, .. } | Action::Receive { .. } => 64,
         Action::Begin { .. } | Action::Extend { .. } => 48,
-        Action::Join { .. } | Action::HandOver { .. } => 16,
+        Action::Join { .. } | Action::HandOver { .. } | Action::Foreign(_) => 16,
         Action::Tick => 8,
         Action::Arrive { .. } | Action::Leave { .. } | Action::LoseConnection { .. } => 4,
         Action::Restart { .. } => 1,

@@ -37,6 +37,9 @@ impl World {
         };
         let subjects: Vec<_> = (0..setup.attempts).map(subject).collect();
         let quorum = Quorum::of(setup.nodes).filter(|_| setup.attempts <= ATTEMPTS_MAX)?;
+        let is_anchored = setup.anchor && setup.mutant != Some(Mutant::NoAnchor);
+        let anchor = NodeId::new(0).filter(|_| is_anchored);
+        let quorum = anchor.map_or(Some(quorum), |anchor| quorum.with_anchor(anchor))?;
         Some(Self { setup, quorum, resource, subjects })
     }
 

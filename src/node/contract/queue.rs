@@ -67,7 +67,7 @@ impl<'a> Suite<'a> {
         other.is_queued("a waiter that asks again moves forward only", 9, 0).await?;
         other.is_queued("a waiter that asks again moves forward only", 1, 0).await?;
         let view = holder.view(rule).await?;
-        let first = view.first.as_ref().map(QueueEntry::waiter);
+        let first = view.first.as_deref().map(QueueEntry::waiter);
         ensure(rule, view.waiting == 2 && first == Some(other.party.subject.waiter), &view)?;
         let view = self.party("place", 403)?.refused(rule, grant(None)).await?;
         ensure("a grant that does not wait is in no queue", view.place.is_none(), &view)?;

@@ -132,8 +132,6 @@ while at <= last or kept do
         end
       end
       answer = type(answer) == 'table' and answer.err and answer or 1
-    elseif type(taken) == 'table' then
-      answer = taken
     end
     at = at + ((what == 66 or what == 77) and 4 or (what == 83 or what == 69) and 3 or 2)
   else
@@ -164,7 +162,7 @@ while at <= last or kept do
     local first, done = (what == 81 and try('ZRANGE', queue, 0, 0) or try('ZPOPMIN', queue))[1], false
     while first and not done do
       local grace = string.len(first) < 256 and string.match(first, '^%x+:%d+:(%d%d?%d?%d?) ')
-      local wakes = (string.match(lock, '^{([^}]*):%d+}') or '') .. ':wake:'
+      local wakes = (string.match(queue, '^{([^}]*):%d+}') or '') .. ':wake:'
       local received = grace and (what == 81 or try('PUBLISH', wakes .. sub(first, 1, 16), '0 ' .. lock))
       if received == true or type(received) == 'number' and received > 0 then
         done = try('SET', lock, 'next:' .. first, 'PX', grace)
@@ -189,6 +187,9 @@ while at <= last or kept do
   if not answer then
     local occupant, left = try('GETRANGE', lock, '0', '255'), try('PTTL', lock)
     local known = counter and try('GETRANGE', counter, '0', '31')
+    if type(occupant) == 'table' and string.find(occupant.err, 'WRONGTYPE', 1, true) then
+      occupant = redis.error_reply('WRONGTYPE the key of the lock holds no string: a client such as Redisson locks by a hash')
+    end
     answer = type(occupant) == 'table' and occupant
       or {(occupant ~= '' or left ~= -2) and occupant, left, type(known) ~= 'table' and known ~= '' and known, place}
   end

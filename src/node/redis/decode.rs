@@ -94,7 +94,7 @@ fn view(parts: &[Value]) -> Option<LockView> {
         [Value::Int(waiting), first] => (u32::try_from(*waiting).unwrap_or_default(), entry(first)),
         _ => (0, None),
     };
-    Some(LockView { lock, ttl_left, counter, place, waiting, first })
+    Some(LockView { lock, ttl_left, counter, place, waiting, first: first.map(Box::new) })
 }
 
 /// An entry of a queue; `None` for what is no entry of ours.

@@ -62,7 +62,7 @@ impl EncodedRequest {
                 *end = encoded.bytes.len();
             }
         };
-        prefix.write_key(&mut text, "lock", resource);
+        prefix.write_lock(&mut text, resource);
         add(Some(Part::Lock), &mut text);
         prefix.write_counter(&mut text, resource);
         add(Some(Part::Counter), &mut text);
@@ -218,7 +218,8 @@ pub(super) fn single(out: &mut Vec<u8>, prefix: &Prefix, loaded: bool, encoded: 
             out.extend_from_slice(encoded.part(Part::Entry));
         }
         Verb::Scan { cursor, count, remove } => {
-            out.array(8);
+            let plain = prefix.style().pattern();
+            out.array(8 + usize::from(plain.is_some()));
             call(out, Script::Scan, loaded);
             out.number(1);
             out.bulk(prefix.record().as_bytes());
@@ -226,6 +227,7 @@ pub(super) fn single(out: &mut Vec<u8>, prefix: &Prefix, loaded: bool, encoded: 
             out.number(u64::from(count));
             out.bulk(prefix.as_str().as_bytes());
             out.number(u64::from(remove));
+            plain.iter().for_each(|pattern| out.bulk(pattern.as_bytes()));
         }
         _ => join(out, prefix, loaded, verb),
     }

@@ -13,6 +13,7 @@ mod dial;
 mod encode;
 mod fault;
 mod frame;
+mod key_style;
 mod keys;
 mod script;
 mod send_queue;
@@ -31,6 +32,7 @@ use tokio::sync::watch;
 pub use self::url::AddressError;
 pub use address::Address;
 pub use dial::{Dial, Stream};
+pub use key_style::{KeyStyle, KeyStyleError};
 pub use keys::Prefix;
 
 use self::connector::Connector;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::{Backoff, Defeat, FaultKind, Quorum, Vote, Votes, Waits};
-use crate::{Moment, NodeId, NodeSet, Waiter};
+use crate::{Moment, NodeId, NodeSet, Occupant, Waiter};
 
 /// One process that waits for one lock. The inputs are wakes, votes, time and chance; the result is when and how to
 /// ask.
@@ -112,7 +112,7 @@ impl Contender {
     /// count for the next attempt.
     pub fn ask(&mut self, now: Moment) -> Option<Waits> {
         let overrides = !self.woken_by.is_empty() || self.stands_by;
-        self.hoped = !self.woken_by.is_empty() && self.woken_by.len() < self.quorum.needed();
+        self.hoped = !self.woken_by.is_empty() && !self.quorum.is_met_by(self.woken_by);
         (self.woken_by, self.hopes_until, self.stands_by) = (NodeSet::EMPTY, None, false);
         self.unjoined = self.deaf;
         self.waited = std::mem::replace(&mut self.waits, true);
@@ -137,7 +137,7 @@ impl Contender {
     pub fn reconnected(&mut self, node: NodeId, now: Moment, chance: u32) {
         self.queued = self.queued.without(NodeSet::from_iter([node]));
         self.deaf = self.deaf.without(NodeSet::from_iter([node]));
-        if self.listening() < self.quorum.blocking() {
+        if !self.hears_holders() {
             self.ring(now.after(share(REJOIN_WITHIN, chance)));
         }
     }
@@ -150,7 +150,7 @@ impl Contender {
         }
         self.deaf.insert(node);
         self.unjoined.insert(node);
-        if self.listening() < self.quorum.blocking() {
+        if !self.hears_holders() {
             self.ring(now.after(share(PAUSES.1, chance)));
         }
     }
@@ -160,6 +160,7 @@ impl Contender {
         let votes = lost.votes();
         self.hopes = if self.hoped { self.hopes.saturating_add(1) } else { 0 };
         let queued = |(node, vote): (NodeId, &Vote)| match vote {
+            _ if is_foreign(vote) => None,
             Vote::Refused(view) => view.place.is_some().then_some(node),
             // Such a node mostly refuses too. If it grants, the roll-back puts this waiter back into its queue.
             Vote::Pending => (!self.unjoined.contains(node)).then_some(node),
@@ -176,7 +177,7 @@ impl Contender {
     #[must_use]
     pub fn asks_at(&self) -> Moment {
         match self.hopes_until {
-            _ if self.woken_by.len() >= self.quorum.needed() => Moment::default(),
+            _ if self.quorum.is_met_by(self.woken_by) => Moment::default(),
             Some(hopes_until) => self.alarm.min(hopes_until),
             None => self.alarm,
         }
@@ -189,14 +190,13 @@ impl Contender {
             return Duration::ZERO;
         }
         let place = votes.place().unwrap_or_default();
-        let mut left = locks_end(votes, self.quorum.needed());
+        let mut left = locks_end(votes, self.quorum);
         if reserved(votes) && place > 0 {
             left += RESERVED_SLACK;
         }
         let alarm = left.min(ALARM_MAX) + STEP * place + STEP + share(STEP, chance);
-        // A holder wakes waiters on a quorum, so on one of any `blocking` nodes. A node that granted wakes no one: the
-        // holder has left it.
-        if self.listening() >= self.quorum.blocking() {
+        // While other programs are in the way of every holder, the wake that this waiter needs may never be sent.
+        if self.hears_holders() && !self.quorum.is_blocked_by(votes.nodes_with(is_foreign)) {
             self.pauses = 0;
             return alarm;
         }
@@ -221,9 +221,10 @@ impl Contender {
         nth_pause(PAUSES, self.pauses, chance)
     }
 
-    /// How many nodes would wake it.
-    const fn listening(&self) -> usize {
-        self.queued.without(self.deaf).len()
+    /// Whether a holder that leaves wakes it. A holder wakes waiters on a quorum, so on one of any nodes without which
+    /// there is no quorum. A node that granted does not count: the holder has left it.
+    const fn hears_holders(&self) -> bool {
+        self.quorum.is_blocked_by(self.queued.without(self.deaf))
     }
 
     fn ring(&mut self, at: Moment) {
@@ -233,18 +234,23 @@ impl Contender {
 
 /// When the locks that refused will have ended on a quorum. A node that has not answered is assumed to have the same
 /// lock as the others. A lock that never ends is checked again now and then.
-fn locks_end(votes: &Votes, needed: usize) -> Duration {
-    let mut ends: Vec<_> = votes
-        .iter()
-        .filter_map(|(_, vote)| match vote {
-            Vote::Granted => Some(Duration::ZERO),
-            Vote::Refused(view) if view.lock.is_free() => Some(Duration::ZERO),
-            Vote::Refused(view) => Some(view.ttl_left.unwrap_or(ALARM_MAX)),
-            _ => None,
-        })
-        .collect();
+fn locks_end(votes: &Votes, quorum: Quorum) -> Duration {
+    let end = |vote: &Vote| match vote {
+        Vote::Granted => Some(Duration::ZERO),
+        Vote::Refused(view) if view.lock.is_free() => Some(Duration::ZERO),
+        Vote::Refused(view) => Some(view.ttl_left.unwrap_or(ALARM_MAX)),
+        _ => None,
+    };
+    let of_anchor = votes.iter().find(|(node, _)| quorum.anchor() == Some(*node)).and_then(|(_, vote)| end(vote));
+    let mut ends: Vec<_> = votes.iter().filter_map(|(_, vote)| end(vote)).collect();
     ends.sort_unstable();
-    ends.get(needed - 1).or(ends.last()).copied().unwrap_or_default()
+    let of_most = ends.get(quorum.needed() - 1).or(ends.last()).copied();
+    of_most.max(of_anchor).unwrap_or_default()
+}
+
+/// Whether a program that is not redfence has the lock of this node. It wakes no waiter when it releases the lock.
+fn is_foreign(vote: &Vote) -> bool {
+    matches!(vote, Vote::Refused(view) if view.lock.held_by().is_some_and(Occupant::is_foreign))
 }
 
 /// Whether the lock is reserved for another waiter.

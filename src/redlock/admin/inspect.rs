@@ -17,6 +17,9 @@ pub struct Inspection {
     pub rows: Vec<Row>,
     /// How many nodes must agree.
     pub needed: usize,
+    /// The node that must agree, if there is one.
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
+    pub anchor: Option<NodeId>,
 }
 
 /// The report of one node.
@@ -75,9 +78,15 @@ impl Inspection {
     #[must_use]
     pub fn agreement(&self) -> Agreement {
         let holders = || self.rows.iter().filter_map(|row| row.view.as_ref().ok()?.lock.held_by());
-        match holders().find(|one| holders().filter(|other| other == one).count() >= self.needed) {
+        let anchor = self.anchor.and_then(|anchor| self.rows.get(anchor.index()));
+        let has = |row: &Row, one: &Occupant| row.view.as_ref().is_ok_and(|view| view.lock.held_by() == Some(one));
+        let of_quorum = holders().find(|one| holders().filter(|other| other == one).count() >= self.needed);
+        // A program that knows the anchor only has no lock elsewhere.
+        let of_anchor = anchor.and_then(|row| row.view.as_ref().ok()?.lock.held_by());
+        let foreign = of_anchor.filter(|one| one.is_foreign());
+        match of_quorum.filter(|one| anchor.is_none_or(|row| has(row, one))).or(foreign) {
             Some(holder) => Agreement::HeldBy(holder.clone()),
-            None if self.count(Row::is_free) >= self.needed => Agreement::Free,
+            None if self.count(Row::is_free) >= self.needed && anchor.is_none_or(Row::is_free) => Agreement::Free,
             None => Agreement::Indeterminate,
         }
     }
@@ -142,6 +151,7 @@ impl Admin<'_> {
             let takes_part = view.as_ref().is_ok_and(|view| view.counter > 0) && !stays_out(&status);
             Row { node, address: status.address, view, takes_part }
         });
-        Ok(Inspection { rows: rows.collect(), needed: self.0.env().quorum.needed() })
+        let quorum = self.0.env().quorum;
+        Ok(Inspection { rows: rows.collect(), needed: quorum.needed(), anchor: quorum.anchor() })
     }
 }

@@ -99,7 +99,7 @@ impl Env {
         let around = (first..first + all).filter_map(|at| NodeId::new(at % all));
         let known = around.filter(|node| known.contains(*node) && nodes.contains(*node));
         let quorum: NodeSet = known.take(self.quorum.needed()).collect();
-        if quorum.len() < self.quorum.needed() { nodes } else { quorum }
+        if self.quorum.is_met_by(quorum) { quorum } else { nodes }
     }
 }
 

@@ -29,7 +29,7 @@ pub(crate) fn acquired(span: &Span, outcome: Result<FencingToken, &AcquireError>
             return;
         }
         Err(AcquireError::Resource(_)) => "resource",
-        Err(AcquireError::Contended { .. }) => "contended",
+        Err(AcquireError::Contended { .. } | AcquireError::HeldWithoutTtl { .. }) => "contended",
         Err(AcquireError::NoQuorum { .. }) => "no_quorum",
         Err(AcquireError::Overloaded { .. }) => "overloaded",
         Err(AcquireError::TooSlow { .. }) => "too_slow",

@@ -77,7 +77,7 @@ impl Roster {
     /// once, until a quorum is found.
     pub(crate) async fn prepare(self: &Arc<Self>) {
         self.start();
-        if self.env.ready.nodes().len() < self.env.quorum.needed() {
+        if !self.env.quorum.is_met_by(self.env.ready.nodes()) {
             self.look(WaitFor::Quorum).await;
         }
     }
@@ -294,10 +294,10 @@ impl Roster {
 
 /// Waits until a quorum reports that it is awake, or all nodes have answered. Returns whether a quorum did.
 async fn a_quorum_is_awake(exchange: &Exchange, asked: usize) -> bool {
-    let needed = exchange.env().quorum.needed();
-    for answers in needed..=asked {
+    let quorum = exchange.env().quorum;
+    for answers in quorum.needed()..=asked {
         exchange.filled(answers).await;
-        if exchange.awake() >= needed {
+        if quorum.is_met_by(exchange.awake()) {
             return true;
         }
     }

@@ -195,10 +195,10 @@ impl Exchange {
         self.lock().queue.iter().any(|(_, reply)| matches!(reply, Reply::Reported(report) if report.record.is_some()))
     }
 
-    /// How many of the probed nodes are awake, whatever is known of the others.
-    pub(crate) fn awake(&self) -> usize {
+    /// The probed nodes that are awake, whatever is known of the others.
+    pub(crate) fn awake(&self) -> NodeSet {
         let awake = |reply: &Reply| matches!(reply, Reply::Reported(report) if report.is_awake());
-        self.lock().queue.iter().filter(|(_, reply)| awake(reply)).count()
+        self.lock().queue.iter().filter(|(_, reply)| awake(reply)).map(|(node, _)| *node).collect()
     }
 
     /// Takes the replies so far.

@@ -8,6 +8,7 @@ const MS: fn(u64) -> Duration = Duration::from_millis;
 const AT: fn(u64) -> Moment = |ms| Moment::from_origin(MS(ms));
 /// The chance that gives the whole of a share, and the one that gives half of it.
 const MOST: u32 = u32::MAX;
+const HOLDER: &str = "0123456789abcdef0123456789abcdef other";
 
 fn contender(nodes: usize) -> Contender {
     Contender::new(Quorum::of(nodes).unwrap(), Waiter::new(LockerId::from_random(7), 1, MS(0)), true, AT(0))
@@ -17,8 +18,8 @@ fn node(position: usize) -> NodeId {
     NodeId::new(position).unwrap()
 }
 
-/// One letter for each node: held for 1 s, the same and not in the queue, reserved for another waiter for 20 ms,
-/// granted, silent, unreachable, no reply yet. The waiter has place `place` in all queues.
+/// One letter for each node: held for 1 s, the same and not in the queue, held by another program, reserved for another
+/// waiter for 20 ms, granted, silent, unreachable, no reply yet. The waiter has place `place` in all queues.
 fn votes(letters: &str, place: u32) -> Votes {
     let refused = |occupant: &str, left_ms, place| {
         Vote::Refused(LockView {
@@ -29,8 +30,9 @@ fn votes(letters: &str, place: u32) -> Votes {
         })
     };
     let vote = |letter| match letter {
-        'h' => refused("holder", 1_000, Some(place)),
-        'd' => refused("holder", 1_000, None),
+        'h' => refused(HOLDER, 1_000, Some(place)),
+        'd' => refused(HOLDER, 1_000, None),
+        'x' => refused("another program", 1_000, Some(place)),
         'r' => refused("next:0:1:20 other", 20, Some(place)),
         'g' => Vote::Granted,
         's' => Vote::Silent,
@@ -42,8 +44,8 @@ fn votes(letters: &str, place: u32) -> Votes {
 
 fn defeat(letters: &str, place: u32) -> Defeat {
     let votes = votes(letters, place);
-    let blocking = Quorum::of(letters.len()).unwrap().blocking();
-    if votes.is_contention(blocking) { Defeat::Contended(votes) } else { Defeat::NoQuorum(votes) }
+    let quorum = Quorum::of(letters.len()).unwrap();
+    if votes.is_contention(quorum) { Defeat::Contended(votes) } else { Defeat::NoQuorum(votes) }
 }
 
 #[test]
@@ -62,6 +64,9 @@ fn it_sleeps_until_a_quorum_of_the_locks_that_it_met_would_have_ended() {
         ("hhd--", 0, 1_002, "two have not replied, and mostly refuse as well"),
         ("ghdgd", 0, 5, "the holder has left two nodes, and may wake waiters on those without this one"),
         ("ghhgh", 0, 1_002, "it has left two nodes, and wakes this waiter on one of the others"),
+        ("xxxxx", 0, 5, "another program wakes no waiter: it asks after pauses"),
+        ("xxxhh", 0, 5, "the same, on a quorum"),
+        ("xxhhh", 0, 1_002, "a holder wakes it"),
         ("uuuhh", 0, 5, "no quorum is there"),
         ("sssgg", 0, 50, "no answer in time: they have much to do"),
     ] {
@@ -200,4 +205,69 @@ fn where_nobody_is_expected_it_asks_once_without_waiting() {
     contender.defeated(&defeat("ddd", 0), AT(3), MOST);
     assert_eq!(contender.asks_at(), AT(3), "there is a rival: it waits at once");
     assert_eq!(contender.ask(AT(3)), Some(Waits { waited: MS(3), overrides: false }));
+}
+
+#[test]
+fn the_pauses_of_polling_grow() {
+    let mut contender = contender(3);
+    let mut now = AT(0);
+    let pauses: Vec<_> = (0..8)
+        .map(|_| {
+            contender.ask(now);
+            contender.defeated(&defeat("xxx", 0), now, MOST);
+            let pause = contender.asks_at().since(now);
+            now = contender.asks_at();
+            rounded(AT(0).after(pause))
+        })
+        .collect();
+    assert_eq!(pauses, [5, 10, 20, 40, 80, 160, 250, 250]);
+}
+
+#[test]
+fn other_programs_in_the_way_of_every_holder_are_polled() {
+    for (letters, expected_ms, story) in [
+        ("xxhh", 5, "neither side can have a quorum, and the other program wakes no waiter"),
+        ("xhhh", 1_002, "a holder has a quorum, and wakes it"),
+    ] {
+        let mut contender = contender(4);
+        contender.ask(AT(0));
+        contender.defeated(&defeat(letters, 0), AT(0), MOST);
+        assert_eq!(rounded(contender.asks_at()), expected_ms, "{story}");
+    }
+}
+
+#[test]
+fn with_an_anchor_every_holder_wakes_waiters_there() {
+    for (letters, expected_ms, story) in [
+        ("hgg", 1_002, "a holder has the anchor, and wakes it"),
+        ("hdd", 1_002, "in the queue of the anchor alone: every quorum has it"),
+        ("dhh", 1_002, "in the others: a quorum has one of them, too"),
+        ("dhd", 5, "in one of them: a quorum may be without it"),
+        ("xgg", 5, "another program has the anchor: it asks after pauses"),
+        ("xhh", 5, "the same, and holders that cannot win may not wake it"),
+        ("hxx", 5, "other programs are in the way of the holder of the anchor"),
+        ("gxx", 5, "the others are a majority"),
+    ] {
+        let quorum = Quorum::of(3).unwrap().with_anchor(node(0)).unwrap();
+        let mut contender = Contender::new(quorum, Waiter::new(LockerId::from_random(7), 1, MS(0)), true, AT(0));
+        contender.ask(AT(0));
+        contender.defeated(&Defeat::Contended(votes(letters, 0)), AT(0), MOST);
+        assert_eq!(rounded(contender.asks_at()), expected_ms, "{story}");
+    }
+}
+
+#[test]
+fn one_that_loses_the_anchor_s_queue_joins_it_again() {
+    let quorum = Quorum::of(3).unwrap().with_anchor(node(0)).unwrap();
+    for (lost, asks_within_ms, story) in [
+        (&[0][..], 1_002, "every quorum has one of the others"),
+        (&[0, 1], 250, "a quorum may be without the one that is left"),
+        (&[1, 2], 1_002, "every quorum has the anchor"),
+    ] {
+        let mut contender = Contender::new(quorum, Waiter::new(LockerId::from_random(7), 1, MS(0)), true, AT(0));
+        contender.ask(AT(0));
+        contender.defeated(&Defeat::Contended(votes("hhh", 0)), AT(0), MOST);
+        lost.iter().for_each(|at| contender.reconnected(node(*at), AT(0), MOST));
+        assert_eq!(rounded(contender.asks_at()), asks_within_ms, "{story}");
+    }
 }

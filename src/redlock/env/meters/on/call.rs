@@ -34,7 +34,7 @@ impl<'a> CallMeter<'a> {
         let outcome = match error {
             None if self.is_handed_over => &acquire.handed_over,
             None => &acquire.acquired,
-            Some(AcquireError::Contended { .. }) => &acquire.contended,
+            Some(AcquireError::Contended { .. } | AcquireError::HeldWithoutTtl { .. }) => &acquire.contended,
             Some(AcquireError::Overloaded { .. }) => &acquire.overloaded,
             Some(AcquireError::TooSlow { .. }) => &acquire.too_slow,
             Some(AcquireError::NoQuorum { .. } | AcquireError::Resource(_)) => &acquire.no_quorum,
