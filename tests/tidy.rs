@@ -46,6 +46,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("redlock", &["redlock", "node", "protocol", "metrics"]),
     ("doctor", &["doctor", "redlock", "node", "protocol"]),
     ("history", &["history", "redlock", "verifier"]),
+    ("cached", &["cached", "redlock", "verifier"]),
     ("recipes", &["recipes", "redlock", "protocol"]),
     ("blocking", &["blocking", "redlock", "protocol"]),
     ("testing", &["testing", "redlock", "node", "protocol"]),
@@ -96,6 +97,7 @@ const WAITS: &[&str] = &[
 const MAY_WAIT: &[&str] = &[
     "src/redlock/",
     "src/recipes/",
+    "src/cached/",
     "src/node/redis/",
     "src/node/tasks.rs",
     "src/node/contract/",

@@ -1,10 +1,11 @@
-"""Models whose rows refuse stale tokens, on PostgreSQL and SQLite."""
+"""Models whose rows refuse stale tokens, on PostgreSQL, MariaDB and SQLite."""
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import django
+import pymysql
 import pytest
 from django.conf import settings as conf
 from django.db import connections, models, transaction
@@ -41,12 +42,17 @@ class Lease:
         self.token = token
 
 
-@pytest.fixture(params=["postgresql", "sqlite3"], scope="module")
+@pytest.fixture(params=["postgresql", "mysql", "sqlite3"], scope="module")
 def using(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     name: str = request.param
     database: dict[str, Any] = {"ENGINE": f"django.db.backends.{name}"}
     if name == "sqlite3":
         database["NAME"] = tmp_path_factory.mktemp("db") / "test.db"
+    elif name == "mysql":
+        # In place of mysqlclient, which has no wheels.
+        pymysql.install_as_MySQLdb()
+        at = request.getfixturevalue("mariadb")
+        database |= {"NAME": at["database"], "HOST": at["host"], "PORT": at["port"], "USER": at["user"]}
     else:
         url: str = request.getfixturevalue("postgres")
         port, path = url.rsplit(":", 1)[1].split("/")
