@@ -166,12 +166,15 @@ def test_the_migration_is_complete() -> None:
     assert (Path(redfence.__file__).parent / "django" / "migrations" / "0001_fence.py").exists()
 
 
-@pytest.fixture
-def cache(urls: list[str], settings: dict[str, Any]) -> Iterator[Any]:
+@pytest.fixture(params=["LocMemCache", "RedisCache"])
+def cache(request: pytest.FixtureRequest, urls: list[str], settings: dict[str, Any]) -> Iterator[Any]:
     from django.core.cache import caches
 
     conf.REDFENCE = {"nodes": urls, **settings}
-    backend = {"BACKEND": "redfence.django.cache.LocMemCache", "KEY_PREFIX": "shop"}
+    backend = {"BACKEND": f"redfence.django.cache.{request.param}", "KEY_PREFIX": "shop"}
+    if request.param == "RedisCache":
+        # Beside the locks, which are in database 0.
+        backend["LOCATION"] = f"{urls[0]}/1"
     caches.settings["default"] = backend
     redfence.django.client.cache_clear()
     yield caches.create_connection("default")

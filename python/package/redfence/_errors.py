@@ -10,11 +10,12 @@ class Vote(NamedTuple):
     address: str
     """The node. Never with a password."""
     kind: str
-    """``granted``, ``refused``, ``failed``, ``silent``, ``pending`` or ``not asked``."""
+    """``granted``, ``refused``, ``failed``, ``silent``, ``pending`` or ``not asked``; of an owner or a reset ``held``, ``free``,
+    ``released`` or ``failed``."""
     text: str
     """The same in words, with the reason."""
     holder: str | None = None
-    """Where it refused: what it has stored for the holder."""
+    """Where it refused, or was asked who holds it: what it has stored for the holder."""
     ttl_left: float | None = None
     """Where it refused: for how many more seconds the lock lives there."""
 
@@ -129,7 +130,7 @@ class Overrun(ReleaseError):
         """``expired``, or ``taken`` when another holder had it already."""
 
 
-class OperateError(RedfenceError):
+class OperateError(_WithVotes):
     """What an operator asked for was not done. The message says what was."""
 
 

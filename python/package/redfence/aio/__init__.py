@@ -4,6 +4,7 @@ from ._election import Election, Leadership
 from ._lease import Lease
 from ._lock import Lock, connect, extend_as, release_as
 from ._multi_lease import MultiLease, acquire_all
+from ._no_lock import NoLock
 from ._once_per import OncePer, Run
 from ._semaphore import Semaphore
 
@@ -13,6 +14,7 @@ __all__ = [
     "Lease",
     "Lock",
     "MultiLease",
+    "NoLock",
     "OncePer",
     "Run",
     "Semaphore",
