@@ -1,10 +1,12 @@
 """A distributed lock over N independent Redis or Valkey nodes, with fencing tokens issued by the quorum itself."""
 
+from ._cached import Cached, MemoryCache, RedisCache
 from ._client import EmbeddedNodes, LockStatus, NodeStatus, Redfence, connect, embedded
 from ._election import Election, Leader, Leadership
 from ._errors import (
     AcquireError,
     AllHeld,
+    CacheError,
     ConfigError,
     ConnectError,
     Contended,
@@ -36,6 +38,8 @@ from ._synchronized import synchronized
 __all__ = [
     "AcquireError",
     "AllHeld",
+    "CacheError",
+    "Cached",
     "ConfigError",
     "ConnectError",
     "Contended",
@@ -50,6 +54,7 @@ __all__ = [
     "LockStatus",
     "Lost",
     "LostError",
+    "MemoryCache",
     "MultiLease",
     "NameError",
     "NoLock",
@@ -64,6 +69,7 @@ __all__ = [
     "Overloaded",
     "Overrun",
     "Redfence",
+    "RedisCache",
     "RedfenceError",
     "Refused",
     "ReleaseError",

@@ -4,12 +4,16 @@ from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar, final
 
 __all__ = [
+    "CacheStore",
+    "Cached",
     "Client",
+    "Computation",
     "EmbeddedNodes",
     "Lease",
     "Leases",
     "Observer",
     "Op",
+    "Refresh",
     "Runtime",
     "SQL",
     "Task",
@@ -95,6 +99,29 @@ class Leases:
 class Observer:
     def __new__(cls, name: str, period: float) -> Observer: ...
     def next(self, client: Client) -> Op[tuple[int, str]]: ...
+
+@final
+class CacheStore:
+    @staticmethod
+    def memory(entries_max: int) -> CacheStore: ...
+    @staticmethod
+    def redis(runtime: Runtime, url: str, prefix: str) -> CacheStore: ...
+
+@final
+class Cached:
+    def __new__(
+        cls, store: CacheStore, wait_max: float, store_timeout: float, early_percent: int, computes_without: bool
+    ) -> Cached: ...
+    def lookup(self, client: Client, key: str) -> Op[tuple[bytes | None, Computation | Refresh | None]]: ...
+
+@final
+class Computation:
+    def finish(self, value: bytes, ttl: float) -> Op[bytes]: ...
+    def abandon(self) -> Op[None]: ...
+
+@final
+class Refresh:
+    def begin(self) -> Op[Computation | None]: ...
 
 @final
 class Client:

@@ -1,5 +1,6 @@
 """The lock, and what is built on it, for event loops."""
 
+from ._cached import Cached
 from ._election import Election, Leadership
 from ._lease import Lease
 from ._lock import Lock, connect, extend_as, release_as
@@ -9,6 +10,7 @@ from ._once_per import OncePer, Run
 from ._semaphore import Semaphore
 
 __all__ = [
+    "Cached",
     "Election",
     "Leadership",
     "Lease",
