@@ -138,6 +138,21 @@ def test_a_stale_value_is_refused_and_its_caller_gets_the_newer_one(make: Callab
     assert one.get_or_compute("k", TTL, never) == b"newer"
 
 
+def test_an_invalidated_value_is_computed_anew(make: Callable[..., redfence.Cached]) -> None:
+    one, other = make(), make()
+    assert one.get_or_compute("k", TTL, lambda: b"old") == b"old"
+    other.invalidate("k")
+    assert one.get_or_compute("k", TTL, lambda: b"new") == b"new"
+
+    def paused() -> bytes:
+        assert one.client.reset("late")
+        other.invalidate("late")
+        return b"old"
+
+    assert one.get_or_compute("late", TTL, paused) == b"old"
+    assert one.get_or_compute("late", TTL, lambda: b"new") == b"new", "what was computed before is refused"
+
+
 def test_errors_name_what_failed(make: Callable[..., redfence.Cached], client: redfence.Redfence) -> None:
     with pytest.raises(redfence.NameError):
         make().get_or_compute("", TTL, never)
@@ -205,6 +220,8 @@ def test_many_tasks_compute_once(aio_cached: Callable[..., aio.Cached]) -> None:
         compute.may_end.set()
         assert set(await asyncio.gather(*asks)) == {b"1"}
         assert compute.runs == 1
+        await processes[0].invalidate("k")
+        assert await processes[1].get_or_compute("k", TTL, compute.aio) == b"2"
 
     asyncio.run(asyncio.wait_for(work(), 3 * PROMPT))
 
