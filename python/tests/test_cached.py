@@ -2,10 +2,12 @@
 
 import asyncio
 import os
+import re
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -261,3 +263,13 @@ def test_an_early_refresh_blocks_no_task(aio_cached: Callable[..., aio.Cached]) 
             await asyncio.sleep(0.005)
 
     asyncio.run(asyncio.wait_for(work(), 3 * PROMPT))
+
+
+def test_the_lines_of_the_page_run(client: redfence.Redfence, servers: list[Server]) -> None:
+    page = (Path(__file__).parents[1] / "README.md").read_text()
+    found = re.search(r"## Cached values\n\n```python\n(.*?)```", page, re.DOTALL)
+    assert found and '"redis://cache:6379"' in found[1]
+    lines = found[1].replace('"redis://cache:6379"', repr(servers[0].url))
+    names = {"redfence": redfence, "client": client, "make_report": lambda number: b"report %d" % number}
+    exec(compile(lines, "README.md", "exec"), names)
+    assert names["report"] == b"report 7"
