@@ -6,6 +6,8 @@ mod by_hand;
 mod contention;
 mod draw;
 mod fault;
+mod foreign;
+mod mixed;
 mod profile;
 
 use serde::{Deserialize, Serialize};
@@ -13,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::seeded_rng::SeededRng;
 
 pub use fault::{Direction, Fault, Memory, ScheduledFault};
+pub use foreign::{Foreign, ForeignSection, Knows};
 pub use profile::{Profile, Scale};
 
 /// The description of one run.
@@ -34,6 +37,12 @@ pub struct Plan {
     pub ahead: Vec<u8>,
     /// The clients and their sections.
     pub clients: Vec<Client>,
+    /// Clients of another library, which lock the same keys. Their numbers follow those of the clients.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub foreign: Vec<Foreign>,
+    /// The node whose vote is compulsory, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anchor: Option<u8>,
     /// How many resources there are.
     pub resources: u8,
     /// The network without faults.
@@ -234,6 +243,12 @@ impl Plan {
                 "ttl {ttl_ms} ms, max_ttl {max_ttl_ms} ms and node timeout {node_timeout_ms} ms do not go together"
             ));
         }
+        if self.foreign.len() > 16 || self.anchor.is_some_and(|anchor| usize::from(anchor) >= nodes) {
+            let (foreign, anchor) = (self.foreign.len(), self.anchor);
+            return Err(format!(
+                "{foreign} clients of another library, anchor {anchor:?}: at most 16, and one of the nodes"
+            ));
+        }
         if self.sharing.sections_max == 0 || self.clients.iter().any(|client| !(1..=64).contains(&client.tasks)) {
             return Err("a turn has at least one section, and a client 1 to 64 tasks".to_owned());
         }
@@ -283,7 +298,9 @@ impl Plan {
             };
             [fault.fault.lasts_ms().unwrap_or_default(), size_ms]
         });
-        whole.into_iter().chain(sections.flat_map(of_turn)).chain(operations).chain(faults)
+        let foreign = self.foreign.iter().flat_map(|foreign| &foreign.sections);
+        let foreign = foreign.flat_map(|section| [section.think_ms, section.wait_ms, section.work_ms]);
+        whole.into_iter().chain(sections.flat_map(of_turn)).chain(operations).chain(faults).chain(foreign)
     }
 
     /// The size of the plan, which shrinking makes smaller.
@@ -292,6 +309,7 @@ impl Plan {
         let sections = || self.clients.iter().flat_map(|client| &client.sections);
         self.faults.len()
             + self.clients.len()
+            + self.foreign.iter().map(|foreign| 1 + foreign.sections.len()).sum::<usize>()
             + sections().count()
             + sections().map(|section| section.operations.len()).sum::<usize>()
     }
