@@ -9,6 +9,7 @@
 
 #[cfg(feature = "redlock")]
 pub mod blocking;
+pub mod cached;
 mod clock;
 #[cfg(feature = "redis")]
 pub mod doctor;
@@ -30,6 +31,8 @@ mod resource;
 #[cfg(feature = "redlock")]
 #[cfg_attr(not(feature = "unstable"), allow(unreachable_pub, reason = "for simulators only"))]
 mod spawner;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod token;
 #[cfg(feature = "redlock")]
 mod waiter;
@@ -47,6 +50,11 @@ mod protocol;
 #[cfg(feature = "redlock")]
 mod redlock;
 pub mod verifier;
+
+// The code of the page is compiled as a test.
+#[cfg(all(doctest, feature = "redlock"))]
+#[doc = include_str!("../docs/single-flight.md")]
+mod single_flight_page {}
 
 pub use clock::{Clock, Moment, SystemClock, WallTime};
 pub use holder::{Holder, HolderError, HolderId, Label};

@@ -8,11 +8,12 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
+use redfence::cached::{self, CacheStore, Entry, MemoryCache};
 use redfence::node::redis::{Address, RedisNode, RedisNodeOptions};
 use redfence::node::{EmbeddedNode, Node, Responder, WakeListener, contract};
 use redfence::protocol::{Next, Request, Verb};
 use redfence::verifier::{self, MemoryStore, RedisStore, Rule, TokenStore, Verdict};
-use redfence::{FencingToken, LockerId, NodeId, Resource, TokioClock, WallTime};
+use redfence::{Clock as _, FencingToken, LockerId, Moment, NodeId, Resource, SystemClock, TokioClock, WallTime};
 use support::{RedisServer, TestCa};
 
 #[tokio::test]
@@ -179,4 +180,84 @@ async fn open(url: &str, options: RedisNodeOptions) -> RedisNode {
     let node = RedisNode::open(Address::parse(url).unwrap(), options).unwrap();
     node.dialled().await.unwrap();
     node
+}
+
+#[tokio::test]
+async fn the_memory_cache_keeps_the_contract() {
+    cached::contract::check(&MemoryCache::new(1_000), "memory").await.unwrap();
+}
+
+/// Ways to keep values: a right one, which keeps all it was given, and wrong ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Keeps {
+    Rightly,
+    /// It never judges a token.
+    WithoutFence,
+    /// The fence is gone when the value has expired.
+    FenceUntilExpiry,
+    /// It checks in one step and writes in another.
+    CheckedApart,
+    /// A fence that makes room for others leaves nothing behind.
+    WithoutFloor,
+    /// A value stays when it has expired.
+    WithoutEnd,
+}
+
+struct SimpleCache(Keeps, Mutex<HashMap<Resource, (Entry, Moment)>>);
+
+impl SimpleCache {
+    fn judge(&self, key: &Resource, entry: &Entry) -> Verdict {
+        let all = self.1.lock().unwrap();
+        let own = all.get(key).filter(|(_, expires)| match self.0 {
+            Keeps::WithoutFence => false,
+            Keeps::FenceUntilExpiry => *expires > SystemClock.now(),
+            _ => true,
+        });
+        Rule::AcceptEqual.judge(entry.token, own.map(|(own, _)| own.token))
+    }
+}
+
+impl CacheStore for SimpleCache {
+    type Error = Infallible;
+
+    async fn get(&self, key: &Resource) -> Result<Option<Entry>, Infallible> {
+        let all = self.1.lock().unwrap();
+        let found = all.get(key).filter(|(_, expires)| self.0 == Keeps::WithoutEnd || *expires > SystemClock.now());
+        Ok(found.map(|(entry, _)| entry.clone()))
+    }
+
+    async fn put(&self, key: &Resource, entry: &Entry) -> Result<Verdict, Infallible> {
+        let verdict = self.judge(key, entry);
+        if self.0 == Keeps::CheckedApart {
+            tokio::task::yield_now().await;
+        }
+        if verdict == Verdict::Admitted {
+            let mut all = self.1.lock().unwrap();
+            all.insert(key.clone(), (entry.clone(), SystemClock.now().after(entry.ttl)));
+            let lowest = all.iter().min_by_key(|(_, (entry, _))| entry.token).map(|(key, _)| key.clone());
+            if let (Keeps::WithoutFloor, 101.., Some(lowest)) = (self.0, all.len(), lowest) {
+                all.remove(&lowest);
+            }
+        }
+        Ok(verdict)
+    }
+}
+
+#[tokio::test]
+async fn the_suite_catches_wrong_caches() {
+    for (keeps, broken) in [
+        (Keeps::Rightly, None),
+        (Keeps::WithoutFence, Some("lower tokens are refused")),
+        (Keeps::FenceUntilExpiry, Some("outlives the value")),
+        (Keeps::CheckedApart, Some("one step")),
+        (Keeps::WithoutFloor, Some("after many other keys")),
+        (Keeps::WithoutEnd, Some("a value expires")),
+    ] {
+        let cache = SimpleCache(keeps, Mutex::default());
+        let outcome = cached::contract::check(&cache, "simple").await.map_err(|error| error.to_string());
+        match broken {
+            None => outcome.unwrap(),
+            Some(rule) => assert!(outcome.as_ref().is_err_and(|error| error.contains(rule)), "{keeps:?}: {outcome:?}"),
+        }
+    }
 }

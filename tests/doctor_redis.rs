@@ -102,6 +102,24 @@ async fn without_a_quorum_the_doctor_still_reports_what_it_sees() {
 }
 
 #[tokio::test]
+async fn each_way_not_to_be_reached_has_its_own_fix() {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    let servers = servers(2);
+    let mut client = std::net::TcpStream::connect(("127.0.0.1", servers[0].port())).unwrap();
+    client.write_all(b"CONFIG SET maxclients 1\r\nCLIENT KILL TYPE normal SKIPME yes\r\n").unwrap();
+    assert_eq!(BufReader::new(&client).lines().take(2).filter(|line| line.as_ref().unwrap() != "").count(), 2);
+    servers[1].command(&["CONFIG", "SET", "requirepass", "secret"]);
+    let report = examine(&urls(&servers), |builder| builder).await;
+    let fixes = report.bad().filter(|finding| finding.check == "reach").map(|finding| match &finding.outcome {
+        Outcome::Bad { fix, .. } => *fix,
+        other => panic!("{other:?}"),
+    });
+    let fixes: Vec<_> = fixes.collect();
+    assert!(fixes[0].contains("raise its maxclients"), "{report:?}");
+    assert!(fixes[1].contains("password"), "{report:?}");
+}
+
+#[tokio::test]
 async fn whether_there_is_a_quorum_is_judged_by_values() {
     // Everything is ready and answers, but nothing can be written.
     let servers = servers(3);

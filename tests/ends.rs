@@ -18,10 +18,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
+use redfence::cached::{self, CacheStore as _, Cached, Entry, IfUnavailable, Lookup, MemoryCache, Refresh};
 use redfence::node::redis::{Address, RedisNode, RedisNodeOptions};
 use redfence::node::{ask, contract};
 use redfence::protocol::{Request, Subject, Verb};
 use redfence::recipes::{Election, Leadership, MultiGuard, Semaphore};
+use redfence::testing::TestNodes;
 use redfence::verifier::{self, RedisStore, Rule, TokenStore as _, Verifier};
 use redfence::{Builder, FencingToken, Guard, Holder, IfHeld, Lease, Redlock, Resource};
 use redis::aio::MultiplexedConnection;
@@ -180,6 +182,21 @@ impl Stage {
         self.locker().election("e").unwrap()
     }
 
+    fn cached(&self) -> Cached<MemoryCache> {
+        Cached::new(self.locker(), MemoryCache::new(1))
+    }
+
+    /// The right to refresh a value that every reader takes for old.
+    async fn early_refresh(&self) -> Refresh<MemoryCache> {
+        let store = MemoryCache::new(1);
+        let token = FencingToken::new(1).unwrap();
+        store.put(&resource(), &Entry::new([].into(), token, TTL, 1_000 * TTL)).await.unwrap().into_result().unwrap();
+        match Cached::new(self.locker(), store).early_refresh(1_000_000).lookup("r").await.unwrap() {
+            Lookup::Early(_, refresh) => refresh,
+            other => panic!("{other:?}"),
+        }
+    }
+
     fn semaphore(&self) -> Semaphore {
         self.locker().semaphore("s", 3).unwrap()
     }
@@ -239,6 +256,21 @@ async fn call(name: &str, stage: &Stage) {
             let leadership = stage.leadership.lock().unwrap().take().expect("it is taken once");
             drop(leadership.resign().await);
         }
+        "cached::Cached::get_or_compute" => drop(stage.cached().get_or_compute("c", TTL, async || Err("called")).await),
+        "cached::Cached::lookup" => drop(stage.cached().lookup("c").await),
+        "cached::Refresh::begin" => drop(stage.early_refresh().await.begin().await),
+        "cached::Computation::finish" => {
+            let lookup = stage.cached().if_unavailable(IfUnavailable::Compute).lookup("c").await.unwrap();
+            let Lookup::Miss(computation) = lookup else { panic!("there is no value") };
+            drop(computation.finish([].into(), TTL).await);
+        }
+        // The stores of this library wait for nothing.
+        "cached::CacheStore::get" => drop(MemoryCache::new(1).get(&resource()).await),
+        "cached::CacheStore::put" => {
+            let entry = Entry::new([].into(), token, TTL, TTL);
+            let _ = MemoryCache::new(1).put(&resource(), &entry).await;
+        }
+        "cached::contract::check" => drop(cached::contract::check(&MemoryCache::new(1_000), "ends").await),
         "Redlock::owner" => drop(stage.locker().owner("r").await),
         "Redlock::is_locked" => drop(stage.locker().is_locked("r").await),
         "Redlock::resume" => drop(stage.locker().resume(&stage.lease).await),
@@ -264,6 +296,8 @@ async fn call(name: &str, stage: &Stage) {
         "node::contract::check" => drop(contract::check(&node(&stage.urls[0]), "ends").await),
         // The node bounds this call: the trait is for simulations, which have their own networks.
         "node::redis::RedisNode::dialled" | "node::redis::Dial::dial" => drop(node(&stage.urls[0]).dialled().await),
+        // Real time cannot be advanced, so this call ends at once.
+        "testing::TestClock::advance" => drop(TestNodes::new(1).clock().advance(END * 2).await),
         "verifier::RedisStore::read" => drop(store.read(&resource()).await),
         "verifier::RedisStore::write" => drop(store.write(&resource(), token, Rule::Strict, b"value").await),
         "verifier::TokenStore::admit" => drop(store.admit(&resource(), token, Rule::Strict).await),

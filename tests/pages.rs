@@ -17,12 +17,13 @@ const WIDE_TABLES: &[&str] = &[
     "docs/bounds.md",
     "docs/disasters.md",
     "docs/events.md",
+    "docs/features.md",
     "docs/fencing.md",
     "docs/metrics.md",
     "docs/tested.md",
 ];
 const FOLDERS: &[&str] =
-    &["src/", "tests/", "docs/", "cli/", "simulations/", "benches/", "fencing/", "scripts/", "examples/"];
+    &["src/", "tests/", "docs/", "cli/", "simulations/", "benches/", "fencing/", "scripts/", "examples/", "python/"];
 /// `ARCHITECTURE.md` must stay short enough to read at one go.
 const MAP_LINES_MAX: usize = 250;
 
@@ -83,8 +84,11 @@ fn files_and_tests_that_pages_name_are_there() {
             // Of a command only the first word.
             let name = name.split(' ').next().unwrap_or_default();
             let is_path = FOLDERS.iter().any(|folder| name.starts_with(folder)) && !name.contains(['*', '<', '{']);
-            if is_path && !root().join(name).exists() && !folder.join(name).exists() {
-                complaints.push(format!("{page} names {name}, which is not there; name where it is now"));
+            let (path, test) = name.split_once("::").unwrap_or((name, ""));
+            if is_path && !root().join(path).exists() && !folder.join(path).exists() {
+                complaints.push(format!("{page} names {path}, which is not there; name where it is now"));
+            } else if is_path && !test.is_empty() && !has_test(path, test) {
+                complaints.push(format!("{page} names the test {name}, which is not there; name the one that is"));
             }
             // Names of tests are sentences.
             let is_test = name.split('_').count() > 4
@@ -96,6 +100,65 @@ fn files_and_tests_that_pages_name_are_there() {
             }
         }
     }
+    raise(&complaints);
+}
+
+/// Each feature has a call, and a test that runs it; the tests are there, as all that pages name.
+#[test]
+fn every_feature_names_a_test() {
+    let page = fs::read_to_string(root().join("docs/features.md")).unwrap();
+    let (with, without) = page.split_once("## Left out").unwrap();
+    let features: Vec<Vec<&str>> = rows(with).collect();
+    let mut complaints = Vec::new();
+    for row in &features {
+        let names: Vec<&str> = row.last().unwrap().split('`').skip(1).step_by(2).collect();
+        if row.len() != 4 || names.is_empty() || !names.iter().all(|name| name.contains("::")) {
+            complaints.push(format!("docs/features.md: {row:?} ends with no `file::test`; name the tests that run it"));
+        }
+    }
+    let reasons: Vec<Vec<&str>> = rows(without).collect();
+    complaints.extend(
+        reasons
+            .iter()
+            .filter(|row| row.iter().any(|cell| cell.is_empty()))
+            .map(|row| format!("docs/features.md: {row:?} has an empty cell")),
+    );
+    assert!(
+        features.len() >= 40 && reasons.len() >= 5,
+        "too few rows were read: {} and {}",
+        features.len(),
+        reasons.len()
+    );
+    raise(&complaints);
+}
+
+/// The languages that the tests run: examples/migration, cli/tests/migration.rs, python/tests/test_migration.py.
+const RUN_AFTER: &[&str] = &["rust", "sh", "js", "python"];
+const BEFORE: &[&str] = &["rust", "js", "python", "go", "java"];
+
+#[test]
+fn every_block_of_a_migration_guide_has_its_counterpart_and_is_run() {
+    let mut complaints = Vec::new();
+    let guides = pages().into_iter().filter(|(page, _)| page.starts_with("docs/migration/"));
+    let guides: Vec<_> = guides.filter(|(page, _)| !page.ends_with("README.md")).collect();
+    for (page, text) in &guides {
+        let mut expected = [("Before:", BEFORE), ("After:", RUN_AFTER)].into_iter().cycle();
+        let (mut last, mut is_open, mut blocks) = ("", false, 0);
+        for line in text.lines().filter(|line| !line.is_empty()) {
+            let fence = line.strip_prefix("```");
+            is_open ^= fence.is_some();
+            if let Some(language) = fence.filter(|_| is_open) {
+                let (head, languages) = expected.next().unwrap();
+                blocks += 1;
+                if last != head || !languages.contains(&language) {
+                    complaints.push(format!("{page}: block {blocks} ({language}) should stand under {head}"));
+                }
+            }
+            last = line;
+        }
+        assert!(blocks >= 12 && blocks % 2 == 0, "{page} has {blocks} blocks");
+    }
+    assert_eq!(guides.len(), 6, "six guides");
     raise(&complaints);
 }
 
@@ -114,6 +177,18 @@ fn every_event_is_on_its_page() {
     }
     assert!(count >= 25, "too few events were read: {count}");
     raise(&complaints);
+}
+
+/// The cells of the rows of all tables, without heads and rules.
+fn rows(text: &str) -> impl Iterator<Item = Vec<&str>> {
+    let is_row = |line: &&str| line.starts_with("| ");
+    let table = text.lines().filter(is_row).filter(|line| !line.ends_with("| test |") && !line.ends_with("| why |"));
+    table.map(|line| line.trim_matches('|').split(" | ").map(str::trim).collect())
+}
+
+fn has_test(path: &str, test: &str) -> bool {
+    let text = fs::read_to_string(root().join(path)).unwrap_or_default();
+    ["fn", "def"].iter().any(|word| text.contains(&format!("{word} {test}(")))
 }
 
 /// Every page of the repository, by its path from the root.

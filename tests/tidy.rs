@@ -46,8 +46,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("redlock", &["redlock", "node", "protocol", "metrics"]),
     ("doctor", &["doctor", "redlock", "node", "protocol"]),
     ("history", &["history", "redlock", "verifier"]),
+    ("cached", &["cached", "redlock", "verifier"]),
     ("recipes", &["recipes", "redlock", "protocol"]),
     ("blocking", &["blocking", "redlock", "protocol"]),
+    ("testing", &["testing", "redlock", "node", "protocol"]),
     ("verifier", &["verifier", "metrics"]),
 ];
 
@@ -95,10 +97,13 @@ const WAITS: &[&str] = &[
 const MAY_WAIT: &[&str] = &[
     "src/redlock/",
     "src/recipes/",
+    "src/cached/",
     "src/node/redis/",
     "src/node/tasks.rs",
     "src/node/contract/",
     "src/doctor/facts.rs",
+    // A clock that a test turns waits on paused time.
+    "src/testing/clock.rs",
     "cli/",
 ];
 

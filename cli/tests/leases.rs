@@ -94,10 +94,13 @@ fn people_get_lines_and_can_copy_the_holder() {
     assert_eq!(words, ["holder", "token", "valid for"]);
     let holder = acquired.stdout.lines().next().unwrap().trim_start_matches("holder").trim();
 
+    // A quorum has the lock when `acquire` ends, and has lost it when `release` ends. The third node may be later.
     let status = run(&mut with_nodes(&nodes), &["status", "r"]);
-    assert!(status.stdout.contains(holder) && status.stdout.contains("on 3 of 3 nodes"), "{}", status.stdout);
+    let held = ["on 2 of 3 nodes", "on 3 of 3 nodes"].iter().any(|on| status.stdout.contains(on));
+    assert!(status.stdout.contains(holder) && held, "{}", status.stdout);
     assert_eq!(run(&mut with_nodes(&nodes), &["release", "r", "--holder", holder]).code, 0);
-    assert!(run(&mut with_nodes(&nodes), &["status", "r"]).stdout.contains("free on 3 of 3 nodes"));
+    let status = run(&mut with_nodes(&nodes), &["status", "r"]);
+    assert!(["free on 2 of 3", "free on 3 of 3"].iter().any(|on| status.stdout.contains(on)), "{}", status.stdout);
 }
 
 #[test]

@@ -79,7 +79,7 @@ fn status_tells_how_each_node_stands() {
     nodes[0].restart();
     nodes[1].kill();
     let status = call(&nodes, &["status", "r"]);
-    assert_eq!(status.code, 0, "{status:?}");
+    assert_eq!(status.code, 69, "one of two nodes that answer takes part: {status:?}");
     let line = |at: usize| status.stdout.lines().nth(at).unwrap();
     assert!(
         line(1).contains("rests, takes part in 3") && line(2).contains("unreachable") && line(3).contains("ready"),

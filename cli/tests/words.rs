@@ -200,6 +200,20 @@ fn r15_a_list_that_no_node_told_is_an_error() {
 }
 
 #[test]
+fn new_servers_with_one_away_get_one_next_step_too() {
+    let mut nodes: Vec<_> = (0..3).map(|_| RedisServer::bare()).collect();
+    nodes[2].kill();
+    let ran = call(&nodes, &["acquire", "r", "--wait", "0"]);
+    let next = format!("start {} and run `redfence bootstrap`", nodes[2].url().trim_start_matches("redis://"));
+    assert!(ran.code == 69 && ran.stderr.contains(next.trim_end_matches('/')), "{ran:?}");
+    let ran = call(&nodes, &["acquire", "r", "--wait", "100ms"]);
+    assert!(ran.stderr.contains("This wait ends earlier: use --wait 3"), "{ran:?}");
+    // Two nodes answer, and none of them counts.
+    let status = call(&nodes, &["status", "r"]);
+    assert!(status.code == 69 && status.stdout.contains("2 resting"), "{status:?}");
+}
+
+#[test]
 fn the_first_use_is_one_short_paragraph_with_one_next_step() {
     let nodes: Vec<_> = (0..5).map(|_| RedisServer::bare()).collect();
     for args in [&["acquire", "r", "--wait", "0"][..], &["run", "r", "--wait", "0", "--", "true"]] {

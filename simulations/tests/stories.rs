@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use simulations::plan::{Fault, Section};
+use simulations::plan::{Fault, Foreign, ForeignSection, Knows, Section};
 use simulations::{Level, Plan};
 
 #[test]
@@ -13,21 +13,32 @@ fn a_plan_that_cannot_be_run_is_refused_with_a_sentence() {
     endless.terms.max_ttl_ms = u32::MAX;
     let rows = [
         (plan(), None),
-        (Plan::of(0), Some("0 nodes, 0 clients")),
+        (Plan::of(0), Some("there are 0 nodes: name 1 to 32")),
         (plan().fault(2_001, Fault::Flush { node: 0 }), Some("comes after the end of all faults")),
         (plan().fault(0, Fault::Hang { node: 0, for_ms: 600_001 }), Some("600001 ms are too long")),
         (Plan::of(3).client([Section::after(0).work(u32::MAX)]), Some("are too long")),
         (endless, Some("are too long")),
+        (plan().anchor(3), Some("node 3 cannot be the anchor, because there are 3 nodes: write 0 to 2")),
+        (plan().foreign(another_library(600_001)), Some("600001 ms are too long")),
+        ((0..17).fold(plan(), |plan, _| plan.foreign(another_library(1))), Some("name 16 at most")),
     ];
     for (plan, complaint) in rows {
         let verdict = plan.check();
         match complaint {
             None => assert_eq!(verdict, Ok(())),
             Some(part) => {
-                assert!(verdict.as_ref().is_err_and(|why| why.contains(part)), "{verdict:?} without {part:?}")
+                assert!(
+                    verdict.as_ref().is_err_and(|error| error.to_string().contains(part)),
+                    "{verdict:?} without {part:?}"
+                )
             }
         }
     }
+}
+
+fn another_library(work_ms: u32) -> Foreign {
+    let section = ForeignSection { think_ms: 0, resource: 0, wait_ms: 0, work_ms };
+    Foreign { knows: Knows::All, endless: false, sections: vec![section] }
 }
 
 /// A node that lost the lock of a living holder grants it to the waiter, and the others refuse. The node publishes the
@@ -77,8 +88,7 @@ fn plans_that_once_broke_a_promise_break_none_any_more() {
     let files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert!(!files.is_empty());
     for file in files {
-        let plan: Plan = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
-        assert_eq!(plan.check(), Ok(()));
+        let plan = Plan::read(&file).unwrap();
         assert_eq!(Level::Node.run(&plan, None, false).violations, Vec::new(), "{}", file.display());
     }
 }

@@ -31,13 +31,15 @@ impl EmbeddedNode {
     #[must_use]
     #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub fn on(clock: Arc<dyn Clock>) -> Self {
-        // Every node is a separate run, as every server is.
-        static RUNS: AtomicU64 = AtomicU64::new(1);
-        let mut run_id = [0; 20];
-        let (_, last) = run_id.split_at_mut(12);
-        last.copy_from_slice(&RUNS.fetch_add(1, Ordering::Relaxed).to_be_bytes());
-        let state = NodeState::bootstrapped(RunId::from_bytes(run_id), clock.wall());
+        let state = NodeState::bootstrapped(new_run(), clock.wall());
         Self::with(state, clock)
+    }
+
+    /// Starts again as another run, with all data or with none.
+    #[cfg(feature = "testing")]
+    pub(crate) fn restart(&self, remembers: bool) {
+        let now = self.clock.wall();
+        self.with_state(|state| state.restart(new_run(), now, remembers));
     }
 
     /// A node that continues from `state`, for instance one that was not joined yet, or a later run of another node.
@@ -92,6 +94,15 @@ impl EmbeddedNode {
     pub fn with_state<T>(&self, look: impl FnOnce(&mut NodeState) -> T) -> T {
         look(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// Every node is a separate run, as every server is.
+fn new_run() -> RunId {
+    static RUNS: AtomicU64 = AtomicU64::new(1);
+    let mut run_id = [0; 20];
+    let (_, last) = run_id.split_at_mut(12);
+    last.copy_from_slice(&RUNS.fetch_add(1, Ordering::Relaxed).to_be_bytes());
+    RunId::from_bytes(run_id)
 }
 
 impl Default for EmbeddedNode {

@@ -15,12 +15,32 @@ use super::settings::Servers;
 use super::settings::{HandOver, Options};
 use crate::node::{HomeRuntime, Node};
 use crate::protocol::Quorum;
-use crate::{Clock, Entropy, LockerId, NodeId, Spawner, SystemClock};
+use crate::{Clock, EmbeddedNode, Entropy, LockerId, NodeId, Spawner, SystemClock};
 
 impl Redlock {
     /// A builder with all defaults.
     pub fn builder() -> Builder {
         Builder::new()
+    }
+
+    /// A locker over `nodes` new nodes in this process, 1 to 32, with the defaults of [`Builder`]. For development, examples
+    /// and tests without servers: it excludes the tasks that use it or its clones, and no other locker or process.
+    ///
+    /// ```
+    /// use redfence::Redlock;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let redlock = Redlock::embedded(3)?;
+    /// let guard = redlock.acquire("invoice:42").await?;
+    /// assert!(redlock.try_acquire("invoice:42").await.is_err());
+    /// # drop(guard.release().await); Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] for other numbers of nodes.
+    pub fn embedded(nodes: u8) -> Result<Self, ConfigError> {
+        (0..nodes).fold(Self::builder(), |builder, _| builder.node(EmbeddedNode::new())).build()
     }
 }
 

@@ -36,6 +36,8 @@ mod wait;
 
 pub use acquire::IfHeld;
 pub use builder::Builder;
+#[cfg(feature = "testing")]
+pub(crate) use env::timer::{outruns_tokio, sleep_until};
 pub use error::{AcquireError, ConfigError, ConnectError, ExtendError, Lost, ResumeError, WithLockError};
 pub use guard::{Guard, LeaseHandle};
 pub use handle::Redlock;

@@ -1,5 +1,7 @@
 //! Notes about nodes that do not take part, one for each command.
 
+use std::time::Duration;
+
 use redfence::{NodeStatus, Redlock};
 use serde::Serialize;
 
@@ -42,13 +44,13 @@ pub(super) fn note(redlock: &Redlock, output: Output) {
     output.event(&Event::Degraded { nodes: out });
 }
 
-/// If so many nodes rest that the wait is for them, notes that and what to do. Returns whether it noted it.
-pub(super) fn note_rest(redlock: &Redlock, output: Output) -> bool {
+/// If so many nodes rest that the `wait` is for them, notes that and what to do. Returns whether it noted it.
+pub(super) fn note_rest(redlock: &Redlock, wait: Duration, output: Output) -> bool {
     let Some(rest) = Rest::of(redlock) else { return false };
     let nodes = redlock.nodes();
     let nodes = nodes.iter().filter(|node| rests(node)).map(of).collect();
     output.event(&Event::Resting { nodes, takes_part_in_ms: ms(rest.left) });
-    output.note(&format!("waiting: {}", rest.story()));
+    output.note(&format!("waiting: {}{}", rest.story(), rest.hint(wait)));
     true
 }
 

@@ -64,7 +64,7 @@ pub(super) async fn acquired(
     signals: &mut Signals,
     output: Output,
 ) -> Result<Guard, Failure> {
-    let has_told = !wish.wait.is_zero() && degraded::note_rest(redlock, output);
+    let has_told = !wish.wait.is_zero() && degraded::note_rest(redlock, wait, output);
     let acquired = tokio::select! {
         biased;
         acquired = acquire(wish, wait, redlock) => Ok(acquired),

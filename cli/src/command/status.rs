@@ -60,7 +60,8 @@ pub(crate) async fn status(args: &StatusArgs, global: &Global, output: Output) -
     let nodes = redlock.nodes();
     // If no one reads the result, that is not an error.
     let _ = output.result(&human(&inspection, &nodes), &machine(&args.resource, &inspection, &nodes));
-    Ok(if answered(&inspection) >= inspection.needed { Exit::Done } else { Exit::NoQuorum })
+    let counted = inspection.count(|row| row.view.is_ok() && row.takes_part);
+    Ok(if counted >= inspection.needed { Exit::Done } else { Exit::NoQuorum })
 }
 
 /// A locker over all nodes, even if few or none can be reached: the table shows which ones cannot.
@@ -74,11 +75,6 @@ pub(super) async fn reach(global: &Global) -> Result<Redlock, Failure> {
         }
         other => Ok(other?),
     }
-}
-
-/// How many nodes reported the lock.
-pub(super) fn answered(inspection: &Inspection) -> usize {
-    inspection.count(|row| row.view.is_ok())
 }
 
 fn machine<'a>(resource: &'a Resource, inspection: &'a Inspection, nodes: &[NodeStatus]) -> Status<'a> {

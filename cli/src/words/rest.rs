@@ -15,6 +15,9 @@ pub(crate) struct Rest {
     pub(crate) left: Duration,
     /// Whether none of them has a record.
     is_new: bool,
+    /// The nodes without an answer, if none of the others has a record: if these nodes have none either, the
+    /// installation is new.
+    silent: Vec<String>,
 }
 
 impl Rest {
@@ -25,18 +28,22 @@ impl Rest {
             return None;
         }
         let resting: Vec<_> = nodes.iter().filter(|node| rests(node)).collect();
+        let is_blank = |node: &&&NodeStatus| matches!(node.rests_because, Some(Reason::New | Reason::Forgot));
+        let silent = nodes.iter().filter(|node| node.last_fault.is_some());
+        let may_be_new = resting.iter().filter(is_blank).count() + silent.clone().count() == nodes.len();
         let blocking = nodes.len() - (nodes.len() / 2 + 1) + 1;
         (resting.len() >= blocking).then(|| Self {
             resting: resting.len(),
             nodes: nodes.len(),
             left: resting.iter().filter_map(|node| node.rests_for).max().unwrap_or_default(),
             is_new: resting.iter().all(|node| node.rests_because == Some(Reason::New)),
+            silent: silent.filter(|_| may_be_new).map(|node| node.address.clone()).collect(),
         })
     }
 
     /// One short paragraph with one next step.
     pub(crate) fn story(&self) -> String {
-        let Self { resting, nodes, left, is_new } = self;
+        let Self { resting, nodes, left, is_new, silent } = self;
         let left = node::seconds_up(*left);
         if *is_new {
             return format!(
@@ -44,7 +51,23 @@ impl Rest {
                  locks. They take part in {left}. If they are new, and no process holds a lock, run `redfence bootstrap`"
             );
         }
+        if !silent.is_empty() {
+            return format!(
+                "{resting} of {nodes} nodes rest: they remember nothing and may have forgotten locks. They take part in \
+                 {left}. If all nodes are new, and no process holds a lock, start {} and run `redfence bootstrap`",
+                silent.join(" and ")
+            );
+        }
         format!("{resting} of {nodes} nodes rest: they may have forgotten locks. Wait, they take part in {left}")
+    }
+
+    /// The hint that a wait of this length ends before the rest, if it does.
+    pub(crate) fn hint(&self, wait: Duration) -> String {
+        if self.left <= wait {
+            return String::new();
+        }
+        let enough = node::seconds_up(self.left + Duration::from_secs(1));
+        format!(". This wait ends earlier: use --wait {}", enough.replace(' ', ""))
     }
 
     /// A short form, for users who have read the story.

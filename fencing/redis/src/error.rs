@@ -6,7 +6,7 @@ use redfence::verifier::StaleToken;
 /// A foreign value at a key may have any size.
 const LEN_MAX: usize = 200;
 
-fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     text.chars().take(LEN_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 

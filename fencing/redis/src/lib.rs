@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod cache;
 mod error;
 mod fenced;
 pub mod lua;
@@ -8,6 +9,7 @@ mod pipeline;
 mod slot;
 mod store;
 
+pub use cache::{CacheError, RedisCache};
 pub use error::WriteError;
 pub use fenced::{Fenced, FencedScript};
 pub use pipeline::FencedPipeline;

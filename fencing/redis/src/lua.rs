@@ -31,3 +31,9 @@ pub const PIPELINE: &str =
 
 /// The check alone, which answers `[1]`; with a third argument it writes that beside the token.
 pub const ADMIT: &str = concat!(include_str!("fence.lua"), include_str!("admit.lua"));
+
+/// Reads a cached value; the file says what it takes and answers. [`RedisCache`](crate::RedisCache) has the keys.
+pub const CACHE_GET: &str = include_str!("cache_get.lua");
+
+/// Checks a token and writes a cached value; the file says what it takes and answers.
+pub const CACHE_PUT: &str = include_str!("cache_put.lua");

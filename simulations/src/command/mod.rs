@@ -97,6 +97,11 @@ pub(crate) fn bar(runs: u64) -> ProgressBar {
         .with_style(ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
+/// The name of a file in single quotes, because it may have spaces. A quote in the name is escaped.
+pub(crate) fn quoted(file: &Path) -> String {
+    format!("'{}'", file.display().to_string().replace('\'', "'\\''"))
+}
+
 /// Prints why the command failed.
 pub(crate) fn cannot(what: &str, file: &Path, why: &dyn std::fmt::Display) -> ExitCode {
     complain!("simulations: {what} {}: {why}", file.display());

@@ -1,12 +1,12 @@
 //! `replay`: one seed, or a plan from a file, shown as a timeline.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use simulations::html::{Page, Section};
 use simulations::{Plan, Timeline, shrink};
 
-use super::{What, cannot};
+use super::{What, cannot, quoted};
 
 /// The arguments of `replay`.
 #[derive(Debug, clap::Args)]
@@ -19,6 +19,9 @@ pub(crate) struct ReplayArguments {
     /// A file with a plan, as `run` and `replay --shrink` print it, instead of a seed.
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
+    /// Prints the plan as JSON, and runs nothing: a plan to change, for `--plan`.
+    #[arg(long, conflicts_with_all = ["shrink", "trace", "json", "html", "history"])]
+    print_plan: bool,
     /// Shrinks the plan as far as it still breaks the same promise, and prints it.
     #[arg(long)]
     shrink: bool,
@@ -40,12 +43,16 @@ pub(crate) struct ReplayArguments {
 pub(crate) fn replay(arguments: &ReplayArguments) -> ExitCode {
     let campaign = arguments.what.campaign();
     let mut plan = match (&arguments.plan, arguments.seed) {
-        (Some(file), _) => match read(file) {
+        (Some(file), _) => match Plan::read(file) {
             Ok(plan) => plan,
             Err(error) => return cannot("cannot read the plan", file, &error),
         },
         (None, seed) => campaign.plan(seed.unwrap_or_default()),
     };
+    if arguments.print_plan {
+        say!("{}", serde_json::to_string_pretty(&plan).unwrap_or_default());
+        return ExitCode::SUCCESS;
+    }
     if arguments.shrink
         && let Some(violation) = campaign.level.run(&plan, campaign.mutant, false).violation()
     {
@@ -81,10 +88,8 @@ fn page(arguments: &ReplayArguments, plan: &Plan, timeline: Timeline) -> Page {
     let again = arguments.what.again();
     let shrink = if arguments.shrink { " --shrink" } else { "" };
     let (seed, heading, command) = match (&arguments.plan, arguments.seed.unwrap_or_default()) {
-        // In single quotes, because the name may have spaces. A quote in the name is escaped.
         (Some(file), _) => {
-            let file = file.display().to_string().replace('\'', "'\\''");
-            let command = format!("simulations replay --plan '{file}' {again}{shrink}");
+            let command = format!("simulations replay --plan {} {again}{shrink}", quoted(file));
             (plan.seed.to_string(), "A plan from a file".to_owned(), command)
         }
         (None, seed) => {
@@ -94,11 +99,4 @@ fn page(arguments: &ReplayArguments, plan: &Plan, timeline: Timeline) -> Page {
     let section = Section::of(heading.clone(), seed, command, plan, timeline);
     let mutant = arguments.what.campaign().mutant.map(simulations::Mutant::name);
     Page { title: heading, sections: vec![Section { mutant, ..section }] }
-}
-
-fn read(file: &Path) -> Result<Plan, String> {
-    let text = std::fs::read_to_string(file).map_err(|error| error.to_string())?;
-    let plan: Plan = serde_json::from_str(&text).map_err(|error| error.to_string())?;
-    plan.check()?;
-    Ok(plan)
 }

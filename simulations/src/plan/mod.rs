@@ -3,9 +3,11 @@
 //! began.
 
 mod by_hand;
+mod check;
 mod contention;
 mod draw;
 mod fault;
+mod file;
 mod foreign;
 mod mixed;
 mod profile;
@@ -14,12 +16,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::seeded_rng::SeededRng;
 
+pub use check::PlanError;
 pub use fault::{Direction, Fault, Memory, ScheduledFault};
+pub use file::PlanFileError;
 pub use foreign::{Foreign, ForeignSection, Knows};
 pub use profile::{Profile, Scale};
 
 /// The description of one run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Plan {
     /// The seed for fates of messages, jitter and holder ids.
     pub seed: u64,
@@ -55,6 +60,7 @@ pub struct Plan {
 
 /// How leases are asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Terms {
     /// The time to live.
     pub ttl_ms: u32,
@@ -68,6 +74,7 @@ pub struct Terms {
 
 /// What tasks of one process share, and for how long it keeps a resource while others wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Sharing {
     /// Whether leases pass from task to task in memory.
     pub hand_over: HandOver,
@@ -109,6 +116,7 @@ pub enum Bootstrap {
 
 /// One machine's clocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ClockError {
     /// How far its wall clock is off.
     pub offset_ms: i32,
@@ -118,6 +126,7 @@ pub struct ClockError {
 
 /// One client: a process with one locker that its tasks share, which may pause or die.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Client {
     /// Its clocks.
     pub clock: ClockError,
@@ -134,6 +143,7 @@ const fn one() -> u8 {
 
 /// One acquire and what follows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Section {
     /// The pause before it.
     pub think_ms: u32,
@@ -190,6 +200,7 @@ pub enum End {
 
 /// The network without faults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct NetworkProfile {
     /// The shortest and the longest usual time of a message.
     pub latency_ms: (u32, u32),
@@ -222,85 +233,6 @@ impl Plan {
         };
         let set_back: u32 = self.faults.iter().map(back).sum();
         2 * (self.terms.max_ttl_ms * 11 / 10 + self.terms.ttl_ms) + 5_000 + set_back
-    }
-
-    /// Whether a plan that was written by hand can be run.
-    ///
-    /// # Errors
-    ///
-    /// A sentence that says what is wrong with it.
-    pub fn check(&self) -> Result<(), String> {
-        let (nodes, clients) = (self.nodes.len(), self.clients.len());
-        if !(1..=32).contains(&nodes) || !(1..=64).contains(&clients) || self.resources == 0 {
-            return Err(format!(
-                "{nodes} nodes, {clients} clients and {} resources: 1 to 32, 1 to 64, at least 1",
-                self.resources
-            ));
-        }
-        let Terms { ttl_ms, max_ttl_ms, node_timeout_ms, .. } = self.terms;
-        if ttl_ms < 10 || ttl_ms > max_ttl_ms || node_timeout_ms == 0 || node_timeout_ms >= ttl_ms {
-            return Err(format!(
-                "ttl {ttl_ms} ms, max_ttl {max_ttl_ms} ms and node timeout {node_timeout_ms} ms do not go together"
-            ));
-        }
-        if self.foreign.len() > 16 || self.anchor.is_some_and(|anchor| usize::from(anchor) >= nodes) {
-            let (foreign, anchor) = (self.foreign.len(), self.anchor);
-            return Err(format!(
-                "{foreign} clients of another library, anchor {anchor:?}: at most 16, and one of the nodes"
-            ));
-        }
-        if self.sharing.sections_max == 0 || self.clients.iter().any(|client| !(1..=64).contains(&client.tasks)) {
-            return Err("a turn has at least one section, and a client 1 to 64 tasks".to_owned());
-        }
-        if let Some(late) = self.faults.iter().find(|fault| fault.at_ms > self.faults_end_ms) {
-            return Err(format!("{late:?} comes after the end of all faults at {} ms", self.faults_end_ms));
-        }
-        if let Some(long) = self.times_ms().find(|ms| *ms > Self::TIME_MAX_MS) {
-            return Err(format!("{long} ms are too long: at most {} ms", Self::TIME_MAX_MS));
-        }
-        let machines = self.nodes.iter().chain(self.clients.iter().map(|client| &client.clock));
-        match machines.copied().find(|machine| machine.drift_ppm.unsigned_abs() > Self::DRIFT_MAX_PPM) {
-            Some(odd) => Err(format!("a drift of {} ppm is too much: at most {}", odd.drift_ppm, Self::DRIFT_MAX_PPM)),
-            None => Ok(()),
-        }
-    }
-
-    /// The longest time in a plan.
-    pub const TIME_MAX_MS: u32 = 600_000;
-    /// The greatest drift in a plan. Beyond the allowance of lockers X is not promised.
-    pub const DRIFT_MAX_PPM: u32 = 100_000;
-
-    /// Every time that the plan names.
-    fn times_ms(&self) -> impl Iterator<Item = u32> {
-        let Terms { max_ttl_ms, response_timeout_ms, .. } = self.terms;
-        let whole = [
-            max_ttl_ms,
-            response_timeout_ms,
-            self.sharing.turn_max_ms,
-            self.faults_end_ms,
-            self.network.latency_ms.1,
-            self.network.tail_ms,
-        ];
-        let sections = self.clients.iter().flat_map(|client| &client.sections);
-        let of_turn = |section: &Section| [section.think_ms, section.wait_ms, section.cancel_ms.unwrap_or_default()];
-        let operations =
-            sections.clone().flat_map(|section| &section.operations).flat_map(|operation| match *operation {
-                Operation::Work { ms } | Operation::Stall { ms } => [ms, 0],
-                Operation::Write { stall_ms, flight_ms } => [stall_ms, flight_ms],
-                Operation::Extend { cancel_ms } => [cancel_ms.unwrap_or_default(), 0],
-            });
-        let faults = self.faults.iter().flat_map(|fault| {
-            let size_ms = match fault.fault {
-                Fault::Slow { extra_ms, tail_ms, .. } => extra_ms.max(tail_ms),
-                Fault::SlowStore { by_ms, .. } => by_ms,
-                Fault::NodeClock { by_ms, .. } | Fault::ClientClock { by_ms, .. } => by_ms.unsigned_abs(),
-                _ => 0,
-            };
-            [fault.fault.lasts_ms().unwrap_or_default(), size_ms]
-        });
-        let foreign = self.foreign.iter().flat_map(|foreign| &foreign.sections);
-        let foreign = foreign.flat_map(|section| [section.think_ms, section.wait_ms, section.work_ms]);
-        whole.into_iter().chain(sections.flat_map(of_turn)).chain(operations).chain(faults).chain(foreign)
     }
 
     /// The size of the plan, which shrinking makes smaller.

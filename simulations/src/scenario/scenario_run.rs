@@ -45,7 +45,7 @@ impl Scenario {
         let played = ScenarioRun::of(Level::Node.run(&plan, None, true));
         let mut expectations = vec![("every promise holds".to_owned(), played.outcome.violations.is_empty())];
         if let Err(why) = plan.check() {
-            expectations.push((why, false));
+            expectations.push((why.to_string(), false));
         }
         expectations
             .extend(self.expectations.iter().map(|expected| (expected.what.to_owned(), (expected.holds)(&played))));

@@ -1,0 +1,114 @@
+//! [`Flights`]: the tasks of this process that want the same key, one behind the other.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::OwnedMutexGuard;
+
+use crate::{Moment, Resource};
+
+/// A value that a task had, and when it had it.
+struct Published {
+    value: Arc<[u8]>,
+    at: Moment,
+}
+
+/// Tokio's mutex has a queue: first come, first served. The first task has the place, and the others wait for it.
+type Flight = Arc<tokio::sync::Mutex<Option<Published>>>;
+
+/// One flight for each key that some task of this process wants right now.
+#[derive(Default)]
+pub(super) struct Flights(Mutex<HashMap<Resource, Flight>>);
+
+impl Flights {
+    /// Waits for the place. A task that drops it, by an error, by a panic or with its future, passes it to the next.
+    pub(super) async fn place(self: &Arc<Self>, key: &Resource) -> Place {
+        let joined = self.join(key);
+        Place { published: Arc::clone(&joined.flight).lock_owned().await, _joined: joined }
+    }
+
+    /// The place if no other task has it.
+    pub(super) fn try_place(self: &Arc<Self>, key: &Resource) -> Option<Place> {
+        let joined = self.join(key);
+        Some(Place { published: Arc::clone(&joined.flight).try_lock_owned().ok()?, _joined: joined })
+    }
+
+    fn join(self: &Arc<Self>, key: &Resource) -> Joined {
+        let flight = Arc::clone(self.all().entry(key.clone()).or_default());
+        Joined { flights: Arc::clone(self), key: key.clone(), flight }
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<Resource, Flight>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[cfg(test)]
+    pub(super) fn count(&self) -> usize {
+        self.all().len()
+    }
+}
+
+/// The right of one task of this process to get the value of a key, from the store or by computing it.
+pub(super) struct Place {
+    // Dropped first: the flight is counted afterwards.
+    published: OwnedMutexGuard<Option<Published>>,
+    _joined: Joined,
+}
+
+impl Place {
+    /// The value that an earlier task had, if it had it after this task asked: then it is no older than the store's.
+    pub(super) fn published_since(&self, asked: Moment) -> Option<Arc<[u8]>> {
+        self.published.as_ref().filter(|published| published.at >= asked).map(|published| Arc::clone(&published.value))
+    }
+
+    /// Passes a value to the tasks that wait for this place.
+    pub(super) fn publish(&mut self, value: &Arc<[u8]>, at: Moment) {
+        *self.published = Some(Published { value: Arc::clone(value), at });
+    }
+}
+
+/// A task that takes part in a flight. The last one ends it.
+struct Joined {
+    flights: Arc<Flights>,
+    key: Resource,
+    flight: Flight,
+}
+
+impl Drop for Joined {
+    fn drop(&mut self) {
+        let mut all = self.flights.all();
+        // One is in the map. Tasks join under this mutex, so none can come in between.
+        if Arc::strong_count(&self.flight) == 2 {
+            all.remove(&self.key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures::FutureExt as _;
+
+    use super::*;
+
+    #[test]
+    fn one_task_has_the_place_and_the_next_gets_what_it_published() {
+        let (flights, key) = (Arc::new(Flights::default()), Resource::new("k").unwrap());
+        let at = |ms| Moment::from_origin(Duration::from_millis(ms));
+        let mut first = flights.place(&key).now_or_never().unwrap();
+        assert!(flights.try_place(&key).is_none() && flights.place(&key).now_or_never().is_none());
+        let mut second = Box::pin(flights.place(&key));
+        assert!(second.as_mut().now_or_never().is_none());
+        first.publish(&b"value".as_slice().into(), at(5));
+        drop(first);
+        let second = second.now_or_never().unwrap();
+        assert_eq!(second.published_since(at(5)).as_deref(), Some(b"value".as_slice()));
+        assert_eq!(second.published_since(at(6)), None);
+        assert_eq!(flights.count(), 1);
+        drop(second);
+        assert_eq!(flights.count(), 0);
+        assert_eq!(flights.try_place(&key).unwrap().published_since(at(0)), None);
+        assert_eq!(flights.count(), 0);
+    }
+}

@@ -1,0 +1,73 @@
+//! A store of values that fails or hangs when a test says so.
+
+#![allow(unreachable_pub, reason = "as the other helpers")]
+
+use std::future::pending;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use redfence::Resource;
+use redfence::cached::{CacheStore, Entry, MemoryCache};
+use redfence::verifier::Verdict;
+
+/// What the store does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CacheFault {
+    #[default]
+    Works,
+    Fails,
+    WritesFail,
+    Hangs,
+}
+
+/// Clones are the same store.
+#[derive(Debug, Clone)]
+pub struct FaultyCache {
+    pub inner: MemoryCache,
+    state: Arc<Mutex<(CacheFault, usize)>>,
+}
+
+impl FaultyCache {
+    pub fn over(inner: MemoryCache) -> Self {
+        Self { inner, state: Arc::default() }
+    }
+
+    /// From here on it does this.
+    pub fn set(&self, fault: CacheFault) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).0 = fault;
+    }
+
+    /// How many writes it has accepted.
+    pub fn puts(&self) -> usize {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).1
+    }
+
+    fn fault(&self) -> CacheFault {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).0
+    }
+}
+
+impl CacheStore for FaultyCache {
+    type Error = std::io::Error;
+
+    async fn get(&self, key: &Resource) -> Result<Option<Entry>, std::io::Error> {
+        match self.fault() {
+            CacheFault::Hangs => pending().await,
+            CacheFault::Fails => Err(std::io::Error::other("the store is down")),
+            CacheFault::Works | CacheFault::WritesFail => self.inner.get(key).await.map_err(|never| match never {}),
+        }
+    }
+
+    async fn put(&self, key: &Resource, entry: &Entry) -> Result<Verdict, std::io::Error> {
+        match self.fault() {
+            CacheFault::Hangs => pending().await,
+            CacheFault::Fails | CacheFault::WritesFail => Err(std::io::Error::other("the store is down")),
+            CacheFault::Works => {
+                let Ok(verdict) = self.inner.put(key, entry).await;
+                if verdict == Verdict::Admitted {
+                    self.state.lock().unwrap_or_else(PoisonError::into_inner).1 += 1;
+                }
+                Ok(verdict)
+            }
+        }
+    }
+}
