@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
@@ -45,6 +46,61 @@ fn threads_exclude_each_other_and_tokens_grow() {
         }
     });
     assert_eq!(turns.into_inner(), 100);
+}
+
+#[test]
+fn every_async_call_can_be_waited_for_on_a_plain_thread() {
+    let redlock = embedded();
+    let tasks = redlock.as_async();
+    let both = redlock.block_on(tasks.acquire_all(["b", "a"])).unwrap().unwrap();
+    assert!(redlock.block_on(tasks.is_locked("a")).unwrap().unwrap());
+    assert!(matches!(redlock.mutex("b").unwrap().try_lock(), Err(AcquireError::Contended { .. })));
+    let released = redlock.block_on(both.release()).unwrap();
+    assert!(released.iter().all(|(_, outcome)| matches!(outcome, ReleaseOutcome::Released { .. })), "{released:?}");
+    // It waits on this thread, until another one releases; what it returned is renewed and released in the background.
+    let reports = tasks.semaphore("reports", 1).unwrap();
+    let permit = redlock.block_on(reports.acquire()).unwrap().unwrap();
+    let next = thread::scope(|scope| {
+        let waits = scope.spawn(|| redlock.block_on(reports.acquire_within(ms(60_000))).unwrap().unwrap());
+        assert!(redlock.block_on(reports.try_acquire()).unwrap().is_err());
+        drop(permit);
+        waits.join().unwrap()
+    });
+    assert!(next.check().is_ok());
+    let leader = redlock.block_on(tasks.election("scheduler").unwrap().campaign()).unwrap().unwrap();
+    assert_eq!(leader.check(), Ok(()));
+}
+
+#[test]
+fn a_call_that_is_waited_for_inside_of_a_runtime_needs_none_of_its_threads() {
+    let redlock = embedded();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    // This runtime has no timers, and its only thread is blocked.
+    let guard = runtime.block_on(async { redlock.block_on(redlock.as_async().acquire("r")) }).unwrap().unwrap();
+    let late = redlock.block_on(redlock.as_async().acquire_within("r", ms(20))).unwrap();
+    assert!(matches!(late, Err(AcquireError::Contended { .. })), "{late:?}");
+    assert!(guard.check().is_ok());
+}
+
+#[test]
+fn a_call_that_parks_the_thread_itself_misses_no_wake() {
+    let (done, ended) = channel();
+    thread::spawn(move || {
+        let mut is_second = false;
+        let call = std::future::poll_fn(|context| {
+            if is_second {
+                return Poll::Ready(());
+            }
+            is_second = true;
+            context.waker().wake_by_ref();
+            // Returns at once, and uses the wake up, as a blocking call within this one would.
+            thread::park();
+            Poll::Pending
+        });
+        embedded().block_on(call).unwrap();
+        done.send(()).unwrap();
+    });
+    ended.recv_timeout(ms(20_000)).unwrap();
 }
 
 #[test]
@@ -200,6 +256,8 @@ fn a_fork_says_so_leaves_its_parents_lock_alone_and_opens_for_itself() {
         let held = guard.as_ref().unwrap();
         assert_eq!((held.lost(), held.valid_for()), (Some(LossCause::Forked), None));
         assert!(held.extend().is_err());
+        let unasked = redlock.block_on(redlock.as_async().is_locked("r"));
+        assert_eq!(unasked.err(), Some(blocking::BackgroundError::Forked));
         redlock.drain(ms(20_000));
         drop((guard.take(), mutex.clone(), redlock.clone()));
         let own = blocking::Redlock::connect(servers.iter().map(|server| server.url())).unwrap();

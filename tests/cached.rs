@@ -212,7 +212,7 @@ async fn the_value_of_a_process_that_crashed_before_its_release_is_there_at_once
 async fn an_early_refresh_blocks_no_reader_and_runs_once() {
     let fleet = Fleet::new();
     // Every reader takes the value for old.
-    let processes = [fleet.process(), fleet.process()].map(|process| process.early_refresh(1_000_000));
+    let processes = [fleet.process(), fleet.process()].map(|process| process.early_refresh(u32::MAX));
     assert_eq!(&*fleet.ask(&processes[0]).await.unwrap().unwrap(), [1]);
     let began = fleet.stage.now();
     for _ in 0..10 {
@@ -233,7 +233,7 @@ async fn an_early_refresh_blocks_no_reader_and_runs_once() {
 #[tokio::test(start_paused = true)]
 async fn an_early_refresh_that_fails_leaves_the_old_value_and_the_next_reader_tries_again() {
     let fleet = Fleet::new();
-    let process = fleet.process().early_refresh(1_000_000);
+    let process = fleet.process().early_refresh(u32::MAX);
     assert_eq!(&*fleet.ask(&process).await.unwrap().unwrap(), [1]);
     let failing = fleet.ask_with(&process, |_| Err("the database is down".to_owned()));
     assert_eq!(&*failing.await.unwrap().unwrap(), [1]);
@@ -248,7 +248,7 @@ async fn an_early_refresh_that_fails_leaves_the_old_value_and_the_next_reader_tr
 #[tokio::test(start_paused = true)]
 async fn tasks_that_miss_during_an_early_refresh_wait_for_its_value() {
     let fleet = Fleet::new();
-    let process = fleet.process().early_refresh(1_000_000);
+    let process = fleet.process().early_refresh(u32::MAX);
     assert_eq!(&*fleet.ask(&process).await.unwrap().unwrap(), [1]);
     sleep(TTL - COSTLY / 2 - AT_ONCE).await;
     assert_eq!(&*fleet.ask(&process).await.unwrap().unwrap(), [1]);

@@ -191,7 +191,7 @@ impl Stage {
         let store = MemoryCache::new(1);
         let token = FencingToken::new(1).unwrap();
         store.put(&resource(), &Entry::new([].into(), token, TTL, 1_000 * TTL)).await.unwrap().into_result().unwrap();
-        match Cached::new(self.locker(), store).early_refresh(1_000_000).lookup("r").await.unwrap() {
+        match Cached::new(self.locker(), store).early_refresh(u32::MAX).lookup("r").await.unwrap() {
             Lookup::Early(_, refresh) => refresh,
             other => panic!("{other:?}"),
         }
@@ -263,6 +263,11 @@ async fn call(name: &str, stage: &Stage) {
             let lookup = stage.cached().if_unavailable(IfUnavailable::Compute).lookup("c").await.unwrap();
             let Lookup::Miss(computation) = lookup else { panic!("there is no value") };
             drop(computation.finish([].into(), TTL).await);
+        }
+        "cached::Computation::abandon" => {
+            let lookup = stage.cached().if_unavailable(IfUnavailable::Compute).lookup("a").await.unwrap();
+            let Lookup::Miss(computation) = lookup else { panic!("there is no value") };
+            computation.abandon().await;
         }
         // The stores of this library wait for nothing.
         "cached::CacheStore::get" => drop(MemoryCache::new(1).get(&resource()).await),

@@ -78,8 +78,12 @@ impl Shared {
 }
 
 impl Client {
+    pub(crate) fn link(&self) -> PyResult<&Link> {
+        Ok(&self.0.get()?.1)
+    }
+
     /// A call that needs the connected locker.
-    fn op<F, A>(&self, call: F) -> PyResult<Op>
+    pub(crate) fn op<F, A>(&self, call: F) -> PyResult<Op>
     where
         F: FnOnce(Redlock) -> A + Send + 'static,
         A: Future<Output = Answer> + Send + 'static,

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{IntoPyDict, PyDict, PyList};
 use redfence::admin::{BootstrapError, ResetError};
+use redfence::cached::CachedError;
 use redfence::{AcquireError, ConfigError, ConnectError, ExtendError, LossCause, Lost, Occupant, Vote, Votes};
 
 /// The exception `class` of `redfence._errors` with this message and these attributes.
@@ -87,6 +89,17 @@ pub(crate) fn reset(py: Python<'_>, error: &ResetError) -> PyErr {
 
 pub(crate) fn bootstrap(py: Python<'_>, error: &BootstrapError) -> PyErr {
     raised(py, "OperateError", error.to_string(), &PyDict::new(py))
+}
+
+/// There is no cached value.
+pub(crate) fn cached(py: Python<'_>, error: &CachedError, addresses: &[String]) -> PyErr {
+    match error {
+        CachedError::Acquire(error) => acquire(py, error, addresses),
+        CachedError::Key(error) => name(py, error),
+        CachedError::Waited { .. } => raised(py, "Contended", error.to_string(), &PyDict::new(py)),
+        CachedError::Store(_) => raised(py, "CacheError", error.to_string(), &PyDict::new(py)),
+        _ => PyValueError::new_err(error.to_string()),
+    }
 }
 
 /// A request whose token was not taken: what to answer.

@@ -2,6 +2,7 @@
 
 use pyo3::prelude::*;
 
+mod cached;
 mod client;
 mod errors;
 mod fencing;
@@ -15,6 +16,10 @@ mod views;
 /// The module.
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<cached::CacheStore>()?;
+    module.add_class::<cached::Cached>()?;
+    module.add_class::<cached::Computation>()?;
+    module.add_class::<cached::Refresh>()?;
     module.add_class::<client::Client>()?;
     module.add_class::<client::EmbeddedNodes>()?;
     module.add_class::<lease::Lease>()?;

@@ -1,14 +1,16 @@
 //! [`Campaign`]: many runs, one per seed, on several threads.
 
 use std::ops::Range;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use crate::Mutant;
-use crate::harness::lock;
+use crate::harness::{Outcome, lock};
 use crate::invariant::{Coverage, Violation};
 use crate::level::Level;
 use crate::plan::{Plan, Profile, Scale};
+use crate::shrink::shrink;
+use crate::workload::{Broken, Workload};
 
 /// The settings of a campaign, without the seeds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +46,13 @@ pub struct Fallen {
 }
 
 impl Campaign {
+    /// Runs of the shipped protocol at the node level. The seed decides how many nodes and clients there are.
+    #[must_use]
+    pub const fn of(profile: Profile) -> Self {
+        let scale = Scale { nodes: None, clients: None };
+        Self { level: Level::Node, profile, scale, mutant: None, expected_only: false }
+    }
+
     /// The plan of a seed.
     #[must_use]
     pub fn plan(&self, seed: u64) -> Plan {
@@ -60,6 +69,35 @@ impl Campaign {
     /// is called after every run.
     #[must_use]
     pub fn run(&self, seeds: Range<u64>, jobs: usize, after_each: &(dyn Fn() + Sync)) -> Report {
+        self.run_each(seeds, jobs, after_each, &|plan| self.level.run(plan, self.mutant, false))
+    }
+
+    /// Runs seeds on `jobs` threads with a workload of your own, a new one for each run, until one breaks its check or a
+    /// promise of the lock. Returns how often each thing happened.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`] with the lowest seed that breaks something, and the smallest plan that breaks it too.
+    pub fn run_workload<W: Workload>(
+        &self,
+        seeds: Range<u64>,
+        jobs: usize,
+        new: impl Fn() -> W + Sync,
+    ) -> Result<Coverage, Box<Broken>> {
+        let run = |plan: &Plan| self.level.run_workload(plan, Arc::new(new()), self.mutant, false);
+        let Report { seen, fallen } = self.run_each(seeds, jobs, &|| (), &run);
+        let Some(Fallen { seed, violation }) = fallen else { return Ok(seen) };
+        let (plan, outcome) = shrink(&self.plan(seed), violation.promise, &run);
+        Err(Box::new(Broken { seed, violation, plan, outcome }))
+    }
+
+    fn run_each(
+        &self,
+        seeds: Range<u64>,
+        jobs: usize,
+        after_each: &(dyn Fn() + Sync),
+        run: &(dyn Fn(&Plan) -> Outcome + Sync),
+    ) -> Report {
         let next = AtomicU64::new(seeds.start);
         let end = AtomicU64::new(seeds.end);
         let report = Mutex::new(Report::default());
@@ -70,7 +108,7 @@ impl Campaign {
                 if seed >= end.load(Ordering::Relaxed) {
                     break;
                 }
-                let outcome = self.level.run(&self.plan(seed), self.mutant, false);
+                let outcome = run(&self.plan(seed));
                 seen.add(&outcome.seen);
                 if let Some(violation) = self.counted(outcome.violations) {
                     end.fetch_min(seed, Ordering::Relaxed);

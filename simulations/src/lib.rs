@@ -5,7 +5,8 @@
 //! ```
 //! [`model`] searches every state of small worlds, with the shipped machines and the shipped node state. [`waiting`]
 //! does the same for processes that wait. A [`Plan`] is data: what each client does when, and what goes wrong. A
-//! [`Mutant`] takes one of the tempting short cuts, to show that the checks catch it.
+//! [`Mutant`] takes one of the tempting short cuts, to show that the checks catch it. A [`Workload`](workload::Workload)
+//! is code of your own that runs in such a world.
 
 pub mod harness;
 pub mod history;
@@ -16,6 +17,7 @@ pub mod plan;
 pub mod scenario;
 pub mod stream;
 pub mod waiting;
+pub mod workload;
 
 mod campaign;
 mod level;

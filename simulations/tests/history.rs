@@ -59,6 +59,27 @@ fn renewal_and_loss_are_written_down() {
 }
 
 #[test]
+fn a_lease_that_is_resumed_goes_on() {
+    let text = recorded(async |clock: &Arc<dyn Clock>| {
+        let node = EmbeddedNode::on(Arc::clone(clock));
+        let locker = || Redlock::builder().ttl(TTL).clock(Arc::clone(clock)).node(node.clone()).build().unwrap();
+        let lease = locker().acquire("ledger").await.unwrap().into_lease();
+        let guard = locker().resume(&lease).await.unwrap();
+        tokio::time::sleep(TTL * 4).await;
+        drop(guard.release().await);
+        drop(locker().acquire("ledger").await.unwrap().release().await);
+    });
+    let history = History::read(text.as_bytes()).unwrap();
+    let [resumed, next] = &history.stays()[..] else { panic!("{text}") };
+    let held = Duration::from_micros(resumed.until_us - resumed.returned_us);
+    assert!(held >= TTL * 4 && resumed.until_us <= next.returned_us, "{text}");
+    assert_eq!(history.without_acquire(), 0, "{text}");
+    let folder = tempfile::tempdir().unwrap();
+    let checked = check(&folder.path().join("resumed"), &text);
+    assert!(checked.status.success(), "{}", stdout(&checked));
+}
+
+#[test]
 fn a_file_that_is_no_history_is_named_with_its_line() {
     let folder = tempfile::tempdir().unwrap();
     let broken = check(&folder.path().join("broken"), "{\"event\":\"acquired\"}\n");
@@ -68,18 +89,14 @@ fn a_file_that_is_no_history_is_named_with_its_line() {
     assert_eq!(empty.status.code(), Some(2));
 }
 
+const TTL: Duration = Duration::from_millis(500);
+
 /// Four tasks take sections of a second each, with a time to live of half a second.
 #[expect(clippy::unwrap_used, reason = "a helper of tests")]
 fn real_run() -> String {
-    let shared = Shared::default();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-    runtime.block_on(async {
-        let clock: Arc<dyn Clock> = Arc::new(TokioClock::starting_at(WallTime::from_unix_ms(1_767_225_600_000)));
-        let layer = HistoryLayer::new(shared.clone()).clock(Arc::clone(&clock));
-        let _kept = tracing::subscriber::set_default(tracing_subscriber::registry().with(layer));
-        let nodes = (0..3).map(|_| EmbeddedNode::on(Arc::clone(&clock)));
-        let ttl = Duration::from_millis(500);
-        let redlock = nodes.fold(Redlock::builder().ttl(ttl).clock(Arc::clone(&clock)), Builder::node).build().unwrap();
+    recorded(async |clock: &Arc<dyn Clock>| {
+        let nodes = (0..3).map(|_| EmbeddedNode::on(Arc::clone(clock)));
+        let redlock = nodes.fold(Redlock::builder().ttl(TTL).clock(Arc::clone(clock)), Builder::node).build().unwrap();
         let verifier = Arc::new(Verifier::new(MemoryStore::new()));
         let ledger = Resource::new("ledger \"quoted\"").unwrap();
         let workers = (0..4).map(|_| {
@@ -96,6 +113,19 @@ fn real_run() -> String {
         for worker in workers.collect::<Vec<_>>() {
             worker.await.unwrap();
         }
+    })
+}
+
+/// What the layer wrote while `run` ran, on tokio's paused time.
+#[expect(clippy::unwrap_used, reason = "a helper of tests")]
+fn recorded(run: impl AsyncFnOnce(&Arc<dyn Clock>)) -> String {
+    let shared = Shared::default();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let clock: Arc<dyn Clock> = Arc::new(TokioClock::starting_at(WallTime::from_unix_ms(1_767_225_600_000)));
+        let layer = HistoryLayer::new(shared.clone()).clock(Arc::clone(&clock));
+        let _kept = tracing::subscriber::set_default(tracing_subscriber::registry().with(layer));
+        run(&clock).await;
     });
     String::from_utf8(shared.0.lock().unwrap().clone()).unwrap()
 }

@@ -2,9 +2,12 @@
 
 use std::future::pending;
 use std::io;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::sync_channel;
-use std::sync::{Mutex, PoisonError};
-use std::thread::{self, ThreadId};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread, ThreadId};
 
 use tokio::runtime::{Builder, Handle};
 
@@ -18,17 +21,21 @@ pub(super) struct Background {
     runtime: Handle,
 }
 
-/// Why the thread does not run a call.
+/// Why the background thread does not do the work of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Stopped {
+#[non_exhaustive]
+pub enum BackgroundError {
+    /// This process is a fork of the one that opened the locker.
     #[error(
         "this process is a fork of the one that opened the locker, and has no copy of its background thread: open a locker after the fork"
     )]
     Forked,
+    /// The background thread itself made the call.
     #[error(
         "this is the background thread of redfence::blocking, and the call would wait for itself: call it from another thread"
     )]
     FromWithin,
+    /// The thread has stopped, or the call panicked.
     #[error("the background thread of redfence::blocking has stopped, or the call panicked there")]
     Ended,
 }
@@ -66,18 +73,53 @@ impl Background {
     pub(super) fn run<T: Send + 'static>(
         &self,
         future: impl Future<Output = T> + Send + 'static,
-    ) -> Result<T, Stopped> {
-        if self.is_forked() {
-            return Err(Stopped::Forked);
-        }
-        if self.thread == thread::current().id() {
-            return Err(Stopped::FromWithin);
-        }
+    ) -> Result<T, BackgroundError> {
+        self.may_wait()?;
         let (done, outcome) = sync_channel(1);
         self.runtime.spawn(async move {
             let _ = done.send(future.await);
         });
-        outcome.recv().map_err(|_| Stopped::Ended)
+        outcome.recv().map_err(|_| BackgroundError::Ended)
+    }
+
+    /// Runs `future` on the thread of the caller, and blocks it until the future is done. Its timers and sockets are those of
+    /// the background thread. Neither tokio's `block_on` nor that of `futures` can be used: both panic inside of a runtime.
+    pub(super) fn block_on<F: Future>(&self, future: F) -> Result<F::Output, BackgroundError> {
+        self.may_wait()?;
+        let _entered = self.runtime.enter();
+        let parked = Arc::new(Parked { thread: thread::current(), is_woken: AtomicBool::new(false) });
+        let waker = Waker::from(Arc::clone(&parked));
+        let (mut future, mut context) = (pin!(future), Context::from_waker(&waker));
+        loop {
+            if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+                return Ok(output);
+            }
+            while !parked.is_woken.swap(false, Ordering::Acquire) {
+                thread::park();
+            }
+        }
+    }
+
+    /// Whether the caller may wait for the thread.
+    fn may_wait(&self) -> Result<(), BackgroundError> {
+        match self {
+            _ if self.is_forked() => Err(BackgroundError::Forked),
+            _ if self.thread == thread::current().id() => Err(BackgroundError::FromWithin),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A thread that is parked until its future goes on. Other code of the thread may park it as well, so being woken is noted.
+struct Parked {
+    thread: Thread,
+    is_woken: AtomicBool,
+}
+
+impl Wake for Parked {
+    fn wake(self: Arc<Self>) {
+        self.is_woken.store(true, Ordering::Release);
+        self.thread.unpark();
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::background::{Background, Located, Stopped};
+use super::background::{Background, BackgroundError, Located};
 use super::mutex::Mutex;
 use crate::{Builder, ConnectError, Resource, ResourceError};
 
@@ -80,11 +80,34 @@ impl Redlock {
     pub fn drain(&self, within: Duration) {
         let redlock = self.0.redlock.clone();
         // Without the thread there is nothing to wait for.
-        let _: Result<(), Stopped> = self.0.background.run(async move { redlock.drain(within).await });
+        let _: Result<(), BackgroundError> = self.0.background.run(async move { redlock.drain(within).await });
     }
 
-    /// The async locker, for everything that this module does not have. Its background tasks run on the background thread, so
-    /// any runtime may use it.
+    /// Blocks until an async call is done, on the thread of the caller: for everything that this module does not have, such as
+    /// several resources at once, semaphores and elections. It takes as long as the call.
+    ///
+    /// ```
+    /// # use redfence::{EmbeddedNode, Redlock, blocking};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let redlock = blocking::Redlock::build(Redlock::builder().node(EmbeddedNode::new()))?;
+    /// let tasks = redlock.as_async();
+    /// let both = redlock.block_on(tasks.acquire_all(["account:2", "account:7"]))??;
+    /// both.check()?; // cheap: before each side effect
+    /// redlock.block_on(both.release())?;
+    ///
+    /// let permit = redlock.block_on(tasks.semaphore("reports", 3)?.acquire())??;
+    /// drop(permit); // released by the background thread
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`BackgroundError`] in a fork, and on the background thread itself; then the call was not made.
+    pub fn block_on<F: Future>(&self, call: F) -> Result<F::Output, BackgroundError> {
+        self.0.background.block_on(call)
+    }
+
+    /// The async locker, for [`Redlock::block_on`], and for any runtime: its background tasks run on the background thread.
     #[must_use]
     pub const fn as_async(&self) -> &crate::Redlock {
         &self.0.redlock

@@ -32,5 +32,6 @@ mod background;
 mod handle;
 mod mutex;
 
+pub use background::BackgroundError;
 pub use handle::{OpenError, Redlock};
 pub use mutex::{Mutex, MutexGuard};

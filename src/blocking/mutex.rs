@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::background::{Background, Located, Stopped};
+use super::background::{Background, BackgroundError, Located};
 use crate::{
     AcquireError, ExtendError, FencingToken, Guard, LeaseHandle, LossCause, Lost, NodeSet, ReleaseOutcome, Resource,
     Votes,
@@ -183,6 +183,6 @@ impl fmt::Debug for MutexGuard {
 }
 
 /// The votes when no node is asked.
-fn closed(nodes: usize, stopped: &Stopped) -> Votes {
+fn closed(nodes: usize, stopped: &BackgroundError) -> Votes {
     Votes::closed(nodes, &stopped.to_string())
 }

@@ -52,7 +52,7 @@ impl<S: CacheStore> Computation<S> {
             Ok(Err(error)) => CachedError::Compute(error),
             Err(_) => CachedError::TimedOut { after },
         };
-        self.leave().await;
+        self.abandon().await;
         Err(error)
     }
 
@@ -74,7 +74,7 @@ impl<S: CacheStore> Computation<S> {
             let now = self.cached.now();
             self.place.publish(value, now);
         }
-        self.leave().await;
+        self.abandon().await;
         outcome
     }
 
@@ -104,8 +104,13 @@ impl<S: CacheStore> Computation<S> {
         }
     }
 
-    /// Lets the next task and the next process go on.
-    pub(super) async fn leave(self) {
+    /// Stores nothing, and lets the next task and the next process go on. A drop does the same in the background.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the lease is released all the same.
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
+    pub async fn abandon(self) {
         let Self { place, guard, .. } = self;
         drop(place);
         if let Some(guard) = guard {

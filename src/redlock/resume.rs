@@ -72,6 +72,7 @@ impl Redlock {
                 // This process sent no grants, so none comes late.
                 exchange.win(&win, Duration::ZERO);
                 let lease = ActiveLease::new(settings, (win, exchange), asked_at, None, &self.locker.renewals);
+                lease.goes_on();
                 renewer::attend(&self.locker.renewals.schedule, Arc::clone(&lease));
                 tracing::debug!(resource = %lease.subject.resource, ?token, "resumed");
                 Ok(Guard::new(lease))

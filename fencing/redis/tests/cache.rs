@@ -160,11 +160,13 @@ async fn what_another_program_left_at_a_key_is_an_error_and_stays() {
     assert!(error.contains("too long"), "{error}");
 }
 
-/// Lockers over these servers, as processes have them.
+/// For how long others wait after a crash. A busy machine renews in time.
+const LEASE: Duration = Duration::from_secs(6);
+
+/// As a process of its own has it.
 async fn cached(nodes: &[String], store: &str) -> Cached<RedisCache<MultiplexedConnection>> {
-    let patience = Duration::from_millis(500);
-    let builder = Redlock::builder().urls(nodes.to_vec()).ttl(Duration::from_secs(2)).node_timeout(patience);
-    let redlock = builder.wait_max(PATIENCE).connect().await.unwrap();
+    let builder = Redlock::builder().urls(nodes.to_vec()).ttl(LEASE).node_timeout(LEASE / 4).wait_max(PATIENCE);
+    let redlock = builder.connect().await.unwrap();
     Cached::new(redlock, RedisCache::new(connection(store).await)).store_timeout(PATIENCE)
 }
 

@@ -1,8 +1,10 @@
 """A distributed lock over N independent Redis or Valkey nodes, with fencing tokens issued by the quorum itself."""
 
+from ._cached import Cached, MemoryCache, RedisCache
 from ._client import EmbeddedNodes, LockStatus, NodeStatus, Redfence, connect, embedded
 from ._errors import (
     AcquireError,
+    CacheError,
     ConfigError,
     ConnectError,
     Contended,
@@ -29,6 +31,8 @@ from ._synchronized import synchronized
 
 __all__ = [
     "AcquireError",
+    "CacheError",
+    "Cached",
     "ConfigError",
     "ConnectError",
     "Contended",
@@ -40,6 +44,7 @@ __all__ = [
     "LockStatus",
     "Lost",
     "LostError",
+    "MemoryCache",
     "NameError",
     "NoLock",
     "NoLockWarning",
@@ -51,6 +56,7 @@ __all__ = [
     "Overloaded",
     "Overrun",
     "Redfence",
+    "RedisCache",
     "RedfenceError",
     "Refused",
     "ReleaseError",

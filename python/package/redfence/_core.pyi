@@ -51,6 +51,29 @@ class Lease:
     def leave(self) -> bool: ...
 
 @final
+class CacheStore:
+    @staticmethod
+    def memory(entries_max: int) -> CacheStore: ...
+    @staticmethod
+    def redis(runtime: Runtime, url: str, prefix: str) -> CacheStore: ...
+
+@final
+class Cached:
+    def __new__(
+        cls, store: CacheStore, wait_max: float, store_timeout: float, early_percent: int, computes_without: bool
+    ) -> Cached: ...
+    def lookup(self, client: Client, key: str) -> Op[tuple[bytes | None, Computation | Refresh | None]]: ...
+
+@final
+class Computation:
+    def finish(self, value: bytes, ttl: float) -> Op[bytes]: ...
+    def abandon(self) -> Op[None]: ...
+
+@final
+class Refresh:
+    def begin(self) -> Op[Computation | None]: ...
+
+@final
 class Client:
     def __new__(
         cls, runtime: Runtime, nodes: list[str] | EmbeddedNodes, settings: Mapping[str, Any]

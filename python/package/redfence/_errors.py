@@ -106,6 +106,10 @@ class Overrun(ReleaseError):
         """``expired``, or ``taken`` when another holder had it already."""
 
 
+class CacheError(RedfenceError):
+    """The store of cached values failed. After a write it is not known whether it has the value."""
+
+
 class OperateError(RedfenceError):
     """What an operator asked for was not done. The message says what was."""
 

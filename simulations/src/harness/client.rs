@@ -8,6 +8,7 @@ use std::time::Duration;
 use redfence::{Entropy, Guard, HolderId, NodeId, Redlock, Spawner as _};
 
 use super::belief::Belief;
+use super::caller::Caller;
 use super::clocks::MachineClock;
 use super::cluster::SharedNode;
 use super::process::{Process, ProcessSpawner};
@@ -270,7 +271,13 @@ impl ClientState {
             Operation::Stall { ms } => process.stall(ms.min(context.left_ms())).await,
             Operation::Write { stall_ms, flight_ms } => {
                 process.stall(stall_ms.min(context.left_ms())).await;
-                context.protected.write(self.number, resource, guard.token(), flight_ms);
+                match &context.workload {
+                    Some(workload) => {
+                        let caller = Caller::new(context, self.number, guard.resource().clone(), flight_ms);
+                        caller.operate(&**workload, guard).await;
+                    }
+                    None => context.protected.write(self.number, resource, guard.token(), flight_ms),
+                }
             }
             Operation::Extend { cancel_ms } => {
                 let outcome = cancelled_after(cancel_ms, guard.extend()).await;

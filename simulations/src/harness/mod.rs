@@ -10,6 +10,7 @@
 //! plan gives the same run, byte for byte.
 
 mod belief;
+mod caller;
 mod client;
 mod clocks;
 mod cluster;
@@ -36,7 +37,9 @@ use crate::history::History;
 use crate::invariant::{Coverage, Leftover, Violation, clean, in_turn, judge, live, overlaps, served, woken};
 use crate::mutant::Mutant;
 use crate::plan::{Fault, Plan, ScheduledFault};
+use crate::workload::{Workload, verdict};
 
+pub use caller::Caller;
 pub use clocks::MachineClock;
 pub use cluster::{Cluster, ForeignCommand, SharedNode};
 pub use network_conditions::NetworkConditions;
@@ -83,15 +86,24 @@ pub fn run(plan: &Plan, mutant: Option<Mutant>, traced: bool) -> Outcome {
 }
 
 /// Runs a plan on the nodes of some level.
-///
-/// # Panics
-///
-/// If the machine has no file descriptors or threads left for a runtime.
 #[must_use]
 pub fn run_on(build: &Build, plan: &Plan, mutant: Option<Mutant>, traced: bool) -> Outcome {
+    run_workload_on(build, plan, None, mutant, traced)
+}
+
+/// As [`run_on`]; with a workload, writes of the plan are operations of the workload.
+#[must_use]
+pub fn run_workload_on(
+    build: &Build,
+    plan: &Plan,
+    workload: Option<Arc<dyn Workload>>,
+    mutant: Option<Mutant>,
+    traced: bool,
+) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     let Ok(runtime) = runtime else { return Outcome::default() };
-    let ScenarioRun { context, clients, leftovers, ended_us } = runtime.block_on(play(build, plan, mutant, traced));
+    let ScenarioRun { context, clients, leftovers, ended_us } =
+        runtime.block_on(play(build, plan, workload.clone(), mutant, traced));
     // Guards and lockers are dropped first; they cannot send any more.
     drop(clients);
     drop(runtime);
@@ -110,15 +122,22 @@ pub fn run_on(build: &Build, plan: &Plan, mutant: Option<Mutant>, traced: bool) 
     violations.extend(served(plan, &log.waits, &stays, &log.disturbances));
     violations.extend(in_turn(plan, &log.waits));
     violations.extend(live(&log.history, faults_end_us, faults_end_us + u64::from(plan.recovers_within_ms()) * 1_000));
+    violations.extend(workload.and_then(|workload| verdict(&*workload, ended_us)));
     Outcome { history: log.history, seen, violations, trace: log.trace, timeline_events: log.timeline_events, ended_us }
 }
 
-async fn play(build: &Build, plan: &Plan, mutant: Option<Mutant>, traced: bool) -> ScenarioRun {
+async fn play(
+    build: &Build,
+    plan: &Plan,
+    workload: Option<Arc<dyn Workload>>,
+    mutant: Option<Mutant>,
+    traced: bool,
+) -> ScenarioRun {
     let world = World::new(plan.seed, traced);
     let resources: Vec<Resource> =
         (0..plan.resources).filter_map(|number| Resource::new(format!("r{number}")).ok()).collect();
     let cluster = build(&world, plan, &resources, mutant);
-    let context = RunContext::new(Arc::clone(&world), plan.clone(), mutant, resources, cluster);
+    let context = RunContext::new(Arc::clone(&world), plan.clone(), mutant, workload, resources, cluster);
     let clients: Vec<_> =
         (0..).zip(&plan.clients).map(|(number, client)| ClientState::new(&context, number, client.clone())).collect();
     for client in &clients {

@@ -42,10 +42,15 @@ impl ProtectedResources {
         *lock(&self.slow_ms) -= by_ms;
     }
 
+    /// How much longer than usual a request waits before it is served.
+    pub(super) fn slow_ms(&self) -> u32 {
+        *lock(&self.slow_ms)
+    }
+
     /// A client sends a write, and does not wait for it.
     pub(super) fn write(self: &Arc<Self>, client: u8, resource: u8, token: FencingToken, flight_ms: u32) {
         let me = Arc::clone(self);
-        let wait_ms = flight_ms + *lock(&self.slow_ms);
+        let wait_ms = flight_ms + self.slow_ms();
         let at_us = self.world.now_us();
         let arrives_us = at_us + u64::from(wait_ms) * 1_000;
         self.world.timeline_event(|| TimelineEvent::Sent { client, resource, token, at_us, arrives_us });

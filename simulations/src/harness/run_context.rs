@@ -13,13 +13,15 @@ use super::process::Process;
 use super::protected_resources::ProtectedResources;
 use super::world::{World, lock};
 use crate::mutant::Mutant;
-use crate::plan::{End, Operation, Plan, Section};
+use crate::plan::{End, NetworkProfile, Operation, Plan, Section};
+use crate::workload::Workload;
 
 /// What all clients of a run share.
 pub(super) struct RunContext {
     pub(super) world: Arc<World>,
     pub(super) plan: Plan,
     pub(super) mutant: Option<Mutant>,
+    pub(super) workload: Option<Arc<dyn Workload>>,
     pub(super) resources: Vec<Resource>,
     pub(super) cluster: Arc<dyn Cluster>,
     pub(super) protected: Arc<ProtectedResources>,
@@ -39,6 +41,7 @@ impl RunContext {
         world: Arc<World>,
         plan: Plan,
         mutant: Option<Mutant>,
+        workload: Option<Arc<dyn Workload>>,
         resources: Vec<Resource>,
         cluster: Arc<dyn Cluster>,
     ) -> Arc<Self> {
@@ -48,6 +51,7 @@ impl RunContext {
             world,
             plan,
             mutant,
+            workload,
             resources,
             cluster,
             protected,
@@ -67,6 +71,15 @@ impl RunContext {
 
     pub(super) fn have_faults_ended(&self) -> bool {
         self.have_ended.load(Ordering::Relaxed)
+    }
+
+    /// The network between clients and what a workload serves.
+    pub(super) fn network(&self) -> NetworkProfile {
+        let usual = self.plan.network;
+        match self.have_faults_ended() {
+            true => NetworkProfile { tail_per_mille: 0, loss_per_mille: 0, ..usual },
+            false => usual,
+        }
     }
 
     /// The time until all faults have ended. No process is paused for longer.

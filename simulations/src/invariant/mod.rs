@@ -74,6 +74,8 @@ pub enum Promise {
     Reserved,
     /// Clients that wait are served in the order in which they came, more or less.
     InTurn,
+    /// What a workload of your own checks.
+    Workload,
 }
 
 impl fmt::Display for Promise {
@@ -90,6 +92,7 @@ impl fmt::Display for Promise {
             Self::W => "W woken",
             Self::Reserved => "reserved",
             Self::InTurn => "in turn",
+            Self::Workload => "the workload's check",
         })
     }
 }

@@ -176,6 +176,13 @@ impl ActiveLease {
         }
     }
 
+    /// The lease goes on here, after another process gave it up. In a history that is an extension.
+    pub(crate) fn goes_on(&self) {
+        if self.history.begin() {
+            events::extended(&self.subject, self.token(), self.ends_at().since(self.env().clock.now()));
+        }
+    }
+
     /// The section had no task to receive it.
     pub(crate) fn never_began(&self) {
         self.end(LossCause::Released);

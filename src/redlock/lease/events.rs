@@ -21,7 +21,7 @@ impl InHistory {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// An attempt has won the lease. Returns whether a history records its events.
+    /// An attempt has won the lease, or it was resumed. Returns whether a history records its events.
     pub(crate) fn begin(&self) -> bool {
         let is_on = tracing::enabled!(target: TARGET, tracing::Level::DEBUG);
         self.0.store(is_on, Ordering::Relaxed);
@@ -36,7 +36,7 @@ pub(crate) fn acquired(subject: &Subject, token: FencingToken, ttl: Duration, to
     tracing::debug!(target: TARGET, event = "acquired", %resource, %holder, token, ttl_us, took_us, valid_for_us);
 }
 
-/// The lease was extended.
+/// The lease was extended, or resumed.
 pub(crate) fn extended(subject: &Subject, token: FencingToken, valid_for: Duration) {
     let (resource, holder, token, valid_for_us) = (&subject.resource, &subject.holder, token.get(), us(valid_for));
     tracing::debug!(target: TARGET, event = "extended", %resource, %holder, token, valid_for_us);

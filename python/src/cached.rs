@@ -1,0 +1,202 @@
+//! Values that one process computes for all: the shipped single flight. The computation runs in Python.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use redfence::Resource;
+use redfence::cached::{self, Entry, IfUnavailable, Lookup, MemoryCache};
+use redfence::verifier::Verdict;
+use redfence_redis::RedisCache;
+use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use tokio::sync::OnceCell;
+
+use crate::client::Client;
+use crate::errors;
+use crate::op::{Answer, Op};
+use crate::ours::Ours;
+use crate::runtime::{Link, Runtime};
+use crate::settings::seconds;
+
+/// Where values are.
+#[derive(Clone)]
+enum Store {
+    Memory(MemoryCache),
+    Redis(RedisCache<ConnectionManager>),
+}
+
+impl cached::CacheStore for Store {
+    type Error = io::Error;
+
+    async fn get(&self, key: &Resource) -> io::Result<Option<Entry>> {
+        match self {
+            Self::Memory(store) => store.get(key).await.map_err(|never| match never {}),
+            Self::Redis(store) => store.get(key).await.map_err(io::Error::other),
+        }
+    }
+
+    async fn put(&self, key: &Resource, entry: &Entry) -> io::Result<Verdict> {
+        match self {
+            Self::Memory(store) => store.put(key, entry).await.map_err(|never| match never {}),
+            Self::Redis(store) => store.put(key, entry).await.map_err(io::Error::other),
+        }
+    }
+}
+
+/// A store, of one process.
+#[pyclass(frozen, module = "redfence._core")]
+pub(crate) struct CacheStore(Ours<Store>);
+
+#[pymethods]
+impl CacheStore {
+    #[staticmethod]
+    fn memory(entries_max: usize) -> Self {
+        Self(Ours::new(Store::Memory(MemoryCache::new(entries_max))))
+    }
+
+    /// Checks the URL. Connects at the first call.
+    #[staticmethod]
+    fn redis(runtime: &Runtime, url: &str, prefix: &str) -> PyResult<Self> {
+        let refused = |error: redis::RedisError| PyValueError::new_err(format!("the URL of the store: {error}"));
+        // `Cached` ends what takes too long.
+        let config = ConnectionManagerConfig::new().set_number_of_retries(1);
+        let _inside = runtime.link()?.handle.enter();
+        let client = redis::Client::open(url).map_err(refused)?;
+        let connection = ConnectionManager::new_lazy_with_config(client, config).map_err(refused)?;
+        Ok(Self(Ours::new(Store::Redis(RedisCache::with_prefix(connection, prefix)))))
+    }
+}
+
+/// What all calls of one process share. It begins with the first call, which connects the locker.
+#[pyclass(frozen, module = "redfence._core")]
+pub(crate) struct Cached(Ours<Shared>);
+
+struct Shared {
+    store: Store,
+    wait_max: Duration,
+    store_timeout: Duration,
+    early_percent: u32,
+    if_unavailable: IfUnavailable,
+    cached: Arc<OnceCell<cached::Cached<Store>>>,
+}
+
+#[pymethods]
+impl Cached {
+    #[new]
+    fn new(
+        store: &CacheStore,
+        wait_max: f64,
+        store_timeout: f64,
+        early_percent: u32,
+        computes_without: bool,
+    ) -> PyResult<Self> {
+        Ok(Self(Ours::new(Shared {
+            store: store.0.get()?.clone(),
+            wait_max: seconds("wait_max", wait_max)?,
+            store_timeout: seconds("store_timeout", store_timeout)?,
+            early_percent,
+            if_unavailable: if computes_without { IfUnavailable::Compute } else { IfUnavailable::Fail },
+            cached: Arc::default(),
+        })))
+    }
+
+    /// `(value, right)`: without a right, the value is fresh; without a value, the right is a `Computation`; with both, it is
+    /// a `Refresh`.
+    fn lookup(&self, client: &Client, key: String) -> PyResult<Op> {
+        let shared = self.0.get()?;
+        let Shared { wait_max, store_timeout, early_percent, if_unavailable, .. } = *shared;
+        let (cell, store, link) = (Arc::clone(&shared.cached), shared.store.clone(), client.link()?.clone());
+        client.op(move |redlock| async move {
+            let addresses = redlock.addresses();
+            let begun = async || {
+                let cached = cached::Cached::new(redlock, store).wait_max(wait_max).store_timeout(store_timeout);
+                cached.early_refresh(early_percent).if_unavailable(if_unavailable)
+            };
+            let found = cell.get_or_init(begun).await.lookup(key).await;
+            Box::new(move |py: Python<'_>| {
+                let bytes = |value: &[u8]| PyBytes::new(py, value);
+                let pair = match found.map_err(|error| errors::cached(py, &error, &addresses))? {
+                    Lookup::Hit(value) => (bytes(&value), py.None()).into_pyobject(py)?,
+                    Lookup::Early(value, refresh) => {
+                        (bytes(&value), Refresh(Right::new(refresh, addresses, link))).into_pyobject(py)?
+                    }
+                    Lookup::Miss(computation) => {
+                        (py.None(), Computation(Right::new(computation, addresses, link))).into_pyobject(py)?
+                    }
+                    _ => return Err(PyRuntimeError::new_err("a later version of the library has other answers")),
+                };
+                Ok(pair.into_any().unbind())
+            }) as Answer
+        })
+    }
+}
+
+/// Something that is used once.
+struct Right<T>(Ours<(Mutex<Option<T>>, Vec<String>, Link)>);
+
+impl<T> Right<T> {
+    fn new(right: T, addresses: Vec<String>, link: Link) -> Self {
+        Self(Ours::new((Mutex::new(Some(right)), addresses, link)))
+    }
+
+    fn take(&self) -> PyResult<(T, Vec<String>, Link)> {
+        let (right, addresses, link) = self.0.get()?;
+        let right = right.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let right = right.ok_or_else(|| PyRuntimeError::new_err("this right was used already"))?;
+        Ok((right, addresses.clone(), link.clone()))
+    }
+}
+
+/// The right to compute a value. Dropped, the next one has it.
+#[pyclass(frozen, module = "redfence._core")]
+pub(crate) struct Computation(Right<cached::Computation<Store>>);
+
+#[pymethods]
+impl Computation {
+    /// Stores the value; gives back what others have now.
+    fn finish(&self, value: Vec<u8>, ttl: f64) -> PyResult<Op> {
+        let ttl = seconds("ttl", ttl)?;
+        let (computation, addresses, link) = self.0.take()?;
+        Ok(Op::new(&link, async move {
+            let outcome = computation.finish(value.into(), ttl).await;
+            Box::new(move |py: Python<'_>| match outcome {
+                Ok(value) => Ok(PyBytes::new(py, &value).into_any().unbind()),
+                Err(error) => Err(errors::cached(py, &error, &addresses)),
+            }) as Answer
+        }))
+    }
+
+    /// Lets the next one compute.
+    fn abandon(&self) -> PyResult<Op> {
+        let (computation, _, link) = self.0.take()?;
+        Ok(Op::new(&link, async move {
+            computation.abandon().await;
+            Box::new(|py: Python<'_>| Ok(py.None())) as Answer
+        }))
+    }
+}
+
+/// The right to compute a value anew.
+#[pyclass(frozen, module = "redfence._core")]
+pub(crate) struct Refresh(Right<cached::Refresh<Store>>);
+
+#[pymethods]
+impl Refresh {
+    /// A `Computation`, or None if there is nothing to compute.
+    fn begin(&self) -> PyResult<Op> {
+        let (refresh, addresses, link) = self.0.take()?;
+        Ok(Op::new(&link.clone(), async move {
+            let computation = refresh.begin().await;
+            Box::new(move |py: Python<'_>| match computation {
+                Some(computation) => {
+                    let computation = Computation(Right::new(computation, addresses, link));
+                    Ok(computation.into_pyobject(py)?.into_any().unbind())
+                }
+                None => Ok(py.None()),
+            }) as Answer
+        }))
+    }
+}
