@@ -28,6 +28,7 @@ impl Plan {
     pub const DRIFT_MAX_PPM: u32 = 100_000;
     const NODES_MAX: usize = 32;
     const CLIENTS_MAX: usize = 64;
+    const FOREIGN_MAX: usize = 16;
     const TASKS_MAX: u8 = 64;
     const FAULTS_MAX: usize = 1_000;
     const TTL_MIN_MS: u32 = 10;
@@ -39,6 +40,7 @@ impl Plan {
     /// [`PlanError`] with the part that is wrong, the reason and the fix.
     pub fn check(&self) -> Result<(), PlanError> {
         self.check_counts()?;
+        self.check_foreign()?;
         self.check_terms()?;
         self.check_faults()?;
         self.check_clocks()?;
@@ -73,6 +75,21 @@ impl Plan {
                 format!("write 1 to {}", Self::TASKS_MAX),
             ),
             None => Ok(()),
+        }
+    }
+
+    fn check_foreign(&self) -> Result<(), PlanError> {
+        let (nodes, foreign) = (self.nodes.len(), self.foreign.len());
+        if foreign > Self::FOREIGN_MAX {
+            let why = format!("there are {foreign} clients of another library");
+            return wrong(("foreign", 0), why, format!("name {} at most", Self::FOREIGN_MAX));
+        }
+        match self.anchor {
+            Some(anchor) if usize::from(anchor) >= nodes => {
+                let why = format!("node {anchor} cannot be the anchor, because there are {nodes} nodes");
+                wrong(("anchor", 0), why, format!("write 0 to {}", nodes - 1))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -138,7 +155,9 @@ impl Plan {
             .iter()
             .enumerate()
             .flat_map(|(number, fault)| times_of_fault(fault.fault).map(move |ms| (("at_ms", number), ms)));
-        whole.into_iter().chain(clients).chain(faults)
+        let foreign = self.foreign.iter().flat_map(|foreign| &foreign.sections);
+        let foreign = foreign.flat_map(|section| [section.think_ms, section.wait_ms, section.work_ms]);
+        whole.into_iter().chain(clients).chain(faults).chain(foreign.map(|ms| (("foreign", 0), ms)))
     }
 }
 
