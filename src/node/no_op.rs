@@ -47,9 +47,11 @@ impl Node for NoOpNode {
 
 /// The last of `block` new numbers. In a process each is greater than all before. They start at the wall clock in
 /// milliseconds, so a later process usually draws greater ones too. All are below every number of a real counter, which
-/// starts at microseconds. So a store that has seen the token of a real lease refuses these.
+/// starts at microseconds. So a store that has seen the token of a real lease refuses these. A floor that comes from real
+/// counters, as those of `empty`, is left out: it would end the growth.
 fn draw(block: u32, floor: u64, wall: WallTime) -> u64 {
     static LAST: AtomicU64 = AtomicU64::new(0);
+    let floor = if floor < COUNTER_MIN { floor } else { 0 };
     let next = |last: u64| last.max(wall.unix_ms()).saturating_add(u64::from(block)).max(floor).min(COUNTER_MIN - 1);
     let last = LAST.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |last| Some(next(last)));
     next(last.unwrap_or_else(|last| last))
@@ -66,5 +68,7 @@ mod tests {
         assert!(first > 1_767_225_600_000 && block >= first + 5 && third > block, "{first} {block} {third}");
         let floored = draw(1, third + 100, now);
         assert!(floored >= third + 100 && floored < COUNTER_MIN);
+        let after = draw(1, COUNTER_MIN + 1, now);
+        assert!(after > floored && after < COUNTER_MIN - 1, "a floor of real counters is left out");
     }
 }

@@ -165,6 +165,11 @@ impl Redlock {
         self.settings.node_timeout
     }
 
+    /// The time to live of its locks.
+    pub(crate) fn ttl(&self) -> Duration {
+        self.settings.terms.ttl
+    }
+
     /// The validity that a new lease has at least.
     pub(crate) fn min_validity(&self) -> Duration {
         self.settings.terms.min_validity
