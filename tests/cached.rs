@@ -13,6 +13,7 @@ use std::time::Duration;
 use faulty_cache::{CacheFault, FaultyCache};
 use futures::future::join_all;
 use redfence::cached::{CacheStore, Cached, CachedError, Computation, Entry, IfUnavailable, Lookup, MemoryCache};
+use redfence::verifier::Verdict;
 use redfence::{AcquireError, FencingToken, Redlock, Resource};
 use support::{Fate, Stage};
 use tokio::task::JoinHandle;
@@ -380,6 +381,60 @@ async fn if_another_process_computes_it_waits_also_when_it_may_compute_without_t
     let process = fleet.process().if_unavailable(IfUnavailable::Compute);
     assert_eq!(&*fleet.ask(&process).await.unwrap().unwrap(), [1]);
     assert_eq!((&*first.await.unwrap().unwrap(), fleet.runs()), ([1].as_slice(), 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lock_that_another_program_holds_without_end_is_not_unavailable() {
+    let fleet = Fleet::new();
+    fleet.stage.nodes.iter().for_each(|node| node.occupy_without_end("k", b"another program"));
+    let process = fleet.process().if_unavailable(IfUnavailable::Compute).wait_max(AT_ONCE);
+    let error = fleet.ask(&process).await.unwrap().unwrap_err();
+    assert!(matches!(error, CachedError::Acquire(AcquireError::HeldWithoutTtl { .. })), "{error:?}");
+    assert_eq!(fleet.runs(), 0, "the other program may compute");
+}
+
+/// A store that takes some time to pass on a value that it has read.
+#[derive(Clone)]
+struct SlowToPassOn(MemoryCache);
+
+impl CacheStore for SlowToPassOn {
+    type Error = Infallible;
+
+    async fn get(&self, key: &Resource) -> Result<Option<Entry>, Infallible> {
+        let found = self.0.get(key).await?;
+        if found.is_some() {
+            sleep(AT_ONCE).await;
+        }
+        Ok(found)
+    }
+
+    async fn put(&self, key: &Resource, entry: &Entry) -> Result<Verdict, Infallible> {
+        self.0.put(key, entry).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_value_that_expired_before_a_task_asked_is_not_passed_to_it() {
+    let stage = Stage::of(3);
+    let store = MemoryCache::on(Arc::clone(&stage.clock), 100);
+    let process = Cached::new(stage.locker(), SlowToPassOn(store.clone()));
+    let ask = |value: u8| {
+        let process = process.clone();
+        let compute = move || async move { Ok::<_, Infallible>(vec![value]) };
+        tokio::spawn(async move { process.get_or_compute("k", TTL, compute).await.unwrap() })
+    };
+    let elsewhere = stage.locker().acquire("k").await.unwrap();
+    let first = ask(2);
+    sleep(AT_ONCE).await;
+    // The first task finds this value at its next look into the store, while the lock is still held elsewhere.
+    let short = AT_ONCE / 2;
+    store.put(&key(), &Entry::new([1].into(), elsewhere.token(), short, COSTLY)).await.unwrap().into_result().unwrap();
+    sleep(short).await;
+    assert!(store.get(&key()).await.unwrap().is_none() && !first.is_finished());
+    let second = ask(3);
+    assert_eq!(*first.await.unwrap(), [1]);
+    drop(elsewhere.release().await);
+    assert_eq!(*second.await.unwrap(), [3]);
 }
 
 #[tokio::test(start_paused = true)]

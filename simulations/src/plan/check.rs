@@ -95,7 +95,7 @@ impl Plan {
     }
 
     fn check_terms(&self) -> Result<(), PlanError> {
-        let Terms { ttl_ms, max_ttl_ms, node_timeout_ms, .. } = self.terms;
+        let Terms { ttl_ms, max_ttl_ms, node_timeout_ms, response_timeout_ms } = self.terms;
         if ttl_ms < Self::TTL_MIN_MS || ttl_ms > max_ttl_ms {
             let fix = format!("write {} ms or more for ttl_ms, and no less for max_ttl_ms", Self::TTL_MIN_MS);
             return wrong(("terms", 0), format!("ttl {ttl_ms} ms and max_ttl {max_ttl_ms} ms do not go together"), fix);
@@ -104,6 +104,10 @@ impl Plan {
             let fix = format!("write 1 to {} ms for node_timeout_ms", ttl_ms - 1);
             let why = format!("node timeout {node_timeout_ms} ms and ttl {ttl_ms} ms do not go together");
             return wrong(("terms", 0), why, fix);
+        }
+        if response_timeout_ms == 0 {
+            let why = "with a response timeout of 0 ms no connection lasts".to_owned();
+            return wrong(("terms", 0), why, "write 1 or more for response_timeout_ms");
         }
         Ok(())
     }
