@@ -22,7 +22,7 @@ use redfence::cached::{self, CacheStore as _, Cached, Entry, IfUnavailable, Look
 use redfence::node::redis::{Address, RedisNode, RedisNodeOptions};
 use redfence::node::{ask, contract};
 use redfence::protocol::{Request, Subject, Verb};
-use redfence::recipes::{Election, Leadership, MultiGuard, Semaphore};
+use redfence::recipes::{Election, Leadership, MultiGuard, OnceGuard, OncePer, Period, Semaphore};
 use redfence::testing::TestNodes;
 use redfence::verifier::{self, RedisStore, Rule, TokenStore as _, Verifier};
 use redfence::{Builder, FencingToken, Guard, Holder, IfHeld, Lease, Redlock, Resource};
@@ -117,7 +117,7 @@ struct Stage {
     real: Vec<RedisServer>,
     bad: Vec<BadServer>,
     urls: Vec<String>,
-    guards: [std::sync::Mutex<Option<Guard>>; 3],
+    guards: [std::sync::Mutex<Option<Guard>>; 4],
     multi_guards: [std::sync::Mutex<Option<MultiGuard>>; 3],
     leadership: std::sync::Mutex<Option<Leadership>>,
     lease: Lease,
@@ -133,7 +133,7 @@ impl Stage {
         let urls: Vec<String> = bad.iter().map(BadServer::url).collect();
         let redlock = builder().urls(urls.clone()).connect().await.unwrap();
         let mut guards = Vec::new();
-        for name in ["to release", "to extend", "to lose"] {
+        for name in ["to release", "to extend", "to lose", "to keep"] {
             guards.push(std::sync::Mutex::new(Some(redlock.acquire(name).await.unwrap())));
         }
         let mut multi_guards = Vec::new();
@@ -180,6 +180,10 @@ impl Stage {
 
     fn election(&self) -> Election {
         self.locker().election("e").unwrap()
+    }
+
+    fn once_per(&self) -> OncePer {
+        self.locker().once_per("o", Period::once_per(2 * TTL)).unwrap()
     }
 
     fn cached(&self) -> Cached<MemoryCache> {
@@ -244,8 +248,8 @@ async fn call(name: &str, stage: &Stage) {
         "Redlock::acquire_all" => drop(stage.locker().acquire_all(["r", "s"]).await),
         "Redlock::acquire_all_within" => drop(stage.locker().acquire_all_within(["r", "s"], WAIT).await),
         "recipes::MultiGuard::release" => drop(stage.several(0).release().await),
-        "recipes::MultiGuard::extend" => drop(stage.several(1).extend().await),
-        "recipes::MultiGuard::lost" => drop(stage.several(2).lost().await),
+        "recipes::MultiHandle::extend" => drop(stage.several(1).extend().await),
+        "recipes::MultiHandle::lost" => drop(stage.several(2).lost().await),
         "recipes::Semaphore::try_acquire" => drop(stage.semaphore().try_acquire().await),
         "recipes::Semaphore::acquire" => drop(stage.semaphore().acquire().await),
         "recipes::Semaphore::acquire_within" => drop(stage.semaphore().acquire_within(WAIT).await),
@@ -256,6 +260,13 @@ async fn call(name: &str, stage: &Stage) {
             let leadership = stage.leadership.lock().unwrap().take().expect("it is taken once");
             drop(leadership.resign().await);
         }
+        "recipes::OncePer::acquire" => drop(stage.once_per().acquire().await),
+        "recipes::OncePer::acquire_within" => drop(stage.once_per().acquire_within(WAIT).await),
+        "recipes::OnceGuard::finish" => {
+            let period = Period::once_per(2 * TTL);
+            drop(OnceGuard::new(&stage.locker(), stage.guard(3), period).finish(true).await);
+        }
+        "Redlock::acquire_unless_kept" => drop(stage.locker().acquire_unless_kept(&resource(), WAIT).await),
         "cached::Cached::get_or_compute" => drop(stage.cached().get_or_compute("c", TTL, async || Err("called")).await),
         "cached::Cached::lookup" => drop(stage.cached().lookup("c").await),
         "cached::Refresh::begin" => drop(stage.early_refresh().await.begin().await),

@@ -15,9 +15,10 @@ const MEND: &str = "If the change is wanted, accept it with \
 /// The mark before a name that may change in any release.
 const UNSTABLE: &str = "(unstable) ";
 /// More names would be too many for readers of the docs: 350 for the lock, its errors, operators and verifiers; 100 more for
-/// the ways to lock that are built on it (`recipes` and `blocking`), each a small module of its own; 50 for values that are
-/// computed once (`cached`), with their stores; 10 for metrics.
-const STABLE_NAMES_MAX: usize = 510;
+/// the ways to lock that are built on it (`recipes` and `blocking`), each a small module of its own; 20 for work once per period
+/// and views of several leases, which the command line and the Python package need as well; 50 for values that are computed once
+/// (`cached`), with their stores; 10 for metrics.
+const STABLE_NAMES_MAX: usize = 530;
 
 #[test]
 fn the_stable_names_are_few() {

@@ -82,7 +82,7 @@ class _Redlock:
     def _settings(self) -> dict[str, Any]:
         return {"ttl": self.auto_release_time, "renewed": False}
 
-    def _acquired(self, lease: redfence.Lease | None) -> bool:
+    def _acquired(self, lease: redfence.Lease | aio.Lease | None) -> bool:
         if lease is None:
             return False
         self._ends = time.monotonic() + lease.valid_for

@@ -66,7 +66,7 @@ class _Lock:
         if token is not None:
             raise LockError("redfence draws the token: one that is chosen may be used twice", lock_name=self.name)
 
-    def _acquired(self, lease: redfence.Lease) -> None:
+    def _acquired(self, lease: redfence.Lease | aio.Lease) -> None:
         self._holder = lease.holder
         self.local.token = str(lease.holder).encode()
         if self.timeout is not None:

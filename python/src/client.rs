@@ -11,11 +11,11 @@ use redfence::{Builder, EmbeddedNode, Holder, Redlock};
 use tokio::sync::OnceCell;
 
 use crate::errors;
-use crate::lease::{self, Lease};
+use crate::lease::{self, Held, Lease};
 use crate::op::{Answer, Op};
 use crate::ours::Ours;
 use crate::runtime::{Link, Runtime};
-use crate::settings::{self, LockSettings, seconds};
+use crate::settings::{self, LockSettings, seconds, wait_of};
 use crate::views;
 
 /// So many sorts of locks are kept. Locks of one sort pass their lease on in memory.
@@ -82,6 +82,12 @@ impl Client {
         Ok(&self.0.get()?.1)
     }
 
+    /// A locker with these settings over a node in this process: to judge what is asked for, without a call.
+    pub(crate) fn judged(&self, py: Python<'_>, sort: &LockSettings) -> PyResult<Redlock> {
+        let judged = self.0.get()?.0.builder.clone().node(EmbeddedNode::new()).build();
+        judged.and_then(|redlock| sort.of(&redlock)).map_err(|error| errors::config(py, &error))
+    }
+
     /// A call that needs the connected locker.
     pub(crate) fn op<F, A>(&self, call: F) -> PyResult<Op>
     where
@@ -91,7 +97,7 @@ impl Client {
         self.op_as(LockSettings::default(), call)
     }
 
-    fn op_as<F, A>(&self, sort: LockSettings, call: F) -> PyResult<Op>
+    pub(crate) fn op_as<F, A>(&self, sort: LockSettings, call: F) -> PyResult<Op>
     where
         F: FnOnce(Redlock) -> A + Send + 'static,
         A: Future<Output = Answer> + Send + 'static,
@@ -150,14 +156,12 @@ impl Client {
         label: Option<String>,
     ) -> PyResult<Op> {
         let sort = LockSettings::new(ttl, renewed, max_hold, label)?;
-        let wait = seconds("the time-out", wait)?.min(lease::ENDLESS);
-        let (_, link) = self.0.get()?;
-        let link = link.clone();
+        let (wait, link) = (wait_of(wait)?, self.link()?.clone());
         self.op_as(sort, move |redlock| async move {
             let outcome = redlock.acquire_within(name.as_str(), wait).await;
             let addresses = redlock.addresses();
             Box::new(move |py: Python<'_>| match outcome {
-                Ok(guard) => Ok(Lease::new(guard, addresses, link).into_pyobject(py)?.into_any().unbind()),
+                Ok(guard) => Ok(Lease::new(Held::Guard(guard), addresses, link).into_pyobject(py)?.into_any().unbind()),
                 Err(error) => Err(errors::acquire(py, &error, &addresses)),
             }) as Answer
         })
@@ -173,10 +177,7 @@ impl Client {
         max_hold: Option<f64>,
         label: Option<String>,
     ) -> PyResult<()> {
-        let (shared, _) = self.0.get()?;
-        let sort = LockSettings::new(ttl, renewed, max_hold, label)?;
-        let judged = shared.builder.clone().node(EmbeddedNode::new()).build();
-        judged.and_then(|redlock| sort.of(&redlock)).map(drop).map_err(|error| errors::config(py, &error))
+        self.judged(py, &LockSettings::new(ttl, renewed, max_hold, label)?).map(drop)
     }
 
     /// Asks every node who holds `name`.

@@ -1,12 +1,11 @@
 //! Errors of the library as exceptions: one class a verb, with every node's vote.
 
-use std::time::Duration;
-
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{IntoPyDict, PyDict, PyList};
 use redfence::admin::{BootstrapError, ResetError};
 use redfence::cached::CachedError;
+use redfence::recipes::{AcquireAllError, OncePerError, OwnerError, PartLost, PermitError, SemaphoreError};
 use redfence::{AcquireError, ConfigError, ConnectError, ExtendError, LossCause, Lost, Occupant, Vote, Votes};
 
 /// The exception `class` of `redfence._errors` with this message and these attributes.
@@ -36,39 +35,123 @@ pub(crate) fn connect(py: Python<'_>, error: &ConnectError) -> PyErr {
 }
 
 pub(crate) fn acquire(py: Python<'_>, error: &AcquireError, addresses: &[String]) -> PyErr {
-    let (class, attempts, waited) = match error {
-        AcquireError::Contended { attempts, waited, .. } | AcquireError::HeldWithoutTtl { attempts, waited, .. } => {
-            ("Contended", *attempts, *waited)
-        }
-        AcquireError::NoQuorum { attempts, waited, .. } => ("NoQuorum", *attempts, *waited),
-        AcquireError::Overloaded { attempts, waited, .. } => ("Overloaded", *attempts, *waited),
-        AcquireError::TooSlow { attempts, waited, .. } => ("TooSlow", *attempts, *waited),
-        AcquireError::Resource(error) => return name(py, error),
-        _ => ("AcquireError", 0, Duration::ZERO),
-    };
-    let made = || -> PyResult<PyErr> {
-        let attributes = PyDict::new(py);
-        attributes.set_item("attempts", attempts)?;
-        attributes.set_item("waited", waited.as_secs_f64())?;
-        if let Some(given) = error.votes() {
-            attributes.set_item("votes", votes(py, given, addresses)?)?;
-        }
-        Ok(raised(py, class, error.to_string(), &attributes))
-    };
+    let class = class_of(error);
+    raised_with(|| Ok(raised(py, class, error.to_string(), &of_acquire(py, error, addresses)?)))
+}
+
+fn raised_with(made: impl FnOnce() -> PyResult<PyErr>) -> PyErr {
     made().unwrap_or_else(|error| error)
 }
 
+fn class_of(error: &AcquireError) -> &'static str {
+    match error {
+        AcquireError::Contended { .. } | AcquireError::HeldWithoutTtl { .. } => "Contended",
+        AcquireError::NoQuorum { .. } => "NoQuorum",
+        AcquireError::Overloaded { .. } => "Overloaded",
+        AcquireError::TooSlow { .. } => "TooSlow",
+        AcquireError::Resource(_) => "NameError",
+        _ => "AcquireError",
+    }
+}
+
+/// Attempts, seconds, votes.
+fn of_acquire<'py>(py: Python<'py>, error: &AcquireError, addresses: &[String]) -> PyResult<Bound<'py, PyDict>> {
+    let attributes = PyDict::new(py);
+    let (AcquireError::Contended { attempts, waited, .. }
+    | AcquireError::HeldWithoutTtl { attempts, waited, .. }
+    | AcquireError::NoQuorum { attempts, waited, .. }
+    | AcquireError::Overloaded { attempts, waited, .. }
+    | AcquireError::TooSlow { attempts, waited, .. }) = error
+    else {
+        return Ok(attributes);
+    };
+    attributes.set_item("attempts", attempts)?;
+    attributes.set_item("waited", waited.as_secs_f64())?;
+    if let Some(given) = error.votes() {
+        attributes.set_item("votes", votes(py, given, addresses)?)?;
+    }
+    Ok(attributes)
+}
+
+/// No permit of a semaphore was acquired.
+pub(crate) fn permit(py: Python<'_>, error: &PermitError, addresses: &[String]) -> PyErr {
+    raised_with(|| match error {
+        PermitError::AllHeld { permits, error: last } => {
+            let attributes = of_acquire(py, last, addresses)?;
+            attributes.set_item("permits", permits)?;
+            Ok(raised(py, "AllHeld", error.to_string(), &attributes))
+        }
+        PermitError::Acquire(last) => Ok(acquire(py, last, addresses)),
+        _ => Ok(raised(py, "AcquireError", error.to_string(), &PyDict::new(py))),
+    })
+}
+
+/// Not all of several resources were acquired.
+pub(crate) fn acquire_all(py: Python<'_>, error: &AcquireAllError, addresses: &[String]) -> PyErr {
+    raised_with(|| {
+        let (class, attributes, resource) = match error {
+            AcquireAllError::Acquire { resource, error } => {
+                (class_of(error), of_acquire(py, error, addresses)?, Some(resource))
+            }
+            AcquireAllError::Lost(lost) => return Ok(part_lost(py, lost)),
+            AcquireAllError::Extend { resource, error } => {
+                let (class, attributes) = of_extend(py, error, addresses)?;
+                (class, attributes, Some(resource))
+            }
+            _ => ("NameError", PyDict::new(py), None),
+        };
+        if let Some(resource) = resource.filter(|_| class != "NameError") {
+            attributes.set_item("resource", resource.as_str())?;
+        }
+        Ok(raised(py, class, error.to_string(), &attributes))
+    })
+}
+
 pub(crate) fn extend(py: Python<'_>, error: &ExtendError, addresses: &[String]) -> PyErr {
-    let made = || -> PyResult<PyErr> {
+    raised_with(|| {
+        let (class, attributes) = of_extend(py, error, addresses)?;
+        Ok(raised(py, class, error.to_string(), &attributes))
+    })
+}
+
+fn of_extend<'py>(
+    py: Python<'py>,
+    error: &ExtendError,
+    addresses: &[String],
+) -> PyResult<(&'static str, Bound<'py, PyDict>)> {
+    let attributes = PyDict::new(py);
+    let class = match error {
+        ExtendError::Lost(lost) => {
+            attributes.set_item("cause", cause(&lost.cause))?;
+            "LostError"
+        }
+        ExtendError::NoQuorum { votes: given } => {
+            attributes.set_item("votes", votes(py, given, addresses)?)?;
+            "ExtendError"
+        }
+        _ => "ExtendError",
+    };
+    Ok((class, attributes))
+}
+
+/// Work succeeded, and no quorum stored its period, or its lease had ended before.
+pub(crate) fn not_stored(py: Python<'_>, error: &ExtendError, addresses: &[String]) -> PyErr {
+    raised_with(|| {
         let attributes = PyDict::new(py);
         match error {
-            ExtendError::Lost(error) => return Ok(lost(py, error)),
+            ExtendError::Lost(lost) => {
+                attributes.set_item("outcome", cause(&lost.cause))?;
+                let message = format!("overrun: the lease had ended before the end of the work: {error}");
+                return Ok(raised(py, "Overrun", message, &attributes));
+            }
             ExtendError::NoQuorum { votes: given } => attributes.set_item("votes", votes(py, given, addresses)?)?,
             _ => {}
         }
-        Ok(raised(py, "ExtendError", error.to_string(), &attributes))
-    };
-    made().unwrap_or_else(|error| error)
+        let message = format!(
+            "the work succeeded, but the nodes did not store its period, so it may be done again within it: {error}"
+        );
+        Ok(raised(py, "NotStored", message, &attributes))
+    })
 }
 
 pub(crate) fn lost(py: Python<'_>, error: &Lost) -> PyErr {
@@ -76,6 +159,36 @@ pub(crate) fn lost(py: Python<'_>, error: &Lost) -> PyErr {
         Ok(attributes) => raised(py, "LostError", error.to_string(), &attributes),
         Err(error) => error,
     }
+}
+
+/// One of several leases is lost.
+pub(crate) fn part_lost(py: Python<'_>, error: &PartLost) -> PyErr {
+    match [("cause", cause(&error.cause)), ("resource", error.resource.as_str())].into_py_dict(py) {
+        Ok(attributes) => raised(py, "LostError", error.to_string(), &attributes),
+        Err(error) => error,
+    }
+}
+
+/// Who leads is not known.
+pub(crate) fn owner(py: Python<'_>, error: &OwnerError) -> PyErr {
+    let class = match error {
+        OwnerError::Resource(_) => "NameError",
+        OwnerError::Undecided { .. } => "NoQuorum",
+        _ => "OperateError",
+    };
+    raised(py, class, error.to_string(), &PyDict::new(py))
+}
+
+/// There is no such semaphore.
+pub(crate) fn semaphore(py: Python<'_>, error: &SemaphoreError) -> PyErr {
+    let class = if matches!(error, SemaphoreError::Resource(_)) { "NameError" } else { "ConfigError" };
+    raised(py, class, error.to_string(), &PyDict::new(py))
+}
+
+/// There is no work with such a period.
+pub(crate) fn once_per(py: Python<'_>, error: &OncePerError) -> PyErr {
+    let class = if matches!(error, OncePerError::Resource(_)) { "NameError" } else { "ConfigError" };
+    raised(py, class, error.to_string(), &PyDict::new(py))
 }
 
 /// A name that cannot be used, or a holder that is none.

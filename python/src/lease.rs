@@ -1,10 +1,11 @@
 //! [`Lease`]: one acquired lease.
 
+use std::future::Future;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use pyo3::prelude::*;
-use redfence::{Guard, LeaseHandle, ReleaseOutcome};
+use redfence::recipes::{OnceGuard, OnceOutcome};
+use redfence::{Guard, LeaseHandle, LossCause, ReleaseOutcome};
 use tokio::time::timeout;
 
 use crate::errors;
@@ -18,16 +19,42 @@ use crate::settings::seconds;
 pub(crate) struct Lease(Ours<Parts>);
 
 struct Parts {
-    guard: Mutex<Option<Guard>>,
+    guard: Mutex<Option<Held>>,
     handle: LeaseHandle,
     addresses: Vec<String>,
     link: Link,
 }
 
+/// What is held: a lease alone, or one under which work is done once per period.
+pub(crate) enum Held {
+    Guard(Guard),
+    Once(OnceGuard),
+}
+
+impl Held {
+    fn guard(self) -> Guard {
+        match self {
+            Self::Guard(guard) => guard,
+            Self::Once(guard) => guard.into_guard(),
+        }
+    }
+
+    fn handle(&self) -> LeaseHandle {
+        match self {
+            Self::Guard(guard) => guard.handle(),
+            Self::Once(guard) => (**guard).clone(),
+        }
+    }
+}
+
 impl Lease {
-    pub(crate) fn new(guard: Guard, addresses: Vec<String>, link: Link) -> Self {
-        let handle = guard.handle();
-        Self(Ours::new(Parts { guard: Mutex::new(Some(guard)), handle, addresses, link }))
+    pub(crate) fn new(held: Held, addresses: Vec<String>, link: Link) -> Self {
+        let handle = held.handle();
+        Self(Ours::new(Parts { guard: Mutex::new(Some(held)), handle, addresses, link }))
+    }
+
+    fn take(&self) -> PyResult<Option<Held>> {
+        Ok(self.0.get()?.guard.lock().unwrap_or_else(PoisonError::into_inner).take())
     }
 }
 
@@ -96,44 +123,89 @@ impl Lease {
     /// Calls `callback(cause)` on a thread of its own when the lease is over, unless it was released.
     fn on_lost(&self, callback: Py<PyAny>) -> PyResult<()> {
         let parts = self.0.get()?;
-        let (handle, link) = (parts.handle.clone(), parts.link.clone());
-        let runtime = link.handle.clone();
-        runtime.clone().spawn(async move {
-            let cause = errors::cause(&handle.lost().await);
-            if cause == "released" {
-                return;
-            }
-            runtime.spawn_blocking(move || {
-                link.call(Box::new(move |py| {
-                    if let Err(error) = callback.call1(py, (cause,)) {
-                        error.write_unraisable(py, Some(callback.bind(py)));
-                    }
-                }));
-            });
-        });
+        let handle = parts.handle.clone();
+        tell_loss(&parts.link, callback, async move { errors::cause(&handle.lost().await) });
         Ok(())
     }
 
     /// Releases, once: gives back what was found, in one word.
     fn release(&self) -> PyResult<Option<Op>> {
+        let held = self.take()?;
         let parts = self.0.get()?;
-        let guard = parts.guard.lock().unwrap_or_else(PoisonError::into_inner).take();
-        Ok(guard.map(|guard| {
+        let handle = parts.handle.clone();
+        Ok(held.map(|held| {
             Op::new(&parts.link, async move {
-                let outcome = outcome(&guard.release().await);
+                let overrun = overrun(handle.check().err().map(|lost| lost.cause));
+                let outcome = found(&held.guard().release().await, overrun);
                 Box::new(move |py: Python<'_>| Ok(outcome.into_pyobject(py)?.into_any().unbind())) as Answer
             })
         }))
     }
 
+    /// Ends work that is done once per period: gives back for how many seconds it is kept, or what its release found, in one
+    /// word. None where it was released before, and for a lease alone.
+    fn finish(&self, succeeded: bool) -> PyResult<Option<Op>> {
+        let Some(held) = self.take()? else { return Ok(None) };
+        let parts = self.0.get()?;
+        let addresses = parts.addresses.clone();
+        let Held::Once(guard) = held else {
+            *parts.guard.lock().unwrap_or_else(PoisonError::into_inner) = Some(held);
+            return Ok(None);
+        };
+        Ok(Some(Op::new(&parts.link, async move {
+            let ended = guard.finish(succeeded).await;
+            Box::new(move |py: Python<'_>| match ended {
+                Ok(OnceOutcome::Kept { rest, .. }) => {
+                    Ok(("kept", rest.as_secs_f64()).into_pyobject(py)?.into_any().unbind())
+                }
+                Ok(OnceOutcome::Released(found)) => Ok((outcome(&found), 0.0).into_pyobject(py)?.into_any().unbind()),
+                Ok(_) => Ok(("unknown", 0.0).into_pyobject(py)?.into_any().unbind()),
+                Err(error) => Err(errors::not_stored(py, &error, &addresses)),
+            }) as Answer
+        })))
+    }
+
     /// Ends the lease for this process and leaves the locks to the one that knows the holder.
     fn leave(&self) -> PyResult<bool> {
-        let guard = self.0.get()?.guard.lock().unwrap_or_else(PoisonError::into_inner).take();
-        Ok(guard.map(Guard::into_lease).is_some())
+        Ok(self.take()?.map(|held| held.guard().into_lease()).is_some())
     }
 }
 
-/// What a release found, in one word.
+/// Calls `callback(cause)` on a thread of its own when `lost` is over, unless it was a release.
+pub(crate) fn tell_loss(link: &Link, callback: Py<PyAny>, lost: impl Future<Output = &'static str> + Send + 'static) {
+    let (link, runtime) = (link.clone(), link.handle.clone());
+    runtime.clone().spawn(async move {
+        let cause = lost.await;
+        if cause == "released" {
+            return;
+        }
+        runtime.spawn_blocking(move || {
+            link.call(Box::new(move |py| {
+                if let Err(error) = callback.call1(py, (cause,)) {
+                    error.write_unraisable(py, Some(callback.bind(py)));
+                }
+            }));
+        });
+    });
+}
+
+/// What a release found, in one word. A lease that had ended is an overrun, also where nodes had it still: they count longer.
+pub(crate) fn found(released: &ReleaseOutcome, overrun: Option<&'static str>) -> &'static str {
+    match (outcome(released), overrun) {
+        (word @ ("expired" | "taken"), _) | (word, None) | (_, Some(word)) => word,
+    }
+}
+
+/// How a lease had ended before its release, in one word.
+pub(crate) fn overrun(cause: Option<LossCause>) -> Option<&'static str> {
+    match cause? {
+        LossCause::Released => None,
+        LossCause::Taken => Some("taken"),
+        _ => Some("expired"),
+    }
+}
+
+/// What nodes found, in one word.
 pub(crate) fn outcome(outcome: &ReleaseOutcome) -> &'static str {
     match outcome {
         ReleaseOutcome::HandedOver => "handed over",
@@ -143,6 +215,3 @@ pub(crate) fn outcome(outcome: &ReleaseOutcome) -> &'static str {
         _ => "unknown",
     }
 }
-
-/// How long a lease is waited for that has no bound: longer than a process lives.
-pub(crate) const ENDLESS: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);

@@ -17,6 +17,17 @@ pub(crate) fn seconds(name: &str, seconds: f64) -> PyResult<Duration> {
     Duration::try_from_secs_f64(seconds).map_err(|_| refusal())
 }
 
+/// How long a wait is at most that has no bound: longer than a process lives.
+const ENDLESS: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
+
+/// For how long a call waits.
+pub(crate) fn wait_of(wait: f64) -> PyResult<Duration> {
+    Ok(seconds("the time-out", wait)?.min(ENDLESS))
+}
+
+/// What one lock has otherwise than its client, as Python passes it: time to live, renewed, max_hold, label.
+pub(crate) type Sort = (Option<f64>, Option<bool>, Option<f64>, Option<String>);
+
 /// The settings of a client: those of [`Builder`], by the same names.
 pub(crate) fn client(mut builder: Builder, settings: &Bound<'_, PyDict>) -> PyResult<Builder> {
     for (name, value) in settings {
@@ -76,6 +87,10 @@ impl LockSettings {
             None => None,
         };
         Ok(Self { ttl: ttl.map(|ttl| seconds("ttl", ttl)).transpose()?, renewed, max_hold, label })
+    }
+
+    pub(crate) fn of_sort((ttl, renewed, max_hold, label): Sort) -> PyResult<Self> {
+        Self::new(ttl, renewed, max_hold, label)
     }
 
     pub(crate) fn of(&self, redlock: &Redlock) -> Result<Redlock, ConfigError> {

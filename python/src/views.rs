@@ -2,7 +2,7 @@
 
 use pyo3::prelude::*;
 use redfence::NodeStatus;
-use redfence::admin::{Agreement, ForceOutcome, Forced, Inspection, Listing};
+use redfence::admin::{Agreement, ForceOutcome, Forced, ForcedAt, Inspection, Listing};
 
 /// `(agreement, holder, [(address, holder, ttl_left, takes_part, fault)])`
 pub(crate) fn inspection(py: Python<'_>, inspection: &Inspection) -> PyResult<Py<PyAny>> {
@@ -21,15 +21,25 @@ pub(crate) fn inspection(py: Python<'_>, inspection: &Inspection) -> PyResult<Py
     Ok((agreement, holder, rows.collect::<Vec<_>>()).into_pyobject(py)?.into_any().unbind())
 }
 
-/// `(outcome, holder)`
+/// `(outcome, holder, [(address, kind, text, holder)])`
 pub(crate) fn forced(py: Python<'_>, forced: &Forced) -> PyResult<Py<PyAny>> {
-    let outcome = match forced.outcome() {
+    let (outcome, other) = match forced.outcome() {
         ForceOutcome::Released => ("released", None),
         ForceOutcome::NotHeld => ("not held", None),
         ForceOutcome::HeldBy(other) => ("held by other", Some(other.value().into_owned())),
         _ => ("no quorum", None),
     };
-    Ok(outcome.into_pyobject(py)?.into_any().unbind())
+    let rows = forced.rows.iter().map(|row| {
+        let (kind, text, holder) = match &row.outcome {
+            Ok(ForcedAt::Released) => ("released", "released".to_owned(), None),
+            Ok(ForcedAt::Free) => ("free", "free".to_owned(), None),
+            Ok(ForcedAt::HeldBy(other)) => ("held", format!("held by {other}"), Some(other.value().into_owned())),
+            Ok(_) => ("unknown", "unknown".to_owned(), None),
+            Err(fault) => ("failed", fault.to_string(), None),
+        };
+        (row.address.clone(), kind, text, holder)
+    });
+    Ok((outcome, other, rows.collect::<Vec<_>>()).into_pyobject(py)?.into_any().unbind())
 }
 
 /// `([(name, holder, ttl_left, nodes)], what is missing)`

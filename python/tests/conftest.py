@@ -5,8 +5,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import psycopg
+import pymysql
 import pytest
 
+import mariadb as other_database
 import postgres as database
 import redfence
 import servers as started
@@ -56,3 +58,19 @@ def postgres(postgres_server: str, request: pytest.FixtureRequest) -> str:
     with psycopg.connect(postgres_server, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}".encode())
     return postgres_server.removesuffix("/postgres") + f"/{name}"
+
+
+@pytest.fixture(scope="session")
+def mariadb_server() -> Iterator[int]:
+    with other_database.mariadb() as port:
+        yield port
+
+
+@pytest.fixture(scope="module")
+def mariadb(mariadb_server: int, request: pytest.FixtureRequest) -> dict[str, Any]:
+    """How PyMySQL connects to a database for each file of tests."""
+    name: str = request.module.__name__
+    at = {"host": "127.0.0.1", "port": mariadb_server, "user": "root"}
+    with pymysql.connect(**at) as connection, connection.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {name}")
+    return {**at, "database": name}

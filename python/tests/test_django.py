@@ -1,10 +1,11 @@
-"""Models whose rows refuse stale tokens, on PostgreSQL and SQLite."""
+"""Models whose rows refuse stale tokens, on PostgreSQL, MariaDB and SQLite."""
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import django
+import pymysql
 import pytest
 from django.conf import settings as conf
 from django.db import connections, models, transaction
@@ -41,12 +42,17 @@ class Lease:
         self.token = token
 
 
-@pytest.fixture(params=["postgresql", "sqlite3"], scope="module")
+@pytest.fixture(params=["postgresql", "mysql", "sqlite3"], scope="module")
 def using(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     name: str = request.param
     database: dict[str, Any] = {"ENGINE": f"django.db.backends.{name}"}
     if name == "sqlite3":
         database["NAME"] = tmp_path_factory.mktemp("db") / "test.db"
+    elif name == "mysql":
+        # In place of mysqlclient, which has no wheels.
+        pymysql.install_as_MySQLdb()
+        at = request.getfixturevalue("mariadb")
+        database |= {"NAME": at["database"], "HOST": at["host"], "PORT": at["port"], "USER": at["user"]}
     else:
         url: str = request.getfixturevalue("postgres")
         port, path = url.rsplit(":", 1)[1].split("/")
@@ -160,12 +166,15 @@ def test_the_migration_is_complete() -> None:
     assert (Path(redfence.__file__).parent / "django" / "migrations" / "0001_fence.py").exists()
 
 
-@pytest.fixture
-def cache(urls: list[str], settings: dict[str, Any]) -> Iterator[Any]:
+@pytest.fixture(params=["LocMemCache", "RedisCache"])
+def cache(request: pytest.FixtureRequest, urls: list[str], settings: dict[str, Any]) -> Iterator[Any]:
     from django.core.cache import caches
 
     conf.REDFENCE = {"nodes": urls, **settings}
-    backend = {"BACKEND": "redfence.django.cache.LocMemCache", "KEY_PREFIX": "shop"}
+    backend = {"BACKEND": f"redfence.django.cache.{request.param}", "KEY_PREFIX": "shop"}
+    if request.param == "RedisCache":
+        # Beside the locks, which are in database 0.
+        backend["LOCATION"] = f"{urls[0]}/1"
     caches.settings["default"] = backend
     redfence.django.client.cache_clear()
     yield caches.create_connection("default")

@@ -1,4 +1,4 @@
-"""Fenced transactions, on PostgreSQL and SQLite."""
+"""Fenced transactions, on PostgreSQL, MariaDB and SQLite."""
 
 import asyncio
 import sqlite3
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pymysql
 import pytest
 import sqlalchemy
 from sqlalchemy import orm
@@ -17,6 +18,7 @@ import redfence.fencing
 from redfence import StaleToken
 from redfence.fencing import SQL, sqlite
 from redfence.fencing import psycopg as fencing
+from redfence.fencing import pymysql as fencing_mysql
 from redfence.fencing import sqlalchemy as alchemy
 
 ROOT = Path(__file__).parents[2]
@@ -116,13 +118,79 @@ def test_psycopg_async(tables: str) -> None:
     asyncio.run(work())
 
 
-@pytest.fixture(params=["postgresql", "sqlite"])
+@pytest.fixture(scope="module")
+def mysql_tables(mariadb: dict[str, Any]) -> dict[str, Any]:
+    with pymysql.connect(**mariadb) as connection, connection.cursor() as cursor:
+        cursor.execute(fencing_mysql.MIGRATION)
+        cursor.execute("CREATE TABLE orders (id varchar(10) PRIMARY KEY, value text)")
+    return mariadb
+
+
+def test_pymysql_refuses_a_stale_holder_and_rolls_back(mysql_tables: dict[str, Any]) -> None:
+    lock = redfence.Lock(redfence.embedded(3), "orders/1")
+    with lock as old:
+        pass
+    with lock as new, pymysql.connect(**mysql_tables) as connection:
+        fencing_mysql.admit(connection, new.name, new.token)
+        connection.cursor().execute("INSERT INTO orders VALUES ('1', 'new')")
+        connection.commit()
+    with pytest.raises(StaleToken) as stale, pymysql.connect(**mysql_tables) as connection:
+        fencing_mysql.admit(connection, old.name, old.token)
+        connection.cursor().execute("UPDATE orders SET value = 'old' WHERE id = '1'")
+        connection.commit()
+    assert (stale.value.token, stale.value.highest) == (old.token, new.token)
+    with pymysql.connect(**mysql_tables, cursorclass=pymysql.cursors.DictCursor) as connection:
+        # Equal passes, whatever the connection's cursors give.
+        fencing_mysql.admit(connection, new.name, new.token)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT value FROM orders WHERE id = '1'")
+            assert cursor.fetchone() == {"value": "new"}
+
+
+def test_pymysql_holds_the_fence_until_the_commit(mysql_tables: dict[str, Any]) -> None:
+    with pymysql.connect(**mysql_tables) as connection, pymysql.connect(**mysql_tables) as other:
+        with other.cursor() as cursor:
+            # Its snapshot is older than the admission.
+            cursor.execute("SELECT * FROM redfence_fence")
+        fencing_mysql.admit(connection, "orders/2", 5)
+        outcome: list[object] = []
+
+        def older() -> None:
+            try:
+                fencing_mysql.admit(other, "orders/2", 4)
+            except StaleToken as stale:
+                outcome.append(stale.highest)
+
+        thread = threading.Thread(target=older)
+        thread.start()
+        thread.join(0.2)
+        assert thread.is_alive(), "it did not wait for the transaction before it"
+        connection.commit()
+        thread.join()
+        assert outcome == [5]
+
+
+def test_pymysql_admits_in_transactions_only(mysql_tables: dict[str, Any]) -> None:
+    with pymysql.connect(**mysql_tables, autocommit=True) as connection:
+        with pytest.raises(ValueError, match="commits each statement"):
+            fencing_mysql.admit(connection, "orders/3", 1)
+        connection.begin()
+        fencing_mysql.admit(connection, "orders/3", 1)
+        connection.commit()
+        with pytest.raises(ValueError, match="commits each statement"):
+            fencing_mysql.admit(connection, "orders/3", 1)
+
+
+@pytest.fixture(params=["postgresql", "mariadb", "sqlite"])
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sqlalchemy.Engine]:
     if request.param == "sqlite":
         engine = sqlalchemy.create_engine(f"sqlite:///{tmp_path}/test.db")
         with engine.begin() as connection:
             connection.execute(sqlalchemy.text(alchemy.migration(connection)))
             connection.execute(sqlalchemy.text("CREATE TABLE orders (id text PRIMARY KEY, value text)"))
+    elif request.param == "mariadb":
+        at = request.getfixturevalue("mysql_tables")
+        engine = sqlalchemy.create_engine("mysql+pymysql://{user}@{host}:{port}/{database}".format(**at))
     else:
         url: str = request.getfixturevalue("tables")
         engine = sqlalchemy.create_engine(url.replace("postgresql:", "postgresql+psycopg:"))

@@ -1,5 +1,6 @@
 """The lock for threads."""
 
+import asyncio
 import contextlib
 import gc
 import math
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 import redfence
+import redfence.aio
 from conftest import Connect
 from servers import PROMPT, Server, eventually
 
@@ -246,8 +248,18 @@ def test_no_quorum_is_not_contention(settings: dict[str, Any]) -> None:
         with pytest.raises(redfence.NoQuorum) as refused:
             lock.acquire(blocking=False)
         assert len(refused.value.votes) == 3
-        with pytest.raises(redfence.NoQuorum, match="no majority"):
+        with pytest.raises(redfence.NoQuorum, match="no majority") as unknown:
             lock.locked()
+        assert [vote.kind for vote in unknown.value.votes] == ["failed", "failed", "free"]
+        own[1].go_on()
+        eventually(lambda: lock.acquire(False))
+        own[1].pause()
+        with pytest.raises(redfence.ExtendError) as not_extended:
+            lock.extend()
+        assert len(not_extended.value.votes) == 3
+        with pytest.raises(redfence.OperateError, match="too few nodes") as not_reset:
+            redfence._client.was_reset("r", client.core.force_release("r", str(lock.holder), "test").run())
+        assert [vote.kind for vote in not_reset.value.votes] == ["failed", "failed", "released"]
 
 
 def test_embedded_nodes_need_no_server() -> None:
@@ -289,6 +301,39 @@ def test_no_lock_says_what_it_is() -> None:
             lock.token
     with pytest.raises(redfence.NotAcquired):
         lock.release()
+
+
+@pytest.mark.parametrize("kind", [redfence, redfence.aio])
+def test_no_lock_has_what_a_lock_has(kind: Any) -> None:
+    def public(made: object) -> set[str]:
+        return {name for name in dir(made) if not name.startswith("_")}
+
+    with pytest.warns(redfence.NoLockWarning):
+        none = kind.NoLock(name="r")
+    lock = kind.Lock(redfence.embedded(1), "r")
+    # It has no client, and so no wait.
+    assert public(lock) - public(none) == {"client", "wait_max"}
+    assert public(none) <= public(lock)
+    with pytest.raises(redfence.NotAcquired):
+        none.check()
+    assert none.lease is None and none.valid_for == 0 and not none.owned()
+
+
+def test_no_lock_for_event_loops() -> None:
+    async def work() -> None:
+        with pytest.warns(redfence.NoLockWarning):
+            lock = redfence.aio.NoLock(name="r")
+        async with lock as lease:
+            await lease.extend()
+            assert lease.owned() and await lock.locked() and not lease.lost.is_set() and lease.valid_for == math.inf
+            with pytest.raises(redfence.NoToken):
+                lease.token
+            with pytest.raises(asyncio.TimeoutError):
+                await asyncio.wait_for(lock.wait_lost(), 0.01)
+        with pytest.raises(redfence.NotAcquired):
+            await lock.release()
+
+    asyncio.run(work())
 
 
 def test_nodes_are_shown(client: redfence.Redfence, servers: list[Server]) -> None:

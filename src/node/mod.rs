@@ -7,6 +7,7 @@
 mod ask;
 mod embedded;
 mod listener;
+mod no_op;
 mod process;
 mod queue;
 mod responder;
@@ -22,6 +23,7 @@ pub mod redis;
 pub use ask::ask;
 pub use embedded::EmbeddedNode;
 pub use listener::WakeListener;
+pub(crate) use no_op::NoOpNode;
 pub(crate) use process::Process;
 pub use queue::Wake;
 pub use responder::{ReplySink, Responder};

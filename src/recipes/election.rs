@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::all::{AcquireAllError, add, refresh};
 use super::leader::Leader;
-use super::multi_guard::MultiGuard;
+use super::multi_guard::{MultiGuard, MultiHandle};
 use super::wait::Wait;
 use crate::{FencingToken, Redlock, ReleaseOutcome, Resource, ResourceError};
 
@@ -105,7 +105,7 @@ impl fmt::Debug for Election {
     }
 }
 
-/// The leadership of this process. It lasts until [`check`](MultiGuard::check) fails or [`lost`](MultiGuard::lost) completes.
+/// The leadership of this process. It lasts until [`check`](MultiHandle::check) fails or [`lost`](MultiHandle::lost) completes.
 ///
 /// Dropping it resigns, as dropping a [`Guard`](crate::Guard) releases; prefer [`Leadership::resign`].
 #[must_use = "a leadership that is dropped at once has resigned"]
@@ -135,9 +135,9 @@ impl Leadership {
 }
 
 impl Deref for Leadership {
-    type Target = MultiGuard;
+    type Target = MultiHandle;
 
-    fn deref(&self) -> &MultiGuard {
+    fn deref(&self) -> &MultiHandle {
         &self.leases
     }
 }

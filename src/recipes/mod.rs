@@ -1,4 +1,5 @@
-//! Other ways to lock, built from leases: several resources at once, semaphores, leader election, and the owner of a resource.
+//! Other ways to lock, built from leases: several resources at once, semaphores, leader election, work that is
+//! done once per period, and the owner of a resource.
 //!
 //! All of this uses leases as any program can, and depends only on their promises. Each part is a lease with a token and a
 //! time to live of its own, so everything that a crashed process leaves behind expires.
@@ -8,13 +9,17 @@ mod election;
 mod leader;
 mod multi_guard;
 mod observe;
+mod once_per;
 mod owner;
+mod period;
 mod semaphore;
 mod wait;
 
 pub use all::AcquireAllError;
 pub use election::{Election, Leadership};
 pub use leader::Leader;
-pub use multi_guard::{MultiGuard, PartLost};
+pub use multi_guard::{MultiGuard, MultiHandle, PartLost};
+pub use once_per::{OnceGuard, OnceOutcome, OncePer, OncePerError};
 pub use owner::OwnerError;
+pub use period::Period;
 pub use semaphore::{PermitError, Semaphore, SemaphoreError};

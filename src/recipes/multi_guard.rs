@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::pending;
+use std::ops::Deref;
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -12,12 +13,21 @@ use crate::{ExtendError, FencingToken, Guard, LeaseHandle, LossCause, ReleaseOut
 
 /// The leases of several resources, held as one: the loss of a part is the loss of all.
 ///
-/// Each part has a token of its own and renews itself, as any guard. Dropping this drops all parts, in the reverse order of
-/// their names; prefer [`MultiGuard::release`], as for a [`Guard`].
+/// Each part has a token of its own and renews itself, as any guard. A multi-guard dereferences to [`MultiHandle`], which has
+/// everything that a holder needs. Dropping this drops all parts, in the reverse order of their names; prefer
+/// [`MultiGuard::release`], as for a [`Guard`].
 #[must_use = "a guard that is dropped at once protects nothing"]
 pub struct MultiGuard {
     /// In the order of their names.
     parts: Vec<Guard>,
+    handle: MultiHandle,
+}
+
+/// A view of the parts of a [`MultiGuard`] for other tasks. It does not keep the leases alive.
+#[derive(Debug, Clone)]
+pub struct MultiHandle {
+    /// In the order of their names.
+    parts: Vec<LeaseHandle>,
 }
 
 /// A part of a [`MultiGuard`] is lost, and so the whole is: the program must no longer touch anything that it protected.
@@ -36,16 +46,37 @@ impl MultiGuard {
     pub const PARTS_MAX: usize = 128;
 
     pub(super) const fn new() -> Self {
-        Self { parts: Vec::new() }
+        Self { parts: Vec::new(), handle: MultiHandle { parts: Vec::new() } }
     }
 
     pub(super) fn push(&mut self, part: Guard) {
+        self.handle.parts.push(part.handle());
         self.parts.push(part);
     }
 
+    /// A view of the parts for other tasks. It does not keep the leases alive.
+    #[must_use]
+    pub fn handle(&self) -> MultiHandle {
+        self.handle.clone()
+    }
+
+    /// Releases all parts, all at once and the last name first, and returns the outcome of each in that order. Ends as soon
+    /// as [`Guard::release`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future releases all the same, and loses only the outcomes.
+    pub async fn release(mut self) -> Vec<(Resource, ReleaseOutcome)> {
+        let parts = std::mem::take(&mut self.parts).into_iter().rev();
+        let released = parts.map(async |part| (part.resource().clone(), part.release().await));
+        join_all(released).await
+    }
+}
+
+impl MultiHandle {
     /// A view of each part, in the order of their names.
     pub fn parts(&self) -> impl Iterator<Item = &LeaseHandle> {
-        self.parts.iter().map(|part| &**part)
+        self.parts.iter()
     }
 
     /// The token for writes to `resource`; `None` if it is no part.
@@ -95,22 +126,18 @@ impl MultiGuard {
     pub async fn extend(&self) -> Result<(), ExtendError> {
         try_join_all(self.parts().map(LeaseHandle::extend)).await.map(drop)
     }
-
-    /// Releases all parts, all at once and the last name first, and returns the outcome of each in that order. Ends as soon
-    /// as [`Guard::release`].
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future releases all the same, and loses only the outcomes.
-    pub async fn release(mut self) -> Vec<(Resource, ReleaseOutcome)> {
-        let parts = std::mem::take(&mut self.parts).into_iter().rev();
-        let released = parts.map(async |part| (part.resource().clone(), part.release().await));
-        join_all(released).await
-    }
 }
 
 fn lost_part(part: &LeaseHandle, cause: LossCause) -> PartLost {
     PartLost { resource: part.resource().clone(), cause }
+}
+
+impl Deref for MultiGuard {
+    type Target = MultiHandle;
+
+    fn deref(&self) -> &MultiHandle {
+        &self.handle
+    }
 }
 
 impl Drop for MultiGuard {

@@ -13,7 +13,7 @@ use super::locker::Locker;
 #[cfg(feature = "redis")]
 use super::settings::Servers;
 use super::settings::{HandOver, Options};
-use crate::node::{HomeRuntime, Node};
+use crate::node::{HomeRuntime, NoOpNode, Node};
 use crate::protocol::Quorum;
 use crate::{Clock, EmbeddedNode, Entropy, LockerId, NodeId, Spawner, SystemClock};
 
@@ -103,6 +103,31 @@ impl Builder {
     /// ```
     pub fn anchor(mut self, anchor: impl Into<Option<NodeId>>) -> Self {
         self.anchor = anchor.into();
+        self
+    }
+
+    /// Makes a lock that does nothing, for development: every acquire succeeds at once, also while other holders have leases
+    /// of the resource. Everything else is as usual: guards have tokens, are extended and released, and end.
+    ///
+    /// **It keeps no other holder out: not the tasks of this process, and not other processes.** No setting, URL or
+    /// environment variable turns it on, only this call. [`Redlock::is_exclusive`] says no, [`Redlock::nodes`] and `Debug` say
+    /// so too, and a warning is logged when it is built. A program that must not run with it checks that first.
+    ///
+    /// Tokens grow within the process. Between processes they promise nothing. They are below the tokens of all real leases, so
+    /// a store that has seen a real one refuses them, and they never make it refuse a real one.
+    ///
+    /// ```
+    /// use redfence::Redlock;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let redlock = Redlock::builder().no_op().build()?;
+    /// assert!(!redlock.is_exclusive());
+    /// let (one, two) = (redlock.acquire("invoice:42").await?, redlock.acquire("invoice:42").await?);
+    /// assert!(one.token() < two.token());
+    /// # drop((one.release().await, two.release().await)); Ok(()) }
+    /// ```
+    pub const fn no_op(mut self) -> Self {
+        self.options.no_op = true;
         self
     }
 
@@ -248,8 +273,11 @@ impl Builder {
     /// # Errors
     ///
     /// [`ConfigError`] with a sentence that names the fix.
-    pub fn build(self) -> Result<Redlock, ConfigError> {
+    pub fn build(mut self) -> Result<Redlock, ConfigError> {
         let settings = Arc::new(self.options.check()?);
+        if self.options.no_op {
+            self.do_nothing()?;
+        }
         let quorum = self.quorum_of(self.nodes.len())?;
         let id = LockerId::from_random(u64::from(self.entropy.u32()) << 32 | u64::from(self.entropy.u32()));
         let spawner = self.spawner.unwrap_or_else(|| Arc::new(HomeRuntime::here()));
@@ -270,6 +298,25 @@ impl Builder {
         })?;
         let Some(anchor) = self.anchor else { return Ok(quorum) };
         quorum.with_anchor(anchor).ok_or(ConfigError::NoSuchAnchor { position: anchor.index() + 1, nodes })
+    }
+
+    /// Adds the node that grants everything.
+    fn do_nothing(&mut self) -> Result<(), ConfigError> {
+        #[cfg(feature = "redis")]
+        let has_urls = !self.servers.urls.is_empty();
+        #[cfg(not(feature = "redis"))]
+        let has_urls = false;
+        if has_urls || !self.nodes.is_empty() {
+            return Err(ConfigError::NoOpWithNodes);
+        }
+        tracing::warn!("this lock does nothing, and keeps no other holder out");
+        self.nodes.push(Arc::new(NoOpNode::on(Arc::clone(&self.clock))));
+        Ok(())
+    }
+
+    #[cfg(feature = "redis")]
+    pub(super) const fn is_no_op(&self) -> bool {
+        self.options.no_op
     }
 
     #[cfg(feature = "redis")]

@@ -122,6 +122,9 @@ impl Builder {
     /// If the future is dropped, all connections are closed.
     pub async fn connect(mut self) -> Result<Redlock, ConnectError> {
         self.check()?;
+        if self.is_no_op() {
+            return Err(ConfigError::NoOpWithNodes.into());
+        }
         if outruns_tokio(self.its_clock()) {
             return Err(ConfigError::PausedClock.into());
         }

@@ -69,7 +69,8 @@ impl Call<'_> {
             let votes = Votes::closed(locker.env.quorum.nodes(), HomeRuntime::ENDED);
             return Err(AcquireError::NoQuorum { votes, attempts: 0, waited: Duration::ZERO });
         }
-        if self.wait_max.is_zero() {
+        // A lock that does nothing does not let the tasks of this process wait for each other either.
+        if self.wait_max.is_zero() || !settings.exclusive {
             return self.once().await;
         }
         loop {

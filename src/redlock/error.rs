@@ -74,6 +74,12 @@ pub enum ConfigError {
     /// The label of holders cannot be used.
     #[error("the label cannot be used: {0}")]
     Label(HolderError),
+    /// A lock that does nothing has no nodes.
+    #[error(
+        "a lock that does nothing (Builder::no_op) has no nodes: leave out no_op() so that leases exclude others, or leave out \
+         nodes and URLs and call build()"
+    )]
+    NoOpWithNodes,
     /// The time to live leaves no validity.
     #[error(
         "a time to live of {ttl:?} is too short for a node timeout of {node_timeout:?}: at least {least:?}, or a shorter node timeout"

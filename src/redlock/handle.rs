@@ -111,6 +111,13 @@ impl Redlock {
         &self.locker.env
     }
 
+    /// Whether its leases keep other holders out. Only a lock that does nothing ([`Builder::no_op`](super::Builder::no_op))
+    /// says no.
+    #[must_use]
+    pub fn is_exclusive(&self) -> bool {
+        self.settings.exclusive
+    }
+
     /// The condition of every node, according to the last probe.
     #[must_use]
     pub fn nodes(&self) -> Vec<NodeStatus> {
@@ -156,6 +163,11 @@ impl Redlock {
     /// How long a round waits for silent nodes.
     pub(crate) fn node_timeout(&self) -> Duration {
         self.settings.node_timeout
+    }
+
+    /// The time to live of its locks.
+    pub(crate) fn ttl(&self) -> Duration {
+        self.settings.terms.ttl
     }
 
     /// The validity that a new lease has at least.

@@ -50,6 +50,8 @@ pub(crate) struct Servers {
 /// The settings of leases.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
+    /// Whether a lease keeps other holders out.
+    pub(crate) exclusive: bool,
     pub(crate) terms: Terms,
     pub(crate) node_timeout: Duration,
     pub(crate) wait_max: Duration,
@@ -65,6 +67,7 @@ pub(crate) struct Settings {
 /// What the user has set. `None` stands for a default that depends on the other settings.
 #[derive(Debug, Clone)]
 pub(crate) struct Options {
+    pub(crate) no_op: bool,
     pub(crate) ttl: Option<Duration>,
     pub(crate) drift_ppm: u32,
     pub(crate) min_validity: Option<Duration>,
@@ -83,6 +86,7 @@ pub(crate) struct Options {
 impl Options {
     /// The defaults.
     pub(crate) const DEFAULT: Self = Self {
+        no_op: false,
         ttl: None,
         drift_ppm: 10_000,
         min_validity: None,
@@ -147,8 +151,8 @@ impl Options {
             durable: self.durable,
             node_timeout,
         };
-        let (hand_over, turn_max) = (self.hand_over, self.turn_max);
-        Ok(Settings { terms, node_timeout, wait_max, max_hold, renewed, label, policy, hand_over, turn_max })
+        let (exclusive, hand_over, turn_max) = (!self.no_op, self.hand_over, self.turn_max);
+        Ok(Settings { exclusive, terms, node_timeout, wait_max, max_hold, renewed, label, policy, hand_over, turn_max })
     }
 }
 

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use redfence::recipes::Period;
 use redfence::{Builder, Clock as _, Redlock, Resource, SystemClock};
 use rustix::process::Signal;
 use serde::Serialize;
 
 use super::hold::{self, Wish};
 use super::job::Job;
-use super::period::Period;
 use crate::args::{ElectArgs, Global};
 use crate::connect;
 use crate::exit::Exit;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use redfence::node::redis::RedisNodeOptions;
-use redfence::protocol::{Backoff, Votes};
+use redfence::protocol::Backoff;
 use redfence::{AcquireError, Builder, Clock as _, ConnectError, Entropy, Guard, Redlock, Resource, SystemClock};
 
 use super::{degraded, waiting};
@@ -90,19 +90,10 @@ pub(super) async fn acquired(
 }
 
 async fn acquire(wish: &Wish<'_>, wait: Duration, redlock: &Redlock) -> Result<Guard, AcquireError> {
-    if wish.gives_up_early && !wait.is_zero() {
-        match redlock.try_acquire(wish.resource).await {
-            Err(AcquireError::Contended { ref votes, .. }) if ends_within(votes, wait) => {}
-            Err(AcquireError::NoQuorum { .. } | AcquireError::Overloaded { .. } | AcquireError::TooSlow { .. }) => {}
-            outcome => return outcome,
-        }
+    if wish.gives_up_early {
+        return redlock.acquire_unless_kept(wish.resource, wait).await;
     }
     redlock.acquire_within(wish.resource, wait).await
-}
-
-/// Whether the lock ends by itself within `wait`.
-fn ends_within(votes: &Votes, wait: Duration) -> bool {
-    votes.occupant().is_none_or(|(_, left)| left.is_some_and(|left| left <= wait))
 }
 
 /// Connects. If servers are too slow to dial in time, because many processes start at once, it tries again until the

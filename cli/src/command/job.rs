@@ -3,11 +3,13 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
-use redfence::{Clock as _, FencingToken, Guard, Holder, Moment, Redlock, Resource, SystemClock};
+use redfence::recipes::{OnceGuard, OnceOutcome, Period};
+use redfence::{
+    Clock as _, ExtendError, FencingToken, Guard, Holder, Moment, Redlock, ReleaseOutcome, Resource, SystemClock,
+};
 use serde::Serialize;
 
 use super::group::Group;
-use super::period::{self, Period};
 use super::release;
 use super::supervise::{Ended, supervise};
 use crate::args::ForwardSignals;
@@ -69,6 +71,7 @@ pub(super) struct Job<'a> {
 impl Job<'_> {
     /// Runs the command while `guard` lives, then releases the lock or keeps it for its period.
     pub(super) async fn run(&self, redlock: &Redlock, guard: Guard, signals: &mut Signals) -> Result<Exit, Failure> {
+        let guard = OnceGuard::new(redlock, guard, self.period);
         let (resource, holder, token) = (guard.resource().clone(), guard.holder(), guard.token());
         let valid_for_ms = ms(guard.valid_for().unwrap_or_default());
         self.output.event(&Event::Acquired { resource: &resource, holder, token, valid_for_ms });
@@ -91,11 +94,11 @@ impl Job<'_> {
         let finish = Finish { job: self, redlock, resource: &resource, token, began };
         match ended {
             Ended { not_started: Some((is_missing, message)), .. } => {
-                drop(guard.release().await);
+                drop(guard.into_guard().release().await);
                 redlock.drain(DRAIN_MAX).await;
                 Err(Failure::new(if is_missing { Exit::NotFound } else { Exit::NotExecutable }, message))
             }
-            Ended { survivors: Some(left), stopped, .. } => finish.with_survivors(guard, &left, stopped),
+            Ended { survivors: Some(left), stopped, .. } => finish.with_survivors(guard.into_guard(), &left, stopped),
             ended => finish.released(guard, ended).await,
         }
     }
@@ -131,16 +134,26 @@ impl Finish<'_> {
     }
 
     /// Releases the lease, or keeps it for its period, and reports the outcome.
-    async fn released(&self, guard: Guard, ended: Ended) -> Result<Exit, Failure> {
+    async fn released(&self, guard: OnceGuard, ended: Ended) -> Result<Exit, Failure> {
         let held_for = SystemClock.now().since(self.began);
         let (code, signal) = (ended.code, ended.signal);
         self.job.output.event(&Event::Finished { code, signal });
         // The command may have ended by itself after the end of the lease, while this program stood still.
         let lost = ended.stopped.clone().or(guard.check().err().map(|lost| lost.cause.to_string()));
         let succeeded = code == Some(0) && !ended.monitor_gone;
-        match self.job.period.stay(succeeded) {
-            Some(stay) if lost.is_none() && held_for < stay => self.kept(guard, stay, succeeded).await?,
-            _ => self.let_go(guard, lost, held_for).await?,
+        let outcome = match lost {
+            Some(_) => Ok(OnceOutcome::Released(guard.into_guard().release().await)),
+            None => guard.finish(succeeded).await,
+        };
+        self.redlock.drain(DRAIN_MAX).await;
+        match outcome.map_err(|error| self.not_stored(&error))? {
+            OnceOutcome::Kept { rest, .. } => {
+                let for_ms = ms(rest);
+                self.job.output.event(&Event::Kept { resource: self.resource, token: self.token, for_ms });
+            }
+            OnceOutcome::Released(outcome) => self.let_go(&outcome, lost, held_for)?,
+            // What later versions of the library do with it.
+            _ => {}
         }
         if ended.monitor_gone {
             let message =
@@ -150,25 +163,23 @@ impl Finish<'_> {
         Ok(Exit::of_command(code, signal))
     }
 
-    async fn kept(&self, guard: Guard, stay: Duration, succeeded: bool) -> Result<(), Failure> {
-        let until = self.began.after(stay);
-        let kept = period::keep(self.redlock, guard, until, self.job.period.must_be_stored(succeeded)).await;
-        self.redlock.drain(DRAIN_MAX).await;
-        kept?;
-        let for_ms = ms(until.since(SystemClock.now()));
-        self.job.output.event(&Event::Kept { resource: self.resource, token: self.token, for_ms });
-        Ok(())
+    fn not_stored(&self, error: &ExtendError) -> Failure {
+        let failure = Failure::extend(error, self.redlock);
+        let message = format!(
+            "the command succeeded, but the nodes did not store its period, so {:?} may run again within it: {}",
+            self.resource.as_str(),
+            failure.message
+        );
+        Failure { message, ..failure }
     }
 
-    async fn let_go(&self, guard: Guard, mut lost: Option<String>, held_for: Duration) -> Result<(), Failure> {
-        let outcome = guard.release().await;
-        self.redlock.drain(DRAIN_MAX).await;
-        let overrun = release::failure(&outcome).filter(|failure| failure.exit == Exit::Lost);
+    fn let_go(&self, outcome: &ReleaseOutcome, mut lost: Option<String>, held_for: Duration) -> Result<(), Failure> {
+        let overrun = release::failure(outcome).filter(|failure| failure.exit == Exit::Lost);
         lost = lost.or(overrun.map(|failure| failure.message));
         if let Some(reason) = lost {
             return Err(self.lost(reason, held_for));
         }
-        match release::failure(&outcome) {
+        match release::failure(outcome) {
             None => self.job.output.event(&Event::Released { resource: self.resource, token: self.token }),
             Some(unknown) => self.job.output.note(&unknown.message),
         }

@@ -1,63 +1,41 @@
-//! [`Period`]: how long a lock stays at the nodes although its command has ended. The nodes count the time, so the
-//! clocks of the machines do not matter. See docs/run.md.
+//! The [`Period`] of `run`: how long a lock stays at the nodes although its command has ended. See docs/run.md.
 
 use std::time::Duration;
 
-use redfence::{Builder, Clock as _, ConfigError, ExtendError, Guard, Moment, Redlock, SystemClock};
+use redfence::Builder;
+use redfence::recipes::Period;
 
 use crate::args::{Global, RunArgs};
 use crate::exit::Exit;
 use crate::failure::Failure;
 
-/// `--once-per` and `--hold-at-least`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Period {
-    once_per: Option<Duration>,
-    hold_at_least: Option<Duration>,
-}
-
 /// What `--max-ttl` is if it is not given.
 const MAX_TTL: Duration = Duration::from_secs(30);
 /// The longest time to live that a lock can have.
 const TTL_MAX: Duration = Duration::from_secs(24 * 3_600);
-/// For how long `run` tries to store the rest of a period.
-const STORE_MAX: Duration = Duration::from_secs(30);
-const PAUSE: Duration = Duration::from_millis(50);
 
-impl Period {
-    /// Refuses what a lock cannot last for.
-    pub(super) fn of(args: &RunArgs, global: &Global) -> Result<Self, Failure> {
-        let max_ttl = global.max_ttl.unwrap_or(MAX_TTL);
-        for (flag, time) in [("--once-per", args.once_per), ("--hold-at-least", args.hold_at_least)] {
-            if let Some(reason) = time.and_then(|time| refusal(flag, time, max_ttl)) {
-                return Err(Failure::new(Exit::Usage, reason));
-            }
+/// `--once-per` and `--hold-at-least`. Refuses what a lock cannot last for.
+pub(super) fn of(args: &RunArgs, global: &Global) -> Result<Period, Failure> {
+    let max_ttl = global.max_ttl.unwrap_or(MAX_TTL);
+    for (flag, time) in [("--once-per", args.once_per), ("--hold-at-least", args.hold_at_least)] {
+        if let Some(reason) = time.and_then(|time| refusal(flag, time, max_ttl)) {
+            return Err(Failure::new(Exit::Usage, reason));
         }
-        Ok(Self { once_per: args.once_per, hold_at_least: args.hold_at_least })
     }
+    let period = args.once_per.map_or_else(Period::default, Period::once_per);
+    Ok(args.hold_at_least.map_or(period, |time| period.hold_at_least(time)))
+}
 
-    /// The time to live of the lock while the command runs. With `--hold-at-least` the lock lives that long even if
-    /// the machine crashes right after the acquire.
-    pub(super) fn ttl(self, ttl: Duration) -> Duration {
-        ttl.max(self.hold_at_least.unwrap_or_default())
-    }
+/// The time to live of the lock while the command runs. With `--hold-at-least` the lock lives that long even if the
+/// machine crashes right after the acquire.
+pub(super) fn ttl(args: &RunArgs) -> Duration {
+    args.lease.ttl.max(args.hold_at_least.unwrap_or_default())
+}
 
-    /// How long after its acquire the lock stays, if the command has ended before.
-    pub(super) fn stay(self, succeeded: bool) -> Option<Duration> {
-        self.once_per.filter(|_| succeeded).max(self.hold_at_least)
-    }
-
-    /// Whether the lock must be extended to stay that long. It lives long enough already if only `--hold-at-least`
-    /// asks for it.
-    pub(super) fn must_be_stored(self, succeeded: bool) -> bool {
-        self.once_per.filter(|_| succeeded) > self.hold_at_least
-    }
-
-    /// The settings of a locker whose lock may get the time to live of a period: the validity that an acquire must
-    /// leave still depends on `ttl` alone.
-    pub(super) fn settings(self, builder: Builder, ttl: Duration) -> Builder {
-        if self == Self::default() { builder } else { builder.min_validity(ttl / 10) }
-    }
+/// The settings of a locker whose lock may get the time to live of a period: the validity that an acquire must leave
+/// still depends on `--ttl` alone.
+pub(super) fn settings(builder: Builder, args: &RunArgs) -> Builder {
+    if args.once_per.or(args.hold_at_least).is_none() { builder } else { builder.min_validity(args.lease.ttl / 10) }
 }
 
 fn refusal(flag: &str, time: Duration, max_ttl: Duration) -> Option<String> {
@@ -79,69 +57,12 @@ fn refusal(flag: &str, time: Duration, max_ttl: Duration) -> Option<String> {
     })
 }
 
-/// Leaves the lock of `guard` at the nodes until `until`. If it `must` be stored, that is an error if no quorum stores
-/// it.
-pub(super) async fn keep(redlock: &Redlock, guard: Guard, until: Moment, must: bool) -> Result<(), Failure> {
-    // Nodes count whole milliseconds.
-    let rest = || until.since(SystemClock.now()) + Duration::from_millis(1);
-    if let Err(ConfigError::TtlTooShort { .. } | ConfigError::MinValidityTooLong { .. }) = redlock.with_ttl(rest()) {
-        // Too little time for a lease of its own: hold it for the rest.
-        tokio::select! {
-            () = tokio::time::sleep(rest()) => {}
-            _ = guard.lost() => {}
-        }
-        drop(guard.release().await);
-        return Ok(());
-    }
-    // From here on this process sends no renewal, which would make the time to live shorter again.
-    let lease = guard.into_lease();
-    let give_up_at = lease.valid_until.min(SystemClock.now().after(STORE_MAX));
-    loop {
-        let error = match redlock.with_ttl(rest())?.extend_as(lease.resource.clone(), &lease.holder).await {
-            Ok(_) => return Ok(()),
-            Err(error) => error,
-        };
-        if !must {
-            return Ok(());
-        }
-        if matches!(error, ExtendError::Lost(_)) || SystemClock.now() >= give_up_at {
-            let failure = Failure::extend(&error, redlock);
-            let resource = lease.resource.as_str();
-            let message = format!(
-                "the command succeeded, but the nodes did not store its period, so {resource:?} may run again within it: {}",
-                failure.message
-            );
-            return Err(Failure { message, ..failure });
-        }
-        tokio::time::sleep(PAUSE).await;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const fn s(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
-    }
-
-    #[test]
-    fn how_long_the_lock_stays() {
-        // (once-per, hold-at-least), succeeded, stays, must be stored, time to live for --ttl 10s
-        for (once_per, hold_at_least, succeeded, stay, must, ttl) in [
-            (None, None, true, None, false, s(10)),
-            (Some(s(60)), None, true, Some(s(60)), true, s(10)),
-            (Some(s(60)), None, false, None, false, s(10)),
-            (None, Some(s(20)), false, Some(s(20)), false, s(20)),
-            (None, Some(s(5)), true, Some(s(5)), false, s(10)),
-            (Some(s(60)), Some(s(20)), true, Some(s(60)), true, s(20)),
-            (Some(s(60)), Some(s(20)), false, Some(s(20)), false, s(20)),
-            (Some(s(60)), Some(s(60)), true, Some(s(60)), false, s(60)),
-        ] {
-            let period = Period { once_per, hold_at_least };
-            let found = (period.stay(succeeded), period.must_be_stored(succeeded), period.ttl(s(10)));
-            assert_eq!(found, (stay, must, ttl), "{period:?} {succeeded}");
-        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::hold::{self, Wish};
 use super::job::Job;
-use super::period::Period;
+use super::period;
 use crate::args::{Global, IfHeld, RunArgs};
 use crate::connect;
 use crate::exit::Exit;
@@ -28,10 +28,10 @@ pub(crate) async fn run(args: &RunArgs, global: &Global, output: Output) -> Resu
 
 async fn while_held(args: &RunArgs, global: &Global, output: Output) -> Result<Exit, Failure> {
     let (if_held, wait) = args.if_held().map_err(|reason| Failure::new(Exit::Usage, reason))?;
-    let period = Period::of(args, global)?;
-    let builder = period.settings(connect::to_servers(global)?.max_hold(args.max_hold.0), args.lease.ttl);
+    let period = period::of(args, global)?;
+    let builder = period::settings(connect::to_servers(global)?.max_hold(args.max_hold.0), args);
     let mut signals = Signals::listen()?;
-    let (resource, ttl) = (&args.resource, period.ttl(args.lease.ttl));
+    let (resource, ttl) = (&args.resource, period::ttl(args));
     let gives_up_early = args.once_per.is_some() && if_held == IfHeld::Skip;
     let wish = Wish { resource, ttl, label: args.lease.label.as_deref(), wait, gives_up_early };
     let (redlock, guard) = match hold::hold(&wish, builder, &mut signals, output).await {

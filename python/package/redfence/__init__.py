@@ -2,8 +2,10 @@
 
 from ._cached import Cached, MemoryCache, RedisCache
 from ._client import EmbeddedNodes, LockStatus, NodeStatus, Redfence, connect, embedded
+from ._election import Election, Leader, Leadership
 from ._errors import (
     AcquireError,
+    AllHeld,
     CacheError,
     ConfigError,
     ConnectError,
@@ -13,6 +15,7 @@ from ._errors import (
     NameError,
     NoQuorum,
     NotAcquired,
+    NotStored,
     NoToken,
     OperateError,
     Overloaded,
@@ -26,25 +29,33 @@ from ._errors import (
 )
 from ._lease import Holder, Lease, Lost
 from ._lock import Lock
+from ._multi_lease import MultiLease, acquire_all
 from ._no_lock import NoLock, NoLockWarning
+from ._once_per import SKIPPED, OncePer, Run, Skipped, once_per
+from ._semaphore import Semaphore
 from ._synchronized import synchronized
 
 __all__ = [
     "AcquireError",
+    "AllHeld",
     "CacheError",
     "Cached",
     "ConfigError",
     "ConnectError",
     "Contended",
+    "Election",
     "EmbeddedNodes",
     "ExtendError",
     "Holder",
+    "Leader",
+    "Leadership",
     "Lease",
     "Lock",
     "LockStatus",
     "Lost",
     "LostError",
     "MemoryCache",
+    "MultiLease",
     "NameError",
     "NoLock",
     "NoLockWarning",
@@ -52,6 +63,8 @@ __all__ = [
     "NoToken",
     "NodeStatus",
     "NotAcquired",
+    "NotStored",
+    "OncePer",
     "OperateError",
     "Overloaded",
     "Overrun",
@@ -60,10 +73,16 @@ __all__ = [
     "RedfenceError",
     "Refused",
     "ReleaseError",
+    "Run",
+    "SKIPPED",
+    "Semaphore",
+    "Skipped",
     "StaleToken",
     "TooSlow",
     "Vote",
+    "acquire_all",
     "connect",
     "embedded",
+    "once_per",
     "synchronized",
 ]

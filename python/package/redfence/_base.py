@@ -1,66 +1,60 @@
-"""What the two locks, for threads and for event loops, have in common."""
+"""What the locks and recipes, for threads and for event loops, have in common."""
 
 from __future__ import annotations
 
 import math
 import weakref
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar
 
 from . import _core
 from ._client import Redfence, client_of
 from ._errors import NotAcquired
-from ._lease import Holder, Lease, Lost
+from ._lease import Holder, LeaseBase, Lost
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+L = TypeVar("L", bound=LeaseBase)
+T = TypeVar("T")
 
 
-class LockBase:
-    """A name on the nodes, how it is asked for, and the lease that this object has."""
+class Settings(TypedDict, total=False):
+    """What may be otherwise than the client has it. Times in seconds."""
+
+    ttl: float | None
+    """How long others wait after a crash."""
+    wait_max: float | None
+    """How long a call waits that has no timeout of its own."""
+    renewed: bool | None
+    """Whether leases are renewed."""
+    max_hold: float | None
+    """How long a lease is renewed at most; `math.inf`: without an end."""
+    label: str | None
+    """For people: who holds it."""
+
+
+class Asked:
+    """How something is asked for: the client, and what is otherwise than the client has it."""
 
     def __init__(
         self,
         client: Redfence | str | Sequence[str],
-        name: str,
         *,
         ttl: float | None = None,
         wait_max: float | None = None,
         renewed: bool | None = None,
         max_hold: float | None = None,
         label: str | None = None,
-        on_lost: Callable[[Lease, str], object] | None = None,
+        on_lost: Callable[[Any, str], object] | None = None,
     ) -> None:
         self.client = client_of(client)
-        self.name = name
         self.wait_max = self.client.wait_max if wait_max is None else float(wait_max)
         if not self.wait_max >= 0:
             raise ValueError(f"wait_max is {wait_max!r}: it has to be a number of seconds, 0 or more")
         self._on_lost = on_lost
         self._sort = (ttl, renewed, max_hold, label)
-        self._lease: Lease | None = None
-        # The leases of `with` blocks, by the thread or task that is in them, so that a block ends its own.
-        self._blocks: dict[object, list[Lease]] = {}
         self.client.core.check(*self._sort)
-
-    def _acquire_op(self, wait: float) -> _core.Op[_core.Lease]:
-        return self.client.core.acquire(self.name, wait, *self._sort)
-
-    def _entered(self, block: object, lease: Lease) -> Lease:
-        self._lease = lease
-        self._blocks.setdefault(block, []).append(lease)
-        return lease
-
-    def _left(self, block: object) -> _core.Op[str] | None:
-        """The release of the block's lease. None where it was released within, and in a fork, which leaves it alone."""
-        if block not in self._blocks:
-            # Frameworks enter in one thread or task and leave in another: the latest block is meant.
-            block = next((one for one, leases in self._blocks.items() if self._lease in leases), None) or next(
-                reversed(self._blocks)
-            )
-        mine = self._blocks[block]
-        lease = mine.pop()
-        if not mine:
-            del self._blocks[block]
-        if self._lease is lease:
-            self._lease = None
-        return None if lease.is_forked else lease._core.release()
 
     def _wait(self, blocking: bool, timeout: float) -> tuple[float, bool]:
         """How many seconds to wait, and whether the caller reads the answer."""
@@ -74,7 +68,59 @@ class LockBase:
             raise ValueError(f"timeout is {timeout!r}: it has to be a number of seconds, 0 or more, or -1")
         return timeout, not math.isinf(timeout)
 
-    def _taken(self) -> Lease:
+
+class Blocks(Generic[T]):
+    """The leases of `with` blocks, by the thread or task that is in them, so that a block ends its own."""
+
+    def __init__(self) -> None:
+        self._of: dict[object, list[T]] = {}
+
+    def entered(self, block: object, lease: T) -> T:
+        self._of.setdefault(block, []).append(lease)
+        return lease
+
+    def left(self, block: object, latest: object = None) -> T:
+        if block not in self._of:
+            # Frameworks enter in one thread or task and leave in another: the latest block is meant.
+            block = next((one for one, leases in self._of.items() if latest in leases), None) or next(reversed(self._of))
+        mine = self._of[block]
+        lease = mine.pop()
+        if not mine:
+            del self._of[block]
+        return lease
+
+
+class LockBase(Asked, Generic[L]):
+    """A name on the nodes, how it is asked for, and the lease that this object has."""
+
+    def __init__(
+        self,
+        client: Redfence | str | Sequence[str],
+        name: str,
+        *,
+        on_lost: Callable[[L, str], object] | None = None,
+        **settings: Unpack[Settings],
+    ) -> None:
+        super().__init__(client, on_lost=on_lost, **settings)
+        self.name = name
+        self._lease: L | None = None
+        self._blocks: Blocks[L] = Blocks()
+
+    def _acquire_op(self, wait: float) -> _core.Op[_core.Lease]:
+        return self.client.core.acquire(self.name, wait, *self._sort)
+
+    def _entered(self, block: object, lease: L) -> L:
+        self._lease = lease
+        return self._blocks.entered(block, lease)
+
+    def _left(self, block: object) -> _core.Op[str] | None:
+        """The release of the block's lease. None where it was released within, and in a fork, which leaves it alone."""
+        lease = self._blocks.left(block, self._lease)
+        if self._lease is lease:
+            self._lease = None
+        return lease._end_op()
+
+    def _taken(self) -> L:
         """The lease, which this object has no more."""
         lease = self.lease
         self._lease = None
@@ -83,12 +129,12 @@ class LockBase:
         return lease
 
     @property
-    def lease(self) -> Lease | None:
+    def lease(self) -> L | None:
         """The lease of the last acquire, until its release; None in a fork of the process that acquired."""
         lease = self._lease
         return None if lease is None or lease.is_forked else lease
 
-    def _held(self) -> Lease:
+    def _held(self) -> L:
         lease = self.lease
         if lease is None:
             raise NotAcquired(f"{self.name!r} is not acquired by this object")
@@ -128,7 +174,7 @@ class LockBase:
         return f"<{type(self).__module__}.{type(self).__qualname__} {self.name!r}, {state}>"
 
 
-def told(lease: Lease, callback: Callable[[Lease, str], object]) -> Callable[[str], None]:
+def told(lease: T, callback: Callable[[T, str], object]) -> Callable[[str], None]:
     """What calls `callback` when the lease is lost, and does not keep the lease alive: dropped, it is released."""
     weak = weakref.ref(lease)
 

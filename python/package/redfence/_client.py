@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from . import _core, _process
-from ._errors import NoQuorum, OperateError
+from ._errors import NoQuorum, OperateError, Vote
 from ._lease import Holder, found
 
 LISTED_MAX = 10_000
@@ -129,7 +129,7 @@ class Redfence:
         """Takes every lock whose name begins with `prefix` away, as `reset` does; returns how many."""
         taken = 0
         for lock in self.locks(prefix):
-            outcome, _ = self.core.force_release(lock.name, str(lock.holder), reason).run()
+            outcome, *_ = self.core.force_release(lock.name, str(lock.holder), reason).run()
             taken += outcome == "released"
         return taken
 
@@ -152,17 +152,23 @@ def owner_of(
 ) -> Holder | None:
     agreement, holder, rows = inspection
     if agreement == "indeterminate":
-        said = "; ".join(f"{address}: {fault or holder or 'free'}" for address, holder, _, _, fault in rows)
-        raise NoQuorum(f"no majority agrees on who holds {name!r}: {said}")
+        votes = [
+            Vote(address, "failed" if fault else "held" if held else "free", fault or held or "free", held, left)
+            for address, held, left, _, fault in rows
+        ]
+        said = "; ".join(f"{vote.address}: {vote.text}" for vote in votes)
+        raise NoQuorum(f"no majority agrees on who holds {name!r}: {said}", votes=votes)
     return None if holder is None else Holder.parse(holder)
 
 
-def was_reset(name: str, forced: tuple[str, str | None]) -> bool:
-    outcome, other = forced
+def was_reset(name: str, forced: tuple[str, str | None, list[tuple[str, str, str, str | None]]]) -> bool:
+    outcome, other, rows = forced
+    votes = [Vote(*row) for row in rows]
     if outcome == "no quorum":
-        raise OperateError(f"{name!r} was not taken away: too few nodes answered")
+        said = "; ".join(f"{vote.address}: {vote.text}" for vote in votes)
+        raise OperateError(f"{name!r} was not taken away: too few nodes answered: {said}", votes=votes)
     if outcome == "held by other":
-        raise OperateError(f"{name!r} was not taken away: meanwhile {other} has it")
+        raise OperateError(f"{name!r} was not taken away: meanwhile {other} has it", votes=votes)
     return outcome == "released"
 
 

@@ -1,7 +1,7 @@
 """Exceptions: one class a verb. Each carries what every node said."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Vote(NamedTuple):
@@ -10,11 +10,12 @@ class Vote(NamedTuple):
     address: str
     """The node. Never with a password."""
     kind: str
-    """``granted``, ``refused``, ``failed``, ``silent``, ``pending`` or ``not asked``."""
+    """``granted``, ``refused``, ``failed``, ``silent``, ``pending`` or ``not asked``; of an owner or a reset ``held``, ``free``,
+    ``released`` or ``failed``."""
     text: str
     """The same in words, with the reason."""
     holder: str | None = None
-    """Where it refused: what it has stored for the holder."""
+    """Where it refused, or was asked who holds it: what it has stored for the holder."""
     ttl_left: float | None = None
     """Where it refused: for how many more seconds the lock lives there."""
 
@@ -41,19 +42,27 @@ class ConnectError(RedfenceError, ConnectionError):
 
 
 class _WithVotes(RedfenceError):
-    def __init__(self, message: str, *, votes: Sequence[Vote] = ()) -> None:
+    def __init__(self, message: str, *, votes: Sequence[Vote] = (), resource: str | None = None) -> None:
         super().__init__(message)
         self.votes = list(votes)
         """Every node's vote at the last attempt, in the order of the nodes."""
+        self.resource = resource
+        """Of several resources: the one that it is about."""
 
 
 class AcquireError(_WithVotes):
     """No lease was acquired."""
 
     def __init__(
-        self, message: str, *, votes: Sequence[Vote] = (), attempts: int = 0, waited: float = 0.0
+        self,
+        message: str,
+        *,
+        votes: Sequence[Vote] = (),
+        attempts: int = 0,
+        waited: float = 0.0,
+        resource: str | None = None,
     ) -> None:
-        super().__init__(message, votes=votes)
+        super().__init__(message, votes=votes, resource=resource)
         self.attempts = attempts
         """How often the nodes were asked."""
         self.waited = waited
@@ -62,6 +71,15 @@ class AcquireError(_WithVotes):
 
 class Contended(AcquireError):
     """Another holder has it. The nodes are well: try later."""
+
+
+class AllHeld(Contended):
+    """All permits of a semaphore are held, or other calls wait before this one. The nodes are well: try later."""
+
+    def __init__(self, message: str, *, permits: int, **more: Any) -> None:
+        super().__init__(message, **more)
+        self.permits = permits
+        """How many there are. `votes` are those of one of them."""
 
 
 class NoQuorum(AcquireError):
@@ -80,13 +98,19 @@ class ExtendError(_WithVotes):
     """The lease was not extended. It lives as long as before; another try may succeed."""
 
 
+class NotStored(ExtendError):
+    """The work succeeded, and too few nodes stored its period, in 30 s: it may be done again within the period."""
+
+
 class LostError(RedfenceError):
     """The lease is over: what it protected must not be touched any more."""
 
-    def __init__(self, message: str, *, cause: str) -> None:
+    def __init__(self, message: str, *, cause: str, resource: str | None = None) -> None:
         super().__init__(message)
         self.cause = cause
         """``expired``, ``taken``, ``max_hold``, ``forked`` or ``released``."""
+        self.resource = resource
+        """Of several leases that are held as one: what was lost."""
 
 
 class ReleaseError(RedfenceError):
@@ -110,7 +134,7 @@ class CacheError(RedfenceError):
     """The store of cached values failed. After a write it is not known whether it has the value."""
 
 
-class OperateError(RedfenceError):
+class OperateError(_WithVotes):
     """What an operator asked for was not done. The message says what was."""
 
 

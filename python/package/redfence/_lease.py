@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import NamedTuple
+from types import TracebackType
+from typing import NamedTuple, Protocol
 
 from . import _core, _process
 from ._errors import NotAcquired, Overrun
@@ -31,6 +32,12 @@ class Holder(NamedTuple):
         return f"{self.id} {self.label}" if self.id else self.label
 
 
+class _Ends(Protocol):
+    @property
+    def cause(self) -> str | None: ...
+    def lost(self, within: float) -> _core.Op[str | None]: ...
+
+
 class Lost:
     """The end of a lease that nobody released: like a `threading.Event`, set once and for all.
 
@@ -39,7 +46,7 @@ class Lost:
 
     __slots__ = ("_lease",)
 
-    def __init__(self, lease: _core.Lease) -> None:
+    def __init__(self, lease: _Ends) -> None:
         self._lease = lease
 
     @property
@@ -59,7 +66,7 @@ class Lost:
         return self._lease.lost(FOREVER if timeout is None else max(0.0, timeout)).run() not in (None, "released")
 
 
-class Lease:
+class LeaseBase:
     """One acquired lease: a token, and the right to work until it is over. Renewed unless the lock says otherwise.
 
     Dropped without a release, it is released in the background.
@@ -100,30 +107,19 @@ class Lease:
         """Raises `LostError` once the lease is over. No network, under a microsecond: call it before each side effect."""
         self._core.check()
 
-    def extend(self) -> None:
-        """Extends by a full TTL from now. Seldom needed: leases are renewed.
-
-        Raises `LostError` when the lease is over, and `ExtendError` when another try may succeed.
-        """
-        self._core.extend().run()
-
     def on_lost(self, callback: Callable[[str], object]) -> None:
         """Calls `callback(cause)` on a thread of its own when the lease is lost; never after a release."""
         self._core.on_lost(callback)
-
-    def release(self) -> str:
-        """Gives the lease back: ``released``, ``handed over`` to a waiter of this process, or ``unknown`` when too few
-        nodes answered (the release is repeated in the background).
-
-        Raises `Overrun` when the lease had ended before, and `NotAcquired` when it was released before.
-        """
-        return found(self.name, self.release_op().run())
 
     def release_op(self) -> _core.Op[str]:
         op = self._core.release()
         if op is None:
             raise NotAcquired(f"the lease of {self.name!r} was released before")
         return op
+
+    def _end_op(self) -> "_core.Op[str] | None":
+        """The release at the end of a block. None where it was released within, and in a fork, which leaves it alone."""
+        return None if self.is_forked else self._core.release()
 
     def leave(self) -> Holder:
         """Ends the lease for this process and leaves it to the one that knows its holder, perhaps in another process, for
@@ -148,7 +144,44 @@ class Lease:
     def __repr__(self) -> str:
         if self.is_forked:
             return "<redfence.Lease of another process>"
-        return f"<redfence.Lease {self.name!r} token={self.token} valid_for={self.valid_for:.3f}>"
+        kind = f"{type(self).__module__.partition('._')[0]}.{type(self).__name__}"
+        return f"<{kind} {self.name!r} token={self.token} valid_for={self.valid_for:.3f}>"
+
+
+class Lease(LeaseBase):
+    """One acquired lease: a token, and the right to work until it is over. Renewed unless the lock says otherwise.
+
+    ``with lease:`` releases it at the end. Dropped without a release, it is released in the background.
+    """
+
+    __slots__ = ()
+
+    def extend(self) -> None:
+        """Extends by a full TTL from now. Seldom needed: leases are renewed.
+
+        Raises `LostError` when the lease is over, and `ExtendError` when another try may succeed.
+        """
+        self._core.extend().run()
+
+    def release(self) -> str:
+        """Gives the lease back: ``released``, ``handed over`` to a waiter of this process, or ``unknown`` when too few
+        nodes answered (the release is repeated in the background).
+
+        Raises `Overrun` when the lease had ended before, and `NotAcquired` when it was released before.
+        """
+        return found(self.name, self.release_op().run())
+
+    def __enter__(self) -> "Lease":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        op = self._end_op()
+        if op is not None:
+            outcome = op.run()
+            if kind is None:
+                found(self.name, outcome)
 
 
 def found(name: str, outcome: str) -> str:

@@ -9,7 +9,7 @@ from ._errors import Contended
 from ._lease import Holder, Lease, found
 
 
-class Lock(LockBase):
+class Lock(LockBase[Lease]):
     """A lock by its name, used as a `threading.Lock`. Any thread of the process may release it.
 
     ``with lock as lease:`` acquires, and gives the `Lease`. `client`: a `Redfence`, or URLs. Where not given, settings

@@ -7,6 +7,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 from ._client import Redfence
 from ._lock import Lock
+from ._names import namer
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -22,16 +23,7 @@ def synchronized(
     """
 
     def decorated(function: Callable[P, R]) -> Callable[P, R]:
-        pattern = name if name is not None else f"{function.__module__}.{function.__qualname__}"
-        signature = inspect.signature(function)
-
-        def name_of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
-            if name is None:
-                return pattern
-            bound = signature.bind(*args, **kwargs)
-            bound.apply_defaults()
-            return pattern.format(**bound.arguments)
-
+        name_of = namer(function, name)
         if inspect.iscoroutinefunction(function):
             from . import aio
 

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
-from .._base import LockBase, told
+from .._base import LockBase
 from .._client import Redfence, owner_of, was_reset
 from .._errors import Contended
-from .._lease import FOREVER, Holder, Lease, found
-from ._run import run
+from .._lease import Holder, found
+from ._lease import Lease
+from ._run import run, tell_loop
 
 
 async def connect(nodes: str | Sequence[str], **settings: Any) -> Redfence:
@@ -29,7 +30,7 @@ async def release_as(client: Redfence, name: str, holder: Holder) -> str:
     return found(name, await run(client.core.release_as(name, str(holder))))
 
 
-class Lock(LockBase):
+class Lock(LockBase[Lease]):
     """A lock by its name, used as an `asyncio.Lock`: ``async with lock as lease:``. Settings as for `redfence.Lock`.
 
     A task that is cancelled while it acquires has acquired nothing; one that is cancelled while it releases has
@@ -48,32 +49,19 @@ class Lock(LockBase):
         return True
 
     async def _acquired(self, wait: float) -> Lease:
-        lease = Lease(await run(self._acquire_op(wait)))
-        if self._on_lost is not None:
-            tell, loop = told(lease, self._on_lost), asyncio.get_running_loop()
-
-            def on_other_thread(cause: str) -> None:
-                try:
-                    loop.call_soon_threadsafe(tell, cause)
-                except RuntimeError:
-                    # The loop was closed.
-                    pass
-
-            lease.on_lost(on_other_thread)
-        return lease
+        return tell_loop(Lease(await run(self._acquire_op(wait))), self._on_lost)
 
     async def release(self) -> str:
         """As `redfence.Lock.release`."""
-        return found(self.name, await run(self._taken().release_op()))
+        return await self._taken().release()
 
     async def extend(self) -> None:
         """As `redfence.Lock.extend`."""
-        await run(self._held()._core.extend())
+        await self._held().extend()
 
     async def wait_lost(self) -> str | None:
         """Waits for the end of the lease: its cause, or None after a release. Raises `NotAcquired` without one."""
-        cause = await run(self._held()._core.lost(FOREVER))
-        return None if cause == "released" else cause
+        return await self._held().wait_lost()
 
     async def locked(self) -> bool:
         """As `redfence.Lock.locked`."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TypeVar
+from collections.abc import Callable
+from typing import Protocol, TypeVar
 
 from .. import _core
+from .._base import told
 
 T = TypeVar("T")
 
@@ -40,3 +42,27 @@ async def run(op: "_core.Op[T]") -> T:
     finally:
         if answer.cancelled():
             task.cancel()
+
+
+class _Losable(Protocol):
+    def on_lost(self, callback: Callable[[str], object]) -> None: ...
+
+
+L = TypeVar("L", bound=_Losable)
+
+
+def tell_loop(lease: L, callback: Callable[[L, str], object] | None) -> L:
+    """Has the running loop call `callback(lease, cause)` when the lease is lost."""
+    if callback is None:
+        return lease
+    tell, loop = told(lease, callback), asyncio.get_running_loop()
+
+    def on_other_thread(cause: str) -> None:
+        try:
+            loop.call_soon_threadsafe(tell, cause)
+        except RuntimeError:
+            # The loop was closed.
+            pass
+
+    lease.on_lost(on_other_thread)
+    return lease

@@ -1,0 +1,204 @@
+"""Work that is done once per period, for threads."""
+
+from __future__ import annotations
+
+import enum
+import functools
+import inspect
+from collections.abc import Callable, Coroutine, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, TypeVar, overload
+
+from . import _core
+from ._base import Asked, Settings, told
+from ._client import Redfence
+from ._errors import Contended, NotAcquired
+from ._lease import LeaseBase, found
+from ._names import namer
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Skipped(enum.Enum):
+    """What a function gives that was not called. It is false."""
+
+    SKIPPED = "skipped"
+
+    def __bool__(self) -> bool:
+        return False
+
+
+SKIPPED: Final = Skipped.SKIPPED
+"""The work was done in this period, or another process is at it."""
+
+
+class RunBase(LeaseBase):
+    """A lease under which work is done that is done once per period."""
+
+    __slots__ = ()
+
+    def _finish_op(self, succeeded: bool) -> _core.Op[tuple[str, float]]:
+        op = self._core.finish(succeeded)
+        if op is None:
+            raise NotAcquired(f"the lease of {self.name!r} was released before")
+        return op
+
+    def _end_of_block(self, succeeded: bool) -> _core.Op[tuple[str, float]] | None:
+        return None if self.is_forked else self._core.finish(succeeded)
+
+    def _kept(self, ended: tuple[str, float]) -> float:
+        outcome, rest = ended
+        if outcome != "kept":
+            found(self.name, outcome)
+        return rest
+
+
+class Run(RunBase):
+    """A lease under which work is done that is done once per period. Dropped without an end, it is released.
+
+    ``with run:`` ends it: as a success, unless an exception leaves the block.
+    """
+
+    __slots__ = ()
+
+    def finish(self, succeeded: bool = True) -> float:
+        """Ends the work. After a success the lock stays for the rest of the period, and no other process begins. Returns for
+        how many seconds the lock stays; 0.0 if it was released: the work failed, or took longer than the period.
+
+        Raises `NotStored` when the work succeeded and too few nodes stored the period, which it tries for 30 s; `Overrun`
+        when the lease had ended before; `NotAcquired` after an end.
+        """
+        return self._kept(self._finish_op(succeeded).run())
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        op = self._end_of_block(kind is None)
+        if op is not None:
+            ended = op.run()
+            if kind is None:
+                self._kept(ended)
+
+
+class OncePerBase(Asked):
+    """Work that is done once per period, as both kinds have it."""
+
+    def __init__(
+        self,
+        client: Redfence | str | Sequence[str],
+        name: str,
+        per: float | None,
+        *,
+        hold_at_least: float | None = None,
+        on_lost: Callable[..., object] | None = None,
+        **settings: Unpack[Settings],
+    ) -> None:
+        super().__init__(client, on_lost=on_lost, **settings)
+        self.name = name
+        self._times = (per, hold_at_least)
+        _core.check_once(self.client.core, name, self._times, self._sort)
+
+    def _acquire_op(self, blocking: bool, timeout: float) -> _core.Op[_core.Lease]:
+        wait = self._wait(blocking, timeout)[0]
+        return _core.acquire_once(self.client.core, self.name, self._times, wait, self._sort)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__module__.partition('._')[0]}.OncePer {self.name!r}, per {self._times[0]} s>"
+
+
+class OncePer(OncePerBase):
+    """Work that is done once per period of `per` seconds, however many processes try: as ``redfence run --once-per``.
+
+    ``run = once.acquire()``; if it is not None: ``with run: …``. When the work succeeded, its lock stays at the nodes for the
+    rest of the period, counted from the acquire. The nodes count, so the clocks of the machines do not matter. Work that
+    failed may be done again at once, and work whose process crashed after the `ttl`.
+
+    `hold_at_least`: seconds for which the lock stays however the work ends, also after a crash. `per` may be None then. No
+    time may be longer than the client's `max_ttl`, which is the same in every program that uses these nodes with this
+    `prefix`: give such work a prefix of its own. Settings and `on_lost` as for `redfence.Lock`.
+
+    Raises `ConfigError` for a period that no lock lasts for, and `NameError` for such a name.
+    """
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> Run | None:
+        """Begins the work; None if it was done in this period, or another process is at it.
+
+        Waits `timeout` seconds, or `wait_max`, for one that is at it, and for a period that ends within that time; not for one
+        that ends later. Raises the `AcquireError`s but `Contended`, with every node's vote, and `ConnectError` at the first
+        call.
+        """
+        try:
+            run = Run(self._acquire_op(blocking, timeout).run())
+        except Contended:
+            return None
+        if self._on_lost is not None:
+            run.on_lost(told(run, self._on_lost))
+        return run
+
+
+class _Decorator:
+    """What `once_per` gives."""
+
+    def __init__(self, made: Callable[[str, bool], Any], name: str | None) -> None:
+        self._made = made
+        self._name = name
+
+    @overload
+    def __call__(
+        self, function: Callable[P, Coroutine[Any, Any, R]]
+    ) -> Callable[P, Coroutine[Any, Any, R | Literal[Skipped.SKIPPED]]]: ...
+    @overload
+    def __call__(self, function: Callable[P, R]) -> Callable[P, R | Literal[Skipped.SKIPPED]]: ...
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        name_of = namer(function, self._name)
+        if inspect.iscoroutinefunction(function):
+
+            @functools.wraps(function)
+            async def coroutine(*args: Any, **kwargs: Any) -> Any:
+                run = await self._made(name_of(args, kwargs), True).acquire()
+                if run is None:
+                    return SKIPPED
+                async with run:
+                    return await function(*args, **kwargs)
+
+            return coroutine
+
+        @functools.wraps(function)
+        def plain(*args: Any, **kwargs: Any) -> Any:
+            run = self._made(name_of(args, kwargs), False).acquire()
+            if run is None:
+                return SKIPPED
+            with run:
+                return function(*args, **kwargs)
+
+        return plain
+
+
+def once_per(
+    client: Redfence | str | Sequence[str],
+    per: float | None,
+    name: str | None = None,
+    *,
+    hold_at_least: float | None = None,
+    **settings: Unpack[Settings],
+) -> _Decorator:
+    """Has a function, or a coroutine function, be called once per period of `per` seconds, however many processes try.
+
+    It gives what the function gives, or `SKIPPED`, which is false, where it was not called. An exception uses up no period.
+    `name` as for `synchronized`; `hold_at_least` and settings as for `OncePer`.
+    """
+
+    def made(name: str, is_async: bool) -> Any:
+        from . import aio
+
+        kind = aio.OncePer if is_async else OncePer
+        return kind(client, name, per, hold_at_least=hold_at_least, **settings)
+
+    return _Decorator(made, name)
