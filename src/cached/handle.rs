@@ -127,7 +127,7 @@ impl<S: CacheStore> Cached<S> {
     pub(super) fn computes_without(&self, error: &CachedError) -> bool {
         let is_unavailable = match error {
             CachedError::Store(_) => true,
-            CachedError::Acquire(error) => !matches!(error, AcquireError::Contended { .. } | AcquireError::Resource(_)),
+            CachedError::Acquire(error) => !error.is_held() && !matches!(error, AcquireError::Resource(_)),
             _ => false,
         };
         is_unavailable && self.settings.if_unavailable == IfUnavailable::Compute

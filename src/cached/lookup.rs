@@ -139,7 +139,7 @@ impl<S: CacheStore> Cached<S> {
         if self.may_compute_without() {
             // One attempt shows whether there is a quorum. Without one, this call does not wait.
             let first = self.redlock.try_acquire(key).await;
-            if !matches!(first, Err(AcquireError::Contended { .. })) {
+            if !first.as_ref().is_err_and(AcquireError::is_held) {
                 return first;
             }
         }
@@ -173,7 +173,7 @@ impl<S: CacheStore> Refresh<S> {
         loop {
             match self.cached.redlock.try_acquire(&self.key).await {
                 Ok(guard) => return self.under(guard).await,
-                Err(AcquireError::Contended { .. }) if !self.cached.left(began).is_zero() => {}
+                Err(error) if error.is_held() && !self.cached.left(began).is_zero() => {}
                 Err(error) => {
                     tracing::debug!(key = %self.key, %error, "not refreshed early");
                     return None;
