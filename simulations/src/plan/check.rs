@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Fault, Operation, Plan, Section, Terms};
+use super::{Fault, NetworkProfile, Operation, Plan, Section, Terms};
 
 /// What is wrong with a plan, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -42,6 +42,7 @@ impl Plan {
         self.check_counts()?;
         self.check_foreign()?;
         self.check_terms()?;
+        self.check_network()?;
         self.check_faults()?;
         self.check_clocks()?;
         match self.times_ms().find(|(_, ms)| *ms > Self::TIME_MAX_MS) {
@@ -105,6 +106,23 @@ impl Plan {
             return wrong(("terms", 0), why, fix);
         }
         Ok(())
+    }
+
+    fn check_network(&self) -> Result<(), PlanError> {
+        let NetworkProfile { latency_ms: (least, most), tail_per_mille, loss_per_mille, .. } = self.network;
+        if least > most {
+            let why = format!("a latency of {least} to {most} ms is no range");
+            return wrong(("network", 0), why, "write the smaller number first");
+        }
+        let lossy = self.faults.iter().enumerate().filter_map(|(number, fault)| match fault.fault {
+            Fault::Lossy { per_mille, .. } => Some((("at_ms", number), per_mille)),
+            _ => None,
+        });
+        let whole = [(("network", 0), tail_per_mille), (("network", 0), loss_per_mille)];
+        match whole.into_iter().chain(lossy).find(|(_, per_mille)| *per_mille > 1_000) {
+            Some((part, per_mille)) => wrong(part, format!("{per_mille} of a thousand"), "write 1000 at most"),
+            None => Ok(()),
+        }
     }
 
     fn check_faults(&self) -> Result<(), PlanError> {
