@@ -411,6 +411,10 @@ impl CacheStore for SlowToPassOn {
     async fn put(&self, key: &Resource, entry: &Entry) -> Result<Verdict, Infallible> {
         self.0.put(key, entry).await
     }
+
+    async fn remove(&self, key: &Resource, token: FencingToken) -> Result<Verdict, Infallible> {
+        self.0.remove(key, token).await
+    }
 }
 
 #[tokio::test(start_paused = true)]
