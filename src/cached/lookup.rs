@@ -43,8 +43,8 @@ pub struct Refresh<S> {
 
 /// Who goes on, after the wait for the lock.
 enum Turn {
-    /// Another process has computed.
-    Value(Arc<[u8]>),
+    /// Another process has computed. The moment is from before the value was read.
+    Value(Arc<[u8]>, Moment),
     /// This task computes, under the lease if there is one.
     Compute(Option<Guard>),
 }
@@ -99,8 +99,8 @@ impl<S: CacheStore> Cached<S> {
             return Ok(Lookup::Hit(value));
         }
         match turn(&key).await? {
-            Turn::Value(value) => {
-                place.publish(&value, self.now());
+            Turn::Value(value, asked) => {
+                place.publish(&value, asked);
                 Ok(Lookup::Hit(value))
             }
             Turn::Compute(guard) => Ok(Lookup::Miss(Computation::begin(self, key, place, guard))),
@@ -112,7 +112,7 @@ impl<S: CacheStore> Cached<S> {
         let acquired = tokio::select! {
             biased;
             acquired = self.acquired(key, began) => acquired,
-            value = self.written(key) => return Ok(Turn::Value(value)),
+            (value, asked) = self.written(key) => return Ok(Turn::Value(value, asked)),
         };
         let guard = match acquired.map_err(CachedError::Acquire) {
             Err(error) if self.computes_without(&error) => {
@@ -122,11 +122,12 @@ impl<S: CacheStore> Cached<S> {
             acquired => acquired?,
         };
         // Another process may have computed while this one waited.
+        let asked = self.now();
         match self.read(key).await {
             Ok(None) => Ok(Turn::Compute(Some(guard))),
             Ok(Some(entry)) => {
                 drop(guard.release().await);
-                Ok(Turn::Value(entry.value))
+                Ok(Turn::Value(entry.value, asked))
             }
             Err(error) => {
                 drop(guard.release().await);
@@ -146,13 +147,14 @@ impl<S: CacheStore> Cached<S> {
         self.redlock.acquire_within(key, self.left(began)).await
     }
 
-    /// The value, once a process has stored one.
-    async fn written(&self, key: &Resource) -> Arc<[u8]> {
+    /// The value, once a process has stored one, and a moment before it was read.
+    async fn written(&self, key: &Resource) -> (Arc<[u8]>, Moment) {
         loop {
             sleep(POLL_PAUSE).await;
+            let asked = self.now();
             // If the store fails, the read that follows the lock says so.
             if let Ok(Some(entry)) = self.read(key).await {
-                return entry.value;
+                return (entry.value, asked);
             }
         }
     }
@@ -180,16 +182,18 @@ impl<S: CacheStore> Refresh<S> {
                 }
             }
             sleep(POLL_PAUSE).await;
+            let asked = self.cached.now();
             let found = self.cached.read(&self.key).await.ok()??;
-            if self.is_over(Some(&found)) {
+            if self.is_over(Some(&found), asked) {
                 return None;
             }
         }
     }
 
     async fn under(mut self, guard: Guard) -> Option<Computation<S>> {
+        let asked = self.cached.now();
         let found = self.cached.read(&self.key).await;
-        if found.as_ref().is_ok_and(|found| !self.is_over(found.as_ref())) {
+        if found.as_ref().is_ok_and(|found| !self.is_over(found.as_ref(), asked)) {
             let Self { cached, key, place, .. } = self;
             return Some(Computation::begin(&cached, key, place, Some(guard)));
         }
@@ -199,11 +203,10 @@ impl<S: CacheStore> Refresh<S> {
     }
 
     /// Whether another process has stored a new value. Then the tasks of this process get it.
-    fn is_over(&mut self, found: Option<&Entry>) -> bool {
+    fn is_over(&mut self, found: Option<&Entry>, asked: Moment) -> bool {
         let is_over = is_news(found, Some(self.seen));
         if let (true, Some(entry)) = (is_over, found) {
-            let now = self.cached.now();
-            self.place.publish(&entry.value, now);
+            self.place.publish(&entry.value, asked);
         }
         is_over
     }
