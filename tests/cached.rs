@@ -295,6 +295,46 @@ async fn a_lost_lease_alone_does_not_waste_the_value() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_invalidation_waits_for_the_computation_that_runs_and_removes_its_value() {
+    let fleet = Fleet::new();
+    let (one, other) = (fleet.process(), fleet.process());
+    let first = fleet.ask(&one);
+    fleet.until_run(1).await;
+    for process in [&one, &other] {
+        process.invalidate("k").await.unwrap();
+        assert_eq!(fleet.stored().await, None);
+        fleet.locks_are_gone().await;
+    }
+    assert_eq!(&*first.await.unwrap().unwrap(), [1]);
+    assert_eq!(&*fleet.ask(&other).await.unwrap().unwrap(), [2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_value_comes_back_that_a_task_began_to_compute_before_the_invalidation() {
+    let fleet = Fleet::new();
+    let stale = paused_computation(&fleet).await;
+    fleet.process().invalidate("k").await.unwrap();
+    assert_eq!(&*stale.finish([7].into(), TTL).await.unwrap(), [7]);
+    assert_eq!(fleet.stored().await, None);
+    assert_eq!(&*fleet.ask(&fleet.process()).await.unwrap().unwrap(), [1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_invalidation_that_cannot_be_made_is_an_error() {
+    let fleet = Fleet::new();
+    let process = fleet.process().wait_max(AT_ONCE);
+    assert!(matches!(process.invalidate("").await, Err(CachedError::Key(_))));
+    let held = fleet.stage.locker().acquire("k").await.unwrap();
+    assert!(matches!(process.invalidate("k").await, Err(CachedError::Acquire(AcquireError::Contended { .. }))));
+    drop(held.release().await);
+    for fault in [CacheFault::Hangs, CacheFault::WritesFail] {
+        fleet.store.set(fault);
+        assert!(matches!(process.invalidate("k").await, Err(CachedError::Store(_))));
+        fleet.locks_are_gone().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_wait_ends_and_says_for_what_it_waited() {
     let fleet = Fleet::new();
     let wait = COSTLY / 2;

@@ -10,7 +10,7 @@ use super::error::{CachedError, Unanswered};
 use super::flight::Flights;
 use super::store::{CacheStore, Entry};
 use crate::verifier::Verdict;
-use crate::{AcquireError, Moment, Redlock, Resource};
+use crate::{AcquireError, FencingToken, Moment, Redlock, Resource};
 
 /// What a call does if the lock or the store is unavailable: too few nodes answer, or the store fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -113,6 +113,10 @@ impl<S: CacheStore> Cached<S> {
 
     pub(super) async fn write(&self, key: &Resource, entry: &Entry) -> Result<Verdict, CachedError> {
         self.answer(self.store.put(key, entry)).await
+    }
+
+    pub(super) async fn remove(&self, key: &Resource, token: FencingToken) -> Result<Verdict, CachedError> {
+        self.answer(self.store.remove(key, token)).await
     }
 
     async fn answer<T>(&self, call: impl Future<Output = Result<T, S::Error>>) -> Result<T, CachedError> {

@@ -5,9 +5,9 @@
 use std::future::pending;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use redfence::Resource;
 use redfence::cached::{CacheStore, Entry, MemoryCache};
 use redfence::verifier::Verdict;
+use redfence::{FencingToken, Resource};
 
 /// What the store does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -68,6 +68,14 @@ impl CacheStore for FaultyCache {
                 }
                 Ok(verdict)
             }
+        }
+    }
+
+    async fn remove(&self, key: &Resource, token: FencingToken) -> Result<Verdict, std::io::Error> {
+        match self.fault() {
+            CacheFault::Hangs => pending().await,
+            CacheFault::Fails | CacheFault::WritesFail => Err(std::io::Error::other("the store is down")),
+            CacheFault::Works => self.inner.remove(key, token).await.map_err(|never| match never {}),
         }
     }
 }

@@ -80,9 +80,14 @@ class CachedBase:
     def _lookup(self, key: str, ttl: float) -> _core.Op[tuple[bytes | None, _core.Computation | _core.Refresh | None]]:
         if not TTL_MIN <= ttl <= TTL_MAX:
             raise ValueError(f"ttl is {ttl!r}: it has to be a number of seconds, {TTL_MIN} to {TTL_MAX:.0f}")
+        return self._single_flight.lookup(self.client.core, key)
+
+    @property
+    def _single_flight(self) -> _core.Cached:
+        """This process's own."""
         if self._own[0] != os.getpid():
             self._own = self._made()
-        return self._own[1].lookup(self.client.core, key)
+        return self._own[1]
 
 
 class Cached(CachedBase):
@@ -135,6 +140,13 @@ class Cached(CachedBase):
             self._run_in_background(lambda: _refreshed(right, ttl, compute))
         assert value is not None
         return value
+
+    def invalidate(self, key: str) -> None:
+        """Removes the value of `key`, after the data behind it has changed; waits for a computation that runs.
+
+        When it has returned, no process reads a value whose computation began before the call. Raises as `get_or_compute`.
+        """
+        self._single_flight.invalidate(self.client.core, key).run()
 
 
 def _computed(computation: _core.Computation, ttl: float, compute: Callable[[], bytes]) -> bytes:

@@ -128,6 +128,7 @@ mod tests {
                 "\"at_ms\": 3000",
                 "comes after the end of all faults: let it come at 2000 ms at the latest",
             ),
+            ("\"loss_per_mille\": 0", "\"loss_per_mille\": 1001", "network: 1001 of a thousand: write 1000 at most"),
             ("\"Hang\"", "\"Sleep\"", "unknown variant `Sleep`, expected one of "),
             ("\"seed\": 0,", "\"seed\": 0", "line 3, column 3: expected `,` or `}`: a plan is one JSON object, as "),
         ] {

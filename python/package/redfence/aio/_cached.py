@@ -52,6 +52,10 @@ class Cached(CachedBase):
         assert value is not None
         return value
 
+    async def invalidate(self, key: str) -> None:
+        """As `redfence.Cached.invalidate`."""
+        await run(self._single_flight.invalidate(self.client.core, key))
+
     async def _computed(
         self, computation: _core.Computation, ttl: float, compute: Callable[[], Awaitable[bytes]]
     ) -> bytes:
