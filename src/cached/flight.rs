@@ -7,7 +7,7 @@ use tokio::sync::OwnedMutexGuard;
 
 use crate::{Moment, Resource};
 
-/// A value that a task had, and when it had it.
+/// A value that a task had, and a moment before it asked the store about it: it may have been removed since.
 struct Published {
     value: Arc<[u8]>,
     at: Moment,
@@ -57,12 +57,12 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// The value that an earlier task had, if it had it after this task asked: then it is no older than the store's.
+    /// The value that an earlier task had from the store after this task asked: then it was there after that.
     pub(super) fn published_since(&self, asked: Moment) -> Option<Arc<[u8]>> {
         self.published.as_ref().filter(|published| published.at >= asked).map(|published| Arc::clone(&published.value))
     }
 
-    /// Passes a value to the tasks that wait for this place.
+    /// Passes a value to the tasks that wait for this place. `at` is before the store was asked about it.
     pub(super) fn publish(&mut self, value: &Arc<[u8]>, at: Moment) {
         *self.published = Some(Published { value: Arc::clone(value), at });
     }

@@ -131,7 +131,7 @@ impl<S: CacheStore> Cached<S> {
     pub(super) fn computes_without(&self, error: &CachedError) -> bool {
         let is_unavailable = match error {
             CachedError::Store(_) => true,
-            CachedError::Acquire(error) => !is_held(error) && !matches!(error, AcquireError::Resource(_)),
+            CachedError::Acquire(error) => !error.is_held() && !matches!(error, AcquireError::Resource(_)),
             _ => false,
         };
         is_unavailable && self.settings.if_unavailable == IfUnavailable::Compute
@@ -140,11 +140,6 @@ impl<S: CacheStore> Cached<S> {
     pub(super) fn may_compute_without(&self) -> bool {
         self.settings.if_unavailable == IfUnavailable::Compute
     }
-}
-
-/// Whether another holder has the lock. Then it is not unavailable.
-pub(super) const fn is_held(error: &AcquireError) -> bool {
-    matches!(error, AcquireError::Contended { .. } | AcquireError::HeldWithoutTtl { .. })
 }
 
 impl<S> Clone for Cached<S> {

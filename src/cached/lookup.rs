@@ -10,7 +10,7 @@ use super::computation::Computation;
 use super::decide::{Decision, decide, is_news};
 use super::error::CachedError;
 use super::flight::Place;
-use super::handle::{Cached, is_held};
+use super::handle::Cached;
 use super::store::{CacheStore, Entry};
 use crate::{AcquireError, FencingToken, Guard, Moment, Resource, ResourceError};
 
@@ -140,7 +140,7 @@ impl<S: CacheStore> Cached<S> {
         if self.may_compute_without() {
             // One attempt shows whether there is a quorum. Without one, this call does not wait.
             let first = self.redlock.try_acquire(key).await;
-            if !first.as_ref().is_err_and(is_held) {
+            if !first.as_ref().is_err_and(AcquireError::is_held) {
                 return first;
             }
         }
@@ -175,7 +175,7 @@ impl<S: CacheStore> Refresh<S> {
         loop {
             match self.cached.redlock.try_acquire(&self.key).await {
                 Ok(guard) => return self.under(guard).await,
-                Err(error) if is_held(&error) && !self.cached.left(began).is_zero() => {}
+                Err(error) if error.is_held() && !self.cached.left(began).is_zero() => {}
                 Err(error) => {
                     tracing::debug!(key = %self.key, %error, "not refreshed early");
                     return None;

@@ -320,6 +320,11 @@ impl AcquireError {
         }
     }
 
+    /// Whether others have the lock, with or without a time to live.
+    pub(crate) const fn is_held(&self) -> bool {
+        matches!(self, Self::Contended { .. } | Self::HeldWithoutTtl { .. })
+    }
+
     /// Every node's vote at the last attempt, if one was made.
     #[must_use]
     pub const fn votes(&self) -> Option<&Votes> {

@@ -4,6 +4,7 @@
 
 use std::future::pending;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use redfence::cached::{CacheStore, Entry, MemoryCache};
 use redfence::verifier::Verdict;
@@ -17,6 +18,8 @@ pub enum CacheFault {
     Fails,
     WritesFail,
     Hangs,
+    /// The answer to a read takes this long to come back.
+    SlowAnswers(Duration),
 }
 
 /// Clones are the same store.
@@ -54,6 +57,11 @@ impl CacheStore for FaultyCache {
             CacheFault::Hangs => pending().await,
             CacheFault::Fails => Err(std::io::Error::other("the store is down")),
             CacheFault::Works | CacheFault::WritesFail => self.inner.get(key).await.map_err(|never| match never {}),
+            CacheFault::SlowAnswers(takes) => {
+                let Ok(found) = self.inner.get(key).await;
+                tokio::time::sleep(takes).await;
+                Ok(found)
+            }
         }
     }
 
@@ -61,7 +69,7 @@ impl CacheStore for FaultyCache {
         match self.fault() {
             CacheFault::Hangs => pending().await,
             CacheFault::Fails | CacheFault::WritesFail => Err(std::io::Error::other("the store is down")),
-            CacheFault::Works => {
+            CacheFault::Works | CacheFault::SlowAnswers(_) => {
                 let Ok(verdict) = self.inner.put(key, entry).await;
                 if verdict == Verdict::Admitted {
                     self.state.lock().unwrap_or_else(PoisonError::into_inner).1 += 1;
@@ -75,7 +83,9 @@ impl CacheStore for FaultyCache {
         match self.fault() {
             CacheFault::Hangs => pending().await,
             CacheFault::Fails | CacheFault::WritesFail => Err(std::io::Error::other("the store is down")),
-            CacheFault::Works => self.inner.remove(key, token).await.map_err(|never| match never {}),
+            CacheFault::Works | CacheFault::SlowAnswers(_) => {
+                self.inner.remove(key, token).await.map_err(|never| match never {})
+            }
         }
     }
 }
