@@ -131,13 +131,14 @@ async fn list_and_reset_touch_no_key_of_another_program() {
             servers[0].command(&["SET", key, "0123456789abcdef0123456789ABCDEF"]);
         }
         servers[0].command(&["HSET", "app:hash", "f", "1"]);
+        servers[0].command(&["SET", "app:sums", "d41d8cd98f00b204e9800998ecf8427e  empty.txt"]);
         let listing = redlock.admin().list("", 10).await;
         let names: Vec<_> = listing.locks.iter().map(|lock| lock.resource.as_str()).collect();
         assert_eq!(names, ["mine"], "{style}");
         let _ = guard.into_lease();
         let reset = redlock.admin().reset().await.unwrap();
         assert_eq!(reset.removed[0].1, 1, "{style}: only its own lock");
-        for key in foreign.into_iter().chain(["app:hash"]) {
+        for key in foreign.into_iter().chain(["app:hash", "app:sums"]) {
             assert_eq!(servers[0].command(&["EXISTS", key]), "1", "{style}: {key}");
         }
     }

@@ -5,8 +5,8 @@
 -- whose name is too long for redfence. It reports the first 256 bytes of a value, which no holder fills.
 --
 -- The prefix has none of the characters that MATCH interprets; the caller checks the slot. Other programs may have
--- keys of a plain pattern. There it reports and removes a key only if its value is a holder or a reservation of
--- redfence.
+-- keys of a plain pattern. There it reports and removes a key only if its value looks like a holder or a reservation
+-- of redfence, and if it has a time to live, as all of them have: a line of md5sum looks like a holder.
 --
 -- The locks are not declared as keys: a node of redfence is not a member of a cluster.
 local plain = ARGV[5]
@@ -17,7 +17,7 @@ for _, key in ipairs(step[2]) do
   local left = type(holder) == 'string' and redis.call('PTTL', key)
   local is_lock
   if left and plain then
-    is_lock = string.match(holder, id) or string.match(holder, '^next:%x+:%d+:%d+ ')
+    is_lock = left > 0 and (string.match(holder, id) or string.match(holder, '^next:%x+:%d+:%d+ '))
   elseif left and (holder ~= '' or left ~= -2) then
     -- An empty text means that the key is gone. Only digits may stand between prefix and name, because another prefix
     -- may begin like this one.
