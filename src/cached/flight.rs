@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn tasks_that_leave_at_the_same_moment_end_the_flight() {
-        const ROUNDS: usize = 20_000;
+        const ROUNDS: usize = 2_000;
         let (flights, joined) = (Arc::new(Flights::default()), AtomicUsize::new(0));
         let leave = || {
             for round in 1..=ROUNDS {
