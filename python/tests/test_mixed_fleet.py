@@ -1,11 +1,12 @@
 """A client beside the locks of redis-py and python-redis-lock: the same keys, with the node of the older lock as anchor."""
 
 import uuid
+from typing import Any
 
 import pytest
 import redfence
 import redis
-import redis_lock  # type: ignore[import-untyped]
+import redis_lock
 from conftest import Connect
 
 
@@ -39,10 +40,11 @@ def test_python_redis_lock_has_a_prefix(connect: Connect, urls: list[str], name:
 
 
 def test_a_style_and_an_anchor_that_cannot_be_are_named(urls: list[str]) -> None:
-    for wrong, said in [
+    refused: list[tuple[dict[str, Any], str]] = [
         ({"key_style": "plane"}, "key_style"),
         ({"anchor": 32}, "anchor is 32"),
         ({"key_style": "plain", "anchor": 3}, "anchor"),
-    ]:
+    ]
+    for wrong, said in refused:
         with pytest.raises((ValueError, redfence.ConfigError), match=said):
             redfence.connect(urls, **wrong)
