@@ -61,6 +61,25 @@ say("child" if pid == 0 else "parent", lock.locked())
     assert ran.lines() == ["child True", "parent False"]
 
 
+def test_a_check_in_a_fork_says_that_the_lease_is_lost(program: Any) -> None:
+    ran = program(QUIET + """
+client = connect()
+with redfence.Lock(client, "r") as lease, redfence.acquire_all(client, ["a", "b"]) as leases:
+    pid = os.fork()
+    for held in (lease, leases) if pid == 0 else ():
+        try:
+            held.check()
+        except redfence.LostError as lost:
+            say(lost.cause)
+    if pid == 0:
+        os._exit(0)
+    os.waitpid(pid, 0)
+    lease.check()
+    leases.check()
+""")
+    assert ran.lines() == ["forked", "forked"]
+
+
 def test_forks_while_threads_are_at_work(program: Any) -> None:
     ran = program(QUIET + """
 client = connect()
@@ -183,6 +202,34 @@ lock.acquire()
     lock = redfence.Lock(connect(), "r")
     assert lock.acquire(timeout=PROMPT)
     lock.release()
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        "redfence.Lock(client, 'held').acquire(timeout=100)",
+        "redfence.Election(client, 'held').campaign(100)",
+        "list(redfence.Election(client, 'led').observe(0.01))",
+        "held.lost.wait()",
+        "while True:\n        with redfence.Lock(client, 'r'): pass",
+    ],
+)
+def test_a_program_ends_without_complaints_while_daemon_threads_are_at_work(program: Any, work: str) -> None:
+    ran = program(f"""
+client = redfence.embedded(3)
+held = redfence.Lock(client, "held")
+held.acquire()
+begun = threading.Semaphore(0)
+def work():
+    begun.release()
+    {work}
+for n in range(16):
+    threading.Thread(target=work, daemon=True).start()
+for n in range(16):
+    begun.acquire()
+say("end")
+""")
+    assert ran.lines() == ["end"]
 
 
 def test_a_program_ends_though_no_node_answers(settings: dict[str, Any]) -> None:
