@@ -13,6 +13,7 @@ use std::time::Duration;
 use faulty_cache::{CacheFault, FaultyCache};
 use futures::future::join_all;
 use redfence::cached::{CacheStore, Cached, CachedError, Computation, Entry, IfUnavailable, Lookup, MemoryCache};
+use redfence::verifier::Verdict;
 use redfence::{AcquireError, FencingToken, Redlock, Resource};
 use support::{Fate, Stage};
 use tokio::task::JoinHandle;
@@ -295,6 +296,75 @@ async fn a_lost_lease_alone_does_not_waste_the_value() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_invalidation_waits_for_the_computation_that_runs_and_removes_its_value() {
+    let fleet = Fleet::new();
+    let (one, other) = (fleet.process(), fleet.process());
+    let first = fleet.ask(&one);
+    fleet.until_run(1).await;
+    for process in [&one, &other] {
+        process.invalidate("k").await.unwrap();
+        assert_eq!(fleet.stored().await, None);
+        fleet.locks_are_gone().await;
+    }
+    assert_eq!(&*first.await.unwrap().unwrap(), [1]);
+    assert_eq!(&*fleet.ask(&other).await.unwrap().unwrap(), [2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_value_comes_back_that_a_task_began_to_compute_before_the_invalidation() {
+    let fleet = Fleet::new();
+    let stale = paused_computation(&fleet).await;
+    fleet.process().invalidate("k").await.unwrap();
+    assert_eq!(&*stale.finish([7].into(), TTL).await.unwrap(), [7]);
+    assert_eq!(fleet.stored().await, None);
+    assert_eq!(&*fleet.ask(&fleet.process()).await.unwrap().unwrap(), [1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_asks_after_an_invalidation_gets_no_value_that_another_task_read_before() {
+    let fleet = Fleet::new();
+    let (process, operator) = (fleet.process(), fleet.process());
+    let holder = fleet.stage.locker().acquire("k").await.unwrap();
+    // The queue of the lock: first the invalidation, then a holder that takes its time, then the task that reads.
+    let invalidates = tokio::spawn(async move { operator.invalidate("k").await.unwrap() });
+    sleep(Duration::from_millis(20)).await;
+    let next = fleet.stage.locker();
+    let next = tokio::spawn(async move { next.acquire("k").await.unwrap() });
+    sleep(Duration::from_millis(20)).await;
+    let reads = fleet.ask(&process);
+    sleep(Duration::from_millis(20)).await;
+    let entry = Entry::new([9].into(), holder.token(), TTL, COSTLY);
+    fleet.store.put(&key(), &entry).await.unwrap().into_result().unwrap();
+    // The answer with the value is on its way while the value is removed.
+    fleet.store.set(CacheFault::SlowAnswers(COSTLY / 2));
+    sleep(Duration::from_millis(150)).await;
+    fleet.store.set(CacheFault::Works);
+    drop(holder.release().await);
+    invalidates.await.unwrap();
+    assert_eq!(fleet.stored().await, None);
+    assert!(!reads.is_finished());
+    let asks = fleet.ask(&process);
+    assert_eq!(&*reads.await.unwrap().unwrap(), [9]);
+    drop(next.await.unwrap().release().await);
+    assert_eq!(&*asks.await.unwrap().unwrap(), [1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_invalidation_that_cannot_be_made_is_an_error() {
+    let fleet = Fleet::new();
+    let process = fleet.process().wait_max(AT_ONCE);
+    assert!(matches!(process.invalidate("").await, Err(CachedError::Key(_))));
+    let held = fleet.stage.locker().acquire("k").await.unwrap();
+    assert!(matches!(process.invalidate("k").await, Err(CachedError::Acquire(AcquireError::Contended { .. }))));
+    drop(held.release().await);
+    for fault in [CacheFault::Hangs, CacheFault::WritesFail] {
+        fleet.store.set(fault);
+        assert!(matches!(process.invalidate("k").await, Err(CachedError::Store(_))));
+        fleet.locks_are_gone().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_wait_ends_and_says_for_what_it_waited() {
     let fleet = Fleet::new();
     let wait = COSTLY / 2;
@@ -340,6 +410,64 @@ async fn if_another_process_computes_it_waits_also_when_it_may_compute_without_t
     let process = fleet.process().if_unavailable(IfUnavailable::Compute);
     assert_eq!(&*fleet.ask(&process).await.unwrap().unwrap(), [1]);
     assert_eq!((&*first.await.unwrap().unwrap(), fleet.runs()), ([1].as_slice(), 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lock_that_another_program_holds_without_end_is_not_unavailable() {
+    let fleet = Fleet::new();
+    fleet.stage.nodes.iter().for_each(|node| node.occupy_without_end("k", b"another program"));
+    let process = fleet.process().if_unavailable(IfUnavailable::Compute).wait_max(AT_ONCE);
+    let error = fleet.ask(&process).await.unwrap().unwrap_err();
+    assert!(matches!(error, CachedError::Acquire(AcquireError::HeldWithoutTtl { .. })), "{error:?}");
+    assert_eq!(fleet.runs(), 0, "the other program may compute");
+}
+
+/// A store that takes some time to pass on a value that it has read.
+#[derive(Clone)]
+struct SlowToPassOn(MemoryCache);
+
+impl CacheStore for SlowToPassOn {
+    type Error = Infallible;
+
+    async fn get(&self, key: &Resource) -> Result<Option<Entry>, Infallible> {
+        let found = self.0.get(key).await?;
+        if found.is_some() {
+            sleep(AT_ONCE).await;
+        }
+        Ok(found)
+    }
+
+    async fn put(&self, key: &Resource, entry: &Entry) -> Result<Verdict, Infallible> {
+        self.0.put(key, entry).await
+    }
+
+    async fn remove(&self, key: &Resource, token: FencingToken) -> Result<Verdict, Infallible> {
+        self.0.remove(key, token).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_value_that_expired_before_a_task_asked_is_not_passed_to_it() {
+    let stage = Stage::of(3);
+    let store = MemoryCache::on(Arc::clone(&stage.clock), 100);
+    let process = Cached::new(stage.locker(), SlowToPassOn(store.clone()));
+    let ask = |value: u8| {
+        let process = process.clone();
+        let compute = move || async move { Ok::<_, Infallible>(vec![value]) };
+        tokio::spawn(async move { process.get_or_compute("k", TTL, compute).await.unwrap() })
+    };
+    let elsewhere = stage.locker().acquire("k").await.unwrap();
+    let first = ask(2);
+    sleep(AT_ONCE).await;
+    // The first task finds this value at its next look into the store, while the lock is still held elsewhere.
+    let short = AT_ONCE / 2;
+    store.put(&key(), &Entry::new([1].into(), elsewhere.token(), short, COSTLY)).await.unwrap().into_result().unwrap();
+    sleep(short).await;
+    assert!(store.get(&key()).await.unwrap().is_none() && !first.is_finished());
+    let second = ask(3);
+    assert_eq!(*first.await.unwrap(), [1]);
+    drop(elsewhere.release().await);
+    assert_eq!(*second.await.unwrap(), [3]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -199,6 +199,8 @@ enum Keeps {
     CheckedApart,
     /// A fence that makes room for others leaves nothing behind.
     WithoutFloor,
+    /// A removal removes the fence, too.
+    RemovedWithFence,
     /// A value stays when it has expired.
     WithoutEnd,
 }
@@ -206,14 +208,14 @@ enum Keeps {
 struct SimpleCache(Keeps, Mutex<HashMap<Resource, (Entry, Moment)>>);
 
 impl SimpleCache {
-    fn judge(&self, key: &Resource, entry: &Entry) -> Verdict {
+    fn judge(&self, key: &Resource, token: FencingToken) -> Verdict {
         let all = self.1.lock().unwrap();
         let own = all.get(key).filter(|(_, expires)| match self.0 {
             Keeps::WithoutFence => false,
             Keeps::FenceUntilExpiry => *expires > SystemClock.now(),
             _ => true,
         });
-        Rule::AcceptEqual.judge(entry.token, own.map(|(own, _)| own.token))
+        Rule::AcceptEqual.judge(token, own.map(|(own, _)| own.token))
     }
 }
 
@@ -227,7 +229,7 @@ impl CacheStore for SimpleCache {
     }
 
     async fn put(&self, key: &Resource, entry: &Entry) -> Result<Verdict, Infallible> {
-        let verdict = self.judge(key, entry);
+        let verdict = self.judge(key, entry.token);
         if self.0 == Keeps::CheckedApart {
             tokio::task::yield_now().await;
         }
@@ -237,6 +239,22 @@ impl CacheStore for SimpleCache {
             let lowest = all.iter().min_by_key(|(_, (entry, _))| entry.token).map(|(key, _)| key.clone());
             if let (Keeps::WithoutFloor, 101.., Some(lowest)) = (self.0, all.len(), lowest) {
                 all.remove(&lowest);
+            }
+        }
+        Ok(verdict)
+    }
+
+    async fn remove(&self, key: &Resource, token: FencingToken) -> Result<Verdict, Infallible> {
+        let verdict = self.judge(key, token);
+        if verdict == Verdict::Admitted {
+            let mut all = self.1.lock().unwrap();
+            match self.0 {
+                Keeps::RemovedWithFence => drop(all.remove(key)),
+                // What is left of it has expired.
+                _ => drop(all.insert(
+                    key.clone(),
+                    (Entry::new([].into(), token, Duration::ZERO, Duration::ZERO), Moment::default()),
+                )),
             }
         }
         Ok(verdict)
@@ -251,6 +269,7 @@ async fn the_suite_catches_wrong_caches() {
         (Keeps::FenceUntilExpiry, Some("outlives the value")),
         (Keeps::CheckedApart, Some("one step")),
         (Keeps::WithoutFloor, Some("after many other keys")),
+        (Keeps::RemovedWithFence, Some("the token of a removal is kept")),
         (Keeps::WithoutEnd, Some("a value expires")),
     ] {
         let cache = SimpleCache(keeps, Mutex::default());

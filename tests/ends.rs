@@ -286,6 +286,8 @@ async fn call(name: &str, stage: &Stage) {
             let entry = Entry::new([].into(), token, TTL, TTL);
             let _ = MemoryCache::new(1).put(&resource(), &entry).await;
         }
+        "cached::CacheStore::remove" => drop(MemoryCache::new(1).remove(&resource(), token).await.map(|_| ())),
+        "cached::Cached::invalidate" => drop(stage.cached().invalidate("i").await),
         "cached::contract::check" => drop(cached::contract::check(&MemoryCache::new(1_000), "ends").await),
         "Redlock::owner" => drop(stage.locker().owner("r").await),
         "Redlock::is_locked" => drop(stage.locker().is_locked("r").await),

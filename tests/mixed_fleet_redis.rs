@@ -12,9 +12,10 @@ mod support;
 use std::time::Duration;
 
 use redfence::admin::Agreement;
+use redfence::cached::{Cached, CachedError, IfUnavailable, MemoryCache};
 use redfence::doctor::Outcome;
 use redfence::node::redis::Prefix;
-use redfence::{AcquireError, ExtendError, KeyStyle, NodeId, Occupant, Redlock, Resource};
+use redfence::{AcquireError, ExtendError, IfHeld, KeyStyle, NodeId, Occupant, Redlock, Resource};
 use support::set::{over, patiently_over};
 use support::{RedisServer, eventually, servers};
 
@@ -93,6 +94,11 @@ async fn a_foreign_lock_without_a_time_to_live_is_an_error_of_its_own() {
         assert!(message.starts_with("held without a time to live by a foreign client (\"8a6e"), "{message}");
         assert!(message.contains("it never ends by itself") && message.contains("delete the lock's key"), "{message}");
     }
+    // It is held all the same: it is skipped, and no value is computed as if there were no lock.
+    assert!(redlock.acquire_with("r", IfHeld::Skip).await.unwrap().is_none());
+    let cached = Cached::new(redlock.clone(), MemoryCache::new(8)).if_unavailable(IfUnavailable::Compute);
+    let found = cached.wait_max(Duration::from_millis(50)).lookup("r").await;
+    assert!(matches!(found.err(), Some(CachedError::Acquire(AcquireError::HeldWithoutTtl { .. }))));
     // One node alone does not stop a quorum.
     servers[0].command(&["DEL", "r"]);
     drop(redlock.acquire("r").await.unwrap().release().await);

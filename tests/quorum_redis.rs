@@ -106,7 +106,9 @@ async fn starting_without_a_quorum_names_every_server_that_is_missing() {
     let mut servers = servers(3);
     servers[1..].iter_mut().for_each(RedisServer::kill);
     let error = over(&servers).connect().await.unwrap_err();
-    let ConnectError::NoQuorum { reached: 1, nodes: 3, needed: 2, unreachable } = &error else { panic!("{error}") };
+    let ConnectError::NoQuorum { reached: 1, nodes: 3, needed: 2, anchor: None, unreachable } = &error else {
+        panic!("{error}")
+    };
     let mut missing: Vec<_> = unreachable.iter().map(|(address, _)| address.clone()).collect();
     missing.sort_unstable();
     let mut expected: Vec<_> = servers[1..].iter().map(|server| format!("127.0.0.1:{}", server.port())).collect();

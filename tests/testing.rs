@@ -177,6 +177,32 @@ async fn one_node_that_restarts_with_its_data_or_is_flushed_disturbs_no_holder()
     drop(theirs.try_acquire("r").await.unwrap());
 }
 
+// The example of docs/without-servers.md.
+
+/// Works until its lease is lost.
+async fn worker(redlock: Redlock) -> Result<LossCause, AcquireError> {
+    let guard = redlock.acquire("invoice:42").await?;
+    while guard.check().is_ok() {
+        tokio::time::sleep(Duration::from_millis(100)).await; // one step of the work
+    }
+    Ok(guard.lost().await)
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_worker_stops_when_its_lease_is_lost() {
+    let nodes = TestNodes::new(3);
+    let redlock = nodes.builder().ttl(Duration::from_secs(10)).build().unwrap();
+    let worker = tokio::spawn(worker(redlock));
+
+    nodes.clock().advance(Duration::from_secs(60)).await.unwrap();
+    assert!(!worker.is_finished());
+
+    nodes.iter().take(2).for_each(|node| node.set_network(Network::Away));
+    nodes.clock().advance(Duration::from_secs(11)).await.unwrap();
+    assert!(worker.is_finished());
+    assert_eq!(worker.await.unwrap().unwrap(), LossCause::Expired);
+}
+
 #[tokio::test]
 async fn time_that_runs_cannot_be_advanced_and_says_so() {
     let nodes = TestNodes::new(1);

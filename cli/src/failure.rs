@@ -74,8 +74,10 @@ impl From<ConnectError> for Failure {
     fn from(error: ConnectError) -> Self {
         match error {
             ConnectError::Config(error) => error.into(),
-            ConnectError::NoQuorum { reached, nodes, needed, unreachable } => {
-                let message = format!("no quorum: {reached} of {nodes} nodes could be reached, {needed} are needed");
+            ConnectError::NoQuorum { reached, nodes, needed, anchor, unreachable } => {
+                let anchor = anchor.map(|anchor| format!(", among them the anchor, {anchor}")).unwrap_or_default();
+                let message =
+                    format!("no quorum: {reached} of {nodes} nodes could be reached, {needed} are needed{anchor}");
                 let votes = unreachable.into_iter().map(|(address, fault)| (address, fault.to_string())).collect();
                 Self { votes, ..Self::new(Exit::NoQuorum, message) }
             }

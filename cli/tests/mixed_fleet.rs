@@ -41,10 +41,21 @@ fn a_foreign_lock_is_shown_as_one_and_named_if_it_never_ends() {
 
 #[test]
 fn the_anchor_is_named_by_its_place() {
-    let nodes = servers(3);
+    let mut nodes = servers(3);
     nodes[1].command(&["SET", "redlock:job", "of a client of one node", "NX", "PX", "60000"]);
     assert_eq!(call(&nodes, &["acquire", "job", "--wait", "0", "--anchor", "2"]).code, 75);
     assert_eq!(call(&nodes, &["acquire", "job", "--wait", "0", "--anchor", "1"]).code, 0);
+
+    nodes[0].kill();
+    let named = format!("among them the anchor, 127.0.0.1:{}", nodes[0].port());
+    let held = call(&nodes, &["acquire", "another", "--wait", "0", "--anchor", "1"]);
+    assert!(
+        held.code == 69 && held.stderr.contains(&format!("2 of 3 nodes could be reached, 2 are needed, {named}")),
+        "{held:?}"
+    );
+    let shown = call(&nodes, &["status", "another", "--anchor", "1"]);
+    assert!(shown.code == 69 && shown.stdout.contains(&format!("2 must agree, {named}")), "{shown:?}");
+    assert_eq!(call(&nodes, &["status", "another", "--anchor", "2"]).code, 0);
 }
 
 #[test]

@@ -1,18 +1,17 @@
 //! Values that one process computes for all: the shipped single flight. The computation runs in Python.
 
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use redfence::Resource;
 use redfence::cached::{self, Entry, IfUnavailable, Lookup, MemoryCache};
 use redfence::verifier::Verdict;
+use redfence::{FencingToken, Redlock, Resource};
 use redfence_redis::RedisCache;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use tokio::sync::OnceCell;
 
 use crate::client::Client;
 use crate::errors;
@@ -42,6 +41,13 @@ impl cached::CacheStore for Store {
         match self {
             Self::Memory(store) => store.put(key, entry).await.map_err(|never| match never {}),
             Self::Redis(store) => store.put(key, entry).await.map_err(io::Error::other),
+        }
+    }
+
+    async fn remove(&self, key: &Resource, token: FencingToken) -> io::Result<Verdict> {
+        match self {
+            Self::Memory(store) => store.remove(key, token).await.map_err(|never| match never {}),
+            Self::Redis(store) => store.remove(key, token).await.map_err(io::Error::other),
         }
     }
 }
@@ -82,7 +88,7 @@ struct Shared {
     store_timeout: Duration,
     early_percent: u32,
     if_unavailable: IfUnavailable,
-    cached: Arc<OnceCell<cached::Cached<Store>>>,
+    cached: Arc<OnceLock<cached::Cached<Store>>>,
 }
 
 #[pymethods]
@@ -105,19 +111,26 @@ impl Cached {
         })))
     }
 
+    /// Removes a value.
+    fn invalidate(&self, client: &Client, key: String) -> PyResult<Op> {
+        let begun = self.begun()?;
+        client.op(move |redlock| async move {
+            let addresses = redlock.addresses();
+            let outcome = begun(redlock).invalidate(key).await;
+            Box::new(move |py: Python<'_>| match outcome {
+                Ok(()) => Ok(py.None()),
+                Err(error) => Err(errors::cached(py, &error, &addresses)),
+            }) as Answer
+        })
+    }
+
     /// `(value, right)`: without a right, the value is fresh; without a value, the right is a `Computation`; with both, it is
     /// a `Refresh`.
     fn lookup(&self, client: &Client, key: String) -> PyResult<Op> {
-        let shared = self.0.get()?;
-        let Shared { wait_max, store_timeout, early_percent, if_unavailable, .. } = *shared;
-        let (cell, store, link) = (Arc::clone(&shared.cached), shared.store.clone(), client.link()?.clone());
+        let (begun, link) = (self.begun()?, client.link()?.clone());
         client.op(move |redlock| async move {
             let addresses = redlock.addresses();
-            let begun = async || {
-                let cached = cached::Cached::new(redlock, store).wait_max(wait_max).store_timeout(store_timeout);
-                cached.early_refresh(early_percent).if_unavailable(if_unavailable)
-            };
-            let found = cell.get_or_init(begun).await.lookup(key).await;
+            let found = begun(redlock).lookup(key).await;
             Box::new(move |py: Python<'_>| {
                 let bytes = |value: &[u8]| PyBytes::new(py, value);
                 let pair = match found.map_err(|error| errors::cached(py, &error, &addresses))? {
@@ -132,6 +145,22 @@ impl Cached {
                 };
                 Ok(pair.into_any().unbind())
             }) as Answer
+        })
+    }
+}
+
+impl Cached {
+    /// Makes of a locker, with the first call, what all calls share.
+    fn begun(&self) -> PyResult<impl FnOnce(Redlock) -> cached::Cached<Store> + Send + use<>> {
+        let shared = self.0.get()?;
+        let Shared { wait_max, store_timeout, early_percent, if_unavailable, .. } = *shared;
+        let (cell, store) = (Arc::clone(&shared.cached), shared.store.clone());
+        Ok(move |redlock| {
+            let make = || {
+                let cached = cached::Cached::new(redlock, store).wait_max(wait_max).store_timeout(store_timeout);
+                cached.early_refresh(early_percent).if_unavailable(if_unavailable)
+            };
+            cell.get_or_init(make).clone()
         })
     }
 }

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from typing import IO, Any
 
 from servers import eventually, free_port
 
@@ -27,16 +28,18 @@ def mariadb() -> Iterator[int]:
     if user is not None:
         os.chown(folder, user.pw_uid, user.pw_gid)
     who = {} if user is None else {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
-    data, quiet = os.path.join(folder, "data"), {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder}
-    install = [_program("mariadb-install-db"), "--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"]
-    subprocess.run([*install, f"--datadir={data}"], check=True, **quiet, **who)  # type: ignore[call-overload]
+    data, log = os.path.join(folder, "data"), open(os.path.join(folder, "log"), "w+")
+    how: dict[str, Any] = {"stdout": log, "stderr": log, "cwd": folder, "env": {**os.environ, "TMPDIR": folder}, **who}
     fast = ["--innodb-flush-log-at-trx-commit=0", "--innodb-flush-method=nosync", "--innodb-buffer-pool-size=32M"]
     try:
+        install = [_program("mariadb-install-db"), "--no-defaults", "--auth-root-authentication-method=normal"]
+        done = subprocess.run([*install, "--skip-test-db", f"--datadir={data}"], **how)
+        assert done.returncode == 0, _said(log)
         for _ in range(20):
             port, path = free_port(), os.path.join(folder, "socket")
             options = ["--bind-address=127.0.0.1", "--skip-name-resolve", f"--datadir={data}", f"--socket={path}", *fast]
             command = [_program("mariadbd"), "--no-defaults", f"--port={port}", *options]
-            server = subprocess.Popen(command, **quiet, **who)  # type: ignore[call-overload]
+            server = subprocess.Popen(command, **how)
             try:
                 # Its own socket: another program's server is never meant.
                 if eventually(lambda: server.poll() is not None or _answers(path), 60) and server.poll() is None:
@@ -45,9 +48,15 @@ def mariadb() -> Iterator[int]:
             finally:
                 server.send_signal(signal.SIGTERM)
                 server.wait()
-        raise AssertionError("no free port in 20 tries")
+        raise AssertionError(f"no free port in 20 tries: {_said(log)}")
     finally:
+        log.close()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _said(log: IO[str]) -> str:
+    log.seek(0)
+    return log.read()[-5000:]
 
 
 def _answers(path: str) -> bool:

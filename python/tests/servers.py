@@ -1,5 +1,6 @@
 """Redis servers that the tests start and end."""
 
+import binascii
 import contextlib
 import shutil
 import signal
@@ -7,7 +8,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -76,6 +77,12 @@ class Server:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+def waiting(servers: Iterable[Server], prefix: str, name: str) -> set[str]:
+    """How many processes stand in the queue of `name`, as each server answers: ``:1``."""
+    queue = "{%s:%d}:queue:%s" % (prefix, binascii.crc_hqx(name.encode(), 0) % 1024, name)
+    return {server.ask(f"ZCARD {queue}").strip() for server in servers}
+
+
 @contextlib.contextmanager
 def servers(count: int) -> Iterator[list[Server]]:
     started: list[Server] = []
@@ -86,5 +93,3 @@ def servers(count: int) -> Iterator[list[Server]]:
     finally:
         for server in started:
             server.stop()
-
-

@@ -1,7 +1,6 @@
 """The lock for event loops."""
 
 import asyncio
-import binascii
 from collections.abc import Coroutine
 from typing import Any
 
@@ -10,7 +9,7 @@ import pytest
 import redfence
 from conftest import Connect
 from redfence import aio
-from servers import PROMPT, Server, eventually
+from servers import PROMPT, Server, eventually, waiting
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:
@@ -60,19 +59,14 @@ def test_acquire_extend_release(connect: Connect) -> None:
 def test_a_task_that_is_cancelled_while_it_waits_leaves_nothing(
     connect: Connect, servers: list[Server], settings: dict[str, Any]
 ) -> None:
-    queue = "{%s:%d}:queue:r" % (settings["prefix"], binascii.crc_hqx(b"r", 0) % 1024)
-
-    def waiting() -> set[str]:
-        return {server.ask(f"ZCARD {queue}").strip() for server in servers}
-
     async def work() -> None:
         held, lock, third = (aio.Lock(connect(), "r") for _ in range(3))
         await held.acquire()
         waits = asyncio.create_task(lock.acquire(timeout=10 * PROMPT))
-        while waiting() != {":1"}:
+        while waiting(servers, settings["prefix"], "r") != {":1"}:
             await asyncio.sleep(0.01)
         waits.cancel()
-        while waiting() != {":0"}:
+        while waiting(servers, settings["prefix"], "r") != {":0"}:
             await asyncio.sleep(0.01)
         with pytest.raises(asyncio.CancelledError):
             await waits
@@ -148,19 +142,14 @@ def test_a_loop_that_was_closed_is_not_called(connect: Connect) -> None:
 def test_a_coroutine_that_is_closed_waits_no_longer(
     connect: Connect, servers: list[Server], settings: dict[str, Any]
 ) -> None:
-    queue = "{%s:%d}:queue:r" % (settings["prefix"], binascii.crc_hqx(b"r", 0) % 1024)
-
-    def waiting() -> set[str]:
-        return {server.ask(f"ZCARD {queue}").strip() for server in servers}
-
     async def work() -> None:
         with redfence.Lock(connect(), "r"):
             waits = aio.Lock(connect(), "r").acquire(timeout=10 * PROMPT)
             waits.send(None)
-            while waiting() != {":1"}:
+            while waiting(servers, settings["prefix"], "r") != {":1"}:
                 await asyncio.sleep(0.01)
             waits.close()
-            while waiting() != {":0"}:
+            while waiting(servers, settings["prefix"], "r") != {":0"}:
                 await asyncio.sleep(0.01)
 
     run(work())

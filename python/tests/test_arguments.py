@@ -110,6 +110,7 @@ ALL = [
     cached("early_refresh", NO_COUNT),
     cached("if_unavailable", ["x", 1]),
     Passed("key", NO_TEXT, lambda client, value: get(client, key=value)),
+    Passed("key", NO_TEXT, lambda client, value: redfence.Cached(client, redfence.MemoryCache()).invalidate(value)),
     Passed("ttl", [*NO_SECONDS, 0, math.inf], lambda client, value: get(client, ttl=value)),
     Passed("compute", NO_FUNCTION, lambda client, value: get(client, compute=value)),
     Passed("compute", NO_FUNCTION, lambda client, value: aio_get(client, value)),
@@ -126,6 +127,12 @@ def test_a_bad_argument_is_named(passed: Passed) -> None:
         said = str(refused.value)
         assert passed.what in said and ("has to" in said or "a holder is" in said or "surrogate" in said), (value, said)
         assert len(said) < 300, "a huge value is not repeated whole"
+
+
+def test_every_setting_has_a_type_and_a_check() -> None:
+    from redfence import _checked, _client
+
+    assert _client.ClientSettings.__annotations__.keys() == _checked._OF_SETTINGS.keys()
 
 
 def test_times_without_an_end_are_as_good_as_infinity(urls: list[str], settings: dict[str, Any]) -> None:

@@ -2,10 +2,12 @@
 
 import asyncio
 import os
+import re
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -138,6 +140,21 @@ def test_a_stale_value_is_refused_and_its_caller_gets_the_newer_one(make: Callab
     assert one.get_or_compute("k", TTL, never) == b"newer"
 
 
+def test_an_invalidated_value_is_computed_anew(make: Callable[..., redfence.Cached]) -> None:
+    one, other = make(), make()
+    assert one.get_or_compute("k", TTL, lambda: b"old") == b"old"
+    other.invalidate("k")
+    assert one.get_or_compute("k", TTL, lambda: b"new") == b"new"
+
+    def paused() -> bytes:
+        assert one.client.reset("late")
+        other.invalidate("late")
+        return b"old"
+
+    assert one.get_or_compute("late", TTL, paused) == b"old"
+    assert one.get_or_compute("late", TTL, lambda: b"new") == b"new", "what was computed before is refused"
+
+
 def test_errors_name_what_failed(make: Callable[..., redfence.Cached], client: redfence.Redfence) -> None:
     with pytest.raises(redfence.NameError):
         make().get_or_compute("", TTL, never)
@@ -205,6 +222,8 @@ def test_many_tasks_compute_once(aio_cached: Callable[..., aio.Cached]) -> None:
         compute.may_end.set()
         assert set(await asyncio.gather(*asks)) == {b"1"}
         assert compute.runs == 1
+        await processes[0].invalidate("k")
+        assert await processes[1].get_or_compute("k", TTL, compute.aio) == b"2"
 
     asyncio.run(asyncio.wait_for(work(), 3 * PROMPT))
 
@@ -244,3 +263,13 @@ def test_an_early_refresh_blocks_no_task(aio_cached: Callable[..., aio.Cached]) 
             await asyncio.sleep(0.005)
 
     asyncio.run(asyncio.wait_for(work(), 3 * PROMPT))
+
+
+def test_the_lines_of_the_page_run(client: redfence.Redfence, servers: list[Server]) -> None:
+    page = (Path(__file__).parents[1] / "README.md").read_text()
+    found = re.search(r"## Cached values\n\n```python\n(.*?)```", page, re.DOTALL)
+    assert found and '"redis://cache:6379"' in found[1]
+    lines = found[1].replace('"redis://cache:6379"', repr(servers[0].url))
+    names = {"redfence": redfence, "client": client, "make_report": lambda number: b"report %d" % number}
+    exec(compile(lines, "README.md", "exec"), names)
+    assert names["report"] == b"report 7"

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import django
+import django_redis.cache
 import pymysql
 import pytest
 from django.conf import settings as conf
@@ -17,6 +18,7 @@ conf.configure(INSTALLED_APPS=["redfence.django"], DATABASES={}, USE_TZ=True)
 django.setup()
 
 from redfence.django import NotGuarded, admit, guarded  # noqa: E402
+from redfence.django.cache import Locking  # noqa: E402
 from redfence.django.models import Fenced  # noqa: E402
 
 
@@ -166,15 +168,18 @@ def test_the_migration_is_complete() -> None:
     assert (Path(redfence.__file__).parent / "django" / "migrations" / "0001_fence.py").exists()
 
 
-@pytest.fixture(params=["LocMemCache", "RedisCache"])
+class Mixed(Locking, django_redis.cache.RedisCache):
+    """As users of django-redis have it."""
+
+
+@pytest.fixture(params=["redfence.django.cache.LocMemCache", "redfence.django.cache.RedisCache", "test_django.Mixed"])
 def cache(request: pytest.FixtureRequest, urls: list[str], settings: dict[str, Any]) -> Iterator[Any]:
     from django.core.cache import caches
 
     conf.REDFENCE = {"nodes": urls, **settings}
-    backend = {"BACKEND": f"redfence.django.cache.{request.param}", "KEY_PREFIX": "shop"}
-    if request.param == "RedisCache":
-        # Beside the locks, which are in database 0.
-        backend["LOCATION"] = f"{urls[0]}/1"
+    backend = {"BACKEND": request.param, "KEY_PREFIX": "shop"}
+    # Beside the locks, which are in database 0; each kind of cache in its own.
+    backend["LOCATION"] = f"{urls[0]}/{1 if request.param.startswith('redfence') else 2}"
     caches.settings["default"] = backend
     redfence.django.client.cache_clear()
     yield caches.create_connection("default")
@@ -186,7 +191,9 @@ def test_a_cache_has_locks(cache: Any) -> None:
     # As python-redis-lock's, and as django-redis's.
     with cache.lock("a", expire=3, id="me", auto_renewal=True) as lease:
         assert lease.name == "shop:1:a" and lease.holder.label == "me"
-        other = cache.lock("a", timeout=3, blocking_timeout=0.05, thread_local=False, sleep=0.01)
+        other = cache.lock(
+            "a", version=None, timeout=1, sleep=0.01, blocking=True, blocking_timeout=0, client=None, thread_local=False
+        )
         with pytest.raises(redfence.Contended), other:
             pass
         assert not cache.lock("a", blocking=False).acquire(False)

@@ -1,8 +1,10 @@
 """What is built on the lock: semaphores, several resources at once, elections, work once per period. For threads."""
 
+import inspect
 import math
 import threading
 import time
+import typing
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
@@ -11,7 +13,7 @@ import pytest
 
 import redfence
 from conftest import Connect
-from servers import PROMPT, Server, eventually
+from servers import PROMPT, Server, eventually, waiting
 from servers import servers as started
 
 
@@ -20,10 +22,10 @@ def semaphore(connect: Connect, permits: int = 2, **more: Any) -> redfence.Semap
 
 
 def test_so_many_hold_a_permit_and_no_more(connect: Connect) -> None:
-    ours, theirs = semaphore(connect), semaphore(connect, wait_max=0.05)
+    ours, theirs = semaphore(connect), semaphore(connect, wait_max=0)
     with ours as one, ours as other:
         assert {one.name, other.name} == {"reports#1", "reports#2"}
-        assert theirs.acquire(False) is None and theirs.acquire(timeout=0.05) is None
+        assert theirs.acquire(False) is None and theirs.acquire(timeout=0) is None
         with pytest.raises(redfence.AllHeld, match="none of 2 permits") as held:
             theirs.acquire()
         assert held.value.permits == 2 and len(held.value.votes) == 3
@@ -93,8 +95,8 @@ def test_all_of_several_or_none(connect: Connect) -> None:
         leases.check()
         leases.extend()
         with pytest.raises(redfence.Contended) as held:
-            redfence.acquire_all(other, ["0", "b", "c"], timeout=0.05)
-        assert held.value.resource == "b" and len(held.value.votes) == 3 and held.value.waited >= 0.05
+            redfence.acquire_all(other, ["0", "b", "c"], timeout=0)
+        assert held.value.resource == "b" and len(held.value.votes) == 3 and held.value.waited > 0
         assert [lock.name for lock in client.locks()] == ["a", "b"], "what it had was released"
         assert all(lock.holder.label == "me" for lock in client.locks())
     assert client.locks() == []
@@ -108,7 +110,7 @@ def test_all_of_several_or_none(connect: Connect) -> None:
 def test_the_loss_of_one_is_the_loss_of_all(connect: Connect) -> None:
     causes: list[str] = []
     client = connect()
-    leases = redfence.acquire_all(client, ["a", "b"], ttl=0.5)
+    leases = redfence.acquire_all(client, ["a", "b"], ttl=3)
     leases.on_lost(causes.append)
     assert connect().reset("b")
     assert leases.lost.wait(PROMPT) and leases.valid_for == 0.0
@@ -146,7 +148,7 @@ def test_one_leads_and_the_next_leads_after_it_resigned(connect: Connect) -> Non
         assert second.leader() == redfence.Leader(leads.term, "one")
         assert leads.name == "scheduler" and leads.token == leads.term == leads.tokens["scheduler"]
         with pytest.raises(redfence.Contended) as held:
-            second.campaign(timeout=0.05)
+            second.campaign(timeout=0)
         assert held.value.resource == "scheduler" and len(held.value.votes) == 3
         terms: list[int] = []
         waits = threading.Thread(target=lambda: terms.append(second.campaign(timeout=math.inf).term))
@@ -194,9 +196,6 @@ def test_work_that_succeeded_is_not_done_again_within_its_period(connect: Connec
     with run:
         run.check()
         assert run.name == "report" and run.token > 0
-    if (tried := time.monotonic()) - began < 2.5:
-        assert once(connect, 3.0).acquire(timeout=0.1) is None
-        assert tried - began < 3
     # The end of the period is waited for.
     again = once(connect, 3.0).acquire(timeout=PROMPT)
     assert again is not None and again.token > run.token and time.monotonic() - began > 2.5
@@ -207,9 +206,9 @@ def test_work_that_succeeded_is_not_done_again_within_its_period(connect: Connec
 
 def test_a_period_that_outlasts_the_wait_is_not_waited_for(connect: Connect) -> None:
     run = once(connect).acquire()
-    assert run is not None and 20 < run.finish() <= 25
+    assert run is not None and 0 < run.finish() <= 25
     [lock] = connect().locks()
-    assert lock.name == "report" and 15 < (lock.ttl_left or 0) <= 25
+    assert lock.name == "report" and 5 < (lock.ttl_left or 0) <= 25
     began = time.monotonic()
     # A wait of less than the rest of the period.
     assert once(connect).acquire(timeout=10) is None
@@ -227,7 +226,7 @@ def test_work_that_failed_uses_up_no_period(connect: Connect) -> None:
     client = connect()
     eventually(lambda: not client.locks())
     run = once(connect, None, hold_at_least=20.0).acquire()
-    assert run is not None and 15 < run.finish(False) <= 20
+    assert run is not None and 0 < run.finish(False) <= 20
     assert once(connect).acquire(False) is None
 
 
@@ -266,7 +265,7 @@ def test_a_function_is_called_once_per_period(connect: Connect) -> None:
     calls: list[int] = []
 
     def reports(client: redfence.Redfence) -> Callable[[int], Any]:
-        @redfence.once_per(client, 25.0, "report:{day}", wait_max=0.1)
+        @redfence.once_per(client, 25.0, "report:{day}", wait_max=0)
         def report(day: int) -> str:
             calls.append(day)
             if len(calls) == 1:
@@ -292,13 +291,15 @@ WAITS: dict[str, tuple[str, Callable[[redfence.Redfence, float], Any]]] = {
 
 
 @pytest.mark.parametrize("kind", WAITS)
-def test_other_threads_run_while_one_waits(connect: Connect, kind: str) -> None:
+def test_other_threads_run_while_one_waits(
+    connect: Connect, servers: list[Server], settings: dict[str, Any], kind: str
+) -> None:
     name, acquire = WAITS[kind]
     held, client, got = redfence.Lock(connect(), name), connect(), []
     held.acquire()
     waits = threading.Thread(target=lambda: got.append(acquire(client, 5 * PROMPT)))
     waits.start()
-    eventually(lambda: waits.is_alive())
+    eventually(lambda: waiting(servers, settings["prefix"], name) == {":1"})
     # Without the interpreter this thread would come to the release only after the other has given up.
     held.release()
     waits.join(5 * PROMPT)
@@ -335,3 +336,15 @@ def test_too_few_nodes_are_not_contention(settings: dict[str, Any]) -> None:
             assert len(refused.value.votes) == 3
         with pytest.raises(redfence.NoQuorum):
             election.leader()
+
+
+def test_annotations_can_be_evaluated() -> None:
+    """As frameworks do that fill arguments in."""
+    import redfence.aio
+
+    for module in (redfence, redfence.aio):
+        for name in module.__all__:
+            public = getattr(module, name)
+            for callable in [public, *vars(public).values()] if inspect.isclass(public) else [public]:
+                if inspect.isfunction(callable):
+                    typing.get_type_hints(callable)

@@ -9,7 +9,7 @@ import pytest
 import redfence
 from conftest import Connect
 from programs import Program
-from servers import PROMPT, eventually
+from servers import PROMPT, Server, eventually, waiting
 
 QUIET = "import warnings; warnings.simplefilter('ignore', DeprecationWarning)\n"
 
@@ -41,10 +41,8 @@ time.sleep(100)
     assert not locks[0].acquire(timeout=2.5), "a lease was not renewed"
     assert not any(lock.acquire(False) for lock in locks[1:]), "a lease was not renewed"
     ran.process.send_signal(signal.SIGKILL)
-    killed = time.monotonic()
     for lock, token in zip(locks, tokens):
         assert lock.acquire(timeout=PROMPT) and lock.token > token
-    assert time.monotonic() - killed > 0.5, "it did not wait for the TTL"
     assert ran.end()[0] == -signal.SIGKILL
     for lock in locks:
         lock.release()
@@ -92,23 +90,24 @@ say("held")
 
 
 @pytest.mark.parametrize("kind", HELD)
-def test_ctrl_c_ends_a_wait_and_leaves_nothing(program: Any, connect: Connect, kind: str) -> None:
+def test_ctrl_c_ends_a_wait_and_leaves_nothing(
+    program: Any, connect: Connect, servers: list[Server], settings: dict[str, Any], kind: str
+) -> None:
     name, acquire = HELD[kind]
     held = redfence.Lock(connect(), name)
     held.acquire()
     ran = program(f"""
 client = connect()
-say("waits")
-began = time.monotonic()
 try:
-    {acquire.format(wait=100)}
+    say("waits")
+    {acquire.format(wait=1000)}
 except KeyboardInterrupt:
-    say("interrupted", time.monotonic() - began < 50)
+    say("interrupted")
 """)
     assert ran.line() == "waits"
-    time.sleep(0.3)
+    eventually(lambda: waiting(servers, settings["prefix"], name) == {":1"})
     ran.process.send_signal(signal.SIGINT)
-    assert ran.lines() == ["interrupted True"]
+    assert ran.lines() == ["interrupted"]
     held.release()
     for left in (name, "q", "r", "r#queue"):
         lock = redfence.Lock(connect(), left)

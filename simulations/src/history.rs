@@ -73,6 +73,17 @@ pub enum Record {
         /// Whether it was admitted.
         admitted: bool,
     },
+    /// A client of another library believed in its lock until now. It has no token.
+    ForeignHeld {
+        /// When it stopped.
+        at_us: Micros,
+        /// When it began to.
+        from_us: Micros,
+        /// What was held.
+        resource: String,
+        /// The value of its lock.
+        holder: String,
+    },
     /// A lock vanished on a node that did not rest, or a clock step ended it: X is not promised for this holder.
     Vanished {
         /// When.
@@ -164,6 +175,7 @@ impl Record {
             | Self::Extended { at_us, .. }
             | Self::Ended { at_us, .. }
             | Self::Write { at_us, .. }
+            | Self::ForeignHeld { at_us, .. }
             | Self::Vanished { at_us, .. }
             | Self::Void { at_us, .. } => *at_us,
         }

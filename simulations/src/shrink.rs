@@ -38,7 +38,12 @@ pub fn shrink(plan: &Plan, promise: Promise, run: &dyn Fn(&Plan) -> Outcome) -> 
 
 /// Smaller plans, the greatest changes first. None equals `plan`.
 fn candidates(plan: &Plan) -> impl Iterator<Item = Plan> {
-    let whole = clients(plan).chain(faults(plan)).chain(sections(plan)).chain(operations(plan)).chain(calmer(plan));
+    let whole = clients(plan)
+        .chain(foreign(plan))
+        .chain(faults(plan))
+        .chain(sections(plan))
+        .chain(operations(plan))
+        .chain(calmer(plan));
     whole.filter(move |candidate| candidate != plan)
 }
 
@@ -53,6 +58,21 @@ fn clients(plan: &Plan) -> impl Iterator<Item = Plan> {
         })
     });
     std::iter::once(last).filter(|plan| !plan.clients.is_empty()).chain(idle)
+}
+
+/// Without one of the clients of another library, or without one of its sections.
+fn foreign(plan: &Plan) -> impl Iterator<Item = Plan> {
+    let each = (0..plan.foreign.len()).map(|at| with(plan, |plan| drop(plan.foreign.remove(at))));
+    let sections = plan.foreign.iter().enumerate();
+    let sections = sections.flat_map(|(at, foreign)| (0..foreign.sections.len()).map(move |section| (at, section)));
+    let shorter = sections.map(|(at, section)| {
+        with(plan, |plan| {
+            if let Some(foreign) = plan.foreign.get_mut(at) {
+                foreign.sections.remove(section);
+            }
+        })
+    });
+    each.chain(shorter)
 }
 
 fn faults(plan: &Plan) -> impl Iterator<Item = Plan> {

@@ -14,6 +14,7 @@ fn every_promise_holds_in_every_profile() {
         (Profile::SomeFaults, 0..300),
         (Profile::ManyFaults, 0..600),
         (Profile::Contention, 0..300),
+        (Profile::MixedFleet, 0..300),
     ];
     for (profile, seeds) in profiles {
         let report = campaign(profile, None).run(seeds, 2, &|| ());
@@ -44,6 +45,8 @@ fn wrong_protocols_fall() {
         Mutant::ReservationWithoutEnd,
         Mutant::OrdersDiffer,
         Mutant::LeaveIgnored,
+        Mutant::NoAnchor,
+        Mutant::ForeignIgnored,
     ];
     let survivors: Vec<String> = quick
         .into_iter()
@@ -71,7 +74,8 @@ fn a_violation_shrinks_to_a_plan_that_breaks_the_same_promise() {
 #[test]
 fn every_plan_that_is_drawn_can_be_run_and_written_down() {
     for seed in 0..2_000 {
-        let plan = campaign(Profile::ManyFaults, None).plan(seed);
+        let profile = if seed % 2 == 0 { Profile::ManyFaults } else { Profile::MixedFleet };
+        let plan = campaign(profile, None).plan(seed);
         assert_eq!(plan.check(), Ok(()), "seed {seed}");
         assert_eq!(serde_json::from_str::<simulations::Plan>(&serde_json::to_string(&plan).unwrap()).unwrap(), plan);
     }

@@ -31,6 +31,12 @@ fn write(token: u64, admitted: bool) -> Vec<Record> {
     vec![Record::Write { at_us: 0, resource: "r".to_owned(), token: number(token), admitted }]
 }
 
+/// What a client of another library believed in.
+fn foreign(who: &str, from: u64, until: u64) -> Vec<Record> {
+    let (resource, holder) = ("r".to_owned(), who.to_owned());
+    vec![Record::ForeignHeld { at_us: until * 1_000, from_us: from * 1_000, resource, holder }]
+}
+
 fn vanished(who: &str, at: u64) -> Vec<Record> {
     vec![Record::Vanished { at_us: at * 1_000, holder: who.to_owned(), node: "n0".to_owned() }]
 }
@@ -134,6 +140,23 @@ fn a_lease_that_was_handed_over_is_judged_by_itself() {
         let history = History { records: records.concat() };
         let found: Vec<Promise> = judge(&history).iter().map(|violation| violation.promise).collect();
         assert_eq!(found, broken, "{story}");
+    }
+}
+
+#[test]
+fn a_client_of_another_library_excludes_leases_and_its_like() {
+    for (story, parts, broken) in [
+        ("one after the other", vec![lease("a", 1, 0, 1, 9), foreign("x", 9, 19)], false),
+        ("a lease in the time of a foreign lock", vec![foreign("x", 5, 30), lease("a", 1, 6, 9, 19)], true),
+        ("a foreign lock in the time of a lease", vec![lease("a", 1, 0, 1, 19), foreign("x", 9, 12)], true),
+        ("two foreign locks", vec![foreign("x", 5, 30), foreign("y", 29, 40)], true),
+        ("the lease had lost a lock", vec![lease("a", 1, 0, 1, 19), vanished("a", 8), foreign("x", 9, 12)], false),
+        ("the other had", vec![vanished("x", 5), foreign("x", 5, 30), lease("a", 1, 6, 9, 19)], false),
+        ("it lost one later", vec![foreign("x", 5, 30), lease("a", 1, 6, 9, 19), vanished("x", 10)], true),
+        ("not promised any more", vec![void(Assumed::X, 1), foreign("x", 5, 30), lease("a", 1, 6, 9, 19)], false),
+    ] {
+        let found: Vec<_> = judge(&History { records: parts.concat() }).iter().map(|it| it.promise).collect();
+        assert_eq!(found, if broken { vec![Promise::X] } else { Vec::new() }, "{story}");
     }
 }
 

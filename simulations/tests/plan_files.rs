@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use simulations::Level;
 use simulations::plan::{Fault, Memory, Plan, Section};
 
 #[test]
@@ -84,6 +85,45 @@ fn files_that_are_no_plans_are_refused_with_line_reason_and_fix() {
     let both = simulations(&["run", "--plan", file.to_str().unwrap(), "--nodes", "3"]);
     assert_eq!(both.status.code(), Some(2), "{both:?}");
     assert!(String::from_utf8_lossy(&both.stderr).contains("cannot be used with"), "{both:?}");
+}
+
+/// A file may name what is not there, and the greatest numbers that are accepted.
+#[test]
+fn plans_that_are_accepted_run_whatever_they_name() {
+    let (node, client, resource) = (200, 200, 200);
+    let (longest, anywhere) = (Plan::TIME_MAX_MS, None);
+    let faults = [
+        Fault::Lossy { client: Some(client), node: Some(node), per_mille: 1_000, for_ms: longest },
+        Fault::Lossy { client: anywhere, node: anywhere, per_mille: 1_000, for_ms: longest },
+        Fault::Slow { client: anywhere, node: anywhere, extra_ms: longest, tail_ms: longest, for_ms: 100 },
+        Fault::partition(client, node, longest),
+        Fault::Hang { node, for_ms: longest },
+        Fault::Crash { node, down_ms: longest, memory: Memory::Snapshot },
+        Fault::Snapshot { node },
+        Fault::Flush { node },
+        Fault::DropCounter { node: 0, resource },
+        Fault::Evict { node, resource },
+        Fault::Evicting { node, after_ms: longest, for_ms: longest },
+        Fault::NodeClock { node: 0, by_ms: -600_000 },
+        Fault::NodeClock { node, by_ms: 600_000 },
+        Fault::Pause { client, for_ms: longest },
+        Fault::Reboot { client, down_ms: longest },
+        Fault::ClientClock { client: 0, by_ms: 600_000 },
+        Fault::SlowStore { by_ms: longest, for_ms: longest },
+    ];
+    let mut plan = Plan::of(2).client([Section { resource, ..Section::after(0) }, Section::after(5).write()]);
+    for (at_ms, fault) in (10..).zip(faults) {
+        plan = plan.fault(at_ms, fault).fault(at_ms + 1, fault);
+    }
+    plan.seed = u64::MAX;
+    plan.ahead = Vec::new();
+    plan.nodes[0].offset_ms = i32::MIN;
+    plan.nodes[1].offset_ms = i32::MAX;
+    plan.clients[0].clock.offset_ms = i32::MIN;
+    assert_eq!(plan.check(), Ok(()));
+    for level in [Level::Node, Level::Stream] {
+        assert!(level.run(&plan, None, false).ended_us > 0, "{level:?}");
+    }
 }
 
 #[expect(clippy::unwrap_used, reason = "a helper of tests")]

@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use simulations::plan::{Fault, Section};
+use simulations::plan::{Fault, Foreign, ForeignSection, Knows, Section};
 use simulations::{Level, Plan};
 
 #[test]
@@ -18,6 +18,9 @@ fn a_plan_that_cannot_be_run_is_refused_with_a_sentence() {
         (plan().fault(0, Fault::Hang { node: 0, for_ms: 600_001 }), Some("600001 ms are too long")),
         (Plan::of(3).client([Section::after(0).work(u32::MAX)]), Some("are too long")),
         (endless, Some("are too long")),
+        (plan().anchor(3), Some("node 3 cannot be the anchor, because there are 3 nodes: write 0 to 2")),
+        (plan().foreign(another_library(600_001)), Some("600001 ms are too long")),
+        ((0..17).fold(plan(), |plan, _| plan.foreign(another_library(1))), Some("name 16 at most")),
     ];
     for (plan, complaint) in rows {
         let verdict = plan.check();
@@ -31,6 +34,11 @@ fn a_plan_that_cannot_be_run_is_refused_with_a_sentence() {
             }
         }
     }
+}
+
+fn another_library(work_ms: u32) -> Foreign {
+    let section = ForeignSection { think_ms: 0, resource: 0, wait_ms: 0, work_ms };
+    Foreign { knows: Knows::All, endless: false, sections: vec![section] }
 }
 
 /// A node that lost the lock of a living holder grants it to the waiter, and the others refuse. The node publishes the

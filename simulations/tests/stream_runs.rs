@@ -66,6 +66,17 @@ fn in_a_crowd_every_client_is_served_in_turn() {
     }
 }
 
+#[test]
+fn clients_of_another_library_exclude_leases_under_plain_names() {
+    let mut seen = Coverage::default();
+    for seed in 0..20 {
+        let outcome = Level::Stream.run(&Plan::draw(seed, Profile::MixedFleet, Scale::default()), None, false);
+        assert_eq!(outcome.violations, Vec::new(), "seed {seed}");
+        seen.add(&outcome.seen);
+    }
+    assert!(seen.foreign_held > 0 && seen.foreign_failed > 0 && seen.acquired > 0 && seen.wakes > 0, "{seen:?}");
+}
+
 /// The scripts of a wrong server run, and the invariants catch the result.
 #[test]
 fn wrong_scripts_fall() {
@@ -78,6 +89,7 @@ fn wrong_scripts_fall() {
         Mutant::DeadHeadIsNext,
         Mutant::ReservationWithoutEnd,
         Mutant::LeaveIgnored,
+        Mutant::ForeignIgnored,
     ] {
         let falls = |seed| {
             let plan = Plan::draw(seed, mutant.profile(), Scale::default());

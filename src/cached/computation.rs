@@ -69,10 +69,10 @@ impl<S: CacheStore> Computation<S> {
     /// If the future is dropped, the value is stored or not, and the next task reads it or computes.
     #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub async fn finish(mut self, value: Arc<[u8]>, ttl: Duration) -> Result<Arc<[u8]>, CachedError> {
+        let asked = self.cached.now();
         let outcome = self.stored(value, ttl).await;
         if let Ok(value) = &outcome {
-            let now = self.cached.now();
-            self.place.publish(value, now);
+            self.place.publish(value, asked);
         }
         self.abandon().await;
         outcome

@@ -32,6 +32,7 @@ pub async fn check<S: CacheStore>(store: &S, fresh: &str) -> Result<(), Broken> 
     suite.values_come_back_as_they_were_put().await?;
     suite.stale_tokens_are_refused().await?;
     suite.a_fence_outlives_its_value().await?;
+    suite.removals_are_fenced_writes().await?;
     suite.check_and_write_are_one_step().await?;
     suite.fences_that_were_given_up_still_refuse().await
 }
@@ -87,6 +88,24 @@ impl<S: CacheStore> Suite<'_, S> {
         expect(self.put(&key, 9, b"same").await? == Verdict::Admitted, "an equal token passes")
     }
 
+    async fn removals_are_fenced_writes(&self) -> Result<(), Broken> {
+        let (key, other) = (self.key("5 removed")?, self.key("5 never written")?);
+        let _ = self.put(&key, 5, b"value").await?;
+        let expected = Verdict::Stale { highest: token(5)? };
+        expect(self.remove(&key, 4).await? == expected, "a removal with a lower token is refused")?;
+        expect(self.value(&key).await?.as_deref() == Some(b"value"), "a refused removal removes nothing")?;
+        for (key, number) in [(&key, 5), (&key, 7), (&other, 7)] {
+            expect(self.remove(key, number).await? == Verdict::Admitted, "a removal with the highest token passes")?;
+            expect(self.get(key).await?.is_none(), "a removed value is gone")?;
+        }
+        for key in [&key, &other] {
+            let expected = Verdict::Stale { highest: token(7)? };
+            expect(self.put(key, 6, b"stale").await? == expected, "the token of a removal is kept")?;
+            expect(self.put(key, 8, b"newer").await? == Verdict::Admitted, "a newer value passes after a removal")?;
+        }
+        Ok(())
+    }
+
     /// In both orders, as a store that checks first and writes later keeps what it wrote last.
     async fn check_and_write_are_one_step(&self) -> Result<(), Broken> {
         const MOST: u64 = 64;
@@ -136,6 +155,11 @@ impl<S: CacheStore> Suite<'_, S> {
 
     async fn put(&self, key: &Resource, number: u64, value: &[u8]) -> Result<Verdict, Broken> {
         self.offer(key, &Entry::new(value.into(), token(number)?, TTL, TOOK)).await
+    }
+
+    async fn remove(&self, key: &Resource, number: u64) -> Result<Verdict, Broken> {
+        let removed = self.store.remove(key, token(number)?).await;
+        removed.map_err(|error| broken(&format!("it failed: {error}")))
     }
 
     async fn offer(&self, key: &Resource, entry: &Entry) -> Result<Verdict, Broken> {

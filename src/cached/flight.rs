@@ -7,7 +7,7 @@ use tokio::sync::OwnedMutexGuard;
 
 use crate::{Moment, Resource};
 
-/// A value that a task had, and when it had it.
+/// A value that a task had, and a moment before it asked the store about it: it may have been removed since.
 struct Published {
     value: Arc<[u8]>,
     at: Moment,
@@ -16,29 +16,31 @@ struct Published {
 /// Tokio's mutex has a queue: first come, first served. The first task has the place, and the others wait for it.
 type Flight = Arc<tokio::sync::Mutex<Option<Published>>>;
 
-/// One flight for each key that some task of this process wants right now.
+/// One flight for each key that some task of this process wants right now, and how many tasks want it.
 #[derive(Default)]
-pub(super) struct Flights(Mutex<HashMap<Resource, Flight>>);
+pub(super) struct Flights(Mutex<HashMap<Resource, (Flight, usize)>>);
 
 impl Flights {
     /// Waits for the place. A task that drops it, by an error, by a panic or with its future, passes it to the next.
     pub(super) async fn place(self: &Arc<Self>, key: &Resource) -> Place {
-        let joined = self.join(key);
-        Place { published: Arc::clone(&joined.flight).lock_owned().await, _joined: joined }
+        let (flight, joined) = self.join(key);
+        Place { published: flight.lock_owned().await, _joined: joined }
     }
 
     /// The place if no other task has it.
     pub(super) fn try_place(self: &Arc<Self>, key: &Resource) -> Option<Place> {
-        let joined = self.join(key);
-        Some(Place { published: Arc::clone(&joined.flight).try_lock_owned().ok()?, _joined: joined })
+        let (flight, joined) = self.join(key);
+        Some(Place { published: flight.try_lock_owned().ok()?, _joined: joined })
     }
 
-    fn join(self: &Arc<Self>, key: &Resource) -> Joined {
-        let flight = Arc::clone(self.all().entry(key.clone()).or_default());
-        Joined { flights: Arc::clone(self), key: key.clone(), flight }
+    fn join(self: &Arc<Self>, key: &Resource) -> (Flight, Joined) {
+        let mut all = self.all();
+        let (flight, tasks) = all.entry(key.clone()).or_default();
+        *tasks += 1;
+        (Arc::clone(flight), Joined { flights: Arc::clone(self), key: key.clone() })
     }
 
-    fn all(&self) -> MutexGuard<'_, HashMap<Resource, Flight>> {
+    fn all(&self) -> MutexGuard<'_, HashMap<Resource, (Flight, usize)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -50,18 +52,17 @@ impl Flights {
 
 /// The right of one task of this process to get the value of a key, from the store or by computing it.
 pub(super) struct Place {
-    // Dropped first: the flight is counted afterwards.
     published: OwnedMutexGuard<Option<Published>>,
     _joined: Joined,
 }
 
 impl Place {
-    /// The value that an earlier task had, if it had it after this task asked: then it is no older than the store's.
+    /// The value that an earlier task had from the store after this task asked: then it was there after that.
     pub(super) fn published_since(&self, asked: Moment) -> Option<Arc<[u8]>> {
         self.published.as_ref().filter(|published| published.at >= asked).map(|published| Arc::clone(&published.value))
     }
 
-    /// Passes a value to the tasks that wait for this place.
+    /// Passes a value to the tasks that wait for this place. `at` is before the store was asked about it.
     pub(super) fn publish(&mut self, value: &Arc<[u8]>, at: Moment) {
         *self.published = Some(Published { value: Arc::clone(value), at });
     }
@@ -71,21 +72,23 @@ impl Place {
 struct Joined {
     flights: Arc<Flights>,
     key: Resource,
-    flight: Flight,
 }
 
 impl Drop for Joined {
     fn drop(&mut self) {
         let mut all = self.flights.all();
-        // One is in the map. Tasks join under this mutex, so none can come in between.
-        if Arc::strong_count(&self.flight) == 2 {
-            all.remove(&self.key);
+        if let Some((_, tasks)) = all.get_mut(&self.key) {
+            *tasks -= 1;
+            if *tasks == 0 {
+                all.remove(&self.key);
+            }
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
 
     use futures::FutureExt as _;
@@ -110,5 +113,27 @@ mod tests {
         assert_eq!(flights.count(), 0);
         assert_eq!(flights.try_place(&key).unwrap().published_since(at(0)), None);
         assert_eq!(flights.count(), 0);
+    }
+
+    #[test]
+    fn tasks_that_leave_at_the_same_moment_end_the_flight() {
+        const ROUNDS: usize = 20_000;
+        let (flights, joined) = (Arc::new(Flights::default()), AtomicUsize::new(0));
+        let leave = || {
+            for round in 1..=ROUNDS {
+                let one = flights.join(&Resource::new(format!("k{round}")).unwrap());
+                joined.fetch_add(1, Ordering::SeqCst);
+                while joined.load(Ordering::SeqCst) < 2 * round {
+                    std::thread::yield_now();
+                }
+                drop(one);
+            }
+        };
+        std::thread::scope(|scope| {
+            let other = scope.spawn(leave);
+            leave();
+            other.join().unwrap();
+        });
+        assert_eq!(flights.count(), 0, "flights that no task wants are left in memory");
     }
 }

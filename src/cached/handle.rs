@@ -10,7 +10,7 @@ use super::error::{CachedError, Unanswered};
 use super::flight::Flights;
 use super::store::{CacheStore, Entry};
 use crate::verifier::Verdict;
-use crate::{AcquireError, Moment, Redlock, Resource};
+use crate::{AcquireError, FencingToken, Moment, Redlock, Resource};
 
 /// What a call does if the lock or the store is unavailable: too few nodes answer, or the store fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -115,6 +115,10 @@ impl<S: CacheStore> Cached<S> {
         self.answer(self.store.put(key, entry)).await
     }
 
+    pub(super) async fn remove(&self, key: &Resource, token: FencingToken) -> Result<Verdict, CachedError> {
+        self.answer(self.store.remove(key, token)).await
+    }
+
     async fn answer<T>(&self, call: impl Future<Output = Result<T, S::Error>>) -> Result<T, CachedError> {
         let within = self.settings.store_timeout;
         match timeout(within, call).await {
@@ -127,7 +131,7 @@ impl<S: CacheStore> Cached<S> {
     pub(super) fn computes_without(&self, error: &CachedError) -> bool {
         let is_unavailable = match error {
             CachedError::Store(_) => true,
-            CachedError::Acquire(error) => !matches!(error, AcquireError::Contended { .. } | AcquireError::Resource(_)),
+            CachedError::Acquire(error) => !error.is_held() && !matches!(error, AcquireError::Resource(_)),
             _ => false,
         };
         is_unavailable && self.settings.if_unavailable == IfUnavailable::Compute

@@ -43,8 +43,8 @@ pub struct Refresh<S> {
 
 /// Who goes on, after the wait for the lock.
 enum Turn {
-    /// Another process has computed.
-    Value(Arc<[u8]>),
+    /// Another process has computed. The moment is one before the value was read.
+    Value(Arc<[u8]>, Moment),
     /// This task computes, under the lease if there is one.
     Compute(Option<Guard>),
 }
@@ -99,8 +99,8 @@ impl<S: CacheStore> Cached<S> {
             return Ok(Lookup::Hit(value));
         }
         match turn(&key).await? {
-            Turn::Value(value) => {
-                place.publish(&value, self.now());
+            Turn::Value(value, read_at) => {
+                place.publish(&value, read_at);
                 Ok(Lookup::Hit(value))
             }
             Turn::Compute(guard) => Ok(Lookup::Miss(Computation::begin(self, key, place, guard))),
@@ -112,7 +112,7 @@ impl<S: CacheStore> Cached<S> {
         let acquired = tokio::select! {
             biased;
             acquired = self.acquired(key, began) => acquired,
-            value = self.written(key) => return Ok(Turn::Value(value)),
+            (value, read_at) = self.written(key) => return Ok(Turn::Value(value, read_at)),
         };
         let guard = match acquired.map_err(CachedError::Acquire) {
             Err(error) if self.computes_without(&error) => {
@@ -122,11 +122,12 @@ impl<S: CacheStore> Cached<S> {
             acquired => acquired?,
         };
         // Another process may have computed while this one waited.
+        let read_at = self.now();
         match self.read(key).await {
             Ok(None) => Ok(Turn::Compute(Some(guard))),
             Ok(Some(entry)) => {
                 drop(guard.release().await);
-                Ok(Turn::Value(entry.value))
+                Ok(Turn::Value(entry.value, read_at))
             }
             Err(error) => {
                 drop(guard.release().await);
@@ -139,20 +140,21 @@ impl<S: CacheStore> Cached<S> {
         if self.may_compute_without() {
             // One attempt shows whether there is a quorum. Without one, this call does not wait.
             let first = self.redlock.try_acquire(key).await;
-            if !matches!(first, Err(AcquireError::Contended { .. })) {
+            if !first.as_ref().is_err_and(AcquireError::is_held) {
                 return first;
             }
         }
         self.redlock.acquire_within(key, self.left(began)).await
     }
 
-    /// The value, once a process has stored one.
-    async fn written(&self, key: &Resource) -> Arc<[u8]> {
+    /// The value, once a process has stored one, and a moment before it was read.
+    async fn written(&self, key: &Resource) -> (Arc<[u8]>, Moment) {
         loop {
             sleep(POLL_PAUSE).await;
+            let read_at = self.now();
             // If the store fails, the read that follows the lock says so.
             if let Ok(Some(entry)) = self.read(key).await {
-                return entry.value;
+                return (entry.value, read_at);
             }
         }
     }
@@ -173,23 +175,25 @@ impl<S: CacheStore> Refresh<S> {
         loop {
             match self.cached.redlock.try_acquire(&self.key).await {
                 Ok(guard) => return self.under(guard).await,
-                Err(AcquireError::Contended { .. }) if !self.cached.left(began).is_zero() => {}
+                Err(error) if error.is_held() && !self.cached.left(began).is_zero() => {}
                 Err(error) => {
                     tracing::debug!(key = %self.key, %error, "not refreshed early");
                     return None;
                 }
             }
             sleep(POLL_PAUSE).await;
+            let read_at = self.cached.now();
             let found = self.cached.read(&self.key).await.ok()??;
-            if self.is_over(Some(&found)) {
+            if self.is_over(Some(&found), read_at) {
                 return None;
             }
         }
     }
 
     async fn under(mut self, guard: Guard) -> Option<Computation<S>> {
+        let read_at = self.cached.now();
         let found = self.cached.read(&self.key).await;
-        if found.as_ref().is_ok_and(|found| !self.is_over(found.as_ref())) {
+        if found.as_ref().is_ok_and(|found| !self.is_over(found.as_ref(), read_at)) {
             let Self { cached, key, place, .. } = self;
             return Some(Computation::begin(&cached, key, place, Some(guard)));
         }
@@ -199,11 +203,10 @@ impl<S: CacheStore> Refresh<S> {
     }
 
     /// Whether another process has stored a new value. Then the tasks of this process get it.
-    fn is_over(&mut self, found: Option<&Entry>) -> bool {
+    fn is_over(&mut self, found: Option<&Entry>, read_at: Moment) -> bool {
         let is_over = is_news(found, Some(self.seen));
         if let (true, Some(entry)) = (is_over, found) {
-            let now = self.cached.now();
-            self.place.publish(&entry.value, now);
+            self.place.publish(&entry.value, read_at);
         }
         is_over
     }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::fences::Fences;
 use super::store::{CacheStore, Entry};
 use crate::verifier::Verdict;
-use crate::{Clock, Moment, Resource, SystemClock};
+use crate::{Clock, FencingToken, Moment, Resource, SystemClock};
 
 /// Keeps values in this process: for tasks of one process, and for tests. Clones are the same cache.
 ///
@@ -43,11 +43,20 @@ impl MemoryCache {
 }
 
 impl Inside {
-    fn insert(&mut self, key: &Resource, entry: Entry, now: Moment, entries_max: usize) {
-        let expires = now.after(entry.ttl);
-        if let Some((_, before)) = self.entries.insert(key.clone(), (entry, expires)) {
-            self.first_to_expire.remove(&(before, key.clone()));
+    fn admit(&mut self, key: &Resource, token: FencingToken) -> Verdict {
+        self.fences.entry(key.slot()).or_default().admit(key, token)
+    }
+
+    fn remove(&mut self, key: &Resource) {
+        if let Some((_, expires)) = self.entries.remove(key) {
+            self.first_to_expire.remove(&(expires, key.clone()));
         }
+    }
+
+    fn insert(&mut self, key: &Resource, entry: Entry, now: Moment, entries_max: usize) {
+        self.remove(key);
+        let expires = now.after(entry.ttl);
+        self.entries.insert(key.clone(), (entry, expires));
         self.first_to_expire.insert((expires, key.clone()));
         while let Some((expires, _)) = self.first_to_expire.first()
             && (self.entries.len() > entries_max || *expires <= now)
@@ -71,9 +80,18 @@ impl CacheStore for MemoryCache {
     async fn put(&self, key: &Resource, entry: &Entry) -> Result<Verdict, Infallible> {
         let now = self.clock.now();
         let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
-        let verdict = inside.fences.entry(key.slot()).or_default().admit(key, entry.token);
+        let verdict = inside.admit(key, entry.token);
         if verdict == Verdict::Admitted {
             inside.insert(key, entry.clone(), now, self.entries_max);
+        }
+        Ok(verdict)
+    }
+
+    async fn remove(&self, key: &Resource, token: FencingToken) -> Result<Verdict, Infallible> {
+        let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
+        let verdict = inside.admit(key, token);
+        if verdict == Verdict::Admitted {
+            inside.remove(key);
         }
         Ok(verdict)
     }

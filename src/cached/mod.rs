@@ -21,6 +21,8 @@ mod flight;
 #[cfg(feature = "redlock")]
 mod handle;
 #[cfg(feature = "redlock")]
+mod invalidate;
+#[cfg(feature = "redlock")]
 mod lookup;
 mod memory;
 #[cfg(feature = "redlock")]

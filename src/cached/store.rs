@@ -50,4 +50,8 @@ pub trait CacheStore: Send + Sync + 'static {
     /// The highest token outlives the value: a write that comes when the value has expired is still refused if its token is
     /// stale. A store may keep a bounded number of tokens, if it refuses what is below the highest token that it gave up.
     fn put(&self, key: &Resource, entry: &Entry) -> impl Future<Output = Result<Verdict, Self::Error>> + Send;
+
+    /// Removes the entry of `key`, if there is one, unless a higher token was accepted before; as [`CacheStore::put`]. The token
+    /// is kept in any case, so that no value comes back that was computed under a lower one.
+    fn remove(&self, key: &Resource, token: FencingToken) -> impl Future<Output = Result<Verdict, Self::Error>> + Send;
 }

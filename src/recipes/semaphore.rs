@@ -151,7 +151,7 @@ impl Semaphore {
     async fn first_free(&self, wait: &Wait<'_>) -> Result<Guard, AcquireError> {
         for permit in self.not_held().await {
             match self.redlock.try_acquire(permit).await {
-                Err(AcquireError::Contended { .. } | AcquireError::HeldWithoutTtl { .. }) => {}
+                Err(error) if error.is_held() => {}
                 Err(error) if wait.left().is_zero() => return Err(error),
                 Err(_) => break,
                 acquired => return acquired,
@@ -174,9 +174,7 @@ impl Semaphore {
 
     fn error(&self, error: AcquireError) -> PermitError {
         match error {
-            AcquireError::Contended { .. } | AcquireError::HeldWithoutTtl { .. } => {
-                PermitError::AllHeld { permits: self.permits.len(), error }
-            }
+            error if error.is_held() => PermitError::AllHeld { permits: self.permits.len(), error },
             error => PermitError::Acquire(error),
         }
     }

@@ -119,9 +119,7 @@ impl Redlock {
             IfHeld::WaitFor(wait_max) => wait_max,
         };
         match self.acquire_within(resource, wait_max).await {
-            Err(AcquireError::Contended { .. } | AcquireError::HeldWithoutTtl { .. }) if if_held == IfHeld::Skip => {
-                Ok(None)
-            }
+            Err(error) if error.is_held() && if_held == IfHeld::Skip => Ok(None),
             outcome => outcome.map(Some),
         }
     }

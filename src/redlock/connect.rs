@@ -159,8 +159,10 @@ impl Builder {
             unreachable.extend(lost);
         }
         if !quorum.is_met_by(reached) {
+            let anchor = quorum.anchor().filter(|anchor| !reached.contains(*anchor));
+            let anchor = anchor.and_then(|anchor| nodes.get(anchor.index())).map(RedisNode::address);
             let (reached, nodes, needed) = (reached.len(), quorum.nodes(), quorum.needed());
-            return Err(ConnectError::NoQuorum { reached, nodes, needed, unreachable });
+            return Err(ConnectError::NoQuorum { reached, nodes, needed, anchor, unreachable });
         }
         let nodes = nodes.into_iter().map(|node| Arc::new(node) as Arc<dyn Node>);
         let redlock = self.with_nodes(nodes).build()?;

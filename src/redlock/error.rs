@@ -176,7 +176,9 @@ pub enum ConnectError {
         second: String,
     },
     /// Too few nodes can be reached for a quorum.
-    #[error("no quorum: {reached} of {nodes} nodes could be reached, {needed} are needed; {}", list(.unreachable))]
+    #[error(
+        "no quorum: {reached} of {nodes} nodes could be reached, {needed} are needed{}; {}", among_them(.anchor), list(.unreachable)
+    )]
     NoQuorum {
         /// How many could be reached.
         reached: usize,
@@ -184,9 +186,15 @@ pub enum ConnectError {
         nodes: usize,
         /// How many are needed.
         needed: usize,
+        /// The address of the anchor, if it could not be reached. No quorum is without it.
+        anchor: Option<String>,
         /// The addresses of the other nodes, and why they could not be reached.
         unreachable: Vec<(String, Fault)>,
     },
+}
+
+fn among_them(anchor: &Option<String>) -> String {
+    anchor.as_ref().map(|anchor| format!(", among them the anchor, {anchor}")).unwrap_or_default()
 }
 
 fn list(unreachable: &[(String, Fault)]) -> String {
@@ -310,6 +318,11 @@ impl AcquireError {
                 Self::TooSlow { took, ttl, left, min_validity, votes, attempts, waited }
             }
         }
+    }
+
+    /// Whether others have the lock, with or without a time to live.
+    pub(crate) const fn is_held(&self) -> bool {
+        matches!(self, Self::Contended { .. } | Self::HeldWithoutTtl { .. })
     }
 
     /// Every node's vote at the last attempt, if one was made.

@@ -185,6 +185,13 @@ impl Redlock {
         self.env().entropy.u32()
     }
 
+    /// Which nodes must agree.
+    #[must_use]
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
+    pub fn quorum(&self) -> crate::protocol::Quorum {
+        self.env().quorum
+    }
+
     /// How many nodes must agree.
     #[cfg(feature = "redis")]
     pub(crate) fn needed(&self) -> usize {

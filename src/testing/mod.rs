@@ -48,6 +48,11 @@ use std::sync::Arc;
 
 use crate::{Builder, Redlock};
 
+// The code of the page is compiled as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/without-servers.md")]
+mod page {}
+
 pub use clock::{NotPaused, TestClock};
 pub use node::{Memory, TestNode};
 pub use server::Network;

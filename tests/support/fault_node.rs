@@ -158,6 +158,12 @@ impl FaultNode {
         assert!(matches!(reply, Reply::Granted { .. }), "{resource} was not free: {reply:?}");
     }
 
+    /// The lock of a program that is not redfence, without a time to live.
+    pub fn occupy_without_end(&self, resource: &str, value: &[u8]) {
+        let (resource, now) = (Resource::new(resource).unwrap(), self.0.clock.wall());
+        assert!(self.0.node.with_state(|state| state.occupy(now, &resource, value, None)), "{resource} was not free");
+    }
+
     /// The node's view of a resource.
     pub fn view(&self, resource: &str) -> LockView {
         match self.do_at_once(&subject(resource, &holder("nobody", 0)), Verb::Inspect) {

@@ -4,10 +4,11 @@
 
 use std::future::pending;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use redfence::Resource;
 use redfence::cached::{CacheStore, Entry, MemoryCache};
 use redfence::verifier::Verdict;
+use redfence::{FencingToken, Resource};
 
 /// What the store does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -17,6 +18,8 @@ pub enum CacheFault {
     Fails,
     WritesFail,
     Hangs,
+    /// The answer to a read takes this long to come back.
+    SlowAnswers(Duration),
 }
 
 /// Clones are the same store.
@@ -54,6 +57,11 @@ impl CacheStore for FaultyCache {
             CacheFault::Hangs => pending().await,
             CacheFault::Fails => Err(std::io::Error::other("the store is down")),
             CacheFault::Works | CacheFault::WritesFail => self.inner.get(key).await.map_err(|never| match never {}),
+            CacheFault::SlowAnswers(takes) => {
+                let Ok(found) = self.inner.get(key).await;
+                tokio::time::sleep(takes).await;
+                Ok(found)
+            }
         }
     }
 
@@ -61,12 +69,22 @@ impl CacheStore for FaultyCache {
         match self.fault() {
             CacheFault::Hangs => pending().await,
             CacheFault::Fails | CacheFault::WritesFail => Err(std::io::Error::other("the store is down")),
-            CacheFault::Works => {
+            CacheFault::Works | CacheFault::SlowAnswers(_) => {
                 let Ok(verdict) = self.inner.put(key, entry).await;
                 if verdict == Verdict::Admitted {
                     self.state.lock().unwrap_or_else(PoisonError::into_inner).1 += 1;
                 }
                 Ok(verdict)
+            }
+        }
+    }
+
+    async fn remove(&self, key: &Resource, token: FencingToken) -> Result<Verdict, std::io::Error> {
+        match self.fault() {
+            CacheFault::Hangs => pending().await,
+            CacheFault::Fails | CacheFault::WritesFail => Err(std::io::Error::other("the store is down")),
+            CacheFault::Works | CacheFault::SlowAnswers(_) => {
+                self.inner.remove(key, token).await.map_err(|never| match never {})
             }
         }
     }

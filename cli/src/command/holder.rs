@@ -22,10 +22,10 @@ pub(super) async fn whole(
     if let Some(holder) = inspection.holder_with_id(id) {
         return Ok(holder);
     }
-    let answered = inspection.rows.iter().filter(|row| row.view.is_ok()).count();
-    if answered >= inspection.needed {
+    if inspection.is_quorum(|row| row.view.is_ok()) {
         return Err(gone());
     }
+    let answered = inspection.count(|row| row.view.is_ok());
     let message = format!("no quorum: {answered} of {} nodes answered", inspection.rows.len());
     let faults = inspection.rows.into_iter().filter_map(|row| Some((row.address, row.view.err()?.to_string())));
     Err(Failure { votes: faults.collect(), ..Failure::new(Exit::NoQuorum, message) })

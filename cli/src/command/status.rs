@@ -60,8 +60,8 @@ pub(crate) async fn status(args: &StatusArgs, global: &Global, output: Output) -
     let nodes = redlock.nodes();
     // If no one reads the result, that is not an error.
     let _ = output.result(&human(&inspection, &nodes), &machine(&args.resource, &inspection, &nodes));
-    let counted = inspection.count(|row| row.view.is_ok() && row.takes_part);
-    Ok(if counted >= inspection.needed { Exit::Done } else { Exit::NoQuorum })
+    let has_quorum = inspection.is_quorum(|row| row.view.is_ok() && row.takes_part);
+    Ok(if has_quorum { Exit::Done } else { Exit::NoQuorum })
 }
 
 /// A locker over all nodes, even if few or none can be reached: the table shows which ones cannot.
@@ -176,8 +176,11 @@ pub(super) fn agreement(inspection: &Inspection) -> String {
         Agreement::Free => format!("{GOOD}free{GOOD:#} on {free} of {nodes} nodes{others}"),
         _ => {
             let needed = inspection.needed;
+            let anchor = inspection.anchor.and_then(|anchor| inspection.rows.get(anchor.index()));
+            let anchor = anchor.map(|row| format!(", among them the anchor, {}", row.address)).unwrap_or_default();
             format!(
-                "{STRONG}no majority{STRONG:#}: held on {held}, free on {free} of {nodes} nodes{others}; {needed} must agree"
+                "{STRONG}no majority{STRONG:#}: held on {held}, free on {free} of {nodes} nodes{others}; {needed} must \
+                 agree{anchor}"
             )
         }
     }

@@ -6,7 +6,7 @@ use redfence::cached::{CacheStore, Entry};
 use redfence::verifier::Verdict;
 use redfence::{FencingToken, Resource};
 use redis::aio::ConnectionLike;
-use redis::{ErrorKind, FromRedisValue as _, RedisError, Script, Value};
+use redis::{ErrorKind, FromRedisValue as _, RedisError, Script, ScriptInvocation, Value};
 
 use crate::lua;
 
@@ -73,14 +73,17 @@ impl<C> RedisCache<C> {
         Self { connection, prefix: prefix.into(), get, put }
     }
 
-    /// Where the value of `key` is in the server. Delete it there, and the next reader computes.
+    /// Where the value of `key` is in the server.
     #[must_use]
     pub fn key(&self, key: &Resource) -> String {
         format!("{{{}:{}}}:value:{key}", self.prefix, key.slot())
     }
 
-    fn fences(&self, key: &Resource) -> String {
-        format!("{{{}:{}}}:fences", self.prefix, key.slot())
+    /// What the script needs to check a token.
+    fn checked(&self, key: &Resource, token: FencingToken) -> ScriptInvocation<'_> {
+        let mut call = self.put.key(format!("{{{}:{}}}:fences", self.prefix, key.slot()));
+        call.key(self.key(key)).arg(token.get()).arg(key.as_str()).arg(FENCES_MAX);
+        call
     }
 }
 
@@ -94,11 +97,15 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> CacheStore for RedisCach
     }
 
     async fn put(&self, key: &Resource, entry: &Entry) -> Result<Verdict, CacheError> {
-        let mut call = self.put.key(self.fences(key));
-        call.key(self.key(key)).arg(entry.token.get()).arg(key.as_str()).arg(FENCES_MAX);
+        let mut call = self.checked(key, entry.token);
         // Rounded up: 0 would mean that the value has expired already.
         call.arg(entry.ttl.as_nanos().div_ceil(1_000_000).to_string()).arg(entry.took.as_micros().to_string());
         let answer: Result<Vec<Value>, _> = call.arg(&entry.value[..]).invoke_async(&mut self.connection.clone()).await;
+        answer.and_then(verdict).map_err(|error| failed(key, &error))
+    }
+
+    async fn remove(&self, key: &Resource, token: FencingToken) -> Result<Verdict, CacheError> {
+        let answer: Result<Vec<Value>, _> = self.checked(key, token).invoke_async(&mut self.connection.clone()).await;
         answer.and_then(verdict).map_err(|error| failed(key, &error))
     }
 }

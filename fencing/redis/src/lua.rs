@@ -35,5 +35,5 @@ pub const ADMIT: &str = concat!(include_str!("fence.lua"), include_str!("admit.l
 /// Reads a cached value; the file says what it takes and answers. [`RedisCache`](crate::RedisCache) has the keys.
 pub const CACHE_GET: &str = include_str!("cache_get.lua");
 
-/// Checks a token and writes a cached value; the file says what it takes and answers.
+/// Checks a token, and writes or removes a cached value; the file says what it takes and answers.
 pub const CACHE_PUT: &str = include_str!("cache_put.lua");

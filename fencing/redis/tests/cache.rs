@@ -22,8 +22,8 @@ use redfence::cached::{CacheStore, Cached, Entry, Lookup, contract};
 use redfence::verifier::Verdict;
 use redfence::{FencingToken, Redlock, Resource};
 use redfence_redis::RedisCache;
-use redis::Script;
 use redis::aio::MultiplexedConnection;
+use redis::{Script, ScriptInvocation};
 use support::server::servers;
 use support::{RedisServer, connection, token};
 
@@ -64,11 +64,30 @@ impl CacheStore for Mutant {
     }
 
     async fn put(&self, key: &Resource, entry: &Entry) -> Result<Verdict, redis::RedisError> {
+        self.call(key, entry.token, |call| {
+            call.arg(u64::try_from(entry.ttl.as_millis()).unwrap()).arg(u64::try_from(entry.took.as_micros()).unwrap());
+            call.arg(&entry.value[..]);
+        })
+        .await
+    }
+
+    async fn remove(&self, key: &Resource, token: FencingToken) -> Result<Verdict, redis::RedisError> {
+        self.call(key, token, |_| ()).await
+    }
+}
+
+impl Mutant {
+    async fn call(
+        &self,
+        key: &Resource,
+        token: FencingToken,
+        more: impl FnOnce(&mut ScriptInvocation<'_>),
+    ) -> Result<Verdict, redis::RedisError> {
         let value = self.right.key(key);
         let mut call = self.put.key(value.replace(&format!("}}:value:{key}"), "}:fences"));
-        call.key(value).arg(entry.token.get()).arg(key.as_str()).arg(128);
-        call.arg(u64::try_from(entry.ttl.as_millis()).unwrap()).arg(u64::try_from(entry.took.as_micros()).unwrap());
-        let answer: Vec<u64> = call.arg(&entry.value[..]).invoke_async(&mut connection(&self.url).await).await?;
+        call.key(value).arg(token.get()).arg(key.as_str()).arg(128);
+        more(&mut call);
+        let answer: Vec<u64> = call.invoke_async(&mut connection(&self.url).await).await?;
         Ok(match answer[..] {
             [1] => Verdict::Admitted,
             [0, highest] => Verdict::Stale { highest: FencingToken::new(highest).unwrap() },
@@ -86,6 +105,7 @@ async fn the_suite_catches_wrong_scripts() {
         ("redis.call('PERSIST', fences)", "redis.call('PEXPIRE', fences, ttl)", Some("outlives the value")),
         ("redis.call('ZADD', fences, lowest[2], '')", "", Some("after many other keys")),
         ("redis.call('PEXPIRE', entry, ttl)", "redis.call('PEXPIRE', entry, 600000)", Some("a value expires")),
+        ("redis.call('HDEL', entry,", "redis.call('HEXISTS', entry, 'token') -- ", Some("a removed value is gone")),
         ("'took_us', took", "'took_us', 1", Some("come back as they were put")),
     ]) {
         let lua = redfence_redis::lua::CACHE_PUT;

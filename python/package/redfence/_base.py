@@ -5,15 +5,13 @@ from __future__ import annotations
 import math
 import weakref
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar
+from typing import Any, Generic, TypedDict, TypeVar
 
 from . import _checked, _core
 from ._client import Redfence, client_of
 from ._errors import NotAcquired
 from ._lease import Holder, LeaseBase, Lost
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
+from ._unpack import Unpack
 
 L = TypeVar("L", bound=LeaseBase)
 T = TypeVar("T")

@@ -87,9 +87,17 @@ class CachedBase:
         allowed = f"{TTL_MIN} to {TTL_MAX:.0f}"
         if not TTL_MIN <= _checked.seconds("ttl", ttl, allowed) <= TTL_MAX:
             raise ValueError(f"ttl is {ttl!r}: it has to be a number of seconds, {allowed}")
+        return self._single_flight.lookup(self.client.core, _checked.name(key, "key"))
+
+    def _invalidate_op(self, key: str) -> _core.Op[None]:
+        return self._single_flight.invalidate(self.client.core, _checked.name(key, "key"))
+
+    @property
+    def _single_flight(self) -> _core.Cached:
+        """This process's own."""
         if self._own[0] != os.getpid():
             self._own = self._made()
-        return self._own[1].lookup(self.client.core, _checked.name(key, "key"))
+        return self._own[1]
 
 
 class Cached(CachedBase):
@@ -143,6 +151,13 @@ class Cached(CachedBase):
             self._run_in_background(lambda: _refreshed(right, ttl, compute))
         assert value is not None
         return value
+
+    def invalidate(self, key: str) -> None:
+        """Removes the value of `key`, after the data behind it has changed; waits for a computation that runs.
+
+        When it has returned, no process reads a value whose computation began before the call. Raises as `get_or_compute`.
+        """
+        self._invalidate_op(key).run()
 
 
 def _computed(computation: _core.Computation, ttl: float, compute: Callable[[], bytes]) -> bytes:

@@ -4,14 +4,12 @@ import os
 import weakref
 from collections import deque
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple, TypedDict
+from typing import NamedTuple, TypedDict
 
 from . import _checked, _core, _process
 from ._errors import NoQuorum, OperateError, Vote
 from ._lease import Holder, found
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
+from ._unpack import Unpack
 
 LISTED_MAX = 10_000
 

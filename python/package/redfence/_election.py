@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from . import _checked, _core
 from ._base import Asked, Settings, told
 from ._client import Redfence
 from ._lease import found
 from ._multi_lease import MultiLeaseBase
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
+from ._unpack import Unpack
 
 
 class Leader(NamedTuple):

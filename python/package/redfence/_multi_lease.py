@@ -5,16 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING
 
 from . import _checked, _core, _process
 from ._base import Asked, Settings
 from ._client import Redfence
 from ._errors import NotAcquired
 from ._lease import Lost, found
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
+from ._unpack import Unpack
 
 
 class MultiLeaseBase:

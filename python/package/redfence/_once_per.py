@@ -7,7 +7,7 @@ import functools
 import inspect
 from collections.abc import Callable, Coroutine, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, TypeVar, overload
+from typing import Any, Final, Literal, ParamSpec, TypeVar, overload
 
 from . import _checked, _core
 from ._base import Asked, Settings, told
@@ -15,9 +15,7 @@ from ._client import Redfence, client_of
 from ._errors import Contended, NotAcquired
 from ._lease import LeaseBase, found
 from ._names import namer
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
+from ._unpack import Unpack
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -5,16 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Generic
+from typing import Generic
 
 from . import _checked, _core
 from ._base import Asked, Blocks, L, Settings, told
 from ._client import Redfence
 from ._errors import Contended
 from ._lease import Lease, found
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
+from ._unpack import Unpack
 
 
 class SemaphoreBase(Asked, Generic[L]):

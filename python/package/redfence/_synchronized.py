@@ -5,15 +5,13 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
 from ._base import Settings
 from ._client import Redfence, client_of
 from ._lock import Lock
 from ._names import namer
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
+from ._unpack import Unpack
 
 P = ParamSpec("P")
 R = TypeVar("R")

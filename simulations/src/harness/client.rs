@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use redfence::{Entropy, Guard, HolderId, Redlock, Spawner as _};
+use redfence::{Entropy, Guard, HolderId, NodeId, Redlock, Spawner as _};
 
 use super::belief::Belief;
 use super::caller::Caller;
@@ -167,6 +167,9 @@ impl ClientState {
             .clock(Arc::clone(&self.clock) as _)
             .entropy(Arc::new(Entropy::from_seed(seed)))
             .spawner(Arc::new(ProcessSpawner(Arc::clone(process))));
+        if let (Some(anchor), true) = (context.plan.anchor, context.mutant != Some(Mutant::NoAnchor)) {
+            builder = builder.anchor(NodeId::new(usize::from(anchor)));
+        }
         for node in context.reachable(process) {
             builder = builder.node(SharedNode(mutated(context.mutant, &context.world, terms, node)));
         }

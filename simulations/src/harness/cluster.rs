@@ -34,11 +34,27 @@ pub trait Cluster: Send + Sync {
     /// Whether messages between a client and a node get through now, in both directions.
     fn reaches(&self, client: u8, node: u8) -> bool;
 
+    /// A command of a client of another library has arrived. Returns whether the node did it; `None` if it is down, or
+    /// hangs.
+    fn foreign(&self, node: u8, resource: u8, value: &str, command: &ForeignCommand) -> Option<bool>;
+
     /// The run is over: drops everything that still waits.
     fn close(&self);
 
     /// When the first grant of a holder left its process, in milliseconds. The attempt began then.
     fn began_ms(&self, holder: HolderId) -> Option<u64>;
+}
+
+/// What a client of another library asks a node for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ForeignCommand {
+    /// The lock, if it is free: `SET NX`, with `PX` if there is a time to live.
+    Take {
+        /// The time to live.
+        ttl_ms: Option<u32>,
+    },
+    /// To remove the lock, if it still has the value.
+    Leave,
 }
 
 /// One node of a cluster, as builders take it.

@@ -14,6 +14,7 @@ mod caller;
 mod client;
 mod clocks;
 mod cluster;
+mod foreign;
 mod link;
 mod network_conditions;
 mod node_level;
@@ -30,6 +31,7 @@ use std::sync::Arc;
 use redfence::Resource;
 
 use self::client::ClientState;
+use self::foreign::ForeignClient;
 use self::run_context::RunContext;
 use crate::history::History;
 use crate::invariant::{Coverage, Leftover, Violation, clean, in_turn, judge, live, overlaps, served, woken};
@@ -39,7 +41,7 @@ use crate::workload::{Workload, verdict};
 
 pub use caller::Caller;
 pub use clocks::MachineClock;
-pub use cluster::{Cluster, SharedNode};
+pub use cluster::{Cluster, ForeignCommand, SharedNode};
 pub use network_conditions::NetworkConditions;
 pub use node_level::NodeLevel;
 pub use process::{Process, ProcessSpawner};
@@ -141,6 +143,10 @@ async fn play(
     for client in &clients {
         client.start(&context);
     }
+    let foreign: Vec<_> = (u8::try_from(clients.len()).unwrap_or(u8::MAX)..)
+        .zip(&plan.foreign)
+        .map(|(number, plan)| ForeignClient::start(&context, number, plan.clone()))
+        .collect();
     for ScheduledFault { at_ms, fault } in plan.faults.iter().copied() {
         let (context, clients) = (Arc::clone(&context), clients.clone());
         world.at(u64::from(at_ms), 0, move || strike(&context, &clients, fault));
@@ -157,6 +163,7 @@ async fn play(
     for client in &clients {
         client.give_up("the run ended");
     }
+    foreign.iter().for_each(|client| client.give_up());
     let leftovers = if context.was_swept() { of_the_living(context.cluster.locks(), &clients) } else { Vec::new() };
     ScenarioRun { context, clients, leftovers, ended_us }
 }

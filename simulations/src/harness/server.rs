@@ -1,12 +1,14 @@
 //! [`Server`]: one node of a run: the shipped node state, its clock, and the faults of its machine.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use redfence::node::{NodeState, Wake};
 use redfence::protocol::{LockView, Reply, Request, Subject, Verb};
 use redfence::{Clock as _, Holder, HolderId, Label, LockState, LockerId, QueueEntry, Resource, Waiter};
 
 use super::clocks::MachineClock;
+use super::cluster::ForeignCommand;
 use super::link::InFlightBatch;
 use super::run_id::run_id;
 use super::timeline_event::TimelineEvent;
@@ -109,6 +111,24 @@ impl Server {
         replies
     }
 
+    /// A command of a client of another library, which knows no rest.
+    pub(super) fn foreign(&mut self, resource: u8, value: &str, command: &ForeignCommand) -> Option<bool> {
+        let resource = self.resources.get(usize::from(resource)).filter(|_| self.up && self.hung == 0)?;
+        let (now, value) = (self.clock.wall(), value.as_bytes());
+        let done = match *command {
+            ForeignCommand::Take { ttl_ms } => {
+                let ttl = ttl_ms.map(|ttl_ms| Duration::from_millis(u64::from(ttl_ms)));
+                self.state.occupy(now, resource, value, ttl)
+            }
+            ForeignCommand::Leave => {
+                self.state.vacate(resource, value);
+                true
+            }
+        };
+        self.draw();
+        Some(done)
+    }
+
     /// The lockers that the node wakes.
     pub(super) fn take_wakes(&mut self) -> Vec<Wake> {
         let wakes = self.state.take_wakes();
@@ -193,8 +213,9 @@ impl Server {
         }
         for (at, resource) in (0..).zip(0..self.resources.len()) {
             let lock = self.view(resource).filter(|_| self.up).and_then(|view| {
-                let left_us = u64::try_from(view.ttl_left?.as_micros()).ok()?;
-                Some((value_of(view.lock)?, at_us + left_us))
+                let left_us =
+                    view.ttl_left.map_or(u64::MAX, |left| u64::try_from(left.as_micros()).unwrap_or(u64::MAX));
+                Some((value_of(view.lock)?, at_us.saturating_add(left_us)))
             });
             if self.drawn.0.len() <= resource {
                 self.drawn.0.resize(resource + 1, None);
@@ -227,7 +248,7 @@ impl Server {
         let Ok(label) = Label::new("") else { return (false, false) };
         let Some(resource) = self.resources.first().cloned() else { return (false, false) };
         let subject = Arc::new(Subject::new(resource, Holder::new(HolderId::from_random(0), label)));
-        let look = Request { subject, verb: Verb::Probe { max_ttl: std::time::Duration::ZERO } };
+        let look = Request { subject, verb: Verb::Probe { max_ttl: Duration::ZERO } };
         match self.state.apply(self.clock.wall(), &look) {
             Reply::Reported(report) => (report.record.is_some(), report.record.is_some_and(|record| record.awake)),
             _ => (false, false),

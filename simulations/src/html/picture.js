@@ -37,7 +37,7 @@ function shortTokens(timeline) {
   return { short: (token) => (same > 3 ? '…' + String(token).slice(same) : String(token)), prefix: same > 3 ? sample.slice(0, same) : '' };
 }
 
-const KINDS = { lease: 'lease', fault: 'fault', paused: 'paused', lock: 'lock', rest: 'rest' };
+const KINDS = { lease: 'lease', foreign_hold: 'lease', fault: 'fault', paused: 'paused', lock: 'lock', rest: 'rest' };
 
 /// A sentence for everything that is drawn.
 function describe(thing) {
@@ -46,6 +46,7 @@ function describe(thing) {
   const at = thing.at_us === undefined ? '' : ' at ' + ms(thing.at_us);
   switch (thing.span ? what.kind : 'mark ' + what.kind) {
     case 'lease': return where + ' believes in its lease of ' + what.resource + ', token ' + what.token + ',' + lasts;
+    case 'foreign_hold': return where + ', of another library, believes in its lock of ' + what.resource + lasts;
     case 'fault': return 'Fault: ' + what.long + ',' + lasts;
     case 'paused': return where + ' is paused, with all its tasks,' + lasts;
     case 'lock': return where + (what.reserved ? ' keeps ' : ' has the lock of ') + what.resource + ' for client ' + what.holder.slice(1) + (what.reserved ? ' to come' : '') + lasts;
@@ -62,7 +63,7 @@ function describe(thing) {
 
 /// The layout from top to bottom: things that overlap in a lane get separate rows.
 function layOut(timeline, things) {
-  const order = { fault: 0, paused: 0, rest: 0, lease: 1, lock: 1 };
+  const order = { fault: 0, paused: 0, rest: 0, lease: 1, foreign_hold: 1, lock: 1 };
   const lanes = timeline.lanes.map((lane) => ({ lane, key: laneKey(lane) }));
   let y = TOP;
   for (const lane of lanes) {
@@ -210,18 +211,19 @@ class Picture {
   drawSpan(parent, thing) {
     const { what, y } = thing, x1 = this.x(thing.from_us), x2 = Math.max(this.x(thing.to_us), x1 + 3), width = x2 - x1;
     const group = this.group(parent, thing, 'span ' + KINDS[what.kind]);
-    const fills = { fault: `url(#${this.ids.hatch})`, paused: `url(#${this.ids.stand})`, rest: `url(#${this.ids.rest})`, lease: clientColour(thing.lane.number) };
+    const fills = { fault: `url(#${this.ids.hatch})`, paused: `url(#${this.ids.stand})`, rest: `url(#${this.ids.rest})`, lease: clientColour(thing.lane.number), foreign_hold: clientColour(thing.lane.number) };
     const shape = { x: x1, y, width, height: ROW, rx: what.kind === 'fault' ? 0 : 4, class: 'shape' };
     if (fills[what.kind]) shape.fill = fills[what.kind];
     svg('rect', shape, group);
     const labels = {
       lease: () => 'lease ' + (this.several() ? what.resource + ' ' : '') + this.tokens.short(what.token), fault: () => what.name, paused: () => 'is paused',
+      foreign_hold: () => 'another library' + (this.several() ? ' ' + what.resource : ''),
       lock: () => what.holder + (what.reserved ? '?' : '') + (this.several() ? ' ' + what.resource : ''), rest: () => 'rest',
     };
-    const from = Math.max(x1, this.left), label = fitting(labels[what.kind](), Math.min(x2, this.width) - from, what.kind === 'lease' ? 7.6 : 6.6);
+    const from = Math.max(x1, this.left), label = fitting(labels[what.kind](), Math.min(x2, this.width) - from, KINDS[what.kind] === 'lease' ? 7.6 : 6.6);
     if (!label) return;
     // A label on a pattern gets a plain background.
-    if (fills[what.kind] && what.kind !== 'lease') svg('rect', { x: from + 3, y: y + 4, width: label.length * 6.6 + 6, height: ROW - 8, rx: 2, class: 'backing' }, group);
+    if (fills[what.kind] && KINDS[what.kind] !== 'lease') svg('rect', { x: from + 3, y: y + 4, width: label.length * 6.6 + 6, height: ROW - 8, rx: 2, class: 'backing' }, group);
     svg('text', { x: from + 6, y: y + ROW / 2 + 4, class: 'label' }, group, label);
   }
 
@@ -250,7 +252,7 @@ class Picture {
   broken() {
     const at = this.timeline.violation_us;
     if (at === null || at === undefined) return null;
-    const believers = this.things.filter(({ what, from_us, to_us, span }) => span && what.kind === 'lease' && from_us <= at && to_us > at);
+    const believers = this.things.filter(({ what, from_us, to_us, span }) => span && KINDS[what.kind] === 'lease' && from_us <= at && to_us > at);
     const same = believers.filter((one) => believers.some((other) => other !== one && other.what.resource === one.what.resource));
     const ends = same.length > 1 ? same.map((thing) => thing.to_us).sort((a, b) => b - a)[1] : at;
     return { from: at, to: ends };

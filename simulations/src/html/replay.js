@@ -14,6 +14,7 @@ function drawLegend(parent, picture) {
   };
   const mark = (kind) => (image) => glyph(kind, svg('g', { class: 'mark ' + (kind === 'fault' ? 'instant' : kind) }, image), 15, 9);
   if (has(of(true, 'lease'))) entry('a client believes in its lease (with its token)', bar('lease', () => 'var(--c0)'));
+  if (has(of(true, 'foreign_hold'))) entry('a client of another library believes in its lock', bar('lease', () => 'var(--c1)'));
   if (has(of(true, 'lock'))) entry('a node has the lock for a client (c0: client 0)', bar('lock'));
   if (has(of(true, 'fault'))) entry('a fault that lasts', bar('fault', (ids) => `url(#${ids.hatch})`));
   if (has(of(false, 'fault'))) entry('a fault that is over at once', mark('fault'));

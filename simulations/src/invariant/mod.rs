@@ -5,6 +5,7 @@
 //! | `unique` | T1: no two leases of a resource carry one token |
 //! | `ordered` | T2: a lease whose acquire began after another was returned carries the greater token |
 //! | `exclusive` | X: one holder at a time believes in its lease, while the assumptions hold |
+//! | `mixed` | X with clients of another library |
 //! | `bridged` | E: no extension that began after a newer lease was returned |
 //! | `fenced` | F: no write below a token that was written before |
 //! | `quiet` | no extension is sent after the release |
@@ -23,6 +24,7 @@ mod exclusive;
 mod fenced;
 mod in_turn;
 mod live;
+mod mixed;
 mod ordered;
 mod quiet;
 mod reserved;
@@ -121,6 +123,7 @@ pub fn judge(history: &History) -> Vec<Violation> {
         unique::unique(history, &stays),
         ordered::ordered(history, &stays),
         exclusive::exclusive(history, &stays),
+        mixed::mixed(history, &stays),
         bridged::bridged(history, &stays),
     ];
     verdicts.into_iter().flatten().collect()

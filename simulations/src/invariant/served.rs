@@ -57,6 +57,7 @@ fn only_clients_are_disturbed(plan: &Plan) -> bool {
     };
     loss_per_mille + tail_per_mille == 0
         && plan.bootstrap == Bootstrap::Done
+        && plan.foreign.is_empty()
         && plan.faults.iter().all(|fault| is_of_a_client(&fault.fault))
 }
 

@@ -43,6 +43,10 @@ pub struct Coverage {
     pub wakes: u64,
     /// Processes that died.
     pub died: u64,
+    /// Locks that a client of another library believed in.
+    pub foreign_held: u64,
+    /// Attempts of such clients that failed.
+    pub foreign_failed: u64,
 }
 
 impl Coverage {
@@ -50,7 +54,7 @@ impl Coverage {
     pub fn add(&mut self, other: &Self) {
         let Self { runs, acquired, failed, cancelled, lost, extended, seals, rests, activations, .. } = other;
         let Self { late_grants, written, stale, overlaps, vanished, .. } = other;
-        let Self { handed_over, asked_again, gave_up_waiting, wakes, died, .. } = other;
+        let Self { handed_over, asked_again, gave_up_waiting, wakes, died, foreign_held, foreign_failed, .. } = other;
         self.runs += runs;
         self.acquired += acquired;
         self.failed += failed;
@@ -70,6 +74,8 @@ impl Coverage {
         self.gave_up_waiting += gave_up_waiting;
         self.wakes += wakes;
         self.died += died;
+        self.foreign_held += foreign_held;
+        self.foreign_failed += foreign_failed;
     }
 }
 
@@ -106,8 +112,18 @@ pub fn vacuous(seen: &Coverage, profile: Profile) -> Vec<&'static str> {
         ("a process died", seen.died),
         ("a lease was lost", seen.lost),
     ];
+    let mixed = [
+        ("a client of another library had the lock", seen.foreign_held),
+        ("such a client was refused", seen.foreign_failed),
+        ("an acquire failed", seen.failed),
+        ("a waiter was woken", seen.wakes),
+        ("a lease was lost", seen.lost),
+        ("a lock vanished", seen.vanished),
+    ];
     if seen.runs >= ENOUGH_RUNS && profile == Profile::Contention {
         due.extend(crowded);
+    } else if seen.runs >= ENOUGH_RUNS && profile == Profile::MixedFleet {
+        due.extend(mixed);
     } else if seen.runs >= ENOUGH_RUNS {
         due.extend(often);
         if profile != Profile::Healthy {

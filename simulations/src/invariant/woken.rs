@@ -43,7 +43,7 @@ pub fn woken(plan: &Plan, waits: &[Wait], stays: &[Stay]) -> Option<Violation> {
 /// Attempts that block each other pause for up to a quarter of a second.
 const WITHIN_MIN_US: Micros = 500_000;
 
-/// Whether something goes wrong, or a call is dropped.
+/// Whether something goes wrong, or a call is dropped. A client of another library wakes no waiter.
 pub(super) fn is_disturbed(plan: &Plan) -> bool {
     let NetworkProfile { loss_per_mille, tail_per_mille, .. } = plan.network;
     let stalls = |operation: &Operation| match *operation {
@@ -53,6 +53,7 @@ pub(super) fn is_disturbed(plan: &Plan) -> bool {
     };
     let mut sections = plan.clients.iter().flat_map(|client| &client.sections);
     !plan.faults.is_empty()
+        || !plan.foreign.is_empty()
         || loss_per_mille + tail_per_mille > 0
         || plan.bootstrap != Bootstrap::Done
         || sections.any(|section| section.cancel_ms.is_some() || section.operations.iter().any(stalls))

@@ -67,11 +67,15 @@ pub enum Mutant {
     OrdersDiffer,
     /// A waiter that leaves stays in the queue, and its reservation is not passed on.
     LeaveIgnored,
+    /// No anchor, although another library knows one node only.
+    NoAnchor,
+    /// A lock that another library has taken counts as free.
+    ForeignIgnored,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 27] = [
         Self::NoSeal,
         Self::SealWithoutHolder,
         Self::EmptyCounterVotes,
@@ -97,6 +101,8 @@ impl Mutant {
         Self::ReservationWithoutEnd,
         Self::OrdersDiffer,
         Self::LeaveIgnored,
+        Self::NoAnchor,
+        Self::ForeignIgnored,
     ];
 
     /// Its name on the command line.
@@ -121,6 +127,7 @@ impl Mutant {
             | Self::ReservationWithoutEnd
             | Self::OrdersDiffer
             | Self::LeaveIgnored => Profile::Contention,
+            Self::NoAnchor | Self::ForeignIgnored => Profile::MixedFleet,
             _ => Profile::ManyFaults,
         }
     }
@@ -139,6 +146,7 @@ impl Mutant {
                 | Self::DeadHeadIsNext
                 | Self::ReservationWithoutEnd
                 | Self::LeaveIgnored
+                | Self::ForeignIgnored
         )
     }
 
@@ -158,6 +166,7 @@ impl Mutant {
             Self::ExtendReseeds => &[Promise::E, Promise::X],
             Self::NoDrift | Self::WallClock | Self::ValidFromReplies => &[Promise::X],
             Self::ReleaseWithoutHolder | Self::NoRest | Self::LossByReplyOnly => &[Promise::X],
+            Self::NoAnchor | Self::ForeignIgnored => &[Promise::X],
             Self::UnknownNotReleased => &[Promise::Clean],
             Self::ExtendAfterRelease => &[Promise::Quiet],
             Self::CheckThenWrite => &[Promise::F],

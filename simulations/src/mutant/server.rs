@@ -4,9 +4,9 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
 
-use redfence::WallTime;
 use redfence::node::NodeState;
 use redfence::protocol::{COUNTER_MIN, RecordUpdate, Reply, Request, Subject, Verb, Waits};
+use redfence::{Occupant, WallTime};
 
 use super::Mutant;
 
@@ -73,6 +73,13 @@ impl Mutant {
                 node.drop_lock(&request.subject.resource);
                 Reply::Released
             }
+            (Some(Self::ForeignIgnored), Verb::Grant { .. }) => match node.apply(now, request) {
+                Reply::Refused(view) if view.lock.held_by().is_some_and(Occupant::is_foreign) => {
+                    node.drop_lock(&request.subject.resource);
+                    node.apply(now, request)
+                }
+                reply => reply,
+            },
             (Some(Self::LeaveIgnored), Verb::Leave) => Reply::Left,
             (Some(Self::NoRest), Verb::Initialize(update)) => at_once(node, now, request, update),
             (Some(Self::NoClockStart), Verb::Initialize(_) | Verb::Activate { .. }) => {

@@ -1,7 +1,8 @@
 //! Plans written by hand: a story a few lines long.
 
 use super::{
-    Bootstrap, Client, ClockError, End, Fault, NetworkProfile, Operation, Plan, ScheduledFault, Section, Sharing, Terms,
+    Bootstrap, Client, ClockError, End, Fault, Foreign, NetworkProfile, Operation, Plan, ScheduledFault, Section,
+    Sharing, Terms,
 };
 
 const EXACT: ClockError = ClockError { offset_ms: 0, drift_ppm: 0 };
@@ -31,6 +32,8 @@ impl Plan {
             nodes: vec![EXACT; usize::from(nodes)],
             ahead: vec![0; usize::from(nodes)],
             clients: Vec::new(),
+            foreign: Vec::new(),
+            anchor: None,
             resources: 1,
             network: NetworkProfile { latency_ms: (1, 1), tail_per_mille: 0, tail_ms: 0, loss_per_mille: 0 },
             faults: Vec::new(),
@@ -48,6 +51,20 @@ impl Plan {
     #[must_use]
     pub fn client_of(mut self, tasks: u8, sections: impl Into<Vec<Section>>) -> Self {
         self.clients.push(Client { clock: EXACT, tasks, sections: sections.into() });
+        self
+    }
+
+    /// One more client of another library.
+    #[must_use]
+    pub fn foreign(mut self, foreign: Foreign) -> Self {
+        self.foreign.push(foreign);
+        self
+    }
+
+    /// The vote of this node is compulsory.
+    #[must_use]
+    pub fn anchor(mut self, node: u8) -> Self {
+        self.anchor = Some(node);
         self
     }
 

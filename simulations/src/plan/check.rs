@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Fault, Operation, Plan, Section, Terms};
+use super::{Fault, NetworkProfile, Operation, Plan, Section, Terms};
 
 /// What is wrong with a plan, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,6 +28,7 @@ impl Plan {
     pub const DRIFT_MAX_PPM: u32 = 100_000;
     const NODES_MAX: usize = 32;
     const CLIENTS_MAX: usize = 64;
+    const FOREIGN_MAX: usize = 16;
     const TASKS_MAX: u8 = 64;
     const FAULTS_MAX: usize = 1_000;
     const TTL_MIN_MS: u32 = 10;
@@ -39,7 +40,9 @@ impl Plan {
     /// [`PlanError`] with the part that is wrong, the reason and the fix.
     pub fn check(&self) -> Result<(), PlanError> {
         self.check_counts()?;
+        self.check_foreign()?;
         self.check_terms()?;
+        self.check_network()?;
         self.check_faults()?;
         self.check_clocks()?;
         match self.times_ms().find(|(_, ms)| *ms > Self::TIME_MAX_MS) {
@@ -76,8 +79,23 @@ impl Plan {
         }
     }
 
+    fn check_foreign(&self) -> Result<(), PlanError> {
+        let (nodes, foreign) = (self.nodes.len(), self.foreign.len());
+        if foreign > Self::FOREIGN_MAX {
+            let why = format!("there are {foreign} clients of another library");
+            return wrong(("foreign", 0), why, format!("name {} at most", Self::FOREIGN_MAX));
+        }
+        match self.anchor {
+            Some(anchor) if usize::from(anchor) >= nodes => {
+                let why = format!("node {anchor} cannot be the anchor, because there are {nodes} nodes");
+                wrong(("anchor", 0), why, format!("write 0 to {}", nodes - 1))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn check_terms(&self) -> Result<(), PlanError> {
-        let Terms { ttl_ms, max_ttl_ms, node_timeout_ms, .. } = self.terms;
+        let Terms { ttl_ms, max_ttl_ms, node_timeout_ms, response_timeout_ms } = self.terms;
         if ttl_ms < Self::TTL_MIN_MS || ttl_ms > max_ttl_ms {
             let fix = format!("write {} ms or more for ttl_ms, and no less for max_ttl_ms", Self::TTL_MIN_MS);
             return wrong(("terms", 0), format!("ttl {ttl_ms} ms and max_ttl {max_ttl_ms} ms do not go together"), fix);
@@ -87,7 +105,28 @@ impl Plan {
             let why = format!("node timeout {node_timeout_ms} ms and ttl {ttl_ms} ms do not go together");
             return wrong(("terms", 0), why, fix);
         }
+        if response_timeout_ms == 0 {
+            let why = "with a response timeout of 0 ms no connection lasts".to_owned();
+            return wrong(("terms", 0), why, "write 1 or more for response_timeout_ms");
+        }
         Ok(())
+    }
+
+    fn check_network(&self) -> Result<(), PlanError> {
+        let NetworkProfile { latency_ms: (least, most), tail_per_mille, loss_per_mille, .. } = self.network;
+        if least > most {
+            let why = format!("a latency of {least} to {most} ms is no range");
+            return wrong(("network", 0), why, "write the smaller number first");
+        }
+        let lossy = self.faults.iter().enumerate().filter_map(|(number, fault)| match fault.fault {
+            Fault::Lossy { per_mille, .. } => Some((("at_ms", number), per_mille)),
+            _ => None,
+        });
+        let whole = [(("network", 0), tail_per_mille), (("network", 0), loss_per_mille)];
+        match whole.into_iter().chain(lossy).find(|(_, per_mille)| *per_mille > 1_000) {
+            Some((part, per_mille)) => wrong(part, format!("{per_mille} of a thousand"), "write 1000 at most"),
+            None => Ok(()),
+        }
     }
 
     fn check_faults(&self) -> Result<(), PlanError> {
@@ -138,7 +177,9 @@ impl Plan {
             .iter()
             .enumerate()
             .flat_map(|(number, fault)| times_of_fault(fault.fault).map(move |ms| (("at_ms", number), ms)));
-        whole.into_iter().chain(clients).chain(faults)
+        let foreign = self.foreign.iter().flat_map(|foreign| &foreign.sections);
+        let foreign = foreign.flat_map(|section| [section.think_ms, section.wait_ms, section.work_ms]);
+        whole.into_iter().chain(clients).chain(faults).chain(foreign.map(|ms| (("foreign", 0), ms)))
     }
 }
 

@@ -45,6 +45,8 @@ pub(super) fn draw(seed: u64, scale: Scale) -> Plan {
         nodes: vec![EXACT; usize::from(nodes)],
         ahead: vec![0; usize::from(nodes)],
         clients: (0..clients).map(|_| client(rng, client_faults, ttl_ms)).collect(),
+        foreign: Vec::new(),
+        anchor: None,
         resources: 1,
         network: NetworkProfile {
             latency_ms: (low, low + rng.pick(&[0, 1, 2], 1)),

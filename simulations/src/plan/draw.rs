@@ -11,8 +11,10 @@ impl Plan {
     /// The plan of a seed.
     #[must_use]
     pub fn draw(seed: u64, profile: Profile, scale: Scale) -> Self {
-        if profile == Profile::Contention {
-            return super::contention::draw(seed, scale);
+        match profile {
+            Profile::Contention => return super::contention::draw(seed, scale),
+            Profile::MixedFleet => return super::mixed::draw(seed, scale),
+            Profile::Healthy | Profile::SomeFaults | Profile::ManyFaults => {}
         }
         let mut rng = SeededRng::from_seed(seed);
         let rng = &mut rng;
@@ -52,6 +54,8 @@ impl Plan {
             nodes: (0..nodes).map(|_| clock_error(rng, wild, fast)).collect(),
             ahead: (0..nodes).map(|_| if wild { rng.pick(&[0, 0, 1, 2, 3], 0) } else { 0 }).collect(),
             clients: (0..clients).map(|_| client(rng, (wild, slow), terms, span, resources)).collect(),
+            foreign: Vec::new(),
+            anchor: None,
             resources,
             network: network(rng, profile, terms),
             faults,

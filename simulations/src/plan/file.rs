@@ -121,6 +121,21 @@ mod tests {
                 "line 3, terms: ttl 501 ms and max_ttl 500 ms do not go together: write",
             ),
             ("\"node_timeout_ms\": 100", "\"node_timeout_ms\": 0", "line 3, terms: node timeout 0 ms and ttl 500 ms"),
+            (
+                "\"response_timeout_ms\": 1000",
+                "\"response_timeout_ms\": 0",
+                "line 3, terms: with a response timeout of 0 ms no connection lasts: write 1 or more",
+            ),
+            (
+                "\"latency_ms\": [\n      1,",
+                "\"latency_ms\": [\n      9000,",
+                "network: the shortest latency, 9000 ms, is above the longest, 1 ms: write the shorter one first",
+            ),
+            (
+                "\"tail_per_mille\": 0",
+                "\"tail_per_mille\": 1001",
+                "network: 1001 in a thousand are too many: write 1000",
+            ),
             ("\"resources\": 1", "\"resources\": 0", "resources: there is no resource: write 1 or more"),
             ("\"wait_ms\": 50", "\"wait_ms\": 600001", "sections: 600001 ms are too long: write 600000 ms at most"),
             (
@@ -128,6 +143,7 @@ mod tests {
                 "\"at_ms\": 3000",
                 "comes after the end of all faults: let it come at 2000 ms at the latest",
             ),
+            ("\"loss_per_mille\": 0", "\"loss_per_mille\": 1001", "network: 1001 of a thousand: write 1000 at most"),
             ("\"Hang\"", "\"Sleep\"", "unknown variant `Sleep`, expected one of "),
             ("\"seed\": 0,", "\"seed\": 0", "line 3, column 3: expected `,` or `}`: a plan is one JSON object, as "),
         ] {

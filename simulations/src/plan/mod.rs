@@ -8,6 +8,8 @@ mod contention;
 mod draw;
 mod fault;
 mod file;
+mod foreign;
+mod mixed;
 mod profile;
 
 use serde::{Deserialize, Serialize};
@@ -17,6 +19,7 @@ use crate::seeded_rng::SeededRng;
 pub use check::PlanError;
 pub use fault::{Direction, Fault, Memory, ScheduledFault};
 pub use file::PlanFileError;
+pub use foreign::{Foreign, ForeignSection, Knows};
 pub use profile::{Profile, Scale};
 
 /// The description of one run.
@@ -39,6 +42,12 @@ pub struct Plan {
     pub ahead: Vec<u8>,
     /// The clients and their sections.
     pub clients: Vec<Client>,
+    /// Clients of another library, which lock the same keys. Their numbers follow those of the clients.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub foreign: Vec<Foreign>,
+    /// The node whose vote is compulsory, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anchor: Option<u8>,
     /// How many resources there are.
     pub resources: u8,
     /// The network without faults.
@@ -232,6 +241,7 @@ impl Plan {
         let sections = || self.clients.iter().flat_map(|client| &client.sections);
         self.faults.len()
             + self.clients.len()
+            + self.foreign.iter().map(|foreign| 1 + foreign.sections.len()).sum::<usize>()
             + sections().count()
             + sections().map(|section| section.operations.len()).sum::<usize>()
     }

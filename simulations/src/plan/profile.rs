@@ -15,6 +15,8 @@ pub enum Profile {
     /// Nodes and network are good, and many clients want one lock: they give up, die or pause while they wait.
     #[value(alias = "crowd")]
     Contention,
+    /// Clients of another library lock the same keys, and there are a few faults. No node forgets.
+    MixedFleet,
 }
 
 /// How many nodes and clients a plan has. The seed decides a number that is `None`.
@@ -28,12 +30,12 @@ pub struct Scale {
 
 impl Profile {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Healthy, Self::SomeFaults, Self::ManyFaults, Self::Contention];
+    pub const ALL: [Self; 5] = [Self::Healthy, Self::SomeFaults, Self::ManyFaults, Self::Contention, Self::MixedFleet];
 
     /// The most faults in one run.
     pub(super) const fn faults_max(self) -> u32 {
         match self {
-            Self::Healthy | Self::Contention => 0,
+            Self::Healthy | Self::Contention | Self::MixedFleet => 0,
             Self::SomeFaults => 4,
             Self::ManyFaults => 14,
         }
@@ -47,6 +49,7 @@ impl Profile {
             Self::SomeFaults => "some-faults",
             Self::ManyFaults => "many-faults",
             Self::Contention => "contention",
+            Self::MixedFleet => "mixed-fleet",
         }
     }
 }

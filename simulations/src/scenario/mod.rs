@@ -8,6 +8,7 @@ mod clock_step_one_node;
 mod counter_rolled_back;
 mod delayed_write;
 mod double_fault;
+mod growing_fleet;
 mod herd;
 mod holder_clock_step;
 mod late_grant;
@@ -64,7 +65,7 @@ struct ShortCut {
 
 impl Scenario {
     /// All stories, in the best order to read them.
-    pub const ALL: [&'static Self; 21] = [
+    pub const ALL: [&'static Self; 22] = [
         &paused_holder::SCENARIO,
         &delayed_write::SCENARIO,
         &reply_read_late::SCENARIO,
@@ -83,6 +84,7 @@ impl Scenario {
         &replaced_node::SCENARIO,
         &counter_rolled_back::SCENARIO,
         &uneven_counters::SCENARIO,
+        &growing_fleet::SCENARIO,
         &holder_clock_step::SCENARIO,
         &clock_step_one_node::SCENARIO,
         &clock_step_majority::SCENARIO,

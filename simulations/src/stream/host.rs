@@ -7,7 +7,7 @@ use redfence::node::redis::Prefix;
 use redfence::{Clock as _, QueueEntry, Resource, Waiter, WallTime};
 
 use super::server::{Memory, Server, Snapshot};
-use crate::harness::{MachineClock, World, run_id};
+use crate::harness::{ForeignCommand, MachineClock, World, run_id};
 use crate::history::{Assumed, Record};
 use crate::plan::{self, Bootstrap, Terms};
 
@@ -54,6 +54,7 @@ impl Host {
         number: u8,
         clock: Arc<MachineClock>,
         (bootstrap, ahead, terms): (Bootstrap, u8, Terms),
+        prefix: &Prefix,
         resources: &[Resource],
     ) -> Self {
         let now = clock.wall();
@@ -62,7 +63,6 @@ impl Host {
             Bootstrap::Done | Bootstrap::LongUptime => WallTime::from_unix_us(now.unix_us().saturating_sub(LONG_US)),
         };
         let server = Server::new(Arc::<MachineClock>::clone(&clock), run_id(number, 0), started);
-        let prefix = Prefix::default();
         if bootstrap == Bootstrap::Done {
             server.found(u64::from(terms.max_ttl_ms));
             for resource in resources.iter().filter(|_| ahead > 0) {
@@ -142,6 +142,22 @@ impl Host {
         let longest_ms = i64::try_from(Waiter::GRACE.1.as_millis()).unwrap_or(i64::MAX);
         let lasts = left_ms.is_some_and(|left_ms| left_ms == -1 || left_ms > longest_ms);
         (woke_none || listening.is_none_or(|count| count > 0), lasts)
+    }
+
+    /// A command of a client of another library.
+    pub(super) fn foreign(&self, resource: u8, value: &str, command: &ForeignCommand) -> Option<bool> {
+        let (lock, _) = self.keys.get(usize::from(resource)).filter(|_| self.up && self.hung == 0)?;
+        let key = String::from_utf8_lossy(lock);
+        match (*command, self.text_at(lock)) {
+            (ForeignCommand::Take { .. }, Some(_)) => return Some(false),
+            (ForeignCommand::Take { ttl_ms: Some(ttl_ms) }, None) => {
+                self.server.execute(&["SET", &key, value, "NX", "PX", &ttl_ms.to_string()]);
+            }
+            (ForeignCommand::Take { ttl_ms: None }, None) => drop(self.server.execute(&["SET", &key, value, "NX"])),
+            (ForeignCommand::Leave, Some(held)) if held == value => self.delete(lock),
+            (ForeignCommand::Leave, _) => {}
+        }
+        Some(true)
     }
 
     /// The holders of the locks that it has.

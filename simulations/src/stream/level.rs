@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
-use redfence::node::redis::{RedisNode, RedisNodeOptions};
+use redfence::node::redis::{KeyStyle, Prefix, RedisNode, RedisNodeOptions};
 use redfence::node::{Node, ReplySink, Responder, WakeListener};
 use redfence::protocol::{Reply, Request, Subject, Verb, VerbKind};
 use redfence::{Entropy, HolderId, LockState, LockerId, NodeId, QueueEntry, Resource, Waiter};
@@ -15,7 +15,7 @@ use super::host::Host;
 use super::mutant::alter;
 use super::server::Server;
 use super::socket::ProcessDialer;
-use crate::harness::{Cluster, MachineClock, Process, ProcessSpawner, World, lock};
+use crate::harness::{Cluster, ForeignCommand, MachineClock, Process, ProcessSpawner, World, lock};
 use crate::history::Assumed;
 use crate::invariant::{Leftover, quiet, reserved_for_the_gone, reserved_for_too_long};
 use crate::mutant::Mutant;
@@ -29,6 +29,8 @@ pub struct StreamLevel {
     faults_end_ms: u64,
     network: Arc<ByteNetwork>,
     hosts: Mutex<Vec<Host>>,
+    /// Clients of another library do not know the native names of locks.
+    prefix: Prefix,
     resources: Vec<Resource>,
     holders: Mutex<Holders>,
 }
@@ -48,10 +50,12 @@ impl StreamLevel {
     /// The servers of a plan.
     #[must_use]
     pub fn new(world: &Arc<World>, plan: &Plan, resources: &[Resource], mutant: Option<Mutant>) -> Arc<Self> {
+        let style = if plan.foreign.is_empty() { KeyStyle::Native } else { KeyStyle::PLAIN };
+        let prefix = Prefix::default().with_style(style);
         let hosts = (0..).zip(&plan.nodes).map(|(number, machine)| {
             let clock = MachineClock::new(world, *machine, false);
             let ahead = plan.ahead.get(usize::from(number)).copied().unwrap_or_default();
-            Host::new(world, number, clock, (plan.bootstrap, ahead, plan.terms), resources)
+            Host::new(world, number, clock, (plan.bootstrap, ahead, plan.terms), &prefix, resources)
         });
         let hosts: Vec<Host> = hosts.collect();
         let servers: Vec<Server> = hosts.iter().map(|host| host.server.clone()).collect();
@@ -73,6 +77,7 @@ impl StreamLevel {
                 faults_end_ms: u64::from(plan.faults_end_ms),
                 network: ByteNetwork::new(world, servers, (plan.network, u64::from(plan.faults_end_ms)), after_work),
                 hosts: Mutex::new(hosts),
+                prefix,
                 resources: resources.to_vec(),
                 holders: Mutex::default(),
             }
@@ -186,6 +191,7 @@ impl StreamLevel {
         let dialer = ProcessDialer { network: Arc::clone(&self.network), process: Arc::clone(process), node };
         let timeout = Duration::from_millis(u64::from(self.terms.response_timeout_ms));
         let options = RedisNodeOptions {
+            prefix: self.prefix.clone(),
             dial_timeout: timeout,
             response_timeout: timeout,
             entropy: Arc::new(Entropy::from_seed(self.world.random(crate::SeededRng::bits))),
@@ -257,6 +263,10 @@ impl Cluster for StreamLevel {
             }
         }
         found
+    }
+
+    fn foreign(&self, node: u8, resource: u8, value: &str, command: &ForeignCommand) -> Option<bool> {
+        self.with_host(node, |host| host.foreign(resource, value, command)).flatten()
     }
 
     fn close(&self) {

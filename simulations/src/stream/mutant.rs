@@ -7,7 +7,7 @@ const BATCH: &str = include_str!("../../../src/node/redis/batch.lua");
 const JOIN: &str = include_str!("../../../src/node/redis/join.lua");
 
 /// The changes: mutant, script, text to replace, and its replacement.
-const CHANGES: [(Mutant, &str, &str, &str); 13] = [
+const CHANGES: [(Mutant, &str, &str, &str); 14] = [
     // S is 83, R is 82, E is 69.
     (Mutant::SealWithoutHolder, BATCH, HOLDER, "if taken == holder or what == 83 then"),
     (Mutant::ReleaseWithoutHolder, BATCH, HOLDER, "if taken == holder or what == 82 then"),
@@ -37,6 +37,13 @@ const CHANGES: [(Mutant, &str, &str, &str); 13] = [
         "occupant == '' and try('PTTL', lock) == -2 or occupant == 'next:' .. left, 1",
         "false, 1",
     ),
+    (
+        Mutant::ForeignIgnored,
+        BATCH,
+        TAKE,
+        "if not string.find(try('GETRANGE', lock, 0, 255), '^%x+ ') then try('DEL', lock) end\n\
+         answer = try('SET', lock, holder, 'NX', 'PX', ttl)",
+    ),
     // No locker notices that it forgot, because it is awake at once with counters that start low.
     (Mutant::EmptyCounterVotes, JOIN, REST.0, REST.1),
     (Mutant::EmptyCounterVotes, JOIN, START.0, START.1),
@@ -45,6 +52,7 @@ const CHANGES: [(Mutant, &str, &str, &str); 13] = [
 ];
 const PUBLISH: &str =
     "local received = grace and (what == 81 or try('PUBLISH', wakes .. sub(first, 1, 16), '0 ' .. lock))";
+const TAKE: &str = "answer = try('SET', lock, holder, 'NX', 'PX', ttl)";
 const HOLDER: &str = "if taken == holder then";
 const DRAW: &str = "answer = try('INCRBY', counter, sub(verb, 2))";
 const REST: (&str, &str) = ("tonumber(ARGV[6])", "ARGV[6] and 0");

@@ -68,6 +68,11 @@ pub enum SpanKind {
         /// Its token.
         token: u64,
     },
+    /// A client of another library believed in its lock.
+    ForeignHold {
+        /// Of which resource.
+        resource: String,
+    },
     /// Something was wrong.
     Fault {
         /// What, in a few words.
@@ -147,7 +152,8 @@ impl Timeline {
     /// The picture of a run.
     #[must_use]
     pub fn of(plan: &Plan, outcome: &Outcome) -> Self {
-        let clients = (0..).zip(&plan.clients).map(|(number, _)| Lane::Client(number));
+        let clients = plan.clients.len() + plan.foreign.len();
+        let clients = (0..u8::try_from(clients).unwrap_or(u8::MAX)).map(Lane::Client);
         let nodes = (0..).zip(&plan.nodes).map(|(number, _)| Lane::Node(number));
         let lanes = clients.chain(nodes).chain((0..plan.resources).map(Lane::Resource)).collect();
         let mut timeline = Self {
@@ -161,6 +167,7 @@ impl Timeline {
         };
         timeline.add_faults(plan);
         timeline.add_leases(outcome);
+        timeline.add_foreign(outcome);
         timeline.add_marks(outcome);
         timeline.add_events(outcome);
         timeline.spans.sort_by_key(|span| (span.from_us, span.lane));
@@ -231,6 +238,17 @@ impl Timeline {
         }
     }
 
+    fn add_foreign(&mut self, outcome: &Outcome) {
+        for record in &outcome.history.records {
+            if let Record::ForeignHeld { at_us, from_us, resource, holder } = record
+                && let Some(number) = number(client_of(holder), 'c')
+            {
+                let (lane, what) = (Lane::Client(number), SpanKind::ForeignHold { resource: resource.clone() });
+                self.spans.push(Span { lane, from_us: *from_us, to_us: *at_us, what });
+            }
+        }
+    }
+
     fn add_marks(&mut self, outcome: &Outcome) {
         for record in &outcome.history.records {
             let mark = match record {
@@ -246,7 +264,10 @@ impl Timeline {
                 Record::Void { at_us, why, .. } => {
                     Some(Mark { lane: Lane::Node(0), at_us: *at_us, what: MarkKind::Void { why: why.clone() } })
                 }
-                Record::Acquired { .. } | Record::Extended { .. } | Record::Ended { .. } => None,
+                Record::Acquired { .. }
+                | Record::Extended { .. }
+                | Record::Ended { .. }
+                | Record::ForeignHeld { .. } => None,
             };
             self.marks.extend(mark);
         }

@@ -12,6 +12,7 @@ impl fmt::Display for Timeline {
             let until = format!("until {}.{:03} ms", to_us / 1_000, to_us % 1_000);
             let story = match what {
                 SpanKind::Lease { resource, token } => format!("holds {resource} with token {token} {until}"),
+                SpanKind::ForeignHold { resource } => format!("holds {resource} by another library {until}"),
                 SpanKind::Fault { long, .. } => format!("{long}, {until}"),
                 SpanKind::Paused => format!("is paused {until}"),
                 SpanKind::Lock { resource, holder, reserved } => match reserved {

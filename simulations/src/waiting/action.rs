@@ -122,7 +122,7 @@ impl World {
             }
         }
         let up = state.nodes.iter().filter(|node| node.up).count();
-        if state.spent.nodes < nodes_lost && up > self.quorum.needed() {
+        if state.spent.nodes < nodes_lost && up > self.quorum.needed() && !self.setup.anchor {
             choices.extend(self.ids().map(|node| Action::LoseNode { node }));
         }
     }

@@ -1,6 +1,6 @@
 //! [`Round`]: one attempt and what it sends when, as the shipped exchange does.
 
-use redfence::protocol::{Acquire, Footprint, LockView, Next, Publish, Reply, Step};
+use redfence::protocol::{Acquire, Footprint, LockView, Next, Publish, Quorum, Reply, Step};
 use redfence::{NodeId, NodeSet};
 
 use super::message::ToNode;
@@ -76,12 +76,13 @@ impl Round {
 
     /// The lease is released, or the attempt dropped. A quorum of the nodes that granted wakes the next waiter, and one
     /// of them the second.
-    pub(super) fn leave(&mut self, needed: usize) -> Vec<(NodeId, ToNode)> {
+    pub(super) fn leave(&mut self, quorum: Quorum) -> Vec<(NodeId, ToNode)> {
         self.machine = None;
         let outstanding = self.footprint.outstanding();
-        let granted: Vec<_> = outstanding.iter().filter(|node| self.granted.contains(*node)).take(needed).collect();
-        let tellers = if granted.len() < needed { outstanding.iter().collect() } else { granted };
-        let tells = |node| match tellers.iter().position(|teller| *teller == node) {
+        let granted = outstanding.iter().filter(|node| self.granted.contains(*node));
+        let granted: NodeSet = granted.take(quorum.needed()).collect();
+        let tellers = if quorum.is_met_by(granted) { granted } else { outstanding };
+        let tells = |node| match tellers.iter().position(|teller| teller == node) {
             Some(0) => Publish::ToFirstTwo,
             Some(_) => Publish::ToFirst,
             None => Publish::Nothing,

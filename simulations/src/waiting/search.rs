@@ -29,9 +29,8 @@ const HAPPENS: [(&str, Seen); 3] = [
         state.processes.iter().any(|is| is.holds()) && state.processes.iter().any(|is| is.fires_soon() == Some(false))
     }),
     ("a process was woken by a quorum", |world, state| {
-        let woken = |is: &super::process::Process| {
-            is.wait_state.as_ref().is_some_and(|it| it.woken.len() >= world.quorum.needed())
-        };
+        let woken =
+            |is: &super::process::Process| is.wait_state.as_ref().is_some_and(|it| world.quorum.is_met_by(it.woken));
         state.processes.iter().any(|is| woken(is))
     }),
 ];

@@ -7,6 +7,8 @@ use super::Mutant;
 pub struct Setup {
     /// How many nodes.
     pub nodes: usize,
+    /// Whether the vote of the first node is compulsory.
+    pub anchor: bool,
     /// How many processes want the lock, once each.
     pub processes: usize,
     /// Whether a process joins queues with its first attempt; if not, it first asks once without waiting.
@@ -40,6 +42,7 @@ impl Setup {
     pub const fn well(nodes: usize, processes: usize) -> Self {
         Self {
             nodes,
+            anchor: false,
             processes,
             expected: true,
             held: false,
@@ -60,6 +63,8 @@ impl Setup {
         let (two, three) = (Self { prompt: true, ..Self::well(3, 2) }, Self::well(2, 3));
         // Three processes make many states: these are searched up to a bound.
         let held = Self { held: true, steps_max: Some(STEPS_MAX), ..three };
+        // The one on the anchor may ask any number of times while the other's messages are on their way.
+        let anchored = Self { anchor: true, steps_max: Some(STEPS_MAX), ..two };
         vec![
             ("two wait, three nodes", two),
             ("two wait, three nodes, and ask once before they wait", Self { expected: false, ..two }),
@@ -67,6 +72,8 @@ impl Setup {
             ("two wait, three nodes, a wake is lost", Self { wakes_lost: 1, ..two }),
             ("two wait, three nodes, one dies", Self { deaths: 1, ..two }),
             ("two wait, three nodes, one is paused", Self { pauses: 1, ..two }),
+            ("two wait, three nodes, an anchor", anchored),
+            ("two wait, three nodes, an anchor, one gives up", Self { leaves: 1, ..anchored }),
             ("one holds, one waits, three nodes, a node is lost", Self { nodes_lost: 1, held: true, ..two }),
             ("one holds, two wait, two nodes", held),
             ("one holds, two wait, two nodes, one gives up", Self { leaves: 1, ..held }),

@@ -234,7 +234,7 @@ impl World {
         };
         let is = of(state, process)?;
         let Phase::Holding(round) = &mut is.phase else { return None };
-        let message = round.leave(self.quorum.needed());
+        let message = round.leave(self.quorum);
         is.phase = Phase::Served(round.clone());
         is.send(message);
         Some(())
@@ -246,7 +246,7 @@ impl World {
         let nodes = self.ids();
         let is = of(state, process)?;
         let message = match &mut is.phase {
-            Phase::Asking(round) => round.leave(self.quorum.needed()),
+            Phase::Asking(round) => round.leave(self.quorum),
             Phase::Asleep(round) => round.give_up(),
             _ => return None,
         };

@@ -40,6 +40,7 @@ impl World {
     pub fn new(setup: Setup) -> Option<Self> {
         let resource = Resource::new("waited-for").ok()?;
         let quorum = Quorum::of(setup.nodes).filter(|_| setup.processes * NAMES <= 32)?;
+        let quorum = if setup.anchor { quorum.with_anchor(NodeId::new(0)?)? } else { quorum };
         let mut subjects = Vec::new();
         for process in 0..setup.processes {
             let waiter = Waiter::new(LockerId::from_random(process as u64 + 1), 0, Duration::ZERO);

@@ -137,7 +137,7 @@ impl Contender {
     pub fn reconnected(&mut self, node: NodeId, now: Moment, chance: u32) {
         self.queued = self.queued.without(NodeSet::from_iter([node]));
         self.deaf = self.deaf.without(NodeSet::from_iter([node]));
-        if !self.hears_holders() {
+        if !self.relies_on_wakes() {
             self.ring(now.after(share(REJOIN_WITHIN, chance)));
         }
     }
@@ -150,7 +150,7 @@ impl Contender {
         }
         self.deaf.insert(node);
         self.unjoined.insert(node);
-        if !self.hears_holders() {
+        if !self.relies_on_wakes() {
             self.ring(now.after(share(PAUSES.1, chance)));
         }
     }
@@ -196,7 +196,7 @@ impl Contender {
         }
         let alarm = left.min(ALARM_MAX) + STEP * place + STEP + share(STEP, chance);
         // While other programs are in the way of every holder, the wake that this waiter needs may never be sent.
-        if self.hears_holders() && !self.quorum.is_blocked_by(votes.nodes_with(is_foreign)) {
+        if self.relies_on_wakes() && !self.quorum.is_blocked_by(votes.nodes_with(is_foreign)) {
             self.pauses = 0;
             return alarm;
         }
@@ -221,9 +221,9 @@ impl Contender {
         nth_pause(PAUSES, self.pauses, chance)
     }
 
-    /// Whether a holder that leaves wakes it. A holder wakes waiters on a quorum, so on one of any nodes without which
+    /// Whether every holder that leaves wakes it. A holder wakes waiters on a quorum, so on one of any nodes without which
     /// there is no quorum. A node that granted does not count: the holder has left it.
-    const fn hears_holders(&self) -> bool {
+    const fn relies_on_wakes(&self) -> bool {
         self.quorum.is_blocked_by(self.queued.without(self.deaf))
     }
 

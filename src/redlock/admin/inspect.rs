@@ -86,7 +86,7 @@ impl Inspection {
         let foreign = of_anchor.filter(|one| one.is_foreign());
         match of_quorum.filter(|one| anchor.is_none_or(|row| has(row, one))).or(foreign) {
             Some(holder) => Agreement::HeldBy(holder.clone()),
-            None if self.count(Row::is_free) >= self.needed && anchor.is_none_or(Row::is_free) => Agreement::Free,
+            None if self.is_quorum(Row::is_free) => Agreement::Free,
             None => Agreement::Indeterminate,
         }
     }
@@ -96,6 +96,14 @@ impl Inspection {
     #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub fn count(&self, stands: impl Fn(&Row) -> bool) -> usize {
         self.rows.iter().filter(|row| stands(row)).count()
+    }
+
+    /// Whether the nodes that satisfy `stands` are a quorum.
+    #[must_use]
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
+    pub fn is_quorum(&self, stands: impl Fn(&Row) -> bool) -> bool {
+        let anchor = self.anchor.and_then(|anchor| self.rows.get(anchor.index()));
+        self.count(&stands) >= self.needed && anchor.is_none_or(stands)
     }
 
     /// How many waiters are before this locker, if a task of it waits for the resource. If nodes disagree, the number

@@ -53,6 +53,10 @@ class Cached(CachedBase):
         assert value is not None
         return value
 
+    async def invalidate(self, key: str) -> None:
+        """As `redfence.Cached.invalidate`."""
+        await run(self._invalidate_op(key))
+
     async def _computed(
         self, computation: _core.Computation, ttl: float, compute: Callable[[], Awaitable[bytes]]
     ) -> bytes:

@@ -5,18 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING
 
 from .. import _checked
 from .._base import LockBase
 from .._client import ClientSettings, Redfence, owner_of, was_reset
 from .._errors import Contended
 from .._lease import Holder, found
+from .._unpack import Unpack
 from ._lease import Lease
 from ._run import run, tell_loop
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
 
 
 async def connect(nodes: str | Sequence[str], **settings: Unpack[ClientSettings]) -> Redfence:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING
 
 from .._base import Settings
 from .._client import Redfence
 from .._multi_lease import AskedAll, MultiLeaseBase
+from .._unpack import Unpack
 from ._lease import ended
 from ._run import run
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
 
 
 class MultiLease(MultiLeaseBase):

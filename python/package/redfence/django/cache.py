@@ -14,7 +14,7 @@ from django.core.cache.backends.locmem import LocMemCache as PlainLocMemCache
 from django.core.cache.backends.redis import RedisCache as PlainRedisCache
 
 from .._lock import Lock
-from ._settings import client
+from ._settings import client as locks
 
 
 class Locking:
@@ -32,17 +32,18 @@ class Locking:
         blocking: bool = True,
         blocking_timeout: float | None = None,
         sleep: float = 0.1,
+        client: Any = None,
         thread_local: bool = True,
     ) -> Lock:
         """A lock on the key, with the cache's prefix and version.
 
         `expire`, or `timeout`: its TTL in seconds, renewed with `auto_renewal`. Without one it is renewed. A ``with`` waits
-        for `blocking_timeout` seconds, or ``wait_max``. `id` is the label. `sleep` and `thread_local` do nothing.
+        for `blocking_timeout` seconds, or ``wait_max``. `id` is the label. `client`, `sleep` and `thread_local` do nothing.
         """
         ttl = expire if expire is not None else timeout
         wait_max = blocking_timeout if blocking else 0.0
         name: str = self.make_key(key, version=version)  # type: ignore[attr-defined]
-        return Lock(client(), name, ttl=ttl, renewed=auto_renewal or ttl is None, wait_max=wait_max, label=id)
+        return Lock(locks(), name, ttl=ttl, renewed=auto_renewal or ttl is None, wait_max=wait_max, label=id)
 
     def locked_get_or_set(
         self,
@@ -75,7 +76,7 @@ class Locking:
     def reset_all(self) -> int:
         """Takes every lock of this cache's prefix away, as `redfence.Redfence.reset_all`; returns how many."""
         prefix: str = self.key_prefix  # type: ignore[attr-defined]
-        return client().reset_all(f"{prefix}:")
+        return locks().reset_all(f"{prefix}:")
 
 
 class RedisCache(Locking, PlainRedisCache):

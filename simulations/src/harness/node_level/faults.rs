@@ -6,7 +6,7 @@ use redfence::node::Node;
 use redfence::{HolderId, Resource};
 
 use super::{DeferredReplies, Inner, NodeLevel, NodeProxy};
-use crate::harness::cluster::Cluster;
+use crate::harness::cluster::{Cluster, ForeignCommand};
 use crate::harness::link::Link;
 use crate::harness::lock;
 use crate::harness::process::Process;
@@ -95,6 +95,10 @@ impl Cluster for NodeLevel {
         let is_cut = |direction| inner.conditions.partition(client, node, direction).is_some();
         let serves = inner.servers.get(usize::from(node)).is_some_and(|server| server.up && server.hung == 0);
         serves && !is_cut(Direction::ToNode) && !is_cut(Direction::ToClient)
+    }
+
+    fn foreign(&self, node: u8, resource: u8, value: &str, command: &ForeignCommand) -> Option<bool> {
+        lock(&self.inner).servers.get_mut(usize::from(node))?.foreign(resource, value, command)
     }
 
     fn close(&self) {
