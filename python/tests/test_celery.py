@@ -31,7 +31,7 @@ def write(*words):
         print(*words, file=file)
 
 @app.task(base=Once, bind=True, acks_late=True, reject_on_worker_lost=True,
-          once={{"client": client, "name": "report:{{day}}", "ttl": 2}})
+          once={{"client": client, "name": "report:{{day}}", "ttl": 4}})
 def report(self, day, seconds):
     write("begin", day, os.getpid(), self.lease.token)
     self.lease.check()

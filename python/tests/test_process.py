@@ -250,14 +250,14 @@ sys.stdin.readline()
 
 def test_a_worker_that_is_killed_leaves_its_lock_until_its_ttl(program: Any, connect: Connect) -> None:
     ran = program("""
-lock = redfence.Lock(connect(ttl=2), "r")
+lock = redfence.Lock(connect(ttl=4), "r")
 lock.acquire()
 say(lock.token)
 time.sleep(100)
 """)
     token = int(ran.line())
     lock = redfence.Lock(connect(), "r")
-    assert not lock.acquire(timeout=2.5), "a lease was not renewed"
+    assert not lock.acquire(timeout=4.5), "a lease was not renewed"
     ran.process.send_signal(signal.SIGKILL)
     killed = time.monotonic()
     assert lock.acquire(timeout=PROMPT)

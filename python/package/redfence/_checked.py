@@ -12,6 +12,7 @@ from typing import Any
 from ._errors import NameError
 
 COUNT_MAX = 2**32 - 1
+TOKEN_MAX = 2**53 - 1
 
 
 def text(what: str, value: object, refusal: type[ValueError] = ValueError) -> str:
@@ -71,6 +72,16 @@ def count(what: str, value: Any, allowed: str = f"0 to {COUNT_MAX}") -> int:
     if not 0 <= given <= COUNT_MAX:
         raise ValueError(f"{what} is {shortened(value)}: {needed}")
     return given
+
+
+def token(value: Any) -> int:
+    """A fencing token."""
+    needed = f"it has to be the token of a lease, 1 to {TOKEN_MAX}"
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"token is {shortened(value)}: {needed}")
+    if not 1 <= value <= TOKEN_MAX:
+        raise ValueError(f"token is {shortened(value)}: {needed}")
+    return value
 
 
 def flag(what: str, value: object) -> bool:
