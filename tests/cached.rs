@@ -288,6 +288,20 @@ async fn a_stale_write_is_refused_also_when_the_newer_value_has_expired() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_stale_value_is_not_passed_to_tasks_that_asked_after_an_invalidation() {
+    let fleet = Fleet::new();
+    let paused = fleet.over(fleet.stage.builder().renewed(false).build().unwrap());
+    let stale = miss(&paused).await;
+    sleep(Duration::from_secs(11)).await;
+    fleet.process().invalidate("k").await.unwrap();
+    let waits = fleet.ask(&paused);
+    sleep(AT_ONCE).await;
+    assert!(!waits.is_finished() && fleet.runs() == 0);
+    assert_eq!(&*stale.finish([7].into(), TTL).await.unwrap(), [7]);
+    assert_eq!(&*waits.await.unwrap().unwrap(), [1]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_lost_lease_alone_does_not_waste_the_value() {
     let fleet = Fleet::new();
     let late = paused_computation(&fleet).await;

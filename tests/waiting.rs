@@ -247,6 +247,23 @@ async fn the_wait_that_was_asked_for_is_not_exceeded() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_wait_at_nodes_that_are_far_away_ends_with_what_they_say() {
+    let stage = Stage::of(3);
+    let guard = process(&stage, "one").acquire("r").await.unwrap();
+    let other = stage.builder().node_timeout(ms(100)).build().unwrap();
+    stage.nodes.iter().for_each(|node| node.fate(Fate::Delayed { there: ms(20), back: ms(20) }));
+    for wait_max in [1, 30, 50, 100, 500] {
+        let began = stage.now();
+        let error = other.acquire_within("r", ms(wait_max)).await.unwrap_err();
+        let took = stage.now().since(began);
+        assert!(matches!(error, AcquireError::Contended { .. }), "{wait_max} ms: {error}");
+        // A look at the nodes, and the attempt.
+        assert!(took >= ms(wait_max) && took <= ms(wait_max + 200), "{wait_max} ms were asked for: {took:?}");
+    }
+    drop(guard.release().await);
+}
+
+#[tokio::test(start_paused = true)]
 async fn attempts_that_time_out_back_off_and_a_release_wakes_them_all_the_same() {
     let stage = Stage::of(3);
     let (one, other) = (process(&stage, "one"), process(&stage, "other"));

@@ -69,24 +69,29 @@ impl<S: CacheStore> Computation<S> {
     /// If the future is dropped, the value is stored or not, and the next task reads it or computes.
     #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub async fn finish(mut self, value: Arc<[u8]>, ttl: Duration) -> Result<Arc<[u8]>, CachedError> {
-        let asked = self.cached.now();
         let outcome = self.stored(value, ttl).await;
-        if let Ok(value) = &outcome {
-            self.place.publish(value, asked);
+        if let Ok((value, Some(at))) = &outcome {
+            self.place.publish(value, *at);
         }
         self.abandon().await;
-        outcome
+        outcome.map(|(value, _)| value)
     }
 
-    async fn stored(&self, value: Arc<[u8]>, ttl: Duration) -> Result<Arc<[u8]>, CachedError> {
+    /// Returns the value for the caller, and the moment at which the other tasks of this process may have it, too; `None` if
+    /// it is stale.
+    async fn stored(&self, value: Arc<[u8]>, ttl: Duration) -> Result<(Arc<[u8]>, Option<Moment>), CachedError> {
         check(ttl)?;
         if value.len() > Entry::LEN_MAX {
             return Err(CachedError::TooLong { len: value.len() });
         }
-        let Some(token) = self.token() else { return Ok(value) };
-        let entry = Entry::new(value, token, ttl, self.cached.now().since(self.began));
-        let written = match self.cached.write(&self.key, &entry).await {
-            Ok(Verdict::Admitted) => return Ok(entry.value),
+        let Some(token) = self.token() else { return Ok((value, Some(self.cached.now()))) };
+        // From before the write: a value that is removed after it must not reach a task that asks after the removal.
+        let at = self.cached.now();
+        let entry = Entry::new(value, token, ttl, at.since(self.began));
+        let written = self.cached.write(&self.key, &entry).await;
+        let is_stale = matches!(written, Ok(Verdict::Stale { .. }));
+        let newer = match written {
+            Ok(Verdict::Admitted) => Ok(None),
             Ok(Verdict::Stale { highest }) => {
                 tracing::warn!(key = %self.key, ?token, ?highest, "a newer value is stored, this one was refused");
                 // What the newer holder wrote, if it is still there.
@@ -94,11 +99,12 @@ impl<S: CacheStore> Computation<S> {
             }
             Err(error) => Err(error),
         };
-        match written {
-            Ok(newer) => Ok(newer.map_or(entry.value, |newer| newer.value)),
+        match newer {
+            Ok(Some(newer)) => Ok((newer.value, Some(at))),
+            Ok(None) => Ok((entry.value, (!is_stale).then_some(at))),
             Err(error) if self.cached.computes_without(&error) => {
                 tracing::warn!(key = %self.key, %error, "the value was computed and could not be stored");
-                Ok(entry.value)
+                Ok((entry.value, (!is_stale).then_some(at)))
             }
             Err(error) => Err(error),
         }

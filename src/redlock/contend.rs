@@ -24,8 +24,6 @@ use crate::node::HomeRuntime;
 use crate::protocol::{Defeat, Fault, FaultKind, Quorum, Subject, Vote, Votes};
 use crate::{Moment, NodeSet, Resource};
 
-/// The least time for an attempt, however little of the wait is left: one round trip on a local network.
-const MIN_ROUND: Duration = Duration::from_millis(10);
 /// After attempts that timed out, a round may last this many times as long, but a quarter of the time to live at
 /// most: overloaded nodes reply late, and their replies are still useful.
 const ROUND_GROWTH_MAX: u32 = 8;
@@ -124,7 +122,7 @@ impl Call<'_> {
         loop {
             if begun.is_none() {
                 // This call ends in time, however long the probe of the nodes takes.
-                let _ = timeout(self.left().max(MIN_ROUND), locker.roster.prepare()).await;
+                let _ = timeout(self.left().max(settings.node_timeout), locker.roster.prepare()).await;
             }
             let attempt = begun.take().unwrap_or_else(|| {
                 let (subject, ask) = ask_anew(&locker.queues, &queue, settings);
@@ -149,10 +147,11 @@ impl Call<'_> {
             queue.defeated(&locker.queues, &defeat);
             let timeouts = self.sleep(&queue).await;
             drop(retreat);
-            // The last attempt must not exceed the wait by a whole round.
+            // The last attempt may exceed the wait by the time that a node may take, and by no more. If it had less, a lock
+            // that is held would look like nodes that do not answer.
             let growth = 2_u32.saturating_pow(timeouts).min(ROUND_GROWTH_MAX);
             let longest = settings.node_timeout.max(settings.terms.ttl / 4);
-            round_max = (settings.node_timeout * growth).min(longest).min(self.left()).max(MIN_ROUND);
+            round_max = (settings.node_timeout * growth).min(longest).min(self.left().max(settings.node_timeout));
         }
     }
 

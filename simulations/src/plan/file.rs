@@ -129,13 +129,9 @@ mod tests {
             (
                 "\"latency_ms\": [\n      1,",
                 "\"latency_ms\": [\n      9000,",
-                "network: the shortest latency, 9000 ms, is above the longest, 1 ms: write the shorter one first",
+                "network: a latency of 9000 to 1 ms is no range: write the smaller number first",
             ),
-            (
-                "\"tail_per_mille\": 0",
-                "\"tail_per_mille\": 1001",
-                "network: 1001 in a thousand are too many: write 1000",
-            ),
+            ("\"tail_per_mille\": 0", "\"tail_per_mille\": 1001", "network: 1001 of a thousand: write 1000"),
             ("\"resources\": 1", "\"resources\": 0", "resources: there is no resource: write 1 or more"),
             ("\"wait_ms\": 50", "\"wait_ms\": 600001", "sections: 600001 ms are too long: write 600000 ms at most"),
             (
