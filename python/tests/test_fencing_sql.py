@@ -254,6 +254,7 @@ def test_an_answer_that_is_none_is_not_taken_for_admission() -> None:
 def test_what_is_no_token_is_refused_before_a_statement(by: str, tables: str) -> None:
     # Only psycopg is asked whether it is in a transaction before.
     connection: Any = psycopg.connect(tables) if by == "psycopg" else None
+    wrong: Any
     admit: Any = {"sqlite": sqlite, "psycopg": fencing, "pymysql": fencing_mysql, "sqlalchemy": alchemy}[by].admit
     for wrong in (0, -1, 2**53, "7", None, 1.0, True):
         with pytest.raises((TypeError, ValueError), match="token is .*: it has to be the token of a lease"):
