@@ -7,9 +7,12 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use redfence::{Builder, ConfigError, KeyStyle, KeyStyleError, NodeId, Redlock};
 
+/// From here on seconds are as good as without an end, and a `Duration` may not have them.
+const HUGE: f64 = 1e18;
+
 /// Seconds as Python has them. Infinity is as long as there is.
 pub(crate) fn seconds(name: &str, seconds: f64) -> PyResult<Duration> {
-    if seconds == f64::INFINITY {
+    if seconds >= HUGE {
         return Ok(Duration::MAX);
     }
     let refusal =
