@@ -30,6 +30,8 @@ class ClientSettings(TypedDict, total=False):
     new_installation: bool | None
     label: str | None
     prefix: str | None
+    key_style: str | None
+    anchor: int | None
     server_name: str | None
     drift_ppm: int | None
     ca_file: "str | os.PathLike[str] | None"
