@@ -66,7 +66,9 @@ impl CacheStore {
     /// Checks the URL. Connects at the first call.
     #[staticmethod]
     fn redis(runtime: &Runtime, url: &str, prefix: &str) -> PyResult<Self> {
-        let refused = |error: redis::RedisError| PyValueError::new_err(format!("the URL of the store: {error}"));
+        let refused = |error: redis::RedisError| {
+            PyValueError::new_err(format!("the URL of the store: {error}: it has to be as redis://cache:6379/0 is"))
+        };
         // `Cached` ends what takes too long.
         let config = ConnectionManagerConfig::new().set_number_of_retries(1);
         let _inside = runtime.link()?.handle.enter();

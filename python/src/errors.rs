@@ -155,8 +155,18 @@ pub(crate) fn not_stored(py: Python<'_>, error: &ExtendError, addresses: &[Strin
 }
 
 pub(crate) fn lost(py: Python<'_>, error: &Lost) -> PyErr {
-    match [("cause", cause(&error.cause))].into_py_dict(py) {
-        Ok(attributes) => raised(py, "LostError", error.to_string(), &attributes),
+    lost_by(py, &error.cause, error.to_string())
+}
+
+/// The lease is another process's, of which this one is a fork.
+pub(crate) fn forked(py: Python<'_>) -> PyErr {
+    let cause = LossCause::Forked;
+    lost_by(py, &cause, format!("the lease is lost: {cause}: acquire again after the fork"))
+}
+
+fn lost_by(py: Python<'_>, why: &LossCause, message: String) -> PyErr {
+    match [("cause", cause(why))].into_py_dict(py) {
+        Ok(attributes) => raised(py, "LostError", message, &attributes),
         Err(error) => error,
     }
 }

@@ -69,17 +69,18 @@ pub(crate) fn stale(py: Python<'_>, resource: String, token: u64, highest: u64) 
     Ok(problem(&presented(py, resource, token)?.stale(StaleToken { highest })))
 }
 
-/// Reads the body of an answer: `(kind, message, resource, presented, highest)`; None where it is nothing of ours.
+/// Reads the body of an answer: `(status, message, resource, presented, highest)`; None where it is nothing of ours. Only a
+/// stale token has the last three.
 #[pyfunction]
 #[expect(clippy::type_complexity, reason = "it is a tuple of Python's")]
-pub(crate) fn read_problem(body: Vec<u8>) -> Option<(&'static str, String, Option<String>, Option<u64>, Option<u64>)> {
+pub(crate) fn read_problem(body: Vec<u8>) -> Option<(u16, String, Option<String>, Option<u64>, Option<u64>)> {
     let refusal = Refusal::from_problem(&body)?;
-    let message = refusal.to_string();
+    let (status, message) = (refusal.status().as_u16(), refusal.to_string());
     Some(match refusal {
         Refusal::Stale { resource, presented, highest } => {
-            ("stale", message, Some(resource.as_str().to_owned()), Some(presented.get()), Some(highest.get()))
+            (status, message, Some(resource.as_str().to_owned()), Some(presented.get()), Some(highest.get()))
         }
-        _ => ("refused", message, None, None, None),
+        _ => (status, message, None, None, None),
     })
 }
 

@@ -92,6 +92,9 @@ impl Lease {
     }
 
     fn check(&self, py: Python<'_>) -> PyResult<()> {
+        if self.0.is_forked() {
+            return Err(errors::forked(py));
+        }
         self.0.get()?.handle.check().map_err(|lost| errors::lost(py, &lost))
     }
 

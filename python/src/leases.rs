@@ -72,6 +72,9 @@ impl Leases {
     }
 
     fn check(&self, py: Python<'_>) -> PyResult<()> {
+        if self.0.is_forked() {
+            return Err(errors::forked(py));
+        }
         self.0.get()?.handle.check().map_err(|lost| errors::part_lost(py, &lost))
     }
 

@@ -22,7 +22,6 @@ const BATCH: usize = 64;
 pub(crate) struct Runtime(Ours<Home>);
 
 struct Home {
-    tokio: Option<tokio::runtime::Runtime>,
     link: Link,
 }
 
@@ -33,14 +32,6 @@ pub(crate) struct Link {
     deliveries: Sender<Delivery>,
     /// Whether Python may still be called. Read while it is called, written once, when the interpreter ends.
     gate: Arc<RwLock<bool>>,
-}
-
-impl Drop for Home {
-    fn drop(&mut self) {
-        if let Some(tokio) = self.tokio.take() {
-            tokio.shutdown_background();
-        }
-    }
 }
 
 impl Runtime {
@@ -59,8 +50,9 @@ impl Runtime {
         let gate = Arc::new(RwLock::new(true));
         let of_thread = Arc::clone(&gate);
         std::thread::Builder::new().name("redfence-python".into()).spawn(move || deliver(&received, &of_thread))?;
-        let link = Link { handle: tokio.handle().clone(), deliveries, gate };
-        Ok(Self(Ours::new(Home { tokio: Some(tokio), link })))
+        // It ends with the process: when the interpreter drops its modules, daemon threads may still wait on it.
+        let handle = Box::leak(Box::new(tokio)).handle().clone();
+        Ok(Self(Ours::new(Home { link: Link { handle, deliveries, gate } })))
     }
 
     /// Calls Python no more. Waits `within` seconds at most for calls that are being made.

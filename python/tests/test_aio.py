@@ -80,7 +80,8 @@ def test_a_task_that_is_cancelled_while_it_waits_leaves_nothing(
 
 def test_a_cancellation_at_any_moment_leaves_nothing_behind(connect: Connect) -> None:
     async def work() -> None:
-        client, lock = connect(), aio.Lock(connect(), "r")
+        # A TTL that nobody waits for.
+        client, lock = connect(), aio.Lock(connect(ttl=30), "r")
         for steps in range(40):
             task = asyncio.create_task(lock.acquire(timeout=PROMPT))
             for _ in range(steps):
@@ -92,7 +93,7 @@ def test_a_cancellation_at_any_moment_leaves_nothing_behind(connect: Connect) ->
             with pytest.raises(asyncio.CancelledError):
                 await task
         other = aio.Lock(client, "r")
-        assert await other.acquire(timeout=4.0), "a cancelled acquire is still held"
+        assert await other.acquire(timeout=PROMPT), "a cancelled acquire is still held"
         await other.release()
 
     run(work())
@@ -100,19 +101,19 @@ def test_a_cancellation_at_any_moment_leaves_nothing_behind(connect: Connect) ->
 
 def test_a_block_that_is_cancelled_releases(connect: Connect) -> None:
     async def work() -> None:
-        lock, other, entered = aio.Lock(connect(), "r"), aio.Lock(connect(), "r"), asyncio.Event()
+        lock, other, entered = aio.Lock(connect(ttl=30), "r"), aio.Lock(connect(), "r"), asyncio.Event()
 
         async def section() -> None:
             async with lock:
                 entered.set()
-                await asyncio.sleep(PROMPT)
+                await asyncio.sleep(100)
 
         task = asyncio.create_task(section())
         await entered.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert await other.acquire(timeout=4.0)
+        assert await other.acquire(timeout=PROMPT)
         await other.release()
 
     run(work())
@@ -136,6 +137,22 @@ def test_a_loop_that_was_closed_is_not_called(connect: Connect) -> None:
     third = redfence.Lock(connect(), "r")
     assert third.acquire(timeout=PROMPT)
     third.release()
+
+
+def test_a_coroutine_that_is_closed_waits_no_longer(
+    connect: Connect, servers: list[Server], settings: dict[str, Any]
+) -> None:
+    async def work() -> None:
+        with redfence.Lock(connect(), "r"):
+            waits = aio.Lock(connect(), "r").acquire(timeout=10 * PROMPT)
+            waits.send(None)
+            while waiting(servers, settings["prefix"], "r") != {":1"}:
+                await asyncio.sleep(0.01)
+            waits.close()
+            while waiting(servers, settings["prefix"], "r") != {":0"}:
+                await asyncio.sleep(0.01)
+
+    run(work())
 
 
 def test_a_loss_is_told_to_the_loop(connect: Connect) -> None:

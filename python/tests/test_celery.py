@@ -31,7 +31,7 @@ def write(*words):
         print(*words, file=file)
 
 @app.task(base=Once, bind=True, acks_late=True, reject_on_worker_lost=True,
-          once={{"client": client, "name": "report:{{day}}", "ttl": 2}})
+          once={{"client": client, "name": "report:{{day}}", "ttl": 4}})
 def report(self, day, seconds):
     write("begin", day, os.getpid(), self.lease.token)
     self.lease.check()
@@ -116,3 +116,27 @@ def test_options_that_are_wrong_are_said() -> None:
 
     with pytest.raises(TypeError, match="tll"):
         task()
+
+
+def test_runs_in_the_threads_of_a_worker_have_their_own_leases() -> None:
+    import threading
+
+    import celery
+
+    from redfence.celery import Once
+
+    app, both, seen = celery.Celery("test"), threading.Barrier(2, timeout=PROMPT), []
+
+    @app.task(base=Once, bind=True, once={"client": redfence.embedded(1), "name": "report:{day}"})  # type: ignore[untyped-decorator]
+    def report(self: Any, day: str) -> None:
+        # Both runs are under way.
+        both.wait()
+        seen.append((day, self.lease.name))
+
+    threads = [threading.Thread(target=report, args=(day,)) for day in ("monday", "tuesday")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(seen) == [("monday", "report:monday"), ("tuesday", "report:tuesday")]
+    assert report.lease is None

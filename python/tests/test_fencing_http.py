@@ -136,3 +136,22 @@ def test_names_that_are_not_ascii_and_answers_of_others() -> None:
         header("", 7)
     for other in (b"", b"Precondition failed", b'{"type": "about:blank"}'):
         raise_for_problem(other)
+
+
+def test_a_refusal_has_the_status_of_the_answer() -> None:
+    for values, status in ([], 428), ([b"nonsense"], 400):
+        with pytest.raises(redfence.Refused) as refused:
+            redfence._core.read_header(values, None)
+        with pytest.raises(redfence.Refused) as read:
+            raise_for_problem(refused.value.problem.encode())
+        assert read.value.status == refused.value.status == status
+
+
+def test_a_header_of_what_is_no_token_is_refused() -> None:
+    wrong: Any
+    for wrong in (0, -1, 2**53, "7", None, 1.0, True):
+        with pytest.raises((TypeError, ValueError), match="token is .*: it has to be the token of a lease"):
+            header("orders/42", wrong)
+    for wrong in (None, 7, b"r"):
+        with pytest.raises(TypeError, match="resource is .*: it has to be a str"):
+            header(wrong, 7)

@@ -248,3 +248,19 @@ def test_an_answer_that_is_none_is_not_taken_for_admission() -> None:
     for wrong in (None, "7", 6):
         with pytest.raises(ValueError, match="is it the table of the migration"):
             redfence.fencing.judge("r", 7, wrong)
+
+
+@pytest.mark.parametrize("by", ["sqlite", "psycopg", "pymysql", "sqlalchemy"])
+def test_what_is_no_token_is_refused_before_a_statement(by: str, tables: str) -> None:
+    # Only psycopg is asked whether it is in a transaction before.
+    connection: Any = psycopg.connect(tables) if by == "psycopg" else None
+    wrong: Any
+    admit: Any = {"sqlite": sqlite, "psycopg": fencing, "pymysql": fencing_mysql, "sqlalchemy": alchemy}[by].admit
+    for wrong in (0, -1, 2**53, "7", None, 1.0, True):
+        with pytest.raises((TypeError, ValueError), match="token is .*: it has to be the token of a lease"):
+            admit(connection, "r", wrong)
+    for wrong in (None, 7, b"r", "\ud800"):
+        with pytest.raises((TypeError, ValueError), match="resource is .*: it has"):
+            admit(connection, wrong, 7)
+    if connection is not None:
+        connection.close()

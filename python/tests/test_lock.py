@@ -220,7 +220,7 @@ def test_wrong_settings_are_refused_where_they_are_written(connect: Connect, cli
     with pytest.raises(redfence.ConfigError):
         redfence.Redfence("redis://127.0.0.1:1", ttl=60)
     with pytest.raises(TypeError, match='no setting "tll"'):
-        redfence.Redfence("redis://127.0.0.1:1", tll=5)
+        redfence.Redfence("redis://127.0.0.1:1", tll=5)  # type: ignore[call-arg]
     with pytest.raises(redfence.NameError):
         redfence.Lock(client, "").acquire()
     with pytest.raises(redfence.ConfigError, match="node 1"):

@@ -61,6 +61,25 @@ say("child" if pid == 0 else "parent", lock.locked())
     assert ran.lines() == ["child True", "parent False"]
 
 
+def test_a_check_in_a_fork_says_that_the_lease_is_lost(program: Any) -> None:
+    ran = program(QUIET + """
+client = connect()
+with redfence.Lock(client, "r") as lease, redfence.acquire_all(client, ["a", "b"]) as leases:
+    pid = os.fork()
+    for held in (lease, leases) if pid == 0 else ():
+        try:
+            held.check()
+        except redfence.LostError as lost:
+            say(lost.cause)
+    if pid == 0:
+        os._exit(0)
+    os.waitpid(pid, 0)
+    lease.check()
+    leases.check()
+""")
+    assert ran.lines() == ["forked", "forked"]
+
+
 def test_forks_while_threads_are_at_work(program: Any) -> None:
     ran = program(QUIET + """
 client = connect()
@@ -185,6 +204,34 @@ lock.acquire()
     lock.release()
 
 
+@pytest.mark.parametrize(
+    "work",
+    [
+        "redfence.Lock(client, 'held').acquire(timeout=100)",
+        "redfence.Election(client, 'held').campaign(100)",
+        "list(redfence.Election(client, 'led').observe(0.01))",
+        "held.lost.wait()",
+        "while True:\n        with redfence.Lock(client, 'r'): pass",
+    ],
+)
+def test_a_program_ends_without_complaints_while_daemon_threads_are_at_work(program: Any, work: str) -> None:
+    ran = program(f"""
+client = redfence.embedded(3)
+held = redfence.Lock(client, "held")
+held.acquire()
+begun = threading.Semaphore(0)
+def work():
+    begun.release()
+    {work}
+for n in range(16):
+    threading.Thread(target=work, daemon=True).start()
+for n in range(16):
+    begun.acquire()
+say("end")
+""")
+    assert ran.lines() == ["end"]
+
+
 def test_a_program_ends_though_no_node_answers(settings: dict[str, Any]) -> None:
     from servers import servers
 
@@ -203,14 +250,14 @@ sys.stdin.readline()
 
 def test_a_worker_that_is_killed_leaves_its_lock_until_its_ttl(program: Any, connect: Connect) -> None:
     ran = program("""
-lock = redfence.Lock(connect(ttl=2), "r")
+lock = redfence.Lock(connect(ttl=4), "r")
 lock.acquire()
 say(lock.token)
 time.sleep(100)
 """)
     token = int(ran.line())
     lock = redfence.Lock(connect(), "r")
-    assert not lock.acquire(timeout=2.5), "a lease was not renewed"
+    assert not lock.acquire(timeout=4.5), "a lease was not renewed"
     ran.process.send_signal(signal.SIGKILL)
     killed = time.monotonic()
     assert lock.acquire(timeout=PROMPT)

@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypedDict, TypeVar
 
-from . import _core
+from . import _checked, _core
 from ._client import Redfence, client_of
 from ._errors import NotAcquired
 from ._lease import Holder, LeaseBase, Lost
@@ -47,11 +47,14 @@ class Asked:
         on_lost: Callable[[Any, str], object] | None = None,
     ) -> None:
         self.client = client_of(client)
-        self.wait_max = self.client.wait_max if wait_max is None else float(wait_max)
-        if not self.wait_max >= 0:
-            raise ValueError(f"wait_max is {wait_max!r}: it has to be a number of seconds, 0 or more")
-        self._on_lost = on_lost
-        self._sort = (ttl, renewed, max_hold, label)
+        self.wait_max = self.client.wait_max if wait_max is None else _checked.seconds("wait_max", wait_max)
+        self._on_lost = _checked.maybe(_checked.callback, "on_lost", on_lost)
+        self._sort: _core._Sort = (
+            _checked.maybe(_checked.seconds, "ttl", ttl),
+            _checked.maybe(_checked.flag, "renewed", renewed),
+            _checked.maybe(_checked.seconds, "max_hold", max_hold),
+            _checked.maybe(_checked.text, "label", label),
+        )
         self.client.core.check(*self._sort)
 
     def _wait(self, blocking: bool, timeout: float) -> tuple[float, bool]:
@@ -62,8 +65,7 @@ class Asked:
             return 0.0, True
         if timeout == -1:
             return self.wait_max, False
-        if not timeout >= 0:
-            raise ValueError(f"timeout is {timeout!r}: it has to be a number of seconds, 0 or more, or -1")
+        timeout = _checked.seconds("timeout", timeout, "0 or more, or -1")
         return timeout, not math.isinf(timeout)
 
 
@@ -78,6 +80,8 @@ class Blocks(Generic[T]):
         return lease
 
     def left(self, block: object, latest: object = None) -> T:
+        if not self._of:
+            raise NotAcquired("no block was entered that could be left")
         if block not in self._of:
             # Frameworks enter in one thread or task and leave in another: the latest block is meant.
             block = next((one for one, leases in self._of.items() if latest in leases), None) or next(reversed(self._of))
@@ -100,7 +104,7 @@ class LockBase(Asked, Generic[L]):
         **settings: Unpack[Settings],
     ) -> None:
         super().__init__(client, on_lost=on_lost, **settings)
-        self.name = name
+        self.name = _checked.name(name)
         self._lease: L | None = None
         self._blocks: Blocks[L] = Blocks()
 

@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 
-from . import _core, _process
+from . import _checked, _core, _process
 from ._client import Redfence, client_of
 
 TTL_MIN, TTL_MAX = 0.001, 365 * 86_400.0
@@ -32,7 +32,7 @@ class MemoryCache(_Store):
     """Keeps `entries_max` values in this process: for its threads and tasks, and for tests. A fork begins with an empty one."""
 
     def __init__(self, entries_max: int = 10_000) -> None:
-        self._entries_max = entries_max
+        self._entries_max = _checked.count("entries_max", entries_max)
         super().__init__()
 
     def _made(self) -> _core.CacheStore:
@@ -46,7 +46,7 @@ class RedisCache(_Store):
     """
 
     def __init__(self, url: str, prefix: str = "redfence:cache") -> None:
-        self._url, self._prefix = url, prefix
+        self._url, self._prefix = _checked.text("the URL of the store", url), _checked.text("prefix", prefix)
         super().__init__()
 
     def _made(self) -> _core.CacheStore:
@@ -70,17 +70,27 @@ class CachedBase:
             raise ValueError(f'if_unavailable is {if_unavailable!r}: it has to be "fail" or "compute"')
         self.client = client_of(client)
         self.store = RedisCache(store) if isinstance(store, str) else store
-        wait_max = self.client.wait_max if wait_max is None else wait_max
-        self._settings = (wait_max, store_timeout, early_refresh, if_unavailable == "compute")
+        if not isinstance(self.store, _Store):
+            raise TypeError(f"store is {store!r}: it has to be a MemoryCache, a RedisCache, or the URL of one")
+        self._settings = (
+            self.client.wait_max if wait_max is None else _checked.seconds("wait_max", wait_max),
+            _checked.seconds("store_timeout", store_timeout),
+            _checked.count("early_refresh", early_refresh),
+            if_unavailable == "compute",
+        )
         self._own = self._made()
 
     def _made(self) -> tuple[int, _core.Cached]:
         return os.getpid(), _core.Cached(self.store.core, *self._settings)
 
     def _lookup(self, key: str, ttl: float) -> _core.Op[tuple[bytes | None, _core.Computation | _core.Refresh | None]]:
-        if not TTL_MIN <= ttl <= TTL_MAX:
-            raise ValueError(f"ttl is {ttl!r}: it has to be a number of seconds, {TTL_MIN} to {TTL_MAX:.0f}")
-        return self._single_flight.lookup(self.client.core, key)
+        allowed = f"{TTL_MIN} to {TTL_MAX:.0f}"
+        if not TTL_MIN <= _checked.seconds("ttl", ttl, allowed) <= TTL_MAX:
+            raise ValueError(f"ttl is {ttl!r}: it has to be a number of seconds, {allowed}")
+        return self._single_flight.lookup(self.client.core, _checked.name(key, "key"))
+
+    def _invalidate_op(self, key: str) -> _core.Op[None]:
+        return self._single_flight.invalidate(self.client.core, _checked.name(key, "key"))
 
     @property
     def _single_flight(self) -> _core.Cached:
@@ -133,6 +143,7 @@ class Cached(CachedBase):
 
         Raises the `AcquireError`s, `Contended` also if another thread of this process takes too long, and `CacheError`.
         """
+        _checked.callback("compute", compute)
         value, right = self._lookup(key, ttl).run()
         if isinstance(right, _core.Computation):
             return _computed(right, ttl, compute)
@@ -146,12 +157,12 @@ class Cached(CachedBase):
 
         When it has returned, no process reads a value whose computation began before the call. Raises as `get_or_compute`.
         """
-        self._single_flight.invalidate(self.client.core, key).run()
+        self._invalidate_op(key).run()
 
 
 def _computed(computation: _core.Computation, ttl: float, compute: Callable[[], bytes]) -> bytes:
     try:
-        op = computation.finish(compute(), ttl)
+        op = computation.finish(_checked.value(compute()), ttl)
     except BaseException:
         computation.abandon().run()
         raise

@@ -2,22 +2,48 @@
 
 import os
 import weakref
+from collections import deque
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypedDict
 
-from . import _core, _process
+from . import _checked, _core, _process
 from ._errors import NoQuorum, OperateError, Vote
 from ._lease import Holder, found
+from ._unpack import Unpack
 
 LISTED_MAX = 10_000
+
+
+class ClientSettings(TypedDict, total=False):
+    """The settings of `Redfence`, which says what they are. None is as if it was not given, but for `max_hold`."""
+
+    ttl: float | None
+    max_ttl: float | None
+    wait_max: float | None
+    max_hold: float | None
+    min_validity: float | None
+    node_timeout: float | None
+    dial_timeout: float | None
+    response_timeout: float | None
+    renewed: bool | None
+    durable: bool | None
+    new_installation: bool | None
+    label: str | None
+    prefix: str | None
+    key_style: str | None
+    anchor: int | None
+    server_name: str | None
+    drift_ppm: int | None
+    ca_file: "str | os.PathLike[str] | None"
+    client_certificate: "tuple[str | os.PathLike[str], str | os.PathLike[str]] | None"
 
 
 class EmbeddedNodes:
     """`count` nodes in this process, for tests. Several clients may stand on the same ones; a fork may not."""
 
     def __init__(self, count: int = 1) -> None:
-        self._core = _core.EmbeddedNodes(count)
-        self.count = count
+        self.count = _checked.count("count", count, "1 to 32")
+        self._core = _core.EmbeddedNodes(self.count)
 
 
 class LockStatus(NamedTuple):
@@ -52,19 +78,22 @@ class Redfence:
     `ttl` 10, `max_ttl` 30, `wait_max` 30, `max_hold` 3600 (None: without an end), `renewed` True, `label`
     ``<host>:<pid>``, `prefix` ``redfence``, `node_timeout` 0.25, `dial_timeout` 1, `response_timeout` 1,
     `min_validity` half of the validity, `drift_ppm` 10000, `durable` False, `new_installation` False, `ca_file`,
-    `client_certificate` (certificate, key), `server_name`.
+    `client_certificate` (certificate, key), `server_name`. For the time in which clients of an older lock run beside it:
+    `key_style` ``native``, ``plain``, ``plain:PREFIX`` or ``plain:PREFIX{}SUFFIX``; `anchor`, the index from 0 of the node
+    that every lease must have.
 
     Raises `ConfigError` when settings contradict each other.
     """
 
-    def __init__(self, nodes: str | Sequence[str] | EmbeddedNodes, **settings: Any) -> None:
-        self._nodes = [nodes] if isinstance(nodes, str) else nodes
-        self._settings = settings
-        self.wait_max: float = float(settings.get("wait_max") or 30.0)
+    def __init__(self, nodes: str | Sequence[str] | EmbeddedNodes, **settings: "Unpack[ClientSettings]") -> None:
+        self._nodes = nodes if isinstance(nodes, EmbeddedNodes) else _checked.urls("nodes", nodes)
+        self._settings = _checked.settings(settings)
+        wait_max: float | None = self._settings.get("wait_max")
+        self.wait_max: float = 30.0 if wait_max is None else wait_max
         self._own: tuple[int, _core.Client] = self._made()
 
     def _made(self) -> tuple[int, _core.Client]:
-        nodes = self._nodes._core if isinstance(self._nodes, EmbeddedNodes) else list(self._nodes)
+        nodes = self._nodes._core if isinstance(self._nodes, EmbeddedNodes) else self._nodes
         client = _core.Client(_process.runtime(), nodes, self._settings)
         _process.clients.add(self)
         return os.getpid(), client
@@ -90,7 +119,7 @@ class Redfence:
 
         Raises `OperateError` when there may be more than that, or not every node answered.
         """
-        rows, missing = self.core.locks(prefix, LISTED_MAX).run()
+        rows, missing = self.core.locks(_checked.text("prefix", prefix), LISTED_MAX).run()
         if missing is not None:
             raise OperateError(f"the list is not complete: {missing}")
         return [LockStatus(name, Holder.parse(holder), left, nodes) for name, holder, left, nodes in rows]
@@ -100,7 +129,7 @@ class Redfence:
 
         Raises `NoQuorum` when no majority agrees.
         """
-        return owner_of(name, self.core.inspect(name).run())
+        return owner_of(name, self.core.inspect(_checked.name(name)).run())
 
     def extend_as(self, name: str, holder: Holder, ttl: float | None = None) -> float:
         """Lets what `holder` has live `ttl` seconds from now: for a lease that was left (`Lease.leave`). Returns for how many
@@ -108,11 +137,18 @@ class Redfence:
 
         Raises `LostError` when a majority does not have the lock for this holder, else `ExtendError`: it lives as before.
         """
-        return self.core.extend_as(name, str(holder), ttl).run()
+        return self._extend_as_op(name, holder, ttl).run()
+
+    def _extend_as_op(self, name: str, holder: Holder, ttl: float | None) -> "_core.Op[float]":
+        ttl = _checked.maybe(_checked.seconds, "ttl", ttl)
+        return self.core.extend_as(_checked.name(name), _checked.name(str(holder), "holder"), ttl)
 
     def release_as(self, name: str, holder: Holder) -> str:
         """Releases what `holder` has, as `Lease.release`."""
-        return found(name, self.core.release_as(name, str(holder)).run())
+        return found(name, self._release_as_op(name, holder).run())
+
+    def _release_as_op(self, name: str, holder: Holder) -> "_core.Op[str]":
+        return self.core.release_as(_checked.name(name), _checked.name(str(holder), "holder"))
 
     def reset(self, name: str, reason: str = "reset") -> bool:
         """Takes `name` away from the one that holds it, for instance after a crash; False if nobody had it.
@@ -120,14 +156,14 @@ class Redfence:
         The victim may still be at work: only its fencing token, checked where it writes, stops it. The next holder's
         is greater in any case. `reason` goes to the log.
         """
-        holder = self.owner(name)
+        reason, holder = _checked.text("reason", reason), self.owner(name)
         if holder is None:
             return False
         return was_reset(name, self.core.force_release(name, str(holder), reason).run())
 
     def reset_all(self, prefix: str = "", reason: str = "reset_all") -> int:
         """Takes every lock whose name begins with `prefix` away, as `reset` does; returns how many."""
-        taken = 0
+        taken, reason = 0, _checked.text("reason", reason)
         for lock in self.locks(prefix):
             outcome, *_ = self.core.force_release(lock.name, str(lock.holder), reason).run()
             taken += outcome == "released"
@@ -173,20 +209,23 @@ def was_reset(name: str, forced: tuple[str, str | None, list[tuple[str, str, str
 
 
 _of_urls: "weakref.WeakValueDictionary[tuple[str, ...], Redfence]" = weakref.WeakValueDictionary()
+# Kept, so that a lock that is made anew for every use does not connect for every use.
+_latest: "deque[Redfence]" = deque(maxlen=8)
 
 
 def client_of(client: "Redfence | str | Sequence[str]") -> Redfence:
     """A client; for URLs the one of this process that has them, with the defaults."""
     if isinstance(client, Redfence):
         return client
-    urls = (client,) if isinstance(client, str) else tuple(client)
+    urls = tuple(_checked.urls("client", client, "a Redfence, a URL, or a list of the URLs of the nodes"))
     known = _of_urls.get(urls)
     if known is None:
         known = _of_urls[urls] = Redfence(urls)
+        _latest.append(known)
     return known
 
 
-def connect(nodes: str | Sequence[str], **settings: Any) -> Redfence:
+def connect(nodes: str | Sequence[str], **settings: "Unpack[ClientSettings]") -> Redfence:
     """Connects to nodes by their URLs; settings as for `Redfence`.
 
     Raises `ConnectError` when too few can be reached, within `dial_timeout` and 3.1 s.
@@ -194,6 +233,6 @@ def connect(nodes: str | Sequence[str], **settings: Any) -> Redfence:
     return Redfence(nodes, **settings).connect()
 
 
-def embedded(count: int = 1, **settings: Any) -> Redfence:
+def embedded(count: int = 1, **settings: "Unpack[ClientSettings]") -> Redfence:
     """A client over `count` new nodes in this process, for tests: no server is needed."""
     return Redfence(EmbeddedNodes(count), **settings)

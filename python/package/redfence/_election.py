@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import NamedTuple
 
-from . import _core
+from . import _checked, _core
 from ._base import Asked, Settings, told
 from ._client import Redfence
 from ._lease import found
@@ -87,10 +87,13 @@ class ElectionBase(Asked):
         **settings: Unpack[Settings],
     ) -> None:
         super().__init__(client, on_lost=on_lost, **settings)
-        self.name = name
+        self.name = _checked.name(name)
 
     def _campaign_op(self, timeout: float) -> _core.Op[_core.Leases]:
         return _core.campaign(self.client.core, self.name, self._wait(True, timeout)[0], self._sort)
+
+    def _observer(self, period: float) -> _core.Observer:
+        return _core.Observer(self.name, _checked.seconds("period", period))
 
     def _leader_op(self) -> _core.Op[tuple[int, str] | None]:
         return _core.leader(self.client.core, self.name)
@@ -129,6 +132,6 @@ class Election(ElectionBase):
         Asks the nodes about once in `period` seconds, 0.01 at least, while the caller waits for the next one. A leader who led
         for less than one and a half periods may be missed.
         """
-        observer = _core.Observer(self.name, period)
+        observer = self._observer(period)
         while True:
             yield Leader(*observer.next(self.client.core).run())

@@ -160,6 +160,6 @@ class Refused(RedfenceError):
     def __init__(self, message: str, *, status: int, problem: str) -> None:
         super().__init__(message)
         self.status = status
-        """The status code of the answer: 428 without a token, 400 for one that cannot be read."""
+        """The status code of the answer: 428 without a token, 400 for one that cannot be read; a server may have others."""
         self.problem = problem
         """The body of the answer: ``application/problem+json``."""

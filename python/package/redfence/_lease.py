@@ -7,7 +7,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import NamedTuple, Protocol
 
-from . import _core, _process
+from . import _checked, _core, _process
 from ._errors import NotAcquired, Overrun
 
 FOREVER = 100 * 365 * 24 * 3600.0
@@ -63,7 +63,8 @@ class Lost:
         """Waits for the loss, `timeout` seconds at most; False when the time is over or the lease was released."""
         if self._lease.cause == "forked":
             return True
-        return self._lease.lost(FOREVER if timeout is None else max(0.0, timeout)).run() not in (None, "released")
+        within = FOREVER if timeout is None else _checked.seconds("timeout", timeout)
+        return self._lease.lost(within).run() not in (None, "released")
 
 
 class LeaseBase:
@@ -109,7 +110,7 @@ class LeaseBase:
 
     def on_lost(self, callback: Callable[[str], object]) -> None:
         """Calls `callback(cause)` on a thread of its own when the lease is lost; never after a release."""
-        self._core.on_lost(callback)
+        self._core.on_lost(_checked.callback("callback", callback))
 
     def release_op(self) -> _core.Op[str]:
         op = self._core.release()

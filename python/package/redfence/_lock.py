@@ -4,7 +4,6 @@ import threading
 from types import TracebackType
 
 from ._base import LockBase, told
-from ._client import owner_of, was_reset
 from ._errors import Contended
 from ._lease import Holder, Lease, found
 
@@ -54,14 +53,11 @@ class Lock(LockBase[Lease]):
 
     def owner(self) -> Holder | None:
         """Who holds the name on a majority of nodes, or None."""
-        return owner_of(self.name, self.client.core.inspect(self.name).run())
+        return self.client.owner(self.name)
 
     def reset(self, reason: str = "reset") -> bool:
         """Takes the name away from the one that holds it, as `Redfence.reset`."""
-        holder = self.owner()
-        if holder is None:
-            return False
-        return was_reset(self.name, self.client.core.force_release(self.name, str(holder), reason).run())
+        return self.client.reset(self.name, reason)
 
     def __enter__(self) -> Lease:
         return self._entered(threading.get_ident(), self._acquired(self.wait_max))

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType, TracebackType
 
-from . import _core, _process
+from . import _checked, _core, _process
 from ._base import Asked, Settings
 from ._client import Redfence
 from ._errors import NotAcquired
@@ -57,7 +57,7 @@ class MultiLeaseBase:
 
     def on_lost(self, callback: Callable[[str], object]) -> None:
         """Calls `callback(cause)` on a thread of its own when one of them is lost; never after a release."""
-        self._core.on_lost(callback)
+        self._core.on_lost(_checked.callback("callback", callback))
 
     def _release_op(self) -> _core.Op[list[str]]:
         op = self._core.release()
@@ -120,9 +120,7 @@ class AskedAll(Asked):
     """Several names, and how they are asked for."""
 
     def op(self, names: Sequence[str], timeout: float) -> _core.Op[_core.Leases]:
-        if isinstance(names, str):
-            raise TypeError("names is a str: it has to be a list of names")
-        return _core.acquire_all(self.client.core, list(names), self._wait(True, timeout)[0], self._sort)
+        return _core.acquire_all(self.client.core, _checked.names(names), self._wait(True, timeout)[0], self._sort)
 
 
 def acquire_all(

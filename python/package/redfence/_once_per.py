@@ -9,9 +9,9 @@ from collections.abc import Callable, Coroutine, Sequence
 from types import TracebackType
 from typing import Any, Final, Literal, ParamSpec, TypeVar, overload
 
-from . import _core
+from . import _checked, _core
 from ._base import Asked, Settings, told
-from ._client import Redfence
+from ._client import Redfence, client_of
 from ._errors import Contended, NotAcquired
 from ._lease import LeaseBase, found
 from ._names import namer
@@ -99,8 +99,11 @@ class OncePerBase(Asked):
         **settings: Unpack[Settings],
     ) -> None:
         super().__init__(client, on_lost=on_lost, **settings)
-        self.name = name
-        self._times = (per, hold_at_least)
+        self.name = _checked.name(name)
+        self._times = (
+            _checked.maybe(_checked.seconds, "per", per),
+            _checked.maybe(_checked.seconds, "hold_at_least", hold_at_least),
+        )
         _core.check_once(self.client.core, name, self._times, self._sort)
 
     def _acquire_op(self, blocking: bool, timeout: float) -> _core.Op[_core.Lease]:
@@ -193,10 +196,12 @@ def once_per(
     `name` as for `synchronized`; `hold_at_least` and settings as for `OncePer`.
     """
 
+    locker = client_of(client)
+
     def made(name: str, is_async: bool) -> Any:
         from . import aio
 
         kind = aio.OncePer if is_async else OncePer
-        return kind(client, name, per, hold_at_least=hold_at_least, **settings)
+        return kind(locker, name, per, hold_at_least=hold_at_least, **settings)
 
     return _Decorator(made, name)

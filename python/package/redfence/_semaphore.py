@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Generic
 
-from . import _core
+from . import _checked, _core
 from ._base import Asked, Blocks, L, Settings, told
 from ._client import Redfence
 from ._errors import Contended
@@ -28,8 +28,8 @@ class SemaphoreBase(Asked, Generic[L]):
         **settings: Unpack[Settings],
     ) -> None:
         super().__init__(client, on_lost=on_lost, **settings)
-        self.name = name
-        self.permits = permits
+        self.name = _checked.name(name)
+        self.permits = _checked.count("permits", permits, "1 to 128")
         self._blocks: Blocks[L] = Blocks()
         _core.check_semaphore(self.client.core, name, permits, self._sort)
 

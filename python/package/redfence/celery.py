@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import threading
 from typing import Any
 
 from celery import Task
@@ -13,6 +14,16 @@ from ._lease import Lease
 from ._lock import Lock
 
 _OPTIONS = {"client", "name", "busy", "ttl", "renewed", "max_hold", "label"}
+
+
+class _Runs(threading.local):
+    """The leases of this thread, by the name of the task: the threads of a worker share one object for each task."""
+
+    def __init__(self) -> None:
+        self.leases: dict[str, Lease] = {}
+
+
+_runs = _Runs()
 
 
 class Once(Task):  # type: ignore[misc]
@@ -27,7 +38,11 @@ class Once(Task):  # type: ignore[misc]
     """
 
     once: dict[str, Any] = {}
-    lease: Lease | None = None
+
+    @property
+    def lease(self) -> Lease | None:
+        """The lease of the run that asks; None outside of a run."""
+        return _runs.leases.get(self.name)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         unknown = self.once.keys() - _OPTIONS
@@ -39,12 +54,15 @@ class Once(Task):  # type: ignore[misc]
         except Contended as held:
             self._busy(held)
             raise
-        self.lease = lease
+        outer = self.lease
+        _runs.leases[self.name] = lease
         try:
-            return super().__call__(*args, **kwargs)
+            with lease:
+                return super().__call__(*args, **kwargs)
         finally:
-            self.lease = None
-            lease.release()
+            del _runs.leases[self.name]
+            if outer is not None:
+                _runs.leases[self.name] = outer
 
     def _lock(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Lock:
         client = self.once["client"]

@@ -50,10 +50,10 @@ impl Network {
 
     /// Opens the TCP connection. It tries all addresses of the name.
     async fn tcp(&self, host: &str, port: u16) -> io::Result<TcpStream> {
-        let within = self.limit * 9 / 10;
+        let within = self.limit / 10 * 9;
         let connect = async {
             let looked_up =
-                in_time(self.limit * 3 / 4, "the name lookup", tokio::net::lookup_host((host, port))).await?;
+                in_time(self.limit / 4 * 3, "the name lookup", tokio::net::lookup_host((host, port))).await?;
             first_that_answers(looked_up.collect(), self.limit / 8).await
         };
         let stream = in_time(within, "the TCP connection", connect).await?;
@@ -65,7 +65,7 @@ impl Network {
     #[cfg(feature = "tls")]
     async fn tls(&self, host: &str, port: u16) -> io::Result<Box<dyn Stream>> {
         let connect = async { self.tls.handshake(host, self.tcp(host, port).await?).await };
-        Ok(Box::new(in_time(self.limit * 19 / 20, "the TLS handshake (a plain port is redis://)", connect).await?))
+        Ok(Box::new(in_time(self.limit / 20 * 19, "the TLS handshake (a plain port is redis://)", connect).await?))
     }
 }
 
@@ -165,5 +165,18 @@ mod tests {
         );
         let error = network.dial().await.map(drop).unwrap_err();
         assert_eq!(error.to_string(), "the TCP connection did not end within 450ms");
+    }
+
+    #[tokio::test]
+    async fn a_dial_without_an_end_connects() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let network = Network::new(
+            Endpoint::Tcp { host: "127.0.0.1".to_owned(), port },
+            Duration::MAX,
+            #[cfg(feature = "tls")]
+            super::super::tls::Trust::default(),
+        );
+        network.dial().await.map(drop).unwrap();
     }
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
-from .. import _core
+from .. import _checked, _core
 from .._cached import CachedBase, MemoryCache, RedisCache
 from .._client import Redfence
 from ._run import run
@@ -33,7 +33,7 @@ class Cached(CachedBase):
             store_timeout=store_timeout,
             if_unavailable=if_unavailable,
         )
-        self._compute_max = compute_max
+        self._compute_max = _checked.seconds("compute_max", compute_max)
         # A loop keeps no task alive by itself.
         self._refreshes: set[asyncio.Task[None]] = set()
 
@@ -42,6 +42,7 @@ class Cached(CachedBase):
 
         Raises `TimeoutError` if `compute` takes longer than `compute_max`.
         """
+        _checked.callback("compute", compute)
         value, right = await run(self._lookup(key, ttl))
         if isinstance(right, _core.Computation):
             return await self._computed(right, ttl, compute)
@@ -54,13 +55,14 @@ class Cached(CachedBase):
 
     async def invalidate(self, key: str) -> None:
         """As `redfence.Cached.invalidate`."""
-        await run(self._single_flight.invalidate(self.client.core, key))
+        await run(self._invalidate_op(key))
 
     async def _computed(
         self, computation: _core.Computation, ttl: float, compute: Callable[[], Awaitable[bytes]]
     ) -> bytes:
         try:
-            op = computation.finish(await asyncio.wait_for(_awaited(compute), self._compute_max), ttl)
+            computed = await asyncio.wait_for(_awaited(compute), self._compute_max)
+            op = computation.finish(_checked.value(computed), ttl)
         except BaseException:
             await run(computation.abandon())
             raise

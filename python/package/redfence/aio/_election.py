@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from types import TracebackType
 
-from .. import _core
 from .._election import ElectionBase, Leader, LeadershipBase
 from ._lease import ended
 from ._run import run, tell_loop
@@ -53,6 +52,6 @@ class Election(ElectionBase):
 
     async def observe(self, period: float = 1.0) -> AsyncIterator[Leader]:
         """As `redfence.Election.observe`: ``async for leader in election.observe():``."""
-        observer = _core.Observer(self.name, period)
+        observer = self._observer(period)
         while True:
             yield Leader(*await run(observer.next(self.client.core)))

@@ -1,19 +1,22 @@
 """The lock for event loops."""
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Any
 
+from .. import _checked
 from .._base import LockBase
-from .._client import Redfence, owner_of, was_reset
+from .._client import ClientSettings, Redfence, owner_of, was_reset
 from .._errors import Contended
 from .._lease import Holder, found
+from .._unpack import Unpack
 from ._lease import Lease
 from ._run import run, tell_loop
 
 
-async def connect(nodes: str | Sequence[str], **settings: Any) -> Redfence:
+async def connect(nodes: str | Sequence[str], **settings: Unpack[ClientSettings]) -> Redfence:
     """As `redfence.connect`, for an event loop. The client serves threads and any number of loops."""
     client = Redfence(nodes, **settings)
     await run(client.core.connect())
@@ -22,12 +25,12 @@ async def connect(nodes: str | Sequence[str], **settings: Any) -> Redfence:
 
 async def extend_as(client: Redfence, name: str, holder: Holder, ttl: float | None = None) -> float:
     """As `redfence.Redfence.extend_as`."""
-    return await run(client.core.extend_as(name, str(holder), ttl))
+    return await run(client._extend_as_op(name, holder, ttl))
 
 
 async def release_as(client: Redfence, name: str, holder: Holder) -> str:
     """As `redfence.Redfence.release_as`."""
-    return found(name, await run(client.core.release_as(name, str(holder))))
+    return found(name, await run(client._release_as_op(name, holder)))
 
 
 class Lock(LockBase[Lease]):
@@ -73,7 +76,7 @@ class Lock(LockBase[Lease]):
 
     async def reset(self, reason: str = "reset") -> bool:
         """As `redfence.Redfence.reset`."""
-        holder = await self.owner()
+        reason, holder = _checked.text("reason", reason), await self.owner()
         if holder is None:
             return False
         return was_reset(self.name, await run(self.client.core.force_release(self.name, str(holder), reason)))

@@ -40,7 +40,8 @@ async def run(op: "_core.Op[T]") -> T:
     try:
         return await answer
     finally:
-        if answer.cancelled():
+        # Cancelled, or the coroutine was closed.
+        if answer.cancelled() or not answer.done():
             task.cancel()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import connections
 
-from ..fencing import judge, statement
+from ..fencing import judge, offered, statement
 
 _DATABASES = {"postgresql": "postgres", "mysql": "mysql", "sqlite": "sqlite"}
 
@@ -21,6 +21,7 @@ def admit(resource: str, token: int, using: str = "default") -> None:
 
     Raises `StaleToken`: let it leave the ``atomic`` block, which rolls back. Raises `ValueError` outside of one.
     """
+    offered(resource, token)
     connection = connections[using]
     if not connection.in_atomic_block:
         raise ValueError("the connection commits each statement: admit within `with transaction.atomic():`")

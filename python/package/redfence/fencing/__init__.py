@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from .. import _core
+from .. import _checked, _core
 from .._errors import StaleToken
 
 SQL: dict[str, dict[str, str]] = _core.SQL
@@ -42,6 +42,11 @@ def statement(database: str, name: str, mark: Callable[[int], str]) -> Statement
 
     lines = (line for line in SQL[database][name].splitlines() if not line.startswith("--"))
     return Statement(_PLACEHOLDER.sub(marked, "\n".join(lines)), tuple(order))
+
+
+def offered(resource: str, token: int) -> tuple[str, int]:
+    """What is admitted. Raises `TypeError` or `ValueError` for what is no name, or no token."""
+    return _checked.name(resource, "resource"), _checked.token(token)
 
 
 def judge(resource: str, token: int, highest: object) -> None:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 
 from .. import _core
 from .._errors import Refused, StaleToken
+from . import offered
 
 HEADER = "Fencing-Token"
 _KEY = "redfence.presented"
@@ -47,7 +48,7 @@ class _Leased(Protocol):
 
 def header(resource: str, token: int) -> str:
     """The value of the header."""
-    return _core.write_header(resource, token)
+    return _core.write_header(*offered(resource, token))
 
 
 def headers_of(lease: _Leased) -> dict[str, str]:
@@ -61,10 +62,10 @@ def raise_for_problem(body: bytes) -> None:
     problem = _core.read_problem(body)
     if problem is None:
         return
-    kind, message, resource, presented, highest = problem
+    status, message, resource, presented, highest = problem
     if resource is not None and presented is not None and highest is not None:
         raise StaleToken(resource, presented, highest)
-    raise Refused(message, status=400, problem=body.decode("utf-8", "replace"))
+    raise Refused(message, status=status, problem=body.decode("utf-8", "replace"))
 
 
 class WsgiToken:

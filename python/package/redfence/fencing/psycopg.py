@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 from psycopg.pq import TransactionStatus
 
-from . import SQL, judge, statement
+from . import SQL, judge, offered, statement
 
 MIGRATION: str = SQL["postgres"]["migration"]
 """Makes the table ``redfence_fence``. Belongs into your migrations."""
@@ -41,7 +41,7 @@ async def admit_async(connection: psycopg.AsyncConnection[Any], resource: str, t
 
 
 def _call(resource: str, token: int) -> tuple[bytes, tuple[object, ...]]:
-    return _ADMIT.text.encode(), _ADMIT.arguments(resource, token)
+    return _ADMIT.text.encode(), _ADMIT.arguments(*offered(resource, token))
 
 
 def _in_transaction(connection: psycopg.Connection[Any] | psycopg.AsyncConnection[Any]) -> None:

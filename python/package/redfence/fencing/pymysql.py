@@ -7,7 +7,7 @@ from typing import Any
 from pymysql.constants import SERVER_STATUS
 from pymysql.cursors import Cursor
 
-from . import SQL, judge, statement
+from . import SQL, judge, offered, statement
 
 MIGRATION: str = SQL["mysql"]["migration"]
 """Makes the table ``redfence_fence``. Belongs into your migrations."""
@@ -23,6 +23,7 @@ def admit(connection: Any, resource: str, token: int) -> None:
     nothing. With mysqlclient, or an asynchronous driver, execute the two statements ``admit`` and ``admitted`` of
     ``redfence.fencing.SQL["mysql"]``, and `redfence.fencing.judge` what the second one gives back.
     """
+    offered(resource, token)
     if connection.get_autocommit() and not connection.server_status & SERVER_STATUS.SERVER_STATUS_IN_TRANS:
         raise ValueError("the connection commits each statement: admit after `connection.begin()`")
     with connection.cursor(Cursor) as cursor:

@@ -9,7 +9,7 @@ from typing import Protocol
 from sqlalchemy import Connection, TextClause, event, text
 from sqlalchemy.orm import Session, SessionTransaction
 
-from . import SQL, judge, statement
+from . import SQL, judge, offered, statement
 
 _DATABASES = {"postgresql": "postgres", "mysql": "mysql", "mariadb": "mysql", "sqlite": "sqlite"}
 _NAMES = ("resource", "token")
@@ -34,6 +34,7 @@ def admit(session: Session | Connection, resource: str, token: int) -> None:
     Raises `StaleToken`: roll back. With an `AsyncSession`: ``await session.run_sync(admit, resource, token)``. Raises
     `ValueError` where the connection would commit it by itself, for that fences nothing.
     """
+    offered(resource, token)
     connection = session.connection() if isinstance(session, Session) else session
     if _commits_each_statement(connection):
         raise ValueError("the connection commits each statement: admit in a transaction")

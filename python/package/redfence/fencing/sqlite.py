@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from . import SQL, judge, statement
+from . import SQL, judge, offered, statement
 
 MIGRATION: str = SQL["sqlite"]["migration"]
 """Makes the table ``redfence_fence``. Belongs into your migrations."""
@@ -17,6 +17,7 @@ def admit(connection: sqlite3.Connection, resource: str, token: int) -> None:
 
     Begins a transaction where there is none; end it yourself. Raises `StaleToken`: roll back.
     """
+    offered(resource, token)
     if not connection.in_transaction:
         connection.execute("BEGIN IMMEDIATE")
     row = connection.execute(_ADMIT.text, _ADMIT.arguments(resource, token)).fetchone()
