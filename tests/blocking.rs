@@ -83,6 +83,30 @@ fn a_call_that_is_waited_for_inside_of_a_runtime_needs_none_of_its_threads() {
 }
 
 #[test]
+fn a_long_call_inside_of_a_runtime_ends() {
+    let (done, ended) = channel();
+    thread::spawn(move || {
+        let redlock = embedded();
+        let tasks = redlock.as_async();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        // More than a task of tokio may do before it yields. The task of this runtime cannot yield.
+        let many = async {
+            for _ in 0..500 {
+                drop(tasks.acquire("r").await.unwrap().release().await);
+            }
+            let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
+            for number in 0..500 {
+                sender.send(number).unwrap();
+                assert_eq!(receiver.recv().await, Some(number));
+            }
+        };
+        runtime.block_on(async { redlock.block_on(many) }).unwrap();
+        done.send(()).unwrap();
+    });
+    ended.recv_timeout(ms(60_000)).unwrap();
+}
+
+#[test]
 fn a_call_that_parks_the_thread_itself_misses_no_wake() {
     let (done, ended) = channel();
     thread::spawn(move || {

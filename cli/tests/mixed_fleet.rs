@@ -59,6 +59,16 @@ fn the_anchor_is_named_by_its_place() {
 }
 
 #[test]
+fn a_fleet_grows_at_once_if_its_new_nodes_were_declared() {
+    let mut nodes = servers(1);
+    nodes.extend((0..2).map(|_| RedisServer::bare()));
+    let declared = run(&mut with_nodes(&nodes[1..]), &["bootstrap"]);
+    assert_eq!(declared.code, 0, "{declared:?}");
+    let grown = run(&mut with_nodes(&nodes), &["acquire", "job", "--wait", "0", "--anchor", "1"]);
+    assert_eq!(grown.code, 0, "{grown:?}");
+}
+
+#[test]
 fn contradictions_name_the_fix() {
     for (args, part) in [
         (&["status", "r", "--nodes", "redis://h", "--key-style", "simple"][..], "plain:PREFIX{}SUFFIX"),

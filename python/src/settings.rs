@@ -5,7 +5,7 @@ use std::time::Duration;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use redfence::{Builder, ConfigError, Redlock};
+use redfence::{Builder, ConfigError, KeyStyle, KeyStyleError, NodeId, Redlock};
 
 /// From here on seconds are as good as without an end, and a `Duration` may not have them.
 const HUGE: f64 = 1e18;
@@ -54,6 +54,8 @@ pub(crate) fn client(mut builder: Builder, settings: &Bound<'_, PyDict>) -> PyRe
             "drift_ppm" => builder.drift_ppm(value.extract()?),
             "label" => builder.label(value.extract::<String>()?),
             "prefix" => builder.prefix(value.extract::<String>()?),
+            "key_style" => builder.key_style(key_style(&value.extract::<String>()?)?),
+            "anchor" => builder.anchor(Some(anchor(value.extract()?)?)),
             "server_name" => builder.server_name(value.extract::<String>()?),
             "ca_file" => builder.ca_file(value.extract::<String>()?),
             "client_certificate" => {
@@ -64,6 +66,17 @@ pub(crate) fn client(mut builder: Builder, settings: &Bound<'_, PyDict>) -> PyRe
         };
     }
     Ok(builder)
+}
+
+fn key_style(text: &str) -> PyResult<KeyStyle> {
+    text.parse().map_err(|error: KeyStyleError| PyValueError::new_err(format!("key_style: {error}")))
+}
+
+/// Builder::build says whether there is such a node.
+fn anchor(index: usize) -> PyResult<NodeId> {
+    let refusal =
+        || PyValueError::new_err(format!("anchor is {index}: name the node by its index among the nodes, from 0"));
+    NodeId::new(index).ok_or_else(refusal)
 }
 
 /// What one lock may have otherwise than its client.

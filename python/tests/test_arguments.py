@@ -65,7 +65,7 @@ ALL = [
     *(setting(name, NO_SECONDS) for name in ("ttl", "max_ttl", "wait_max", "max_hold", "min_validity")),
     *(setting(name, NO_SECONDS) for name in ("node_timeout", "dial_timeout", "response_timeout")),
     *(setting(name, NO_FLAG) for name in ("renewed", "durable", "new_installation")),
-    *(setting(name, NO_TEXT) for name in ("label", "prefix", "server_name", "ca_file")),
+    *(setting(name, NO_TEXT) for name in ("label", "prefix", "key_style", "server_name", "ca_file")),
     setting("drift_ppm", NO_COUNT),
     setting("client_certificate", ["a", ("a",), ("a", 1)]),
     Passed("client", [None, 1, [1]], lambda client, value: redfence.Lock(value, "r")),

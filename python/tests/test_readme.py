@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -24,6 +25,18 @@ def test_the_lines_about_the_recipes_run(client: redfence.Redfence, capsys: pyte
     assert re.fullmatch(r"downloads#1 \d+", permit) and re.fullmatch(r"\d+ \d+", tokens)
     assert re.fullmatch(r"(\d+) Leader\(term=\1, label='.+'\)", leader)
     assert once == "the report of monday Skipped.SKIPPED"
+
+
+def test_the_lines_about_an_older_lock_run(urls: list[str]) -> None:
+    found = re.search(r"## Beside an older lock\n\n```python\n(.*?)```", README.read_text(), re.DOTALL)
+    assert found
+    lines = found[1]
+    for theirs, ours in zip(["redis://a:6379", "redis://b:6379", "redis://c:6379"], urls):
+        assert f'"{theirs}"' in lines
+        lines = lines.replace(f'"{theirs}"', repr(ours))
+    names: dict[str, Any] = {"redfence": redfence}
+    exec(compile(lines, str(README), "exec"), names)
+    assert names["client"].nodes()
 
 
 def test_the_first_lines_of_the_page_write_under_a_fence(urls: list[str], postgres: str) -> None:

@@ -10,6 +10,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread, ThreadId};
 
 use tokio::runtime::{Builder, Handle};
+use tokio::task::unconstrained;
 
 use crate::Redlock;
 
@@ -89,7 +90,8 @@ impl Background {
         let _entered = self.runtime.enter();
         let parked = Arc::new(Parked { thread: thread::current(), is_woken: AtomicBool::new(false) });
         let waker = Waker::from(Arc::clone(&parked));
-        let (mut future, mut context) = (pin!(future), Context::from_waker(&waker));
+        // A runtime around the caller limits what its task does before it yields, and this task cannot yield.
+        let (mut future, mut context) = (pin!(unconstrained(future)), Context::from_waker(&waker));
         loop {
             if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
                 return Ok(output);

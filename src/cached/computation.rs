@@ -69,25 +69,23 @@ impl<S: CacheStore> Computation<S> {
     /// If the future is dropped, the value is stored or not, and the next task reads it or computes.
     #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub async fn finish(mut self, value: Arc<[u8]>, ttl: Duration) -> Result<Arc<[u8]>, CachedError> {
+        let asked = self.cached.now();
         let outcome = self.stored(value, ttl).await;
-        if let Ok((value, Some(at))) = &outcome {
-            self.place.publish(value, *at);
+        if let Ok((value, true)) = &outcome {
+            self.place.publish(value, asked);
         }
         self.abandon().await;
         outcome.map(|(value, _)| value)
     }
 
-    /// Returns the value for the caller, and the moment at which the other tasks of this process may have it, too; `None` if
-    /// it is stale.
-    async fn stored(&self, value: Arc<[u8]>, ttl: Duration) -> Result<(Arc<[u8]>, Option<Moment>), CachedError> {
+    /// Returns the value for the caller, and whether the other tasks of this process may have it, too: not if it is stale.
+    async fn stored(&self, value: Arc<[u8]>, ttl: Duration) -> Result<(Arc<[u8]>, bool), CachedError> {
         check(ttl)?;
         if value.len() > Entry::LEN_MAX {
             return Err(CachedError::TooLong { len: value.len() });
         }
-        let Some(token) = self.token() else { return Ok((value, Some(self.cached.now()))) };
-        // From before the write: a value that is removed after it must not reach a task that asks after the removal.
-        let at = self.cached.now();
-        let entry = Entry::new(value, token, ttl, at.since(self.began));
+        let Some(token) = self.token() else { return Ok((value, true)) };
+        let entry = Entry::new(value, token, ttl, self.cached.now().since(self.began));
         let written = self.cached.write(&self.key, &entry).await;
         let is_stale = matches!(written, Ok(Verdict::Stale { .. }));
         let newer = match written {
@@ -100,11 +98,11 @@ impl<S: CacheStore> Computation<S> {
             Err(error) => Err(error),
         };
         match newer {
-            Ok(Some(newer)) => Ok((newer.value, Some(at))),
-            Ok(None) => Ok((entry.value, (!is_stale).then_some(at))),
+            Ok(Some(newer)) => Ok((newer.value, true)),
+            Ok(None) => Ok((entry.value, !is_stale)),
             Err(error) if self.cached.computes_without(&error) => {
                 tracing::warn!(key = %self.key, %error, "the value was computed and could not be stored");
-                Ok((entry.value, (!is_stale).then_some(at)))
+                Ok((entry.value, !is_stale))
             }
             Err(error) => Err(error),
         }

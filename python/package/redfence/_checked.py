@@ -122,8 +122,8 @@ _OF_SETTINGS: dict[str, Callable[[str, Any], Any]] = {
         ("ttl", "max_ttl", "wait_max", "max_hold", "min_validity", "node_timeout", "dial_timeout", "response_timeout"), seconds
     ),
     **dict.fromkeys(("renewed", "durable", "new_installation"), flag),
-    **dict.fromkeys(("label", "prefix", "server_name"), text),
-    "drift_ppm": count,
+    **dict.fromkeys(("label", "prefix", "key_style", "server_name"), text),
+    **dict.fromkeys(("drift_ppm", "anchor"), count),
     "ca_file": path,
     "client_certificate": pair_of_paths,
 }

@@ -30,6 +30,8 @@ class ClientSettings(TypedDict, total=False):
     new_installation: bool | None
     label: str | None
     prefix: str | None
+    key_style: str | None
+    anchor: int | None
     server_name: str | None
     drift_ppm: int | None
     ca_file: "str | os.PathLike[str] | None"
@@ -76,7 +78,9 @@ class Redfence:
     `ttl` 10, `max_ttl` 30, `wait_max` 30, `max_hold` 3600 (None: without an end), `renewed` True, `label`
     ``<host>:<pid>``, `prefix` ``redfence``, `node_timeout` 0.25, `dial_timeout` 1, `response_timeout` 1,
     `min_validity` half of the validity, `drift_ppm` 10000, `durable` False, `new_installation` False, `ca_file`,
-    `client_certificate` (certificate, key), `server_name`.
+    `client_certificate` (certificate, key), `server_name`. For the time in which clients of an older lock run beside it:
+    `key_style` ``native``, ``plain``, ``plain:PREFIX`` or ``plain:PREFIX{}SUFFIX``; `anchor`, the index from 0 of the node
+    that every lease must have.
 
     Raises `ConfigError` when settings contradict each other.
     """
