@@ -116,6 +116,12 @@ def test_options_that_are_wrong_are_said() -> None:
 
     with pytest.raises(TypeError, match="tll"):
         task()
+    task.once = {"client": redfence.embedded(1), "busy": "wait"}
+    with pytest.raises(ValueError, match='busy of .* is \'wait\': it has to be "retry" or "ignore"'):
+        task()
+    task.once = {"client": redfence.embedded(1), "name": "report:{day}"}
+    with pytest.raises(ValueError, match="'day' is no argument of .*task, which has: none"):
+        task()
 
 
 def test_runs_in_the_threads_of_a_worker_have_their_own_leases() -> None:

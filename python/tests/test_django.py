@@ -1,5 +1,6 @@
 """Models whose rows refuse stale tokens, on PostgreSQL, MariaDB and SQLite."""
 
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -122,6 +123,35 @@ def test_updates_of_many_rows_are_all_or_none(using: str) -> None:
     assert list(rows.order_by("name").values_list("value", "fencing_token")) == [("z", 5), ("x", 9)]
     with guarded(Lease(9)):
         assert rows.delete()[0] == 2
+
+
+def test_rows_that_are_inserted_at_once_carry_the_token(using: str) -> None:
+    rows = Order.objects.using(using)
+    with pytest.raises(NotGuarded):
+        rows.bulk_create([Order(name="bulk0", value="x")])
+    with guarded(Lease(7)):
+        first, _ = rows.bulk_create([Order(name=f"bulk{n}", value="x") for n in (1, 2)])
+    assert set(rows.filter(name__startswith="bulk").values_list("name", "fencing_token")) == {("bulk1", 7), ("bulk2", 7)}
+    with guarded(Lease(6)):
+        with pytest.raises(NotImplementedError, match="is not fenced"):
+            rows.bulk_create(
+                [Order(name="bulk1", value="old")], update_conflicts=True, update_fields=["value"], unique_fields=["name"]
+            )
+        # It changes no row that is there.
+        rows.bulk_create([Order(name="bulk1", value="old")], ignore_conflicts=True)
+    assert rows.get(name="bulk1").value == "x" and first.fencing_token == 7
+
+
+def test_fields_of_an_update_that_are_passed_by_position_carry_the_token(using: str) -> None:
+    with guarded(Lease(5)):
+        order = Order(name="position", value="new")
+        order.save(using=using)
+    with guarded(Lease(9)), warnings.catch_warnings():
+        # Later versions of Django refuse it.
+        warnings.simplefilter("ignore")
+        order.value = "newer"
+        order.save(False, False, using, ["value"])
+    assert stored(using, order.pk) == ("newer", 9)
 
 
 def test_a_delete_is_fenced(using: str) -> None:

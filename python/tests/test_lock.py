@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import math
+import pickle
 import threading
 from typing import Any
 
@@ -225,6 +226,26 @@ def test_wrong_settings_are_refused_where_they_are_written(connect: Connect, cli
         redfence.Lock(client, "").acquire()
     with pytest.raises(redfence.ConfigError, match="node 1"):
         redfence.connect("http://127.0.0.1")
+
+
+def test_exceptions_go_from_process_to_process(client: redfence.Redfence) -> None:
+    vote = redfence.Vote("a:1", "silent", "timed out")
+    errors = [
+        redfence.AllHeld("m", permits=3, votes=[vote], attempts=2, waited=0.5),
+        redfence.ConnectError("m", unreachable=[("a:1", "refused")]),
+        redfence.NotStored("m", votes=[vote], resource="r"),
+        redfence.LostError("m", cause="taken", resource="r"),
+        redfence.Overrun("m", outcome="taken"),
+        redfence.StaleToken("r", 1, 2),
+        redfence.Refused("m", status=428, problem="{}"),
+        redfence.ConfigError("m"),
+    ]
+    with redfence.Lock(client, "r"), pytest.raises(redfence.Contended) as held:
+        redfence.Lock(client, "r", wait_max=0).acquire()
+    assert held.value.votes
+    for error in [*errors, held.value]:
+        back = pickle.loads(pickle.dumps(error))
+        assert type(back) is type(error) and (back.args, vars(back)) == (error.args, vars(error))
 
 
 def test_a_client_that_reaches_no_quorum_says_why() -> None:

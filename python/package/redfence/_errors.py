@@ -21,7 +21,18 @@ class Vote(NamedTuple):
 
 
 class RedfenceError(Exception):
-    """What every exception of this package is."""
+    """What every exception of this package is. It goes from process to process as it is."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Not by a call of the class with `args`, for most classes need more: a pool of processes would wait without an end.
+        return _restored, (type(self), self.args, self.__dict__)
+
+
+def _restored(kind: type[RedfenceError], args: tuple[Any, ...], attributes: dict[str, Any]) -> RedfenceError:
+    error = kind.__new__(kind)
+    error.args = args
+    error.__dict__.update(attributes)
+    return error
 
 
 class ConfigError(RedfenceError, ValueError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import threading
 from typing import Any
 
@@ -12,6 +11,7 @@ from celery.exceptions import Ignore
 from ._errors import Contended
 from ._lease import Lease
 from ._lock import Lock
+from ._names import namer
 
 _OPTIONS = {"client", "name", "busy", "ttl", "renewed", "max_hold", "label"}
 
@@ -48,6 +48,9 @@ class Once(Task):  # type: ignore[misc]
         unknown = self.once.keys() - _OPTIONS
         if unknown or "client" not in self.once:
             raise TypeError(f"once of {self.name} has {sorted(self.once)}: it needs client, and may have {sorted(_OPTIONS)}")
+        busy = self.once.get("busy", "retry")
+        if busy not in ("retry", "ignore"):
+            raise ValueError(f'busy of {self.name} is {busy!r}: it has to be "retry" or "ignore"')
         lock = self._lock(args, kwargs)
         try:
             lease = lock._acquired(0.0)
@@ -67,10 +70,8 @@ class Once(Task):  # type: ignore[misc]
     def _lock(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Lock:
         client = self.once["client"]
         settings = {name: value for name, value in self.once.items() if name not in ("client", "name", "busy")}
-        bound = inspect.signature(self.run).bind(*args, **kwargs)
-        bound.apply_defaults()
-        pattern = str(self.once.get("name", self.name))
-        return Lock(client() if callable(client) else client, pattern.format(**bound.arguments), **settings)
+        name = namer(self.run, self.once.get("name", self.name))(args, kwargs)
+        return Lock(client() if callable(client) else client, name, **settings)
 
     def _busy(self, held: Contended) -> None:
         if self.once.get("busy", "retry") == "ignore":

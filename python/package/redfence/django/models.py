@@ -38,6 +38,26 @@ class FencedQuerySet(models.QuerySet):
 
     delete.alters_data = True  # type: ignore[attr-defined]
 
+    def bulk_create(
+        self,
+        objs: Any,
+        batch_size: int | None = None,
+        ignore_conflicts: bool = False,
+        update_conflicts: bool = False,
+        *args: Any,
+        **kwargs: Any,
+    ) -> list[Any]:
+        """Inserts new rows, which carry the token of the block. With `update_conflicts` it is refused: nothing would compare
+        the tokens of the rows that are there.
+        """
+        if update_conflicts:
+            raise NotImplementedError("bulk_create(update_conflicts=True) is not fenced: use save() in one atomic block")
+        token, rows = token_now(self.model.__name__), list(objs)
+        for row in rows:
+            row.fencing_token = token
+        created: list[Any] = super().bulk_create(rows, batch_size, ignore_conflicts, False, *args, **kwargs)
+        return created
+
     def bulk_update(self, *args: Any, **kwargs: Any) -> int:
         """Is refused: its statement has no place for the token of each row."""
         raise NotImplementedError("bulk_update is not fenced: use update(), or save() in one atomic block")
@@ -75,6 +95,9 @@ class Fenced(models.Model):
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Saves under the token of the block. Raises `StaleToken`, `LostError` and `NotGuarded`."""
+        if len(args) > 3:
+            # Django takes it by its position, too.
+            args, kwargs["update_fields"] = args[:3], args[3]
         earlier = self.fencing_token
         self.fencing_token = token_now(type(self).__name__)
         if kwargs.get("update_fields") is not None:
