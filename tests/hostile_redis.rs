@@ -37,7 +37,7 @@ async fn r6_a_large_foreign_value_at_a_lock_is_another_programs_and_costs_nothin
     let before = resident_kb();
     for _ in 0..20 {
         let error = redlock.try_acquire("r").await.unwrap_err();
-        let AcquireError::Contended { votes, .. } = &error else { panic!("{error}") };
+        let AcquireError::HeldWithoutTtl { votes, .. } = &error else { panic!("{error}") };
         let is_cut =
             |view: &LockView| matches!(view.lock.held_by(), Some(Occupant::Foreign(value)) if value.len() == 256);
         let is_short = |vote: &Vote| matches!(vote, Vote::Refused(view) if is_cut(view));
@@ -52,7 +52,7 @@ async fn r6_a_large_foreign_value_at_a_lock_is_another_programs_and_costs_nothin
     // The cut value could be a part of a holder's value, and must not be read as that holder.
     servers.iter().for_each(|server| drop(server.command(&["SET", &key, ""])));
     let error = redlock.try_acquire("r").await.unwrap_err();
-    assert!(matches!(&error, AcquireError::Contended { .. }), "an empty value holds a lock as well: {error}");
+    assert!(matches!(&error, AcquireError::HeldWithoutTtl { .. }), "an empty value holds a lock as well: {error}");
     servers.iter().for_each(|server| drop(server.command(&["DEL", &key])));
     drop(redlock.try_acquire("r").await.unwrap());
 }
