@@ -40,6 +40,8 @@ fn program(script: &str) -> Command {
         // node looks for packages beside the script.
         _ => ("node".into(), root().join("target/servers/node-clients").join(script)),
     };
+    let missing = script_path.display();
+    assert!(script_path.exists(), "{missing} is missing: run scripts/test once, which installs the other clients");
     let mut command = Command::new(program);
     command.arg(script_path);
     command
