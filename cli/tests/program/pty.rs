@@ -92,6 +92,12 @@ impl Pty {
         self.lock().screen.screen().alternate_screen()
     }
 
+    /// Waits until the screen from before is back: the last bytes of a program may be read after it has ended.
+    pub fn leaves_alternate(&self) {
+        let left = poll_until(LIMIT, || (!self.is_alternate()).then_some(()));
+        left.unwrap_or_else(|_| panic!("the screen from before is not back:\n{}", self.screen()));
+    }
+
     /// Waits until the screen satisfies `condition`, and returns it.
     pub fn until(&self, what: &str, condition: impl Fn(&str) -> bool) -> String {
         poll_until(LIMIT, || Some(self.screen()).filter(|screen| condition(screen)))
