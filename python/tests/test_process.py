@@ -10,7 +10,7 @@ import pytest
 import redfence
 from conftest import Connect
 from programs import Program
-from servers import PROMPT, eventually
+from servers import PROMPT, Server, eventually, waiting
 
 # Python 3.12 warns of any fork of a process that has threads; what is shown here is that this one goes well.
 QUIET = "import warnings; warnings.simplefilter('ignore', DeprecationWarning)\n"
@@ -139,7 +139,9 @@ say(len(set(tokens)))
     assert counter.read_text() == "80"
 
 
-def test_ctrl_c_ends_a_wait_at_once(program: Any, connect: Connect) -> None:
+def test_ctrl_c_ends_a_wait_at_once(
+    program: Any, connect: Connect, servers: list[Server], settings: dict[str, Any]
+) -> None:
     held = redfence.Lock(connect(), "r")
     held.acquire()
     ran = program("""
@@ -155,16 +157,18 @@ with held:
     say(held.acquire(False))
 """)
     assert ran.line() == "waits"
-    time.sleep(0.2)
+    eventually(lambda: waiting(servers, settings["prefix"], "r") == {":1"})
     ran.process.send_signal(signal.SIGINT)
     assert ran.lines() == ["interrupted True", "False"]
     held.release()
-    # Whoever was interrupted does not stand in the queue any more.
+    # The interrupted program has left the queue.
     assert held.acquire(timeout=PROMPT)
     held.release()
 
 
-def test_ctrl_c_without_a_handler_ends_the_program(program: Any, connect: Connect) -> None:
+def test_ctrl_c_without_a_handler_ends_the_program(
+    program: Any, connect: Connect, servers: list[Server], settings: dict[str, Any]
+) -> None:
     with redfence.Lock(connect(), "r"):
         ran = program("""
 lock = redfence.Lock(connect(), "r")
@@ -172,7 +176,7 @@ say("waits")
 lock.acquire(timeout=100)
 """)
         assert ran.line() == "waits"
-        time.sleep(0.2)
+        eventually(lambda: waiting(servers, settings["prefix"], "r") == {":1"})
         ran.process.send_signal(signal.SIGINT)
         code, _, errors = ran.end()
     assert code in (-signal.SIGINT, 130) and "KeyboardInterrupt" in errors
