@@ -29,8 +29,9 @@ impl Redlock {
         let subject = subject(resource.try_into().map_err(Into::into)?, holder.clone());
         sweeper::start(self.env());
         let everybody = Footprint::granted(self.env().everybody());
-        let until = self.env().clock.now().after(self.settings.terms.ttl);
-        let exchange = Exchange::open(self.env(), subject, Phase::Release, everybody, until);
+        let now = self.env().clock.now();
+        let until = now.after(self.settings.terms.ttl);
+        let exchange = Exchange::open(self.env(), subject, Phase::Release, everybody, (now, until));
         let asked = exchange.leave(Some(Phase::Release));
         Ok(extension::released(exchange, asked, self.settings.node_timeout).await)
     }

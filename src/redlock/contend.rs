@@ -107,7 +107,7 @@ impl Call<'_> {
         // The attempt begins in time, however long the probe of the nodes takes.
         let _ = timeout(settings.node_timeout, locker.roster.prepare()).await;
         let subject = Arc::new(Subject::new(resource.clone(), new_holder(env, settings)));
-        let begun = Attempt::begin(env, settings, subject, Ask::ONCE, None).map(Box::new);
+        let begun = Attempt::begin(env, settings, subject, Ask::ONCE, None);
         match self.attempt(begun, settings.node_timeout, &mut None).await {
             Ok(guard) => Ok(guard),
             Err(lost) => Err(self.error(lost.defeat)),
@@ -126,7 +126,7 @@ impl Call<'_> {
             }
             let attempt = begun.take().unwrap_or_else(|| {
                 let (subject, ask) = ask_anew(&locker.queues, &queue, settings);
-                Attempt::begin(&locker.env, settings, subject, ask, None).map(Box::new)
+                Attempt::begin(&locker.env, settings, subject, ask, None)
             });
             let attempt::Lost { defeat, retreat } = match self.attempt(attempt, round_max, &mut permit).await {
                 Ok(guard) => return Ok(guard),
@@ -187,14 +187,14 @@ impl Call<'_> {
             Ok((win, exchange)) => {
                 let (token, apart, attempts) = (win.tokens.first, win.sealed_apart, self.attempts);
                 tracing::debug!(%resource, holder = ?subject.holder, ?token, apart, attempts, waited = ?self.waited(), "acquired");
-                let permit = permit.take();
+                let (permit, now) = (permit.take(), locker.env.clock.now());
                 if let Some(permit) = &permit {
-                    permit.queue.won(&locker.queues, attempts == 1, locker.env.clock.now());
+                    permit.queue.won(&locker.queues, attempts == 1, now);
                 }
-                let lease = ActiveLease::new(settings, (win, exchange), asked_at, permit, &locker.renewals);
+                let lease = ActiveLease::new(settings, (win, exchange), asked_at, permit, &locker.renewals, now);
                 lease.begins(began);
                 self.meter.won(false, began);
-                renewer::attend(&locker.renewals.schedule, Arc::clone(&lease));
+                renewer::attend(&locker.renewals.schedule, Arc::clone(&lease), now);
                 Ok(Guard::new(lease))
             }
             Err(mut lost) => {

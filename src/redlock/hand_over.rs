@@ -13,7 +13,7 @@ use super::wait::local_queue::{LocalQueue, LocalQueues};
 use super::wait::turn::Turn;
 use super::wait::waiter::LocalWaiter;
 use crate::protocol::{LossCause, Next, Publish, Subject};
-use crate::{Holder, HolderId, NodeSet};
+use crate::{Holder, HolderId, Moment, NodeSet};
 
 /// What happened to a lease at the end of its section.
 pub(crate) enum Passed {
@@ -32,13 +32,13 @@ pub(crate) fn pass_on(lease: &Arc<ActiveLease>, reading: Option<Phase>) -> Passe
         let over = turn.is_none_or(|turn: Turn| turn.is_over(&lease.settings, now));
         // Checked for each waiter: if a waiter has gone, the next one may have arrived too late for the lease.
         let next =
-            if over || !may_have(lease, &waiter) { None } else { section.take().or_else(|| lease.next_section()) };
+            if over || !may_have(lease, &waiter) { None } else { section.take().or_else(|| lease.next_section(now)) };
         if let Some(unused) = section.take() {
             unused.never_began();
         }
         let Some(permit_now) = permit.take() else { break };
         let Some(next) = next else { return release_and_ask(lease, permit_now, &waiter, over, reading) };
-        match hand_over(&next, permit_now, &waiter) {
+        match hand_over(&next, permit_now, &waiter, now) {
             Ok(()) => return Passed::On,
             Err((kept, given_back)) => (section, permit) = (Some(kept), given_back),
         }
@@ -79,10 +79,11 @@ fn hand_over(
     next: &Arc<ActiveLease>,
     permit: Permit,
     waiter: &LocalWaiter<Wakeup>,
+    now: Moment,
 ) -> Result<(), (Arc<ActiveLease>, Option<Permit>)> {
-    permit.queue.counts_section(next.env().clock.now());
+    permit.queue.counts_section(now);
     next.put_permit(permit);
-    renewer::attend(&next.renewals.schedule, Arc::clone(next));
+    renewer::attend(&next.renewals.schedule, Arc::clone(next), now);
     match waiter.wake(Wakeup::Section(Arc::clone(next))) {
         Ok(()) => Ok(()),
         Err(_) => Err((Arc::clone(next), next.take_permit())),
@@ -107,7 +108,7 @@ fn release_and_ask(
     let earlier = Some((&lease.exchange, asked, next));
     let begun = waiter.span.in_scope(|| Attempt::begin(lease.env(), &waiter.settings, subject, ask, earlier));
     let wakeup = match begun {
-        Ok(attempt) => Wakeup::Attempt(permit, Box::new(attempt)),
+        Ok(attempt) => Wakeup::Attempt(permit, attempt),
         Err(_) => Wakeup::Permit(permit),
     };
     // If the task has gone, the attempt is rolled back first, and then the permit wakes the next task.

@@ -4,6 +4,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use futures::FutureExt as _;
 use redis::Value;
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 
@@ -73,8 +74,7 @@ impl ByteStream {
                     )
                 };
                 if let Some(length) = frame::len(rest).map_err(garbled)? {
-                    let reply = rest.get(..length).unwrap_or_default();
-                    let value = redis::parse_redis_value(reply).map_err(|error| fault::of_connection(&error))?;
+                    let value = parse(rest.get(..length).unwrap_or_default())?;
                     self.taken += length;
                     return Ok(Some(value));
                 }
@@ -92,6 +92,15 @@ impl ByteStream {
                 Poll::Ready(Ok(())) => self.input.extend_from_slice(place.filled()),
             }
         }
+    }
+}
+
+/// Parses one whole reply. The synchronous parser of the redis crate would first fill 8 KiB with zeros.
+fn parse(mut reply: &[u8]) -> Result<Value, Fault> {
+    match redis::parse_redis_value_async(&mut Default::default(), &mut reply).now_or_never() {
+        Some(parsed) => parsed.map_err(|error| fault::of_connection(&error)),
+        // Bytes in memory are always ready.
+        None => Err(Fault::new(FaultKind::Unexpected, "a reply that ends too early")),
     }
 }
 

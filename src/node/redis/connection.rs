@@ -4,7 +4,7 @@
 //! If nothing is unanswered, the caller that sends a request writes the turn itself. Requests that come meanwhile
 //! wait. They go out together in the next turn, after the last reply.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::task::Context;
@@ -393,11 +393,13 @@ fn withdraw_released(turn: &mut Vec<PendingRequest>, completions: &mut Completio
         return;
     }
     let id = |pending: &PendingRequest| pending.request.subject.holder.id();
-    let released: HashSet<_> = turn.iter().filter(|e| e.request.verb.is_release()).map(id).collect();
+    let mut released: Vec<_> = turn.iter().filter(|e| e.request.verb.is_release()).map(id).collect();
     if released.is_empty() {
         return;
     }
-    let withdrawn = |e: &mut PendingRequest| matches!(e.request.verb, Verb::Grant { .. }) && released.contains(&id(e));
+    released.sort_unstable();
+    let is_released = |e: &PendingRequest| released.binary_search(&id(e)).is_ok();
+    let withdrawn = |e: &mut PendingRequest| matches!(e.request.verb, Verb::Grant { .. }) && is_released(e);
     for pending in turn.extract_if(.., withdrawn) {
         completions.fail(pending.answer, FaultKind::Withdrawn);
     }

@@ -16,7 +16,7 @@ pub(crate) fn ask(
     nodes: NodeSet,
     verb: &(dyn Fn(NodeId) -> Verb + Sync),
 ) -> Arc<Exchange> {
-    let exchange = Exchange::open(env, subject, phase, Footprint::default(), Moment::default());
+    let exchange = Exchange::open(env, subject, phase, Footprint::default(), (env.clock.now(), Moment::default()));
     exchange.send_each(nodes, verb);
     exchange
 }

@@ -52,7 +52,7 @@ impl Attempt {
         subject: Arc<Subject>,
         ask: Ask,
         earlier: Option<(&Arc<Exchange>, NodeSet, Next)>,
-    ) -> Result<Self, Defeat> {
+    ) -> Result<Box<Self>, Defeat> {
         let ttl = settings.terms.ttl;
         let slot = subject.resource.slot();
         // Read before the first byte is sent, because all later time counts against the validity.
@@ -62,7 +62,7 @@ impl Attempt {
         let mut machine = Acquire::new(env.quorum, settings.terms, began).for_block(ask.block);
         // A node that rests or was never joined is not asked, but it still counts in N.
         let ready = env.ready.nodes();
-        let exchange = Exchange::open(env, subject, Phase::Acquire, Footprint::asked(ready), until);
+        let exchange = Exchange::open(env, subject, Phase::Acquire, Footprint::asked(ready), (began, until));
         let mut rollback = Rollback { exchange: Arc::clone(&exchange), armed: true };
         let unasked = env.everybody().without(ready);
         if !unasked.is_empty() {
@@ -83,7 +83,7 @@ impl Attempt {
             Some(earlier) => exchange.take_over(earlier, ready, &grant),
             None => exchange.send(ready, &grant),
         }
-        Ok(Self { machine, rollback, ask, asked_at, began })
+        Ok(Box::new(Self { machine, rollback, ask, asked_at, began }))
     }
 
     /// The resource and the holder of the attempt.
@@ -98,7 +98,7 @@ impl Attempt {
     ///
     /// If the future is dropped at any await point, the attempt is rolled back.
     pub(crate) async fn finish(
-        mut self,
+        mut self: Box<Self>,
         settings: &Settings,
         round_max: Duration,
     ) -> Result<(Win, Arc<Exchange>), Lost> {

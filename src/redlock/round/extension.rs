@@ -25,7 +25,7 @@ pub(crate) async fn extend(
     send: impl FnOnce(&dyn Fn()) -> bool,
 ) -> Option<Result<Moment, ExtendDefeat>> {
     let began = env.clock.now();
-    let exchange = Exchange::open(env, subject, Phase::Extend, Footprint::default(), began);
+    let exchange = Exchange::open(env, subject, Phase::Extend, Footprint::default(), (began, began));
     if !send(&|| exchange.send(env.everybody(), &Verb::Extend { ttl: terms.ttl })) {
         return None;
     }
