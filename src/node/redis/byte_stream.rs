@@ -4,7 +4,6 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use futures::FutureExt as _;
 use redis::Value;
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 
@@ -24,14 +23,17 @@ pub(super) struct ByteStream {
     input: Vec<u8>,
     /// How many bytes of `input` have been consumed.
     taken: usize,
+    /// Kept, because a new one would allocate 8 KiB for each reply.
+    parser: redis::Parser,
 }
 
 /// The most bytes that are read in one step.
 const READ_MAX: usize = 16 * 1024;
 
 impl ByteStream {
-    pub(super) const fn over(stream: Box<dyn Stream>) -> Self {
-        Self { stream, out: Vec::new(), written: 0, is_flushed: true, input: Vec::new(), taken: 0 }
+    pub(super) fn over(stream: Box<dyn Stream>) -> Self {
+        let parser = redis::Parser::new();
+        Self { stream, out: Vec::new(), written: 0, is_flushed: true, input: Vec::new(), taken: 0, parser }
     }
 
     /// Writes the waiting bytes, as far as the stream accepts them.
@@ -74,7 +76,8 @@ impl ByteStream {
                     )
                 };
                 if let Some(length) = frame::len(rest).map_err(garbled)? {
-                    let value = parse(rest.get(..length).unwrap_or_default())?;
+                    let reply = rest.get(..length).unwrap_or_default();
+                    let value = self.parser.parse_value(reply).map_err(|error| fault::of_connection(&error))?;
                     self.taken += length;
                     return Ok(Some(value));
                 }
@@ -92,15 +95,6 @@ impl ByteStream {
                 Poll::Ready(Ok(())) => self.input.extend_from_slice(place.filled()),
             }
         }
-    }
-}
-
-/// Parses one whole reply. The synchronous parser of the redis crate would first fill 8 KiB with zeros.
-fn parse(mut reply: &[u8]) -> Result<Value, Fault> {
-    match redis::parse_redis_value_async(&mut Default::default(), &mut reply).now_or_never() {
-        Some(parsed) => parsed.map_err(|error| fault::of_connection(&error)),
-        // Bytes in memory are always ready.
-        None => Err(Fault::new(FaultKind::Unexpected, "a reply that ends too early")),
     }
 }
 

@@ -15,42 +15,13 @@ use redis::{PushKind, Value};
 use super::byte_stream::ByteStream;
 use super::connector::Pushes;
 use super::decode;
-use super::encode::{self, EncodedRequest};
+use super::encode;
 use super::keys::Prefix;
 use super::script::{Marker, Script};
 use super::subscription::Subscription;
-use crate::node::Responder;
+use super::unsent::{Completions, PendingRequest, Unsent};
 use crate::protocol::{Fault, FaultKind, Reply, Request, Verb};
 use crate::{LockerId, Resource};
-
-/// A request that is queued or sent, and not answered.
-pub(super) struct PendingRequest {
-    pub(super) request: Request,
-    pub(super) encoded: Arc<EncodedRequest>,
-    pub(super) answer: Responder,
-}
-
-/// What to deliver after the lock of the send queue is released.
-#[derive(Default)]
-pub(super) struct Completions {
-    pub(super) answers: Vec<(Responder, Reply)>,
-    /// The wakes: which locker, for which lock, and in what time the lock is free.
-    pub(super) wakes: Vec<(LockerId, Resource, Duration)>,
-    /// Whether wakes arrive over this connection from now on.
-    pub(super) receives: bool,
-    /// Whether it cannot receive wakes, or not yet.
-    pub(super) is_deaf: bool,
-}
-
-impl Completions {
-    pub(super) fn fail(&mut self, answer: Responder, kind: FaultKind) {
-        self.answers.push((answer, Reply::Failed(Fault::new(kind, ""))));
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.answers.is_empty() && self.wakes.is_empty() && !self.receives && !self.is_deaf
-    }
-}
 
 /// One open connection.
 pub(super) struct Connection {
@@ -99,8 +70,6 @@ enum Call {
     TryToPublish,
 }
 
-/// The most requests of one turn. A server handles them in about a millisecond.
-pub(super) const TURN_MAX: usize = 128;
 /// The most requests of one script call. Other clients of the server wait during a call.
 const BATCH_MAX: usize = 32;
 
@@ -147,18 +116,12 @@ impl Connection {
     /// Composes the next turn and begins to write it. `admits` says whether grants may go out; if not, they fail.
     pub(super) fn begin(
         &mut self,
-        queue: &mut VecDeque<PendingRequest>,
+        queue: &mut Unsent,
         admits: bool,
         context: &mut Context<'_>,
         completions: &mut Completions,
     ) -> io::Result<()> {
-        let share = queue.len().min(TURN_MAX);
-        let mut turn: Vec<PendingRequest> = queue.drain(..share).collect();
-        if turn.len() > 1 {
-            withdraw_released(&mut turn, completions);
-            // Releases go first, so the same turn can take a lock again that it releases.
-            turn.sort_by_key(|pending| !pending.request.verb.is_release());
-        }
+        let mut turn = queue.next_turn(completions);
         if !admits {
             // A connection that was not joined may lead to a server that forgot everything.
             for pending in turn.extract_if(.., |e| matches!(e.request.verb, Verb::Grant { .. })) {
@@ -243,7 +206,7 @@ impl Connection {
     pub(super) fn read(
         &mut self,
         context: &mut Context<'_>,
-        queue: &mut VecDeque<PendingRequest>,
+        queue: &mut Unsent,
         completions: &mut Completions,
     ) -> Result<(), Fault> {
         while let Some(value) = self.main.read(context)? {
@@ -260,12 +223,7 @@ impl Connection {
     }
 
     /// Takes one reply.
-    fn take(
-        &mut self,
-        value: Value,
-        queue: &mut VecDeque<PendingRequest>,
-        completions: &mut Completions,
-    ) -> Result<(), Fault> {
+    fn take(&mut self, value: Value, queue: &mut Unsent, completions: &mut Completions) -> Result<(), Fault> {
         self.progress += 1;
         if let Value::Push { kind, data } = value {
             return self.take_push(&kind, &data, completions);
@@ -329,13 +287,7 @@ impl Connection {
     ///
     /// A grant is not sent again if a turn was sent behind it: its release may be in that turn, and may run before
     /// it.
-    fn again(
-        &mut self,
-        count: usize,
-        script: Script,
-        queue: &mut VecDeque<PendingRequest>,
-        completions: &mut Completions,
-    ) {
+    fn again(&mut self, count: usize, script: Script, queue: &mut Unsent, completions: &mut Completions) {
         if let Some(known) = self.loaded.get_mut(script.index()) {
             *known = false;
         }
@@ -385,22 +337,4 @@ impl Connection {
 /// Whether the server did what the request asked.
 const fn is_of_use(reply: &Reply) -> bool {
     !matches!(reply, Reply::Failed(_))
-}
-
-/// Withdraws each grant whose release waits in the same turn: its caller has given up, and releases go first.
-fn withdraw_released(turn: &mut Vec<PendingRequest>, completions: &mut Completions) {
-    if !turn.iter().any(|pending| matches!(pending.request.verb, Verb::Grant { .. })) {
-        return;
-    }
-    let id = |pending: &PendingRequest| pending.request.subject.holder.id();
-    let mut released: Vec<_> = turn.iter().filter(|e| e.request.verb.is_release()).map(id).collect();
-    if released.is_empty() {
-        return;
-    }
-    released.sort_unstable();
-    let is_released = |e: &PendingRequest| released.binary_search(&id(e)).is_ok();
-    let withdrawn = |e: &mut PendingRequest| matches!(e.request.verb, Verb::Grant { .. }) && is_released(e);
-    for pending in turn.extract_if(.., withdrawn) {
-        completions.fail(pending.answer, FaultKind::Withdrawn);
-    }
 }

@@ -20,6 +20,7 @@ mod send_queue;
 mod subscription;
 #[cfg(feature = "tls")]
 mod tls;
+mod unsent;
 mod url;
 
 use std::fmt;

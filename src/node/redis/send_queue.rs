@@ -3,18 +3,18 @@
 //! If the connection is idle, the caller writes the request itself, which saves a task switch. The courier reads,
 //! dials and watches. Both take one lock for a short time, and deliver replies only after they have released it.
 
-use std::collections::VecDeque;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 
-use super::connection::{Completions, Connection, PendingRequest};
+use super::connection::Connection;
 use super::encode::EncodedRequest;
 use super::keys::Prefix;
+use super::unsent::{Completions, PendingRequest, Unsent};
 use crate::node::{HomeRuntime, Process, Responder, WakeListener};
 use crate::protocol::{Fault, FaultKind, LockView, Reply, Request, Verb};
-use crate::{HolderId, LockerId, NodeId};
+use crate::{LockerId, NodeId};
 
 /// The state that senders and the courier of one server share.
 pub(super) struct SendQueue {
@@ -28,7 +28,7 @@ pub(super) struct SendQueue {
 
 struct Inner {
     way: Way,
-    queue: VecDeque<PendingRequest>,
+    queue: Unsent,
     courier: Waker,
     /// Whether the node was dropped, so that no more requests come.
     closed: bool,
@@ -67,7 +67,7 @@ impl SendQueue {
     pub(super) fn new(prefix: Prefix) -> Self {
         let inner = Inner {
             way: Way::Dialing,
-            queue: VecDeque::new(),
+            queue: Unsent::default(),
             courier: Waker::noop().clone(),
             closed: false,
             listeners: Vec::new(),
@@ -81,9 +81,7 @@ impl SendQueue {
         {
             let mut inner = self.lock();
             for (request, answer) in requests {
-                if request.verb.is_release()
-                    && withdraw(&mut inner.queue, request.subject.holder.id(), &mut completions)
-                {
+                if request.verb.is_release() && inner.queue.withdraw(request.subject.holder.id(), &mut completions) {
                     completions.answers.push((answer, Reply::Refused(LockView::default())));
                     continue;
                 }
@@ -96,7 +94,7 @@ impl SendQueue {
                     Some(fault) => completions.answers.push((answer, Reply::Failed(fault))),
                     None => {
                         let encoded = EncodedRequest::of(&self.prefix, &request.subject);
-                        inner.queue.push_back(PendingRequest { request, encoded, answer });
+                        inner.queue.push(PendingRequest { request, encoded, answer });
                     }
                 }
             }
@@ -204,7 +202,7 @@ impl SendQueue {
         let waiting = {
             let mut inner = self.lock();
             inner.way = Way::Down(fault.clone());
-            std::mem::take(&mut inner.queue)
+            inner.queue.take()
         };
         self.refuse(waiting, &unsent(fault));
     }
@@ -302,7 +300,7 @@ impl Inner {
             }
             std::mem::forget(connection);
         }
-        let unsent = self.queue.drain(..).map(|pending| (pending.answer, Reply::Failed(closed.clone())));
+        let unsent = self.queue.take().into_iter().map(|pending| (pending.answer, Reply::Failed(closed.clone())));
         completions.answers.extend(unsent);
     }
 
@@ -318,18 +316,4 @@ impl Inner {
 fn unsent(fault: &Fault) -> Fault {
     let kind = if fault.kind.never_sent() { fault.kind } else { FaultKind::Unreachable };
     Fault { kind, detail: fault.detail.clone() }
-}
-
-/// Removes an unsent grant from the queue, because its release comes, so its caller no longer waits. Mostly the grant
-/// is one of the last.
-fn withdraw(queue: &mut VecDeque<PendingRequest>, holder: HolderId, completions: &mut Completions) -> bool {
-    const LOOK_AT: usize = 64;
-    let is_its = |pending: &PendingRequest| {
-        matches!(pending.request.verb, Verb::Grant { .. }) && pending.request.subject.holder.id() == holder
-    };
-    let Some(back) = queue.iter().rev().take(LOOK_AT).position(is_its) else { return false };
-    if let Some(grant) = queue.remove(queue.len() - 1 - back) {
-        completions.fail(grant.answer, FaultKind::Withdrawn);
-    }
-    true
 }

@@ -4,12 +4,12 @@ use std::sync::{Arc, PoisonError};
 
 use super::active::ActiveLease;
 use super::schedule::{Renewals, Schedule};
-use crate::{Clock, Moment};
 use crate::node::Task;
 use crate::protocol::Action;
 use crate::redlock::env::Env;
 use crate::redlock::env::timer::sleep_until;
 use crate::redlock::error::ExtendError;
+use crate::{Clock, Moment};
 
 /// Starts the task unless it runs. Returns whether it runs.
 pub(crate) fn start(renewals: &Renewals<ActiveLease>, env: &Env) -> bool {
