@@ -87,12 +87,11 @@ impl Unsent {
     /// Removes the grant of `holder`, because its release comes, so its caller no longer waits. Mostly the grant is one
     /// of the last. Returns whether it found it.
     pub(super) fn withdraw(&mut self, holder: HolderId, completions: &mut Completions) -> bool {
-        const LOOK_AT: usize = 64;
         if !self.grants.may_contain(holder) {
             return false;
         }
         let is_its = |pending: &PendingRequest| pending.is_grant() && pending.holder() == holder;
-        let Some(back) = self.requests.iter().rev().take(LOOK_AT).position(is_its) else { return false };
+        let Some(back) = self.requests.iter().rev().take(Holders::LAST).position(is_its) else { return false };
         if let Some(grant) = self.requests.remove(self.requests.len() - 1 - back) {
             completions.fail(grant.answer, FaultKind::Withdrawn);
         }
@@ -135,26 +134,38 @@ fn withdraw_released(turn: &mut Vec<PendingRequest>, completions: &mut Completio
     }
 }
 
-/// A set of holders that answers "perhaps" or "certainly not": one bit for some bits of each id, which is random.
+/// The holders of the last grants that were queued: at least [`Holders::LAST`] of them. It answers "perhaps" or
+/// "certainly not", from one bit for some bits of each id, which is random.
 #[derive(Default)]
-struct Holders([u64; 4]);
+struct Holders {
+    newer: [u64; 8],
+    older: [u64; 8],
+    /// How many holders `newer` has.
+    count: usize,
+}
 
 impl Holders {
+    const LAST: usize = 64;
+
     fn insert(&mut self, holder: HolderId) {
+        if self.count == Self::LAST {
+            *self = Self { older: std::mem::take(&mut self.newer), ..Self::default() };
+        }
+        self.count += 1;
         let (word, bit) = Self::place(holder);
-        if let Some(word) = self.0.get_mut(word) {
+        if let Some(word) = self.newer.get_mut(word) {
             *word |= bit;
         }
     }
 
     fn may_contain(&self, holder: HolderId) -> bool {
         let (word, bit) = Self::place(holder);
-        self.0.get(word).is_some_and(|word| word & bit != 0)
+        [&self.newer, &self.older].iter().filter_map(|words| words.get(word)).any(|word| word & bit != 0)
     }
 
     const fn place(holder: HolderId) -> (usize, u64) {
         let bits = holder.low_bits();
-        ((bits >> 6) as usize % 4, 1 << (bits % 64))
+        ((bits >> 6) as usize % 8, 1 << (bits % 64))
     }
 }
 

@@ -379,7 +379,7 @@ impl Inner {
                 self.footprint.on_grant(node, reply);
                 let is_queued = matches!(reply, Reply::Refused(LockView { place: Some(_), .. }));
                 match (&mut self.continuity, reply) {
-                    (Some(continuity), Reply::Granted { .. }) => continuity.late_grant(node, reply, now()),
+                    (Some(continuity), _) => continuity.late_grant(node, reply, now),
                     (None, Reply::Granted { .. }) => self.granted.insert(node),
                     (None, _) if is_queued => self.refused.insert(node),
                     _ => {}
