@@ -185,6 +185,7 @@ impl<'a> Names<'a> {
         let bounds = if bounds.is_empty() { String::new() } else { format!(": {}", bounds.join(" + ")) };
         let line = format!("{full}: trait{}{bounds}", generics(&item.generics));
         self.tell(line, module, |types| {
+            types.visit_generics(&item.generics);
             item.supertraits.iter().for_each(|bound| types.visit_type_param_bound(bound));
         });
         for member in &item.items {
