@@ -12,6 +12,8 @@ impl Redlock {
     /// Examines the nodes, to find faults before they hurt. Takes about two seconds, because it watches the clocks.
     /// It changes nothing but a lock of its own.
     ///
+    /// **Unstable:** this is new, and may change in any minor release ([stability](crate#stability)).
+    ///
     /// # Cancel safety
     ///
     /// If the future is dropped, the doctor's lock is released in the background.

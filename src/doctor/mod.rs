@@ -1,5 +1,11 @@
 //! Checks a set of nodes, to find faults before they hurt.
 //!
+//! <div class="warning">
+//!
+//! **Unstable:** this is new, and may change in any minor release ([stability](crate#stability)).
+//!
+//! </div>
+//!
 //! Every check answers *ok*, *bad* or *could not check, because*. Each check is a pure function in a file of its own.
 //! `facts.rs` asks the servers.
 

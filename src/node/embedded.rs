@@ -8,7 +8,7 @@ use super::{Node, NodeState, Responder, WakeListener};
 use crate::protocol::{Reply, Request, RunId};
 use crate::{Clock, LockerId, NodeId, SystemClock};
 
-/// A node in this process: for tests, demonstrations and simulations. It replies before [`Node::send`] returns.
+/// A node in this process: for tests, demonstrations and simulations. It replies before `Node::send` returns.
 ///
 /// Locks between processes need servers. All embedded nodes of a process fail together.
 #[derive(Clone)]

@@ -36,6 +36,8 @@ pub enum OncePerError {
 impl Redlock {
     /// Work on `resource` that is done once per `period`. Asks no node.
     ///
+    /// **Unstable:** this is new, and may change in any minor release ([stability](crate#stability)).
+    ///
     /// ```
     /// # use std::time::Duration;
     /// # use redfence::{EmbeddedNode, Redlock};

@@ -65,6 +65,8 @@ pub enum PermitError {
 impl Redlock {
     /// The semaphore `name` with so many permits. Asks no node.
     ///
+    /// **Unstable:** this is new, and may change in any minor release ([stability](crate#stability)).
+    ///
     /// # Errors
     ///
     /// [`SemaphoreError`] for a name that cannot be used, or that is longer than [`Resource::LEN_MAX`] with `#queue` behind it,

@@ -56,6 +56,8 @@ impl Builder {
     /// Under which name locks are stored. The default is [`KeyStyle::Native`]. All lockers of these nodes must have the
     /// same: lockers of different styles do not exclude each other.
     ///
+    /// **Unstable:** this is new, and may change in any minor release ([stability](crate#stability)).
+    ///
     /// [`KeyStyle::Plain`] makes redfence and other clients of the Redlock algorithm exclude each other, if they use
     /// the same nodes. The page `docs/mixed-fleets.md` says what else is needed, and what such a fleet promises.
     ///

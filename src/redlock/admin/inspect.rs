@@ -118,6 +118,7 @@ impl Inspection {
 
     /// The full holder value with this id on any node.
     #[must_use]
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub fn holder_with_id(&self, id: HolderId) -> Option<Holder> {
         let mut holders = self.rows.iter().filter_map(|row| row.view.as_ref().ok()?.lock.held_by()?.holder());
         holders.find(|holder| holder.id() == id).cloned()
