@@ -59,11 +59,16 @@ impl Redlock {
         };
         // This process does not know how the locks were granted, so every node is a voter.
         let voters = self.env().everybody();
-        match extension::extend(self.env(), terms, subject, voters, self.settings.node_timeout, send).await {
+        let asked = Arc::clone(&subject);
+        match extension::extend(self.env(), terms, asked, voters, self.settings.node_timeout, send).await {
             Some(Ok(valid_until)) => Ok(valid_until.since(self.env().clock.now())),
             Some(Err(ExtendDefeat::NoQuorum(votes))) => Err(ExtendError::NoQuorum { votes }),
             Some(Err(ExtendDefeat::TooSlow { took })) => Err(ExtendError::TooSlow { took, ttl: terms.ttl }),
-            Some(Err(ExtendDefeat::Gone(_))) | None => Err(Lost { cause: LossCause::Taken }.into()),
+            Some(Err(ExtendDefeat::Gone(votes))) => {
+                tracing::warn!(resource = %subject.resource, ?votes, "a majority no longer has the lock");
+                Err(Lost { cause: LossCause::Taken }.into())
+            }
+            None => Err(Lost { cause: LossCause::Taken }.into()),
         }
     }
 

@@ -1,5 +1,7 @@
 //! Passes a resource from one task of this process to the next: in memory if that is allowed, else by a release and a
 //! new grant in one message.
+//!
+//! [`ask_anew`] says what the new grant asks for. The first attempt of a call begins with it as well.
 
 use std::sync::Arc;
 
