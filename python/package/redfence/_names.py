@@ -1,4 +1,4 @@
-"""Names that are made of a function's arguments."""
+"""Names that are made of the arguments of a function."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from . import _checked
 
 
 def namer(function: Callable[..., Any], name: str | None) -> Callable[[tuple[Any, ...], dict[str, Any]], str]:
-    """How the name of a call is made: `name` with its fields, else the function's own, with its module."""
+    """Makes the name of a call: `name` with its fields, or the function's own name, with its module."""
     _checked.callback("the decorated function", function)
     if name is None:
         own = f"{function.__module__}.{function.__qualname__}"
