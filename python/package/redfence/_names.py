@@ -22,7 +22,7 @@ def namer(function: Callable[..., Any], name: str | None) -> Callable[[tuple[Any
         argument = re.split(r"[.[]", field or "", maxsplit=1)[0]
         if field is not None and argument not in signature.parameters:
             known = ", ".join(signature.parameters) or "none"
-            raise ValueError(f"name is {pattern!r}: {argument!r} is no argument of {function.__qualname__}, which has: {known}")
+            raise ValueError(f"name is {pattern!r}: {argument!r} is not an argument of {function.__qualname__}, which has: {known}")
 
     def name_of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
         bound = signature.bind(*args, **kwargs)
