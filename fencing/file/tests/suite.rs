@@ -238,11 +238,11 @@ fn a_file_that_is_no_fence_admits_no_token() {
     let whole = fs::read(&path).unwrap();
     for (content, reason) in [
         (&b""[..], "is empty"),
-        (b"5", "no fence file"),
-        (b"\xff\xfe\0", "no text"),
+        (b"5", "not a fence file"),
+        (b"\xff\xfe\0", "not text"),
         (&whole[..whole.len() - 1], "is cut"),
         (&whole[..20], "is cut"),
-        (b"redfence fence 2\nend 0 00000000\n", "no fence file"),
+        (b"redfence fence 2\nend 0 00000000\n", "not a fence file"),
         (b"redfence fence 1\n5 orders/42\nend 1 00000000\n", "sum is wrong"),
         (b"redfence fence 1\n0 orders/42\nend 1 00000000\n", "line 2"),
     ] {
