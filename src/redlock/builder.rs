@@ -294,7 +294,7 @@ impl Builder {
         Ok(Redlock { locker, settings, options: Arc::new(self.options) })
     }
 
-    /// The quorum of so many nodes.
+    /// The quorum of this number of nodes.
     pub(super) fn quorum_of(&self, nodes: usize) -> Result<Quorum, ConfigError> {
         let quorum = Quorum::of(nodes).ok_or(match nodes {
             0 => ConfigError::NoNodes,

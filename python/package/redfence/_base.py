@@ -1,4 +1,4 @@
-"""What the locks and recipes, for threads and for event loops, have in common."""
+"""The common part of locks and recipes, for threads and for event loops."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ T = TypeVar("T")
 
 
 class Settings(TypedDict, total=False):
-    """What may be otherwise than the client has it. Times in seconds."""
+    """Settings of one lock, in place of those of its client. Times in seconds."""
 
     ttl: float | None
-    """How long others wait after a crash."""
+    """How long other processes wait after a crash."""
     wait_max: float | None
     """How long a call waits that has no timeout of its own."""
     renewed: bool | None
     """Whether leases are renewed."""
     max_hold: float | None
-    """How long a lease is renewed at most; `math.inf`: without an end."""
+    """The longest time that a lease is held; `math.inf`: no limit."""
     label: str | None
-    """For people: who holds it."""
+    """The name of the holder, for people."""
 
 
 class Asked:
-    """How something is asked for: the client, and what is otherwise than the client has it."""
+    """The client, and the settings of one lock."""
 
     def __init__(
         self,
@@ -93,7 +93,7 @@ class Blocks(Generic[T]):
 
 
 class LockBase(Asked, Generic[L]):
-    """A name on the nodes, how it is asked for, and the lease that this object has."""
+    """The lock of a name: its settings, and the lease that this object has."""
 
     def __init__(
         self,
@@ -116,14 +116,14 @@ class LockBase(Asked, Generic[L]):
         return self._blocks.entered(block, lease)
 
     def _left(self, block: object) -> _core.Op[str] | None:
-        """The release of the block's lease. None where it was released within, and in a fork, which leaves it alone."""
+        """The release of the block's lease. None if the block released it, and in a fork, which does not touch it."""
         lease = self._blocks.left(block, self._lease)
         if self._lease is lease:
             self._lease = None
         return lease._end_op()
 
     def _taken(self) -> L:
-        """The lease, which this object has no more."""
+        """Takes the lease from this object."""
         lease = self.lease
         self._lease = None
         if lease is None:
@@ -149,7 +149,7 @@ class LockBase(Asked, Generic[L]):
 
     @property
     def holder(self) -> Holder:
-        """Who this object is to the nodes, as `Lease.holder`. Raises `NotAcquired` without a lease."""
+        """The holder of the lease, as `Lease.holder`. Raises `NotAcquired` without a lease."""
         return self._held().holder
 
     @property
@@ -177,7 +177,7 @@ class LockBase(Asked, Generic[L]):
 
 
 def told(lease: T, callback: Callable[[T, str], object]) -> Callable[[str], None]:
-    """What calls `callback` when the lease is lost, and does not keep the lease alive: dropped, it is released."""
+    """A function that calls `callback` when the lease is lost. It does not keep the lease alive."""
     weak = weakref.ref(lease)
 
     def tell(cause: str) -> None:

@@ -76,7 +76,7 @@ class Leadership(LeadershipBase):
 
 
 class ElectionBase(Asked):
-    """One leader at a time, as both kinds have it."""
+    """One leader at a time, for threads and for event loops."""
 
     def __init__(
         self,

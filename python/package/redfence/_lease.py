@@ -14,7 +14,7 @@ FOREVER = 100 * 365 * 24 * 3600.0
 
 
 class Holder(NamedTuple):
-    """Who holds a lock."""
+    """The holder of a lock."""
 
     id: str
     """32 hexadecimal digits, new for every attempt. Empty for a value that is another program's."""
@@ -39,9 +39,8 @@ class _Ends(Protocol):
 
 
 class Lost:
-    """The end of a lease that nobody released: like a `threading.Event`, set once and for all.
-
-    It needs neither the network nor another thread: at the end of the validity it is set.
+    """The loss of a lease: like a `threading.Event` that is set once. It is set at the end of the validity, without the
+    network and without another thread.
     """
 
     __slots__ = ("_lease",)
@@ -86,17 +85,17 @@ class LeaseBase:
 
     @property
     def name(self) -> str:
-        """What is held."""
+        """The name of the resource."""
         return self._core.name
 
     @property
     def holder(self) -> Holder:
-        """Who holds it: new for every attempt."""
+        """The holder: new for every attempt."""
         return Holder.parse(self._core.holder)
 
     @property
     def valid_for(self) -> float:
-        """For how many more seconds the lease may be relied on, as things stand; 0.0 once it is over."""
+        """For how many more seconds the lease may be relied on; 0.0 once it is over."""
         return self._core.valid_for or 0.0
 
     @property
@@ -123,8 +122,8 @@ class LeaseBase:
         return None if self.is_forked else self._core.release()
 
     def leave(self) -> Holder:
-        """Ends the lease for this process and leaves it to the one that knows its holder, perhaps in another process, for
-        `Redfence.extend_as` and `Redfence.release_as`. Nobody renews it. Raises `NotAcquired` after a release.
+        """Gives up the lease without a release. Another process that knows the holder may continue with `Redfence.extend_as`
+        and `Redfence.release_as`. Nothing renews the lease any more. Raises `NotAcquired` after a release.
         """
         holder = self.holder
         if not self._core.leave():
@@ -165,7 +164,7 @@ class Lease(LeaseBase):
         self._core.extend().run()
 
     def release(self) -> str:
-        """Gives the lease back: ``released``, ``handed over`` to a waiter of this process, or ``unknown`` when too few
+        """Releases the lease: ``released``, ``handed over`` to a waiter of this process, or ``unknown`` when too few
         nodes answered (the release is repeated in the background).
 
         Raises `Overrun` when the lease had ended before, and `NotAcquired` when it was released before.
@@ -186,7 +185,7 @@ class Lease(LeaseBase):
 
 
 def found(name: str, outcome: str) -> str:
-    """What a release found, or the exception that it is."""
+    """The result of a release, or its exception."""
     if outcome in ("expired", "taken"):
         raise Overrun(f"overrun: the lease of {name!r} had ended before its release ({outcome})", outcome=outcome)
     return outcome

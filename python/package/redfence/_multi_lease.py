@@ -28,7 +28,7 @@ class MultiLeaseBase:
 
     @property
     def names(self) -> list[str]:
-        """What is held, in the order of the names."""
+        """The names, in their order."""
         return [name for name, _, _ in self._core.parts]
 
     @property
@@ -38,7 +38,7 @@ class MultiLeaseBase:
 
     @property
     def valid_for(self) -> float:
-        """For how many more seconds all may be relied on, as things stand; 0.0 once one is over."""
+        """For how many more seconds all may be relied on; 0.0 once one is over."""
         return self._core.valid_for or 0.0
 
     @property
@@ -76,7 +76,7 @@ class MultiLeaseBase:
         return op is not None
 
     def _found(self, outcomes: list[str]) -> None:
-        # Released are the last name first.
+        # The last name is released first.
         for name, outcome in zip(reversed(self.names), outcomes):
             found(name, outcome)
 
@@ -100,7 +100,7 @@ class MultiLease(MultiLeaseBase):
         self._core.extend().run()
 
     def release(self) -> None:
-        """Gives all of them back. Raises `Overrun` when one had ended before, and `NotAcquired` after a release."""
+        """Releases all of them. Raises `Overrun` when one had ended before, and `NotAcquired` after a release."""
         self._found(self._release_op().run())
 
     def __enter__(self) -> MultiLease:
@@ -117,7 +117,7 @@ class MultiLease(MultiLeaseBase):
 
 
 class AskedAll(Asked):
-    """Several names, and how they are asked for."""
+    """Several names, and the settings of their leases."""
 
     def op(self, names: Sequence[str], timeout: float) -> _core.Op[_core.Leases]:
         return _core.acquire_all(self.client.core, _checked.names(names), self._wait(True, timeout)[0], self._sort)

@@ -33,7 +33,7 @@ async def run(op: "_core.Op[T]") -> T:
         try:
             loop.call_soon_threadsafe(settle, value, error)
         except RuntimeError:
-            # The loop was closed, so nobody waits.
+            # The loop was closed, so no task waits.
             pass
 
     task = op.start(on_other_thread)
@@ -53,7 +53,7 @@ L = TypeVar("L", bound=_Losable)
 
 
 def tell_loop(lease: L, callback: Callable[[L, str], object] | None) -> L:
-    """Has the running loop call `callback(lease, cause)` when the lease is lost."""
+    """Lets the running loop call `callback(lease, cause)` when the lease is lost."""
     if callback is None:
         return lease
     tell, loop = told(lease, callback), asyncio.get_running_loop()
