@@ -15,7 +15,8 @@ use std::time::Duration;
 use super::fencing::{COUNTER_MIN, clock_start};
 use crate::{Moment, WallTime};
 
-/// The identity of one run of a server: new at every start. It has 160 bits, as in Redis and Valkey.
+/// The identity of one run of a server: new at every start. It has 160 bits, as in Redis and Valkey. Each node has its
+/// own: a locker takes two nodes with one run id for a single server.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RunId([u8; 20]);
 

@@ -22,7 +22,7 @@ pub enum IfHeld {
     Wait,
     /// Waits for this time, and fails then.
     WaitFor(Duration),
-    /// Makes one attempt, and returns no guard: the caller leaves the work out.
+    /// Makes one attempt, and returns no guard: the caller skips the work.
     Skip,
 }
 

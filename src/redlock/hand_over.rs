@@ -5,17 +5,16 @@
 
 use std::sync::Arc;
 
-use super::env::Env;
 use super::lease::active::{ActiveLease, Permit, Wakeup};
 use super::lease::renewer;
-use super::round::attempt::{Ask, Attempt};
+use super::round::attempt::Attempt;
 use super::round::exchange::Phase;
-use super::settings::{HandOver, Settings};
-use super::wait::local_queue::{LocalQueue, LocalQueues};
+use super::settings::HandOver;
+use super::wait::next_attempt::ask_anew;
 use super::wait::turn::Turn;
 use super::wait::waiter::LocalWaiter;
-use crate::protocol::{LossCause, Next, Publish, Subject};
-use crate::{Holder, HolderId, Moment, NodeSet};
+use crate::protocol::{LossCause, Next, Publish};
+use crate::{Moment, NodeSet};
 
 /// What happened to a lease at the end of its section.
 pub(crate) enum Passed {
@@ -71,7 +70,7 @@ fn may_have(lease: &ActiveLease, waiter: &LocalWaiter<Wakeup>) -> bool {
     let promised = match lease.settings.hand_over {
         HandOver::Off => false,
         // A task that arrived after the grants were sent may have seen a later lease of another process.
-        HandOver::ToWaiters => waiter.arrived < lease.asked_at,
+        HandOver::ToWaiters => waiter.arrived < lease.arrivals_before,
         HandOver::WithoutOrder => true,
     };
     promised && Arc::ptr_eq(&waiter.settings, &lease.settings)
@@ -119,29 +118,4 @@ fn release_and_ask(
         drop(permit);
     }
     Passed::Released(asked)
-}
-
-/// What the task with the permit asks for: tokens for all tasks that wait behind it, and a place in the queue.
-pub(crate) fn ask_anew(
-    queues: &LocalQueues<Wakeup>,
-    queue: &LocalQueue<Wakeup>,
-    settings: &Arc<Settings>,
-) -> (Arc<Subject>, Ask) {
-    let (sections_max, _) = settings.turn_max;
-    let wanted = match settings.hand_over {
-        HandOver::Off => 1,
-        HandOver::ToWaiters => queue.waiting(settings).saturating_add(1),
-        HandOver::WithoutOrder => usize::MAX,
-    };
-    let wanted = u32::try_from(wanted).unwrap_or(u32::MAX).min(sections_max).max(1);
-    let env = &queues.env;
-    let block = env.watermarks.block(queue.resource.slot(), wanted, env.clock.wall());
-    let holder = new_holder(env, settings);
-    let (waiter, waits) = queue.ask(queues, &holder, env.clock.now());
-    (Arc::new(Subject { resource: queue.resource.clone(), holder, waiter }), Ask { block, waits })
-}
-
-/// A new holder for every attempt, so that a late grant of an earlier attempt never counts for this one.
-pub(crate) fn new_holder(env: &Env, settings: &Settings) -> Holder {
-    Holder::new(HolderId::from_random(env.entropy.u128()), settings.label.clone())
 }

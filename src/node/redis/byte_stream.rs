@@ -70,7 +70,7 @@ impl ByteStream {
                     Fault::new(
                         FaultKind::Unexpected,
                         match garbled {
-                            Garbled::NoReply => "the server is no Redis: it does not speak the protocol",
+                            Garbled::NoReply => "the server is not a Redis server: it does not speak the protocol",
                             Garbled::TooLarge => "a reply that is larger than any that was asked for",
                         },
                     )

@@ -1,8 +1,8 @@
-//! [`Connection`]: one open connection. It sends one turn (several requests in one write) at a time, and receives the
+//! [`Connection`]: one open connection. It sends one pipeline (several requests in one write) at a time, and receives the
 //! replies in order.
 //!
-//! If nothing is unanswered, the caller that sends a request writes the turn itself. Requests that come meanwhile
-//! wait. They go out together in the next turn, after the last reply.
+//! If nothing is unanswered, the caller that sends a request writes the pipeline itself. Requests that come meanwhile
+//! wait. They go out together in the next pipeline, after the last reply.
 
 use std::collections::VecDeque;
 use std::io;
@@ -33,7 +33,7 @@ pub(super) struct Connection {
     calls: VecDeque<Call>,
     /// The requests of these commands.
     sent: VecDeque<PendingRequest>,
-    /// How many turns were sent, plus how many replies and messages came in.
+    /// How many pipelines were sent, plus how many replies and messages came in.
     pub(super) progress: u64,
     /// How many replies were useful: no errors, and understood.
     pub(super) answers: u64,
@@ -43,8 +43,8 @@ pub(super) struct Connection {
     pushes: Pushes,
     subscription: Subscription,
     /// Whether the trace still has to be left, which says that the node was joined.
-    owes_trace: bool,
-    has_left_trace: bool,
+    owes_marker: bool,
+    has_left_marker: bool,
     /// How many unexpected messages came in.
     unasked: usize,
     /// The last reply of the server to the question whether the node was joined before.
@@ -59,9 +59,9 @@ enum Call {
     /// A command for one request.
     One,
     /// Leaves the trace that says that the node was joined.
-    LeaveTrace,
+    LeaveMarker,
     /// Asks whether there is such a trace.
-    AskForTrace,
+    AskForMarker,
     /// Tries whether a trace can be left at all.
     TryToLoad,
     /// Subscribes to the wakes of a locker.
@@ -90,8 +90,8 @@ impl Connection {
             marker,
             pushes,
             subscription: Subscription::default(),
-            owes_trace: false,
-            has_left_trace: false,
+            owes_marker: false,
+            has_left_marker: false,
             unasked: 0,
             was_joined: None,
         }
@@ -102,7 +102,7 @@ impl Connection {
         self.calls.is_empty()
     }
 
-    /// Whether a turn may begin. A second turn may follow a single request at once. Mostly it is the release of a
+    /// Whether a pipeline may begin. A second pipeline may follow a single request at once. Mostly it is the release of a
     /// grant whose caller gave up, and the server handles both in one go.
     pub(super) fn takes_more(&self) -> bool {
         self.is_idle() || (self.sent.len() == 1 && self.calls.len() == 1)
@@ -113,7 +113,7 @@ impl Connection {
         self.sent.drain(..)
     }
 
-    /// Composes the next turn and begins to write it. `admits` says whether grants may go out; if not, they fail.
+    /// Composes the next pipeline and begins to write it. `admits` says whether grants may go out; if not, they fail.
     pub(super) fn begin(
         &mut self,
         queue: &mut Unsent,
@@ -121,33 +121,33 @@ impl Connection {
         context: &mut Context<'_>,
         completions: &mut Completions,
     ) -> io::Result<()> {
-        let mut turn = queue.next_turn(completions);
+        let mut pipeline = queue.next_pipeline(completions);
         if !admits {
             // A connection that was not joined may lead to a server that forgot everything.
-            for pending in turn.extract_if(.., |e| matches!(e.request.verb, Verb::Grant { .. })) {
+            for pending in pipeline.extract_if(.., |e| matches!(e.request.verb, Verb::Grant { .. })) {
                 completions.fail(pending.answer, FaultKind::NotJoined);
             }
         }
-        if turn.is_empty() {
+        if pipeline.is_empty() {
             return Ok(());
         }
-        self.encode(&turn, completions);
-        self.sent.extend(turn);
+        self.encode(&pipeline, completions);
+        self.sent.extend(pipeline);
         self.progress += 1;
         self.write(context)
     }
 
-    fn encode(&mut self, turn: &[PendingRequest], completions: &mut Completions) {
+    fn encode(&mut self, pipeline: &[PendingRequest], completions: &mut Completions) {
         const fn verb(pending: &PendingRequest) -> &Verb {
             &pending.request.verb
         }
-        let grants = || turn.iter().any(|pending| matches!(verb(pending), Verb::Grant { .. }));
-        if !self.has_left_trace && (self.owes_trace || grants()) {
-            self.has_left_trace = true;
+        let grants = || pipeline.iter().any(|pending| matches!(verb(pending), Verb::Grant { .. }));
+        if !self.has_left_marker && (self.owes_marker || grants()) {
+            self.has_left_marker = true;
             encode::load(&mut self.main.out, &self.marker.code);
-            self.calls.push_back(Call::LeaveTrace);
+            self.calls.push_back(Call::LeaveMarker);
         }
-        for pending in turn {
+        for pending in pipeline {
             if matches!(verb(pending), Verb::Grant { waits: Some(_), .. }) {
                 self.subscribe(pending.request.subject.waiter.locker, completions);
             }
@@ -155,7 +155,7 @@ impl Connection {
         let may_wait = self.subscription.may_wait(matches!(self.pushes, Pushes::Apart(_)));
         // Until then these grants join no queue.
         completions.is_deaf |= !may_wait && self.subscription.awaits();
-        for run in turn.chunk_by(|one, next| encode::is_batched(verb(one)) && encode::is_batched(verb(next))) {
+        for run in pipeline.chunk_by(|one, next| encode::is_batched(verb(one)) && encode::is_batched(verb(next))) {
             if run.first().is_some_and(|first| encode::is_batched(verb(first))) {
                 for batch in run.chunks(BATCH_MAX) {
                     let loaded = self.knows(Script::Batch);
@@ -168,7 +168,7 @@ impl Connection {
                 if matches!(request.verb, Verb::Probe { .. } | Verb::Initialize(_) | Verb::Activate { .. }) {
                     encode::are_loaded(&mut self.main.out, self.marker.hashes());
                     encode::load(&mut self.main.out, Marker::TRIAL);
-                    self.calls.extend([Call::AskForTrace, Call::TryToLoad]);
+                    self.calls.extend([Call::AskForMarker, Call::TryToLoad]);
                 }
                 let loaded = self.knows(encode::script_of(&request.verb));
                 encode::single(&mut self.main.out, &self.prefix, loaded, encoded, &request.verb);
@@ -234,8 +234,8 @@ impl Connection {
             (Some(Call::TryToPublish), Value::Int(1..)) => {}
             (Some(Call::TryToPublish), _) => completions.is_deaf |= self.subscription.refuse(),
             (None, _) => return Err(Fault::new(FaultKind::Unexpected, "a reply without a request")),
-            (Some(Call::LeaveTrace), _) => {}
-            (Some(Call::AskForTrace), value) => {
+            (Some(Call::LeaveMarker), _) => {}
+            (Some(Call::AskForMarker), value) => {
                 let loaded = decode::are_loaded(&value);
                 self.was_joined = loaded.first().copied().flatten();
                 self.marker.look_at_others(&loaded);
@@ -272,7 +272,7 @@ impl Connection {
                         if let Reply::Reported(report) = &mut reply {
                             report.session = self.session;
                             report.was_joined = self.was_joined;
-                            self.owes_trace |= report.is_joined();
+                            self.owes_marker |= report.is_joined();
                         }
                         completions.answers.extend(self.sent.pop_front().map(|pending| (pending.answer, reply)));
                     }
@@ -285,13 +285,13 @@ impl Connection {
     /// The server forgot its scripts, so it ran nothing: the requests go out again, with the text of the script. With
     /// its scripts, the server forgot that the node was joined.
     ///
-    /// A grant is not sent again if a turn was sent behind it: its release may be in that turn, and may run before
+    /// A grant is not sent again if a pipeline was sent behind it: its release may be in that pipeline, and may run before
     /// it.
     fn again(&mut self, count: usize, script: Script, queue: &mut Unsent, completions: &mut Completions) {
         if let Some(known) = self.loaded.get_mut(script.index()) {
             *known = false;
         }
-        self.has_left_trace = false;
+        self.has_left_marker = false;
         let is_followed = !self.calls.is_empty();
         for pending in self.sent.drain(..count).rev() {
             match pending.request.verb {

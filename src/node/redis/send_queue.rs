@@ -27,7 +27,7 @@ pub(super) struct SendQueue {
 }
 
 struct Inner {
-    way: Way,
+    state: ConnectionState,
     queue: Unsent,
     courier: Waker,
     /// Whether the node was dropped, so that no more requests come.
@@ -36,7 +36,7 @@ struct Inner {
 }
 
 /// The state of the connection.
-enum Way {
+enum ConnectionState {
     /// It is being dialled; requests wait for the outcome.
     Dialing,
     /// In use.
@@ -66,7 +66,7 @@ const fn most_before(verb: &Verb) -> usize {
 impl SendQueue {
     pub(super) fn new(prefix: Prefix) -> Self {
         let inner = Inner {
-            way: Way::Dialing,
+            state: ConnectionState::Dialing,
             queue: Unsent::default(),
             courier: Waker::noop().clone(),
             closed: false,
@@ -75,8 +75,8 @@ impl SendQueue {
         Self { prefix, process: Process::current(), admitted: AtomicU64::new(0), inner: Mutex::new(inner) }
     }
 
-    /// Takes requests, to be sent in this order and in one turn if possible.
-    pub(super) fn hand_in(&self, requests: impl IntoIterator<Item = (Request, Responder)>) {
+    /// Takes requests, to be sent in this order and in one pipeline if possible.
+    pub(super) fn submit(&self, requests: impl IntoIterator<Item = (Request, Responder)>) {
         let mut completions = Completions::default();
         {
             let mut inner = self.lock();
@@ -85,8 +85,8 @@ impl SendQueue {
                     completions.answers.push((answer, Reply::Refused(LockView::default())));
                     continue;
                 }
-                let refusal = match &inner.way {
-                    Way::Down(fault) => Some(unsent(fault)),
+                let refusal = match &inner.state {
+                    ConnectionState::Down(fault) => Some(unsent(fault)),
                     _ if inner.queue.len() >= most_before(&request.verb) => Some(Fault::new(FaultKind::Overloaded, "")),
                     _ => None,
                 };
@@ -99,18 +99,18 @@ impl SendQueue {
                 }
             }
             let courier = inner.courier.clone();
-            self.go_on(&mut inner, &mut Context::from_waker(&courier), &mut completions);
-            if let Way::Broken(..) = inner.way {
+            self.send_waiting(&mut inner, &mut Context::from_waker(&courier), &mut completions);
+            if let ConnectionState::Broken(..) = inner.state {
                 courier.wake();
             }
         }
         self.deliver(completions);
     }
 
-    /// Begins turns while the connection accepts more and requests wait.
-    fn go_on(&self, inner: &mut Inner, context: &mut Context<'_>, completions: &mut Completions) {
-        let Inner { way, queue, .. } = inner;
-        let Way::Up(connection) = way else { return };
+    /// Begins pipelines while the connection accepts more and requests wait.
+    fn send_waiting(&self, inner: &mut Inner, context: &mut Context<'_>, completions: &mut Completions) {
+        let Inner { state, queue, .. } = inner;
+        let ConnectionState::Up(connection) = state else { return };
         if !connection.takes_more() || queue.is_empty() {
             return;
         }
@@ -122,7 +122,7 @@ impl SendQueue {
             if let Err(error) = connection.begin(queue, admits, context, completions) {
                 let fault = Fault::new(FaultKind::ConnectionLost, error.to_string());
                 let was_of_use = connection.answers > 0;
-                *way = Way::Broken(fault, connection.unanswered().collect(), was_of_use);
+                *state = ConnectionState::Broken(fault, connection.unanswered().collect(), was_of_use);
                 return;
             }
         }
@@ -145,17 +145,17 @@ impl SendQueue {
                 return Poll::Pending;
             }
             let broken = {
-                let Inner { way, queue, .. } = &mut *inner;
-                match way {
-                    Way::Up(connection) => {
+                let Inner { state, queue, .. } = &mut *inner;
+                match state {
+                    ConnectionState::Up(connection) => {
                         let lost = |error: io::Error| Fault::new(FaultKind::ConnectionLost, error.to_string());
                         let written = connection.write(context).map_err(lost);
                         let read = written.and_then(|()| connection.read(context, queue, &mut completions));
                         // What came in may need a write, and further input may never come.
                         read.and_then(|()| connection.write(context).map_err(lost)).err()
                     }
-                    Way::Broken(fault, ..) => Some(fault.clone()),
-                    Way::Dialing | Way::Down(_) => Some(Fault::new(FaultKind::Unreachable, "")),
+                    ConnectionState::Broken(fault, ..) => Some(fault.clone()),
+                    ConnectionState::Dialing | ConnectionState::Down(_) => Some(Fault::new(FaultKind::Unreachable, "")),
                 }
             };
             if let Some(fault) = broken {
@@ -163,8 +163,8 @@ impl SendQueue {
                 self.deliver(completions);
                 return Poll::Ready(Some(fault));
             }
-            self.go_on(&mut inner, context, &mut completions);
-            let is_broken = matches!(inner.way, Way::Broken(..));
+            self.send_waiting(&mut inner, context, &mut completions);
+            let is_broken = matches!(inner.state, ConnectionState::Broken(..));
             let done = inner.closed && inner.queue.is_empty() && inner.connection().is_none_or(Connection::is_idle);
             drop(inner);
             if done {
@@ -180,17 +180,17 @@ impl SendQueue {
 
     /// Takes a new connection into use, and sends the requests that wait.
     pub(super) fn open(&self, connection: Connection) {
-        self.lock().way = Way::Up(Box::new(connection));
-        self.hand_in([]);
+        self.lock().state = ConnectionState::Up(Box::new(connection));
+        self.submit([]);
     }
 
     /// Gives up the connection, because another one is dialled. Requests that were sent fail with `fault`; the others
     /// wait. Returns whether the server answered anything over the old connection.
     pub(super) fn dial(&self, fault: &Fault) -> bool {
-        let (unanswered, was_of_use) = match std::mem::replace(&mut self.lock().way, Way::Dialing) {
-            Way::Up(mut connection) => (connection.unanswered().collect(), connection.answers > 0),
-            Way::Broken(_, unanswered, was_of_use) => (unanswered, was_of_use),
-            Way::Dialing | Way::Down(_) => (Vec::new(), true),
+        let (unanswered, was_of_use) = match std::mem::replace(&mut self.lock().state, ConnectionState::Dialing) {
+            ConnectionState::Up(mut connection) => (connection.unanswered().collect(), connection.answers > 0),
+            ConnectionState::Broken(_, unanswered, was_of_use) => (unanswered, was_of_use),
+            ConnectionState::Dialing | ConnectionState::Down(_) => (Vec::new(), true),
         };
         self.refuse(unanswered, fault);
         was_of_use
@@ -201,7 +201,7 @@ impl SendQueue {
     pub(super) fn give_up(&self, fault: &Fault) {
         let waiting = {
             let mut inner = self.lock();
-            inner.way = Way::Down(fault.clone());
+            inner.state = ConnectionState::Down(fault.clone());
             inner.queue.take()
         };
         self.refuse(waiting, &unsent(fault));
@@ -236,7 +236,7 @@ impl SendQueue {
         inner.closed && inner.queue.is_empty()
     }
 
-    /// A number that grows with every turn and every reply; `None` while nothing is unanswered.
+    /// A number that grows with every pipeline and every reply; `None` while nothing is unanswered.
     pub(super) fn progress_on_the_way(&self) -> Option<u64> {
         self.lock().connection().filter(|connection| !connection.is_idle()).map(|connection| connection.progress)
     }
@@ -294,7 +294,9 @@ impl Inner {
     /// process uses it, and both processes share the socket.
     fn disown(&mut self, closed: &Fault, completions: &mut Completions) {
         completions.is_deaf = true;
-        if let Way::Up(mut connection) = std::mem::replace(&mut self.way, Way::Down(closed.clone())) {
+        if let ConnectionState::Up(mut connection) =
+            std::mem::replace(&mut self.state, ConnectionState::Down(closed.clone()))
+        {
             for sent in connection.unanswered() {
                 completions.fail(sent.answer, FaultKind::ConnectionLost);
             }
@@ -305,8 +307,8 @@ impl Inner {
     }
 
     fn connection(&self) -> Option<&Connection> {
-        match &self.way {
-            Way::Up(connection) => Some(connection),
+        match &self.state {
+            ConnectionState::Up(connection) => Some(connection),
             _ => None,
         }
     }

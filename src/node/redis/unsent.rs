@@ -1,4 +1,4 @@
-//! [`Unsent`]: the requests to one server that wait for their turn.
+//! [`Unsent`]: the requests to one server that wait to be sent.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -48,15 +48,15 @@ impl Completions {
     }
 }
 
-/// The requests that wait for their turn, the oldest first.
+/// The requests that wait to be sent, the oldest first.
 #[derive(Default)]
 pub(super) struct Unsent {
     requests: VecDeque<PendingRequest>,
     grants: Holders,
 }
 
-/// The most requests of one turn. A server handles them in about a millisecond.
-pub(super) const TURN_MAX: usize = 128;
+/// The most requests of one pipeline. A server handles them in about a millisecond.
+pub(super) const PIPELINE_MAX: usize = 128;
 
 impl Unsent {
     pub(super) fn len(&self) -> usize {
@@ -98,19 +98,19 @@ impl Unsent {
         true
     }
 
-    /// Removes and returns the requests of the next turn. Releases go first, so the same turn can take a lock again
+    /// Removes and returns the requests of the next pipeline. Releases go first, so the same pipeline can take a lock again
     /// that it releases.
-    pub(super) fn next_turn(&mut self, completions: &mut Completions) -> Vec<PendingRequest> {
-        let share = self.requests.len().min(TURN_MAX);
-        let mut turn: Vec<_> = self.requests.drain(..share).collect();
+    pub(super) fn next_pipeline(&mut self, completions: &mut Completions) -> Vec<PendingRequest> {
+        let share = self.requests.len().min(PIPELINE_MAX);
+        let mut pipeline: Vec<_> = self.requests.drain(..share).collect();
         if self.requests.is_empty() {
             self.grants = Holders::default();
         }
-        if turn.len() > 1 {
-            withdraw_released(&mut turn, completions);
-            turn.sort_by_key(|pending| !pending.request.verb.is_release());
+        if pipeline.len() > 1 {
+            withdraw_released(&mut pipeline, completions);
+            pipeline.sort_by_key(|pending| !pending.request.verb.is_release());
         }
-        turn
+        pipeline
     }
 
     /// Removes and returns all requests.
@@ -119,17 +119,17 @@ impl Unsent {
     }
 }
 
-/// Withdraws each grant whose release waits in the same turn: its caller has given up, and releases go first.
-fn withdraw_released(turn: &mut Vec<PendingRequest>, completions: &mut Completions) {
-    let releases = turn.iter().filter(|pending| pending.request.verb.is_release());
+/// Withdraws each grant whose release waits in the same pipeline: its caller has given up, and releases go first.
+fn withdraw_released(pipeline: &mut Vec<PendingRequest>, completions: &mut Completions) {
+    let releases = pipeline.iter().filter(|pending| pending.request.verb.is_release());
     let mut released: Vec<_> = releases.map(PendingRequest::holder).collect();
-    if released.is_empty() || released.len() == turn.len() {
+    if released.is_empty() || released.len() == pipeline.len() {
         return;
     }
     released.sort_unstable();
     let is_released =
         |pending: &mut PendingRequest| pending.is_grant() && released.binary_search(&pending.holder()).is_ok();
-    for pending in turn.extract_if(.., is_released) {
+    for pending in pipeline.extract_if(.., is_released) {
         completions.fail(pending.answer, FaultKind::Withdrawn);
     }
 }
@@ -201,8 +201,8 @@ mod tests {
         PendingRequest { request: Request { subject, verb }, encoded, answer }
     }
 
-    fn verbs(turn: &[PendingRequest]) -> Vec<(VerbKind, HolderId)> {
-        turn.iter().map(|pending| (pending.request.verb.kind(), pending.holder())).collect()
+    fn verbs(pipeline: &[PendingRequest]) -> Vec<(VerbKind, HolderId)> {
+        pipeline.iter().map(|pending| (pending.request.verb.kind(), pending.holder())).collect()
     }
 
     #[test]
@@ -220,7 +220,7 @@ mod tests {
         assert!(matches!(&completions.answers[..], [(_, Reply::Failed(fault))] if fault.kind == FaultKind::Withdrawn));
         assert_eq!(unsent.len(), 2);
         // Sent grants are not withdrawn.
-        assert_eq!(unsent.next_turn(&mut completions).len(), 2);
+        assert_eq!(unsent.next_pipeline(&mut completions).len(), 2);
         assert!(!unsent.withdraw(HolderId::from_random(2), &mut completions));
     }
 
@@ -231,7 +231,7 @@ mod tests {
             unsent.push(request(&answers, holder, grant()));
         }
         let mut completions = Completions::default();
-        let mut sent = unsent.next_turn(&mut completions);
+        let mut sent = unsent.next_pipeline(&mut completions);
         for holder in [6, 7] {
             assert!(!unsent.withdraw(HolderId::from_random(holder), &mut completions), "the grants were sent");
             unsent.push(request(&answers, holder, Verb::RELEASE));
@@ -239,22 +239,22 @@ mod tests {
         while let Some(back) = sent.pop() {
             unsent.push_front(back);
         }
-        let turn = unsent.next_turn(&mut completions);
+        let pipeline = unsent.next_pipeline(&mut completions);
         let id = HolderId::from_random;
         let expected = [(VerbKind::Release, id(6)), (VerbKind::Release, id(7)), (VerbKind::Grant, id(5))];
-        assert_eq!(verbs(&turn), expected, "the grant of 6 is withdrawn");
+        assert_eq!(verbs(&pipeline), expected, "the grant of 6 is withdrawn");
         assert_eq!(completions.answers.len(), 1);
     }
 
     #[test]
     fn a_turn_has_a_bound_and_the_rest_keeps_its_grants() {
         let (answers, mut unsent) = (Arc::new(Answers::default()), Unsent::default());
-        let count = TURN_MAX as u128 + 2;
+        let count = PIPELINE_MAX as u128 + 2;
         for holder in 0..count {
             unsent.push(request(&answers, holder << 32 | holder, grant()));
         }
         let mut completions = Completions::default();
-        assert_eq!(unsent.next_turn(&mut completions).len(), TURN_MAX);
+        assert_eq!(unsent.next_pipeline(&mut completions).len(), PIPELINE_MAX);
         assert!(unsent.withdraw(HolderId::from_random((count - 1) << 32 | (count - 1)), &mut completions));
         assert_eq!(unsent.len(), 1);
     }

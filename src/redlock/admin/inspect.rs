@@ -147,7 +147,7 @@ impl Admin<'_> {
         let subject = Arc::new(Subject { resource, holder, waiter });
         let node_timeout = self.0.settings.node_timeout;
         let env = self.0.env();
-        let replies = ask_all(env, subject, Phase::Inspect, env.everybody(), &|_| Verb::Inspect, node_timeout).await;
+        let replies = ask_all(env, subject, Phase::Inspect, env.all_nodes(), &|_| Verb::Inspect, node_timeout).await;
         let stays_out =
             |status: &NodeStatus| matches!(status.condition, NodeCondition::Resting | NodeCondition::Duplicate);
         let rows = replies.into_iter().zip(self.0.nodes()).map(|((node, reply), status)| {

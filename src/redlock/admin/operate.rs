@@ -147,7 +147,7 @@ impl Admin<'_> {
         let subject = Arc::new(Subject::new(resource.try_into().map_err(Into::into)?, expected.clone()));
         tracing::warn!(resource = %subject.resource, holder = ?subject.holder, reason, "taking the lock away from its holder");
         let (env, within) = (self.0.env(), self.0.settings.node_timeout);
-        let replies = ask_all(env, subject, Phase::Operate, env.everybody(), &|_| Verb::Force, within).await;
+        let replies = ask_all(env, subject, Phase::Operate, env.all_nodes(), &|_| Verb::Force, within).await;
         let rows = replies.into_iter().zip(self.0.addresses()).map(|((node, reply), address)| {
             let outcome = match reply {
                 Reply::Released => Ok(ForcedAt::Released),

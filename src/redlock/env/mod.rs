@@ -82,7 +82,7 @@ impl Env {
     }
 
     /// The ids of all nodes.
-    pub(crate) fn everybody(&self) -> NodeSet {
+    pub(crate) fn all_nodes(&self) -> NodeSet {
         NodeSet::first(self.quorum.nodes())
     }
 

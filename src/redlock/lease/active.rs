@@ -49,7 +49,7 @@ pub(crate) struct ActiveLease {
     /// The token of this section, and the tokens for further sections.
     tokens: TokenBlock,
     /// The arrival number taken just before the grants were sent.
-    pub(crate) asked_at: u64,
+    pub(crate) arrivals_before: u64,
     /// The right to contend for the resource. The next task of this process gets it at the end of this section.
     permit: Mutex<Option<Permit>>,
     history: InHistory,
@@ -89,7 +89,7 @@ impl ActiveLease {
     pub(crate) fn new(
         settings: &Arc<Settings>,
         (win, exchange): (Win, Arc<Exchange>),
-        asked_at: u64,
+        arrivals_before: u64,
         permit: Option<Permit>,
         renewals: &Arc<Renewals<Self>>,
         now: Moment,
@@ -100,7 +100,7 @@ impl ActiveLease {
             settings: Arc::clone(settings),
             subject: Arc::clone(exchange.subject()),
             tokens: win.tokens,
-            asked_at,
+            arrivals_before,
             permit: Mutex::new(permit),
             history: InHistory::default(),
             exchange,
@@ -140,7 +140,7 @@ impl ActiveLease {
             settings: Arc::clone(&self.settings),
             subject: Arc::clone(&self.subject),
             tokens,
-            asked_at: self.asked_at,
+            arrivals_before: self.arrivals_before,
             permit: Mutex::default(),
             history: InHistory::default(),
             exchange: Arc::clone(&self.exchange),

@@ -153,12 +153,12 @@ impl Roster {
         // The initialization by another locker may come first. Then the record has changed, and this one is repeated.
         for _ in 0..3 {
             self.env.ready.look_begins();
-            self.exchange(self.env.everybody(), WaitFor::All, &|_| Verb::Probe { max_ttl }).await;
+            self.exchange(self.env.all_nodes(), WaitFor::All, &|_| Verb::Probe { max_ttl }).await;
             let (wall, seen) = (self.wall(), self.healths().begin_anew());
             let report_of = |node: NodeId| seen.get(node.index()).copied().flatten();
             // Counters that start at an unset clock would look like missing ones.
             let can_start = |node: &NodeId| report_of(*node).is_none_or(|report| !is_unset(report.now, wall));
-            let nodes = self.env.everybody().iter().filter(can_start).collect();
+            let nodes = self.env.all_nodes().iter().filter(can_start).collect();
             self.exchange(nodes, WaitFor::All, &|node| {
                 let report = report_of(node);
                 let (seen, mark) = (report.and_then(|report| report.record), report.and_then(|report| report.mark));
@@ -178,7 +178,7 @@ impl Roster {
         self.env.ready.look_begins();
         let max_ttl = self.healths().longest_ttl();
         for _ in 0..BOOTSTRAP_LOOKS {
-            self.exchange(self.env.everybody(), wait_for, &|_| Verb::Probe { max_ttl }).await;
+            self.exchange(self.env.all_nodes(), wait_for, &|_| Verb::Probe { max_ttl }).await;
             if !self.healths().is_being_bootstrapped() {
                 break;
             }

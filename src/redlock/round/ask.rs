@@ -58,7 +58,7 @@ pub(crate) async fn drain(env: &Arc<Env>, subject: Arc<Subject>, within: Duratio
     /// That moment, and the least factor over the time that the quorum took.
     const STRAGGLERS: (Duration, u32) = (Duration::from_millis(20), 4);
     let began = env.clock.now();
-    let exchange = ask(env, subject, Phase::Inspect, env.everybody(), &|_| Verb::Inspect);
+    let exchange = ask(env, subject, Phase::Inspect, env.all_nodes(), &|_| Verb::Inspect);
     let answers = async {
         exchange.filled(env.quorum.needed()).await;
         let moment = STRAGGLERS.0.max(env.clock.now().since(began) * STRAGGLERS.1);

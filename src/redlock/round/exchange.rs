@@ -127,15 +127,15 @@ impl Exchange {
         nodes: NodeSet,
         verb: &Verb,
     ) {
-        let tellers = {
+        let publishers = {
             let mut earlier = earlier.lock();
             earlier.awaited += outstanding.len();
             self.env.quorum_of(earlier.footprint.present(), outstanding)
         };
         self.lock().awaited += nodes.len();
         for (id, node) in self.env.nodes() {
-            let release = outstanding.contains(id).then(|| earlier.parcel(id, &**node, release(next, tellers, id)));
-            let grant = nodes.contains(id).then(|| self.parcel(id, &**node, verb.clone()));
+            let release = outstanding.contains(id).then(|| earlier.request(id, &**node, release(next, publishers, id)));
+            let grant = nodes.contains(id).then(|| self.request(id, &**node, verb.clone()));
             match (release, grant) {
                 (Some(release), Some(grant)) => node.send_both(release, grant),
                 (Some((request, answer)), None) | (None, Some((request, answer))) => node.send(request, answer),
@@ -144,14 +144,14 @@ impl Exchange {
         }
     }
 
-    fn parcel(self: &Arc<Self>, id: NodeId, node: &dyn Node, verb: Verb) -> (Request, Responder) {
+    fn request(self: &Arc<Self>, id: NodeId, node: &dyn Node, verb: Verb) -> (Request, Responder) {
         if spans::are_on()
             && let Some(span) = spans::request(id, node, verb.kind())
         {
             self.lock().spans.begin(id, verb.kind(), span);
         }
-        let inbox = Arc::clone(self) as Arc<dyn ReplySink>;
-        let answer = Responder::to(inbox, id, verb.kind());
+        let sink = Arc::clone(self) as Arc<dyn ReplySink>;
+        let answer = Responder::to(sink, id, verb.kind());
         (Request { subject: Arc::clone(&self.subject), verb }, answer)
     }
 
@@ -164,7 +164,7 @@ impl Exchange {
     pub(crate) fn send_each(self: &Arc<Self>, nodes: NodeSet, verb: &(dyn Fn(NodeId) -> Verb + Sync)) {
         self.lock().awaited += nodes.len();
         for (id, node) in self.env.nodes().filter(|(id, _)| nodes.contains(*id)) {
-            let (request, answer) = self.parcel(id, &**node, verb(id));
+            let (request, answer) = self.request(id, &**node, verb(id));
             node.send(request, answer);
         }
     }
@@ -258,8 +258,8 @@ impl Exchange {
     pub(crate) fn leave(self: &Arc<Self>, reading: Option<Phase>) -> NodeSet {
         let next = Next::Queue(Publish::ToFirstTwo);
         let outstanding = self.prepare_to_leave(reading, next);
-        let tellers = self.env.quorum_of(self.lock().footprint.present(), outstanding);
-        self.send_each(outstanding, &|node| release(next, tellers, node));
+        let publishers = self.env.quorum_of(self.lock().footprint.present(), outstanding);
+        self.send_each(outstanding, &|node| release(next, publishers, node));
         outstanding
     }
 
@@ -400,15 +400,15 @@ impl Inner {
     }
 }
 
-/// The release for one node. Only the nodes in `tellers`, a quorum, wake the next waiter: more messages would be a
+/// The release for one node. Only the nodes in `publishers`, a quorum, wake the next waiter: more messages would be a
 /// waste. The first of them also wakes the second waiter.
-fn release(next: Next, tellers: NodeSet, node: NodeId) -> Verb {
-    let tells = match next {
-        Next::Queue(_) if !tellers.contains(node) => Publish::Nothing,
-        Next::Queue(Publish::ToFirstTwo) if tellers.iter().next() != Some(node) => Publish::ToFirst,
+fn release(next: Next, publishers: NodeSet, node: NodeId) -> Verb {
+    let publish = match next {
+        Next::Queue(_) if !publishers.contains(node) => Publish::Nothing,
+        Next::Queue(Publish::ToFirstTwo) if publishers.iter().next() != Some(node) => Publish::ToFirst,
         _ => return Verb::Release { next },
     };
-    Verb::Release { next: Next::Queue(tells) }
+    Verb::Release { next: Next::Queue(publish) }
 }
 
 /// Why a reply to a grant of `holder` is impossible. No clock leads to a counter above the maximum, so another program
