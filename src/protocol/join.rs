@@ -67,7 +67,7 @@ pub struct NodeReport {
     pub run_id: Option<RunId>,
     /// How long the server has been up, at least; `None` if INFO is not permitted.
     pub uptime: Option<Duration>,
-    /// Whether the node was joined in this run of the server. This trace survives a flush, unlike the keys. `None` if
+    /// Whether the node was joined in this run of the server. This marker survives a flush, unlike the keys. `None` if
     /// the node cannot tell.
     pub was_joined: Option<bool>,
     /// Whether the server logs every write, and never followed another server; `None` if INFO is not permitted.

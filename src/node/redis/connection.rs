@@ -42,7 +42,7 @@ pub(super) struct Connection {
     marker: Arc<Marker>,
     pushes: Pushes,
     subscription: Subscription,
-    /// Whether the trace still has to be left, which says that the node was joined.
+    /// Whether the marker still has to be left, which says that the node was joined.
     owes_marker: bool,
     has_left_marker: bool,
     /// How many unexpected messages came in.
@@ -58,11 +58,11 @@ enum Call {
     Batch(usize),
     /// A command for one request.
     One,
-    /// Leaves the trace that says that the node was joined.
+    /// Leaves the marker that says that the node was joined.
     LeaveMarker,
-    /// Asks whether there is such a trace.
+    /// Asks whether there is such a marker.
     AskForMarker,
-    /// Tries whether a trace can be left at all.
+    /// Tries whether a marker can be left at all.
     TryToLoad,
     /// Subscribes to the wakes of a locker.
     Subscribe,
@@ -240,7 +240,7 @@ impl Connection {
                 self.was_joined = loaded.first().copied().flatten();
                 self.marker.look_at_others(&loaded);
             }
-            // If a trace cannot be left, a missing trace proves nothing.
+            // If a marker cannot be left, a missing marker proves nothing.
             (Some(Call::TryToLoad), Value::ServerError(_)) => self.was_joined = None,
             (Some(Call::TryToLoad), _) => {}
             (Some(Call::Batch(count)), value) if decode::is_unknown_script(&value) => {
