@@ -122,3 +122,48 @@ impl<T: Scheduled> Schedule<T> {
         self.due.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures::FutureExt as _;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Lease(Mutex<Option<Entry>>);
+
+    impl Scheduled for Lease {
+        fn entry(&self) -> MutexGuard<'_, Option<Entry>> {
+            self.0.lock().unwrap()
+        }
+    }
+
+    #[test]
+    fn only_a_lease_that_is_due_before_the_task_wakes_by_itself_wakes_it() {
+        let at = |seconds| Moment::from_origin(Duration::from_secs(seconds));
+        let schedule = &Renewals::<Lease>::new().schedule;
+        let leases: Vec<_> = (0..5).map(|_| Arc::new(Lease::default())).collect();
+        let wakes = |seconds, lease| {
+            let mut earlier = std::pin::pin!(schedule.earlier.notified());
+            earlier.as_mut().enable();
+            schedule.insert(at(seconds), lease);
+            earlier.now_or_never().is_some()
+        };
+        assert_eq!(schedule.sleep_until(), None);
+        assert!(wakes(10, &leases[0]), "the task waits for a lease");
+        assert_eq!(schedule.sleep_until(), Some(at(10)));
+        schedule.remove(&leases[0]);
+        assert!(!wakes(11, &leases[1]), "it wakes at 10, and sleeps on then");
+        assert!(wakes(9, &leases[2]));
+        assert_eq!(schedule.sleep_until(), Some(at(9)));
+        assert!(!wakes(9, &leases[3]));
+        assert!(wakes(8, &leases[1]), "a lease that moves");
+        let mut due = std::iter::from_fn(|| schedule.pop_due(at(9)));
+        assert!(due.next().is_some_and(|first| Arc::ptr_eq(&first, &leases[1])));
+        assert_eq!(due.count(), 2);
+        assert_eq!(schedule.sleep_until(), None);
+        assert!(wakes(20, &leases[4]));
+    }
+}
