@@ -98,11 +98,13 @@ impl SendQueue {
                     }
                 }
             }
-            let courier = inner.courier.clone();
+            // Taken out and put back: a clone would count in memory that all callers share.
+            let courier = std::mem::replace(&mut inner.courier, Waker::noop().clone());
             self.send_waiting(&mut inner, &mut Context::from_waker(&courier), &mut completions);
             if let ConnectionState::Broken(..) = inner.state {
-                courier.wake();
+                courier.wake_by_ref();
             }
+            inner.courier = courier;
         }
         self.deliver(completions);
     }

@@ -99,16 +99,23 @@ impl Unsent {
     }
 
     /// Removes and returns the requests of the next pipeline. Releases go first, so the same pipeline can take a lock again
-    /// that it releases.
+    /// that it releases. A grant whose release is among them is withdrawn: its caller has given up.
     pub(super) fn next_pipeline(&mut self, completions: &mut Completions) -> Vec<PendingRequest> {
         let share = self.requests.len().min(PIPELINE_MAX);
-        let mut pipeline: Vec<_> = self.requests.drain(..share).collect();
-        if self.requests.is_empty() {
-            self.grants = Holders::default();
+        let requests = self.requests.drain(..share);
+        let (mut pipeline, others): (Vec<_>, Vec<_>) = requests.partition(|pending| pending.request.verb.is_release());
+        if pipeline.is_empty() {
+            return others;
         }
-        if pipeline.len() > 1 {
-            withdraw_released(&mut pipeline, completions);
-            pipeline.sort_by_key(|pending| !pending.request.verb.is_release());
+        let mut released: Vec<_> = pipeline.iter().map(PendingRequest::holder).collect();
+        released.sort_unstable();
+        pipeline.reserve_exact(others.len());
+        for pending in others {
+            if pending.is_grant() && released.binary_search(&pending.holder()).is_ok() {
+                completions.fail(pending.answer, FaultKind::Withdrawn);
+            } else {
+                pipeline.push(pending);
+            }
         }
         pipeline
     }
@@ -116,21 +123,6 @@ impl Unsent {
     /// Removes and returns all requests.
     pub(super) fn take(&mut self) -> VecDeque<PendingRequest> {
         std::mem::take(self).requests
-    }
-}
-
-/// Withdraws each grant whose release waits in the same pipeline: its caller has given up, and releases go first.
-fn withdraw_released(pipeline: &mut Vec<PendingRequest>, completions: &mut Completions) {
-    let releases = pipeline.iter().filter(|pending| pending.request.verb.is_release());
-    let mut released: Vec<_> = releases.map(PendingRequest::holder).collect();
-    if released.is_empty() || released.len() == pipeline.len() {
-        return;
-    }
-    released.sort_unstable();
-    let is_released =
-        |pending: &mut PendingRequest| pending.is_grant() && released.binary_search(&pending.holder()).is_ok();
-    for pending in pipeline.extract_if(.., is_released) {
-        completions.fail(pending.answer, FaultKind::Withdrawn);
     }
 }
 
