@@ -107,11 +107,13 @@ impl Unsent {
         if pipeline.is_empty() {
             return others;
         }
-        let mut released: Vec<_> = pipeline.iter().map(PendingRequest::holder).collect();
-        released.sort_unstable();
+        let released: Vec<_> = pipeline.iter().map(PendingRequest::holder).collect();
+        let mut marks = Marks::default();
+        released.iter().for_each(|holder| marks.insert(*holder));
+        let is_released = |holder| marks.may_contain(holder) && released.contains(&holder);
         pipeline.reserve_exact(others.len());
         for pending in others {
-            if pending.is_grant() && released.binary_search(&pending.holder()).is_ok() {
+            if pending.is_grant() && is_released(pending.holder()) {
                 completions.fail(pending.answer, FaultKind::Withdrawn);
             } else {
                 pipeline.push(pending);
@@ -126,12 +128,11 @@ impl Unsent {
     }
 }
 
-/// The holders of the last grants that were queued: at least [`Holders::LAST`] of them. It answers "perhaps" or
-/// "certainly not", from one bit for some bits of each id, which is random.
+/// The holders of the last grants that were queued: at least [`Holders::LAST`] of them.
 #[derive(Default)]
 struct Holders {
-    newer: [u64; 8],
-    older: [u64; 8],
+    newer: Marks,
+    older: Marks,
     /// How many holders `newer` has.
     count: usize,
 }
@@ -144,15 +145,29 @@ impl Holders {
             *self = Self { older: std::mem::take(&mut self.newer), ..Self::default() };
         }
         self.count += 1;
+        self.newer.insert(holder);
+    }
+
+    fn may_contain(&self, holder: HolderId) -> bool {
+        self.newer.may_contain(holder) || self.older.may_contain(holder)
+    }
+}
+
+/// A set of holders that answers "perhaps" or "certainly not": one bit for some bits of each id, which is random.
+#[derive(Default)]
+struct Marks([u64; 8]);
+
+impl Marks {
+    fn insert(&mut self, holder: HolderId) {
         let (word, bit) = Self::place(holder);
-        if let Some(word) = self.newer.get_mut(word) {
+        if let Some(word) = self.0.get_mut(word) {
             *word |= bit;
         }
     }
 
     fn may_contain(&self, holder: HolderId) -> bool {
         let (word, bit) = Self::place(holder);
-        [&self.newer, &self.older].iter().filter_map(|words| words.get(word)).any(|word| word & bit != 0)
+        self.0.get(word).is_some_and(|word| word & bit != 0)
     }
 
     const fn place(holder: HolderId) -> (usize, u64) {
