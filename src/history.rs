@@ -1,5 +1,11 @@
 //! Records leases and writes, so that a check afterwards can tell whether every promise held.
 //!
+//! <div class="warning">
+//!
+//! **Unstable:** this is new, and may change in any minor release ([stability](crate#stability)).
+//!
+//! </div>
+//!
 //! [`HistoryLayer`] is a layer for `tracing`. It writes one line of JSON for each lease that is acquired, extended, resumed
 //! or ended, and for each write that a resource server reports with [`write()`]. `simulations check FILE` reads such a
 //! file. It reports whether tokens were unique and ordered, whether two holders ever believed in the same lock at one

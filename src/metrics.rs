@@ -1,5 +1,11 @@
 //! What redfence measures, by way of the facade crate [`metrics`](https://docs.rs/metrics): names, labels, descriptions.
 //!
+//! <div class="warning">
+//!
+//! **Unstable:** this is new, and may change in any minor release ([stability](crate#stability)).
+//!
+//! </div>
+//!
 //! Nothing is measured until the program installs a recorder, such as a Prometheus exporter. **Install it before the
 //! locker is built or connected**: the locker asks it for its counters then, once, and only counts afterwards. Labels never
 //! carry the name of a resource; [`Builder::metrics_label`](crate::Builder::metrics_label) says what they carry instead.

@@ -105,7 +105,12 @@ impl NodeSet {
 
     /// The nodes in order.
     pub fn iter(self) -> impl Iterator<Item = NodeId> {
-        NodeId::all(NodeId::COUNT_MAX).filter(move |node| self.contains(*node))
+        let mut left = self.0;
+        std::iter::from_fn(move || {
+            let lowest = (left != 0).then(|| NodeId(left.trailing_zeros() as u8))?;
+            left &= left - 1;
+            Some(lowest)
+        })
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use redfence::cached::{self, CacheStore, Entry, MemoryCache};
 use redfence::node::redis::{Address, RedisNode, RedisNodeOptions};
 use redfence::node::{EmbeddedNode, Node, Responder, WakeListener, contract};
-use redfence::protocol::{Next, Request, Verb};
+use redfence::protocol::{Next, Reply, Request, Verb};
 use redfence::verifier::{self, MemoryStore, RedisStore, Rule, TokenStore, Verdict};
 use redfence::{Clock as _, FencingToken, LockerId, Moment, NodeId, Resource, SystemClock, TokioClock, WallTime};
 use support::{RedisServer, TestCa};
@@ -160,6 +160,66 @@ async fn the_contract_finds_a_node_that_does_one_thing_wrong() {
         let broken = contract::check(&node, "wrong").await.expect_err(rule);
         assert!(broken.to_string().contains(rule), "{rule}: {broken}");
     }
+}
+
+/// How a wrong node changes each reply.
+type ReplyDistortion = fn(&mut Reply);
+
+/// A node that replies one thing wrong, or that takes two requests sent together in the wrong order.
+struct Misreports {
+    node: EmbeddedNode,
+    distort: ReplyDistortion,
+    reverses_pairs: bool,
+}
+
+impl Misreports {
+    fn new(distort: ReplyDistortion, reverses_pairs: bool) -> Self {
+        let clock = TokioClock::starting_at(WallTime::from_unix_ms(1_800_000_000_000));
+        Self { node: EmbeddedNode::on(Arc::new(clock)), distort, reverses_pairs }
+    }
+}
+
+impl Node for Misreports {
+    fn send(&self, request: Request, answer: Responder) {
+        let mut reply = self.node.apply(&request);
+        (self.distort)(&mut reply);
+        answer.reply(reply);
+    }
+
+    fn send_both(&self, first: (Request, Responder), second: (Request, Responder)) {
+        let (first, second) = if self.reverses_pairs { (second, first) } else { (first, second) };
+        let replies = self.node.apply_batch(&[first.0, second.0]);
+        [first.1, second.1].into_iter().zip(replies).for_each(|(answer, reply)| answer.reply(reply));
+    }
+
+    fn listen(&self, id: NodeId, locker: LockerId, listener: Weak<dyn WakeListener>) {
+        self.node.listen(id, locker, listener);
+    }
+
+    fn admit(&self, session: u64) {
+        self.node.admit(session);
+    }
+
+    fn address(&self) -> String {
+        self.node.address()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_contract_finds_a_node_that_misreports() {
+    let always_one_number: ReplyDistortion = |reply| {
+        if let Reply::Granted { counter } = reply {
+            *counter = 1_800_000_000_000_000;
+        }
+    };
+    for (rule, distort, reverses_pairs) in [
+        ("above all that it drew", always_one_number, false),
+        ("is kept for the grant behind its release", |_| {}, true),
+    ] {
+        let broken = contract::check(&Misreports::new(distort, reverses_pairs), "wrong").await.expect_err(rule);
+        assert!(broken.to_string().contains(rule), "{rule}: {broken}");
+    }
+    contract::check(&Misreports::new(|_| {}, false), "right").await.unwrap();
 }
 
 /// Another program may have written any value there; Lua would read some of them as numbers.

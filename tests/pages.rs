@@ -1,13 +1,16 @@
-//! Pages fit on any screen, and the files, links and tests that they name exist.
+//! Pages fit on any screen and name who acts, and the files, links and tests that they name exist.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support {
     pub(crate) mod sources;
+    pub(crate) mod words;
 }
 
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use support::words::{UNNAMED_ACTORS, has_words};
 
 /// Wider text is hard to read, and breaks on a terminal.
 const COLUMNS_MAX: usize = 100;
@@ -44,6 +47,27 @@ fn no_line_is_longer_than_100_columns() {
     raise(&complaints);
 }
 
+/// The Python package is read as pages are: its docstrings are its reference.
+#[test]
+fn pages_and_docstrings_name_who_acts() {
+    let package: Vec<_> = files("py").into_iter().filter(|(path, _)| path.starts_with("python/package/")).collect();
+    assert!(package.len() >= 20, "too few files of the package were read: {}", package.len());
+    let mut complaints = Vec::new();
+    for (page, text) in pages().iter().chain(&package) {
+        for (number, line) in (1..).zip(text.lines()) {
+            // Names of tests and calls are not prose.
+            let prose: String = line.split('`').step_by(2).collect();
+            complaints.extend(
+                UNNAMED_ACTORS
+                    .iter()
+                    .filter(|words| has_words(&prose, words))
+                    .map(|words| format!("{page}:{number}: {words:?} hides who acts; name the actor")),
+            );
+        }
+    }
+    raise(&complaints);
+}
+
 #[test]
 fn the_map_is_short() {
     let lines = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap().lines().count();
@@ -54,9 +78,17 @@ fn the_map_is_short() {
 fn links_lead_to_files_and_headings() {
     let mut complaints = Vec::new();
     for (page, text) in pages() {
+        // A name in brackets alone is a link for rustdoc, and nothing where the page is read as a file.
+        for (before, after) in prose(&text).split("`]").zip(prose(&text).split("`]").skip(1)) {
+            if before.contains("[`") && !after.starts_with('(') {
+                let name = before.rsplit("[`").next().unwrap_or_default();
+                complaints.push(format!(
+                    "{page}: the link [`{name}`] leads nowhere outside of rustdoc; name it without brackets"
+                ));
+            }
+        }
         for link in links(&text) {
-            // Not files: web addresses, and names that rustdoc resolves.
-            if link.contains("://") || link.contains(' ') || !link.contains(['.', '/', '#']) {
+            if link.contains("://") || link.contains(' ') {
                 continue;
             }
             let (file, heading) = link.split_once('#').unwrap_or((&link, ""));

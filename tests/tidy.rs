@@ -7,6 +7,7 @@
 mod support {
     pub(crate) mod manifest;
     pub(crate) mod sources;
+    pub(crate) mod words;
 }
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use std::sync::LazyLock;
 
 use support::manifest;
 use support::sources::{Function, Path, Source, top_level_reexports, under};
+use support::words::{UNNAMED_ACTORS, has_words};
 
 const LINES_PER_FILE_MAX: usize = 500;
 const LINES_PER_FUNCTION_MAX: usize = 70;
@@ -338,21 +340,6 @@ fn names_that_were_retired_stay_away() {
     complaints.raise();
 }
 
-/// Words that hide who acts. Comments name the actor: a task, a process, a node, a holder, a waiter.
-const UNNAMED_ACTORS: &[&str] = &[
-    "whoever",
-    "somebody",
-    "anybody",
-    "everybody",
-    "nobody",
-    "those who",
-    "one that waits",
-    "is told",
-    "are told",
-    "was told",
-    "to be had",
-    "for ever",
-];
 /// Here the word is the name of a user.
 const MAY_HIDE_ACTORS: &[(&str, &str)] = &[("cli/tests/stopping.rs", "nobody")];
 
@@ -369,12 +356,6 @@ fn comments_name_who_acts() {
         }
     }
     complaints.raise();
-}
-
-/// Whether `words` stand in `text`, in any case and not as a part of longer words.
-fn has_words(text: &str, words: &str) -> bool {
-    let text = format!(" {} ", text.to_lowercase().replace(|c: char| !c.is_alphanumeric(), " "));
-    text.contains(&format!(" {words} "))
 }
 
 /// Everything that breaks one rule, reported together.

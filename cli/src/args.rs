@@ -61,7 +61,7 @@ Exit codes:
   69  no quorum; of `admit`: no verdict
   `run` ends with the code of its command; 128+n if signal n ended it, 127 if there is no such
   command, 126 if it cannot be run. Its options -E and --error-exit-code choose other codes for 75,
-  and for 1, 2, 69, 71 and 74, so that they can be told from the command's own.";
+  and for 1, 2, 69, 71 and 74, so that they differ from the codes of the command.";
 
 /// Flags of every command, before or after its name.
 #[derive(Debug, Clone, clap::Args)]
@@ -74,7 +74,7 @@ pub(crate) struct Global {
     /// The first part of every key [default: redfence]
     #[arg(long = "key-prefix", global = true, value_name = "PREFIX")]
     pub(crate) key_prefix: Option<String>,
-    /// Under which name locks are stored: native, or plain[:PREFIX] for a fleet that mixes redfence with other Redlock
+    /// The names under which locks are stored: native, or plain[:PREFIX] for a fleet that mixes redfence with other Redlock
     /// clients; all lockers of these nodes must have the same [default: native]
     #[arg(long, global = true, env = "REDFENCE_KEY_STYLE", hide_env_values = true, value_name = "STYLE")]
     pub(crate) key_style: Option<KeyStyle>,
@@ -197,7 +197,7 @@ const EXTEND_EXAMPLES: &str = "\
 Examples:
   redfence extend nightly-report --holder \"$holder\" --ttl 20s";
 
-/// Extend a lease that `acquire` printed to the whole TTL from now
+/// Extend a lease that `acquire` printed to its full time to live, from now
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXTEND_EXAMPLES)]
 pub(crate) struct ExtendArgs {

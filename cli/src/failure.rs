@@ -60,7 +60,11 @@ impl Failure {
             ExtendError::NoQuorum { votes } => (Exit::NoQuorum, Some(votes)),
             _ => (Exit::NoQuorum, None),
         };
-        Self::new(exit, error.to_string()).with_votes(redlock, votes)
+        let message = match exit {
+            Exit::Lost => format!("{error}; `redfence status` shows what each node has now"),
+            _ => error.to_string(),
+        };
+        Self::new(exit, message).with_votes(redlock, votes)
     }
 }
 

@@ -138,7 +138,7 @@ fn a_signal_reaches_the_command_and_ends_a_wait() {
 fn what_gives_no_verdict_is_69_and_says_why() {
     let dir = tempfile::tempdir().unwrap();
     let store = file(dir.path());
-    for (content, said) in [("", "empty"), ("7\n", "no fence file")] {
+    for (content, said) in [("", "empty"), ("7\n", "not a fence file")] {
         fs::write(dir.path().join("fence"), content).unwrap();
         let bad = admit(&store, &["r", "5"]);
         assert!(bad.code == 69 && bad.stderr.contains(said) && bad.stdout.is_empty(), "{bad:?}");

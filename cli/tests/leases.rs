@@ -60,6 +60,8 @@ fn a_lease_goes_from_hand_to_hand() {
         assert_eq!(call(&["release", "r", "--holder", name]).code, 1);
         assert_eq!(call(&["extend", "r", "--holder", name]).code, 74);
     }
+    let refused = call(&["extend", "r", "--holder", holder]).stderr;
+    assert!(refused.contains("`redfence status` shows what each node has now"), "{refused}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-"""Tests that nobody here wrote: those of redis-py, python-redis-lock, pottery and node-redlock, with our locks in place
+"""Tests that other projects wrote: those of redis-py, python-redis-lock, pottery and node-redlock, with our locks in place
 of theirs.
 
 What cannot pass is listed in the guides beside this file, with the reason. The list has to be the truth: a test that

@@ -80,7 +80,7 @@ def test_a_task_that_is_cancelled_while_it_waits_leaves_nothing(
 
 def test_a_cancellation_at_any_moment_leaves_nothing_behind(connect: Connect) -> None:
     async def work() -> None:
-        # A TTL that nobody waits for.
+        # A TTL that no test waits for.
         client, lock = connect(), aio.Lock(connect(ttl=30), "r")
         for steps in range(40):
             task = asyncio.create_task(lock.acquire(timeout=PROMPT))

@@ -153,7 +153,7 @@ def test_a_wait_of_no_time_is_not_the_default() -> None:
 def test_a_field_of_a_name_has_to_be_an_argument() -> None:
     client = redfence.embedded(1)
     for name in ("report:{dya}", "report:{dya[0]}", "report:{}", "report:{0}"):
-        with pytest.raises(ValueError, match=r"no argument of .*report, which has: day"):
+        with pytest.raises(ValueError, match=r"not an argument of .*report, which has: day"):
 
             @redfence.synchronized(client, name)
             def report(day: str) -> None:

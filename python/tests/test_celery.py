@@ -120,7 +120,7 @@ def test_options_that_are_wrong_are_said() -> None:
     with pytest.raises(ValueError, match='busy of .* is \'wait\': it has to be "retry" or "ignore"'):
         task()
     task.once = {"client": redfence.embedded(1), "name": "report:{day}"}
-    with pytest.raises(ValueError, match="'day' is no argument of .*task, which has: none"):
+    with pytest.raises(ValueError, match="'day' is not an argument of .*task, which has: none"):
         task()
 
 

@@ -312,10 +312,10 @@ def test_synchronized_names_the_lock_by_its_arguments() -> None:
 
 
 def test_no_lock_says_what_it_is() -> None:
-    with pytest.warns(redfence.NoLockWarning, match="excludes nobody"):
+    with pytest.warns(redfence.NoLockWarning, match="keeps no other holder out"):
         lock = redfence.NoLock(name="r")
     with lock:
-        assert lock.acquire() and lock.locked() and "excludes nobody" in repr(lock)
+        assert lock.acquire() and lock.locked() and "does nothing" in repr(lock)
         lock.check()
         lock.release()
         with pytest.raises(redfence.NoToken):

@@ -194,7 +194,7 @@ lock.acquire(timeout=100)
     ],
 )
 def test_a_program_that_ends_with_a_lease_releases_it(program: Any, connect: Connect, ending: str) -> None:
-    # A TTL that nobody waits for.
+    # A TTL that no test waits for.
     ran = program(f"""
 import redfence.aio
 client = connect(ttl=30)

@@ -157,7 +157,7 @@ pub enum ReadError {
         error: std::io::Error,
     },
     /// A line is no record.
-    #[error("line {line} is no record: {error}")]
+    #[error("line {line} is not a record: {error}")]
     NoRecord {
         /// Which line, from 1.
         line: usize,

@@ -26,7 +26,7 @@ enum Command {
     Scenario(command::scenario::ScenarioArguments),
     /// Runs every wrong protocol until a promise breaks.
     Mutants(command::mutants::MutantsArguments),
-    /// Reads a history, one record per line of JSON, and says whether T1, T2, X and F held.
+    /// Reads a history, one record per line of JSON, and says whether T1, T2, E, X and F held.
     Check(command::check::CheckArguments),
     /// Prints a fingerprint of the runs of many seeds, to check that a change of the code changes no run.
     #[command(hide = true)]

@@ -84,7 +84,7 @@ fn a_file_that_is_no_history_is_named_with_its_line() {
     let folder = tempfile::tempdir().unwrap();
     let broken = check(&folder.path().join("broken"), "{\"event\":\"acquired\"}\n");
     assert_eq!(broken.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&broken.stderr).contains("line 1 is no record"));
+    assert!(String::from_utf8_lossy(&broken.stderr).contains("line 1 is not a record"));
     let empty = check(&folder.path().join("empty"), "");
     assert_eq!(empty.status.code(), Some(2));
 }

@@ -1,5 +1,11 @@
 //! The lock for programs that block, with the shape of [`std::sync::Mutex`]. The caller needs no runtime.
 //!
+//! <div class="warning">
+//!
+//! **Unstable:** this is new, and may change in any minor release ([stability](crate#stability)).
+//!
+//! </div>
+//!
 //! One background thread for each process, started by the first use, does the work: connections, renewal, releases. A call
 //! blocks only the thread that makes it. So any thread may call: a plain thread, one of `spawn_blocking`, and also a worker
 //! thread of an async runtime, which then does nothing else for the time of the call, and never deadlocks. If the caller can

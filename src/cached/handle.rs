@@ -83,7 +83,7 @@ impl<S: CacheStore> Cached<S> {
         self
     }
 
-    /// How early a value is computed anew: on average so many percent of the time that computing it took, before it expires. A
+    /// How early a value is computed again before it expires, in percent of the time that computing it took, on average. A
     /// higher number makes it less likely that the value expires before the new one is there. 0 switches it off. Default: 100.
     #[must_use]
     pub const fn early_refresh(mut self, percent: u32) -> Self {

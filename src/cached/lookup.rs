@@ -41,7 +41,7 @@ pub struct Refresh<S> {
     seen: FencingToken,
 }
 
-/// Who goes on, after the wait for the lock.
+/// What this task does after the wait for the lock.
 enum Turn {
     /// Another process has computed. The moment is one before the value was read.
     Value(Arc<[u8]>, Moment),

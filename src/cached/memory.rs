@@ -28,7 +28,7 @@ struct Inside {
 }
 
 impl MemoryCache {
-    /// An empty cache of at most so many values.
+    /// An empty cache of at most `entries_max` values.
     #[must_use]
     pub fn new(entries_max: usize) -> Self {
         Self::on(Arc::new(SystemClock), entries_max)

@@ -1,5 +1,11 @@
 //! A value that is costly to compute is computed once, and all processes that want it share it.
 //!
+//! <div class="warning">
+//!
+//! **Unstable:** this is new, and may change in any minor release ([stability](crate#stability)).
+//!
+//! </div>
+//!
 //! A `Cached` joins a locker and a [`CacheStore`]. If many tasks of many processes miss the same key at
 //! once, one task computes the value, and the others wait and take it from there. The value is written under the token of the
 //! computing task's lease, so a task that was paused never overwrites a newer value. Shortly before a value expires, one task

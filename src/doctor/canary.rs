@@ -7,11 +7,11 @@ pub(super) fn check(case: &Case) -> Vec<Finding> {
         "canary",
         match &case.canary {
             Ok(took) => ok(format!("acquired, extended and released within {took:.1?}")),
-            Err(sick) if sick.cause == Cause::Contended => {
+            Err(failure) if failure.cause == Cause::Contended => {
                 unknown("another doctor examines these nodes at this moment")
             }
-            Err(sick) => Outcome::Bad {
-                what: sick.what.clone(),
+            Err(failure) => Outcome::Bad {
+                what: failure.what.clone(),
                 risk: "other processes cannot acquire either",
                 fix: "see what the other checks say",
             },

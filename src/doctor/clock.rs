@@ -9,7 +9,7 @@ use super::{Case, Finding, Outcome, ok, unknown};
 const OFFSET_MAX: Duration = Duration::from_secs(2);
 
 pub(super) fn check(case: &Case) -> Vec<Finding> {
-    case.each("clock", |facts| judge(&facts.clock, case.terms.drift_ppm))
+    case.each("clock", |facts| judge(&facts.clock, case.expected.drift_ppm))
 }
 
 fn judge(samples: &[Sample], drift_ppm: u32) -> Outcome {

@@ -23,7 +23,7 @@ pub(super) fn check(case: &Case) -> Vec<Finding> {
                 risk: "it survives no more failures than a set with one node fewer, and has one more node that can fail",
                 fix,
             },
-            odd => ok(format!("{odd} nodes, of which {} may fail", odd - case.terms.needed)),
+            odd => ok(format!("{odd} nodes, of which {} may fail", odd - case.expected.needed)),
         },
     )
 }

@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use futures::future::join_all;
 
-use super::{CANARY, Case, Cause, Facts, Report, Sick, Terms};
+use super::{CANARY, CanaryFailure, Case, Cause, Expected, Facts, Report};
 use crate::protocol::{Fault, FaultKind, Vote};
 use crate::{AcquireError, ExtendError, Redlock};
 
 impl Redlock {
     /// Examines the nodes, to find faults before they hurt. Takes about two seconds, because it watches the clocks.
     /// It changes nothing but a lock of its own.
+    ///
+    /// **Unstable:** this is new, and may change in any minor release ([stability](crate#stability)).
     ///
     /// # Cancel safety
     ///
@@ -31,29 +33,29 @@ impl Redlock {
             Err(_) => Vec::new(),
         };
         let (node_timeout, drift_ppm, durable) = self.expectations();
-        let terms = Terms { node_timeout, drift_ppm, durable, needed: self.needed() };
-        Case { terms, nodes: self.nodes(), facts, counters, canary }.examine()
+        let expected = Expected { node_timeout, drift_ppm, durable, needed: self.needed() };
+        Case { expected, nodes: self.nodes(), facts, counters, canary }.examine()
     }
 }
 
 /// Acquires, extends and releases; returns how long that took.
-async fn canary(redlock: &Redlock) -> Result<Duration, Sick> {
+async fn canary(redlock: &Redlock) -> Result<Duration, CanaryFailure> {
     let began = redlock.clock().now();
     let not_acquired = |error: AcquireError| {
         let cause = match &error {
             // Other checks report what is wrong with each node.
             AcquireError::NoQuorum { votes, .. } if votes.dominant().is_some_and(|(_, vote)| rests(vote)) => {
-                return Sick { what: "too few nodes take part".to_owned(), cause: Cause::NoQuorum };
+                return CanaryFailure { what: "too few nodes take part".to_owned(), cause: Cause::NoQuorum };
             }
             AcquireError::NoQuorum { .. } | AcquireError::Overloaded { .. } => Cause::NoQuorum,
             AcquireError::Contended { .. } | AcquireError::HeldWithoutTtl { .. } => Cause::Contended,
             _ => Cause::Other,
         };
-        Sick { what: error.to_string(), cause }
+        CanaryFailure { what: error.to_string(), cause }
     };
     let not_extended = |error: ExtendError| {
         let cause = if matches!(error, ExtendError::NoQuorum { .. }) { Cause::NoQuorum } else { Cause::Other };
-        Sick { what: error.to_string(), cause }
+        CanaryFailure { what: error.to_string(), cause }
     };
     let guard = redlock.try_acquire(CANARY).await.map_err(not_acquired)?;
     guard.extend().await.map_err(not_extended)?;

@@ -181,7 +181,7 @@ fn no_dry_run(fault: &Fault) -> String {
 
 fn lines(answer: Result<Value, Fault>) -> Result<HashMap<String, String>, String> {
     let answer = answer.map_err(|fault| fault.to_string())?;
-    let text = text(&answer).ok_or("the answer is no text")?;
+    let text = text(&answer).ok_or("the answer is not text")?;
     let pair = |line: &str| line.trim_end().split_once(':').map(|(name, value)| (name.to_owned(), value.to_owned()));
     Ok(text.lines().filter_map(pair).collect())
 }

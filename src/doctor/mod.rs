@@ -1,5 +1,11 @@
 //! Checks a set of nodes, to find faults before they hurt.
 //!
+//! <div class="warning">
+//!
+//! **Unstable:** this is new, and may change in any minor release ([stability](crate#stability)).
+//!
+//! </div>
+//!
 //! Every check answers *ok*, *bad* or *could not check, because*. Each check is a pure function in a file of its own.
 //! `facts.rs` asks the servers.
 
@@ -106,7 +112,7 @@ impl fmt::Display for Report {
 
 /// What the locker's settings say, beside what the servers report.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Terms {
+pub(crate) struct Expected {
     pub(crate) node_timeout: Duration,
     pub(crate) drift_ppm: u32,
     pub(crate) durable: bool,
@@ -115,16 +121,16 @@ pub(crate) struct Terms {
 
 /// What the checks examine: the facts of every node, in order, and what the locker knows of the nodes.
 pub(crate) struct Case {
-    pub(crate) terms: Terms,
+    pub(crate) expected: Expected,
     pub(crate) nodes: Vec<NodeStatus>,
     pub(crate) facts: Vec<Result<Facts, crate::protocol::Fault>>,
     /// The counter of one slot, the same slot on each node; `None` if the node did not report it.
     pub(crate) counters: Vec<Option<u64>>,
-    pub(crate) canary: Result<Duration, Sick>,
+    pub(crate) canary: Result<Duration, CanaryFailure>,
 }
 
 /// Why the doctor's own lease failed.
-pub(crate) struct Sick {
+pub(crate) struct CanaryFailure {
     pub(crate) what: String,
     pub(crate) cause: Cause,
 }
@@ -164,7 +170,7 @@ impl Case {
             |(node, facts): &(&NodeStatus, &Result<_, _>)| facts.is_ok() && node.condition == NodeCondition::Ready;
         let voters = self.nodes.iter().zip(&self.facts).filter(can_vote).count();
         let canary_found_none = self.canary.as_ref().is_err_and(|sick| sick.cause == Cause::NoQuorum);
-        let has_quorum = voters >= self.terms.needed && !canary_found_none;
+        let has_quorum = voters >= self.expected.needed && !canary_found_none;
         Report { findings: checks.iter().flat_map(|check| check(self)).collect(), has_quorum }
     }
 

@@ -3,7 +3,7 @@
 use super::{Case, Finding, Outcome, ok, unknown};
 
 pub(super) fn check(case: &Case) -> Vec<Finding> {
-    let durable = case.terms.durable;
+    let durable = case.expected.durable;
     case.each("persistence", |facts| {
         if !durable {
             return ok("not declared durable: it rests after a restart");

@@ -13,10 +13,13 @@ pub(super) fn check(case: &Case) -> Vec<Finding> {
             Ok(facts) => {
                 let trips = facts.clock.iter().map(|sample| sample.answered.since(sample.asked));
                 let quickest = trips.min().unwrap_or_default();
-                match quickest < case.terms.node_timeout / 2 {
+                match quickest < case.expected.node_timeout / 2 {
                     true => ok(format!("{quickest:.1?} there and back")),
                     false => Outcome::Bad {
-                        what: format!("{quickest:.1?} there and back, and a round waits {:?}", case.terms.node_timeout),
+                        what: format!(
+                            "{quickest:.1?} there and back, and a round waits {:?}",
+                            case.expected.node_timeout
+                        ),
                         risk: "rounds time out, and acquires fail without need",
                         fix: "a longer node timeout, or a nearer node",
                     },

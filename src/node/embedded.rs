@@ -8,7 +8,7 @@ use super::{Node, NodeState, Responder, WakeListener};
 use crate::protocol::{Reply, Request, RunId};
 use crate::{Clock, LockerId, NodeId, SystemClock};
 
-/// A node in this process: for tests, demonstrations and simulations. It replies before [`Node::send`] returns.
+/// A node in this process: for tests, demonstrations and simulations. It replies before `Node::send` returns.
 ///
 /// Locks between processes need servers. All embedded nodes of a process fail together.
 #[derive(Clone)]
@@ -112,15 +112,15 @@ impl Default for EmbeddedNode {
 }
 
 impl Node for EmbeddedNode {
-    fn send(&self, request: Request, answer: Responder) {
+    fn send(&self, request: Request, responder: Responder) {
         self.disconnect_the_gone();
-        answer.reply(self.apply(&request));
+        responder.reply(self.apply(&request));
     }
 
     fn send_both(&self, first: (Request, Responder), second: (Request, Responder)) {
         self.disconnect_the_gone();
         let replies = self.apply_batch(&[first.0, second.0]);
-        [first.1, second.1].into_iter().zip(replies).for_each(|(answer, reply)| answer.reply(reply));
+        [first.1, second.1].into_iter().zip(replies).for_each(|(responder, reply)| responder.reply(reply));
     }
 
     fn listen(&self, id: NodeId, locker: LockerId, listener: Weak<dyn WakeListener>) {

@@ -48,11 +48,14 @@ use crate::{LockerId, NodeId};
 /// requests out nor repeats them, because its locker does both. The contract suite (feature `testing`) checks the meaning
 /// of every verb. It cannot check what needs a network that fails: at most once, and sessions.
 pub trait Node: Send + Sync + 'static {
-    /// Sends one request. `answer` is called once, now or later, on any thread.
-    fn send(&self, request: Request, answer: Responder);
+    /// Sends one request. The node replies through `responder` once, now or later, on any thread.
+    fn send(&self, request: Request, responder: Responder);
 
     /// Sends two requests in this order, in one message if there is a network. No other client can take a lock that
     /// the first request keeps for the second ([`Next::Grant`](crate::protocol::Next::Grant)) in between.
+    ///
+    /// The default sends them apart. That is enough only for a node that never queues a waiter: any other node must do
+    /// both in one step, or the contract suite refuses it. A node that wraps a node must forward this call.
     fn send_both(&self, first: (Request, Responder), second: (Request, Responder)) {
         self.send(first.0, first.1);
         self.send(second.0, second.1);

@@ -21,8 +21,8 @@ impl NoOpNode {
 }
 
 impl Node for NoOpNode {
-    fn send(&self, request: Request, answer: Responder) {
-        answer.reply(match request.verb {
+    fn send(&self, request: Request, responder: Responder) {
+        responder.reply(match request.verb {
             Verb::Grant { block, floor, .. } => Reply::Granted { counter: draw(block, floor, self.clock.wall()) },
             Verb::Seal { .. } => Reply::Sealed,
             Verb::Extend { .. } => Reply::Extended,

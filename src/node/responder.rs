@@ -13,19 +13,20 @@ pub trait ReplySink: Send + Sync {
 }
 
 /// The right and the duty to reply to one request. If it is dropped, it replies that the connection was lost.
-pub struct Responder(Option<Place>);
+pub struct Responder(Option<Destination>);
 
-struct Place {
-    inbox: Arc<dyn ReplySink>,
+/// Where the reply goes, and what it answers.
+struct Destination {
+    sink: Arc<dyn ReplySink>,
     node: NodeId,
     verb: VerbKind,
 }
 
 impl Responder {
-    /// A responder for a request of kind `verb` to `node`. The reply goes to `inbox`.
+    /// A responder for a request of kind `verb` to `node`. The reply goes to `sink`.
     #[must_use]
-    pub const fn to(inbox: Arc<dyn ReplySink>, node: NodeId, verb: VerbKind) -> Self {
-        Self(Some(Place { inbox, node, verb }))
+    pub const fn to(sink: Arc<dyn ReplySink>, node: NodeId, verb: VerbKind) -> Self {
+        Self(Some(Destination { sink, node, verb }))
     }
 
     /// Delivers the reply.
@@ -39,8 +40,8 @@ impl Responder {
     }
 
     fn deliver(&mut self, reply: Reply) {
-        if let Some(Place { inbox, node, verb }) = self.0.take() {
-            inbox.deliver(node, verb, reply);
+        if let Some(Destination { sink, node, verb }) = self.0.take() {
+            sink.deliver(node, verb, reply);
         }
     }
 }
@@ -55,7 +56,7 @@ impl Drop for Responder {
 
 impl fmt::Debug for Responder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let place = self.0.as_ref().map(|place| (place.node, place.verb));
-        f.debug_tuple("Responder").field(&place).finish()
+        let answers = self.0.as_ref().map(|destination| (destination.node, destination.verb));
+        f.debug_tuple("Responder").field(&answers).finish()
     }
 }

@@ -44,7 +44,8 @@ struct Lock {
 }
 
 impl NodeState {
-    /// A node that started at `now` and has not been joined: it grants nothing.
+    /// A node that started at `now` and has not been joined: it grants nothing. Every node needs a `run_id` of its own,
+    /// and a new one after each restart: a locker takes two nodes with the same one for a single server.
     #[must_use]
     pub fn started(run_id: RunId, now: WallTime) -> Self {
         let (locks, counters) = (BTreeMap::new(), BTreeMap::new());
@@ -63,7 +64,7 @@ impl NodeState {
         }
     }
 
-    /// A node that is joined and awake from the start.
+    /// A node that is joined and awake from the start. Its `run_id` is its own, as in [`NodeState::started`].
     #[must_use]
     pub fn bootstrapped(run_id: RunId, now: WallTime) -> Self {
         let mut state = Self::started(run_id, now);
@@ -242,7 +243,7 @@ impl NodeState {
 
     fn release(&mut self, now: WallTime, subject: &Subject, next: Next, kept: &mut Vec<Resource>) {
         match next {
-            Next::Queue(tells) => self.serve(now, &subject.resource, tells),
+            Next::Queue(publish) => self.serve(now, &subject.resource, publish),
             Next::Grant => {
                 self.locks.remove(&subject.resource);
                 kept.push(subject.resource.clone());
@@ -266,7 +267,7 @@ impl NodeState {
 
     /// Reserves the lock for the first waiter that a wake reaches, and wakes it. If the queue is empty, the lock is
     /// free.
-    fn serve(&mut self, now: WallTime, resource: &Resource, tells: Publish) {
+    fn serve(&mut self, now: WallTime, resource: &Resource, publish: Publish) {
         self.locks.remove(resource);
         let Some(queue) = self.queues.get_mut(resource) else { return };
         if queue.is_over(now) {
@@ -284,7 +285,7 @@ impl NodeState {
             let expires_at = whole_ms(now).after(entry.waiter().grace());
             self.locks.insert(resource.clone(), Lock { state: LockState::ReservedFor(entry), expires_at });
         };
-        if tells == Publish::Nothing {
+        if publish == Publish::Nothing {
             // The waiter stays in the queue: this node may be wrong about which waiter is first.
             queue.first().into_iter().for_each(reserve);
             return;
@@ -293,7 +294,7 @@ impl NodeState {
             let waiter = entry.waiter();
             if wake(waiter, Duration::ZERO) {
                 reserve(entry);
-                if let (Publish::ToFirstTwo, Some(second)) = (tells, queue.first()) {
+                if let (Publish::ToFirstTwo, Some(second)) = (publish, queue.first()) {
                     wake(second.waiter(), waiter.grace());
                 }
                 break;
@@ -352,11 +353,11 @@ impl NodeState {
         let rest = found.iter().position(|name| enough.is_some_and(|slot| name.slot() > slot));
         let next = rest.and_then(|at| found.get(at)).map_or(0, |name| u64::from(name.slot()));
         found.truncate(rest.unwrap_or(found.len()));
-        let sighting = |resource: Resource| {
+        let scanned = |resource: Resource| {
             let lock = self.locks.get(&resource)?;
             Some(ScannedLock { resource, lock: lock.state.clone(), ttl_left: lock.ttl_left(now) })
         };
-        let locks: Vec<_> = found.into_iter().filter_map(sighting).collect();
+        let locks: Vec<_> = found.into_iter().filter_map(scanned).collect();
         if remove {
             locks.iter().for_each(|lock| drop(self.locks.remove(&lock.resource)));
         }

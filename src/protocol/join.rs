@@ -15,7 +15,8 @@ use std::time::Duration;
 use super::fencing::{COUNTER_MIN, clock_start};
 use crate::{Moment, WallTime};
 
-/// The identity of one run of a server: new at every start. It has 160 bits, as in Redis and Valkey.
+/// The identity of one run of a server: new at every start. It has 160 bits, as in Redis and Valkey. Each node has its
+/// own: a locker takes two nodes with one run id for a single server.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RunId([u8; 20]);
 
@@ -66,7 +67,7 @@ pub struct NodeReport {
     pub run_id: Option<RunId>,
     /// How long the server has been up, at least; `None` if INFO is not permitted.
     pub uptime: Option<Duration>,
-    /// Whether the node was joined in this run of the server. This trace survives a flush, unlike the keys. `None` if
+    /// Whether the node was joined in this run of the server. This marker survives a flush, unlike the keys. `None` if
     /// the node cannot tell.
     pub was_joined: Option<bool>,
     /// Whether the server logs every write, and never followed another server; `None` if INFO is not permitted.

@@ -198,7 +198,7 @@ impl Votes {
 
     /// The most frequent cause against the attempt: how many nodes have it, and one of them as example.
     #[must_use]
-    pub fn dominant(&self) -> Option<(usize, &Vote)> {
+    pub(crate) fn dominant(&self) -> Option<(usize, &Vote)> {
         let against = || self.0.iter().filter(|vote| vote.is_against());
         let count = |vote: &Vote| against().filter(|other| other.cause() == vote.cause()).count();
         // The first of the most frequent causes, so that equal votes always give the same text.

@@ -58,6 +58,8 @@ pub enum AcquireAllError {
 impl Redlock {
     /// Acquires all of `resources` or none, with one attempt for each.
     ///
+    /// **Unstable:** this is new, and may change in any minor release ([stability](crate#stability)).
+    ///
     /// # Errors
     ///
     /// [`AcquireAllError`] with the resource that was not acquired.
@@ -74,6 +76,8 @@ impl Redlock {
 
     /// Acquires all of `resources` or none. The configured wait ([`Builder::wait_max`](crate::Builder::wait_max)) is for all
     /// of them together.
+    ///
+    /// **Unstable:** this is new, and may change in any minor release ([stability](crate#stability)).
     ///
     /// The call acquires them one after the other **in the order of their names**, whatever the order of the arguments. So
     /// such calls never wait for each other in a circle. A task that already holds a resource and then acquires others does not
@@ -107,6 +111,8 @@ impl Redlock {
 
     /// As [`Redlock::acquire_all`], with a wait of its own: the last attempt for the last resource begins when `wait_max` has
     /// passed at the latest.
+    ///
+    /// **Unstable:** this is new, and may change in any minor release ([stability](crate#stability)).
     ///
     /// # Errors
     ///

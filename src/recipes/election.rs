@@ -29,6 +29,8 @@ pub struct Election {
 impl Redlock {
     /// The election `name`. Asks no node.
     ///
+    /// **Unstable:** this is new, and may change in any minor release ([stability](crate#stability)).
+    ///
     /// # Errors
     ///
     /// [`ResourceError`] for a name that cannot be used, or that is longer than [`Resource::LEN_MAX`] with `#leader` behind it.

@@ -1,6 +1,12 @@
 //! Other ways to lock, built from leases: several resources at once, semaphores, leader election, work that is
 //! done once per period, and the owner of a resource.
 //!
+//! <div class="warning">
+//!
+//! **Unstable:** this is new, and may change in any minor release ([stability](crate#stability)).
+//!
+//! </div>
+//!
 //! All of this uses leases as any program can, and depends only on their promises. Each part is a lease with a token and a
 //! time to live of its own, so everything that a crashed process leaves behind expires.
 

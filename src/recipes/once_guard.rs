@@ -21,7 +21,7 @@ pub enum OnceOutcome {
     Released(ReleaseOutcome),
 }
 
-/// For how long the rest of a period is tried to be stored.
+/// For how long `finish` tries to store the rest of a period.
 const STORE_MAX: Duration = Duration::from_secs(30);
 /// Between two tries.
 const PAUSE: Duration = Duration::from_millis(50);

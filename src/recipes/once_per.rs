@@ -36,6 +36,8 @@ pub enum OncePerError {
 impl Redlock {
     /// Work on `resource` that is done once per `period`. Asks no node.
     ///
+    /// **Unstable:** this is new, and may change in any minor release ([stability](crate#stability)).
+    ///
     /// ```
     /// # use std::time::Duration;
     /// # use redfence::{EmbeddedNode, Redlock};
@@ -70,8 +72,8 @@ impl Redlock {
         Ok(OncePer { redlock: self.with_ttl(period.ttl(self.ttl()))?, resource, period })
     }
 
-    /// As [`Redlock::acquire_within`], but does not wait for a lock that stays until after the wait unless it is released: that
-    /// of work which was done in this period.
+    /// As [`Redlock::acquire_within`], with one exception: it does not wait for a lock that ends by itself only after the wait,
+    /// as that of work which was done in this period.
     ///
     /// # Errors
     ///

@@ -36,6 +36,8 @@ impl Redlock {
     /// changes nothing, and the answer may be out of date when it arrives. [`Admin::inspect`](crate::admin::Admin::inspect)
     /// has the answer of each node.
     ///
+    /// **Unstable:** this is new, and may change in any minor release ([stability](crate#stability)).
+    ///
     /// ```
     /// # use redfence::{EmbeddedNode, Redlock};
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -67,6 +69,8 @@ impl Redlock {
     }
 
     /// Whether `resource` is held, by a holder of this library or by another program; as [`Redlock::owner`].
+    ///
+    /// **Unstable:** this is new, and may change in any minor release ([stability](crate#stability)).
     ///
     /// # Errors
     ///

@@ -63,7 +63,9 @@ pub enum PermitError {
 }
 
 impl Redlock {
-    /// The semaphore `name` with so many permits. Asks no node.
+    /// The semaphore `name` with this number of permits. Asks no node.
+    ///
+    /// **Unstable:** this is new, and may change in any minor release ([stability](crate#stability)).
     ///
     /// # Errors
     ///

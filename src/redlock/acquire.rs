@@ -1,5 +1,6 @@
 //! The ways to acquire: one attempt, with a wait, or around a body.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use tracing::Instrument as _;
@@ -21,7 +22,7 @@ pub enum IfHeld {
     Wait,
     /// Waits for this time, and fails then.
     WaitFor(Duration),
-    /// Makes one attempt, and returns no guard: the caller leaves the work out.
+    /// Makes one attempt, and returns no guard: the caller skips the work.
     Skip,
 }
 
@@ -77,7 +78,8 @@ impl Redlock {
     ) -> Result<Guard, AcquireError> {
         let resource = resource.try_into().map_err(Into::<ResourceError>::into)?;
         let span = spans::acquire(&resource);
-        let acquired = acquire(&self.locker, &self.settings, &resource, wait_max).instrument(span.clone()).await;
+        // Pinned here, because it is large: an instrumented future would be moved twice.
+        let acquired = pin!(acquire(&self.locker, &self.settings, &resource, wait_max)).instrument(span.clone()).await;
         spans::acquired(&span, acquired.as_ref().map(|guard| guard.token()));
         acquired
     }

@@ -28,9 +28,10 @@ impl Redlock {
     ) -> Result<ReleaseOutcome, ResourceError> {
         let subject = subject(resource.try_into().map_err(Into::into)?, holder.clone());
         sweeper::start(self.env());
-        let everybody = Footprint::granted(self.env().everybody());
-        let until = self.env().clock.now().after(self.settings.terms.ttl);
-        let exchange = Exchange::open(self.env(), subject, Phase::Release, everybody, until);
+        let all_nodes = Footprint::granted(self.env().all_nodes());
+        let now = self.env().clock.now();
+        let until = now.after(self.settings.terms.ttl);
+        let exchange = Exchange::open(self.env(), subject, Phase::Release, all_nodes, (now, until));
         let asked = exchange.leave(Some(Phase::Release));
         Ok(extension::released(exchange, asked, self.settings.node_timeout).await)
     }
@@ -57,12 +58,17 @@ impl Redlock {
             true
         };
         // This process does not know how the locks were granted, so every node is a voter.
-        let voters = self.env().everybody();
-        match extension::extend(self.env(), terms, subject, voters, self.settings.node_timeout, send).await {
+        let voters = self.env().all_nodes();
+        let asked = Arc::clone(&subject);
+        match extension::extend(self.env(), terms, asked, voters, self.settings.node_timeout, send).await {
             Some(Ok(valid_until)) => Ok(valid_until.since(self.env().clock.now())),
             Some(Err(ExtendDefeat::NoQuorum(votes))) => Err(ExtendError::NoQuorum { votes }),
             Some(Err(ExtendDefeat::TooSlow { took })) => Err(ExtendError::TooSlow { took, ttl: terms.ttl }),
-            Some(Err(ExtendDefeat::Gone(_))) | None => Err(Lost { cause: LossCause::Taken }.into()),
+            Some(Err(ExtendDefeat::Gone(votes))) => {
+                tracing::warn!(resource = %subject.resource, ?votes, "a majority no longer has the lock");
+                Err(Lost { cause: LossCause::Taken }.into())
+            }
+            None => Err(Lost { cause: LossCause::Taken }.into()),
         }
     }
 

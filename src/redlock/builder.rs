@@ -86,6 +86,8 @@ impl Builder {
 
     /// Makes the vote of one node compulsory: a quorum is a majority that contains the *anchor*. The default is none.
     ///
+    /// **Unstable:** this is new, and may change in any minor release ([stability](crate#stability)).
+    ///
     /// Set it while a fleet grows from one node to several. Every lease then has the lock on the old node, so that it
     /// excludes programs that know the old node only. While the anchor does not answer, no lease can be acquired or
     /// extended, and a lease whose lock on the anchor is gone is lost. The page `docs/mixed-fleets.md` has the steps.
@@ -226,6 +228,8 @@ impl Builder {
     /// dozens of series. `all` for every resource unless set. A locker has 128 labels at most; resources of any more are
     /// called `other`.
     ///
+    /// **Unstable:** this is new, and may change in any minor release ([stability](crate#stability)).
+    ///
     /// ```
     /// # use redfence::{EmbeddedNode, Redlock};
     /// let builder = Redlock::builder().node(EmbeddedNode::new()).metrics_label(|resource| {
@@ -290,7 +294,7 @@ impl Builder {
         Ok(Redlock { locker, settings, options: Arc::new(self.options) })
     }
 
-    /// The quorum of so many nodes.
+    /// The quorum of this number of nodes.
     pub(super) fn quorum_of(&self, nodes: usize) -> Result<Quorum, ConfigError> {
         let quorum = Quorum::of(nodes).ok_or(match nodes {
             0 => ConfigError::NoNodes,

@@ -56,6 +56,8 @@ impl Builder {
     /// Under which name locks are stored. The default is [`KeyStyle::Native`]. All lockers of these nodes must have the
     /// same: lockers of different styles do not exclude each other.
     ///
+    /// **Unstable:** this is new, and may change in any minor release ([stability](crate#stability)).
+    ///
     /// [`KeyStyle::Plain`] makes redfence and other clients of the Redlock algorithm exclude each other, if they use
     /// the same nodes. The page `docs/mixed-fleets.md` says what else is needed, and what such a fleet promises.
     ///
@@ -131,13 +133,13 @@ impl Builder {
         let nodes = self.open()?;
         let quorum = self.quorum_of(nodes.len())?;
         // A dial ends by its own limit. If it ends at the same moment, its own error is better than the one here.
-        let patience = self.dial_limit().saturating_add(DIAL_SLACK);
+        let dialling_max = self.dial_limit().saturating_add(DIAL_SLACK);
         let mut dials: FuturesUnordered<_> = NodeId::all(nodes.len())
             .zip(&nodes)
             .map(|(id, node)| async move { (id, node.address(), node.dialled().await) })
             .collect();
         let (mut reached, mut unreachable) = (NodeSet::EMPTY, Vec::new());
-        let all_tried = timeout(patience, async {
+        let all_tried = timeout(dialling_max, async {
             while let Some((id, address, outcome)) = dials.next().await {
                 match outcome {
                     Ok(()) => reached.insert(id),
@@ -154,7 +156,7 @@ impl Builder {
             // This happens if connections come up and are lost again before this task sees them.
             let undecided = |node: &&RedisNode| !unreachable.iter().any(|(address, _)| *address == node.address());
             let fault =
-                || Fault::new(FaultKind::Unreachable, format!("no connection that lasts within {patience:.1?}"));
+                || Fault::new(FaultKind::Unreachable, format!("no connection that lasts within {dialling_max:.1?}"));
             let lost: Vec<_> = nodes.iter().filter(undecided).map(|node| (node.address(), fault())).collect();
             unreachable.extend(lost);
         }

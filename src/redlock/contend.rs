@@ -11,13 +11,14 @@ use super::env::meters::CallMeter;
 use super::env::timer::{outruns_tokio, sleep_until};
 use super::error::AcquireError;
 use super::guard::Guard;
-use super::hand_over::{self, ask_anew, new_holder};
+use super::hand_over;
 use super::lease::active::{ActiveLease, Permit, Wakeup};
 use super::lease::renewer;
 use super::locker::Locker;
-use super::round::attempt::{self, Ask, Attempt};
+use super::round::attempt::{Ask, Attempt, LostAttempt};
 use super::settings::Settings;
 use super::wait::local_queue::LocalQueue;
+use super::wait::next_attempt::{ask_anew, new_holder};
 use super::wait::permit::{Entered, enter};
 use super::wait::waiter::LocalWaiter;
 use crate::node::HomeRuntime;
@@ -76,7 +77,7 @@ impl Call<'_> {
                 Entered::First(permit) => return self.contend(permit, None).await,
                 Entered::Waits(waiter, queue) => (waiter, queue),
             };
-            let place = Place { waiter, queue };
+            let place = QueuePlace { waiter, queue };
             match timeout(self.left(), place.waiter.woken()).await {
                 Ok(Wakeup::Section(lease)) => {
                     if lease.check().is_err() {
@@ -107,7 +108,7 @@ impl Call<'_> {
         // The attempt begins in time, however long the probe of the nodes takes.
         let _ = timeout(settings.node_timeout, locker.roster.prepare()).await;
         let subject = Arc::new(Subject::new(resource.clone(), new_holder(env, settings)));
-        let begun = Attempt::begin(env, settings, subject, Ask::ONCE, None).map(Box::new);
+        let begun = Attempt::begin(env, settings, subject, Ask::ONCE, None);
         match self.attempt(begun, settings.node_timeout, &mut None).await {
             Ok(guard) => Ok(guard),
             Err(lost) => Err(self.error(lost.defeat)),
@@ -126,9 +127,9 @@ impl Call<'_> {
             }
             let attempt = begun.take().unwrap_or_else(|| {
                 let (subject, ask) = ask_anew(&locker.queues, &queue, settings);
-                Attempt::begin(&locker.env, settings, subject, ask, None).map(Box::new)
+                Attempt::begin(&locker.env, settings, subject, ask, None)
             });
-            let attempt::Lost { defeat, retreat } = match self.attempt(attempt, round_max, &mut permit).await {
+            let LostAttempt { defeat, retreat } = match self.attempt(attempt, round_max, &mut permit).await {
                 Ok(guard) => return Ok(guard),
                 Err(lost) => lost,
             };
@@ -178,23 +179,23 @@ impl Call<'_> {
         attempt: Result<Box<Attempt>, Defeat>,
         round_max: Duration,
         permit: &mut Option<Permit>,
-    ) -> Result<Guard, attempt::Lost> {
+    ) -> Result<Guard, LostAttempt> {
         let Self { locker, settings, resource, .. } = *self;
         self.attempts += 1;
-        let attempt = attempt.map_err(|defeat| attempt::Lost { defeat, retreat: None })?;
-        let (subject, asked_at, began) = (Arc::clone(attempt.subject()), attempt.asked_at, attempt.began);
+        let attempt = attempt.map_err(|defeat| LostAttempt { defeat, retreat: None })?;
+        let (subject, arrivals_before, began) = (Arc::clone(attempt.subject()), attempt.arrivals_before, attempt.began);
         match attempt.finish(settings, round_max).await {
             Ok((win, exchange)) => {
                 let (token, apart, attempts) = (win.tokens.first, win.sealed_apart, self.attempts);
                 tracing::debug!(%resource, holder = ?subject.holder, ?token, apart, attempts, waited = ?self.waited(), "acquired");
-                let permit = permit.take();
+                let (permit, now) = (permit.take(), locker.env.clock.now());
                 if let Some(permit) = &permit {
-                    permit.queue.won(&locker.queues, attempts == 1, locker.env.clock.now());
+                    permit.queue.won(&locker.queues, attempts == 1, now);
                 }
-                let lease = ActiveLease::new(settings, (win, exchange), asked_at, permit, &locker.renewals);
+                let lease = ActiveLease::new(settings, (win, exchange), arrivals_before, permit, &locker.renewals, now);
                 lease.begins(began);
                 self.meter.won(false, began);
-                renewer::attend(&locker.renewals.schedule, Arc::clone(&lease));
+                renewer::attend(&locker.renewals.schedule, Arc::clone(&lease), now);
                 Ok(Guard::new(lease))
             }
             Err(mut lost) => {
@@ -256,12 +257,12 @@ impl Call<'_> {
 }
 
 /// A place among the waiting tasks. If it is dropped, the wakeup of this task goes to the next task.
-struct Place {
+struct QueuePlace {
     waiter: Arc<LocalWaiter<Wakeup>>,
     queue: Arc<LocalQueue<Wakeup>>,
 }
 
-impl Drop for Place {
+impl Drop for QueuePlace {
     fn drop(&mut self) {
         match self.queue.leave(&self.waiter) {
             Some(Wakeup::Section(lease)) => hand_over::decline(&lease),

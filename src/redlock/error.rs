@@ -19,6 +19,8 @@ pub enum ConfigError {
         count: usize,
     },
     /// The anchor is none of the nodes.
+    ///
+    /// **Unstable:** this is new, and may change in any minor release ([stability](crate#stability)).
     #[error("node {position} cannot be the anchor, because there are {nodes} nodes: name one of them")]
     NoSuchAnchor {
         /// Which node was named, from 1.
@@ -68,6 +70,8 @@ pub enum ConfigError {
     #[error("the prefix {0:?} cannot be used: 1 to 64 letters, digits, '_', '-', '.' or ':'")]
     Prefix(String),
     /// A key style that keys cannot have.
+    ///
+    /// **Unstable:** this is new, and may change in any minor release ([stability](crate#stability)).
     #[cfg(feature = "redis")]
     #[error(transparent)]
     KeyStyle(#[from] crate::node::redis::KeyStyleError),

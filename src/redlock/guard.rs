@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::Deref;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,14 +54,12 @@ impl Guard {
     /// If the future is dropped, the lease is still released, and only the outcome is lost.
     pub async fn release(self) -> ReleaseOutcome {
         let span = spans::release(self.resource(), self.token());
-        self.let_go().instrument(span).await
+        pin!(self.let_go()).instrument(span).await
     }
 
     async fn let_go(mut self) -> ReleaseOutcome {
         let lease = Arc::clone(&self.handle.0);
-        // The clock decides, even if no task has noticed the end and the nodes still have the lock.
-        let overrun = lease.check().is_err();
-        lease.end(LossCause::Released);
+        let overrun = lease.give_up().is_err();
         if hand_over::more_may_come(&lease) {
             // Tasks that had a section a moment ago may be about to ask for the next. All of them share one round to
             // the nodes.

@@ -1,19 +1,20 @@
 //! Passes a resource from one task of this process to the next: in memory if that is allowed, else by a release and a
 //! new grant in one message.
+//!
+//! [`ask_anew`] says what the new grant asks for. The first attempt of a call begins with it as well.
 
 use std::sync::Arc;
 
-use super::env::Env;
 use super::lease::active::{ActiveLease, Permit, Wakeup};
 use super::lease::renewer;
-use super::round::attempt::{Ask, Attempt};
+use super::round::attempt::Attempt;
 use super::round::exchange::Phase;
-use super::settings::{HandOver, Settings};
-use super::wait::local_queue::{LocalQueue, LocalQueues};
+use super::settings::HandOver;
+use super::wait::next_attempt::ask_anew;
 use super::wait::turn::Turn;
 use super::wait::waiter::LocalWaiter;
-use crate::protocol::{LossCause, Next, Publish, Subject};
-use crate::{Holder, HolderId, NodeSet};
+use crate::protocol::{LossCause, Next, Publish};
+use crate::{Moment, NodeSet};
 
 /// What happened to a lease at the end of its section.
 pub(crate) enum Passed {
@@ -32,13 +33,13 @@ pub(crate) fn pass_on(lease: &Arc<ActiveLease>, reading: Option<Phase>) -> Passe
         let over = turn.is_none_or(|turn: Turn| turn.is_over(&lease.settings, now));
         // Checked for each waiter: if a waiter has gone, the next one may have arrived too late for the lease.
         let next =
-            if over || !may_have(lease, &waiter) { None } else { section.take().or_else(|| lease.next_section()) };
+            if over || !may_have(lease, &waiter) { None } else { section.take().or_else(|| lease.next_section(now)) };
         if let Some(unused) = section.take() {
             unused.never_began();
         }
         let Some(permit_now) = permit.take() else { break };
         let Some(next) = next else { return release_and_ask(lease, permit_now, &waiter, over, reading) };
-        match hand_over(&next, permit_now, &waiter) {
+        match hand_over(&next, permit_now, &waiter, now) {
             Ok(()) => return Passed::On,
             Err((kept, given_back)) => (section, permit) = (Some(kept), given_back),
         }
@@ -69,7 +70,7 @@ fn may_have(lease: &ActiveLease, waiter: &LocalWaiter<Wakeup>) -> bool {
     let promised = match lease.settings.hand_over {
         HandOver::Off => false,
         // A task that arrived after the grants were sent may have seen a later lease of another process.
-        HandOver::ToWaiters => waiter.arrived < lease.asked_at,
+        HandOver::ToWaiters => waiter.arrived < lease.arrivals_before,
         HandOver::WithoutOrder => true,
     };
     promised && Arc::ptr_eq(&waiter.settings, &lease.settings)
@@ -79,10 +80,11 @@ fn hand_over(
     next: &Arc<ActiveLease>,
     permit: Permit,
     waiter: &LocalWaiter<Wakeup>,
+    now: Moment,
 ) -> Result<(), (Arc<ActiveLease>, Option<Permit>)> {
-    permit.queue.counts_section(next.env().clock.now());
+    permit.queue.counts_section(now);
     next.put_permit(permit);
-    renewer::attend(&next.renewals.schedule, Arc::clone(next));
+    renewer::attend(&next.renewals.schedule, Arc::clone(next), now);
     match waiter.wake(Wakeup::Section(Arc::clone(next))) {
         Ok(()) => Ok(()),
         Err(_) => Err((Arc::clone(next), next.take_permit())),
@@ -107,7 +109,7 @@ fn release_and_ask(
     let earlier = Some((&lease.exchange, asked, next));
     let begun = waiter.span.in_scope(|| Attempt::begin(lease.env(), &waiter.settings, subject, ask, earlier));
     let wakeup = match begun {
-        Ok(attempt) => Wakeup::Attempt(permit, Box::new(attempt)),
+        Ok(attempt) => Wakeup::Attempt(permit, attempt),
         Err(_) => Wakeup::Permit(permit),
     };
     // If the task has gone, the attempt is rolled back first, and then the permit wakes the next task.
@@ -116,29 +118,4 @@ fn release_and_ask(
         drop(permit);
     }
     Passed::Released(asked)
-}
-
-/// What the task with the permit asks for: tokens for all tasks that wait behind it, and a place in the queue.
-pub(crate) fn ask_anew(
-    queues: &LocalQueues<Wakeup>,
-    queue: &LocalQueue<Wakeup>,
-    settings: &Arc<Settings>,
-) -> (Arc<Subject>, Ask) {
-    let (sections_max, _) = settings.turn_max;
-    let wanted = match settings.hand_over {
-        HandOver::Off => 1,
-        HandOver::ToWaiters => queue.waiting(settings).saturating_add(1),
-        HandOver::WithoutOrder => usize::MAX,
-    };
-    let wanted = u32::try_from(wanted).unwrap_or(u32::MAX).min(sections_max).max(1);
-    let env = &queues.env;
-    let block = env.watermarks.block(queue.resource.slot(), wanted, env.clock.wall());
-    let holder = new_holder(env, settings);
-    let (waiter, waits) = queue.ask(queues, &holder, env.clock.now());
-    (Arc::new(Subject { resource: queue.resource.clone(), holder, waiter }), Ask { block, waits })
-}
-
-/// A new holder for every attempt, so that a late grant of an earlier attempt never counts for this one.
-pub(crate) fn new_holder(env: &Env, settings: &Settings) -> Holder {
-    Holder::new(HolderId::from_random(env.entropy.u128()), settings.label.clone())
 }

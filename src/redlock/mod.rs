@@ -1,10 +1,10 @@
 //! The locker: drives the machines of [`protocol`](crate::protocol) with the replies of nodes.
 //!
-//! Floors, the top one first. Every import points down, which `tests/tidy.rs` checks:
+//! Floors, the top one first. A file imports from its own floor or from lower ones, which `tests/floors.rs` checks:
 //!
 //! | floor | files | |
 //! |---|---|---|
-//! | 9 | `connect` `builder` | how a locker comes to be |
+//! | 9 | `connect` `builder` | how a locker is made |
 //! | 8 | `acquire` `as_holder` `resume` `admin/` | the calls of [`Redlock`] |
 //! | 7 | `handle` `guard` `contend` | what users hold; the loop of one call |
 //! | 6 | `hand_over` | a lease passes from task to task |

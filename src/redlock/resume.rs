@@ -57,11 +57,11 @@ impl Redlock {
         }
         let (terms, token, voters) = (settings.terms, lease.token, NodeSet::from_bits(lease.voters.bits));
         let subject = Arc::new(Subject::new(lease.resource.clone(), lease.holder.clone()));
-        let (asked_at, began) = (env.arrival(), env.clock.now());
+        let (arrivals_before, began) = (env.arrival(), env.clock.now());
         let until = began.after(terms.ttl).after(terms.drift()).after(settings.node_timeout);
         // The grants were sent to all nodes, so the lock may be on any of them.
-        let footprint = Footprint::granted(env.everybody());
-        let exchange = Exchange::open(env, Arc::clone(&subject), Phase::Acquire, footprint, until);
+        let footprint = Footprint::granted(env.all_nodes());
+        let exchange = Exchange::open(env, Arc::clone(&subject), Phase::Acquire, footprint, (began, until));
         let send = |put: &dyn Fn()| {
             put();
             true
@@ -71,9 +71,11 @@ impl Redlock {
                 let win = Win { tokens: TokenBlock::up_to(token, 1), valid_until, voters, sealed_apart: false };
                 // This process sent no grants, so none comes late.
                 exchange.win(&win, Duration::ZERO);
-                let lease = ActiveLease::new(settings, (win, exchange), asked_at, None, &self.locker.renewals);
+                let now = env.clock.now();
+                let lease =
+                    ActiveLease::new(settings, (win, exchange), arrivals_before, None, &self.locker.renewals, now);
                 lease.goes_on();
-                renewer::attend(&self.locker.renewals.schedule, Arc::clone(&lease));
+                renewer::attend(&self.locker.renewals.schedule, Arc::clone(&lease), now);
                 tracing::debug!(resource = %lease.subject.resource, ?token, "resumed");
                 Ok(Guard::new(lease))
             }

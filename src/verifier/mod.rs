@@ -96,6 +96,9 @@ pub struct StaleToken {
 ///
 /// The trait is for admission alone, because only a store knows what a write is. To fence, give the store a call of its
 /// own that checks and writes in one step, like [`MemoryStore::write`]. The crates in `fencing/` do that for databases.
+///
+/// The metric for stale tokens counts what the stores of this crate refuse. A store of your own calls
+/// `redfence::metrics::stale_token` for that (feature `metrics`).
 pub trait TokenStore: Send + Sync {
     /// Why the store could not judge a token.
     type Error: std::error::Error + Send + Sync + 'static;

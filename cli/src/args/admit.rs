@@ -28,16 +28,16 @@ Exit codes:
 /// The store keeps the highest token of each resource. A lower one is stale: another holder has written since. Take the token
 /// from REDFENCE_TOKEN, which `run` sets.
 ///
-/// Without a command this is admission: a newer holder may write between it and your write. With a command the fence is held
-/// while that runs, so that no other writer is admitted: by the lock of the file, or by a transaction that has the fence's row.
-/// The token is stored before the command begins, whatever becomes of the command. Redis holds nothing for a client, so it
-/// takes no command: there, write with a script (redfence-redis).
+/// Without a command this is only admission: a newer holder may write between it and your write. With a command the fence is
+/// held while the command runs, so that no other writer is admitted: by the lock of the file, or by a transaction that has
+/// the fence's row. The token is stored before the command begins, even if the command fails. Redis has no lock that a client
+/// could hold, so it takes no command: there, write with a script (redfence-redis).
 ///
-/// With a database the command's own transactions are others than the one that holds the fence. If that one ends early,
-/// because the server, the connection or `redfence` itself does, the command is stopped right after. Until then a newer
-/// holder may be admitted beside it, and what it wrote is not taken back. The lock of a file has no such gap: the command
-/// holds it as well. To write into that database, admit in your own transaction (see fencing/sql). In SQLite the command
-/// cannot write into it at all.
+/// With a database, the command does not write in the transaction that holds the fence. If that transaction ends early,
+/// because the server, the connection or `redfence` ends, the command is stopped right after. In between a newer holder may
+/// be admitted, and what the command wrote stays. The lock of a file has no such gap, because the command holds it as well. To
+/// write into that database, admit in your own transaction (see fencing/sql). In SQLite the command cannot write into it at
+/// all.
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER)]
 pub(crate) struct AdmitArgs {

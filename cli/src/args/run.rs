@@ -14,9 +14,9 @@ Examples:
   redfence run nightly-report -- ./report.sh
       Waits up to 30 s for the lock, and holds it while ./report.sh runs.
   redfence run nightly-report --if-held skip -- ./report.sh
-      From a crontab: leaves the job out if it still runs elsewhere.
+      From a crontab: skips the job if it still runs elsewhere.
   redfence run nightly-report --once-per 55m --key-prefix cron --max-ttl 1h -- ./report.sh
-      In the crontab of every machine, each hour: one of them runs it, the others leave it out.";
+      In the crontab of every machine, each hour: one of them runs it, the others skip it.";
 
 /// Hold the lock while a command runs
 ///
@@ -77,7 +77,7 @@ pub(crate) enum IfHeld {
     Fail,
     /// Try for the time of --wait, and end with 75
     Wait,
-    /// Leave the command out, and end with 0; with --wait only after that time
+    /// Do not run the command, and end with 0; with --wait only after that time
     Skip,
 }
 

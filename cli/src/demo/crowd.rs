@@ -97,7 +97,7 @@ impl Shift<'_> {
 fn say(chapter: &Chapter<'_>, name: &str, written: Result<u64, StaleToken>, balance: u64, token: FencingToken) {
     match written {
         Ok(replaced) if replaced < balance => {
-            chapter.say_with_token(name, Plain, "wakes and writes: nobody had written in between", token);
+            chapter.say_with_token(name, Plain, "wakes and writes: no other write came in between", token);
         }
         Ok(replaced) => {
             let text = format!("wakes and writes {balance} over {replaced}: accepted, though stale");

@@ -100,11 +100,11 @@ impl fmt::Display for Fact {
                 write!(f, "reads the balance, {balance}, and checks its lease: {lease}")
             }
             Self::Pauses { ttl } => write!(f, "is paused by its machine for longer than its time to live of {ttl:?}"),
-            Self::TakesOver { .. } => f.write_str("acquires the lock: the lease of A ran out, nobody is at fault"),
+            Self::TakesOver { .. } => f.write_str("acquires the lock: the lease of A has ended"),
             Self::Updates { read, .. } => write!(f, "reads {read} and writes {}", read + 1),
             Self::Wakes => f.write_str("wakes. It checked its lease before the pause, so it goes on"),
             Self::WritesOldRead { balance, .. } => write!(f, "writes {balance}, from its old read"),
-            Self::Accepts { .. } => f.write_str("accepts it: the update of B is lost, and nobody notices"),
+            Self::Accepts { .. } => f.write_str("accepts it: the update of B is lost, without any error"),
             Self::Refuses { .. } => f.write_str("refuses it: stale, it has seen a greater token"),
             Self::UpdatesAgain { read, .. } => {
                 write!(f, "acquires again, reads {read} and writes {}: nothing is lost", read + 1)

@@ -1,4 +1,4 @@
-//! A contender: takes a lock again and again, and writes down every answer, for a judge.
+//! A contender: acquires and releases locks again and again, and records every answer, for a check.
 
 use std::fs::File;
 use std::io::Write;

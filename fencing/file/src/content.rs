@@ -30,9 +30,9 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Tokens, String> {
     if bytes.is_empty() {
         return Err("the file is empty".to_owned());
     }
-    let text = std::str::from_utf8(bytes).map_err(|_| "it is no text, so no fence file".to_owned())?;
+    let text = std::str::from_utf8(bytes).map_err(|_| "it is not text, so it is not a fence file".to_owned())?;
     if text.lines().next() != Some(HEAD) {
-        return Err(format!("it does not begin with {HEAD:?}, so it is no fence file of this version"));
+        return Err(format!("it does not begin with {HEAD:?}, so it is not a fence file of this version"));
     }
     let cut = || "it is cut: its last line, with the sum, is not there".to_owned();
     let whole = text.strip_suffix('\n').ok_or_else(cut)?;
@@ -42,7 +42,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Tokens, String> {
     for (number, line) in (2..).zip(body.lines().skip(1)) {
         let entry = line.split_once(' ').and_then(|(token, name)| Some((name.parse().ok()?, token.parse().ok()?)));
         let (resource, token): (Resource, FencingToken) =
-            entry.ok_or_else(|| format!("line {number} is no token and name"))?;
+            entry.ok_or_else(|| format!("line {number} is not a token and a name"))?;
         if tokens.insert(resource, token).is_some() {
             return Err(format!("line {number} names a resource again"));
         }

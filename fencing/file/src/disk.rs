@@ -56,7 +56,7 @@ impl Files {
     /// Something else than a file is not touched, and nothing is put beside it.
     fn check_kind(&self) -> Result<(), FileError> {
         match fs::metadata(&self.path) {
-            Ok(metadata) if !metadata.is_file() => Err(self.corrupt("it is no regular file")),
+            Ok(metadata) if !metadata.is_file() => Err(self.corrupt("it is not a regular file")),
             _ => Ok(()),
         }
     }
@@ -111,7 +111,7 @@ impl Files {
             Err(error) => return Err(reading(error)),
         };
         if !metadata.is_file() {
-            return Err(self.corrupt("it is no regular file"));
+            return Err(self.corrupt("it is not a regular file"));
         }
         // A replacement would leave the other name behind, with old tokens.
         if metadata.nlink() > 1 {

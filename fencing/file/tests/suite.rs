@@ -238,11 +238,11 @@ fn a_file_that_is_no_fence_admits_no_token() {
     let whole = fs::read(&path).unwrap();
     for (content, reason) in [
         (&b""[..], "is empty"),
-        (b"5", "no fence file"),
-        (b"\xff\xfe\0", "no text"),
+        (b"5", "not a fence file"),
+        (b"\xff\xfe\0", "not text"),
         (&whole[..whole.len() - 1], "is cut"),
         (&whole[..20], "is cut"),
-        (b"redfence fence 2\nend 0 00000000\n", "no fence file"),
+        (b"redfence fence 2\nend 0 00000000\n", "not a fence file"),
         (b"redfence fence 1\n5 orders/42\nend 1 00000000\n", "sum is wrong"),
         (b"redfence fence 1\n0 orders/42\nend 1 00000000\n", "line 2"),
     ] {
@@ -255,7 +255,7 @@ fn a_file_that_is_no_fence_admits_no_token() {
     fs::remove_file(&path).unwrap();
     corrupt(&fence, "the file is gone");
     fs::create_dir(&path).unwrap();
-    corrupt(&fence, "no regular file");
+    corrupt(&fence, "not a regular file");
     fs::remove_dir(&path).unwrap();
     // Restored, all is well; and removed with its lock file it is a new one.
     fs::write(&path, whole).unwrap();
@@ -312,8 +312,8 @@ fn what_cannot_be_written_is_named() {
     for (path, said) in [
         ("/nowhere/at/all", "finding the file"),
         ("/proc/fence", "opening the lock file"),
-        ("/", "no regular file"),
-        (folder, "no regular file"),
+        ("/", "not a regular file"),
+        (folder, "not a regular file"),
         ("", "names no file"),
     ] {
         let error = FileFence::at(path).admit(&orders(), token(5)).unwrap_err().to_string();

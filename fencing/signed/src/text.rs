@@ -55,13 +55,13 @@ impl<'a> Claim<'a> {
             return Err("it does not begin with redfence1");
         }
         if !is_key_id(key_id) {
-            return Err("its key id is none");
+            return Err("its key id is not 1 to 32 of the allowed characters");
         }
-        let expires_ms = number(expires).ok_or("its expiry is no number of milliseconds")?;
-        let token = number(token).and_then(|n| FencingToken::new(n).ok()).ok_or("its token is none")?;
+        let expires_ms = number(expires).ok_or("its expiry is not a number of milliseconds")?;
+        let token = number(token).and_then(|n| FencingToken::new(n).ok()).ok_or("its token is not a fencing token")?;
         let name = BASE64.decode(resource).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-        let resource = name.and_then(|name| Resource::new(name).ok()).ok_or("its resource is no name")?;
-        let mac = BASE64.decode(mac).ok().filter(|mac| mac.len() == MAC_LEN).ok_or("its MAC has not 32 bytes")?;
+        let resource = name.and_then(|name| Resource::new(name).ok()).ok_or("its resource is not a name")?;
+        let mac = BASE64.decode(mac).ok().filter(|mac| mac.len() == MAC_LEN).ok_or("its MAC does not have 32 bytes")?;
         let signed = text.rsplit_once('.').map_or("", |(signed, _)| signed);
         Ok(Self { signed, key_id, expires_ms, token, resource, mac })
     }

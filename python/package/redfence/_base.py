@@ -1,4 +1,4 @@
-"""What the locks and recipes, for threads and for event loops, have in common."""
+"""The common part of locks and recipes, for threads and for event loops."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ T = TypeVar("T")
 
 
 class Settings(TypedDict, total=False):
-    """What may be otherwise than the client has it. Times in seconds."""
+    """Settings of one lock, in place of those of its client. Times in seconds."""
 
     ttl: float | None
-    """How long others wait after a crash."""
+    """How long other processes wait after a crash."""
     wait_max: float | None
     """How long a call waits that has no timeout of its own."""
     renewed: bool | None
     """Whether leases are renewed."""
     max_hold: float | None
-    """How long a lease is renewed at most; `math.inf`: without an end."""
+    """The longest time that a lease is held; `math.inf`: no limit."""
     label: str | None
-    """For people: who holds it."""
+    """The name of the holder, for people."""
 
 
 class Asked:
-    """How something is asked for: the client, and what is otherwise than the client has it."""
+    """The client, and the settings of one lock."""
 
     def __init__(
         self,
@@ -95,7 +95,7 @@ class Blocks(Generic[T]):
 
 
 class Named(Asked):
-    """A name on the nodes, and how it is asked for."""
+    """A name, its client, and its settings."""
 
     def __init__(
         self,
@@ -110,7 +110,7 @@ class Named(Asked):
 
 
 class Acquirer(Named, Generic[L]):
-    """What leases are acquired from: by its methods, and by `with` blocks."""
+    """Acquires leases, also for `with` blocks: a lock, or a semaphore."""
 
     def __init__(
         self,
@@ -134,7 +134,7 @@ class Acquirer(Named, Generic[L]):
 
 
 class LockBase(Acquirer[L]):
-    """A name on the nodes, how it is asked for, and the lease that this object has."""
+    """The lock of a name: its settings, and the lease that this object has."""
 
     _lease: L | None = None
 
@@ -152,7 +152,7 @@ class LockBase(Acquirer[L]):
         return lease
 
     def _taken(self) -> L:
-        """The lease, which this object has no more."""
+        """Takes the lease from this object."""
         try:
             return self._held()
         finally:
@@ -177,7 +177,7 @@ class LockBase(Acquirer[L]):
 
     @property
     def holder(self) -> Holder:
-        """Who this object is to the nodes, as `Lease.holder`. Raises `NotAcquired` without a lease."""
+        """The holder of the lease, as `Lease.holder`. Raises `NotAcquired` without a lease."""
         return self._held().holder
 
     @property
@@ -205,14 +205,14 @@ class LockBase(Acquirer[L]):
 
 
 def tell(lease: H, callback: Callable[[H, str], object] | None) -> H:
-    """Has a thread of its own call `callback(lease, cause)` when the lease is lost."""
+    """Lets a thread of its own call `callback(lease, cause)` when the lease is lost."""
     if callback is not None:
         lease.on_lost(told(lease, callback))
     return lease
 
 
 def told(lease: T, callback: Callable[[T, str], object]) -> Callable[[str], None]:
-    """What calls `callback` when the lease is lost, and does not keep the lease alive: dropped, it is released."""
+    """A function that calls `callback` when the lease is lost. It does not keep the lease alive."""
     weak = weakref.ref(lease)
 
     def tell(cause: str) -> None:

@@ -54,7 +54,7 @@ class RedisCache(_Store):
 
 
 class CachedBase:
-    """What the caches for threads and for event loops have in common."""
+    """The common part of the caches for threads and for event loops."""
 
     def __init__(
         self,
@@ -94,7 +94,7 @@ class CachedBase:
 
     @property
     def _single_flight(self) -> _core.Cached:
-        """This process's own."""
+        """The one of this process."""
         if self._own[0] != os.getpid():
             self._own = self._made()
         return self._own[1]

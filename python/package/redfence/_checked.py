@@ -1,4 +1,4 @@
-"""What callers pass: where it cannot be used, the message names the argument, what it is, and what it has to be."""
+"""Checks what callers pass. The message names the argument, its value, and what it has to be."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TOKEN_MAX = 2**53 - 1
 
 
 def text(what: str, value: object, refusal: type[ValueError] = ValueError) -> str:
-    """A str that UTF-8 has."""
+    """A str that UTF-8 can encode."""
     if not isinstance(value, str):
         raise TypeError(f"{what} is {shortened(value)}: it has to be a str")
     try:
@@ -27,7 +27,7 @@ def text(what: str, value: object, refusal: type[ValueError] = ValueError) -> st
 
 
 def name(value: object, what: str = "name") -> str:
-    """A str that may be a name."""
+    """A str that can be a name."""
     return text(what, value, NameError)
 
 
@@ -130,12 +130,12 @@ _OF_SETTINGS: dict[str, Callable[[str, Any], Any]] = {
 
 
 def settings(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of a client; None is as if it was not given."""
+    """The settings of a client; None stands for the default."""
     for what in given.keys() - _OF_SETTINGS.keys():
         raise TypeError(f'there is no setting "{what}": there are {", ".join(_OF_SETTINGS)}')
     return {what: value if value is None else _OF_SETTINGS[what](what, value) for what, value in given.items()}
 
 
 def maybe(check: Callable[[str, Any], Any], what: str, value: Any) -> Any:
-    """What `check` gives; None stays None."""
+    """The result of `check`; None stays None."""
     return None if value is None else check(what, value)

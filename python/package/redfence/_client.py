@@ -1,4 +1,4 @@
-"""The nodes, and what is asked of them."""
+"""The client of a set of nodes, and its calls for operators."""
 
 import os
 import weakref
@@ -16,7 +16,7 @@ LISTED_MAX = 10_000
 
 
 class ClientSettings(TypedDict, total=False):
-    """The settings of `Redfence`, which says what they are. None is as if it was not given, but for `max_hold`."""
+    """The settings of `Redfence`, which describes them. None stands for the default, except for `max_hold`."""
 
     ttl: float | None
     max_ttl: float | None
@@ -40,7 +40,7 @@ class ClientSettings(TypedDict, total=False):
 
 
 class EmbeddedNodes:
-    """`count` nodes in this process, for tests. Several clients may stand on the same ones; a fork may not."""
+    """`count` nodes in this process, for tests. Several clients may use the same ones; a fork cannot."""
 
     def __init__(self, count: int = 1) -> None:
         self.count = _checked.count("count", count, "1 to 32")
@@ -59,7 +59,7 @@ class LockStatus(NamedTuple):
 
 
 class NodeStatus(NamedTuple):
-    """How a node stands."""
+    """The condition of a node."""
 
     address: str
     condition: str
@@ -71,15 +71,15 @@ class NodeStatus(NamedTuple):
 
 
 class Redfence:
-    """N independent Redis or Valkey nodes. One a process is enough for any number of locks and threads.
+    """A client of N independent Redis or Valkey nodes. One for each process is enough for any number of locks and threads.
 
     It connects at the first call. After a fork the child connects for itself at its first call.
 
     `nodes`: URLs (``redis://``, ``rediss://``, ``unix://``), or `EmbeddedNodes`. Settings, times in seconds:
-    `ttl` 10, `max_ttl` 30, `wait_max` 30, `max_hold` 3600 (None: without an end), `renewed` True, `label`
+    `ttl` 10, `max_ttl` 30, `wait_max` 30, `max_hold` 3600 (None: no limit), `renewed` True, `label`
     ``<host>:<pid>``, `prefix` ``redfence``, `node_timeout` 0.25, `dial_timeout` 1, `response_timeout` 1,
     `min_validity` half of the validity, `drift_ppm` 10000, `durable` False, `new_installation` False, `ca_file`,
-    `client_certificate` (certificate, key), `server_name`. For the time in which clients of an older lock run beside it:
+    `client_certificate` (certificate, key), `server_name`. While clients of an older lock run beside it:
     `key_style` ``native``, ``plain``, ``plain:PREFIX`` or ``plain:PREFIX{}SUFFIX``; `anchor`, the index from 0 of the node
     that every lease must have.
 
@@ -101,7 +101,7 @@ class Redfence:
 
     @property
     def core(self) -> _core.Client:
-        """This process's own."""
+        """The one of this process."""
         if self._own[0] != os.getpid():
             self._own = self._made()
         return self._own[1]
@@ -112,7 +112,7 @@ class Redfence:
         return self
 
     def nodes(self) -> list[NodeStatus]:
-        """Looks at every node."""
+        """The condition of every node now."""
         return [NodeStatus(*row) for row in self.core.nodes().run()]
 
     def locks(self, prefix: str = "") -> list[LockStatus]:
@@ -126,15 +126,14 @@ class Redfence:
         return [LockStatus(name, Holder.parse(holder), left, nodes) for name, holder, left, nodes in rows]
 
     def owner(self, name: str) -> Holder | None:
-        """Who holds `name` on a majority of nodes, or None if it is free. Promises nothing about the next moment.
+        """The holder of `name` that a majority of nodes names, or None if it is free. It may be out of date when it arrives.
 
         Raises `NoQuorum` when no majority agrees.
         """
         return owner_of(name, self.core.inspect(_checked.name(name)).run())
 
     def extend_as(self, name: str, holder: Holder, ttl: float | None = None) -> float:
-        """Lets what `holder` has live `ttl` seconds from now: for a lease that was left (`Lease.leave`). Returns for how many
-        seconds it may be relied on.
+        """Extends the lease of `holder` to `ttl` seconds from now, after `Lease.leave`. Returns the validity in seconds.
 
         Raises `LostError` when a majority does not have the lock for this holder, else `ExtendError`: it lives as before.
         """
@@ -145,16 +144,16 @@ class Redfence:
         return self.core.extend_as(_checked.name(name), _checked.name(str(holder), "holder"), ttl)
 
     def release_as(self, name: str, holder: Holder) -> str:
-        """Releases what `holder` has, as `Lease.release`."""
+        """Releases the lease of `holder`, as `Lease.release`."""
         return found(name, self._release_as_op(name, holder).run())
 
     def _release_as_op(self, name: str, holder: Holder) -> "_core.Op[str]":
         return self.core.release_as(_checked.name(name), _checked.name(str(holder), "holder"))
 
     def reset(self, name: str, reason: str = "reset") -> bool:
-        """Takes `name` away from the one that holds it, for instance after a crash; False if nobody had it.
+        """Takes the lock of `name` from its holder; False if no holder had it.
 
-        The victim may still be at work: only its fencing token, checked where it writes, stops it. The next holder's
+        The old holder may still be working: only a store that checks tokens refuses its writes. The token of the next holder
         is greater in any case. `reason` goes to the log.
         """
         reason, holder = _checked.text("reason", reason), self.owner(name)
@@ -163,7 +162,7 @@ class Redfence:
         return was_reset(name, self.core.force_release(name, str(holder), reason).run())
 
     def reset_all(self, prefix: str = "", reason: str = "reset_all") -> int:
-        """Takes every lock whose name begins with `prefix` away, as `reset` does; returns how many."""
+        """Takes every lock whose name begins with `prefix` from its holder, as `reset`; returns how many."""
         taken, reason = 0, _checked.text("reason", reason)
         for lock in self.locks(prefix):
             outcome, *_ = self.core.force_release(lock.name, str(lock.holder), reason).run()
@@ -171,7 +170,7 @@ class Redfence:
         return taken
 
     def bootstrap(self) -> None:
-        """Declares the installation new, so that its nodes take part at once. Raises `OperateError` if it is not."""
+        """Declares the installation new, so that its nodes take part at once. Raises `OperateError` if it is not new."""
         self.core.bootstrap().run()
 
     def _drain(self, within: float) -> None:

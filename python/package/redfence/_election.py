@@ -61,7 +61,7 @@ class Leadership(LeadershipBase, Block[_core.Leases]):
 
 
 class ElectionBase(Named):
-    """One leader at a time, as both kinds have it."""
+    """One leader at a time, for threads and for event loops."""
 
     def _campaign_op(self, timeout: float) -> _core.Op[_core.Leases]:
         return _core.campaign(self.client.core, self.name, self._wait(True, timeout)[0], self._sort)

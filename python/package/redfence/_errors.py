@@ -1,11 +1,11 @@
-"""Exceptions: one class a verb. Each carries what every node said."""
+"""Exceptions: one class for each kind of call, with the vote of each node."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 
 class Vote(NamedTuple):
-    """What one node said to an attempt."""
+    """The answer of one node to an attempt."""
 
     address: str
     """The node. Never with a password."""
@@ -15,13 +15,13 @@ class Vote(NamedTuple):
     text: str
     """The same in words, with the reason."""
     holder: str | None = None
-    """Where it refused, or was asked who holds it: what it has stored for the holder."""
+    """The value that the node stores for the holder, if it refused or was asked for the holder."""
     ttl_left: float | None = None
-    """Where it refused: for how many more seconds the lock lives there."""
+    """If it refused: for how many more seconds the lock lives there."""
 
 
 class RedfenceError(Exception):
-    """What every exception of this package is. It goes from process to process as it is."""
+    """The base of every exception of this package. It can be pickled."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Not by a call of the class with `args`, for most classes need more: a pool of processes would wait without an end.
@@ -40,7 +40,7 @@ class ConfigError(RedfenceError, ValueError):
 
 
 class NameError(RedfenceError, ValueError):
-    """A name of 1 to 512 bytes without control characters is needed; or a holder that is none."""
+    """A name or a holder that cannot be used. A name has 1 to 512 bytes and no control characters."""
 
 
 class ConnectError(RedfenceError, ConnectionError):
@@ -58,7 +58,7 @@ class _WithVotes(RedfenceError):
         self.votes = list(votes)
         """Every node's vote at the last attempt, in the order of the nodes."""
         self.resource = resource
-        """Of several resources: the one that it is about."""
+        """Which of several resources it is about."""
 
 
 class AcquireError(_WithVotes):
@@ -110,22 +110,22 @@ class ExtendError(_WithVotes):
 
 
 class NotStored(ExtendError):
-    """The work succeeded, and too few nodes stored its period, in 30 s: it may be done again within the period."""
+    """The work succeeded, but too few nodes stored its period within 30 s: the work may be done again within it."""
 
 
 class LostError(RedfenceError):
-    """The lease is over: what it protected must not be touched any more."""
+    """The lease is over: the program must no longer touch what it protected."""
 
     def __init__(self, message: str, *, cause: str, resource: str | None = None) -> None:
         super().__init__(message)
         self.cause = cause
         """``expired``, ``taken``, ``max_hold``, ``forked`` or ``released``."""
         self.resource = resource
-        """Of several leases that are held as one: what was lost."""
+        """Which of several leases was lost."""
 
 
 class ReleaseError(RedfenceError):
-    """What a release found was not as it should be. Nothing is held afterwards."""
+    """A release found no lease, or one that had ended. Nothing is held afterwards."""
 
 
 class NotAcquired(ReleaseError, RuntimeError):
@@ -146,11 +146,11 @@ class CacheError(RedfenceError):
 
 
 class OperateError(_WithVotes):
-    """What an operator asked for was not done. The message says what was."""
+    """A call for operators did not do what was asked. The message says what it did."""
 
 
 class NoToken(RedfenceError):
-    """A lock that excludes nobody has no fencing token."""
+    """A `NoLock` has no fencing token."""
 
 
 class StaleToken(RedfenceError):
@@ -166,7 +166,7 @@ class StaleToken(RedfenceError):
 
 
 class Refused(RedfenceError):
-    """A request without a fencing token that can be taken."""
+    """A request without a valid fencing token."""
 
     def __init__(self, message: str, *, status: int, problem: str) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""What one lease and several leases as one have in common."""
+"""The common part of one lease and of several leases as one."""
 
 from __future__ import annotations
 
@@ -17,9 +17,8 @@ T = TypeVar("T")
 
 
 class Lost:
-    """The end of a lease that nobody released: like a `threading.Event`, set once and for all.
-
-    It needs neither the network nor another thread: at the end of the validity it is set.
+    """The loss of a lease: like a `threading.Event` that is set once. It is set at the end of the validity, without the
+    network and without another thread.
     """
 
     __slots__ = ("_lease",)
@@ -56,7 +55,7 @@ class Held(Generic[C]):
 
     @property
     def valid_for(self) -> float:
-        """For how many more seconds the lease may be relied on, or all of several, as things stand; 0.0 once one is over."""
+        """For how many more seconds the lease may be relied on, or all of several; 0.0 once one is over."""
         return self._core.valid_for or 0.0
 
     @property
@@ -83,15 +82,15 @@ class Held(Generic[C]):
         return self._first(self._core.release())
 
     def _end_op(self, succeeded: bool) -> _core.Op[Any] | None:
-        """The release at the end of a block. None where it was released within, and in a fork, which leaves it alone."""
+        """The release at the end of a block. None if the block released it, and in a fork, which does not touch it."""
         return None if self.is_forked else self._core.release()
 
     def _found(self, outcome: Any) -> object:
-        """Raises the exception that an end is."""
+        """Raises `Overrun` if the lease had ended before."""
         raise NotImplementedError
 
     def _first(self, once: T | None) -> T:
-        """What there is until the release."""
+        """What the core returned: None means that the lease was released before."""
         if once is None:
             raise NotAcquired(f"{self._title()} was released before")
         return once
@@ -118,7 +117,7 @@ B = TypeVar("B", bound="Block[Any]")
 
 
 class Block(Held[C]):
-    """What is held by a thread, and released at the end of its ``with`` block."""
+    """A lease, or several as one, for threads: released at the end of a ``with`` block."""
 
     __slots__ = ()
 
@@ -136,7 +135,7 @@ class Block(Held[C]):
 
 
 def found(name: str, outcome: str) -> str:
-    """What a release found, or the exception that it is."""
+    """The result of a release, or its exception."""
     if outcome in ("expired", "taken"):
         raise Overrun(f"overrun: the lease of {name!r} had ended before its release ({outcome})", outcome=outcome)
     return outcome

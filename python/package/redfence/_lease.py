@@ -9,7 +9,7 @@ from ._held import Block, Held, found
 
 
 class Holder(NamedTuple):
-    """Who holds a lock."""
+    """The holder of a lock."""
 
     id: str
     """32 hexadecimal digits, new for every attempt. Empty for a value that is another program's."""
@@ -42,17 +42,17 @@ class LeaseBase(Held[_core.Lease]):
 
     @property
     def name(self) -> str:
-        """What is held."""
+        """The name of the resource."""
         return self._core.name
 
     @property
     def holder(self) -> Holder:
-        """Who holds it: new for every attempt."""
+        """The holder: new for every attempt."""
         return Holder.parse(self._core.holder)
 
     def leave(self) -> Holder:
-        """Ends the lease for this process and leaves it to the one that knows its holder, perhaps in another process, for
-        `Redfence.extend_as` and `Redfence.release_as`. Nobody renews it. Raises `NotAcquired` after a release.
+        """Gives up the lease without a release. Another process that knows the holder may continue with `Redfence.extend_as`
+        and `Redfence.release_as`. Nothing renews the lease any more. Raises `NotAcquired` after a release.
         """
         holder = self.holder
         return self._first(holder if self._core.leave() else None)
@@ -83,7 +83,7 @@ class Lease(LeaseBase, Block[_core.Lease]):
         self._core.extend().run()
 
     def release(self) -> str:
-        """Gives the lease back: ``released``, ``handed over`` to a waiter of this process, or ``unknown`` when too few
+        """Releases the lease: ``released``, ``handed over`` to a waiter of this process, or ``unknown`` when too few
         nodes answered (the release is repeated in the background).
 
         Raises `Overrun` when the lease had ended before, and `NotAcquired` when it was released before.

@@ -62,13 +62,13 @@ class Lock(LockBase[Lease], ForThreads):
         self._held().extend()
 
     def locked(self) -> bool:
-        """Whether anybody holds the name on a majority of nodes. Raises `NoQuorum` when no majority agrees."""
+        """Whether the name is held, on a majority of nodes. Raises `NoQuorum` when no majority agrees."""
         return self.owner() is not None
 
     def owner(self) -> Holder | None:
-        """Who holds the name on a majority of nodes, or None."""
+        """The holder that a majority of nodes names, or None."""
         return self.client.owner(self.name)
 
     def reset(self, reason: str = "reset") -> bool:
-        """Takes the name away from the one that holds it, as `Redfence.reset`."""
+        """Takes the lock from its holder, as `Redfence.reset`."""
         return self.client.reset(self.name, reason)

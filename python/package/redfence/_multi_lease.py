@@ -22,7 +22,7 @@ class MultiLeaseBase(Held[_core.Leases]):
 
     @property
     def names(self) -> list[str]:
-        """What is held, in the order of the names."""
+        """The names, in their order."""
         return [name for name, _, _ in self._core.parts]
 
     @property
@@ -31,7 +31,7 @@ class MultiLeaseBase(Held[_core.Leases]):
         return MappingProxyType({name: token for name, token, _ in self._core.parts})
 
     def _found(self, outcomes: list[str]) -> None:
-        # Released are the last name first.
+        # The last name is released first.
         for name, outcome in zip(reversed(self.names), outcomes):
             found(name, outcome)
 
@@ -52,12 +52,12 @@ class MultiLease(MultiLeaseBase, Block[_core.Leases]):
         self._core.extend().run()
 
     def release(self) -> None:
-        """Gives all of them back. Raises `Overrun` when one had ended before, and `NotAcquired` after a release."""
+        """Releases all of them. Raises `Overrun` when one had ended before, and `NotAcquired` after a release."""
         self._found(self._release_op().run())
 
 
 class AskedAll(Asked):
-    """Several names, and how they are asked for."""
+    """Several names, and the settings of their leases."""
 
     def op(self, names: Sequence[str], timeout: float) -> _core.Op[_core.Leases]:
         return _core.acquire_all(self.client.core, _checked.names(names), self._wait(True, timeout)[0], self._sort)

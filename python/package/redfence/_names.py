@@ -1,4 +1,4 @@
-"""Names that are made of a function's arguments."""
+"""Names that are made of the arguments of a function."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from . import _checked
 
 
 def namer(function: Callable[..., Any], name: str | None) -> Callable[[tuple[Any, ...], dict[str, Any]], str]:
-    """How the name of a call is made: `name` with its fields, else the function's own, with its module."""
+    """Makes the name of a call: `name` with its fields, or the function's own name, with its module."""
     _checked.callback("the decorated function", function)
     if name is None:
         own = f"{function.__module__}.{function.__qualname__}"
@@ -22,7 +22,7 @@ def namer(function: Callable[..., Any], name: str | None) -> Callable[[tuple[Any
         argument = re.split(r"[.[]", field or "", maxsplit=1)[0]
         if field is not None and argument not in signature.parameters:
             known = ", ".join(signature.parameters) or "none"
-            raise ValueError(f"name is {pattern!r}: {argument!r} is no argument of {function.__qualname__}, which has: {known}")
+            raise ValueError(f"name is {pattern!r}: {argument!r} is not an argument of {function.__qualname__}, which has: {known}")
 
     def name_of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
         bound = signature.bind(*args, **kwargs)

@@ -1,4 +1,4 @@
-"""A lock that excludes nobody, and says so."""
+"""A lock that does nothing, for development."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from ._held import kind
 
 
 class NoLockWarning(UserWarning):
-    """A lock that excludes nobody is used."""
+    """A lock that does nothing is used."""
 
 
 class NeverLost:
-    """The end of a lease that is none: it never comes."""
+    """The loss of a `NoLock`: it never comes."""
 
     cause = None
 
     def is_set(self) -> bool:
-        """False, always."""
+        """Always False."""
         return False
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Waits `timeout` seconds, for nothing: False. Without a timeout it returns at once, as there is nothing to wait for."""
+        """Waits `timeout` seconds, and returns False. Without a timeout it returns at once."""
         if timeout is not None:
             threading.Event().wait(timeout)
         return False
 
 
 class NoLockBase:
-    """What both kinds have in common."""
+    """The common part of `NoLock` and `aio.NoLock`."""
 
     def __init__(self, client: object = None, name: str = "", **settings: Any) -> None:
-        warnings.warn(f"NoLock {name!r} excludes nobody", NoLockWarning, stacklevel=2)
+        warnings.warn(f"NoLock {name!r} does nothing, and keeps no other holder out", NoLockWarning, stacklevel=2)
         self.name = name
         self._count = 0
 
@@ -56,22 +56,22 @@ class NoLockBase:
 
     @property
     def token(self) -> int:
-        """Raises `NoToken`: nothing fences."""
-        raise NoToken(f"NoLock {self.name!r} excludes nobody, so it has no fencing token")
+        """Raises `NoToken`."""
+        raise NoToken(f"NoLock {self.name!r} does nothing, so it has no fencing token")
 
     @property
     def holder(self) -> Any:
         """Raises `NoToken`: no node knows it."""
-        raise NoToken(f"NoLock {self.name!r} excludes nobody, so no node knows a holder of it")
+        raise NoToken(f"NoLock {self.name!r} does nothing, so no node knows a holder of it")
 
     @property
     def valid_for(self) -> float:
-        """Without an end while it is acquired; else 0.0."""
+        """Infinity while it is acquired; else 0.0."""
         return math.inf if self._count else 0.0
 
     @property
     def lost(self) -> NeverLost:
-        """Never set. Raises `NotAcquired` where it is not acquired."""
+        """Never set. Raises `NotAcquired` if it is not acquired."""
         self._held()
         return NeverLost()
 
@@ -80,21 +80,21 @@ class NoLockBase:
         return self._count > 0
 
     def check(self) -> None:
-        """Nothing can be lost that was never had. Raises `NotAcquired` where it is not acquired."""
+        """Raises `NotAcquired` if it is not acquired."""
         self._held()
 
     def __repr__(self) -> str:
-        return f"<{kind(self)} {self.name!r}, excludes nobody>"
+        return f"<{kind(self)} {self.name!r}, does nothing>"
 
 
 class NoLock(NoLockBase):
-    """In place of a `Lock` where none is wanted, for instance in a single process. It excludes nobody and has no token.
+    """In place of a `Lock`, for development. It keeps no other holder out, and has no token.
 
     Warns with `NoLockWarning` when it is made.
     """
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
-        """True, always: others may have it as well."""
+        """Always True: others may have it, too."""
         self._count += 1
         return True
 
@@ -111,10 +111,10 @@ class NoLock(NoLockBase):
         return self._count > 0
 
     def owner(self) -> None:
-        """None, always: no node knows it."""
+        """Always None: no node knows it."""
 
     def reset(self, reason: str = "reset") -> bool:
-        """False, always: there is nothing to take away."""
+        """Always False: there is nothing to take away."""
         return False
 
     def __enter__(self) -> NoLock:

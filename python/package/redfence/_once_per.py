@@ -22,7 +22,7 @@ R = TypeVar("R")
 
 
 class Skipped(enum.Enum):
-    """What a function gives that was not called. It is false."""
+    """The result of a function that was not called. It is false."""
 
     SKIPPED = "skipped"
 
@@ -31,7 +31,7 @@ class Skipped(enum.Enum):
 
 
 SKIPPED: Final = Skipped.SKIPPED
-"""The work was done in this period, or another process is at it."""
+"""The work was done in this period, or another process is doing it."""
 
 
 class RunBase(LeaseBase):
@@ -53,7 +53,7 @@ class RunBase(LeaseBase):
 
 
 class Run(RunBase, Block[_core.Lease]):
-    """A lease under which work is done that is done once per period. Dropped without an end, it is released.
+    """A lease under which work is done that is done once per period. Dropped without `finish`, it is released.
 
     ``with run:`` ends it: as a success, unless an exception leaves the block.
     """
@@ -71,7 +71,7 @@ class Run(RunBase, Block[_core.Lease]):
 
 
 class OncePerBase(Named):
-    """Work that is done once per period, as both kinds have it."""
+    """Work that is done once per period, for threads and for event loops."""
 
     def __init__(
         self,
@@ -109,14 +109,14 @@ class OncePer(OncePerBase):
     time may be longer than the client's `max_ttl`, which is the same in every program that uses these nodes with this
     `prefix`: give such work a prefix of its own. Settings and `on_lost` as for `redfence.Lock`.
 
-    Raises `ConfigError` for a period that no lock lasts for, and `NameError` for such a name.
+    Raises `ConfigError` for a period that is too long for a lock, and `NameError` for a name that cannot be used.
     """
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> Run | None:
-        """Begins the work; None if it was done in this period, or another process is at it.
+        """Begins the work; None if it was done in this period, or another process is doing it.
 
-        Waits `timeout` seconds, or `wait_max`, for one that is at it, and for a period that ends within that time; not for one
-        that ends later. Raises the `AcquireError`s but `Contended`, with every node's vote, and `ConnectError` at the first
+        Waits `timeout` seconds, or `wait_max`, for that process, and for a period that ends within that time; not for one that
+        ends later. Raises the `AcquireError`s but `Contended`, with every node's vote, and `ConnectError` at the first
         call.
         """
         try:
@@ -126,7 +126,7 @@ class OncePer(OncePerBase):
 
 
 class _Decorator:
-    """What `once_per` gives."""
+    """The decorator that `once_per` returns."""
 
     def __init__(self, made: Callable[[str, bool], Any], name: str | None) -> None:
         self._made = made
@@ -171,9 +171,9 @@ def once_per(
     hold_at_least: float | None = None,
     **settings: Unpack[Settings],
 ) -> _Decorator:
-    """Has a function, or a coroutine function, be called once per period of `per` seconds, however many processes try.
+    """Calls a function, or a coroutine function, once per period of `per` seconds, however many processes try.
 
-    It gives what the function gives, or `SKIPPED`, which is false, where it was not called. An exception uses up no period.
+    It returns what the function returns, or `SKIPPED`, which is false, if it was not called. An exception uses up no period.
     `name` as for `synchronized`; `hold_at_least` and settings as for `OncePer`.
     """
 

@@ -10,7 +10,7 @@ from typing import Protocol
 from . import _core
 
 EXIT_SECONDS = 1.0
-"""For so long at most the end of a program waits for its releases."""
+"""How long the end of a program waits for its releases."""
 
 
 class _Releasable(Protocol):
@@ -48,7 +48,7 @@ def _after_fork() -> None:
 
 
 def _at_exit() -> None:
-    """Releases what is held, so that others need not wait for its TTL. Ends after `EXIT_SECONDS` and a bit."""
+    """Releases what is held, so that other processes need not wait for its TTL. Takes little more than `EXIT_SECONDS`."""
     home = _home
     if home is None or home[0] != os.getpid():
         return

@@ -14,7 +14,7 @@ from ._unpack import Unpack
 
 
 class SemaphoreBase(Acquirer[L]):
-    """At most `permits` holders at a time, as both kinds have it."""
+    """At most `permits` holders at a time, for threads and for event loops."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class Semaphore(SemaphoreBase[Lease], ForThreads):
     Calls are served in their order. Tokens rise among the holders of one permit, so a store compares them under
     ``lease.name``. A crashed holder's permit is free again after its `ttl`. Settings and `on_lost` as for `redfence.Lock`.
 
-    Raises `ConfigError` for a number of permits that is not possible, and `NameError` for such a name.
+    Raises `ConfigError` for a number of permits that is not possible, and `NameError` for a name that cannot be used.
     """
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> Lease | None:

@@ -20,7 +20,7 @@ R = TypeVar("R")
 def synchronized(
     client: Redfence | str | Sequence[str], name: str | None = None, **settings: Unpack[Settings]
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Has a function, or a coroutine function, run under a lock; settings as for `Lock`.
+    """Runs a function, or a coroutine function, under a lock; settings as for `Lock`.
 
     `name` may have fields for the arguments: ``"invoice:{number}"``. Without one it is the function's own, with its
     module. A function that calls itself waits for itself.

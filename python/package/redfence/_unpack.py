@@ -10,7 +10,7 @@ elif sys.version_info >= (3, 11):
 else:
 
     class Unpack:
-        """It is only looked at."""
+        """Only type checkers read it."""
 
         def __class_getitem__(cls, item: Any) -> Any:
             return item

@@ -1,4 +1,4 @@
-//! `check`: judges whether T1, T2, X and F held in a history.
+//! `check`: judges whether T1, T2, E, X and F held in a history.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -53,6 +53,6 @@ pub(crate) fn check(CheckArguments { file }: &CheckArguments) -> ExitCode {
     if missing > 0 {
         return ExitCode::from(2);
     }
-    say!("T1, T2, X, E and F held");
+    say!("T1, T2, E, X and F held");
     ExitCode::SUCCESS
 }

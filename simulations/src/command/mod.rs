@@ -68,7 +68,7 @@ impl What {
 
 /// A range of seeds as people write it: `0..1000`, or one seed.
 pub(crate) fn parse_seeds(text: &str) -> Result<Range<u64>, String> {
-    let problem = || format!("{text:?} is no range of seeds: write FIRST..END, for instance 0..10000");
+    let problem = || format!("{text:?} is not a range of seeds: write FIRST..END, for instance 0..10000");
     let Some((first, end)) = text.split_once("..") else {
         let seed: u64 = text.parse().map_err(|_| problem())?;
         return within(seed..seed.saturating_add(1));

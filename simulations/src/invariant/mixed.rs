@@ -1,5 +1,5 @@
-//! X with clients of another library: no two believe in their locks of one resource at one time, and nobody believes in
-//! a lease while such a client believes in its lock.
+//! X with clients of another library: no two believe in their locks of one resource at one time, and no holder believes
+//! in a lease while such a client believes in its lock.
 //!
 //! Not judged for one whose lock vanished, as in [`exclusive`](super::exclusive).
 

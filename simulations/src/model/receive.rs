@@ -137,7 +137,7 @@ impl Attempt {
             self.footprint.on_grant(node, reply);
         }
         match self.phase.lease_mut() {
-            Some(lease) => lease.continuity.late_grant(node, reply, now),
+            Some(lease) => lease.continuity.late_grant(node, reply, || now),
             None if matches!(reply, Reply::Granted { .. }) && !world.grace().is_zero() => self.heard.insert(node),
             None => {}
         }

@@ -115,7 +115,7 @@ impl Plan {
     fn check_network(&self) -> Result<(), PlanError> {
         let NetworkProfile { latency_ms: (least, most), tail_per_mille, loss_per_mille, .. } = self.network;
         if least > most {
-            let why = format!("a latency of {least} to {most} ms is no range");
+            let why = format!("a latency of {least} to {most} ms is not a range");
             return wrong(("network", 0), why, "write the smaller number first");
         }
         let lossy = self.faults.iter().enumerate().filter_map(|(number, fault)| match fault.fault {

@@ -129,7 +129,7 @@ mod tests {
             (
                 "\"latency_ms\": [\n      1,",
                 "\"latency_ms\": [\n      9000,",
-                "network: a latency of 9000 to 1 ms is no range: write the smaller number first",
+                "network: a latency of 9000 to 1 ms is not a range: write the smaller number first",
             ),
             ("\"tail_per_mille\": 0", "\"tail_per_mille\": 1001", "network: 1001 of a thousand: write 1000"),
             ("\"resources\": 1", "\"resources\": 0", "resources: there is no resource: write 1 or more"),

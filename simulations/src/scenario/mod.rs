@@ -2,12 +2,12 @@
 //!
 //! The doc comment of each file is its story: the title, then paragraphs. `simulations scenario NAME` prints it.
 
-mod amnesiac_node;
 mod clock_step_majority;
 mod clock_step_one_node;
 mod counter_rolled_back;
 mod delayed_write;
 mod double_fault;
+mod forgotten_lock;
 mod growing_fleet;
 mod herd;
 mod holder_clock_step;
@@ -80,7 +80,7 @@ impl Scenario {
         &retry_storm::SCENARIO,
         &herd::SCENARIO,
         &overload::SCENARIO,
-        &amnesiac_node::SCENARIO,
+        &forgotten_lock::SCENARIO,
         &replaced_node::SCENARIO,
         &counter_rolled_back::SCENARIO,
         &uneven_counters::SCENARIO,

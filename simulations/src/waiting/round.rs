@@ -81,8 +81,8 @@ impl Round {
         let outstanding = self.footprint.outstanding();
         let granted = outstanding.iter().filter(|node| self.granted.contains(*node));
         let granted: NodeSet = granted.take(quorum.needed()).collect();
-        let tellers = if quorum.is_met_by(granted) { granted } else { outstanding };
-        let tells = |node| match tellers.iter().position(|teller| teller == node) {
+        let publishers = if quorum.is_met_by(granted) { granted } else { outstanding };
+        let tells = |node| match publishers.iter().position(|teller| teller == node) {
             Some(0) => Publish::ToFirstTwo,
             Some(_) => Publish::ToFirst,
             None => Publish::Nothing,

@@ -23,14 +23,17 @@ pub(super) struct ByteStream {
     input: Vec<u8>,
     /// How many bytes of `input` have been consumed.
     taken: usize,
+    /// Kept, because a new one would allocate 8 KiB for each reply.
+    parser: redis::Parser,
 }
 
 /// The most bytes that are read in one step.
 const READ_MAX: usize = 16 * 1024;
 
 impl ByteStream {
-    pub(super) const fn over(stream: Box<dyn Stream>) -> Self {
-        Self { stream, out: Vec::new(), written: 0, is_flushed: true, input: Vec::new(), taken: 0 }
+    pub(super) fn over(stream: Box<dyn Stream>) -> Self {
+        let parser = redis::Parser::new();
+        Self { stream, out: Vec::new(), written: 0, is_flushed: true, input: Vec::new(), taken: 0, parser }
     }
 
     /// Writes the waiting bytes, as far as the stream accepts them.
@@ -67,14 +70,14 @@ impl ByteStream {
                     Fault::new(
                         FaultKind::Unexpected,
                         match garbled {
-                            Garbled::NoReply => "the server is no Redis: it does not speak the protocol",
+                            Garbled::NoReply => "the server is not a Redis server: it does not speak the protocol",
                             Garbled::TooLarge => "a reply that is larger than any that was asked for",
                         },
                     )
                 };
                 if let Some(length) = frame::len(rest).map_err(garbled)? {
                     let reply = rest.get(..length).unwrap_or_default();
-                    let value = redis::parse_redis_value(reply).map_err(|error| fault::of_connection(&error))?;
+                    let value = self.parser.parse_value(reply).map_err(|error| fault::of_connection(&error))?;
                     self.taken += length;
                     return Ok(Some(value));
                 }

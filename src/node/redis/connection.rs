@@ -1,10 +1,10 @@
-//! [`Connection`]: one open connection. It sends one turn (several requests in one write) at a time, and receives the
+//! [`Connection`]: one open connection. It sends one pipeline (several requests in one write) at a time, and receives the
 //! replies in order.
 //!
-//! If nothing is unanswered, the caller that sends a request writes the turn itself. Requests that come meanwhile
-//! wait. They go out together in the next turn, after the last reply.
+//! If nothing is unanswered, the caller that sends a request writes the pipeline itself. Requests that come meanwhile
+//! wait. They go out together in the next pipeline, after the last reply.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::task::Context;
@@ -15,42 +15,13 @@ use redis::{PushKind, Value};
 use super::byte_stream::ByteStream;
 use super::connector::Pushes;
 use super::decode;
-use super::encode::{self, EncodedRequest};
+use super::encode;
 use super::keys::Prefix;
 use super::script::{Marker, Script};
 use super::subscription::Subscription;
-use crate::node::Responder;
+use super::unsent::{Completions, PendingRequest, Unsent};
 use crate::protocol::{Fault, FaultKind, Reply, Request, Verb};
 use crate::{LockerId, Resource};
-
-/// A request that is queued or sent, and not answered.
-pub(super) struct PendingRequest {
-    pub(super) request: Request,
-    pub(super) encoded: Arc<EncodedRequest>,
-    pub(super) answer: Responder,
-}
-
-/// What to deliver after the lock of the send queue is released.
-#[derive(Default)]
-pub(super) struct Completions {
-    pub(super) answers: Vec<(Responder, Reply)>,
-    /// The wakes: which locker, for which lock, and in what time the lock is free.
-    pub(super) wakes: Vec<(LockerId, Resource, Duration)>,
-    /// Whether wakes arrive over this connection from now on.
-    pub(super) receives: bool,
-    /// Whether it cannot receive wakes, or not yet.
-    pub(super) is_deaf: bool,
-}
-
-impl Completions {
-    pub(super) fn fail(&mut self, answer: Responder, kind: FaultKind) {
-        self.answers.push((answer, Reply::Failed(Fault::new(kind, ""))));
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.answers.is_empty() && self.wakes.is_empty() && !self.receives && !self.is_deaf
-    }
-}
 
 /// One open connection.
 pub(super) struct Connection {
@@ -62,7 +33,7 @@ pub(super) struct Connection {
     calls: VecDeque<Call>,
     /// The requests of these commands.
     sent: VecDeque<PendingRequest>,
-    /// How many turns were sent, plus how many replies and messages came in.
+    /// How many pipelines were sent, plus how many replies and messages came in.
     pub(super) progress: u64,
     /// How many replies were useful: no errors, and understood.
     pub(super) answers: u64,
@@ -71,9 +42,9 @@ pub(super) struct Connection {
     marker: Arc<Marker>,
     pushes: Pushes,
     subscription: Subscription,
-    /// Whether the trace still has to be left, which says that the node was joined.
-    owes_trace: bool,
-    has_left_trace: bool,
+    /// Whether the marker still has to be left, which says that the node was joined.
+    owes_marker: bool,
+    has_left_marker: bool,
     /// How many unexpected messages came in.
     unasked: usize,
     /// The last reply of the server to the question whether the node was joined before.
@@ -87,11 +58,11 @@ enum Call {
     Batch(usize),
     /// A command for one request.
     One,
-    /// Leaves the trace that says that the node was joined.
-    LeaveTrace,
-    /// Asks whether there is such a trace.
-    AskForTrace,
-    /// Tries whether a trace can be left at all.
+    /// Leaves the marker that says that the node was joined.
+    LeaveMarker,
+    /// Asks whether there is such a marker.
+    AskForMarker,
+    /// Tries whether a marker can be left at all.
     TryToLoad,
     /// Subscribes to the wakes of a locker.
     Subscribe,
@@ -99,8 +70,6 @@ enum Call {
     TryToPublish,
 }
 
-/// The most requests of one turn. A server handles them in about a millisecond.
-pub(super) const TURN_MAX: usize = 128;
 /// The most requests of one script call. Other clients of the server wait during a call.
 const BATCH_MAX: usize = 32;
 
@@ -121,8 +90,8 @@ impl Connection {
             marker,
             pushes,
             subscription: Subscription::default(),
-            owes_trace: false,
-            has_left_trace: false,
+            owes_marker: false,
+            has_left_marker: false,
             unasked: 0,
             was_joined: None,
         }
@@ -133,7 +102,7 @@ impl Connection {
         self.calls.is_empty()
     }
 
-    /// Whether a turn may begin. A second turn may follow a single request at once. Mostly it is the release of a
+    /// Whether a pipeline may begin. A second pipeline may follow a single request at once. Mostly it is the release of a
     /// grant whose caller gave up, and the server handles both in one go.
     pub(super) fn takes_more(&self) -> bool {
         self.is_idle() || (self.sent.len() == 1 && self.calls.len() == 1)
@@ -144,47 +113,41 @@ impl Connection {
         self.sent.drain(..)
     }
 
-    /// Composes the next turn and begins to write it. `admits` says whether grants may go out; if not, they fail.
+    /// Composes the next pipeline and begins to write it. `admits` says whether grants may go out; if not, they fail.
     pub(super) fn begin(
         &mut self,
-        queue: &mut VecDeque<PendingRequest>,
+        queue: &mut Unsent,
         admits: bool,
         context: &mut Context<'_>,
         completions: &mut Completions,
     ) -> io::Result<()> {
-        let share = queue.len().min(TURN_MAX);
-        let mut turn: Vec<PendingRequest> = queue.drain(..share).collect();
-        if turn.len() > 1 {
-            withdraw_released(&mut turn, completions);
-            // Releases go first, so the same turn can take a lock again that it releases.
-            turn.sort_by_key(|pending| !pending.request.verb.is_release());
-        }
+        let mut pipeline = queue.next_pipeline(completions);
         if !admits {
             // A connection that was not joined may lead to a server that forgot everything.
-            for pending in turn.extract_if(.., |e| matches!(e.request.verb, Verb::Grant { .. })) {
+            for pending in pipeline.extract_if(.., |e| matches!(e.request.verb, Verb::Grant { .. })) {
                 completions.fail(pending.answer, FaultKind::NotJoined);
             }
         }
-        if turn.is_empty() {
+        if pipeline.is_empty() {
             return Ok(());
         }
-        self.encode(&turn, completions);
-        self.sent.extend(turn);
+        self.encode(&pipeline, completions);
+        self.sent.extend(pipeline);
         self.progress += 1;
         self.write(context)
     }
 
-    fn encode(&mut self, turn: &[PendingRequest], completions: &mut Completions) {
+    fn encode(&mut self, pipeline: &[PendingRequest], completions: &mut Completions) {
         const fn verb(pending: &PendingRequest) -> &Verb {
             &pending.request.verb
         }
-        let grants = || turn.iter().any(|pending| matches!(verb(pending), Verb::Grant { .. }));
-        if !self.has_left_trace && (self.owes_trace || grants()) {
-            self.has_left_trace = true;
+        let grants = || pipeline.iter().any(|pending| matches!(verb(pending), Verb::Grant { .. }));
+        if !self.has_left_marker && (self.owes_marker || grants()) {
+            self.has_left_marker = true;
             encode::load(&mut self.main.out, &self.marker.code);
-            self.calls.push_back(Call::LeaveTrace);
+            self.calls.push_back(Call::LeaveMarker);
         }
-        for pending in turn {
+        for pending in pipeline {
             if matches!(verb(pending), Verb::Grant { waits: Some(_), .. }) {
                 self.subscribe(pending.request.subject.waiter.locker, completions);
             }
@@ -192,7 +155,7 @@ impl Connection {
         let may_wait = self.subscription.may_wait(matches!(self.pushes, Pushes::Apart(_)));
         // Until then these grants join no queue.
         completions.is_deaf |= !may_wait && self.subscription.awaits();
-        for run in turn.chunk_by(|one, next| encode::is_batched(verb(one)) && encode::is_batched(verb(next))) {
+        for run in pipeline.chunk_by(|one, next| encode::is_batched(verb(one)) && encode::is_batched(verb(next))) {
             if run.first().is_some_and(|first| encode::is_batched(verb(first))) {
                 for batch in run.chunks(BATCH_MAX) {
                     let loaded = self.knows(Script::Batch);
@@ -205,7 +168,7 @@ impl Connection {
                 if matches!(request.verb, Verb::Probe { .. } | Verb::Initialize(_) | Verb::Activate { .. }) {
                     encode::are_loaded(&mut self.main.out, self.marker.hashes());
                     encode::load(&mut self.main.out, Marker::TRIAL);
-                    self.calls.extend([Call::AskForTrace, Call::TryToLoad]);
+                    self.calls.extend([Call::AskForMarker, Call::TryToLoad]);
                 }
                 let loaded = self.knows(encode::script_of(&request.verb));
                 encode::single(&mut self.main.out, &self.prefix, loaded, encoded, &request.verb);
@@ -243,7 +206,7 @@ impl Connection {
     pub(super) fn read(
         &mut self,
         context: &mut Context<'_>,
-        queue: &mut VecDeque<PendingRequest>,
+        queue: &mut Unsent,
         completions: &mut Completions,
     ) -> Result<(), Fault> {
         while let Some(value) = self.main.read(context)? {
@@ -260,12 +223,7 @@ impl Connection {
     }
 
     /// Takes one reply.
-    fn take(
-        &mut self,
-        value: Value,
-        queue: &mut VecDeque<PendingRequest>,
-        completions: &mut Completions,
-    ) -> Result<(), Fault> {
+    fn take(&mut self, value: Value, queue: &mut Unsent, completions: &mut Completions) -> Result<(), Fault> {
         self.progress += 1;
         if let Value::Push { kind, data } = value {
             return self.take_push(&kind, &data, completions);
@@ -276,13 +234,13 @@ impl Connection {
             (Some(Call::TryToPublish), Value::Int(1..)) => {}
             (Some(Call::TryToPublish), _) => completions.is_deaf |= self.subscription.refuse(),
             (None, _) => return Err(Fault::new(FaultKind::Unexpected, "a reply without a request")),
-            (Some(Call::LeaveTrace), _) => {}
-            (Some(Call::AskForTrace), value) => {
+            (Some(Call::LeaveMarker), _) => {}
+            (Some(Call::AskForMarker), value) => {
                 let loaded = decode::are_loaded(&value);
                 self.was_joined = loaded.first().copied().flatten();
                 self.marker.look_at_others(&loaded);
             }
-            // If a trace cannot be left, a missing trace proves nothing.
+            // If a marker cannot be left, a missing marker proves nothing.
             (Some(Call::TryToLoad), Value::ServerError(_)) => self.was_joined = None,
             (Some(Call::TryToLoad), _) => {}
             (Some(Call::Batch(count)), value) if decode::is_unknown_script(&value) => {
@@ -314,7 +272,7 @@ impl Connection {
                         if let Reply::Reported(report) = &mut reply {
                             report.session = self.session;
                             report.was_joined = self.was_joined;
-                            self.owes_trace |= report.is_joined();
+                            self.owes_marker |= report.is_joined();
                         }
                         completions.answers.extend(self.sent.pop_front().map(|pending| (pending.answer, reply)));
                     }
@@ -327,19 +285,13 @@ impl Connection {
     /// The server forgot its scripts, so it ran nothing: the requests go out again, with the text of the script. With
     /// its scripts, the server forgot that the node was joined.
     ///
-    /// A grant is not sent again if a turn was sent behind it: its release may be in that turn, and may run before
+    /// A grant is not sent again if a pipeline was sent behind it: its release may be in that pipeline, and may run before
     /// it.
-    fn again(
-        &mut self,
-        count: usize,
-        script: Script,
-        queue: &mut VecDeque<PendingRequest>,
-        completions: &mut Completions,
-    ) {
+    fn again(&mut self, count: usize, script: Script, queue: &mut Unsent, completions: &mut Completions) {
         if let Some(known) = self.loaded.get_mut(script.index()) {
             *known = false;
         }
-        self.has_left_trace = false;
+        self.has_left_marker = false;
         let is_followed = !self.calls.is_empty();
         for pending in self.sent.drain(..count).rev() {
             match pending.request.verb {
@@ -385,20 +337,4 @@ impl Connection {
 /// Whether the server did what the request asked.
 const fn is_of_use(reply: &Reply) -> bool {
     !matches!(reply, Reply::Failed(_))
-}
-
-/// Withdraws each grant whose release waits in the same turn: its caller has given up, and releases go first.
-fn withdraw_released(turn: &mut Vec<PendingRequest>, completions: &mut Completions) {
-    if !turn.iter().any(|pending| matches!(pending.request.verb, Verb::Grant { .. })) {
-        return;
-    }
-    let id = |pending: &PendingRequest| pending.request.subject.holder.id();
-    let released: HashSet<_> = turn.iter().filter(|e| e.request.verb.is_release()).map(id).collect();
-    if released.is_empty() {
-        return;
-    }
-    let withdrawn = |e: &mut PendingRequest| matches!(e.request.verb, Verb::Grant { .. }) && released.contains(&id(e));
-    for pending in turn.extract_if(.., withdrawn) {
-        completions.fail(pending.answer, FaultKind::Withdrawn);
-    }
 }

@@ -26,7 +26,7 @@ pub(super) fn of_connection(error: &RedisError) -> Fault {
         None if error.kind() == redis::ErrorKind::AuthenticationFailed => FaultKind::Authentication,
         None if error.kind() == redis::ErrorKind::Parse => {
             let what = one_line(&error.to_string());
-            return Fault::new(FaultKind::Unexpected, format!("the server is no Redis: {what}"));
+            return Fault::new(FaultKind::Unexpected, format!("the server is not a Redis server: {what}"));
         }
         None => FaultKind::ConnectionLost,
     };

@@ -87,9 +87,9 @@ fn number(digits: &[u8], most: usize) -> Result<Option<usize>, Garbled> {
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return Err(Garbled::NoReply);
     }
-    // Digits that do not parse are those of a number that is too large.
-    let number = str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok());
-    number.filter(|number| *number <= most).map(Some).ok_or(Garbled::TooLarge)
+    let more = |number: usize, digit: &u8| number.saturating_mul(10).saturating_add(usize::from(digit - b'0'));
+    let number = digits.iter().fold(0, more);
+    if number <= most { Ok(Some(number)) } else { Err(Garbled::TooLarge) }
 }
 
 #[cfg(test)]

@@ -8,6 +8,8 @@ use crate::Resource;
 /// Under which name the lock of a resource is stored on a server. Counters, queues and records always have names of
 /// redfence's own.
 ///
+/// **Unstable:** this is new, and may change in any minor release ([stability](crate#stability)).
+///
 /// ```
 /// use redfence::KeyStyle;
 ///
@@ -33,6 +35,8 @@ pub enum KeyStyle {
 }
 
 /// What is wrong with the text of a [`KeyStyle`].
+///
+/// **Unstable:** this is new, and may change in any minor release ([stability](crate#stability)).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the key style {0:?} cannot be used: write native, plain, plain:PREFIX or plain:PREFIX{{}}SUFFIX, each part at \

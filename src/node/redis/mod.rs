@@ -20,6 +20,7 @@ mod send_queue;
 mod subscription;
 #[cfg(feature = "tls")]
 mod tls;
+mod unsent;
 mod url;
 
 use std::fmt;
@@ -240,11 +241,11 @@ impl Drop for RedisNode {
 
 impl Node for RedisNode {
     fn send(&self, request: Request, answer: Responder) {
-        self.send_queue.hand_in([(request, answer)]);
+        self.send_queue.submit([(request, answer)]);
     }
 
     fn send_both(&self, first: (Request, Responder), second: (Request, Responder)) {
-        self.send_queue.hand_in([first, second]);
+        self.send_queue.submit([first, second]);
     }
 
     fn listen(&self, id: NodeId, locker: LockerId, listener: Weak<dyn WakeListener>) {

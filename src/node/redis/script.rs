@@ -1,4 +1,4 @@
-//! [`Script`]: the Lua scripts, and how they are called. [`Marker`]: the trace of a join.
+//! [`Script`]: the Lua scripts, and how they are called. [`Marker`]: the mark of a join, a loaded script.
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, Ordering};

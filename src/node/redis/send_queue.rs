@@ -3,18 +3,18 @@
 //! If the connection is idle, the caller writes the request itself, which saves a task switch. The courier reads,
 //! dials and watches. Both take one lock for a short time, and deliver replies only after they have released it.
 
-use std::collections::VecDeque;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 
-use super::connection::{Completions, Connection, PendingRequest};
+use super::connection::Connection;
 use super::encode::EncodedRequest;
 use super::keys::Prefix;
+use super::unsent::{Completions, PendingRequest, Unsent};
 use crate::node::{HomeRuntime, Process, Responder, WakeListener};
 use crate::protocol::{Fault, FaultKind, LockView, Reply, Request, Verb};
-use crate::{HolderId, LockerId, NodeId};
+use crate::{LockerId, NodeId};
 
 /// The state that senders and the courier of one server share.
 pub(super) struct SendQueue {
@@ -27,8 +27,8 @@ pub(super) struct SendQueue {
 }
 
 struct Inner {
-    way: Way,
-    queue: VecDeque<PendingRequest>,
+    state: ConnectionState,
+    queue: Unsent,
     courier: Waker,
     /// Whether the node was dropped, so that no more requests come.
     closed: bool,
@@ -36,7 +36,7 @@ struct Inner {
 }
 
 /// The state of the connection.
-enum Way {
+enum ConnectionState {
     /// It is being dialled; requests wait for the outcome.
     Dialing,
     /// In use.
@@ -66,8 +66,8 @@ const fn most_before(verb: &Verb) -> usize {
 impl SendQueue {
     pub(super) fn new(prefix: Prefix) -> Self {
         let inner = Inner {
-            way: Way::Dialing,
-            queue: VecDeque::new(),
+            state: ConnectionState::Dialing,
+            queue: Unsent::default(),
             courier: Waker::noop().clone(),
             closed: false,
             listeners: Vec::new(),
@@ -75,20 +75,18 @@ impl SendQueue {
         Self { prefix, process: Process::current(), admitted: AtomicU64::new(0), inner: Mutex::new(inner) }
     }
 
-    /// Takes requests, to be sent in this order and in one turn if possible.
-    pub(super) fn hand_in(&self, requests: impl IntoIterator<Item = (Request, Responder)>) {
+    /// Takes requests, to be sent in this order and in one pipeline if possible.
+    pub(super) fn submit(&self, requests: impl IntoIterator<Item = (Request, Responder)>) {
         let mut completions = Completions::default();
         {
             let mut inner = self.lock();
             for (request, answer) in requests {
-                if request.verb.is_release()
-                    && withdraw(&mut inner.queue, request.subject.holder.id(), &mut completions)
-                {
+                if request.verb.is_release() && inner.queue.withdraw(request.subject.holder.id(), &mut completions) {
                     completions.answers.push((answer, Reply::Refused(LockView::default())));
                     continue;
                 }
-                let refusal = match &inner.way {
-                    Way::Down(fault) => Some(unsent(fault)),
+                let refusal = match &inner.state {
+                    ConnectionState::Down(fault) => Some(unsent(fault)),
                     _ if inner.queue.len() >= most_before(&request.verb) => Some(Fault::new(FaultKind::Overloaded, "")),
                     _ => None,
                 };
@@ -96,23 +94,23 @@ impl SendQueue {
                     Some(fault) => completions.answers.push((answer, Reply::Failed(fault))),
                     None => {
                         let encoded = EncodedRequest::of(&self.prefix, &request.subject);
-                        inner.queue.push_back(PendingRequest { request, encoded, answer });
+                        inner.queue.push(PendingRequest { request, encoded, answer });
                     }
                 }
             }
             let courier = inner.courier.clone();
-            self.go_on(&mut inner, &mut Context::from_waker(&courier), &mut completions);
-            if let Way::Broken(..) = inner.way {
+            self.send_waiting(&mut inner, &mut Context::from_waker(&courier), &mut completions);
+            if let ConnectionState::Broken(..) = inner.state {
                 courier.wake();
             }
         }
         self.deliver(completions);
     }
 
-    /// Begins turns while the connection accepts more and requests wait.
-    fn go_on(&self, inner: &mut Inner, context: &mut Context<'_>, completions: &mut Completions) {
-        let Inner { way, queue, .. } = inner;
-        let Way::Up(connection) = way else { return };
+    /// Begins pipelines while the connection accepts more and requests wait.
+    fn send_waiting(&self, inner: &mut Inner, context: &mut Context<'_>, completions: &mut Completions) {
+        let Inner { state, queue, .. } = inner;
+        let ConnectionState::Up(connection) = state else { return };
         if !connection.takes_more() || queue.is_empty() {
             return;
         }
@@ -124,7 +122,7 @@ impl SendQueue {
             if let Err(error) = connection.begin(queue, admits, context, completions) {
                 let fault = Fault::new(FaultKind::ConnectionLost, error.to_string());
                 let was_of_use = connection.answers > 0;
-                *way = Way::Broken(fault, connection.unanswered().collect(), was_of_use);
+                *state = ConnectionState::Broken(fault, connection.unanswered().collect(), was_of_use);
                 return;
             }
         }
@@ -147,17 +145,17 @@ impl SendQueue {
                 return Poll::Pending;
             }
             let broken = {
-                let Inner { way, queue, .. } = &mut *inner;
-                match way {
-                    Way::Up(connection) => {
+                let Inner { state, queue, .. } = &mut *inner;
+                match state {
+                    ConnectionState::Up(connection) => {
                         let lost = |error: io::Error| Fault::new(FaultKind::ConnectionLost, error.to_string());
                         let written = connection.write(context).map_err(lost);
                         let read = written.and_then(|()| connection.read(context, queue, &mut completions));
                         // What came in may need a write, and further input may never come.
                         read.and_then(|()| connection.write(context).map_err(lost)).err()
                     }
-                    Way::Broken(fault, ..) => Some(fault.clone()),
-                    Way::Dialing | Way::Down(_) => Some(Fault::new(FaultKind::Unreachable, "")),
+                    ConnectionState::Broken(fault, ..) => Some(fault.clone()),
+                    ConnectionState::Dialing | ConnectionState::Down(_) => Some(Fault::new(FaultKind::Unreachable, "")),
                 }
             };
             if let Some(fault) = broken {
@@ -165,8 +163,8 @@ impl SendQueue {
                 self.deliver(completions);
                 return Poll::Ready(Some(fault));
             }
-            self.go_on(&mut inner, context, &mut completions);
-            let is_broken = matches!(inner.way, Way::Broken(..));
+            self.send_waiting(&mut inner, context, &mut completions);
+            let is_broken = matches!(inner.state, ConnectionState::Broken(..));
             let done = inner.closed && inner.queue.is_empty() && inner.connection().is_none_or(Connection::is_idle);
             drop(inner);
             if done {
@@ -182,17 +180,17 @@ impl SendQueue {
 
     /// Takes a new connection into use, and sends the requests that wait.
     pub(super) fn open(&self, connection: Connection) {
-        self.lock().way = Way::Up(Box::new(connection));
-        self.hand_in([]);
+        self.lock().state = ConnectionState::Up(Box::new(connection));
+        self.submit([]);
     }
 
     /// Gives up the connection, because another one is dialled. Requests that were sent fail with `fault`; the others
     /// wait. Returns whether the server answered anything over the old connection.
     pub(super) fn dial(&self, fault: &Fault) -> bool {
-        let (unanswered, was_of_use) = match std::mem::replace(&mut self.lock().way, Way::Dialing) {
-            Way::Up(mut connection) => (connection.unanswered().collect(), connection.answers > 0),
-            Way::Broken(_, unanswered, was_of_use) => (unanswered, was_of_use),
-            Way::Dialing | Way::Down(_) => (Vec::new(), true),
+        let (unanswered, was_of_use) = match std::mem::replace(&mut self.lock().state, ConnectionState::Dialing) {
+            ConnectionState::Up(mut connection) => (connection.unanswered().collect(), connection.answers > 0),
+            ConnectionState::Broken(_, unanswered, was_of_use) => (unanswered, was_of_use),
+            ConnectionState::Dialing | ConnectionState::Down(_) => (Vec::new(), true),
         };
         self.refuse(unanswered, fault);
         was_of_use
@@ -203,8 +201,8 @@ impl SendQueue {
     pub(super) fn give_up(&self, fault: &Fault) {
         let waiting = {
             let mut inner = self.lock();
-            inner.way = Way::Down(fault.clone());
-            std::mem::take(&mut inner.queue)
+            inner.state = ConnectionState::Down(fault.clone());
+            inner.queue.take()
         };
         self.refuse(waiting, &unsent(fault));
     }
@@ -238,7 +236,7 @@ impl SendQueue {
         inner.closed && inner.queue.is_empty()
     }
 
-    /// A number that grows with every turn and every reply; `None` while nothing is unanswered.
+    /// A number that grows with every pipeline and every reply; `None` while nothing is unanswered.
     pub(super) fn progress_on_the_way(&self) -> Option<u64> {
         self.lock().connection().filter(|connection| !connection.is_idle()).map(|connection| connection.progress)
     }
@@ -296,19 +294,21 @@ impl Inner {
     /// process uses it, and both processes share the socket.
     fn disown(&mut self, closed: &Fault, completions: &mut Completions) {
         completions.is_deaf = true;
-        if let Way::Up(mut connection) = std::mem::replace(&mut self.way, Way::Down(closed.clone())) {
+        if let ConnectionState::Up(mut connection) =
+            std::mem::replace(&mut self.state, ConnectionState::Down(closed.clone()))
+        {
             for sent in connection.unanswered() {
                 completions.fail(sent.answer, FaultKind::ConnectionLost);
             }
             std::mem::forget(connection);
         }
-        let unsent = self.queue.drain(..).map(|pending| (pending.answer, Reply::Failed(closed.clone())));
+        let unsent = self.queue.take().into_iter().map(|pending| (pending.answer, Reply::Failed(closed.clone())));
         completions.answers.extend(unsent);
     }
 
     fn connection(&self) -> Option<&Connection> {
-        match &self.way {
-            Way::Up(connection) => Some(connection),
+        match &self.state {
+            ConnectionState::Up(connection) => Some(connection),
             _ => None,
         }
     }
@@ -318,18 +318,4 @@ impl Inner {
 fn unsent(fault: &Fault) -> Fault {
     let kind = if fault.kind.never_sent() { fault.kind } else { FaultKind::Unreachable };
     Fault { kind, detail: fault.detail.clone() }
-}
-
-/// Removes an unsent grant from the queue, because its release comes, so its caller no longer waits. Mostly the grant
-/// is one of the last.
-fn withdraw(queue: &mut VecDeque<PendingRequest>, holder: HolderId, completions: &mut Completions) -> bool {
-    const LOOK_AT: usize = 64;
-    let is_its = |pending: &PendingRequest| {
-        matches!(pending.request.verb, Verb::Grant { .. }) && pending.request.subject.holder.id() == holder
-    };
-    let Some(back) = queue.iter().rev().take(LOOK_AT).position(is_its) else { return false };
-    if let Some(grant) = queue.remove(queue.len() - 1 - back) {
-        completions.fail(grant.answer, FaultKind::Withdrawn);
-    }
-    true
 }

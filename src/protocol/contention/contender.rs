@@ -24,8 +24,8 @@ pub struct Contender {
     since: Moment,
     /// The nodes that woke it since it last asked.
     woken_by: NodeSet,
-    /// When it asks, even if fewer nodes than a quorum have woken it.
-    hopes_until: Option<Moment>,
+    /// When it asks, if fewer nodes than a quorum have woken it.
+    asks_early_at: Option<Moment>,
     /// When it asks, even if no node wakes it.
     alarm: Moment,
     /// Whether it is the one to check, at the alarm, if the reservation of the waiter before it has ended.
@@ -33,7 +33,7 @@ pub struct Contender {
     /// The nodes whose queues it is in, as far as it knows.
     queued: NodeSet,
     /// The nodes that do not deliver wakes.
-    deaf: NodeSet,
+    without_wakes: NodeSet,
     /// The nodes that did not at some time since it last asked: its grants joined no queue there.
     unjoined: NodeSet,
     /// Whether its next grant joins the queue of a node that refuses. False for a first attempt that only tries
@@ -42,9 +42,9 @@ pub struct Contender {
     /// Whether its last grants joined the queues of nodes that refused.
     waited: bool,
     /// Whether a wake from fewer nodes than a quorum made it ask last time.
-    hoped: bool,
+    by_partial_wake: bool,
     /// How many attempts failed in a row: after wakes from too few nodes; after pauses; after time-outs.
-    hopes: u32,
+    partial_wakes: u32,
     pauses: u32,
     timeouts: u32,
 }
@@ -61,7 +61,7 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(5), Duration::from_m
 /// The same after time-outs: such nodes are overloaded already.
 const OVERLOAD: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(4));
 /// The longest time to wait for further wakes after the first one, however often such attempts failed.
-const HOPE_MAX: Duration = Duration::from_secs(1);
+const PARTIAL_WAKE_MAX: Duration = Duration::from_secs(1);
 /// If its queues are gone, a contender asks again within this time.
 const REJOIN_WITHIN: Duration = Duration::from_millis(250);
 
@@ -75,16 +75,16 @@ impl Contender {
             waiter,
             since: now,
             woken_by: NodeSet::EMPTY,
-            hopes_until: None,
+            asks_early_at: None,
             alarm: now,
             stands_by: false,
             queued: NodeSet::EMPTY,
-            deaf: NodeSet::EMPTY,
+            without_wakes: NodeSet::EMPTY,
             unjoined: NodeSet::EMPTY,
             waits: expected,
             waited: false,
-            hoped: false,
-            hopes: 0,
+            by_partial_wake: false,
+            partial_wakes: 0,
             pauses: 0,
             timeouts: 0,
         }
@@ -112,9 +112,9 @@ impl Contender {
     /// count for the next attempt.
     pub fn ask(&mut self, now: Moment) -> Option<Waits> {
         let overrides = !self.woken_by.is_empty() || self.stands_by;
-        self.hoped = !self.woken_by.is_empty() && !self.quorum.is_met_by(self.woken_by);
-        (self.woken_by, self.hopes_until, self.stands_by) = (NodeSet::EMPTY, None, false);
-        self.unjoined = self.deaf;
+        self.by_partial_wake = !self.woken_by.is_empty() && !self.quorum.is_met_by(self.woken_by);
+        (self.woken_by, self.asks_early_at, self.stands_by) = (NodeSet::EMPTY, None, false);
+        self.unjoined = self.without_wakes;
         self.waited = std::mem::replace(&mut self.waits, true);
         self.waited.then(|| Waits { waited: self.waited(now), overrides })
     }
@@ -123,22 +123,22 @@ impl Contender {
     pub fn woken(&mut self, node: NodeId, after: Duration, now: Moment, chance: u32) {
         if after.is_zero() {
             self.woken_by.insert(node);
-            if self.hopes_until.is_none() {
-                let patience = self.waiter.grace() / 5 * 2_u32.saturating_pow(self.hopes);
-                self.hopes_until = Some(now.after(share(patience.min(HOPE_MAX), chance)));
+            if self.asks_early_at.is_none() {
+                let patience = self.waiter.grace() / 5 * 2_u32.saturating_pow(self.partial_wakes);
+                self.asks_early_at = Some(now.after(share(patience.min(PARTIAL_WAKE_MAX), chance)));
             }
         } else {
             self.stands_by = true;
-            self.ring(now.after(after).after(share(STEP, chance)));
+            self.bring_alarm_forward(now.after(after).after(share(STEP, chance)));
         }
     }
 
     /// `node` has a new connection, so wakes that it sent over the old one may be lost.
     pub fn reconnected(&mut self, node: NodeId, now: Moment, chance: u32) {
         self.queued = self.queued.without(NodeSet::from_iter([node]));
-        self.deaf = self.deaf.without(NodeSet::from_iter([node]));
+        self.without_wakes = self.without_wakes.without(NodeSet::from_iter([node]));
         if !self.relies_on_wakes() {
-            self.ring(now.after(share(REJOIN_WITHIN, chance)));
+            self.bring_alarm_forward(now.after(share(REJOIN_WITHIN, chance)));
         }
     }
 
@@ -148,17 +148,17 @@ impl Contender {
             self.reconnected(node, now, chance);
             return;
         }
-        self.deaf.insert(node);
+        self.without_wakes.insert(node);
         self.unjoined.insert(node);
         if !self.relies_on_wakes() {
-            self.ring(now.after(share(PAUSES.1, chance)));
+            self.bring_alarm_forward(now.after(share(PAUSES.1, chance)));
         }
     }
 
     /// An attempt was lost, and the process keeps waiting.
     pub fn defeated(&mut self, lost: &Defeat, now: Moment, chance: u32) {
         let votes = lost.votes();
-        self.hopes = if self.hoped { self.hopes.saturating_add(1) } else { 0 };
+        self.partial_wakes = if self.by_partial_wake { self.partial_wakes.saturating_add(1) } else { 0 };
         let queued = |(node, vote): (NodeId, &Vote)| match vote {
             _ if is_foreign(vote) => None,
             Vote::Refused(view) => view.place.is_some().then_some(node),
@@ -176,9 +176,9 @@ impl Contender {
     /// When it asks next, unless a new input changes that.
     #[must_use]
     pub fn asks_at(&self) -> Moment {
-        match self.hopes_until {
+        match self.asks_early_at {
             _ if self.quorum.is_met_by(self.woken_by) => Moment::default(),
-            Some(hopes_until) => self.alarm.min(hopes_until),
+            Some(asks_early_at) => self.alarm.min(asks_early_at),
             None => self.alarm,
         }
     }
@@ -224,10 +224,10 @@ impl Contender {
     /// Whether every holder that leaves wakes it. A holder wakes waiters on a quorum, so on one of any nodes without which
     /// there is no quorum. A node that granted does not count: the holder has left it.
     const fn relies_on_wakes(&self) -> bool {
-        self.quorum.is_blocked_by(self.queued.without(self.deaf))
+        self.quorum.is_blocked_by(self.queued.without(self.without_wakes))
     }
 
-    fn ring(&mut self, at: Moment) {
+    fn bring_alarm_forward(&mut self, at: Moment) {
         self.alarm = self.alarm.min(at);
     }
 }

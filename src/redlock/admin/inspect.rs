@@ -118,6 +118,7 @@ impl Inspection {
 
     /// The full holder value with this id on any node.
     #[must_use]
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub fn holder_with_id(&self, id: HolderId) -> Option<Holder> {
         let mut holders = self.rows.iter().filter_map(|row| row.view.as_ref().ok()?.lock.held_by()?.holder());
         holders.find(|holder| holder.id() == id).cloned()
@@ -146,7 +147,7 @@ impl Admin<'_> {
         let subject = Arc::new(Subject { resource, holder, waiter });
         let node_timeout = self.0.settings.node_timeout;
         let env = self.0.env();
-        let replies = ask_all(env, subject, Phase::Inspect, env.everybody(), &|_| Verb::Inspect, node_timeout).await;
+        let replies = ask_all(env, subject, Phase::Inspect, env.all_nodes(), &|_| Verb::Inspect, node_timeout).await;
         let stays_out =
             |status: &NodeStatus| matches!(status.condition, NodeCondition::Resting | NodeCondition::Duplicate);
         let rows = replies.into_iter().zip(self.0.nodes()).map(|((node, reply), status)| {

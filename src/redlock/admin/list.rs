@@ -210,10 +210,10 @@ pub(crate) async fn walk<C: Collection>(
     remove: bool,
     collections: Vec<C>,
 ) -> Vec<Walk<C>> {
-    let everybody = env.everybody();
+    let all_nodes = env.all_nodes();
     let begun = |found| (Walk { found, end: End::TooFar }, 0_u64);
     let mut walks: Vec<_> = collections.into_iter().map(begun).collect();
-    let (Some(subject), mut under_way) = (no_subject(), everybody) else { return Vec::new() };
+    let (Some(subject), mut under_way) = (no_subject(), all_nodes) else { return Vec::new() };
     for _ in 0..steps_max {
         if under_way.is_empty() {
             break;

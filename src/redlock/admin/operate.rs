@@ -121,7 +121,7 @@ pub enum ResetError {
 /// The most steps of a reset on one node: fifty million keys.
 const RESET_STEPS_MAX: usize = 100_000;
 /// The least time that a node gets for one step of a reset: a reset need not be fast.
-const RESET_PATIENCE: Duration = Duration::from_secs(1);
+const RESET_WAIT_MIN: Duration = Duration::from_secs(1);
 
 impl Admin<'_> {
     /// Takes `resource` away from `expected`, a holder that does not release. It removes the lock on every node where
@@ -147,7 +147,7 @@ impl Admin<'_> {
         let subject = Arc::new(Subject::new(resource.try_into().map_err(Into::into)?, expected.clone()));
         tracing::warn!(resource = %subject.resource, holder = ?subject.holder, reason, "taking the lock away from its holder");
         let (env, within) = (self.0.env(), self.0.settings.node_timeout);
-        let replies = ask_all(env, subject, Phase::Operate, env.everybody(), &|_| Verb::Force, within).await;
+        let replies = ask_all(env, subject, Phase::Operate, env.all_nodes(), &|_| Verb::Force, within).await;
         let rows = replies.into_iter().zip(self.0.addresses()).map(|((node, reply), address)| {
             let outcome = match reply {
                 Reply::Released => Ok(ForcedAt::Released),
@@ -182,9 +182,9 @@ impl Admin<'_> {
         self.first_unready(&|_| true).map_or(Ok(()), |found| Err(unseen(found)))?;
 
         tracing::warn!(nodes = ?self.0.addresses(), "removing all locks and starting again");
-        let patience = self.0.settings.node_timeout.max(RESET_PATIENCE);
+        let wait = self.0.settings.node_timeout.max(RESET_WAIT_MIN);
         let counts = vec![Count::default(); self.0.env().quorum.nodes()];
-        let walks = walk(self.0.env(), patience, RESET_STEPS_MAX, true, counts).await;
+        let walks = walk(self.0.env(), wait, RESET_STEPS_MAX, true, counts).await;
         let mut removed = Vec::new();
         for (walk, node) in walks.into_iter().zip(self.0.addresses()) {
             let fault = match walk.end {

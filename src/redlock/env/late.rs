@@ -1,4 +1,4 @@
-//! [`LateAnswers`]: which nodes reply, but too late: they are overloaded, not unreachable.
+//! [`LateReplies`]: which nodes reply, but too late: they are overloaded, not unreachable.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -6,13 +6,13 @@ use std::time::Duration;
 use crate::{Moment, NodeId};
 
 /// For each node, when its last late reply came, and how long that reply took.
-pub(crate) struct LateAnswers([AtomicU64; NodeId::COUNT_MAX]);
+pub(crate) struct LateReplies([AtomicU64; NodeId::COUNT_MAX]);
 
 /// The lower bits are how long the reply took, the upper bits when it came. Both are in milliseconds.
 const TOOK_BITS: u32 = 20;
 const TOOK_MAX: u64 = (1 << TOOK_BITS) - 1;
 
-impl LateAnswers {
+impl LateReplies {
     pub(crate) fn new() -> Self {
         Self(std::array::from_fn(|_| AtomicU64::new(0)))
     }
@@ -42,9 +42,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_late_answer_counts_for_those_who_asked_before_it_came() {
+    fn the_last_late_reply_counts_for_attempts_that_began_before_it_came() {
         let at = |ms| Moment::from_origin(Duration::from_millis(ms));
-        let (late, node) = (LateAnswers::new(), NodeId::new(2).unwrap());
+        let (late, node) = (LateReplies::new(), NodeId::new(2).unwrap());
         assert_eq!(late.took(node, at(0)), None);
         late.note(node, at(5_000), at(5_400));
         assert_eq!(late.took(node, at(4_000)), Some(Duration::from_millis(400)));

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use crc::{CRC_32_ISO_HDLC, Crc};
 use tokio::sync::mpsc;
 
-use self::late::LateAnswers;
+use self::late::LateReplies;
 use self::meters::Meters;
 use self::ready::Ready;
 use self::watermarks::CounterWatermarks;
@@ -34,7 +34,7 @@ pub(crate) struct Env {
     pub(crate) watermarks: CounterWatermarks,
     /// Which nodes may be asked for grants.
     pub(crate) ready: Ready,
-    pub(crate) late: LateAnswers,
+    pub(crate) late: LateReplies,
     pub(crate) leftovers: Leftovers,
     pub(crate) meters: Meters,
     arrivals: AtomicU64,
@@ -62,7 +62,7 @@ impl Env {
             entropy,
             spawner,
             watermarks: CounterWatermarks::new(),
-            late: LateAnswers::new(),
+            late: LateReplies::new(),
             leftovers: Leftovers::default(),
             meters,
             arrivals: AtomicU64::new(1),
@@ -82,7 +82,7 @@ impl Env {
     }
 
     /// The ids of all nodes.
-    pub(crate) fn everybody(&self) -> NodeSet {
+    pub(crate) fn all_nodes(&self) -> NodeSet {
         NodeSet::first(self.quorum.nodes())
     }
 

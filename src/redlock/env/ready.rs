@@ -19,7 +19,7 @@ pub(crate) struct Ready {
     round_trip_us: AtomicU32,
     board: Mutex<Board>,
     /// Notified when a node must be probed at once.
-    pub(crate) poked: Arc<Notify>,
+    pub(crate) probe_due: Arc<Notify>,
 }
 
 /// The notes that roster and rounds exchange.
@@ -94,7 +94,7 @@ impl Ready {
             nodes: AtomicU32::new(0),
             round_trip_us: AtomicU32::new(0),
             board: Mutex::new(Board { faulty: NodeSet::EMPTY, nodes: vec![unknown; nodes] }),
-            poked: Arc::default(),
+            probe_due: Arc::default(),
         }
     }
 
@@ -128,7 +128,7 @@ impl Ready {
         board.faulty.insert(node);
         self.nodes.store(self.nodes().without(board.faulty).bits(), Ordering::Relaxed);
         drop(board);
-        self.poked.notify_one();
+        self.probe_due.notify_one();
     }
 
     /// A look begins. It will examine all faults so far.

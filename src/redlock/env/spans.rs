@@ -3,12 +3,23 @@
 //! They are of the level DEBUG. Without a subscriber for it a span costs one look at the level.
 
 use tracing::field::Empty;
+use tracing::level_filters::{LevelFilter, STATIC_MAX_LEVEL};
 use tracing::{Span, debug_span};
 
 use crate::node::Node;
 use crate::protocol::{Reply, VerbKind};
 use crate::redlock::error::AcquireError;
 use crate::{FencingToken, NodeId, Resource};
+
+/// Whether a subscriber may ask for spans.
+pub(crate) fn are_on() -> bool {
+    STATIC_MAX_LEVEL >= LevelFilter::DEBUG && LevelFilter::current() >= LevelFilter::DEBUG
+}
+
+/// The present span, if a subscriber may ask for spans.
+pub(crate) fn current() -> Span {
+    if are_on() { Span::current() } else { Span::none() }
+}
 
 /// The span of a call to acquire.
 pub(crate) fn acquire(resource: &Resource) -> Span {

@@ -49,7 +49,7 @@ pub(crate) struct ActiveLease {
     /// The token of this section, and the tokens for further sections.
     tokens: TokenBlock,
     /// The arrival number taken just before the grants were sent.
-    pub(crate) asked_at: u64,
+    pub(crate) arrivals_before: u64,
     /// The right to contend for the resource. The next task of this process gets it at the end of this section.
     permit: Mutex<Option<Permit>>,
     history: InHistory,
@@ -79,8 +79,7 @@ struct Plan {
 }
 
 impl Plan {
-    fn new(env: &Env, settings: &Settings, valid_until: Moment, meter: LeaseMeter) -> Mutex<Self> {
-        let now = env.clock.now();
+    fn new(settings: &Settings, valid_until: Moment, meter: LeaseMeter, now: Moment) -> Mutex<Self> {
         let hold_until = settings.max_hold.map(|max_hold| now.after(max_hold));
         Mutex::new(Self { renewal: Renewal::new(valid_until, hold_until, settings.renewed, now), ended: None, meter })
     }
@@ -90,17 +89,18 @@ impl ActiveLease {
     pub(crate) fn new(
         settings: &Arc<Settings>,
         (win, exchange): (Win, Arc<Exchange>),
-        asked_at: u64,
+        arrivals_before: u64,
         permit: Option<Permit>,
         renewals: &Arc<Renewals<Self>>,
+        now: Moment,
     ) -> Arc<Self> {
         let meter = exchange.env().meters.lease(&exchange.subject().resource);
-        let plan = Plan::new(exchange.env(), settings, win.valid_until, meter);
+        let plan = Plan::new(settings, win.valid_until, meter, now);
         Arc::new(Self {
             settings: Arc::clone(settings),
             subject: Arc::clone(exchange.subject()),
             tokens: win.tokens,
-            asked_at,
+            arrivals_before,
             permit: Mutex::new(permit),
             history: InHistory::default(),
             exchange,
@@ -126,13 +126,13 @@ impl ActiveLease {
     }
 
     /// The next section of the same lease, with the next token; `None` if no token or too little validity is left.
-    pub(crate) fn next_section(&self) -> Option<Arc<Self>> {
+    pub(crate) fn next_section(&self, now: Moment) -> Option<Arc<Self>> {
         let tokens = self.tokens.rest()?;
         let (valid_until, meter) = {
             let plan = self.plan();
             (plan.renewal.valid_until(), plan.meter.next())
         };
-        let left = valid_until.since(self.env().clock.now());
+        let left = valid_until.since(now);
         if left.is_zero() || left < self.settings.terms.min_validity {
             return None;
         }
@@ -140,11 +140,11 @@ impl ActiveLease {
             settings: Arc::clone(&self.settings),
             subject: Arc::clone(&self.subject),
             tokens,
-            asked_at: self.asked_at,
+            arrivals_before: self.arrivals_before,
             permit: Mutex::default(),
             history: InHistory::default(),
             exchange: Arc::clone(&self.exchange),
-            plan: Plan::new(self.env(), &self.settings, valid_until, meter),
+            plan: Plan::new(&self.settings, valid_until, meter, now),
             ended: Notify::new(),
             renewals: Arc::clone(&self.renewals),
             entry: Mutex::default(),
@@ -222,13 +222,13 @@ impl ActiveLease {
         if left.is_zero() { Err(Lost { cause: self.end(LossCause::Expired) }) } else { Ok(left) }
     }
 
-    /// What is due now. If the lease is lost, this ends it.
-    pub(crate) fn due(&self) -> Option<Action> {
+    /// What is due at `now`. If the lease is lost, this ends it.
+    pub(crate) fn due(&self, now: Moment) -> Option<Action> {
         let mut plan = self.plan();
         if plan.ended.is_some() {
             return None;
         }
-        let action = plan.renewal.due(self.env().clock.now());
+        let action = plan.renewal.due(now);
         drop(plan);
         if let Action::Lost(cause) = action {
             self.end(cause);
@@ -239,11 +239,31 @@ impl ActiveLease {
 
     /// Ends the lease once. Returns the cause that counts.
     pub(crate) fn end(&self, cause: LossCause) -> LossCause {
-        let mut plan = self.plan();
-        if let Some(earlier) = &plan.ended {
-            return earlier.clone();
+        let plan = self.plan();
+        match &plan.ended {
+            Some(earlier) => earlier.clone(),
+            None => self.end_as(plan, cause, self.env().clock.now()),
         }
-        let now = self.env().clock.now();
+    }
+
+    /// The task gives the lease up. Fails if the lease had ended before. The clock decides, even if no task has
+    /// noticed the end and the nodes still have the lock.
+    pub(crate) fn give_up(&self) -> Result<(), Lost> {
+        let plan = self.plan();
+        let cause = match &plan.ended {
+            Some(earlier) => earlier.clone(),
+            None => {
+                let now = self.env().clock.now();
+                let is_over = plan.renewal.ends_at() <= now;
+                let on_time = if is_over { LossCause::Expired } else { LossCause::Released };
+                let cause = if self.env().process.is_forked() { LossCause::Forked } else { on_time };
+                self.end_as(plan, cause, now)
+            }
+        };
+        if cause == LossCause::Released { Ok(()) } else { Err(Lost { cause }) }
+    }
+
+    fn end_as(&self, mut plan: MutexGuard<'_, Plan>, cause: LossCause, now: Moment) -> LossCause {
         // A caller may report the general cause, `Expired`, for a more specific one.
         let cause = match (cause, plan.renewal.due(now)) {
             (LossCause::Expired, Action::Lost(exact)) => exact,
@@ -313,7 +333,7 @@ impl ActiveLease {
         };
         let subject = Arc::clone(&self.subject);
         let voters = self.exchange.voters();
-        let outcome = extension::extend(self.env(), terms, subject, voters, round_max, send);
+        let outcome = pin!(extension::extend(self.env(), terms, subject, voters, round_max, send));
         let outcome = outcome.instrument(spans::extend(&self.subject.resource, self.token())).await;
         let now = self.env().clock.now();
         match outcome {

@@ -4,12 +4,12 @@ use std::sync::{Arc, PoisonError};
 
 use super::active::ActiveLease;
 use super::schedule::{Renewals, Schedule};
-use crate::Clock;
 use crate::node::Task;
 use crate::protocol::Action;
 use crate::redlock::env::Env;
 use crate::redlock::env::timer::sleep_until;
 use crate::redlock::error::ExtendError;
+use crate::{Clock, Moment};
 
 /// Starts the task unless it runs. Returns whether it runs.
 pub(crate) fn start(renewals: &Renewals<ActiveLease>, env: &Env) -> bool {
@@ -29,14 +29,14 @@ async fn run(schedule: Arc<Schedule<ActiveLease>>, clock: &dyn Clock) {
         let now = clock.now();
         while !schedule.is_full() {
             let Some(lease) = schedule.pop_due(now) else { break };
-            attend(&schedule, lease);
+            attend(&schedule, lease, now);
         }
         if schedule.is_full() {
             // A renewal notifies when it ends.
             earlier.await;
             continue;
         }
-        match schedule.next_at() {
+        match schedule.sleep_until() {
             None => earlier.await,
             Some(at) => tokio::select! {
                 biased;
@@ -47,9 +47,9 @@ async fn run(schedule: Arc<Schedule<ActiveLease>>, clock: &dyn Clock) {
     }
 }
 
-/// Does what is due for one lease, and schedules what comes next.
-pub(crate) fn attend(schedule: &Arc<Schedule<ActiveLease>>, lease: Arc<ActiveLease>) {
-    match lease.due() {
+/// Does what is due for one lease at `now`, and schedules what comes next.
+pub(crate) fn attend(schedule: &Arc<Schedule<ActiveLease>>, lease: Arc<ActiveLease>, now: Moment) {
+    match lease.due(now) {
         Some(Action::Wait(until)) => schedule.insert(until, &lease),
         Some(Action::Extend { .. }) => {
             // The end of the lease stays scheduled during the attempt, which may hang.
@@ -67,7 +67,8 @@ pub(crate) fn attend(schedule: &Arc<Schedule<ActiveLease>>, lease: Arc<ActiveLea
                     Err(error) => tracing::warn!(%resource, %error, "renewal failed"),
                 }
                 // If the process stood still meanwhile, the next attempt may be due already.
-                attend(&schedule, lease);
+                let now = lease.env().clock.now();
+                attend(&schedule, lease, now);
             }));
         }
         // The lease is over, and `due` has ended it.

@@ -19,13 +19,15 @@ pub(crate) struct Renewals<T> {
 pub(crate) struct Schedule<T> {
     under_way: AtomicUsize,
     due: Mutex<Due<T>>,
-    /// Notified when an entry is due earlier than all others.
+    /// Notified when an entry is due before the task wakes by itself.
     pub(crate) earlier: Notify,
 }
 
 struct Due<T> {
     entries: BTreeMap<Entry, Weak<T>>,
     entries_ever: u64,
+    /// Until when the task sleeps; `None` before its first sleep, and while no lease is scheduled.
+    sleeps_until: Option<Moment>,
 }
 
 /// The place of a lease in the schedule: when, and a number that makes it unique.
@@ -54,7 +56,7 @@ impl<T> Drop for Renewing<T> {
 
 impl<T> Renewals<T> {
     pub(crate) fn new() -> Self {
-        let due = Mutex::new(Due { entries: BTreeMap::new(), entries_ever: 0 });
+        let due = Mutex::new(Due { entries: BTreeMap::new(), entries_ever: 0, sleeps_until: None });
         let schedule = Schedule { under_way: AtomicUsize::new(0), due, earlier: Notify::new() };
         Self { schedule: Arc::new(schedule), task: Mutex::new(None) }
     }
@@ -72,12 +74,15 @@ impl<T: Scheduled> Schedule<T> {
         Renewing(Arc::clone(self))
     }
 
-    /// When the first lease is due.
-    pub(crate) fn next_at(&self) -> Option<Moment> {
-        self.lock().entries.first_key_value().map(|((at, _), _)| *at)
+    /// When the first lease is due. The task sleeps until then, or until an entry is due earlier.
+    pub(crate) fn sleep_until(&self) -> Option<Moment> {
+        let mut due = self.lock();
+        due.sleeps_until = due.entries.first_key_value().map(|((at, _), _)| *at);
+        due.sleeps_until
     }
 
-    /// Schedules a lease, and removes its earlier entry.
+    /// Schedules a lease, and removes its earlier entry. It seldom wakes the task: a lease that is released at once
+    /// leaves the task asleep until the lease would have been due, and the leases that follow are due later than that.
     pub(crate) fn insert(&self, at: Moment, lease: &Arc<T>) {
         let mut due = self.lock();
         due.entries_ever += 1;
@@ -85,10 +90,10 @@ impl<T: Scheduled> Schedule<T> {
         if let Some(earlier) = lease.entry().replace(entry) {
             due.entries.remove(&earlier);
         }
-        let is_first = due.entries.first_key_value().is_none_or(|(first, _)| entry < *first);
         due.entries.insert(entry, Arc::downgrade(lease));
+        let is_earlier = due.sleeps_until.is_none_or(|wakes_at| at < wakes_at);
         drop(due);
-        if is_first {
+        if is_earlier {
             self.earlier.notify_waiters();
         }
     }
@@ -115,5 +120,50 @@ impl<T: Scheduled> Schedule<T> {
 
     fn lock(&self) -> MutexGuard<'_, Due<T>> {
         self.due.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures::FutureExt as _;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Lease(Mutex<Option<Entry>>);
+
+    impl Scheduled for Lease {
+        fn entry(&self) -> MutexGuard<'_, Option<Entry>> {
+            self.0.lock().unwrap()
+        }
+    }
+
+    #[test]
+    fn only_a_lease_that_is_due_before_the_task_wakes_by_itself_wakes_it() {
+        let at = |seconds| Moment::from_origin(Duration::from_secs(seconds));
+        let schedule = &Renewals::<Lease>::new().schedule;
+        let leases: Vec<_> = (0..5).map(|_| Arc::new(Lease::default())).collect();
+        let wakes = |seconds, lease| {
+            let mut earlier = std::pin::pin!(schedule.earlier.notified());
+            earlier.as_mut().enable();
+            schedule.insert(at(seconds), lease);
+            earlier.now_or_never().is_some()
+        };
+        assert_eq!(schedule.sleep_until(), None);
+        assert!(wakes(10, &leases[0]), "the task waits for a lease");
+        assert_eq!(schedule.sleep_until(), Some(at(10)));
+        schedule.remove(&leases[0]);
+        assert!(!wakes(11, &leases[1]), "it wakes at 10, and sleeps on then");
+        assert!(wakes(9, &leases[2]));
+        assert_eq!(schedule.sleep_until(), Some(at(9)));
+        assert!(!wakes(9, &leases[3]));
+        assert!(wakes(8, &leases[1]), "a lease that moves");
+        let mut due = std::iter::from_fn(|| schedule.pop_due(at(9)));
+        assert!(due.next().is_some_and(|first| Arc::ptr_eq(&first, &leases[1])));
+        assert_eq!(due.count(), 2);
+        assert_eq!(schedule.sleep_until(), None);
+        assert!(wakes(20, &leases[4]));
     }
 }

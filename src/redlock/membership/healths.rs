@@ -75,8 +75,8 @@ impl Healths {
                     health.keep_out_until(now.after(rest));
                 }
             }
-            Reply::Failed(fault) => health.failed(fault, now),
-            other => health.failed(Fault::new(FaultKind::Unexpected, format!("{other:?}")), now),
+            Reply::Failed(fault) => health.failed(fault),
+            other => health.failed(Fault::new(FaultKind::Unexpected, format!("{other:?}"))),
         }
     }
 

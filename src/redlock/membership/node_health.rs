@@ -29,7 +29,6 @@ pub(crate) struct NodeHealth {
     /// Whether the server logs every write before it replies, and the run for which that was found out.
     synced: Option<(Option<RunId>, bool)>,
     last_fault: Option<Fault>,
-    fails_since: Option<Moment>,
 }
 
 /// One reading of the node's clock and of the holder's.
@@ -84,7 +83,6 @@ impl NodeHealth {
             sample: None,
             synced: None,
             last_fault: None,
-            fails_since: None,
         }
     }
 
@@ -151,15 +149,14 @@ impl NodeHealth {
         self.max_ttl = self.max_ttl.max(report.record.map_or(Duration::ZERO, |record| record.max_ttl));
         // The record of an initialization in progress, or of a new node that rests, holds nothing that could be lost.
         self.was_recorded |= report.record.is_some_and(|record| !record.new || record.awake);
-        (self.last_fault, self.fails_since) = (None, None);
+        self.last_fault = None;
         stepped
     }
 
     /// The node did not reply. Its condition stays: a new connection must be joined in any case.
-    pub(crate) fn failed(&mut self, fault: Fault, now: Moment) {
+    pub(crate) fn failed(&mut self, fault: Fault) {
         self.report = None;
         self.last_fault = Some(fault);
-        self.fails_since.get_or_insert(now);
     }
 
     /// Lets this locker treat the node as resting, whatever the node reports.
@@ -284,7 +281,6 @@ impl NodeHealth {
             condition: self.state,
             rests_for: self.rests_until().map(|until| until.since(now)).filter(|left| !left.is_zero()),
             rests_because: self.rests_because(),
-            fails_for: self.fails_since.map(|since| now.since(since)),
             last_fault: self.last_fault.clone(),
             run_id: self.run_id,
             round_trip: self.round_trip(),
@@ -307,11 +303,10 @@ pub struct NodeStatus {
     pub rests_for: Option<Duration>,
     /// Why it rests, if that is known.
     pub rests_because: Option<Reason>,
-    /// How long it has not answered.
-    pub fails_for: Option<Duration>,
     /// The fault of the last probe, if it failed.
     pub last_fault: Option<Fault>,
     /// The run of the server; `None` if INFO is not permitted.
+    #[cfg_attr(not(feature = "unstable"), doc(hidden))]
     pub run_id: Option<RunId>,
     /// The time from the last probe to its reply.
     pub round_trip: Option<Duration>,

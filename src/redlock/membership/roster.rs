@@ -38,7 +38,7 @@ pub(crate) struct Roster {
 }
 
 /// How long the first look waits for nodes that neither answer nor fail, if the installation may be new.
-const PATIENCE: Duration = Duration::from_millis(1_500);
+const FIRST_LOOK_WAIT: Duration = Duration::from_millis(1_500);
 /// How long a look in haste waits for the other nodes, at least, after a quorum is known to take part.
 const STRAGGLERS: Duration = Duration::from_millis(10);
 /// If another locker is initializing the nodes, how often and how long apart to probe before a decision.
@@ -89,13 +89,13 @@ impl Roster {
             return;
         }
         tasks.clear();
-        let (env, poked) = (&self.env, &self.env.ready.poked);
+        let (env, probe_due) = (&self.env, &self.env.ready.probe_due);
         for (id, node) in env.nodes() {
-            let (Some(mut sessions), poked) = (node.sessions(), Arc::clone(poked)) else { continue };
+            let (Some(mut sessions), probe_due) = (node.sessions(), Arc::clone(probe_due)) else { continue };
             let weak = Arc::downgrade(self);
             tasks.push(Task::start(&*env.spawner, async move {
                 while sessions.changed().await.is_ok() {
-                    poked.notify_one();
+                    probe_due.notify_one();
                     if let Some(roster) = weak.upgrade() {
                         (roster.on_reconnect)(id);
                     }
@@ -104,7 +104,7 @@ impl Roster {
                 std::future::pending::<()>().await;
             }));
         }
-        let (weak, poked) = (Arc::downgrade(self), Arc::clone(poked));
+        let (weak, probe_due) = (Arc::downgrade(self), Arc::clone(probe_due));
         tasks.push(Task::start(&*env.spawner, async move {
             let mut again = LOOK_AGAIN;
             loop {
@@ -114,7 +114,7 @@ impl Roster {
                 drop(roster);
                 // Without changes, the probes become less frequent. A new connection and the end of a rest cause a
                 // probe at once.
-                let is_news = tokio::time::timeout(pause, poked.notified()).await.is_ok();
+                let is_news = tokio::time::timeout(pause, probe_due.notified()).await.is_ok();
                 again = if is_news { LOOK_AGAIN } else { (again * 2).min(LOOK_AGAIN_MAX) };
             }
         }));
@@ -129,12 +129,12 @@ impl Roster {
 
     /// One look: probes every node and does what must be done. If a look is running, it waits for that one and starts
     /// none of its own.
-    pub(crate) async fn look(&self, patience: WaitFor) {
+    pub(crate) async fn look(&self, wait_for: WaitFor) {
         let Ok(round) = self.round.try_lock() else {
             drop(self.round.lock().await);
             return;
         };
-        self.look_as(self.policy.declared_new, patience).await;
+        self.look_as(self.policy.declared_new, wait_for).await;
         drop(round);
     }
 
@@ -153,12 +153,12 @@ impl Roster {
         // The initialization by another locker may come first. Then the record has changed, and this one is repeated.
         for _ in 0..3 {
             self.env.ready.look_begins();
-            self.exchange(self.env.everybody(), WaitFor::All, &|_| Verb::Probe { max_ttl }).await;
+            self.exchange(self.env.all_nodes(), WaitFor::All, &|_| Verb::Probe { max_ttl }).await;
             let (wall, seen) = (self.wall(), self.healths().begin_anew());
             let report_of = |node: NodeId| seen.get(node.index()).copied().flatten();
             // Counters that start at an unset clock would look like missing ones.
             let can_start = |node: &NodeId| report_of(*node).is_none_or(|report| !is_unset(report.now, wall));
-            let nodes = self.env.everybody().iter().filter(can_start).collect();
+            let nodes = self.env.all_nodes().iter().filter(can_start).collect();
             self.exchange(nodes, WaitFor::All, &|node| {
                 let report = report_of(node);
                 let (seen, mark) = (report.and_then(|report| report.record), report.and_then(|report| report.mark));
@@ -174,11 +174,11 @@ impl Roster {
         drop(round);
     }
 
-    async fn look_as(&self, declared_new: bool, patience: WaitFor) {
+    async fn look_as(&self, declared_new: bool, wait_for: WaitFor) {
         self.env.ready.look_begins();
         let max_ttl = self.healths().longest_ttl();
         for _ in 0..BOOTSTRAP_LOOKS {
-            self.exchange(self.env.everybody(), patience, &|_| Verb::Probe { max_ttl }).await;
+            self.exchange(self.env.all_nodes(), wait_for, &|_| Verb::Probe { max_ttl }).await;
             if !self.healths().is_being_bootstrapped() {
                 break;
             }
@@ -231,13 +231,13 @@ impl Roster {
     }
 
     /// Sends one verb to each of `nodes`, and notes the replies that come in time.
-    async fn exchange(&self, nodes: NodeSet, patience: WaitFor, verb: &(dyn Fn(NodeId) -> Verb + Sync)) {
+    async fn exchange(&self, nodes: NodeSet, wait_for: WaitFor, verb: &(dyn Fn(NodeId) -> Verb + Sync)) {
         let Some(subject) = no_subject() else { return };
         let sent = self.env.clock.now();
         let exchange = ask(&self.env, subject, Phase::Join, nodes, verb);
         let mut limit = self.policy.node_timeout;
         let in_haste = tokio::time::timeout(limit, async {
-            if patience == WaitFor::Quorum && a_quorum_is_awake(&exchange, nodes.len()).await {
+            if wait_for == WaitFor::Quorum && a_quorum_is_awake(&exchange, nodes.len()).await {
                 let taken = self.env.clock.now().since(sent);
                 let _ = tokio::time::timeout(STRAGGLERS.max(taken * 4), exchange.filled(nodes.len())).await;
                 return true;
@@ -249,8 +249,8 @@ impl Roster {
         // The silent nodes matter only if no node has a record.
         let nothing_known = self.healths().are_all(NodeHealth::is_unknown);
         if nothing_known && !exchange.has_seen_a_record() {
-            let _ = tokio::time::timeout(PATIENCE, exchange.filled(nodes.len())).await;
-            limit += PATIENCE;
+            let _ = tokio::time::timeout(FIRST_LOOK_WAIT, exchange.filled(nodes.len())).await;
+            limit += FIRST_LOOK_WAIT;
         }
         let now = self.env.clock.now();
         let mut healths = self.healths();
@@ -258,7 +258,7 @@ impl Roster {
             let silent = || Reply::Failed(Fault::new(FaultKind::TimedOut, format!("no answer within {limit:?}")));
             match reply {
                 // This look did not wait for the node. The background task probes it again, and waits longer.
-                None if in_haste => self.env.ready.poked.notify_one(),
+                None if in_haste => self.env.ready.probe_due.notify_one(),
                 reply => healths.note(node, reply.unwrap_or_else(silent), sent, now),
             }
         }

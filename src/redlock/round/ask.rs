@@ -16,7 +16,7 @@ pub(crate) fn ask(
     nodes: NodeSet,
     verb: &(dyn Fn(NodeId) -> Verb + Sync),
 ) -> Arc<Exchange> {
-    let exchange = Exchange::open(env, subject, phase, Footprint::default(), Moment::default());
+    let exchange = Exchange::open(env, subject, phase, Footprint::default(), (env.clock.now(), Moment::default()));
     exchange.send_each(nodes, verb);
     exchange
 }
@@ -58,7 +58,7 @@ pub(crate) async fn drain(env: &Arc<Env>, subject: Arc<Subject>, within: Duratio
     /// That moment, and the least factor over the time that the quorum took.
     const STRAGGLERS: (Duration, u32) = (Duration::from_millis(20), 4);
     let began = env.clock.now();
-    let exchange = ask(env, subject, Phase::Inspect, env.everybody(), &|_| Verb::Inspect);
+    let exchange = ask(env, subject, Phase::Inspect, env.all_nodes(), &|_| Verb::Inspect);
     let answers = async {
         exchange.filled(env.quorum.needed()).await;
         let moment = STRAGGLERS.0.max(env.clock.now().since(began) * STRAGGLERS.1);

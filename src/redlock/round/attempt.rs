@@ -30,13 +30,13 @@ pub(crate) struct Attempt {
     rollback: Rollback,
     ask: Ask,
     /// The arrival number taken just before the grants were sent; tasks with a smaller one arrived earlier.
-    pub(crate) asked_at: u64,
+    pub(crate) arrivals_before: u64,
     /// Read before the first byte was sent.
     pub(crate) began: Moment,
 }
 
 /// A lost attempt. Its last replies may still be to come.
-pub(crate) struct Lost {
+pub(crate) struct LostAttempt {
     pub(crate) defeat: Defeat,
     /// If this is dropped, the attempt waits for these replies no longer.
     pub(crate) retreat: Option<Retreat>,
@@ -52,19 +52,19 @@ impl Attempt {
         subject: Arc<Subject>,
         ask: Ask,
         earlier: Option<(&Arc<Exchange>, NodeSet, Next)>,
-    ) -> Result<Self, Defeat> {
+    ) -> Result<Box<Self>, Defeat> {
         let ttl = settings.terms.ttl;
         let slot = subject.resource.slot();
         // Read before the first byte is sent, because all later time counts against the validity.
         let began = env.clock.now();
         let until = began.after(ttl).after(settings.terms.drift()).after(settings.node_timeout);
-        let asked_at = env.arrival();
+        let arrivals_before = env.arrival();
         let mut machine = Acquire::new(env.quorum, settings.terms, began).for_block(ask.block);
         // A node that rests or was never joined is not asked, but it still counts in N.
         let ready = env.ready.nodes();
-        let exchange = Exchange::open(env, subject, Phase::Acquire, Footprint::asked(ready), until);
+        let exchange = Exchange::open(env, subject, Phase::Acquire, Footprint::asked(ready), (began, until));
         let mut rollback = Rollback { exchange: Arc::clone(&exchange), armed: true };
-        let unasked = env.everybody().without(ready);
+        let unasked = env.all_nodes().without(ready);
         if !unasked.is_empty() {
             env.meters.not_asked(unasked);
             let reasons = unasked.iter().map(|node| (node, env.ready.unavailable_because(node, began)));
@@ -83,7 +83,7 @@ impl Attempt {
             Some(earlier) => exchange.take_over(earlier, ready, &grant),
             None => exchange.send(ready, &grant),
         }
-        Ok(Self { machine, rollback, ask, asked_at, began })
+        Ok(Box::new(Self { machine, rollback, ask, arrivals_before, began }))
     }
 
     /// The resource and the holder of the attempt.
@@ -98,10 +98,10 @@ impl Attempt {
     ///
     /// If the future is dropped at any await point, the attempt is rolled back.
     pub(crate) async fn finish(
-        mut self,
+        mut self: Box<Self>,
         settings: &Settings,
         round_max: Duration,
-    ) -> Result<(Win, Arc<Exchange>), Lost> {
+    ) -> Result<(Win, Arc<Exchange>), LostAttempt> {
         match drive(&self.rollback.exchange, &mut self.machine, round_max).await {
             Ok(win) => Ok((win, self.rollback.disarm(&win, settings.node_timeout))),
             Err(defeat) => {
@@ -109,7 +109,7 @@ impl Attempt {
                 let env = self.rollback.exchange.env();
                 let waited = self.ask.waits.map(|waits| waits.waited + env.clock.now().since(self.began));
                 let next = protocol::rollback(&defeat, env.quorum, waited);
-                Err(Lost { defeat, retreat: Some(self.rollback.retreat(next)) })
+                Err(LostAttempt { defeat, retreat: Some(self.rollback.retreat(next)) })
             }
         }
     }

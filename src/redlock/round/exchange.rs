@@ -14,6 +14,7 @@ use crate::protocol::{
     COUNTER_MAX, Continuity, Fault, FaultKind, Footprint, LockView, Next, Publish, Reply, Request, Subject, Verb,
     VerbKind, Win,
 };
+use crate::redlock::env::meters::Meters;
 use crate::redlock::env::spans::{self, RequestSpans};
 use crate::redlock::env::{Env, Leftover};
 use crate::{HolderId, Moment, NodeId, NodeSet, Occupant};
@@ -89,15 +90,16 @@ impl Phase {
 }
 
 impl Exchange {
-    /// An exchange in `phase`. `footprint` says where locks of `subject` may be from the start.
+    /// An exchange in `phase`, from `began`. `footprint` says where locks of `subject` may be from the start, and `until`
+    /// when the last of them will have expired.
     pub(crate) fn open(
         env: &Arc<Env>,
         subject: Arc<Subject>,
         phase: Phase,
         footprint: Footprint,
-        until: Moment,
+        (began, until): (Moment, Moment),
     ) -> Arc<Self> {
-        let inner = Inner { footprint, began: env.clock.now(), until, reading: Some(phase), ..Inner::default() };
+        let inner = Inner { footprint, began, until, reading: Some(phase), ..Inner::default() };
         Arc::new_cyclic(|me| Self { me: Weak::clone(me), env: Arc::clone(env), subject, inner: Mutex::new(inner) })
     }
 
@@ -125,15 +127,15 @@ impl Exchange {
         nodes: NodeSet,
         verb: &Verb,
     ) {
-        let tellers = {
+        let publishers = {
             let mut earlier = earlier.lock();
             earlier.awaited += outstanding.len();
             self.env.quorum_of(earlier.footprint.present(), outstanding)
         };
         self.lock().awaited += nodes.len();
         for (id, node) in self.env.nodes() {
-            let release = outstanding.contains(id).then(|| earlier.parcel(id, &**node, release(next, tellers, id)));
-            let grant = nodes.contains(id).then(|| self.parcel(id, &**node, verb.clone()));
+            let release = outstanding.contains(id).then(|| earlier.request(id, &**node, release(next, publishers, id)));
+            let grant = nodes.contains(id).then(|| self.request(id, &**node, verb.clone()));
             match (release, grant) {
                 (Some(release), Some(grant)) => node.send_both(release, grant),
                 (Some((request, answer)), None) | (None, Some((request, answer))) => node.send(request, answer),
@@ -142,12 +144,14 @@ impl Exchange {
         }
     }
 
-    fn parcel(self: &Arc<Self>, id: NodeId, node: &dyn Node, verb: Verb) -> (Request, Responder) {
-        if let Some(span) = spans::request(id, node, verb.kind()) {
+    fn request(self: &Arc<Self>, id: NodeId, node: &dyn Node, verb: Verb) -> (Request, Responder) {
+        if spans::are_on()
+            && let Some(span) = spans::request(id, node, verb.kind())
+        {
             self.lock().spans.begin(id, verb.kind(), span);
         }
-        let inbox = Arc::clone(self) as Arc<dyn ReplySink>;
-        let answer = Responder::to(inbox, id, verb.kind());
+        let sink = Arc::clone(self) as Arc<dyn ReplySink>;
+        let answer = Responder::to(sink, id, verb.kind());
         (Request { subject: Arc::clone(&self.subject), verb }, answer)
     }
 
@@ -160,7 +164,7 @@ impl Exchange {
     pub(crate) fn send_each(self: &Arc<Self>, nodes: NodeSet, verb: &(dyn Fn(NodeId) -> Verb + Sync)) {
         self.lock().awaited += nodes.len();
         for (id, node) in self.env.nodes().filter(|(id, _)| nodes.contains(*id)) {
-            let (request, answer) = self.parcel(id, &**node, verb(id));
+            let (request, answer) = self.request(id, &**node, verb(id));
             node.send(request, answer);
         }
     }
@@ -254,8 +258,8 @@ impl Exchange {
     pub(crate) fn leave(self: &Arc<Self>, reading: Option<Phase>) -> NodeSet {
         let next = Next::Queue(Publish::ToFirstTwo);
         let outstanding = self.prepare_to_leave(reading, next);
-        let tellers = self.env.quorum_of(self.lock().footprint.present(), outstanding);
-        self.send_each(outstanding, &|node| release(next, tellers, node));
+        let publishers = self.env.quorum_of(self.lock().footprint.present(), outstanding);
+        self.send_each(outstanding, &|node| release(next, publishers, node));
         outstanding
     }
 
@@ -297,8 +301,12 @@ impl Exchange {
 }
 
 impl ReplySink for Exchange {
-    fn deliver(&self, node: NodeId, verb: VerbKind, reply: Reply) {
-        let mut reply = if verb == VerbKind::Grant { sound(reply, self.subject.holder.id()) } else { reply };
+    fn deliver(&self, node: NodeId, verb: VerbKind, mut reply: Reply) {
+        if verb == VerbKind::Grant
+            && let Some(fault) = impossible(&reply, self.subject.holder.id())
+        {
+            reply = Reply::Failed(fault);
+        }
         if let Reply::Reported(report) = &mut reply {
             report.arrived = self.env.clock.now();
         }
@@ -306,17 +314,20 @@ impl ReplySink for Exchange {
         if let Reply::Failed(fault) = &reply {
             self.env.ready.on_fault(node, fault.kind);
         }
-        let now = self.env.clock.now();
+        // Few replies need the time.
+        let now = || self.env.clock.now();
         let is_queued = matches!(reply, Reply::Refused(LockView { place: Some(_), .. }));
         let (woken, then, leaves, _answered) = {
             let mut inner = self.lock();
             let answered = inner.spans.end(node, verb, &reply);
             // If the attempt was won meanwhile, this process no longer waits, so it must leave the node's queue.
             let leaves = verb == VerbKind::Grant && is_queued && inner.continuity.is_some();
-            self.env.meters.voted(node, verb, &reply, now.since(inner.began));
+            if Meters::ON {
+                self.env.meters.voted(node, verb, &reply, now().since(inner.began));
+            }
             let then = inner.note(node, verb, &reply, now);
             if inner.is_late(verb, &reply) {
-                self.env.late.note(node, inner.began, now);
+                self.env.late.note(node, inner.began, now());
             }
             if inner.reading.is_some_and(|phase| phase.reads(verb)) {
                 inner.queue.push((node, reply));
@@ -361,7 +372,7 @@ impl Inner {
     }
 
     /// Notes what a reply says about where the lock is.
-    fn note(&mut self, node: NodeId, verb: VerbKind, reply: &Reply, now: Moment) -> Then {
+    fn note(&mut self, node: NodeId, verb: VerbKind, reply: &Reply, now: impl FnOnce() -> Moment) -> Then {
         self.awaited = self.awaited.saturating_sub(1);
         match verb {
             VerbKind::Grant => {
@@ -371,7 +382,7 @@ impl Inner {
                     (Some(continuity), _) => continuity.late_grant(node, reply, now),
                     (None, Reply::Granted { .. }) => self.granted.insert(node),
                     (None, _) if is_queued => self.refused.insert(node),
-                    (None, _) => {}
+                    _ => {}
                 }
                 if let (Some(next), true, Reply::Granted { .. }) = (self.leaving, self.is_patient, reply) {
                     return Then::Release(next);
@@ -389,30 +400,30 @@ impl Inner {
     }
 }
 
-/// The release for one node. Only the nodes in `tellers`, a quorum, wake the next waiter: more messages would be a
+/// The release for one node. Only the nodes in `publishers`, a quorum, wake the next waiter: more messages would be a
 /// waste. The first of them also wakes the second waiter.
-fn release(next: Next, tellers: NodeSet, node: NodeId) -> Verb {
-    let tells = match next {
-        Next::Queue(_) if !tellers.contains(node) => Publish::Nothing,
-        Next::Queue(Publish::ToFirstTwo) if tellers.iter().next() != Some(node) => Publish::ToFirst,
+fn release(next: Next, publishers: NodeSet, node: NodeId) -> Verb {
+    let publish = match next {
+        Next::Queue(_) if !publishers.contains(node) => Publish::Nothing,
+        Next::Queue(Publish::ToFirstTwo) if publishers.iter().next() != Some(node) => Publish::ToFirst,
         _ => return Verb::Release { next },
     };
-    Verb::Release { next: Next::Queue(tells) }
+    Verb::Release { next: Next::Queue(publish) }
 }
 
-/// Turns an impossible reply to a grant of `holder` into a fault. No clock leads to a counter above the maximum, so
-/// another program wrote it. If a node was asked once and already has the lock for this attempt, the server was also
-/// asked under another name.
-fn sound(reply: Reply, holder: HolderId) -> Reply {
+/// Why a reply to a grant of `holder` is impossible. No clock leads to a counter above the maximum, so another program
+/// wrote it. If a node was asked once and already has the lock for this attempt, the server was also asked under
+/// another name.
+fn impossible(reply: &Reply, holder: HolderId) -> Option<Fault> {
     let is_own = |view: &LockView| view.lock.held_by().and_then(Occupant::holder).is_some_and(|own| own.id() == holder);
     match reply {
-        Reply::Granted { counter } if counter > COUNTER_MAX => {
+        Reply::Granted { counter } if *counter > COUNTER_MAX => {
             let story = format!("its counter {counter} is too high to come from a clock: was a key written by hand?");
-            Reply::Failed(Fault::new(FaultKind::Unexpected, story))
+            Some(Fault::new(FaultKind::Unexpected, story))
         }
-        Reply::Refused(view) if is_own(&view) => {
-            Reply::Failed(Fault::new(FaultKind::Duplicate, "it was already asked for this attempt under another name"))
+        Reply::Refused(view) if is_own(view) => {
+            Some(Fault::new(FaultKind::Duplicate, "it was already asked for this attempt under another name"))
         }
-        other => other,
+        _ => None,
     }
 }

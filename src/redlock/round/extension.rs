@@ -25,8 +25,8 @@ pub(crate) async fn extend(
     send: impl FnOnce(&dyn Fn()) -> bool,
 ) -> Option<Result<Moment, ExtendDefeat>> {
     let began = env.clock.now();
-    let exchange = Exchange::open(env, subject, Phase::Extend, Footprint::default(), began);
-    if !send(&|| exchange.send(env.everybody(), &Verb::Extend { ttl: terms.ttl })) {
+    let exchange = Exchange::open(env, subject, Phase::Extend, Footprint::default(), (began, began));
+    if !send(&|| exchange.send(env.all_nodes(), &Verb::Extend { ttl: terms.ttl })) {
         return None;
     }
     let mut machine = Extend::new(env.quorum, terms, began, voters);
@@ -47,7 +47,7 @@ pub(crate) async fn released(exchange: Arc<Exchange>, asked: NodeSet, round_max:
     let env = exchange.env();
     let mut machine = Release::new(env.quorum);
     // Nodes that certainly never had the lock were not asked.
-    for node in env.everybody().without(asked).iter() {
+    for node in env.all_nodes().without(asked).iter() {
         if let Some(outcome) = machine.reply(node, Reply::Refused(LockView::default())) {
             return outcome;
         }

@@ -49,10 +49,11 @@ async fn sweep(leftover: Leftover, under_way: &Semaphore) {
     for pause in Backoff::new(PAUSES.0, PAUSES.1, || env.entropy.u32() | 1 << 31) {
         tokio::time::sleep(pause).await;
         let _one_of_some = under_way.acquire().await;
-        if env.clock.now() >= until {
+        let now = env.clock.now();
+        if now >= until {
             return;
         }
-        let exchange = Exchange::open(&env, Arc::clone(&subject), Phase::Release, footprint, until);
+        let exchange = Exchange::open(&env, Arc::clone(&subject), Phase::Release, footprint, (now, until));
         let asked = footprint.outstanding();
         exchange.send(asked, &Verb::RELEASE);
         // A node that does not answer in time is asked again after the next pause.

@@ -106,7 +106,7 @@ impl<W> LocalQueue<W> {
         state.contender = None;
         let Some((waiter, label)) = state.queued_as.take() else { return false };
         drop(state);
-        leave(env, &self.resource, (waiter, &label), env.everybody());
+        leave(env, &self.resource, (waiter, &label), env.all_nodes());
         true
     }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod contended;
 pub(crate) mod local_queue;
+pub(crate) mod next_attempt;
 pub(crate) mod permit;
 pub(crate) mod turn;
 pub(crate) mod waiter;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tracing::Span;
 
+use crate::redlock::env::spans;
 use crate::redlock::settings::Settings;
 
 /// A task that waits for a wakeup `W`.
@@ -29,7 +30,7 @@ enum Wakeup<W> {
 impl<W> LocalWaiter<W> {
     pub(crate) fn new(settings: &Arc<Settings>, arrived: u64) -> Arc<Self> {
         let (wakeup, notify) = (Mutex::new(Wakeup::NotYet), Notify::new());
-        Arc::new(Self { wakeup, notify, settings: Arc::clone(settings), arrived, span: Span::current() })
+        Arc::new(Self { wakeup, notify, settings: Arc::clone(settings), arrived, span: spans::current() })
     }
 
     /// Wakes the task. Returns the wakeup if the task no longer waits.

@@ -1,4 +1,4 @@
-//! What the page hears: overviews, and refusals as they happen.
+//! What the page gets: overviews, and refusals as they happen.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -15,7 +15,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 use super::Ledger;
 use crate::account::{Refused, What};
 
-/// How often a page hears how the accounts stand.
+/// How often a page gets the balances of the accounts.
 const EVERY: Duration = Duration::from_millis(250);
 /// How many refusals a page that comes later gets to see.
 const KEPT: usize = 50;

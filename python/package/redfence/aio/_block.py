@@ -1,4 +1,4 @@
-"""What one lease and several leases as one have in common, for event loops."""
+"""The common part of one lease and of several leases as one, for event loops."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ B = TypeVar("B", bound="Block[Any]")
 
 
 class Block(Held[C]):
-    """What is held by a task, and released at the end of its ``async with`` block."""
+    """A lease, or several as one, for tasks: released at the end of an ``async with`` block."""
 
     __slots__ = ()
 

@@ -1,4 +1,4 @@
-"""A lock for event loops that excludes nobody, and says so."""
+"""A lock for event loops that does nothing, for development."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from .._no_lock import NoLockBase
 
 
 class NoLock(NoLockBase):
-    """In place of an `aio.Lock` where none is wanted, as `redfence.NoLock`."""
+    """In place of an `aio.Lock`, as `redfence.NoLock`."""
 
     async def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
-        """True, always: others may have it as well."""
+        """Always True: others may have it, too."""
         self._count += 1
         return True
 
@@ -25,7 +25,7 @@ class NoLock(NoLockBase):
         self._held()
 
     async def wait_lost(self) -> str | None:
-        """Waits without an end: nothing can be lost that was never had."""
+        """Waits without an end: it is never lost."""
         self._held()
         await asyncio.get_running_loop().create_future()
         return None
@@ -35,10 +35,10 @@ class NoLock(NoLockBase):
         return self._count > 0
 
     async def owner(self) -> None:
-        """None, always: no node knows it."""
+        """Always None: no node knows it."""
 
     async def reset(self, reason: str = "reset") -> bool:
-        """False, always: there is nothing to take away."""
+        """Always False: there is nothing to take away."""
         return False
 
     async def __aenter__(self) -> NoLock:

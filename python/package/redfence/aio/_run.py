@@ -33,7 +33,7 @@ async def run(op: "_core.Op[T]") -> T:
         try:
             loop.call_soon_threadsafe(settle, value, error)
         except RuntimeError:
-            # The loop was closed, so nobody waits.
+            # The loop was closed, so no task waits.
             pass
 
     task = op.start(on_other_thread)
@@ -46,7 +46,7 @@ async def run(op: "_core.Op[T]") -> T:
 
 
 def tell_loop(lease: H, callback: Callable[[H, str], object] | None) -> H:
-    """Has the running loop call `callback(lease, cause)` when the lease is lost."""
+    """Lets the running loop call `callback(lease, cause)` when the lease is lost."""
     if callback is None:
         return lease
     tell, loop = told(lease, callback), asyncio.get_running_loop()

@@ -1,4 +1,4 @@
-"""The lease that saves are made under."""
+"""The lease under which models are saved."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from ._settings import client as locks
 
 
 class Locking:
-    """To be mixed into any cache backend: ``class Mine(Locking, django_redis.cache.RedisCache): pass``."""
+    """For any cache backend: ``class Mine(Locking, django_redis.cache.RedisCache): pass``."""
 
     def lock(
         self,
@@ -74,7 +74,7 @@ class Locking:
             return value
 
     def reset_all(self) -> int:
-        """Takes every lock of this cache's prefix away, as `redfence.Redfence.reset_all`; returns how many."""
+        """Takes every lock of this cache's prefix from its holder, as `redfence.Redfence.reset_all`; returns how many."""
         prefix: str = self.key_prefix  # type: ignore[attr-defined]
         return locks().reset_all(f"{prefix}:")
 

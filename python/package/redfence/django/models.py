@@ -30,7 +30,7 @@ class FencedQuerySet(models.QuerySet):
         """
         token = token_now(self.model.__name__)
         with transaction.atomic(using=self.db):
-            # Takes the rows, so that nobody writes between this look and the end.
+            # Locks the rows, so that no other transaction writes before the end of this one.
             self._writable(token)._update_as(fencing_token=token)
             self._refuse_stale(token)
             deleted: tuple[int, dict[str, int]] = super().delete()
@@ -59,7 +59,7 @@ class FencedQuerySet(models.QuerySet):
         return created
 
     def bulk_update(self, *args: Any, **kwargs: Any) -> int:
-        """Is refused: its statement has no place for the token of each row."""
+        """Not possible: its statement has no place for the token of each row."""
         raise NotImplementedError("bulk_update is not fenced: use update(), or save() in one atomic block")
 
     def _writable(self, token: int) -> FencedQuerySet:

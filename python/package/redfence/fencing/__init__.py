@@ -53,7 +53,7 @@ def statement(database: str, name: str, mark: Callable[[int], str]) -> Statement
 
 
 def offered(resource: str, token: int) -> tuple[str, int]:
-    """What is admitted. Raises `TypeError` or `ValueError` for what is no name, or no token."""
+    """Checks a name and a token. Raises `TypeError` or `ValueError` if one of them cannot be used."""
     return _checked.name(resource, "resource"), _checked.token(token)
 
 

@@ -22,7 +22,7 @@ WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 class Presented(NamedTuple):
-    """A token as a request presents it. It was read, and no more: admit it in the transaction that writes."""
+    """A token as a request presents it. It was only read: admit it in the transaction that writes."""
 
     resource: str
     token: int

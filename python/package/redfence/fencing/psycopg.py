@@ -10,7 +10,7 @@ from psycopg.pq import TransactionStatus
 from . import SQL, judge, offered, statement
 
 MIGRATION: str = SQL["postgres"]["migration"]
-"""Makes the table ``redfence_fence``. Belongs into your migrations."""
+"""Makes the table ``redfence_fence``. Put it into your migrations."""
 
 BEFORE_COMMIT: str = SQL["postgres"]["before_commit"]
 """Execute this right before `connection.commit()` if your program catches errors of statements and goes on.
@@ -24,8 +24,8 @@ _ADMIT = statement("postgres", "admit", lambda _: "%s")
 def admit(connection: psycopg.Connection[Any], resource: str, token: int) -> None:
     """Admits `token` in the transaction of `connection`, before its first read, and holds the fence until the commit.
 
-    Raises `StaleToken`: leave the transaction with it, which rolls back. Raises `ValueError` where the connection would
-    commit it by itself, for that fences nothing.
+    Raises `StaleToken`: leave the transaction with it, which rolls back. Raises `ValueError` if the connection commits each
+    statement by itself: that would fence nothing.
     """
     _in_transaction(connection)
     row = connection.cursor(row_factory=psycopg.rows.tuple_row).execute(*_call(resource, token)).fetchone()

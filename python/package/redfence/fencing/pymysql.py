@@ -10,7 +10,7 @@ from pymysql.cursors import Cursor
 from . import SQL, judge, offered, statement
 
 MIGRATION: str = SQL["mysql"]["migration"]
-"""Makes the table ``redfence_fence``. Belongs into your migrations."""
+"""Makes the table ``redfence_fence``. Put it into your migrations."""
 
 _ADMIT = statement("mysql", "admit", lambda _: "%s")
 _ADMITTED = statement("mysql", "admitted", lambda _: "%s")
@@ -19,7 +19,7 @@ _ADMITTED = statement("mysql", "admitted", lambda _: "%s")
 def admit(connection: Any, resource: str, token: int) -> None:
     """Admits `token` in the transaction of `connection`, before its first read, and holds the fence until the commit.
 
-    Raises `StaleToken`: roll back. Raises `ValueError` where the connection would commit it by itself, for that fences
+    Raises `StaleToken`: roll back. Raises `ValueError` if the connection commits each statement by itself: that would fence
     nothing. With mysqlclient, or an asynchronous driver, execute the two statements ``admit`` and ``admitted`` of
     ``redfence.fencing.SQL["mysql"]``, and `redfence.fencing.judge` what the second one gives back.
     """

@@ -15,7 +15,7 @@ _NAMES = ("resource", "token")
 
 
 def migration(connection: Connection) -> str:
-    """Makes the table ``redfence_fence``, for the database of `connection`. Belongs into your migrations."""
+    """Makes the table ``redfence_fence``, for the database of `connection`. Put it into your migrations."""
     return SQL[_database(connection)]["migration"]
 
 
@@ -23,7 +23,7 @@ def admit(session: Session | Connection, resource: str, token: int) -> None:
     """Admits `token` in the transaction of `session`, before its first read, and holds the fence until the commit.
 
     Raises `StaleToken`: roll back. With an `AsyncSession`: ``await session.run_sync(admit, resource, token)``. Raises
-    `ValueError` where the connection would commit it by itself, for that fences nothing.
+    `ValueError` if the connection commits each statement by itself: that would fence nothing.
     """
     offered(resource, token)
     connection = session.connection() if isinstance(session, Session) else session

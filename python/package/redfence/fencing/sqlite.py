@@ -7,7 +7,7 @@ import sqlite3
 from . import SQL, judge, offered, statement
 
 MIGRATION: str = SQL["sqlite"]["migration"]
-"""Makes the table ``redfence_fence``. Belongs into your migrations."""
+"""Makes the table ``redfence_fence``. Put it into your migrations."""
 
 _ADMIT = statement("sqlite", "admit", lambda _: "?")
 

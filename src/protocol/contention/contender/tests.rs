@@ -126,15 +126,15 @@ fn one_that_stands_by_asks_when_the_reservation_of_the_one_before_it_has_ended()
 #[test]
 fn few_wakes_that_are_in_vain_again_and_again_wait_longer_each_time() {
     let mut contender = contender(5);
-    let mut hopes = Vec::new();
+    let mut partial_wakes = Vec::new();
     contender.ask(AT(0));
     for _ in 0..10 {
         contender.defeated(&defeat("hhhhh", 0), AT(0), MOST);
         contender.woken(node(0), MS(0), AT(0), MOST);
-        hopes.push(rounded(contender.asks_at()));
+        partial_wakes.push(rounded(contender.asks_at()));
         contender.ask(AT(0));
     }
-    assert_eq!(hopes, [4, 8, 16, 32, 64, 128, 256, 512, 1_000, 1_000]);
+    assert_eq!(partial_wakes, [4, 8, 16, 32, 64, 128, 256, 512, 1_000, 1_000]);
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn time_outs_back_off_up_to_seconds_and_a_wake_ends_that() {
 
 #[test]
 fn one_whose_queues_are_gone_joins_them_again() {
-    for (reconnected, deaf, asks_by_ms, story) in [
+    for (reconnected, without_wakes, asks_by_ms, story) in [
         (&[0][..], &[][..], 1_002, "the others would wake it"),
         (&[0, 1, 2], &[], 250, "too few would"),
         (&[0, 1], &[2], 250, "too few would: one passes nothing on"),
@@ -167,7 +167,7 @@ fn one_whose_queues_are_gone_joins_them_again() {
         let mut contender = contender(5);
         contender.ask(AT(0));
         contender.defeated(&defeat("hhhhh", 0), AT(0), MOST);
-        deaf.iter().for_each(|at| contender.receives_wakes(node(*at), false, AT(0), MOST));
+        without_wakes.iter().for_each(|at| contender.receives_wakes(node(*at), false, AT(0), MOST));
         reconnected.iter().for_each(|at| contender.reconnected(node(*at), AT(0), MOST));
         assert_eq!(contender.asks_at(), AT(asks_by_ms), "{story}");
     }

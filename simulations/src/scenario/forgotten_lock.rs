@@ -1,4 +1,4 @@
-//! Amnesiac node.
+//! Forgotten lock: a node comes back without its data.
 //!
 //! Client 0 holds the lock on nodes 0 and 1. Node 1 crashes and comes back at once, without its data: it has forgotten
 //! the lock. Client 1 cannot reach node 0, but nodes 1 and 2 would give it a majority. A node that may have forgotten
@@ -10,8 +10,8 @@ use crate::invariant::Promise;
 use crate::plan::{Fault, Memory, Plan, Section};
 
 pub(super) const SCENARIO: Scenario = Scenario {
-    name: "amnesiac-node",
-    source: include_str!("amnesiac_node.rs"),
+    name: "forgotten-lock",
+    source: include_str!("forgotten_lock.rs"),
     plan: || {
         let mut plan = Plan::of(3)
             .client([Section::after(0).wait(400).stall(1_600)])
