@@ -16,7 +16,7 @@ use redfence::node::ask;
 use redfence::node::redis::{Address, RedisNode, RedisNodeOptions};
 use redfence::protocol::{FaultKind, Reply, Request, Subject, Verb, Vote};
 use redfence::{AcquireError, ConnectError, ExtendError, Redlock, ReleaseOutcome};
-use support::set::{locks, patiently_over, picture};
+use support::set::{key_of_a_lock, locks, patiently_over, picture};
 use support::{Events, RedisServer, eventually, servers};
 
 const PROMPT: Duration = Duration::from_secs(10);
@@ -240,16 +240,6 @@ async fn refusal(redlock: &Redlock, kind: FaultKind) -> String {
     })
     .await;
     message
-}
-
-/// The name of the lock key of `r`. Leaves the lock free.
-async fn key_of_a_lock(redlock: &Redlock, server: &RedisServer) -> String {
-    let guard = redlock.acquire("r").await.unwrap();
-    redlock.drain(PROMPT).await;
-    let key = locks(server).pop().unwrap();
-    drop(guard.release().await);
-    redlock.drain(PROMPT).await;
-    key
 }
 
 async fn key_of_a_counter(redlock: &Redlock, server: &RedisServer) -> String {

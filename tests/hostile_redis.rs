@@ -13,7 +13,7 @@ mod support;
 use std::time::Duration;
 
 use redfence::{AcquireError, LockView, Occupant, Redlock, Vote};
-use support::set::{locks, patiently_over};
+use support::set::{key_of_a_lock, locks, patiently_over};
 use support::{RedisServer, eventually, servers};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -180,16 +180,6 @@ fn foreign(server: &RedisServer, words: &[&str], size: usize) {
         format!("return redis.call({}, string.rep('0123456789abcdef:1:20 ', {}))", quoted.join(", "), size / 21);
     let answer = server.command(&["EVAL", &script, "0"]);
     assert!(!answer.starts_with("(error)"), "{answer}");
-}
-
-/// The name of the lock key of `r`. Leaves the lock free.
-async fn key_of_a_lock(redlock: &Redlock, server: &RedisServer) -> String {
-    let guard = redlock.acquire("r").await.unwrap();
-    redlock.drain(PROMPT).await;
-    let key = locks(server).pop().unwrap();
-    drop(guard.release().await);
-    redlock.drain(PROMPT).await;
-    key
 }
 
 /// How much memory this process has in use, in kB.

@@ -5,15 +5,9 @@
 mod program;
 mod support;
 
-use program::{LIMIT, Ran, Running, run, with_nodes};
+use program::{LIMIT, Ran, Running, acquired, run, with_nodes};
 use support::deadline::poll_until;
 use support::{RedisServer, servers};
-
-fn acquired(nodes: &[RedisServer], ttl: &str) -> String {
-    let ran = run(with_nodes(nodes).arg("--json"), &["acquire", "r", "--ttl", ttl, "--label", "first"]);
-    assert_eq!(ran.code, 0, "{ran:?}");
-    ran.json()["holder"].as_str().unwrap_or_default().to_owned()
-}
 
 fn tries(nodes: &[RedisServer], flags: &[&str]) -> Ran {
     run(&mut with_nodes(nodes), &[&["run", "r"], flags, &["--", "echo", "ran"]].concat())
@@ -22,7 +16,7 @@ fn tries(nodes: &[RedisServer], flags: &[&str]) -> Ran {
 #[test]
 fn one_word_says_what_is_done_while_another_holds_it() {
     let nodes = servers(3);
-    let holder = acquired(&nodes, "30s");
+    let holder = acquired(&nodes, "r", "30s", "first");
     for (flags, code, told) in [
         (&["--if-held", "fail"][..], 75, "held by another after 1 attempt"),
         (&["--if-held", "skip"], 0, "skipped: \"r\" is held by another after 1 attempt"),

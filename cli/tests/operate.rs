@@ -10,21 +10,13 @@
 mod program;
 mod support;
 
-use program::{LIMIT, Ran, Running, redfence, run, with_nodes};
+use program::{LIMIT, Running, call, json, redfence, run, with_nodes};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use support::deadline::poll_until;
 use support::{RedisServer, servers};
 
 fn bare(count: usize) -> Vec<RedisServer> {
     (0..count).map(|_| RedisServer::bare()).collect()
-}
-
-fn call(nodes: &[RedisServer], args: &[&str]) -> Ran {
-    run(&mut with_nodes(nodes), args)
-}
-
-fn json(nodes: &[RedisServer], args: &[&str]) -> Ran {
-    run(with_nodes(nodes).arg("--json"), args)
 }
 
 #[test]

@@ -14,20 +14,10 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use program::{LIMIT, Running, run, with_nodes};
+use program::{LIMIT, Running, is_free, run, with_nodes, written};
 use rustix::process::Signal;
 use support::deadline::poll_until;
 use support::{RedisServer, servers};
-
-fn is_free(nodes: &[RedisServer], resource: &str) -> bool {
-    run(with_nodes(nodes).arg("--json"), &["status", resource]).json()["agreement"] == "free"
-}
-
-/// The text that a script wrote, once it is there.
-fn written(path: &Path) -> String {
-    poll_until(LIMIT, || fs::read_to_string(path).ok().filter(|text| text.ends_with('\n')))
-        .unwrap_or_else(|limit| panic!("nothing in {} after {limit:?}", path.display()))
-}
 
 /// Waits until another client has a connection to the node.
 fn until_connected(node: &RedisServer) {

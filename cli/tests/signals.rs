@@ -14,10 +14,9 @@ mod program;
 mod support;
 
 use std::fs;
-use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use program::{LIMIT, Running, run, with_nodes};
+use program::{LIMIT, Running, is_free, run, with_nodes, written};
 use rustix::process::Signal;
 use rustix_libc_wrappers::process::SignalExt as _;
 use support::deadline::poll_until;
@@ -45,15 +44,6 @@ fn table() -> Vec<(i32, Expected)> {
         _ => Expected::Passed,
     };
     (1..=64).filter(|number| !skipped.contains(number)).map(|number| (number, expected(number))).collect()
-}
-
-fn is_free(nodes: &[RedisServer], resource: &str) -> bool {
-    run(with_nodes(nodes).arg("--json"), &["status", resource]).json()["agreement"] == "free"
-}
-
-fn written(path: &Path) -> String {
-    poll_until(LIMIT, || fs::read_to_string(path).ok().filter(|text| text.ends_with('\n')))
-        .unwrap_or_else(|limit| panic!("nothing in {} after {limit:?}", path.display()))
 }
 
 fn one(nodes: &[RedisServer], number: i32, expected: Expected) {

@@ -19,7 +19,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use program::{LIMIT, Running, run, urls, with_nodes};
+use program::{LIMIT, Running, is_free, run, urls, with_nodes, written};
 use rustix::process::{Pid, Signal, kill_process};
 use support::deadline::poll_until;
 use support::{RedisServer, servers};
@@ -33,14 +33,9 @@ const FAMILY: &str = "sh -c 'echo $$ > child; exec sleep 600' & \
      echo $PPID > monitor; echo $$ > leader; wait";
 const MEMBERS: [&str; 4] = ["child", "session", "twice", "leader"];
 
-fn is_free(nodes: &[RedisServer], resource: &str) -> bool {
-    run(with_nodes(nodes).arg("--json"), &["status", resource]).json()["agreement"] == "free"
-}
-
 /// The number that a script wrote, once it is there.
 fn pid(path: &Path) -> i32 {
-    let written = || fs::read_to_string(path).ok().filter(|text| text.ends_with('\n'))?.trim().parse().ok();
-    poll_until(LIMIT, written).unwrap_or_else(|limit| panic!("nothing in {} after {limit:?}", path.display()))
+    written(path).trim().parse().unwrap()
 }
 
 fn runs(pid: i32) -> bool {

@@ -16,7 +16,7 @@ use std::io::{Read as _, Write as _};
 use std::process::{Child, Command};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use program::{LIMIT, run, urls, with_nodes};
+use program::{LIMIT, is_free, urls};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use support::deadline::poll_until;
 use support::{RedisServer, servers};
@@ -84,10 +84,6 @@ impl Drop for Terminal {
     }
 }
 
-fn is_free(nodes: &[RedisServer]) -> bool {
-    run(with_nodes(nodes).arg("--json"), &["status", "r"]).json()["agreement"] == "free"
-}
-
 /// A script that prints what it reads and how it ends. It joins the words, so that the typed line does not contain
 /// them.
 const TALKS: &str = "$R run r -- sh -c 'trap \"echo inter\"\"rupted; exit 5\" INT; echo be\"\"gan; \
@@ -104,7 +100,7 @@ fn keys_reach_the_command_and_ctrl_c_ends_it() {
     terminal.types("\x03");
     terminal.shows("interrupted");
     terminal.shows("ready$ ");
-    assert!(is_free(&nodes));
+    assert!(is_free(&nodes, "r"));
     terminal.types(TALKS);
     terminal.shows("began");
     terminal.types("\x04");
@@ -122,7 +118,7 @@ fn ctrl_z_is_refused_and_the_command_works_on() {
     terminal.shows("still running");
     terminal.types("more\n");
     terminal.shows("heard more");
-    assert!(!is_free(&nodes));
+    assert!(!is_free(&nodes, "r"));
 }
 
 #[test]
@@ -143,5 +139,5 @@ fn a_background_job_comes_to_the_foreground_and_ctrl_c_ends_it() {
     })
     .unwrap();
     terminal.shows("ready$ ");
-    assert!(is_free(&nodes));
+    assert!(is_free(&nodes, "r"));
 }

@@ -11,26 +11,21 @@ mod support;
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 
-use program::{LIMIT, Running, run, with_nodes};
+use program::{LIMIT, Running, acquired, run, with_nodes};
 use pty::{Pty, has_colour};
 use serde_json::Value;
 use support::deadline::poll_until;
-use support::{RedisServer, servers};
-
-fn acquired(nodes: &[RedisServer], resource: &str, label: &str) -> String {
-    let ran = run(with_nodes(nodes).arg("--json"), &["acquire", resource, "--ttl", "30s", "--label", label]);
-    ran.json()["holder"].as_str().unwrap_or_else(|| panic!("{ran:?}")).to_owned()
-}
+use support::servers;
 
 #[cfg(feature = "top")]
 #[test]
 fn top_shows_nodes_locks_and_waiters_follows_changes_and_resizes() {
     let mut nodes = servers(3);
-    let holder = acquired(&nodes, "invoice:1", "first");
-    acquired(&nodes, "invoice:2\u{202e}", "second");
+    let holder = acquired(&nodes, "invoice:1", "30s", "first");
+    acquired(&nodes, "invoice:2\u{202e}", "30s", "second");
     let _waiting = Running::start(&mut with_nodes(&nodes), &["run", "invoice:1", "--label", "third", "--", "true"]);
     let mut top = Pty::start(&with_nodes(&nodes), &["top", "--every", "100ms"], (16, 110));
-    let screen = top.until("the waiter", |screen| screen.contains("third"));
+    let screen = top.until("the waiter", |screen| screen.contains("third") && screen.contains("q ends"));
     println!("{screen}");
     for text in ["3 of 3 nodes ready, 2 needed", "2 locks", "invoice:1", "first", "second", "3 of 3", "q ends", "ready"]
     {

@@ -8,17 +8,12 @@ mod program;
 mod pty;
 mod support;
 
-use program::{LIMIT, run, with_nodes};
+use program::{LIMIT, acquired, run, with_nodes};
 use pty::{Pty, has_colour};
 use support::deadline::poll_until;
 use support::{RedisServer, servers};
 
 const RUN: [&str; 5] = ["run", "r", "--", "echo", "it ran"];
-
-fn acquired(nodes: &[RedisServer]) -> String {
-    let ran = run(with_nodes(nodes).arg("--json"), &["acquire", "r", "--ttl", "30s", "--label", "first"]);
-    ran.json()["holder"].as_str().unwrap().to_owned()
-}
 
 fn release(nodes: &[RedisServer], holder: &str) {
     assert_eq!(run(&mut with_nodes(nodes), &["release", "r", "--holder", holder]).code, 0);
@@ -27,7 +22,7 @@ fn release(nodes: &[RedisServer], holder: &str) {
 #[test]
 fn a_wait_shows_the_holder_and_the_place_in_the_queue_and_goes_away() {
     let nodes = servers(3);
-    let holder = acquired(&nodes);
+    let holder = acquired(&nodes, "r", "30s", "first");
     let mut one = Pty::start(&with_nodes(&nodes), &RUN, (10, 160));
     let screen = one.shows("next of 1 in the queue");
     assert!(screen.contains("s for r: held by") && screen.contains("first for "), "{screen}");
@@ -45,7 +40,7 @@ fn a_wait_shows_the_holder_and_the_place_in_the_queue_and_goes_away() {
 #[test]
 fn the_line_fits_a_narrow_terminal_and_has_no_colour() {
     let nodes = servers(3);
-    let holder = acquired(&nodes);
+    let holder = acquired(&nodes, "r", "30s", "first");
     let mut command = with_nodes(&nodes);
     command.env("NO_COLOR", "1");
     let mut waiting = Pty::start(&command, &RUN, (10, 30));
@@ -60,7 +55,7 @@ fn the_line_fits_a_narrow_terminal_and_has_no_colour() {
 #[test]
 fn nothing_is_shown_in_a_pipe_or_with_json() {
     let nodes = servers(3);
-    let holder = acquired(&nodes);
+    let holder = acquired(&nodes, "r", "30s", "first");
     let piped = run(&mut with_nodes(&nodes), &["run", "r", "--wait", "1s", "--", "echo", "it ran"]);
     assert!(piped.code == 75 && piped.stderr.starts_with("redfence: held by another"), "{piped:?}");
     let mut command = with_nodes(&nodes);

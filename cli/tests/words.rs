@@ -11,17 +11,9 @@
 mod program;
 mod support;
 
-use program::{Ran, redfence, run, urls, with_nodes};
+use program::{Ran, call, json, redfence, run, urls, with_nodes};
 use redfence::Resource;
 use support::{RedisServer, servers};
-
-fn call(nodes: &[RedisServer], args: &[&str]) -> Ran {
-    run(&mut with_nodes(nodes), args)
-}
-
-fn json(nodes: &[RedisServer], args: &[&str]) -> Ran {
-    run(with_nodes(nodes).arg("--json"), args)
-}
 
 fn holder(ran: &Ran) -> String {
     ran.json()["holder"].as_str().unwrap().to_owned()

@@ -17,6 +17,7 @@
 
 mod daemon;
 mod etcd;
+mod falls;
 mod http;
 mod mariadb;
 mod moto;
@@ -25,8 +26,10 @@ mod moto;
 pub mod port;
 mod postgres;
 mod proxy;
+pub mod stopwatch;
 
 pub use etcd::Etcd;
+pub use falls::falls;
 pub use mariadb::MariaDb;
 pub use moto::Moto;
 pub use postgres::Postgres;

@@ -1,9 +1,10 @@
 //! Values that one process computes for all: the shipped single flight. The computation runs in Python.
 
 use std::io;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use pyo3::IntoPyObjectExt as _;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -15,8 +16,8 @@ use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 
 use crate::client::Client;
 use crate::errors;
-use crate::op::{Answer, Op};
-use crate::ours::Ours;
+use crate::op::{Op, answer};
+use crate::ours::{Once, Ours};
 use crate::runtime::{Link, Runtime};
 use crate::settings::seconds;
 
@@ -117,10 +118,10 @@ impl Cached {
         client.op(move |redlock| async move {
             let addresses = redlock.addresses();
             let outcome = begun(redlock).invalidate(key).await;
-            Box::new(move |py: Python<'_>| match outcome {
+            answer(move |py| match outcome {
                 Ok(()) => Ok(py.None()),
                 Err(error) => Err(errors::cached(py, &error, &addresses)),
-            }) as Answer
+            })
         })
     }
 
@@ -131,7 +132,7 @@ impl Cached {
         client.op(move |redlock| async move {
             let addresses = redlock.addresses();
             let found = begun(redlock).lookup(key).await;
-            Box::new(move |py: Python<'_>| {
+            answer(move |py| {
                 let bytes = |value: &[u8]| PyBytes::new(py, value);
                 let pair = match found.map_err(|error| errors::cached(py, &error, &addresses))? {
                     Lookup::Hit(value) => (bytes(&value), py.None()).into_pyobject(py)?,
@@ -144,7 +145,7 @@ impl Cached {
                     _ => return Err(PyRuntimeError::new_err("a later version of the library has other answers")),
                 };
                 Ok(pair.into_any().unbind())
-            }) as Answer
+            })
         })
     }
 }
@@ -166,17 +167,16 @@ impl Cached {
 }
 
 /// Something that is used once.
-struct Right<T>(Ours<(Mutex<Option<T>>, Vec<String>, Link)>);
+struct Right<T>(Ours<(Once<T>, Vec<String>, Link)>);
 
 impl<T> Right<T> {
     fn new(right: T, addresses: Vec<String>, link: Link) -> Self {
-        Self(Ours::new((Mutex::new(Some(right)), addresses, link)))
+        Self(Ours::new((Once::new(right), addresses, link)))
     }
 
     fn take(&self) -> PyResult<(T, Vec<String>, Link)> {
         let (right, addresses, link) = self.0.get()?;
-        let right = right.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let right = right.ok_or_else(|| PyRuntimeError::new_err("this right was used already"))?;
+        let right = right.take().ok_or_else(|| PyRuntimeError::new_err("this right was used already"))?;
         Ok((right, addresses.clone(), link.clone()))
     }
 }
@@ -193,10 +193,10 @@ impl Computation {
         let (computation, addresses, link) = self.0.take()?;
         Ok(Op::new(&link, async move {
             let outcome = computation.finish(value.into(), ttl).await;
-            Box::new(move |py: Python<'_>| match outcome {
+            answer(move |py| match outcome {
                 Ok(value) => Ok(PyBytes::new(py, &value).into_any().unbind()),
                 Err(error) => Err(errors::cached(py, &error, &addresses)),
-            }) as Answer
+            })
         }))
     }
 
@@ -205,7 +205,7 @@ impl Computation {
         let (computation, _, link) = self.0.take()?;
         Ok(Op::new(&link, async move {
             computation.abandon().await;
-            Box::new(|py: Python<'_>| Ok(py.None())) as Answer
+            answer(|py| Ok(py.None()))
         }))
     }
 }
@@ -221,13 +221,10 @@ impl Refresh {
         let (refresh, addresses, link) = self.0.take()?;
         Ok(Op::new(&link.clone(), async move {
             let computation = refresh.begin().await;
-            Box::new(move |py: Python<'_>| match computation {
-                Some(computation) => {
-                    let computation = Computation(Right::new(computation, addresses, link));
-                    Ok(computation.into_pyobject(py)?.into_any().unbind())
-                }
+            answer(move |py| match computation {
+                Some(computation) => Computation(Right::new(computation, addresses, link)).into_py_any(py),
                 None => Ok(py.None()),
-            }) as Answer
+            })
         }))
     }
 }

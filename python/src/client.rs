@@ -5,17 +5,19 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use pyo3::IntoPyObjectExt as _;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use redfence::{Builder, EmbeddedNode, Holder, Redlock};
 use tokio::sync::OnceCell;
 
 use crate::errors;
-use crate::lease::{self, Held, Lease};
-use crate::op::{Answer, Op};
+use crate::held;
+use crate::lease::{Lease, Owned};
+use crate::op::{Answer, Op, answer};
 use crate::ours::Ours;
 use crate::runtime::{Link, Runtime};
-use crate::settings::{self, LockSettings, seconds, wait_of};
+use crate::settings::{self, LockSettings, Sort, seconds, wait_of};
 use crate::views;
 
 /// So many sorts of locks are kept. Locks of one sort pass their lease on in memory.
@@ -55,8 +57,7 @@ impl Shared {
             }
             self.builder.clone().connect().await
         };
-        let refused =
-            |error: redfence::ConnectError| Box::new(move |py: Python<'_>| Err(errors::connect(py, &error))) as Answer;
+        let refused = |error: redfence::ConnectError| answer(move |py| Err(errors::connect(py, &error)));
         self.base.get_or_try_init(connect).await.map_err(refused)
     }
 
@@ -66,9 +67,7 @@ impl Shared {
         if let Some(sort) = sorts.get(settings) {
             return Ok(sort.clone());
         }
-        let made = settings
-            .of(base)
-            .map_err(|error| Box::new(move |py: Python<'_>| Err(errors::config(py, &error))) as Answer)?;
+        let made = settings.of(base).map_err(|error| answer(move |py| Err(errors::config(py, &error))))?;
         if sorts.len() >= SORTS_MAX {
             sorts.clear();
         }
@@ -141,53 +140,35 @@ impl Client {
     }
 
     fn connect(&self) -> PyResult<Op> {
-        self.op(|_| async { Box::new(|py: Python<'_>| Ok(py.None())) as Answer })
+        self.op(|_| async { answer(|py| Ok(py.None())) })
     }
 
     /// Acquires, within `wait` seconds.
-    #[pyo3(signature = (name, wait, ttl, renewed, max_hold, label))]
-    fn acquire(
-        &self,
-        name: String,
-        wait: f64,
-        ttl: Option<f64>,
-        renewed: Option<bool>,
-        max_hold: Option<f64>,
-        label: Option<String>,
-    ) -> PyResult<Op> {
-        let sort = LockSettings::new(ttl, renewed, max_hold, label)?;
+    fn acquire(&self, name: String, wait: f64, sort: Sort) -> PyResult<Op> {
         let (wait, link) = (wait_of(wait)?, self.link()?.clone());
-        self.op_as(sort, move |redlock| async move {
+        self.op_as(LockSettings::of_sort(sort)?, move |redlock| async move {
             let outcome = redlock.acquire_within(name.as_str(), wait).await;
             let addresses = redlock.addresses();
-            Box::new(move |py: Python<'_>| match outcome {
-                Ok(guard) => Ok(Lease::new(Held::Guard(guard), addresses, link).into_pyobject(py)?.into_any().unbind()),
+            answer(move |py| match outcome {
+                Ok(guard) => Lease::given(py, Owned::Guard(guard), addresses, link),
                 Err(error) => Err(errors::acquire(py, &error, &addresses)),
-            }) as Answer
+            })
         })
     }
 
     /// Checks what a lock asks for, without a call.
-    #[pyo3(signature = (ttl, renewed, max_hold, label))]
-    fn check(
-        &self,
-        py: Python<'_>,
-        ttl: Option<f64>,
-        renewed: Option<bool>,
-        max_hold: Option<f64>,
-        label: Option<String>,
-    ) -> PyResult<()> {
-        self.judged(py, &LockSettings::new(ttl, renewed, max_hold, label)?).map(drop)
+    fn check(&self, py: Python<'_>, sort: Sort) -> PyResult<()> {
+        self.judged(py, &LockSettings::of_sort(sort)?).map(drop)
     }
 
     /// Asks every node who holds `name`.
     fn inspect(&self, name: String) -> PyResult<Op> {
         self.op(move |redlock| async move {
             let outcome = redlock.admin().inspect(name.as_str()).await;
-            Box::new(move |py: Python<'_>| match outcome {
+            answer(move |py| match outcome {
                 Ok(inspection) => views::inspection(py, &inspection),
                 Err(error) => Err(errors::name(py, &error)),
-            }) as Answer
+            })
         })
     }
 
@@ -196,10 +177,10 @@ impl Client {
         let holder: Holder = holder.parse().map_err(|error| errors::name(py, &error))?;
         self.op(move |redlock| async move {
             let outcome = redlock.admin().force_release(name.as_str(), &holder, &reason).await;
-            Box::new(move |py: Python<'_>| match outcome {
+            answer(move |py| match outcome {
                 Ok(forced) => views::forced(py, &forced),
                 Err(error) => Err(errors::name(py, &error)),
-            }) as Answer
+            })
         })
     }
 
@@ -211,10 +192,10 @@ impl Client {
         self.op_as(LockSettings { ttl, ..LockSettings::default() }, move |redlock| async move {
             let outcome = redlock.extend_as(resource, &holder).await;
             let addresses = redlock.addresses();
-            Box::new(move |py: Python<'_>| match outcome {
-                Ok(valid_for) => Ok(valid_for.as_secs_f64().into_pyobject(py)?.into_any().unbind()),
+            answer(move |py| match outcome {
+                Ok(valid_for) => valid_for.as_secs_f64().into_py_any(py),
                 Err(error) => Err(errors::extend(py, &error, &addresses)),
-            }) as Answer
+            })
         })
     }
 
@@ -223,10 +204,10 @@ impl Client {
         let holder: Holder = holder.parse().map_err(|error| errors::name(py, &error))?;
         self.op(move |redlock| async move {
             let outcome = redlock.release_as(name.as_str(), &holder).await;
-            Box::new(move |py: Python<'_>| match outcome {
-                Ok(outcome) => Ok(lease::outcome(&outcome).into_pyobject(py)?.into_any().unbind()),
+            answer(move |py| match outcome {
+                Ok(outcome) => held::outcome(&outcome).into_py_any(py),
                 Err(error) => Err(errors::name(py, &error)),
-            }) as Answer
+            })
         })
     }
 
@@ -234,7 +215,7 @@ impl Client {
     fn locks(&self, prefix: String, limit: usize) -> PyResult<Op> {
         self.op(move |redlock| async move {
             let listing = redlock.admin().list(&prefix, limit).await;
-            Box::new(move |py: Python<'_>| views::listing(py, &listing)) as Answer
+            answer(move |py| views::listing(py, &listing))
         })
     }
 
@@ -243,7 +224,7 @@ impl Client {
         self.op(|redlock| async move {
             redlock.look().await;
             let nodes = redlock.nodes();
-            Box::new(move |py: Python<'_>| views::nodes(py, &nodes)) as Answer
+            answer(move |py| views::nodes(py, &nodes))
         })
     }
 
@@ -251,10 +232,10 @@ impl Client {
     fn bootstrap(&self) -> PyResult<Op> {
         self.op(|redlock| async move {
             let outcome = redlock.admin().bootstrap().await;
-            Box::new(move |py: Python<'_>| match outcome {
+            answer(move |py| match outcome {
                 Ok(()) => Ok(py.None()),
-                Err(error) => Err(errors::bootstrap(py, &error)),
-            }) as Answer
+                Err(error) => Err(errors::operate(py, &error)),
+            })
         })
     }
 
@@ -262,10 +243,10 @@ impl Client {
     fn reset(&self) -> PyResult<Op> {
         self.op(|redlock| async move {
             let outcome = redlock.admin().reset().await;
-            Box::new(move |py: Python<'_>| match outcome {
-                Ok(reset) => Ok(reset.removed.into_pyobject(py)?.into_any().unbind()),
-                Err(error) => Err(errors::reset(py, &error)),
-            }) as Answer
+            answer(move |py| match outcome {
+                Ok(reset) => reset.removed.into_py_any(py),
+                Err(error) => Err(errors::operate(py, &error)),
+            })
         })
     }
 
@@ -277,7 +258,7 @@ impl Client {
             if let Some(redlock) = shared.base.get() {
                 redlock.drain(within).await;
             }
-            Box::new(|py: Python<'_>| Ok(py.None())) as Answer
+            answer(|py| Ok(py.None()))
         }))
     }
 }

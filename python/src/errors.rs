@@ -1,9 +1,10 @@
 //! Errors of the library as exceptions: one class a verb, with every node's vote.
 
+use std::error::Error;
+
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{IntoPyDict, PyDict, PyList};
-use redfence::admin::{BootstrapError, ResetError};
 use redfence::cached::CachedError;
 use redfence::recipes::{AcquireAllError, OncePerError, OwnerError, PartLost, PermitError, SemaphoreError};
 use redfence::{AcquireError, ConfigError, ConnectError, ExtendError, LossCause, Lost, Occupant, Vote, Votes};
@@ -14,12 +15,21 @@ fn raised(py: Python<'_>, class: &str, message: String, attributes: &Bound<'_, P
     made().map_or_else(|error| error, PyErr::from_value)
 }
 
+/// The same, with no attributes.
+fn plain(py: Python<'_>, class: &str, error: &dyn Error) -> PyErr {
+    raised(py, class, error.to_string(), &PyDict::new(py))
+}
+
+fn raised_with(made: impl FnOnce() -> PyResult<PyErr>) -> PyErr {
+    made().unwrap_or_else(|error| error)
+}
+
 pub(crate) fn config(py: Python<'_>, error: &ConfigError) -> PyErr {
-    raised(py, "ConfigError", error.to_string(), &PyDict::new(py))
+    plain(py, "ConfigError", error)
 }
 
 pub(crate) fn connect(py: Python<'_>, error: &ConnectError) -> PyErr {
-    let made = || -> PyResult<PyErr> {
+    raised_with(|| {
         let attributes = PyDict::new(py);
         match error {
             ConnectError::Config(error) => return Ok(config(py, error)),
@@ -30,17 +40,12 @@ pub(crate) fn connect(py: Python<'_>, error: &ConnectError) -> PyErr {
             _ => {}
         }
         Ok(raised(py, "ConnectError", error.to_string(), &attributes))
-    };
-    made().unwrap_or_else(|error| error)
+    })
 }
 
 pub(crate) fn acquire(py: Python<'_>, error: &AcquireError, addresses: &[String]) -> PyErr {
     let class = class_of(error);
     raised_with(|| Ok(raised(py, class, error.to_string(), &of_acquire(py, error, addresses)?)))
-}
-
-fn raised_with(made: impl FnOnce() -> PyResult<PyErr>) -> PyErr {
-    made().unwrap_or_else(|error| error)
 }
 
 fn class_of(error: &AcquireError) -> &'static str {
@@ -82,7 +87,7 @@ pub(crate) fn permit(py: Python<'_>, error: &PermitError, addresses: &[String]) 
             Ok(raised(py, "AllHeld", error.to_string(), &attributes))
         }
         PermitError::Acquire(last) => Ok(acquire(py, last, addresses)),
-        _ => Ok(raised(py, "AcquireError", error.to_string(), &PyDict::new(py))),
+        _ => Ok(plain(py, "AcquireError", error)),
     })
 }
 
@@ -165,18 +170,15 @@ pub(crate) fn forked(py: Python<'_>) -> PyErr {
 }
 
 fn lost_by(py: Python<'_>, why: &LossCause, message: String) -> PyErr {
-    match [("cause", cause(why))].into_py_dict(py) {
-        Ok(attributes) => raised(py, "LostError", message, &attributes),
-        Err(error) => error,
-    }
+    raised_with(|| Ok(raised(py, "LostError", message, &[("cause", cause(why))].into_py_dict(py)?)))
 }
 
 /// One of several leases is lost.
 pub(crate) fn part_lost(py: Python<'_>, error: &PartLost) -> PyErr {
-    match [("cause", cause(&error.cause)), ("resource", error.resource.as_str())].into_py_dict(py) {
-        Ok(attributes) => raised(py, "LostError", error.to_string(), &attributes),
-        Err(error) => error,
-    }
+    raised_with(|| {
+        let attributes = [("cause", cause(&error.cause)), ("resource", error.resource.as_str())].into_py_dict(py)?;
+        Ok(raised(py, "LostError", error.to_string(), &attributes))
+    })
 }
 
 /// Who leads is not known.
@@ -186,32 +188,29 @@ pub(crate) fn owner(py: Python<'_>, error: &OwnerError) -> PyErr {
         OwnerError::Undecided { .. } => "NoQuorum",
         _ => "OperateError",
     };
-    raised(py, class, error.to_string(), &PyDict::new(py))
+    plain(py, class, error)
 }
 
 /// There is no such semaphore.
 pub(crate) fn semaphore(py: Python<'_>, error: &SemaphoreError) -> PyErr {
     let class = if matches!(error, SemaphoreError::Resource(_)) { "NameError" } else { "ConfigError" };
-    raised(py, class, error.to_string(), &PyDict::new(py))
+    plain(py, class, error)
 }
 
 /// There is no work with such a period.
 pub(crate) fn once_per(py: Python<'_>, error: &OncePerError) -> PyErr {
     let class = if matches!(error, OncePerError::Resource(_)) { "NameError" } else { "ConfigError" };
-    raised(py, class, error.to_string(), &PyDict::new(py))
+    plain(py, class, error)
 }
 
 /// A name that cannot be used, or a holder that is none.
-pub(crate) fn name(py: Python<'_>, error: &dyn std::error::Error) -> PyErr {
-    raised(py, "NameError", error.to_string(), &PyDict::new(py))
+pub(crate) fn name(py: Python<'_>, error: &dyn Error) -> PyErr {
+    plain(py, "NameError", error)
 }
 
-pub(crate) fn reset(py: Python<'_>, error: &ResetError) -> PyErr {
-    raised(py, "OperateError", error.to_string(), &PyDict::new(py))
-}
-
-pub(crate) fn bootstrap(py: Python<'_>, error: &BootstrapError) -> PyErr {
-    raised(py, "OperateError", error.to_string(), &PyDict::new(py))
+/// What an operator asked for was not done.
+pub(crate) fn operate(py: Python<'_>, error: &dyn Error) -> PyErr {
+    plain(py, "OperateError", error)
 }
 
 /// There is no cached value.
@@ -219,21 +218,20 @@ pub(crate) fn cached(py: Python<'_>, error: &CachedError, addresses: &[String]) 
     match error {
         CachedError::Acquire(error) => acquire(py, error, addresses),
         CachedError::Key(error) => name(py, error),
-        CachedError::Waited { .. } => raised(py, "Contended", error.to_string(), &PyDict::new(py)),
-        CachedError::Store(_) => raised(py, "CacheError", error.to_string(), &PyDict::new(py)),
+        CachedError::Waited { .. } => plain(py, "Contended", error),
+        CachedError::Store(_) => plain(py, "CacheError", error),
         _ => PyValueError::new_err(error.to_string()),
     }
 }
 
 /// A request whose token was not taken: what to answer.
 pub(crate) fn refused(py: Python<'_>, message: String, (status, problem): (u16, String)) -> PyErr {
-    let attributes = || -> PyResult<Bound<'_, PyDict>> {
+    raised_with(|| {
         let attributes = PyDict::new(py);
         attributes.set_item("status", status)?;
         attributes.set_item("problem", problem)?;
-        Ok(attributes)
-    };
-    attributes().map_or_else(|error| error, |attributes| raised(py, "Refused", message, &attributes))
+        Ok(raised(py, "Refused", message, &attributes))
+    })
 }
 
 /// One word for why a lease is over.

@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use pyo3::exceptions::PyRuntimeError;
@@ -10,11 +9,16 @@ use pyo3::prelude::*;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
-use crate::ours::Ours;
+use crate::ours::{Once, Ours};
 use crate::runtime::Link;
 
 /// What a call gives back, made into Python's values where the interpreter is at hand.
 pub(crate) type Answer = Box<dyn FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send>;
+
+/// The answer that `made` gives back.
+pub(crate) fn answer(made: impl FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send + 'static) -> Answer {
+    Box::new(made)
+}
 
 type Work = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
@@ -23,7 +27,7 @@ const SLICE: Duration = Duration::from_millis(50);
 
 /// A call that was prepared and is made once. Dropped before, or while it is waited for, it is undone.
 #[pyclass(frozen, generic, module = "redfence._core")]
-pub(crate) struct Op(Ours<(Mutex<Option<Work>>, Link)>);
+pub(crate) struct Op(Ours<(Once<Work>, Link)>);
 
 /// A call that is being made.
 #[pyclass(frozen, module = "redfence._core")]
@@ -31,13 +35,12 @@ pub(crate) struct Task(Ours<AbortHandle>);
 
 impl Op {
     pub(crate) fn new(link: &Link, work: impl Future<Output = Answer> + Send + 'static) -> Self {
-        Self(Ours::new((Mutex::new(Some(Box::pin(work))), link.clone())))
+        Self(Ours::new((Once::new(Box::pin(work)), link.clone())))
     }
 
     fn take(&self) -> PyResult<(Work, Link)> {
         let (work, link) = self.0.get()?;
-        let work = work.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let work = work.ok_or_else(|| PyRuntimeError::new_err("this call was made already"))?;
+        let work = work.take().ok_or_else(|| PyRuntimeError::new_err("this call was made already"))?;
         Ok((work, link.clone()))
     }
 }

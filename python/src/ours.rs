@@ -1,7 +1,8 @@
-//! [`Ours`]: what belongs to one process.
+//! [`Ours`]: what belongs to one process. [`Once`]: what is used once.
 
 use std::mem::forget;
 use std::process::id;
+use std::sync::{Mutex, PoisonError};
 
 use pyo3::PyResult;
 use pyo3::exceptions::PyRuntimeError;
@@ -38,5 +39,24 @@ impl<T> Drop for Ours<T> {
         if self.is_forked() {
             forget(self.value.take());
         }
+    }
+}
+
+/// A value that is used once.
+pub(crate) struct Once<T>(Mutex<Option<T>>);
+
+impl<T> Once<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(Mutex::new(Some(value)))
+    }
+
+    /// The value, the first time.
+    pub(crate) fn take(&self) -> Option<T> {
+        self.take_if(|_| true)
+    }
+
+    /// The value, if it is such a one; else it stays.
+    pub(crate) fn take_if(&self, is_such: impl FnOnce(&T) -> bool) -> Option<T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take_if(|value| is_such(value))
     }
 }

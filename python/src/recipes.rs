@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{Stream, StreamExt as _};
+use pyo3::IntoPyObjectExt as _;
 use pyo3::prelude::*;
 use redfence::recipes::{Leader, Period};
 use tokio::sync::Mutex;
@@ -13,14 +14,9 @@ use crate::client::Client;
 use crate::errors;
 use crate::lease::{self, Lease};
 use crate::leases::{self, Leases};
-use crate::op::{Answer, Op};
+use crate::op::{Op, answer};
 use crate::ours::Ours;
 use crate::settings::{LockSettings, Sort, seconds, wait_of};
-
-/// An answer with what it gives back.
-fn answer(made: impl FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send + 'static) -> Answer {
-    Box::new(made)
-}
 
 /// Checks a semaphore, without a call.
 #[pyfunction]
@@ -41,10 +37,7 @@ pub(crate) fn acquire_permit(client: &Client, name: String, permits: usize, wait
         let outcome = semaphore.acquire_within(wait).await;
         let addresses = redlock.addresses();
         answer(move |py| match outcome {
-            Ok(guard) => {
-                let lease = Lease::new(lease::Held::Guard(guard), addresses, link);
-                Ok(lease.into_pyobject(py)?.into_any().unbind())
-            }
+            Ok(guard) => Lease::given(py, lease::Owned::Guard(guard), addresses, link),
             Err(error) => Err(errors::permit(py, &error, &addresses)),
         })
     })
@@ -58,10 +51,7 @@ pub(crate) fn acquire_all(client: &Client, names: Vec<String>, wait: f64, sort: 
         let outcome = redlock.acquire_all_within(names.iter().map(String::as_str), wait).await;
         let addresses = redlock.addresses();
         answer(move |py| match outcome {
-            Ok(all) => {
-                let leases = Leases::new(leases::Held::All(all), addresses, link);
-                Ok(leases.into_pyobject(py)?.into_any().unbind())
-            }
+            Ok(all) => Leases::given(py, leases::Owned::All(all), addresses, link),
             Err(error) => Err(errors::acquire_all(py, &error, &addresses)),
         })
     })
@@ -79,10 +69,7 @@ pub(crate) fn campaign(client: &Client, name: String, wait: f64, sort: Sort) -> 
         let outcome = election.campaign_within(wait).await;
         let addresses = redlock.addresses();
         answer(move |py| match outcome {
-            Ok(leadership) => {
-                let leases = Leases::new(leases::Held::Leadership(leadership), addresses, link);
-                Ok(leases.into_pyobject(py)?.into_any().unbind())
-            }
+            Ok(leadership) => Leases::given(py, leases::Owned::Leadership(leadership), addresses, link),
             Err(error) => Err(errors::acquire_all(py, &error, &addresses)),
         })
     })
@@ -98,7 +85,7 @@ pub(crate) fn leader(client: &Client, name: String) -> PyResult<Op> {
         };
         let outcome = election.leader().await;
         answer(move |py| match outcome {
-            Ok(leader) => Ok(leader.map(shown).into_pyobject(py)?.into_any().unbind()),
+            Ok(leader) => leader.map(shown).into_py_any(py),
             Err(error) => Err(errors::owner(py, &error)),
         })
     })
@@ -141,7 +128,7 @@ impl Observer {
                     Err(error) => return answer(move |py| Err(errors::name(py, &error))),
                 },
             };
-            answer(move |py| Ok(next.map(shown).into_pyobject(py)?.into_any().unbind()))
+            answer(move |py| next.map(shown).into_py_any(py))
         })
     }
 }
@@ -175,10 +162,7 @@ pub(crate) fn acquire_once(client: &Client, name: String, times: Times, wait: f6
         let outcome = once_per.acquire_within(wait).await;
         let addresses = redlock.addresses();
         answer(move |py| match outcome {
-            Ok(guard) => {
-                let lease = Lease::new(lease::Held::Once(guard), addresses, link);
-                Ok(lease.into_pyobject(py)?.into_any().unbind())
-            }
+            Ok(guard) => Lease::given(py, lease::Owned::Once(guard), addresses, link),
             Err(error) => Err(errors::acquire(py, &error, &addresses)),
         })
     })

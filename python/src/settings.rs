@@ -91,22 +91,13 @@ pub(crate) struct LockSettings {
 
 impl LockSettings {
     /// Seconds; a `max_hold` of infinity is without an end.
-    pub(crate) fn new(
-        ttl: Option<f64>,
-        renewed: Option<bool>,
-        max_hold: Option<f64>,
-        label: Option<String>,
-    ) -> PyResult<Self> {
+    pub(crate) fn of_sort((ttl, renewed, max_hold, label): Sort) -> PyResult<Self> {
         let max_hold = match max_hold {
             Some(f64::INFINITY) => Some(None),
             Some(max_hold) => Some(Some(seconds("max_hold", max_hold)?)),
             None => None,
         };
         Ok(Self { ttl: ttl.map(|ttl| seconds("ttl", ttl)).transpose()?, renewed, max_hold, label })
-    }
-
-    pub(crate) fn of_sort((ttl, renewed, max_hold, label): Sort) -> PyResult<Self> {
-        Self::new(ttl, renewed, max_hold, label)
     }
 
     pub(crate) fn of(&self, redlock: &Redlock) -> Result<Redlock, ConfigError> {

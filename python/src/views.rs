@@ -1,5 +1,6 @@
 //! What operators see, as tuples for the classes of the package.
 
+use pyo3::IntoPyObjectExt as _;
 use pyo3::prelude::*;
 use redfence::NodeStatus;
 use redfence::admin::{Agreement, ForceOutcome, Forced, ForcedAt, Inspection, Listing};
@@ -18,7 +19,7 @@ pub(crate) fn inspection(py: Python<'_>, inspection: &Inspection) -> PyResult<Py
         let fault = row.view.as_ref().err().map(ToString::to_string);
         (row.address.clone(), holder, ttl_left, row.takes_part, fault)
     });
-    Ok((agreement, holder, rows.collect::<Vec<_>>()).into_pyobject(py)?.into_any().unbind())
+    (agreement, holder, rows.collect::<Vec<_>>()).into_py_any(py)
 }
 
 /// `(outcome, holder, [(address, kind, text, holder)])`
@@ -39,7 +40,7 @@ pub(crate) fn forced(py: Python<'_>, forced: &Forced) -> PyResult<Py<PyAny>> {
         };
         (row.address.clone(), kind, text, holder)
     });
-    Ok((outcome, other, rows.collect::<Vec<_>>()).into_pyobject(py)?.into_any().unbind())
+    (outcome, other, rows.collect::<Vec<_>>()).into_py_any(py)
 }
 
 /// `([(name, holder, ttl_left, nodes)], what is missing)`
@@ -49,7 +50,7 @@ pub(crate) fn listing(py: Python<'_>, listing: &Listing) -> PyResult<Py<PyAny>> 
         (lock.resource.as_str().to_owned(), lock.occupant.value().into_owned(), ttl_left, lock.nodes)
     });
     let partial = listing.partial.as_ref().map(ToString::to_string);
-    Ok((locks.collect::<Vec<_>>(), partial).into_pyobject(py)?.into_any().unbind())
+    (locks.collect::<Vec<_>>(), partial).into_py_any(py)
 }
 
 /// `[(address, condition, round_trip, rests_for, fault)]`
@@ -60,5 +61,5 @@ pub(crate) fn nodes(py: Python<'_>, nodes: &[NodeStatus]) -> PyResult<Py<PyAny>>
             (node.round_trip.map(|t| t.as_secs_f64()), node.rests_for.map(|t| t.as_secs_f64()));
         (node.address.clone(), node.condition.to_string(), round_trip, rests_for, fault)
     });
-    Ok(rows.collect::<Vec<_>>().into_pyobject(py)?.into_any().unbind())
+    rows.collect::<Vec<_>>().into_py_any(py)
 }

@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -66,24 +66,29 @@ def test_psycopg_refuses_a_stale_holder_and_rolls_back(tables: str) -> None:
         assert connection.execute("SELECT value FROM orders WHERE id = '1'").fetchall() == [("new",)]
 
 
+def assert_waits_and_is_stale(admit: Callable[[], None], commit: Callable[[], None]) -> None:
+    """The admission of 4 waits for the transaction that has admitted 5."""
+    outcome: list[object] = []
+
+    def older() -> None:
+        try:
+            admit()
+        except StaleToken as stale:
+            outcome.append(stale.highest)
+
+    thread = threading.Thread(target=older)
+    thread.start()
+    thread.join(0.2)
+    assert thread.is_alive(), "it did not wait for the transaction before it"
+    commit()
+    thread.join()
+    assert outcome == [5]
+
+
 def test_psycopg_holds_the_fence_until_the_commit(tables: str) -> None:
     with psycopg.connect(tables) as connection, psycopg.connect(tables) as other:
         fencing.admit(connection, "orders/2", 5)
-        outcome: list[object] = []
-
-        def older() -> None:
-            try:
-                fencing.admit(other, "orders/2", 4)
-            except StaleToken as stale:
-                outcome.append(stale.highest)
-
-        thread = threading.Thread(target=older)
-        thread.start()
-        thread.join(0.2)
-        assert thread.is_alive(), "it did not wait for the transaction before it"
-        connection.commit()
-        thread.join()
-        assert outcome == [5]
+        assert_waits_and_is_stale(lambda: fencing.admit(other, "orders/2", 4), connection.commit)
 
 
 def test_psycopg_admits_in_transactions_only(tables: str) -> None:
@@ -153,21 +158,7 @@ def test_pymysql_holds_the_fence_until_the_commit(mysql_tables: dict[str, Any]) 
             # Its snapshot is older than the admission.
             cursor.execute("SELECT * FROM redfence_fence")
         fencing_mysql.admit(connection, "orders/2", 5)
-        outcome: list[object] = []
-
-        def older() -> None:
-            try:
-                fencing_mysql.admit(other, "orders/2", 4)
-            except StaleToken as stale:
-                outcome.append(stale.highest)
-
-        thread = threading.Thread(target=older)
-        thread.start()
-        thread.join(0.2)
-        assert thread.is_alive(), "it did not wait for the transaction before it"
-        connection.commit()
-        thread.join()
-        assert outcome == [5]
+        assert_waits_and_is_stale(lambda: fencing_mysql.admit(other, "orders/2", 4), connection.commit)
 
 
 def test_pymysql_admits_in_transactions_only(mysql_tables: dict[str, Any]) -> None:

@@ -3,9 +3,14 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "helpers of tests")]
 
+#[path = "../../tests/support/browser.rs"]
+#[expect(unreachable_pub, reason = "as the other helpers")]
+mod browser;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use browser::browser;
 use serde_json::Value;
 
 #[test]
@@ -201,16 +206,4 @@ fn chromium(folder: &Path, arguments: &[&str]) -> String {
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
-}
-
-/// Where the browser is.
-fn browser() -> PathBuf {
-    let names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).flat_map(|folder| names.map(|name| folder.join(name)));
-    let apps =
-        ["Chromium", "Google Chrome"].map(|app| PathBuf::from(format!("/Applications/{app}.app/Contents/MacOS/{app}")));
-    found.chain(apps).find(|file| file.is_file()).expect(
-        "Chromium is missing, which shows the pages. Install it: apt-get install chromium, or brew install --cask chromium",
-    )
 }

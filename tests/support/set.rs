@@ -69,3 +69,13 @@ pub fn lock_left(server: &RedisServer) -> Option<Duration> {
     let key = locks(server).pop()?;
     server.command(&["PTTL", &key]).parse().ok().map(Duration::from_millis)
 }
+
+/// The name of the lock key of `r`. Leaves the lock free.
+pub async fn key_of_a_lock(redlock: &Redlock, server: &RedisServer) -> String {
+    let guard = redlock.acquire("r").await.unwrap();
+    redlock.drain(PROMPT).await;
+    let key = locks(server).pop().unwrap();
+    drop(guard.release().await);
+    redlock.drain(PROMPT).await;
+    key
+}

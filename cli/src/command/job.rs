@@ -9,14 +9,12 @@ use redfence::{
 };
 use serde::Serialize;
 
-use super::group::Group;
 use super::release;
 use super::supervise::{Ended, supervise};
 use crate::args::ForwardSignals;
 use crate::connect::DRAIN_MAX;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::limits;
 use crate::monitor::{Left, Processes};
 use crate::output::Output;
 use crate::signals::Signals;
@@ -81,22 +79,13 @@ impl Job<'_> {
             ("REDFENCE_RESOURCE", resource.as_str().to_owned()),
             ("REDFENCE_HOLDER", holder.to_string()),
         ];
-        let ended = match Group::start(self.command, &variables) {
-            Ok(group) => supervise(group, &*guard, signals, self.forward, self.output).await,
-            Err(error) => {
-                let reason = format!(
-                    "redfence cannot start the process that watches the command: {}",
-                    limits::explained(&error)
-                );
-                Ended { not_started: Some((false, reason)), ..Ended::default() }
-            }
-        };
+        let ended = supervise(self.command, &variables, &*guard, signals, self.forward, self.output).await;
         let finish = Finish { job: self, redlock, resource: &resource, token, began };
         match ended {
-            Ended { not_started: Some((is_missing, message)), .. } => {
+            Ended { not_started: Some(failure), .. } => {
                 drop(guard.into_guard().release().await);
                 redlock.drain(DRAIN_MAX).await;
-                Err(Failure::new(if is_missing { Exit::NotFound } else { Exit::NotExecutable }, message))
+                Err(failure)
             }
             Ended { survivors: Some(left), stopped, .. } => finish.with_survivors(guard.into_guard(), &left, stopped),
             ended => finish.released(guard, ended).await,
@@ -155,12 +144,7 @@ impl Finish<'_> {
             // What later versions of the library do with it.
             _ => {}
         }
-        if ended.monitor_gone {
-            let message =
-                "the process that watches the command (redfence __monitor) was killed, so the command was stopped";
-            return Err(Failure::new(Exit::Failed, message));
-        }
-        Ok(Exit::of_command(code, signal))
+        ended.exit()
     }
 
     fn not_stored(&self, error: &ExtendError) -> Failure {

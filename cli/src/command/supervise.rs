@@ -1,5 +1,6 @@
 //! Watches a command and its lease, and makes sure that the command ends before the lease.
 
+use std::ffi::OsString;
 use std::time::Duration;
 
 use redfence::{Clock as _, LeaseHandle, Moment, SystemClock};
@@ -9,6 +10,9 @@ use serde::Serialize;
 use super::group::{Group, News};
 use super::stopping::{Act, Event, Fate, Stage, Stopping, fate};
 use crate::args::ForwardSignals;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::limits;
 use crate::monitor::{KILL_MAX, Left, Order, Processes, Recipients, Report};
 use crate::output::Output;
 use crate::signals::{Meaning, Signals, meaning};
@@ -69,10 +73,22 @@ pub(super) struct Ended {
     pub(super) stopped: Option<String>,
     /// The processes that could not be stopped, if there are any.
     pub(super) survivors: Option<Left>,
-    /// Why it could not be started, and whether the program is missing.
-    pub(super) not_started: Option<(bool, String)>,
+    /// Why it could not be started.
+    pub(super) not_started: Option<Failure>,
     /// Whether its monitor was killed.
     pub(super) monitor_gone: bool,
+}
+
+impl Ended {
+    /// The exit code of a command that was started.
+    pub(super) fn exit(&self) -> Result<Exit, Failure> {
+        if self.monitor_gone {
+            let message =
+                "the process that watches the command (redfence __monitor) was killed, so the command was stopped";
+            return Err(Failure::new(Exit::Failed, message));
+        }
+        Ok(Exit::of_command(self.code, self.signal))
+    }
 }
 
 #[derive(Serialize)]
@@ -102,8 +118,26 @@ enum Message<'a> {
     },
 }
 
-/// Waits until the command ends. Stops it if the lease is about to end, and handles signals.
+/// Starts the command and waits until it ends. Stops it if the lease is about to end, and handles signals.
 pub(super) async fn supervise(
+    command: &[OsString],
+    variables: &[(&str, String)],
+    lease: &impl Term,
+    signals: &mut Signals,
+    forward: ForwardSignals,
+    output: Output,
+) -> Ended {
+    match Group::start(command, variables) {
+        Ok(group) => until_its_end(group, lease, signals, forward, output).await,
+        Err(error) => {
+            let reason = limits::explained(&error);
+            let message = format!("redfence cannot start the process that watches the command: {reason}");
+            Ended { not_started: Some(Failure::new(Exit::NotExecutable, message)), ..Ended::default() }
+        }
+    }
+}
+
+async fn until_its_end(
     group: Group,
     lease: &impl Term,
     signals: &mut Signals,
@@ -156,7 +190,8 @@ impl<L: Term> Supervisor<'_, L> {
     fn told(&mut self, news: News) -> Option<Event> {
         match news {
             News::Report(Report::NotStarted { is_missing, message }) => {
-                self.ended.not_started = Some((is_missing, message));
+                let exit = if is_missing { Exit::NotFound } else { Exit::NotExecutable };
+                self.ended.not_started = Some(Failure::new(exit, message));
                 None
             }
             News::Report(Report::Ended { code, signal, left }) => {

@@ -8,7 +8,9 @@
     reason = "a test that cannot run the program has failed"
 )]
 
+use std::fs;
 use std::io::{BufRead as _, BufReader};
+use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::time::Duration;
 
@@ -74,6 +76,31 @@ impl Ran {
 /// Runs the program to its end.
 pub fn run(command: &mut Command, args: &[&str]) -> Ran {
     finished(command.args(args).output().unwrap())
+}
+
+pub fn call(nodes: &[RedisServer], args: &[&str]) -> Ran {
+    run(&mut with_nodes(nodes), args)
+}
+
+pub fn json(nodes: &[RedisServer], args: &[&str]) -> Ran {
+    run(with_nodes(nodes).arg("--json"), args)
+}
+
+/// Acquires, and returns the holder.
+pub fn acquired(nodes: &[RedisServer], resource: &str, ttl: &str, label: &str) -> String {
+    let ran = json(nodes, &["acquire", resource, "--ttl", ttl, "--label", label]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    ran.json()["holder"].as_str().unwrap().to_owned()
+}
+
+pub fn is_free(nodes: &[RedisServer], resource: &str) -> bool {
+    json(nodes, &["status", resource]).json()["agreement"] == "free"
+}
+
+/// The text that a script wrote, once it is there.
+pub fn written(path: &Path) -> String {
+    poll_until(LIMIT, || fs::read_to_string(path).ok().filter(|text| text.ends_with('\n')))
+        .unwrap_or_else(|limit| panic!("nothing in {} after {limit:?}", path.display()))
 }
 
 fn finished(output: Output) -> Ran {

@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "helpers of tests")]
 
+#[path = "../../../tests/support/browser.rs"]
+#[expect(unreachable_pub, reason = "as the other helpers")]
+mod browser;
 mod stage;
 
 use std::net::Ipv4Addr;
@@ -15,6 +18,7 @@ use axum::extract::{Query, State};
 use axum::response::Html;
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use browser::browser;
 use ledger::Overview;
 use ledger::servers::{Servers, eventually};
 use redfence::{FencingToken, Resource};
@@ -232,16 +236,4 @@ async fn seen(State(frame): State<Arc<Frame>>, Json(seen): Json<Seen>) {
 fn header(account: &str, token: u64) -> axum::http::HeaderValue {
     let resource = Resource::new(format!("accounts/{account}")).unwrap();
     Presented::new(resource, FencingToken::new(token).unwrap()).to_header()
-}
-
-/// Where the browser is.
-fn browser() -> PathBuf {
-    let names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).flat_map(|folder| names.map(|name| folder.join(name)));
-    let apps =
-        ["Chromium", "Google Chrome"].map(|app| PathBuf::from(format!("/Applications/{app}.app/Contents/MacOS/{app}")));
-    found.chain(apps).find(|file| file.is_file()).expect(
-        "Chromium is missing, which shows the page. Install it: apt-get install chromium, or brew install --cask chromium",
-    )
 }

@@ -2,41 +2,21 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says what it expects by panicking")]
 
-#[path = "../../../fencing/support/daemon.rs"]
-#[allow(dead_code, unreachable_pub, clippy::indexing_slicing, reason = "a part of it is for databases")]
-mod daemon;
-#[path = "../../../tests/support/deadline.rs"]
-#[allow(dead_code, unreachable_pub, reason = "a part of it is for other tests")]
-mod deadline;
-#[path = "../../../tests/support/port.rs"]
-#[allow(unreachable_pub, reason = "other tests use it from outside")]
-mod port;
+#[path = "../../migration/tests/support/mod.rs"]
+mod support;
 
 use std::collections::BTreeSet;
-use std::net::{Ipv4Addr, TcpStream};
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use daemon::{Daemon, User, directory, find};
 use opentelemetry::Value;
 use opentelemetry::trace::{SpanId, SpanKind, Status};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SpanData};
 use redfence::{FencingToken, Redlock};
-use rustix::process::Signal;
+use support::daemon::Daemon;
+use support::{deadline, redis};
 use trace_example::{acquire_once, export_to};
 
 const LIMIT: Duration = Duration::from_secs(20);
-
-fn redis() -> Daemon {
-    let program = find("redis-server", &["/opt/homebrew/bin"], "install Redis with \"apt-get install redis-server\"");
-    let command = move |port: u16| {
-        let mut command = Command::new(&program);
-        command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""]).stdin(Stdio::null());
-        command
-    };
-    let ready = |port| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok();
-    Daemon::start(directory(User::named("redis")), Signal::TERM, command, ready)
-}
 
 fn attribute<'a>(span: &'a SpanData, key: &str) -> Option<&'a Value> {
     span.attributes.iter().find(|attribute| attribute.key.as_str() == key).map(|attribute| &attribute.value)

@@ -3,8 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says what it expects by panicking")]
 
 mod stage;
-#[path = "../../support/mod.rs"]
-mod support;
 
 use std::sync::Mutex;
 
@@ -16,7 +14,7 @@ use redfence::{FencingToken, Resource};
 use redfence_diesel::{Error, postgres, refused, unanswered};
 use redfence_sql::testing::{Answer, Checked, FencedStore, Session, check};
 use redfence_sql::{bigint, postgres as statements};
-use stage::mutants_fall;
+use stage::{mutants_fall, support};
 
 struct Store {
     server: support::Postgres,
@@ -26,20 +24,7 @@ struct Store {
 
 struct Open {
     connection: PgConnection,
-    line: Line,
-}
-
-struct Line(support::Proxy);
-
-impl Line {
-    fn cut(&self) {
-        self.0.cut();
-    }
-
-    fn cut_at_commit(&self, arrives: bool) -> bool {
-        self.0.cut_at_commit(arrives);
-        true
-    }
+    line: Option<support::Proxy>,
 }
 
 impl Store {
@@ -60,7 +45,7 @@ impl FencedStore for Store {
         let level = format!("SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL {}", self.level);
         connection.batch_execute(&level).map_err(refused)?;
         AnsiTransactionManager::begin_transaction(&mut connection).map_err(refused)?;
-        Ok(Box::new(Open { connection, line: Line(line) }))
+        Ok(Box::new(Open { connection, line: Some(line) }))
     }
 
     fn somebody_waits(&self) -> bool {

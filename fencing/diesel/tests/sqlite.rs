@@ -12,25 +12,15 @@ use redfence::{FencingToken, Resource};
 use redfence_diesel::{refused, sqlite, unanswered};
 use redfence_sql::testing::{Answer, Checked, FencedStore, Mutation, Session, check};
 use redfence_sql::{bigint, sqlite as statements};
-use stage::mutants_fall;
+use stage::{mutants_fall, support};
 use tempfile::TempDir;
 
 struct Store(TempDir);
 
 struct Open {
     connection: SqliteConnection,
-    line: Line,
-}
-
-/// A file has no connection that could break.
-struct Line;
-
-impl Line {
-    fn cut(&self) {}
-
-    fn cut_at_commit(&self, _: bool) -> bool {
-        false
-    }
+    /// A file has no connection that could break.
+    line: Option<support::Proxy>,
 }
 
 impl Store {
@@ -55,7 +45,7 @@ impl FencedStore for Store {
     fn begin(&self) -> Answer<Box<dyn Session + '_>> {
         let mut connection = self.connect();
         AnsiTransactionManager::begin_transaction(&mut connection).map_err(refused)?;
-        Ok(Box::new(Open { connection, line: Line }))
+        Ok(Box::new(Open { connection, line: None }))
     }
 
     fn somebody_waits(&self) -> bool {

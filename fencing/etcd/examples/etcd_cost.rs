@@ -9,23 +9,12 @@
 #[path = "../../support/mod.rs"]
 mod support;
 
-use std::time::{Duration, Instant};
-
 use etcd_client::{Client, Txn, TxnOp};
 use redfence::{FencingToken, Resource};
 use redfence_etcd::claim;
+use support::stopwatch::{median, now};
 
 const ROUNDS: u64 = 1_000;
-
-#[expect(clippy::disallowed_methods, reason = "a stopwatch")]
-fn now() -> Instant {
-    Instant::now()
-}
-
-fn median(mut times: Vec<Duration>) -> f64 {
-    times.sort_unstable();
-    times.get(times.len() / 2).copied().unwrap_or_default().as_secs_f64() * 1e6
-}
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {

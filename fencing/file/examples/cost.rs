@@ -6,29 +6,23 @@
 
 #![allow(clippy::unwrap_used, reason = "a figure that cannot be measured ends the program")]
 
+#[path = "../../support/stopwatch.rs"]
+#[expect(unreachable_pub, reason = "it is a part of the support of other members")]
+mod stopwatch;
+
 use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use redfence::{FencingToken, Resource};
 use redfence_file::FileFence;
+use stopwatch::{median, now};
 
 const ROUNDS: u64 = 1_000;
-
-#[expect(clippy::disallowed_methods, reason = "a stopwatch")]
-fn now() -> Instant {
-    Instant::now()
-}
 
 fn write(path: &Path) {
     let mut file = File::create(path).unwrap();
     file.write_all(b"paid").and_then(|()| file.sync_all()).unwrap();
-}
-
-fn median(mut times: Vec<Duration>) -> f64 {
-    times.sort_unstable();
-    times.get(times.len() / 2).copied().unwrap_or_default().as_secs_f64() * 1e6
 }
 
 fn main() {

@@ -10,7 +10,6 @@
 mod stage;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use object_store::memory::InMemory;
 use object_store::path::Path;
@@ -18,19 +17,10 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use redfence::FencingToken;
 use redfence_object_store::FencedStore;
 use stage::support::Moto;
+use stage::support::stopwatch::{median, now};
 use stage::wire::Wire;
 
 const BYTES: usize = 1_000;
-
-#[expect(clippy::disallowed_methods, reason = "a stopwatch")]
-fn now() -> Instant {
-    Instant::now()
-}
-
-fn median(mut times: Vec<Duration>) -> f64 {
-    times.sort_unstable();
-    times.get(times.len() / 2).copied().unwrap_or_default().as_secs_f64() * 1e6
-}
 
 async fn measure(name: &str, rounds: u64, store: Arc<dyn ObjectStore>) -> Result<(), Box<dyn std::error::Error>> {
     let fenced = FencedStore::open(Arc::clone(&store), &Path::from("probe")).await?;

@@ -4,23 +4,16 @@
 //! $ cargo run --release -p redfence-redis --example cost -- redis://127.0.0.1:6379
 //! ```
 
-use std::time::{Duration, Instant};
+#[path = "../../support/stopwatch.rs"]
+#[expect(unreachable_pub, reason = "it is a part of the support of other members")]
+mod stopwatch;
 
 use redfence::{FencingToken, Resource};
 use redfence_redis::FencedRedis;
+use stopwatch::{median, now};
 
 const ROUNDS: u64 = 5_000;
 const BATCH: usize = 10;
-
-#[expect(clippy::disallowed_methods, reason = "a stopwatch")]
-fn now() -> Instant {
-    Instant::now()
-}
-
-fn median(mut times: Vec<Duration>) -> f64 {
-    times.sort_unstable();
-    times.get(times.len() / 2).copied().unwrap_or_default().as_secs_f64() * 1e6
-}
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -9,25 +9,17 @@
 #[path = "../../support/mod.rs"]
 mod support;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use redfence::{FencingToken, Resource};
 use redfence_sqlx::{BigInt, sql};
 use sqlx::{Connection, Executor};
+use support::stopwatch::{median, now};
 
 const ROUNDS: u64 = 1_000;
 
-#[expect(clippy::disallowed_methods, reason = "a stopwatch")]
-fn now() -> Instant {
-    Instant::now()
-}
-
-fn report(database: &str, mut plain: Vec<Duration>, mut fenced: Vec<Duration>, mut one: Vec<Duration>) {
-    let median = |times: &mut Vec<Duration>| {
-        times.sort_unstable();
-        times.get(times.len() / 2).copied().unwrap_or_default().as_secs_f64() * 1e6
-    };
-    let (plain, fenced, one) = (median(&mut plain), median(&mut fenced), median(&mut one));
+fn report(database: &str, plain: Vec<Duration>, fenced: Vec<Duration>, one: Vec<Duration>) {
+    let (plain, fenced, one) = (median(plain), median(fenced), median(one));
     println!(
         "| {database} | {plain:.0} µs | {fenced:.0} µs | {:.2} | {one:.0} µs | {:.2} |",
         fenced / plain,
@@ -50,14 +42,14 @@ macro_rules! measure {
             let mut transaction = connection.begin().await?;
             sqlx::query($plain).bind($value).execute(&mut *transaction).await?;
             transaction.commit().await?;
-            plain.push(start.elapsed_until_now());
+            plain.push(now() - start);
 
             let start = now();
             let mut transaction = connection.begin().await?;
             redfence_sqlx::$module::admit(&mut transaction, &order, token).await?;
             sqlx::query($plain).bind($value).execute(&mut *transaction).await?;
             redfence_sqlx::$module::commit(transaction).await?;
-            fenced.push(start.elapsed_until_now());
+            fenced.push(now() - start);
 
             let start = now();
             let $token = BigInt(token);
@@ -65,20 +57,10 @@ macro_rules! measure {
             let highest = sqlx::query_scalar(sql::$module::EXAMPLE_HIGHEST).bind($id);
             redfence_sqlx::$module::update(&mut transaction, token, $update, highest).await?;
             redfence_sqlx::$module::commit(transaction).await?;
-            one.push(start.elapsed_until_now());
+            one.push(now() - start);
         }
         report($name, plain, fenced, one);
     }};
-}
-
-trait Elapsed {
-    fn elapsed_until_now(self) -> Duration;
-}
-
-impl Elapsed for Instant {
-    fn elapsed_until_now(self) -> Duration {
-        now() - self
-    }
 }
 
 #[tokio::main]

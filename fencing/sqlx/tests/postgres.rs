@@ -10,7 +10,7 @@ use redfence_sql::testing::{Answer, Checked, FencedStore, Mutation, Refusal, Ses
 use redfence_sqlx::{BigInt, Error, postgres};
 use sqlx::postgres::{PgConnection, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgPool, Postgres, Transaction};
-use stage::{failed, falls, mutants_fall, runtime, support};
+use stage::{failed, falls, mutants_fall, runtime, support, wrong_statement};
 use tokio::runtime::Runtime;
 
 const LEVELS: [&str; 3] = ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"];
@@ -27,20 +27,7 @@ struct Store {
 struct Open<'a> {
     store: &'a Store,
     transaction: Option<Transaction<'static, Postgres>>,
-    line: Line,
-}
-
-struct Line(support::Proxy);
-
-impl Line {
-    fn cut(&self) {
-        self.0.cut();
-    }
-
-    fn cut_at_commit(&self, arrives: bool) -> bool {
-        self.0.cut_at_commit(arrives);
-        true
-    }
+    line: Option<support::Proxy>,
 }
 
 impl Store {
@@ -65,7 +52,7 @@ impl FencedStore for Store {
             pool.begin().await
         };
         let transaction = Some(self.runtime.block_on(begin).map_err(failed)?);
-        Ok(Box::new(Open { store: self, transaction, line: Line(line) }))
+        Ok(Box::new(Open { store: self, transaction, line: Some(line) }))
     }
 
     fn somebody_waits(&self) -> bool {
@@ -118,9 +105,7 @@ fn the_suite_refuses_every_mutant() {
         // Names are compared without case.
         ("VALUES ($1,", "VALUES (lower($1),"),
     ] {
-        let mutant = whole.replace(wrong, with);
-        assert_ne!(mutant, whole, "{wrong:?} is not in the statement");
-        store.admit = Some(mutant);
+        store.admit = wrong_statement(whole, wrong, with);
         falls(&store, with);
     }
 }

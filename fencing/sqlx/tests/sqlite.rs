@@ -12,7 +12,7 @@ use redfence_sql::testing::{Answer, Checked, FencedStore, Mutation, Refusal, Ses
 use redfence_sqlx::{BigInt, Error, sqlite};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePoolOptions};
 use sqlx::{AssertSqlSafe, Connection, Executor, Sqlite, SqlitePool, Transaction};
-use stage::{failed, falls, mutants_fall, runtime};
+use stage::{failed, falls, mutants_fall, runtime, support, wrong_statement};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -29,18 +29,8 @@ struct Store {
 struct Open<'a> {
     store: &'a Store,
     transaction: Option<Transaction<'static, Sqlite>>,
-    line: Line,
-}
-
-/// A file has no connection that could break.
-struct Line;
-
-impl Line {
-    fn cut(&self) {}
-
-    fn cut_at_commit(&self, _: bool) -> bool {
-        false
-    }
+    /// A file has no connection that could break.
+    line: Option<support::Proxy>,
 }
 
 impl Store {
@@ -67,7 +57,7 @@ impl FencedStore for Store {
     fn begin(&self) -> Answer<Box<dyn Session + '_>> {
         let begin = async { self.connect().await?.begin().await };
         let transaction = Some(self.runtime.block_on(begin).map_err(refused)?);
-        Ok(Box::new(Open { store: self, transaction, line: Line }))
+        Ok(Box::new(Open { store: self, transaction, line: None }))
     }
 
     fn somebody_waits(&self) -> bool {
@@ -119,9 +109,7 @@ fn the_suite_refuses_every_mutant() {
         // Names are compared without case.
         ("VALUES (?1,", "VALUES (lower(?1),"),
     ] {
-        let mutant = whole.replace(wrong, with);
-        assert_ne!(mutant, whole, "{wrong:?} is not in the statement");
-        store.admit = Some(mutant);
+        store.admit = wrong_statement(whole, wrong, with);
         falls(&store, with);
     }
 }

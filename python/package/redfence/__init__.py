@@ -27,7 +27,8 @@ from ._errors import (
     TooSlow,
     Vote,
 )
-from ._lease import Holder, Lease, Lost
+from ._held import Lost
+from ._lease import Holder, Lease
 from ._lock import Lock
 from ._multi_lease import MultiLease, acquire_all
 from ._no_lock import NoLock, NoLockWarning

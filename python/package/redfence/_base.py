@@ -10,9 +10,11 @@ from typing import Any, Generic, TypedDict, TypeVar
 from . import _checked, _core
 from ._client import Redfence, client_of
 from ._errors import NotAcquired
-from ._lease import Holder, LeaseBase, Lost
+from ._held import Held, Lost
+from ._lease import Holder, LeaseBase
 from ._unpack import Unpack
 
+H = TypeVar("H", bound=Held[Any])
 L = TypeVar("L", bound=LeaseBase)
 T = TypeVar("T")
 
@@ -55,7 +57,7 @@ class Asked:
             _checked.maybe(_checked.seconds, "max_hold", max_hold),
             _checked.maybe(_checked.text, "label", label),
         )
-        self.client.core.check(*self._sort)
+        self.client.core.check(self._sort)
 
     def _wait(self, blocking: bool, timeout: float) -> tuple[float, bool]:
         """How many seconds to wait, and whether the caller reads the answer."""
@@ -92,8 +94,23 @@ class Blocks(Generic[T]):
         return lease
 
 
-class LockBase(Asked, Generic[L]):
-    """The lock of a name: its settings, and the lease that this object has."""
+class Named(Asked):
+    """A name, its client, and its settings."""
+
+    def __init__(
+        self,
+        client: Redfence | str | Sequence[str],
+        name: str,
+        *,
+        on_lost: Callable[..., object] | None = None,
+        **settings: Unpack[Settings],
+    ) -> None:
+        super().__init__(client, on_lost=on_lost, **settings)
+        self.name = _checked.name(name)
+
+
+class Acquirer(Named, Generic[L]):
+    """Acquires leases, also for `with` blocks: a lock, or a semaphore."""
 
     def __init__(
         self,
@@ -103,32 +120,43 @@ class LockBase(Asked, Generic[L]):
         on_lost: Callable[[L, str], object] | None = None,
         **settings: Unpack[Settings],
     ) -> None:
-        super().__init__(client, on_lost=on_lost, **settings)
-        self.name = _checked.name(name)
-        self._lease: L | None = None
+        super().__init__(client, name, on_lost=on_lost, **settings)
         self._blocks: Blocks[L] = Blocks()
 
     def _acquire_op(self, wait: float) -> _core.Op[_core.Lease]:
-        return self.client.core.acquire(self.name, wait, *self._sort)
+        raise NotImplementedError
+
+    def _entered(self, block: object, lease: L) -> L:
+        return self._blocks.entered(block, lease)
+
+    def _left(self, block: object) -> L:
+        return self._blocks.left(block)
+
+
+class LockBase(Acquirer[L]):
+    """The lock of a name: its settings, and the lease that this object has."""
+
+    _lease: L | None = None
+
+    def _acquire_op(self, wait: float) -> _core.Op[_core.Lease]:
+        return self.client.core.acquire(self.name, wait, self._sort)
 
     def _entered(self, block: object, lease: L) -> L:
         self._lease = lease
-        return self._blocks.entered(block, lease)
+        return super()._entered(block, lease)
 
-    def _left(self, block: object) -> _core.Op[str] | None:
-        """The release of the block's lease. None if the block released it, and in a fork, which does not touch it."""
+    def _left(self, block: object) -> L:
         lease = self._blocks.left(block, self._lease)
         if self._lease is lease:
             self._lease = None
-        return lease._end_op()
+        return lease
 
     def _taken(self) -> L:
         """Takes the lease from this object."""
-        lease = self.lease
-        self._lease = None
-        if lease is None:
-            raise NotAcquired(f"{self.name!r} is not acquired by this object")
-        return lease
+        try:
+            return self._held()
+        finally:
+            self._lease = None
 
     @property
     def lease(self) -> L | None:
@@ -174,6 +202,13 @@ class LockBase(Asked, Generic[L]):
     def __repr__(self) -> str:
         state = "acquired" if self.owned() else "not acquired"
         return f"<{type(self).__module__}.{type(self).__qualname__} {self.name!r}, {state}>"
+
+
+def tell(lease: H, callback: Callable[[H, str], object] | None) -> H:
+    """Lets a thread of its own call `callback(lease, cause)` when the lease is lost."""
+    if callback is not None:
+        lease.on_lost(told(lease, callback))
+    return lease
 
 
 def told(lease: T, callback: Callable[[T, str], object]) -> Callable[[str], None]:

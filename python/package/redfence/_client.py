@@ -8,7 +8,8 @@ from typing import NamedTuple, TypedDict
 
 from . import _checked, _core, _process
 from ._errors import NoQuorum, OperateError, Vote
-from ._lease import Holder, found
+from ._held import found
+from ._lease import Holder
 from ._unpack import Unpack
 
 LISTED_MAX = 10_000

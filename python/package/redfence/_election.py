@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from types import TracebackType
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from . import _checked, _core
-from ._base import Asked, Settings, told
-from ._client import Redfence
-from ._lease import found
+from ._base import Named, tell
+from ._held import Block, found, kind
 from ._multi_lease import MultiLeaseBase
-from ._unpack import Unpack
 
 
 class Leader(NamedTuple):
@@ -50,7 +47,7 @@ class LeadershipBase(MultiLeaseBase):
             found(self.name, outcome)
 
 
-class Leadership(LeadershipBase):
+class Leadership(LeadershipBase, Block[_core.Leases]):
     """The leadership of this process, until `check` raises or `lost` is set.
 
     ``with leadership:`` resigns at the end. Dropped without that, it resigns in the background.
@@ -62,32 +59,9 @@ class Leadership(LeadershipBase):
         """Ends the leadership, so that the next campaign succeeds. Raises `Overrun` when it had ended before."""
         self._found(self._release_op().run())
 
-    def __enter__(self) -> Leadership:
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        op = self._end_op()
-        if op is not None:
-            outcomes = op.run()
-            if kind is None:
-                self._found(outcomes)
-
-
-class ElectionBase(Asked):
+class ElectionBase(Named):
     """One leader at a time, for threads and for event loops."""
-
-    def __init__(
-        self,
-        client: Redfence | str | Sequence[str],
-        name: str,
-        *,
-        on_lost: Callable[..., object] | None = None,
-        **settings: Unpack[Settings],
-    ) -> None:
-        super().__init__(client, on_lost=on_lost, **settings)
-        self.name = _checked.name(name)
 
     def _campaign_op(self, timeout: float) -> _core.Op[_core.Leases]:
         return _core.campaign(self.client.core, self.name, self._wait(True, timeout)[0], self._sort)
@@ -99,7 +73,7 @@ class ElectionBase(Asked):
         return _core.leader(self.client.core, self.name)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__module__.partition('._')[0]}.Election {self.name!r}>"
+        return f"<{kind(self)} {self.name!r}>"
 
 
 class Election(ElectionBase):
@@ -116,10 +90,7 @@ class Election(ElectionBase):
         Raises `Contended` when another one led all the time, and the other `AcquireError`s, with every node's vote;
         `NameError` for a name that cannot be used, or that is too long with ``#leader`` behind it.
         """
-        leadership = Leadership(self._campaign_op(timeout).run())
-        if self._on_lost is not None:
-            leadership.on_lost(told(leadership, self._on_lost))
-        return leadership
+        return tell(Leadership(self._campaign_op(timeout).run()), self._on_lost)
 
     def leader(self) -> Leader | None:
         """The leader now, or None. Any process may ask. Raises `NoQuorum` when no majority agrees."""

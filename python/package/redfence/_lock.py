@@ -3,12 +3,36 @@
 import threading
 from types import TracebackType
 
-from ._base import LockBase, told
+from ._base import Acquirer, LockBase, tell
 from ._errors import Contended
-from ._lease import Holder, Lease, found
+from ._lease import Holder, Lease
 
 
-class Lock(LockBase[Lease]):
+class ForThreads(Acquirer[Lease]):
+    """Leases for threads."""
+
+    def _acquired(self, wait: float) -> Lease:
+        return tell(Lease(self._acquire_op(wait).run()), self._on_lost)
+
+    def _acquired_or_none(self, blocking: bool, timeout: float) -> Lease | None:
+        wait, is_read = self._wait(blocking, timeout)
+        try:
+            return self._acquired(wait)
+        except Contended:
+            if is_read:
+                return None
+            raise
+
+    def __enter__(self) -> Lease:
+        return self._entered(threading.get_ident(), self._acquired(self.wait_max))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._left(threading.get_ident()).__exit__(kind, error, traceback)
+
+
+class Lock(LockBase[Lease], ForThreads):
     """A lock by its name, used as a `threading.Lock`. Any thread of the process may release it.
 
     ``with lock as lease:`` acquires, and gives the `Lease`. `client`: a `Redfence`, or URLs. Where not given, settings
@@ -24,20 +48,10 @@ class Lock(LockBase[Lease]):
         need not be read. Raises the other `AcquireError`s, with every node's vote, and `ConnectError` at the first call.
         The first call of a process connects, which comes on top of the timeout.
         """
-        wait, is_read = self._wait(blocking, timeout)
-        try:
-            self._lease = self._acquired(wait)
-        except Contended:
-            if is_read:
-                return False
-            raise
-        return True
-
-    def _acquired(self, wait: float) -> Lease:
-        lease = Lease(self._acquire_op(wait).run())
-        if self._on_lost is not None:
-            lease.on_lost(told(lease, self._on_lost))
-        return lease
+        lease = self._acquired_or_none(blocking, timeout)
+        if lease is not None:
+            self._lease = lease
+        return lease is not None
 
     def release(self) -> str:
         """Releases, as `Lease.release`. Raises `NotAcquired` without a lease."""
@@ -58,16 +72,3 @@ class Lock(LockBase[Lease]):
     def reset(self, reason: str = "reset") -> bool:
         """Takes the lock from its holder, as `Redfence.reset`."""
         return self.client.reset(self.name, reason)
-
-    def __enter__(self) -> Lease:
-        return self._entered(threading.get_ident(), self._acquired(self.wait_max))
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        op = self._left(threading.get_ident())
-        if op is None:
-            return
-        outcome = op.run()
-        if kind is None:
-            found(self.name, outcome)

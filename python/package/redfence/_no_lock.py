@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any
 
 from ._errors import NotAcquired, NoToken
+from ._held import kind
 
 
 class NoLockWarning(UserWarning):
@@ -83,7 +84,7 @@ class NoLockBase:
         self._held()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__module__.partition('._')[0]}.NoLock {self.name!r}, does nothing>"
+        return f"<{kind(self)} {self.name!r}, does nothing>"
 
 
 class NoLock(NoLockBase):

@@ -6,14 +6,14 @@ import enum
 import functools
 import inspect
 from collections.abc import Callable, Coroutine, Sequence
-from types import TracebackType
 from typing import Any, Final, Literal, ParamSpec, TypeVar, overload
 
 from . import _checked, _core
-from ._base import Asked, Settings, told
+from ._base import Named, Settings, tell
 from ._client import Redfence, client_of
-from ._errors import Contended, NotAcquired
-from ._lease import LeaseBase, found
+from ._errors import Contended
+from ._held import Block, found, kind
+from ._lease import LeaseBase
 from ._names import namer
 from ._unpack import Unpack
 
@@ -40,22 +40,19 @@ class RunBase(LeaseBase):
     __slots__ = ()
 
     def _finish_op(self, succeeded: bool) -> _core.Op[tuple[str, float]]:
-        op = self._core.finish(succeeded)
-        if op is None:
-            raise NotAcquired(f"the lease of {self.name!r} was released before")
-        return op
+        return self._first(self._core.finish(succeeded))
 
-    def _end_of_block(self, succeeded: bool) -> _core.Op[tuple[str, float]] | None:
+    def _end_op(self, succeeded: bool) -> _core.Op[tuple[str, float]] | None:
         return None if self.is_forked else self._core.finish(succeeded)
 
-    def _kept(self, ended: tuple[str, float]) -> float:
-        outcome, rest = ended
-        if outcome != "kept":
-            found(self.name, outcome)
+    def _found(self, outcome: tuple[str, float]) -> float:
+        how, rest = outcome
+        if how != "kept":
+            found(self.name, how)
         return rest
 
 
-class Run(RunBase):
+class Run(RunBase, Block[_core.Lease]):
     """A lease under which work is done that is done once per period. Dropped without `finish`, it is released.
 
     ``with run:`` ends it: as a success, unless an exception leaves the block.
@@ -70,22 +67,10 @@ class Run(RunBase):
         Raises `NotStored` when the work succeeded and too few nodes stored the period, which it tries for 30 s; `Overrun`
         when the lease had ended before; `NotAcquired` after an end.
         """
-        return self._kept(self._finish_op(succeeded).run())
-
-    def __enter__(self) -> Run:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        op = self._end_of_block(kind is None)
-        if op is not None:
-            ended = op.run()
-            if kind is None:
-                self._kept(ended)
+        return self._found(self._finish_op(succeeded).run())
 
 
-class OncePerBase(Asked):
+class OncePerBase(Named):
     """Work that is done once per period, for threads and for event loops."""
 
     def __init__(
@@ -98,8 +83,7 @@ class OncePerBase(Asked):
         on_lost: Callable[..., object] | None = None,
         **settings: Unpack[Settings],
     ) -> None:
-        super().__init__(client, on_lost=on_lost, **settings)
-        self.name = _checked.name(name)
+        super().__init__(client, name, on_lost=on_lost, **settings)
         self._times = (
             _checked.maybe(_checked.seconds, "per", per),
             _checked.maybe(_checked.seconds, "hold_at_least", hold_at_least),
@@ -111,7 +95,7 @@ class OncePerBase(Asked):
         return _core.acquire_once(self.client.core, self.name, self._times, wait, self._sort)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__module__.partition('._')[0]}.OncePer {self.name!r}, per {self._times[0]} s>"
+        return f"<{kind(self)} {self.name!r}, per {self._times[0]} s>"
 
 
 class OncePer(OncePerBase):
@@ -136,12 +120,9 @@ class OncePer(OncePerBase):
         call.
         """
         try:
-            run = Run(self._acquire_op(blocking, timeout).run())
+            return tell(Run(self._acquire_op(blocking, timeout).run()), self._on_lost)
         except Contended:
             return None
-        if self._on_lost is not None:
-            run.on_lost(told(run, self._on_lost))
-        return run
 
 
 class _Decorator:
@@ -201,7 +182,7 @@ def once_per(
     def made(name: str, is_async: bool) -> Any:
         from . import aio
 
-        kind = aio.OncePer if is_async else OncePer
-        return kind(locker, name, per, hold_at_least=hold_at_least, **settings)
+        once_per = aio.OncePer if is_async else OncePer
+        return once_per(locker, name, per, hold_at_least=hold_at_least, **settings)
 
     return _Decorator(made, name)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
-from types import TracebackType
-from typing import Generic
 
 from . import _checked, _core
-from ._base import Asked, Blocks, L, Settings, told
+from ._base import Acquirer, L, Settings
 from ._client import Redfence
-from ._errors import Contended
-from ._lease import Lease, found
+from ._held import kind
+from ._lease import Lease
+from ._lock import ForThreads
 from ._unpack import Unpack
 
 
-class SemaphoreBase(Asked, Generic[L]):
+class SemaphoreBase(Acquirer[L]):
     """At most `permits` holders at a time, for threads and for event loops."""
 
     def __init__(
@@ -27,20 +25,18 @@ class SemaphoreBase(Asked, Generic[L]):
         on_lost: Callable[[L, str], object] | None = None,
         **settings: Unpack[Settings],
     ) -> None:
-        super().__init__(client, on_lost=on_lost, **settings)
-        self.name = _checked.name(name)
+        super().__init__(client, name, on_lost=on_lost, **settings)
         self.permits = _checked.count("permits", permits, "1 to 128")
-        self._blocks: Blocks[L] = Blocks()
         _core.check_semaphore(self.client.core, name, permits, self._sort)
 
     def _acquire_op(self, wait: float) -> _core.Op[_core.Lease]:
         return _core.acquire_permit(self.client.core, self.name, self.permits, wait, self._sort)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__module__.partition('._')[0]}.Semaphore {self.name!r}, {self.permits} permits>"
+        return f"<{kind(self)} {self.name!r}, {self.permits} permits>"
 
 
-class Semaphore(SemaphoreBase[Lease]):
+class Semaphore(SemaphoreBase[Lease], ForThreads):
     """At most `permits` holders at a time, 1 to 128, each with a lease of its own, whose name is ``name#1`` to ``name#K``.
 
     ``with semaphore as lease:`` acquires a permit, and gives its `Lease`. All processes must use the same number of permits.
@@ -58,30 +54,4 @@ class Semaphore(SemaphoreBase[Lease]):
         node's vote, and `ConnectError` at the first call. A call that does not block still waits for the calls before it, for
         ``node_timeout`` at most.
         """
-        wait, is_read = self._wait(blocking, timeout)
-        try:
-            return self._acquired(wait)
-        except Contended:
-            if is_read:
-                return None
-            raise
-
-    def _acquired(self, wait: float) -> Lease:
-        lease = Lease(self._acquire_op(wait).run())
-        if self._on_lost is not None:
-            lease.on_lost(told(lease, self._on_lost))
-        return lease
-
-    def __enter__(self) -> Lease:
-        return self._blocks.entered(threading.get_ident(), self._acquired(self.wait_max))
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        lease = self._blocks.left(threading.get_ident())
-        op = lease._end_op()
-        if op is None:
-            return
-        outcome = op.run()
-        if kind is None:
-            found(lease.name, outcome)
+        return self._acquired_or_none(blocking, timeout)

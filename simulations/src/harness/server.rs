@@ -13,7 +13,7 @@ use super::link::InFlightBatch;
 use super::run_id::run_id;
 use super::timeline_event::TimelineEvent;
 use super::world::World;
-use crate::history::{Assumed, Record};
+use crate::history::Assumed;
 use crate::mutant::Mutant;
 use crate::plan::{Bootstrap, Memory};
 
@@ -282,7 +282,7 @@ impl Server {
         let at = self.resources.iter().position(|one| one == resource);
         if let Some(holder) = at.and_then(|at| self.holder_of(at)) {
             self.state.drop_lock(resource);
-            self.vanished(holder);
+            self.world.vanished(self.number, holder);
         }
     }
 
@@ -296,7 +296,7 @@ impl Server {
         self.clock.step(by_ms);
         match by_ms {
             ..0 => self.lingers = true,
-            _ => ended.into_iter().for_each(|holder| self.vanished(holder)),
+            _ => ended.into_iter().for_each(|holder| self.world.vanished(self.number, holder)),
         }
     }
 
@@ -325,12 +325,6 @@ impl Server {
             }
         }
         self.up = true;
-    }
-
-    fn vanished(&self, holder: String) {
-        self.world.count(|seen| seen.vanished += 1);
-        let node = format!("n{}", self.number);
-        self.world.record(Record::Vanished { at_us: self.world.now_us(), holder, node });
     }
 }
 

@@ -195,6 +195,27 @@ impl World {
         self.record(Record::Void { at_us: self.now_us(), promise, why: why.to_owned() });
     }
 
+    /// Records that the lock of a holder is gone from a node, and nothing ended it.
+    pub fn vanished(&self, node: u8, holder: String) {
+        self.count(|seen| seen.vanished += 1);
+        self.record(Record::Vanished { at_us: self.now_us(), holder, node: format!("n{node}") });
+    }
+
+    /// A new installation looks like nodes that were up for long and were all flushed. `nodes`: whether a locker has
+    /// joined each, and whether it was flushed since.
+    pub fn watch_memory(&self, nodes: impl Iterator<Item = (bool, bool)>) {
+        let mut some_flushed = false;
+        for (joined, flushed) in nodes {
+            if joined {
+                return;
+            }
+            some_flushed |= flushed;
+        }
+        if some_flushed {
+            self.void(Assumed::X, "no node remembers anything, and some were flushed and not restarted");
+        }
+    }
+
     /// Records that a client waited from a time until now, and whether it was served.
     pub fn waited(&self, client: u8, resource: &Resource, since_us: u64, served: bool) {
         let wait = Wait { client, resource: resource.to_string(), since_us, until_us: self.now_us(), served };

@@ -8,7 +8,7 @@ use redfence::{Clock as _, QueueEntry, Resource, Waiter, WallTime};
 
 use super::server::{Memory, Server, Snapshot};
 use crate::harness::{ForeignCommand, MachineClock, World, run_id};
-use crate::history::{Assumed, Record};
+use crate::history::Assumed;
 use crate::plan::{self, Bootstrap, Terms};
 
 /// One server and its host.
@@ -196,7 +196,7 @@ impl Host {
         let Some((lock, _)) = self.keys.get(usize::from(resource)) else { return };
         if let Some(holder) = self.text_at(lock) {
             self.delete(lock);
-            self.vanished(holder);
+            self.world.vanished(self.number, holder);
         }
     }
 
@@ -210,7 +210,7 @@ impl Host {
         self.clock.step(by_ms);
         match by_ms {
             ..0 => self.lingers = true,
-            _ => ended.into_iter().for_each(|holder| self.vanished(holder)),
+            _ => ended.into_iter().for_each(|holder| self.world.vanished(self.number, holder)),
         }
     }
 
@@ -242,12 +242,6 @@ impl Host {
         }
         // A counter from a snapshot did not start again.
         self.started_at = self.number_at(&self.reference.clone());
-    }
-
-    fn vanished(&self, holder: String) {
-        self.world.count(|seen| seen.vanished += 1);
-        let node = format!("n{}", self.number);
-        self.world.record(Record::Vanished { at_us: self.world.now_us(), holder, node });
     }
 
     fn delete(&self, key: &Bytes) {

@@ -16,7 +16,6 @@ use super::mutant::alter;
 use super::server::Server;
 use super::socket::ProcessDialer;
 use crate::harness::{Cluster, ForeignCommand, MachineClock, Process, ProcessSpawner, World, lock};
-use crate::history::Assumed;
 use crate::invariant::{Leftover, quiet, reserved_for_the_gone, reserved_for_too_long};
 use crate::mutant::Mutant;
 use crate::plan::{Fault, Memory, Plan, Terms};
@@ -174,13 +173,9 @@ impl StreamLevel {
         self.world.at(ends_ms, 0, move || event(&me));
     }
 
-    /// A new installation looks like nodes that were up for long and were all flushed.
     fn watch_memory(&self) {
         let hosts = lock(&self.hosts);
-        let all_forgot = hosts.iter().all(|host| !host.membership().0);
-        if all_forgot && hosts.iter().any(|host| host.flushed) {
-            self.world.void(Assumed::X, "no node remembers anything, and some were flushed and not restarted");
-        }
+        self.world.watch_memory(hosts.iter().map(|host| (host.membership().0, host.flushed)));
     }
 
     fn with_host<T>(&self, node: u8, act: impl FnOnce(&mut Host) -> T) -> Option<T> {

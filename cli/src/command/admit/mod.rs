@@ -13,12 +13,10 @@ mod term;
 use redfence::{FencingToken, Resource};
 use serde::Serialize;
 
-use super::group::Group;
-use super::supervise::{Ended, supervise};
+use super::supervise::supervise;
 use crate::args::{AdmitArgs, ForwardSignals, Global};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::limits;
 use crate::output::{BAD, GOOD, Output};
 use crate::signals::Signals;
 use place::Place;
@@ -115,14 +113,7 @@ async fn while_held(args: &AdmitArgs, held: FenceLock, signals: &mut Signals, ou
     output.event(&Event::Admitted { resource, token: *token });
     let variables = [("REDFENCE_TOKEN", token.to_string()), ("REDFENCE_RESOURCE", resource.as_str().to_owned())];
     let holding = Holding::new(resource.as_str(), args.timeout, held);
-    let ended = match Group::start(&args.command, &variables) {
-        Ok(group) => supervise(group, &holding, signals, ForwardSignals::Group, output).await,
-        Err(error) => {
-            let reason = limits::explained(&error);
-            let reason = format!("redfence cannot start the process that watches the command: {reason}");
-            Ended { not_started: Some((false, reason)), ..Ended::default() }
-        }
-    };
+    let mut ended = supervise(&args.command, &variables, &holding, signals, ForwardSignals::Group, output).await;
     if let Some(left) = &ended.survivors {
         // What runs on keeps the lock of a file; a transaction ends with this program.
         let names = &left.processes;
@@ -132,18 +123,13 @@ async fn while_held(args: &AdmitArgs, held: FenceLock, signals: &mut Signals, ou
     }
     let why_lost = holding.why_lost();
     holding.end().await;
-    if let Some((is_missing, message)) = ended.not_started {
-        return Err(Failure::new(if is_missing { Exit::NotFound } else { Exit::NotExecutable }, message));
+    if let Some(failure) = ended.not_started.take() {
+        return Err(failure);
     }
     output.event(&Event::Finished { code: ended.code, signal: ended.signal });
-    if let Some(reason) = ended.stopped.or(why_lost) {
+    if let Some(reason) = ended.stopped.take().or(why_lost) {
         let message = format!("the fence of {:?} was not held to the end of the command: {reason}", resource.as_str());
         return Err(Failure::new(Exit::Lost, message));
     }
-    if ended.monitor_gone {
-        let message =
-            "the process that watches the command (redfence __monitor) was killed, so the command was stopped";
-        return Err(Failure::new(Exit::Failed, message));
-    }
-    Ok(Exit::of_command(ended.code, ended.signal))
+    ended.exit()
 }

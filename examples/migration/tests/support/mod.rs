@@ -1,11 +1,11 @@
-//! Redis servers that the tests start and end.
+//! Redis servers that the tests of examples start and end.
 
 #[path = "../../../../fencing/support/daemon.rs"]
 #[allow(dead_code, unreachable_pub, clippy::indexing_slicing, reason = "a part of it is for databases")]
 pub(crate) mod daemon;
 #[path = "../../../../tests/support/deadline.rs"]
 #[allow(dead_code, unreachable_pub, reason = "a part of it is for other tests")]
-mod deadline;
+pub(crate) mod deadline;
 #[path = "../../../../tests/support/port.rs"]
 #[allow(unreachable_pub, reason = "other tests use it from outside")]
 mod port;

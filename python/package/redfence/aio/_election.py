@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from types import TracebackType
 
+from .. import _core
 from .._election import ElectionBase, Leader, LeadershipBase
-from ._lease import ended
+from ._block import Block
 from ._run import run, tell_loop
 
 
-class Leadership(LeadershipBase):
+class Leadership(LeadershipBase, Block[_core.Leases]):
     """As `redfence.Leadership`: ``async with leadership:`` resigns at the end."""
 
     __slots__ = ()
@@ -18,22 +18,6 @@ class Leadership(LeadershipBase):
     async def resign(self) -> None:
         """As `redfence.Leadership.resign`. A task that is cancelled meanwhile has resigned."""
         self._found(await run(self._release_op()))
-
-    async def wait_lost(self) -> str | None:
-        """Waits for the end of the leadership: its cause, or None after it was resigned."""
-        return await ended(self.lost)
-
-    async def __aenter__(self) -> Leadership:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        op = self._end_op()
-        if op is not None:
-            outcomes = await run(op)
-            if kind is None:
-                self._found(outcomes)
 
 
 class Election(ElectionBase):

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from types import TracebackType
 
 from .. import _checked
-from .._base import LockBase
+from .._base import Acquirer, LockBase
 from .._client import ClientSettings, Redfence, owner_of, was_reset
 from .._errors import Contended
-from .._lease import Holder, found
+from .._held import found
+from .._lease import Holder
 from .._unpack import Unpack
 from ._lease import Lease
 from ._run import run, tell_loop
@@ -33,7 +34,31 @@ async def release_as(client: Redfence, name: str, holder: Holder) -> str:
     return found(name, await run(client._release_as_op(name, holder)))
 
 
-class Lock(LockBase[Lease]):
+class ForTasks(Acquirer[Lease]):
+    """Leases for tasks."""
+
+    async def _acquired(self, wait: float) -> Lease:
+        return tell_loop(Lease(await run(self._acquire_op(wait))), self._on_lost)
+
+    async def _acquired_or_none(self, blocking: bool, timeout: float) -> Lease | None:
+        wait, is_read = self._wait(blocking, timeout)
+        try:
+            return await self._acquired(wait)
+        except Contended:
+            if is_read:
+                return None
+            raise
+
+    async def __aenter__(self) -> Lease:
+        return self._entered(asyncio.current_task(), await self._acquired(self.wait_max))
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._left(asyncio.current_task()).__aexit__(kind, error, traceback)
+
+
+class Lock(LockBase[Lease], ForTasks):
     """A lock by its name, used as an `asyncio.Lock`: ``async with lock as lease:``. Settings as for `redfence.Lock`.
 
     A task that is cancelled while it acquires has acquired nothing; one that is cancelled while it releases has
@@ -42,17 +67,10 @@ class Lock(LockBase[Lease]):
 
     async def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         """As `redfence.Lock.acquire`."""
-        wait, is_read = self._wait(blocking, timeout)
-        try:
-            self._lease = await self._acquired(wait)
-        except Contended:
-            if is_read:
-                return False
-            raise
-        return True
-
-    async def _acquired(self, wait: float) -> Lease:
-        return tell_loop(Lease(await run(self._acquire_op(wait))), self._on_lost)
+        lease = await self._acquired_or_none(blocking, timeout)
+        if lease is not None:
+            self._lease = lease
+        return lease is not None
 
     async def release(self) -> str:
         """As `redfence.Lock.release`."""
@@ -80,16 +98,3 @@ class Lock(LockBase[Lease]):
         if holder is None:
             return False
         return was_reset(self.name, await run(self.client.core.force_release(self.name, str(holder), reason)))
-
-    async def __aenter__(self) -> Lease:
-        return self._entered(asyncio.current_task(), await self._acquired(self.wait_max))
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        op = self._left(asyncio.current_task())
-        if op is None:
-            return
-        outcome = await run(op)
-        if kind is None:
-            found(self.name, outcome)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import TracebackType
 
+from .. import _core
 from .._base import Settings
 from .._client import Redfence
 from .._multi_lease import AskedAll, MultiLeaseBase
 from .._unpack import Unpack
-from ._lease import ended
+from ._block import Block
 from ._run import run
 
 
-class MultiLease(MultiLeaseBase):
+class MultiLease(MultiLeaseBase, Block[_core.Leases]):
     """As `redfence.MultiLease`: ``async with leases:`` releases them at the end."""
 
     __slots__ = ()
@@ -25,22 +25,6 @@ class MultiLease(MultiLeaseBase):
     async def release(self) -> None:
         """As `redfence.MultiLease.release`. A task that is cancelled meanwhile has released."""
         self._found(await run(self._release_op()))
-
-    async def wait_lost(self) -> str | None:
-        """Waits for the end of one of them: its cause, or None after a release."""
-        return await ended(self.lost)
-
-    async def __aenter__(self) -> MultiLease:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        op = self._end_op()
-        if op is not None:
-            outcomes = await run(op)
-            if kind is None:
-                self._found(outcomes)
 
 
 async def acquire_all(

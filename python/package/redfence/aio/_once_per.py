@@ -2,38 +2,21 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-
+from .. import _core
 from .._errors import Contended
 from .._once_per import OncePerBase, RunBase
-from ._lease import ended
+from ._block import Block
 from ._run import run, tell_loop
 
 
-class Run(RunBase):
+class Run(RunBase, Block[_core.Lease]):
     """As `redfence.Run`: ``async with run:`` ends the work. A task that is cancelled in the block has failed."""
 
     __slots__ = ()
 
     async def finish(self, succeeded: bool = True) -> float:
         """As `redfence.Run.finish`."""
-        return self._kept(await run(self._finish_op(succeeded)))
-
-    async def wait_lost(self) -> str | None:
-        """Waits for the end of the lease: its cause, or None after an end of the work."""
-        return await ended(self.lost)
-
-    async def __aenter__(self) -> Run:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        op = self._end_of_block(kind is None)
-        if op is not None:
-            outcome = await run(op)
-            if kind is None:
-                self._kept(outcome)
+        return self._found(await run(self._finish_op(succeeded)))
 
 
 class OncePer(OncePerBase):

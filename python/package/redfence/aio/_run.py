@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from .. import _core
-from .._base import told
+from .._base import H, told
 
 T = TypeVar("T")
 
@@ -45,14 +45,7 @@ async def run(op: "_core.Op[T]") -> T:
             task.cancel()
 
 
-class _Losable(Protocol):
-    def on_lost(self, callback: Callable[[str], object]) -> None: ...
-
-
-L = TypeVar("L", bound=_Losable)
-
-
-def tell_loop(lease: L, callback: Callable[[L, str], object] | None) -> L:
+def tell_loop(lease: H, callback: Callable[[H, str], object] | None) -> H:
     """Lets the running loop call `callback(lease, cause)` when the lease is lost."""
     if callback is None:
         return lease

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from .. import _checked, _core
 from .._errors import StaleToken
@@ -30,6 +30,14 @@ class Statement(NamedTuple):
     def arguments(self, *parameters: object) -> tuple[object, ...]:
         """The parameters in the order of the placeholders."""
         return tuple(parameters[position] for position in self.order)
+
+
+class _Leased(Protocol):
+    @property
+    def name(self) -> str: ...
+    @property
+    def token(self) -> int: ...
+    def check(self) -> None: ...
 
 
 def statement(database: str, name: str, mark: Callable[[int], str]) -> Statement:

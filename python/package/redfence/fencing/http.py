@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from .. import _core
 from .._errors import Refused, StaleToken
-from . import offered
+from . import _Leased, offered
 
 HEADER = "Fencing-Token"
 _KEY = "redfence.presented"
@@ -36,14 +36,6 @@ class Presented(NamedTuple):
     def token_for(self, resource: str) -> int:
         """The token, if it is for `resource`; else raises `Refused` (400)."""
         return _core.read_header([header(self.resource, self.token).encode()], resource)[1]
-
-
-class _Leased(Protocol):
-    @property
-    def name(self) -> str: ...
-    @property
-    def token(self) -> int: ...
-    def check(self) -> None: ...
 
 
 def header(resource: str, token: int) -> str:

@@ -4,23 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
 
 from sqlalchemy import Connection, TextClause, event, text
 from sqlalchemy.orm import Session, SessionTransaction
 
-from . import SQL, judge, offered, statement
+from . import SQL, _Leased, judge, offered, statement
 
 _DATABASES = {"postgresql": "postgres", "mysql": "mysql", "mariadb": "mysql", "sqlite": "sqlite"}
 _NAMES = ("resource", "token")
-
-
-class _Leased(Protocol):
-    @property
-    def name(self) -> str: ...
-    @property
-    def token(self) -> int: ...
-    def check(self) -> None: ...
 
 
 def migration(connection: Connection) -> str:

@@ -12,7 +12,6 @@ use crate::harness::lock;
 use crate::harness::process::Process;
 use crate::harness::server::Server;
 use crate::harness::world::tie;
-use crate::history::Assumed;
 use crate::invariant::Leftover;
 use crate::plan::{Direction, Fault, Memory};
 
@@ -171,13 +170,9 @@ impl NodeLevel {
         self.world.at(ends_ms, 0, move || event(&me));
     }
 
-    /// A new installation looks like nodes that were up for long and were all flushed.
     fn watch_memory(&self) {
         let mut inner = lock(&self.inner);
-        let all_forgot = inner.servers.iter_mut().all(|server| !server.membership().0);
-        if all_forgot && inner.servers.iter().any(|server| server.flushed) {
-            self.world.void(Assumed::X, "no node remembers anything, and some were flushed and not restarted");
-        }
+        self.world.watch_memory(inner.servers.iter_mut().map(|server| (server.membership().0, server.flushed)));
     }
 
     fn with_server(&self, node: u8, act: impl FnOnce(&mut Server)) {
