@@ -78,8 +78,8 @@ impl Redlock {
     ) -> Result<Guard, AcquireError> {
         let resource = resource.try_into().map_err(Into::<ResourceError>::into)?;
         let span = spans::acquire(&resource);
-        // Pinned here, because it is large: an instrumented future would be moved twice.
-        let acquired = pin!(acquire(&self.locker, &self.settings, &resource, wait_max)).instrument(span.clone()).await;
+        let call = pin!(Some(acquire(&self.locker, &self.settings, &resource, wait_max)));
+        let acquired = spans::InPlace(call).instrument(span.clone()).await;
         spans::acquired(&span, acquired.as_ref().map(|guard| guard.token()));
         acquired
     }

@@ -54,7 +54,7 @@ impl Guard {
     /// If the future is dropped, the lease is still released, and only the outcome is lost.
     pub async fn release(self) -> ReleaseOutcome {
         let span = spans::release(self.resource(), self.token());
-        pin!(self.let_go()).instrument(span).await
+        spans::InPlace(pin!(Some(self.let_go()))).instrument(span).await
     }
 
     async fn let_go(mut self) -> ReleaseOutcome {

@@ -7,11 +7,13 @@ use std::time::Duration;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
+use proptest::test_runner::TestRunner;
 use redis::Value;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::byte_stream::ByteStream;
 use super::decode;
+use super::frame;
 use super::keys::Prefix;
 use crate::protocol::{FaultKind, Reply, Verb};
 
@@ -89,6 +91,26 @@ fn replies() -> impl Strategy<Value = Vec<u8>> {
     vec(part, 0..24).prop_map(|parts| parts.concat())
 }
 
+/// Whole replies inside of each other. Some lines end as a program might end them that does not know the protocol.
+fn nested() -> impl Strategy<Value = Vec<u8>> {
+    let end =
+        prop_oneof![20 => Just(&b"\r\n"[..]), 1 => Just(&b"\n"[..]), 1 => Just(&b"\r\r\n"[..]), 1 => Just(&b" \n"[..])];
+    let word =
+        prop_oneof![Just("1"), Just("a"), Just("*2"), Just("$3"), Just("-1"), Just("a\rb"), Just("a\n:1"), Just("")];
+    let line = (select(vec!["+", "-", ":"]), word, end.clone());
+    let line = line.prop_map(|(kind, word, end)| [kind.as_bytes(), word.as_bytes(), end].concat());
+    let bulk = vec(select(b"ab\r\n:1$*".to_vec()), 0..60)
+        .prop_map(|bytes| [format!("${}\r\n", bytes.len()).as_bytes(), &bytes, b"\r\n"].concat());
+    prop_oneof![line, bulk].prop_recursive(4, 40, 5, move |inner| {
+        let parts = (select(vec!["*", "~", "%"]), vec(inner, 0..6), end.clone());
+        parts.prop_map(|(kind, mut parts, end)| {
+            let count = if kind == "%" { parts.len() / 2 } else { parts.len() };
+            parts.truncate(if kind == "%" { 2 * count } else { count });
+            [&[kind.as_bytes(), count.to_string().as_bytes(), end].concat()[..], &parts.concat()].concat()
+        })
+    })
+}
+
 fn verbs() -> [Verb; 9] {
     let ttl = Duration::from_secs(1);
     [
@@ -104,14 +126,31 @@ fn verbs() -> [Verb; 9] {
     ]
 }
 
-#[test]
-fn r6_any_bytes_are_a_reply_or_a_fault() {
+fn runner() -> TestRunner {
     // For a long run: REDFENCE_FUZZ_CASES=1000000.
     let cases = std::env::var("REDFENCE_FUZZ_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(4_096);
-    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
-        failure_persistence: None,
-        ..ProptestConfig::with_cases(cases)
+    TestRunner::new(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases) })
+}
+
+#[test]
+fn r6_a_reply_leaves_nothing_behind_that_the_next_request_would_get() {
+    let outcome = runner().run(&nested(), |mut bytes| {
+        bytes.extend_from_slice(b":4711\r\n");
+        let mut stream = ByteStream::over(Box::new(Pieces(bytes.clone(), bytes.len())));
+        let mut context = Context::from_waker(Waker::noop());
+        let Ok(Some(_)) = stream.read(&mut context) else { return Ok(()) };
+        let length = frame::len(&bytes).ok().flatten().unwrap_or_default();
+        let fresh = redis::parse_redis_value(bytes.get(length..).unwrap_or_default());
+        let next = stream.read(&mut context);
+        prop_assert_eq!(next.ok().flatten(), fresh.ok(), "{}", bytes.escape_ascii());
+        Ok(())
     });
+    outcome.unwrap();
+}
+
+#[test]
+fn r6_any_bytes_are_a_reply_or_a_fault() {
+    let mut runner = runner();
     let prefix = Prefix::default();
     let outcome = runner.run(&(replies(), 1..40_usize), |(bytes, piece)| {
         let mut pipe = ByteStream::over(Box::new(Pieces(bytes, piece)));

@@ -2,6 +2,9 @@
 //!
 //! They are of the level DEBUG. Without a subscriber for it a span costs one look at the level.
 
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
 use tracing::field::Empty;
 use tracing::level_filters::{LevelFilter, STATIC_MAX_LEVEL};
 use tracing::{Span, debug_span};
@@ -16,9 +19,27 @@ pub(crate) fn are_on() -> bool {
     STATIC_MAX_LEVEL >= LevelFilter::DEBUG && LevelFilter::current() >= LevelFilter::DEBUG
 }
 
-/// The present span, if a subscriber may ask for spans.
+/// The present span. Without a subscriber that is one look at the level.
 pub(crate) fn current() -> Span {
-    if are_on() { Span::current() } else { Span::none() }
+    if LevelFilter::current() == LevelFilter::OFF { Span::none() } else { Span::current() }
+}
+
+/// A future that stays where it is pinned, because it is large, and that is dropped with this: inside of the span that
+/// instruments this.
+pub(crate) struct InPlace<'a, F>(pub(crate) Pin<&'a mut Option<F>>);
+
+impl<F: Future> Future for InPlace<'_, F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        self.0.as_mut().as_pin_mut().map_or(Poll::Pending, |future| future.poll(context))
+    }
+}
+
+impl<F> Drop for InPlace<'_, F> {
+    fn drop(&mut self) {
+        self.0.set(None);
+    }
 }
 
 /// The span of a call to acquire.
