@@ -12,7 +12,7 @@ use redfence::recipes::AcquireAllError;
 use redfence::{AcquireError, HandOver, LossCause, Redlock, ReleaseOutcome, Resource};
 use support::fault_node::is_extend;
 use support::set::{locks, patiently_over};
-use support::{Fate, Stage, eventually, servers};
+use support::{Delivery, Stage, eventually, servers};
 
 const PROMPT: Duration = Duration::from_secs(20);
 
@@ -108,8 +108,8 @@ async fn the_loss_of_a_part_is_the_loss_of_all() {
     assert!(tokio::time::timeout(ms(100), all.lost()).await.is_err());
     for node in &stage.nodes {
         node.rule(|request| match request.verb {
-            Verb::Extend { .. } if request.subject.resource.as_str() == "b" => Fate::Unreachable,
-            _ => Fate::Through,
+            Verb::Extend { .. } if request.subject.resource.as_str() == "b" => Delivery::Unreachable,
+            _ => Delivery::Through,
         });
     }
     let lost = all.lost().await;
@@ -131,7 +131,7 @@ async fn a_part_that_is_lost_while_others_are_waited_for_ends_the_wait() {
     stage.nodes.iter().for_each(|node| {
         node.rule(|request| {
             let is_of_a = request.subject.resource.as_str() == "a";
-            if is_extend(&request.verb) && is_of_a { Fate::Unreachable } else { Fate::Through }
+            if is_extend(&request.verb) && is_of_a { Delivery::Unreachable } else { Delivery::Through }
         });
     });
     let error = waits.await.unwrap().unwrap_err();
@@ -156,7 +156,7 @@ async fn parts_that_are_not_renewed_have_their_validity_all_the_same() {
 async fn dropping_the_future_at_any_point_leaves_no_lock() {
     for polls in 1..12 {
         let stage = Stage::of(3);
-        stage.nodes.iter().for_each(|node| node.fate(Fate::Delayed { there: ms(5), back: ms(5) }));
+        stage.nodes.iter().for_each(|node| node.delivery(Delivery::Delayed { there: ms(5), back: ms(5) }));
         let locker = stage.locker();
         let acquired = locker.acquire_all(["a", "b", "c"]);
         let cut = tokio::time::timeout(ms(5 * polls), acquired).await;

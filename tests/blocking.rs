@@ -14,7 +14,7 @@ use std::time::Duration;
 use redfence::blocking;
 use redfence::{AcquireError, EmbeddedNode, FaultKind, LossCause, Redlock, ReleaseOutcome, SystemClock, Vote};
 use support::set::{patiently_over, picture};
-use support::{Fate, FaultNode, servers};
+use support::{Delivery, FaultNode, servers};
 
 const fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
@@ -164,7 +164,7 @@ fn a_lease_that_is_not_renewed_is_lost_and_says_so() {
     let builder = nodes.iter().cloned().fold(Redlock::builder(), redfence::Builder::node).ttl(ms(200));
     let redlock = blocking::Redlock::build(builder).unwrap();
     let guard = redlock.mutex("r").unwrap().lock().unwrap();
-    nodes.iter().for_each(|node| node.fate(Fate::Unreachable));
+    nodes.iter().for_each(|node| node.delivery(Delivery::Unreachable));
     let lost = support::deadline::poll_until(ms(20_000), || guard.lost()).unwrap();
     assert_eq!(lost, LossCause::Expired);
     assert!(guard.valid_for().is_none() && guard.check().is_err() && guard.extend().is_err());
@@ -227,7 +227,7 @@ fn on_the_background_thread_itself_a_call_fails_instead_of_waiting_for_itself() 
     // Requests are sent on the background thread.
     node.rule(move |_| {
         let _ = hears.lock().unwrap().get_or_insert_with(|| inner.try_lock().map(drop).unwrap_err().to_string());
-        Fate::Through
+        Delivery::Through
     });
     drop(redlock.mutex("r").unwrap().lock().unwrap());
     let said = said.lock().unwrap().take().unwrap();

@@ -143,12 +143,12 @@ async fn the_contract_finds_a_node_that_does_one_thing_wrong() {
         }),
         ("wakes", |request| {
             if let Verb::Release { next: next @ Next::Queue(_) } = &mut request.verb {
-                *next = Next::Nobody;
+                *next = Next::NoWaiter;
             }
         }),
         ("no grant is behind it", |request| {
             if let Verb::Release { next: next @ Next::Grant } = &mut request.verb {
-                *next = Next::Nobody;
+                *next = Next::NoWaiter;
             }
         }),
     ];

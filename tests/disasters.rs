@@ -18,11 +18,11 @@
 
 mod support;
 
-#[path = "disasters/blow.rs"]
-mod blow;
 #[path = "disasters/clockwork.rs"]
 #[allow(dead_code, reason = "some of it is for tests of clocks that were never set")]
 mod clockwork;
+#[path = "disasters/fault.rs"]
+mod fault;
 #[path = "disasters/log.rs"]
 mod log;
 #[path = "disasters/scene.rs"]
@@ -33,7 +33,7 @@ mod two_names;
 use std::fmt::Write as _;
 use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
 
-use blow::Blow;
+use fault::Fault;
 use log::Findings;
 use redfence::HandOver;
 
@@ -66,7 +66,7 @@ enum Violation {
 
 struct Disaster {
     name: &'static str,
-    blow: Blow,
+    fault: Fault,
     promise: Promise,
     careless: &'static str,
     violation: Violation,
@@ -79,39 +79,39 @@ const VOTES: &str = "it votes at once, with the counters from before the lease";
 const NEVER_LOOKED: &str = "a locker that has not looked before";
 
 const DISASTERS: &[Disaster] = &[
-    row("kill -9, restart empty", Blow::RestartEmpty, ExclusiveAndOrdered, VOTES, Both),
-    row("kill -9, restart from an old RDB", Blow::OldSnapshot, ExclusiveAndOrdered, "it votes at once", Both),
-    row("AOF everysec, tail cut off", Blow::AofTail, ExclusiveAndOrdered, "it votes at once", Both),
-    row("a majority restarted one by one", Blow::MajorityOneByOne, ExclusiveAndOrdered, VOTES, Both),
-    row("all restarted empty at once", Blow::AllAtOnce, ExclusiveAndOrdered, VOTES, Both),
-    row("replica promoted", Blow::Promotion, ExclusiveAndOrdered, "it votes at once", Both),
-    row("FLUSHALL on a live node", Blow::FlushAll, ExclusiveAndOrdered, VOTES, Both),
-    row("FLUSHALL on all nodes at once", Blow::FlushAllNodes, ExclusiveAndOrdered, VOTES, Both),
-    row("FLUSHDB on a live node", Blow::FlushDb, ExclusiveAndOrdered, VOTES, Both),
-    row("DEL of a counter", Blow::DelCounter, ExclusiveAndOrdered, "the counter from before the lease", BadTokens),
-    row("eviction under allkeys-lru", Blow::Eviction, Ordered("locks may be evicted alone"), VOTES, Both),
-    row("replaced by a fresh one, all durable", Blow::Replaced, ExclusiveAndOrdered, VOTES, Both),
-    row("clock +1 h on one", Blow::ClockForward { majority: false }, OnceSeen, NEVER_LOOKED, TwoHolders),
-    row("clock +1 h on a majority", Blow::ClockForward { majority: true }, OnceSeen, NEVER_LOOKED, TwoHolders),
+    row("kill -9, restart empty", Fault::RestartEmpty, ExclusiveAndOrdered, VOTES, Both),
+    row("kill -9, restart from an old RDB", Fault::OldSnapshot, ExclusiveAndOrdered, "it votes at once", Both),
+    row("AOF everysec, tail cut off", Fault::AofTail, ExclusiveAndOrdered, "it votes at once", Both),
+    row("a majority restarted one by one", Fault::MajorityOneByOne, ExclusiveAndOrdered, VOTES, Both),
+    row("all restarted empty at once", Fault::AllAtOnce, ExclusiveAndOrdered, VOTES, Both),
+    row("replica promoted", Fault::Promotion, ExclusiveAndOrdered, "it votes at once", Both),
+    row("FLUSHALL on a live node", Fault::FlushAll, ExclusiveAndOrdered, VOTES, Both),
+    row("FLUSHALL on all nodes at once", Fault::FlushAllNodes, ExclusiveAndOrdered, VOTES, Both),
+    row("FLUSHDB on a live node", Fault::FlushDb, ExclusiveAndOrdered, VOTES, Both),
+    row("DEL of a counter", Fault::DelCounter, ExclusiveAndOrdered, "the counter from before the lease", BadTokens),
+    row("eviction under allkeys-lru", Fault::Eviction, Ordered("locks may be evicted alone"), VOTES, Both),
+    row("replaced by a fresh one, all durable", Fault::Replaced, ExclusiveAndOrdered, VOTES, Both),
+    row("clock +1 h on one", Fault::ClockForward { majority: false }, OnceSeen, NEVER_LOOKED, TwoHolders),
+    row("clock +1 h on a majority", Fault::ClockForward { majority: true }, OnceSeen, NEVER_LOOKED, TwoHolders),
     row(
         "clock -1 h on one, restart empty",
-        Blow::ClockBack { majority: false },
+        Fault::ClockBack { majority: false },
         ExclusiveAndOrdered,
         "it votes at once, counters at its own clock",
         Both,
     ),
     row(
         "clock -1 h on a majority, restart empty",
-        Blow::ClockBack { majority: true },
+        Fault::ClockBack { majority: true },
         ExclusiveAndOrdered,
         "they vote at once, counters at their own clock",
         Both,
     ),
-    row("connections reset", Blow::Resets, ExclusiveAndOrdered, "no answer counts as granted", TwoHolders),
-    row("replies delayed", Blow::Delays, ExclusiveAndOrdered, "validity counted from the reply", TwoHolders),
+    row("connections reset", Fault::Resets, ExclusiveAndOrdered, "no answer counts as granted", TwoHolders),
+    row("replies delayed", Fault::Delays, ExclusiveAndOrdered, "validity counted from the reply", TwoHolders),
     row(
         "a grant delivered after its release",
-        Blow::LateGrant,
+        Fault::LateGrant,
         ExclusiveAndOrdered,
         "a late release not bound to its attempt",
         TwoHolders,
@@ -120,12 +120,12 @@ const DISASTERS: &[Disaster] = &[
 
 const fn row(
     name: &'static str,
-    blow: Blow,
+    fault: Fault,
     promise: Promise,
     careless: &'static str,
     violation: Violation,
 ) -> Disaster {
-    Disaster { name, blow, promise, careless, violation }
+    Disaster { name, fault, promise, careless, violation }
 }
 
 /// One line of the table.
@@ -147,42 +147,42 @@ const HEAD: [&str; 8] = [
 ];
 
 macro_rules! tests {
-    ($($name:ident: $blow:expr;)*) => {
+    ($($name:ident: $fault:expr;)*) => {
         $(#[test]
         fn $name() {
-            let index = DISASTERS.iter().position(|disaster| disaster.blow == $blow).unwrap();
+            let index = DISASTERS.iter().position(|disaster| disaster.fault == $fault).unwrap();
             complain(lines(index));
         })*
 
         #[test]
         fn every_disaster_has_a_test() {
             for disaster in DISASTERS {
-                assert!([$($blow),*].contains(&disaster.blow), "{}", disaster.name);
+                assert!([$($fault),*].contains(&disaster.fault), "{}", disaster.name);
             }
         }
     };
 }
 
 tests! {
-    killed_and_restarted_empty: Blow::RestartEmpty;
-    killed_and_restarted_from_an_old_snapshot: Blow::OldSnapshot;
-    killed_and_the_end_of_its_log_lost: Blow::AofTail;
-    a_majority_restarted_one_by_one: Blow::MajorityOneByOne;
-    all_restarted_empty_at_once: Blow::AllAtOnce;
-    a_replica_promoted: Blow::Promotion;
-    everything_flushed: Blow::FlushAll;
-    everything_flushed_everywhere: Blow::FlushAllNodes;
-    the_database_flushed: Blow::FlushDb;
-    a_counter_deleted: Blow::DelCounter;
-    keys_evicted: Blow::Eviction;
-    replaced_by_a_fresh_server: Blow::Replaced;
-    the_clock_of_one_set_forward: Blow::ClockForward { majority: false };
-    the_clocks_of_a_majority_set_forward: Blow::ClockForward { majority: true };
-    the_clock_of_one_set_back: Blow::ClockBack { majority: false };
-    the_clocks_of_a_majority_set_back: Blow::ClockBack { majority: true };
-    connections_reset: Blow::Resets;
-    replies_delayed: Blow::Delays;
-    a_grant_delivered_after_its_release: Blow::LateGrant;
+    killed_and_restarted_empty: Fault::RestartEmpty;
+    killed_and_restarted_from_an_old_snapshot: Fault::OldSnapshot;
+    killed_and_the_end_of_its_log_lost: Fault::AofTail;
+    a_majority_restarted_one_by_one: Fault::MajorityOneByOne;
+    all_restarted_empty_at_once: Fault::AllAtOnce;
+    a_replica_promoted: Fault::Promotion;
+    everything_flushed: Fault::FlushAll;
+    everything_flushed_everywhere: Fault::FlushAllNodes;
+    the_database_flushed: Fault::FlushDb;
+    a_counter_deleted: Fault::DelCounter;
+    keys_evicted: Fault::Eviction;
+    replaced_by_a_fresh_server: Fault::Replaced;
+    the_clock_of_one_set_forward: Fault::ClockForward { majority: false };
+    the_clocks_of_a_majority_set_forward: Fault::ClockForward { majority: true };
+    the_clock_of_one_set_back: Fault::ClockBack { majority: false };
+    the_clocks_of_a_majority_set_back: Fault::ClockBack { majority: true };
+    connections_reset: Fault::Resets;
+    replies_delayed: Fault::Delays;
+    a_grant_delivered_after_its_release: Fault::LateGrant;
 }
 
 #[test]
@@ -233,12 +233,12 @@ fn lines(index: usize) -> &'static [Line] {
 fn line(disaster: &Disaster, nodes: usize) -> Line {
     let (found, without) = std::thread::scope(|scope| {
         let found = scope.spawn(|| {
-            let of = |hand_over| in_turn(scene::run(disaster.blow, nodes, true, hand_over));
+            let of = |hand_over| in_turn(scene::run(disaster.fault, nodes, true, hand_over));
             let found = of(HandOver::ToWaiters);
             if is_short() { found } else { found.and(of(HandOver::Off)) }
         });
         let without = (0..if is_short() { 0 } else { CARELESS_ATTEMPTS_MAX })
-            .map(|_| in_turn(scene::run(disaster.blow, nodes, false, HandOver::Off)))
+            .map(|_| in_turn(scene::run(disaster.fault, nodes, false, HandOver::Off)))
             .find(|found| shows(found, disaster.violation));
         (found.join().unwrap(), without)
     });
@@ -305,10 +305,10 @@ fn two_names() -> &'static [Line] {
         let line = |nodes: usize| {
             let with = in_turn(two_names::run(nodes, true));
             let without = in_turn(two_names::run(nodes, false));
-            let well = with == two_names::Fate::Refused && without == two_names::Fate::StoppedByOneServer;
+            let well = with == two_names::Delivery::Refused && without == two_names::Delivery::StoppedByOneServer;
             let complaint =
                 (!well).then(|| format!("two URLs for one server, N = {nodes}: {with:?}, without: {without:?}"));
-            let with = if with == two_names::Fate::Refused { "refused" } else { "TAKEN" };
+            let with = if with == two_names::Delivery::Refused { "refused" } else { "TAKEN" };
             let off = "INFO forbidden: both are accepted, and if that server dies no quorum is left";
             let off = if well { off.to_owned() } else { format!("{without:?}") };
             let cells =

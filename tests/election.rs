@@ -12,7 +12,7 @@ use redfence::recipes::{AcquireAllError, Election, Leadership, OwnerError};
 use redfence::{AcquireError, HandOver, LossCause, Redlock, ReleaseOutcome};
 use support::fault_node::{holder, is_extend};
 use support::set::{locks, patiently_over};
-use support::{Fate, Stage, eventually, servers};
+use support::{Delivery, Stage, eventually, servers};
 use tokio::task::JoinHandle;
 
 const PROMPT: Duration = Duration::from_secs(20);
@@ -93,7 +93,7 @@ async fn a_leader_that_is_cut_off_is_lost_before_the_next_one_leads() {
     stage.nodes.iter().for_each(|node| {
         node.rule(move |request| {
             let is_cut = is_its(request.subject.holder.label().as_str()) && is_extend(&request.verb);
-            if is_cut { Fate::Unreachable } else { Fate::Through }
+            if is_cut { Delivery::Unreachable } else { Delivery::Through }
         });
     });
     let lost = leads.lost().await;
@@ -133,13 +133,13 @@ async fn observers_see_each_leader_once_with_terms_that_grow() {
 #[tokio::test(start_paused = true)]
 async fn an_observer_asks_about_once_in_a_period_also_while_no_node_answers() {
     let stage = Stage::of(3);
-    stage.nodes.iter().for_each(|node| node.fate(Fate::Unreachable));
+    stage.nodes.iter().for_each(|node| node.delivery(Delivery::Unreachable));
     let mut leaders = pin!(election(&stage, "observer").observe(ms(1_000)));
     assert!(tokio::time::timeout(ms(60_000), leaders.next()).await.is_err());
     let asked = stage.nodes[0].count_sent(|verb| matches!(verb, Verb::Inspect));
     assert!((40..=120).contains(&asked), "{asked} looks in 60 periods");
     // It goes on as soon as a quorum answers.
-    stage.nodes.iter().for_each(|node| node.fate(Fate::Through));
+    stage.nodes.iter().for_each(|node| node.delivery(Delivery::Through));
     let leads = election(&stage, "leads").campaign().await.unwrap();
     assert_eq!(leaders.next().await.unwrap().term, leads.term());
 }
@@ -160,7 +160,7 @@ async fn the_owner_is_what_a_quorum_says() {
     }
     // One node has another holder's lock, one has none, and one does not answer.
     stage.nodes[0].occupy("r", &holder("somebody", 1), ms(5_000));
-    stage.nodes[2].fate(Fate::Unreachable);
+    stage.nodes[2].delivery(Delivery::Unreachable);
     let undecided = anybody.owner("r").await.unwrap_err();
     assert_eq!(undecided, OwnerError::Undecided { nodes: 3, needed: 2, held: 1, free: 1, silent: 1 });
     assert_eq!(anybody.is_locked("r").await, Err(undecided));

@@ -234,9 +234,19 @@ fn somebody() -> Holder {
 
 /// Makes one call. Its outcome is for other tests.
 async fn call(name: &str, stage: &Stage) {
-    let token = FencingToken::new(1).unwrap();
-    let store = RedisStore::new(stage.connection.clone());
-    match name.trim_start_matches("redfence::") {
+    let name = name.trim_start_matches("redfence::");
+    match name.split("::").next() {
+        Some("recipes") => recipes(name, stage).await,
+        Some("cached") => single_flight(name, stage).await,
+        Some("admin") => operators(name, stage).await,
+        Some("verifier") => verifiers(name, stage).await,
+        _ => locks(name, stage).await,
+    }
+}
+
+/// The calls of locks, leases and nodes.
+async fn locks(call: &str, stage: &Stage) {
+    match call {
         "Builder::connect" => drop(builder().urls(stage.urls.clone()).connect().await),
         "Redlock::connect" => drop(Redlock::connect(stage.urls.clone()).await),
         "Redlock::acquire" => drop(stage.locker().acquire("r").await),
@@ -247,6 +257,36 @@ async fn call(name: &str, stage: &Stage) {
         "Redlock::try_acquire_all" => drop(stage.locker().try_acquire_all(["r", "s"]).await),
         "Redlock::acquire_all" => drop(stage.locker().acquire_all(["r", "s"]).await),
         "Redlock::acquire_all_within" => drop(stage.locker().acquire_all_within(["r", "s"], WAIT).await),
+        "Redlock::acquire_unless_kept" => drop(stage.locker().acquire_unless_kept(&resource(), WAIT).await),
+        "Redlock::owner" => drop(stage.locker().owner("r").await),
+        "Redlock::is_locked" => drop(stage.locker().is_locked("r").await),
+        "Redlock::resume" => drop(stage.locker().resume(&stage.lease).await),
+        "Redlock::doctor" => drop(stage.locker().doctor().await),
+        "Redlock::drain" => stage.locker().drain(WAIT).await,
+        "Redlock::extend_as" => drop(stage.locker().extend_as(resource(), &somebody()).await),
+        "Redlock::look" => stage.locker().look().await,
+        "Redlock::release_as" => drop(stage.locker().release_as("r", &somebody()).await),
+        "Guard::release" => drop(stage.guard(0).release().await),
+        "LeaseHandle::extend" => drop(stage.guard(1).handle().extend().await),
+        "LeaseHandle::lost" => {
+            let _cause = stage.guard(2).handle().lost().await;
+        }
+        "node::ask" => {
+            let request = Request { subject: Arc::new(Subject::new(resource(), somebody())), verb: Verb::Inspect };
+            drop(ask(&node(&stage.urls[0]), request).await);
+        }
+        "node::contract::check" => drop(contract::check(&node(&stage.urls[0]), "ends").await),
+        // The node bounds this call: the trait is for simulations, which have their own networks.
+        "node::redis::RedisNode::dialled" | "node::redis::Dial::dial" => drop(node(&stage.urls[0]).dialled().await),
+        // Real time cannot be advanced, so this call ends at once.
+        "testing::TestClock::advance" => drop(TestNodes::new(1).clock().advance(END * 2).await),
+        new => new_call(new),
+    }
+}
+
+/// The calls of recipes.
+async fn recipes(call: &str, stage: &Stage) {
+    match call {
         "recipes::MultiGuard::release" => drop(stage.several(0).release().await),
         "recipes::MultiHandle::extend" => drop(stage.several(1).extend().await),
         "recipes::MultiHandle::lost" => drop(stage.several(2).lost().await),
@@ -266,7 +306,14 @@ async fn call(name: &str, stage: &Stage) {
             let period = Period::once_per(2 * TTL);
             drop(OnceGuard::new(&stage.locker(), stage.guard(3), period).finish(true).await);
         }
-        "Redlock::acquire_unless_kept" => drop(stage.locker().acquire_unless_kept(&resource(), WAIT).await),
+        new => new_call(new),
+    }
+}
+
+/// The calls of single flight.
+async fn single_flight(call: &str, stage: &Stage) {
+    let token = FencingToken::new(1).unwrap();
+    match call {
         "cached::Cached::get_or_compute" => drop(stage.cached().get_or_compute("c", TTL, async || Err("called")).await),
         "cached::Cached::lookup" => drop(stage.cached().lookup("c").await),
         "cached::Refresh::begin" => drop(stage.early_refresh().await.begin().await),
@@ -289,38 +336,36 @@ async fn call(name: &str, stage: &Stage) {
         "cached::CacheStore::remove" => drop(MemoryCache::new(1).remove(&resource(), token).await.map(|_| ())),
         "cached::Cached::invalidate" => drop(stage.cached().invalidate("i").await),
         "cached::contract::check" => drop(cached::contract::check(&MemoryCache::new(1_000), "ends").await),
-        "Redlock::owner" => drop(stage.locker().owner("r").await),
-        "Redlock::is_locked" => drop(stage.locker().is_locked("r").await),
-        "Redlock::resume" => drop(stage.locker().resume(&stage.lease).await),
-        "Redlock::doctor" => drop(stage.locker().doctor().await),
-        "Redlock::drain" => stage.locker().drain(WAIT).await,
-        "Redlock::extend_as" => drop(stage.locker().extend_as(resource(), &somebody()).await),
+        new => new_call(new),
+    }
+}
+
+/// The calls of operators.
+async fn operators(call: &str, stage: &Stage) {
+    match call {
         "admin::Admin::force_release" => drop(stage.locker().admin().force_release("r", &somebody(), "a test").await),
         "admin::Admin::bootstrap" => drop(stage.locker().admin().bootstrap().await),
         "admin::Admin::inspect" => drop(stage.locker().admin().inspect("r").await),
         "admin::Admin::list" => drop(stage.locker().admin().list("", 10).await),
-        "Redlock::look" => stage.locker().look().await,
-        "Redlock::release_as" => drop(stage.locker().release_as("r", &somebody()).await),
         "admin::Admin::reset" => drop(stage.locker().admin().reset().await),
-        "Guard::release" => drop(stage.guard(0).release().await),
-        "LeaseHandle::extend" => drop(stage.guard(1).handle().extend().await),
-        "LeaseHandle::lost" => {
-            let _cause = stage.guard(2).handle().lost().await;
-        }
-        "node::ask" => {
-            let request = Request { subject: Arc::new(Subject::new(resource(), somebody())), verb: Verb::Inspect };
-            drop(ask(&node(&stage.urls[0]), request).await);
-        }
-        "node::contract::check" => drop(contract::check(&node(&stage.urls[0]), "ends").await),
-        // The node bounds this call: the trait is for simulations, which have their own networks.
-        "node::redis::RedisNode::dialled" | "node::redis::Dial::dial" => drop(node(&stage.urls[0]).dialled().await),
-        // Real time cannot be advanced, so this call ends at once.
-        "testing::TestClock::advance" => drop(TestNodes::new(1).clock().advance(END * 2).await),
+        new => new_call(new),
+    }
+}
+
+/// The calls of verifiers.
+async fn verifiers(call: &str, stage: &Stage) {
+    let token = FencingToken::new(1).unwrap();
+    let store = RedisStore::new(stage.connection.clone());
+    match call {
         "verifier::RedisStore::read" => drop(store.read(&resource()).await),
         "verifier::RedisStore::write" => drop(store.write(&resource(), token, Rule::Strict, b"value").await),
         "verifier::TokenStore::admit" => drop(store.admit(&resource(), token, Rule::Strict).await),
         "verifier::Verifier::admit" => drop(Verifier::new(store).admit(&resource(), token).await),
         "verifier::contract::check" => drop(verifier::contract::check(&store, "ends").await),
-        new => panic!("{new} is new: it needs an arm here, and a row with its bound in docs/bounds.md"),
+        new => new_call(new),
     }
+}
+
+fn new_call(name: &str) {
+    panic!("{name} is new: it needs an arm here, and a row with its bound in docs/bounds.md");
 }

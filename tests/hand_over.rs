@@ -10,7 +10,7 @@ use redfence::protocol::Verb;
 use redfence::{FencingToken, HandOver, LossCause, Redlock, ReleaseOutcome};
 use support::fault_node::is_extend;
 use support::stage::waiter;
-use support::{Fate, Stage};
+use support::{Delivery, Stage};
 
 const fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
@@ -228,7 +228,7 @@ async fn a_lease_that_is_found_gone_after_it_was_handed_over_is_lost_to_the_next
     let second = second.await.unwrap();
     // The locks vanish. An extension notices it, but its replies arrive when the section is over.
     stage.nodes.iter().for_each(|node| node.drop_lock("r"));
-    stage.nodes.iter().for_each(|node| node.fate_of(is_extend, Fate::ReplyHeld));
+    stage.nodes.iter().for_each(|node| node.delivery_of(is_extend, Delivery::ReplyHeld));
     let handle = second.handle();
     let extension = tokio::spawn(async move { handle.extend().await });
     tokio::task::yield_now().await;

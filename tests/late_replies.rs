@@ -18,7 +18,7 @@ use redfence::{AcquireError, ExtendError, Guard, LossCause, Redlock, ReleaseOutc
 use support::fault_node::{holder, is_extend, is_grant, is_release};
 use support::polls::polled;
 use support::stage::WALL_AT_START;
-use support::{Fate, Hands, Stage};
+use support::{Delivery, Hands, Stage};
 
 const TTL: Duration = Duration::from_secs(10);
 /// Long after every retry of a release, and long before the end of a lock.
@@ -31,7 +31,7 @@ fn ms(ms: u64) -> Duration {
 #[tokio::test(start_paused = true)]
 async fn a_late_grant_is_rolled_back() {
     let stage = Stage::of(3);
-    stage.nodes[2].fate(Fate::RequestHeld);
+    stage.nodes[2].delivery(Delivery::RequestHeld);
     let guard = stage.locker().acquire("r").await.unwrap();
     let outcome = guard.release().await;
     assert!(matches!(outcome, ReleaseOutcome::Released { nodes } if nodes.len() == 2));
@@ -46,7 +46,7 @@ async fn a_late_grant_is_rolled_back() {
 async fn a_late_grant_that_overtook_its_release_is_released_again() {
     let stage = Stage::of(3);
     let late = &stage.nodes[2];
-    late.rule(|request| if is_grant(&request.verb) { Fate::RequestHeld } else { Fate::Through });
+    late.rule(|request| if is_grant(&request.verb) { Delivery::RequestHeld } else { Delivery::Through });
     let guard = stage.locker().acquire("r").await.unwrap();
     let _ = guard.release().await;
 
@@ -58,7 +58,7 @@ async fn a_late_grant_that_overtook_its_release_is_released_again() {
 #[tokio::test(start_paused = true)]
 async fn a_grant_without_an_answer_is_released_until_its_time_to_live_has_passed_and_no_longer() {
     let stage = Stage::of(3);
-    stage.nodes[2].fate(Fate::RequestLost);
+    stage.nodes[2].delivery(Delivery::RequestLost);
     let _ = stage.locker().acquire("r").await.unwrap().release().await;
 
     tokio::time::sleep(TTL / 2).await;
@@ -74,7 +74,7 @@ async fn a_grant_without_an_answer_is_released_until_its_time_to_live_has_passed
 async fn grants_whose_replies_are_lost_are_no_quorum_and_are_given_back() {
     let stage = Stage::of(3);
     for node in &stage.nodes[..2] {
-        node.fate_of(is_grant, Fate::ReplyLost);
+        node.delivery_of(is_grant, Delivery::ReplyLost);
     }
     let error = stage.locker().try_acquire("r").await.unwrap_err();
     let AcquireError::NoQuorum { votes, .. } = &error else { panic!("{error}") };
@@ -87,7 +87,7 @@ async fn grants_whose_replies_are_lost_are_no_quorum_and_are_given_back() {
 async fn s1_l8_a_quorum_that_comes_too_late_is_an_error_that_releases_and_says_by_how_much() {
     let stage = Stage::of(3);
     for node in &stage.nodes {
-        node.fate_of(is_grant, Fate::Delayed { there: ms(100), back: ms(500) });
+        node.delivery_of(is_grant, Delivery::Delayed { there: ms(100), back: ms(500) });
     }
     let redlock = stage.builder().ttl(ms(1_000)).node_timeout(ms(900)).build().unwrap();
     let error = redlock.try_acquire("r").await.unwrap_err();
@@ -105,7 +105,7 @@ async fn s3_an_extension_that_hangs_does_not_put_off_the_loss() {
     let stage = Stage::of(3);
     let guard = stage.builder().renewed(false).build().unwrap().acquire("r").await.unwrap();
     let ends_at = guard.lease().valid_until;
-    stage.nodes.iter().for_each(|node| node.fate_of(is_extend, Fate::ReplyHeld));
+    stage.nodes.iter().for_each(|node| node.delivery_of(is_extend, Delivery::ReplyHeld));
 
     tokio::time::sleep(TTL / 2).await;
     assert!(matches!(guard.extend().await, Err(ExtendError::NoQuorum { .. })));
@@ -122,7 +122,7 @@ async fn s10_an_extension_that_is_answered_after_the_end_extends_nothing() {
     let guard = redlock.acquire("r").await.unwrap();
     let ends_at = guard.lease().valid_until;
     for node in &stage.nodes {
-        node.fate_of(is_extend, Fate::Delayed { there: ms(1), back: ms(800) });
+        node.delivery_of(is_extend, Delivery::Delayed { there: ms(1), back: ms(800) });
     }
     tokio::time::sleep(ms(500)).await;
     let outcome = guard.extend().await;
@@ -141,7 +141,7 @@ async fn s10_an_extension_in_which_the_process_stood_still_past_the_end_brings_n
         if is_extend(&request.verb) {
             hands.advance(ms(2_000));
         }
-        Fate::Through
+        Delivery::Through
     });
     let outcome = guard.extend().await;
     assert!(matches!(&outcome, Err(ExtendError::Lost(lost)) if lost.cause == LossCause::Expired), "{outcome:?}");
@@ -152,10 +152,10 @@ async fn s10_an_extension_in_which_the_process_stood_still_past_the_end_brings_n
 async fn s19_a_late_grant_is_no_vote_for_an_extension() {
     let stage = Stage::of(3);
     let [_, hung, late] = &stage.nodes[..] else { panic!("three nodes") };
-    late.fate(Fate::ReplyHeld);
+    late.delivery(Delivery::ReplyHeld);
     let guard = stage.builder().renewed(false).build().unwrap().acquire("r").await.unwrap();
-    hung.fate(Fate::RequestHeld);
-    late.fate(Fate::RequestHeld);
+    hung.delivery(Delivery::RequestHeld);
+    late.delivery(Delivery::RequestHeld);
 
     let handle = guard.handle();
     let extension = tokio::spawn(async move { handle.extend().await });
@@ -176,17 +176,22 @@ async fn s19_a_grant_that_lands_after_another_lease_is_no_vote_for_an_extension(
 
 #[tokio::test(start_paused = true)]
 async fn a_node_that_granted_after_the_quorum_still_votes_in_extensions() {
-    for late in [Fate::Through, Fate::ReplyHeld, Fate::RequestHeld, Fate::Delayed { there: ms(40), back: ms(40) }] {
+    for late in [
+        Delivery::Through,
+        Delivery::ReplyHeld,
+        Delivery::RequestHeld,
+        Delivery::Delayed { there: ms(40), back: ms(40) },
+    ] {
         let stage = Stage::of(3);
         let locker = stage.builder().renewed(false).build().unwrap();
         // The first lease of a slot starts its counters, each at a different time; the next lease finds them level.
         drop(locker.acquire("r").await.unwrap().release().await);
-        stage.nodes[2].fate_of(is_grant, late);
+        stage.nodes[2].delivery_of(is_grant, late);
         let guard = locker.acquire("r").await.unwrap();
         stage.nodes[2].deliver_held();
         stage.nodes[2].answer_held();
         tokio::time::sleep(ms(100)).await;
-        stage.nodes[0].fate(Fate::Unreachable);
+        stage.nodes[0].delivery(Delivery::Unreachable);
         let outcome = guard.extend().await;
         assert!(outcome.is_ok(), "{late:?}: {outcome:?}");
     }
@@ -196,8 +201,8 @@ async fn a_node_that_granted_after_the_quorum_still_votes_in_extensions() {
 async fn an_unknown_release_says_which_nodes_are_silent_and_is_repeated_until_they_answer() {
     let stage = Stage::of(5);
     let guard = stage.locker().acquire("r").await.unwrap();
-    stage.nodes[0].fate(Fate::RequestHeld);
-    stage.nodes[1..3].iter().for_each(|node| node.fate(Fate::RequestLost));
+    stage.nodes[0].delivery(Delivery::RequestHeld);
+    stage.nodes[1..3].iter().for_each(|node| node.delivery(Delivery::RequestLost));
     let ReleaseOutcome::Unknown { nodes, faults } = guard.release().await else { panic!("not unknown") };
     assert_eq!(nodes.to_string(), "nodes 4 and 5");
     let mut kinds: Vec<_> = faults.iter().map(|(node, fault)| (node.index(), fault.kind)).collect();
@@ -206,7 +211,7 @@ async fn an_unknown_release_says_which_nodes_are_silent_and_is_repeated_until_th
     assert_eq!(kinds, [(0, FaultKind::TimedOut), (1, lost), (2, lost)]);
 
     stage.nodes[0].lose_held();
-    stage.nodes.iter().for_each(|node| node.fate(Fate::Through));
+    stage.nodes.iter().for_each(|node| node.delivery(Delivery::Through));
     stage.until(SOON, "the releases come through", || stage.picture("r") == ".....").await;
 }
 
@@ -221,15 +226,15 @@ async fn l4_acquire_dropped_after_any_number_of_polls_leaves_no_lock() {
         }),
         ("one node holds everything back", |stage| {
             everywhere(stage, slow());
-            stage.nodes[1].fate(Fate::RequestHeld);
+            stage.nodes[1].delivery(Delivery::RequestHeld);
         }),
         ("replies are lost", |stage| {
             everywhere(stage, slow());
-            stage.nodes[1].fate_of(is_grant, Fate::ReplyLost);
+            stage.nodes[1].delivery_of(is_grant, Delivery::ReplyLost);
         }),
         ("releases are lost at first", |stage| {
             everywhere(stage, slow());
-            stage.nodes[1].fate_of(is_release, Fate::RequestLost);
+            stage.nodes[1].delivery_of(is_release, Delivery::RequestLost);
         }),
     ];
     for (name, set) in settings {
@@ -284,19 +289,19 @@ async fn a_dropped_extension_and_a_dropped_release_do_what_was_sent() {
 }
 
 /// A network where every step takes its time.
-fn slow() -> Fate {
-    Fate::Delayed { there: ms(3), back: ms(4) }
+fn slow() -> Delivery {
+    Delivery::Delayed { there: ms(3), back: ms(4) }
 }
 
-fn everywhere(stage: &Stage, fate: Fate) {
-    stage.nodes.iter().for_each(|node| node.fate(fate));
+fn everywhere(stage: &Stage, delivery: Delivery) {
+    stage.nodes.iter().for_each(|node| node.delivery(delivery));
 }
 
 /// Held requests arrive, lost ones are repeated, and soon no lock is left.
 async fn settles(stage: &Stage, story: &str) {
     tokio::time::sleep(ms(50)).await;
     for node in &stage.nodes {
-        node.fate(slow());
+        node.delivery(slow());
         node.deliver_held();
         node.answer_held();
     }

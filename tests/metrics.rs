@@ -20,7 +20,7 @@ use redfence::{Builder, FencingToken, LossCause, Redlock, Resource};
 use support::fault_node::is_extend;
 use support::set::patiently_over;
 use support::stage::WALL_AT_START;
-use support::{Fate, Hands, RedisServer, Stage, eventually, servers};
+use support::{Delivery, Hands, RedisServer, Stage, eventually, servers};
 
 const fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
@@ -133,8 +133,8 @@ async fn those_who_wait_are_counted_and_so_is_every_outcome() {
     let cancelled = tokio::time::timeout(ms(70), locker.acquire("something")).await;
     assert!(cancelled.is_err());
     drop(held.release().await);
-    stage.nodes[0].fate(Fate::Unreachable);
-    stage.nodes[1].fate(Fate::Unreachable);
+    stage.nodes[0].delivery(Delivery::Unreachable);
+    stage.nodes[1].delivery(Delivery::Unreachable);
     assert!(locker.try_acquire("something").await.is_err());
     let recorded = Recorded::of(&recorder);
     assert_eq!(recorded.times("redfence_acquire_seconds{resource=else,outcome=cancelled}"), [70]);
@@ -151,7 +151,7 @@ async fn losses_have_a_cause_and_work_that_goes_on_is_an_overrun() {
     let stage = Stage::of(3);
     let locker = stage.builder().ttl(ms(1_000)).build().unwrap();
     let guard = locker.acquire("r").await.unwrap();
-    stage.nodes.iter().for_each(|node| node.fate_of(is_extend, Fate::Unreachable));
+    stage.nodes.iter().for_each(|node| node.delivery_of(is_extend, Delivery::Unreachable));
     assert_eq!(guard.lost().await, LossCause::Expired);
     tokio::time::sleep(ms(250)).await;
     drop(guard.release().await);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use redfence::recipes::{OnceOutcome, OncePer, OncePerError, Period};
 use redfence::{AcquireError, ExtendError, HandOver, ReleaseOutcome};
 use support::fault_node::is_extend;
-use support::{Fate, Stage};
+use support::{Delivery, Stage};
 
 const fn s(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -80,7 +80,7 @@ async fn work_that_took_longer_than_its_period_or_outlived_its_lease_keeps_nothi
     assert!(matches!(run.finish(true).await.unwrap(), OnceOutcome::Kept { rest, .. } if rest.is_zero()));
     assert!(stage.now().since(began) >= s(5) && !is_left_out(&stage).await);
     let run = work(&stage, Period::once_per(s(60))).acquire().await.unwrap();
-    stage.nodes.iter().for_each(|node| node.fate_of(is_extend, Fate::RequestLost));
+    stage.nodes.iter().for_each(|node| node.delivery_of(is_extend, Delivery::RequestLost));
     run.lost().await;
     assert!(matches!(run.finish(true).await, Err(ExtendError::Lost(_))));
 }
@@ -89,21 +89,21 @@ async fn work_that_took_longer_than_its_period_or_outlived_its_lease_keeps_nothi
 async fn a_period_that_no_quorum_stores_is_an_error() {
     let stage = Stage::of(3);
     let run = work(&stage, Period::once_per(s(60))).acquire().await.unwrap();
-    stage.nodes[0].fate_of(is_extend, Fate::RequestLost);
-    stage.nodes[1].fate_of(is_extend, Fate::RequestLost);
+    stage.nodes[0].delivery_of(is_extend, Delivery::RequestLost);
+    stage.nodes[1].delivery_of(is_extend, Delivery::RequestLost);
     let began = stage.now();
     let error = run.finish(true).await.unwrap_err();
     assert!(matches!(&error, ExtendError::NoQuorum { votes } if votes.iter().count() == 3), "{error:?}");
     assert!(stage.now().since(began) <= s(3), "it tries while its lease lives");
     // One that is back in time stores it.
-    stage.nodes.iter().for_each(|node| node.fate(Fate::Through));
+    stage.nodes.iter().for_each(|node| node.delivery(Delivery::Through));
     tokio::time::sleep(s(61)).await;
     let run = work(&stage, Period::once_per(s(60))).acquire().await.unwrap();
-    stage.nodes[0].fate_of(is_extend, Fate::RequestLost);
-    stage.nodes[1].fate_of(is_extend, Fate::RequestLost);
+    stage.nodes[0].delivery_of(is_extend, Delivery::RequestLost);
+    stage.nodes[1].delivery_of(is_extend, Delivery::RequestLost);
     let (stored, ()) = tokio::join!(run.finish(true), async {
         tokio::time::sleep(s(1)).await;
-        stage.nodes[0].fate(Fate::Through);
+        stage.nodes[0].delivery(Delivery::Through);
     });
     assert!(matches!(stored.unwrap(), OnceOutcome::Kept { .. }));
     tokio::time::sleep(s(55)).await;

@@ -22,7 +22,7 @@ use redfence::protocol::{Reply, Request, Verb};
 use redfence::{AcquireError, LossCause, Redlock, ReleaseOutcome, WithLockError};
 use support::fault_node::{holder, is_extend, is_grant, is_release};
 use support::polls::polled;
-use support::{Events, Fate, Stage};
+use support::{Delivery, Events, Stage};
 
 const TTL: Duration = Duration::from_secs(10);
 const NODE_TIMEOUT: Duration = Duration::from_millis(250);
@@ -119,7 +119,10 @@ async fn l9_a_body_that_panics_leaves_no_lock() {
 #[tokio::test(start_paused = true)]
 async fn l9_the_body_runs_on_while_the_lease_is_extended() {
     let stage = Stage::of(3);
-    stage.nodes.iter().for_each(|node| node.fate_of(is_extend, Fate::Delayed { there: ms(100), back: ms(100) }));
+    stage
+        .nodes
+        .iter()
+        .for_each(|node| node.delivery_of(is_extend, Delivery::Delayed { there: ms(100), back: ms(100) }));
     let steps = Arc::new(AtomicU64::new(0));
     let (counted, nodes) = (Arc::clone(&steps), stage.nodes.clone());
     let locker = stage.locker();
@@ -138,16 +141,16 @@ async fn l9_the_body_runs_on_while_the_lease_is_extended() {
 
 #[tokio::test(start_paused = true)]
 async fn l10_acquiring_with_every_node_down_ends_within_its_wait_and_does_not_spin() {
-    for fate in [Fate::Unreachable, Fate::RequestLost, Fate::RequestHeld] {
+    for delivery in [Delivery::Unreachable, Delivery::RequestLost, Delivery::RequestHeld] {
         let stage = Stage::of(3);
-        stage.nodes.iter().for_each(|node| node.fate(fate));
+        stage.nodes.iter().for_each(|node| node.delivery(delivery));
         let began = stage.now();
         let wait_max = ms(2_000);
         let error = stage.locker().acquire_within("r", wait_max).await.unwrap_err();
-        let AcquireError::NoQuorum { attempts, waited, .. } = &error else { panic!("{fate:?}: {error}") };
+        let AcquireError::NoQuorum { attempts, waited, .. } = &error else { panic!("{delivery:?}: {error}") };
         let took = stage.now().since(began);
-        assert!(took >= wait_max && took <= wait_max + NODE_TIMEOUT && *waited == took, "{fate:?}: {took:?}");
-        assert!((3..100).contains(attempts), "{fate:?}: {attempts} attempts in {took:?}");
+        assert!(took >= wait_max && took <= wait_max + NODE_TIMEOUT && *waited == took, "{delivery:?}: {took:?}");
+        assert!((3..100).contains(attempts), "{delivery:?}: {attempts} attempts in {took:?}");
         assert_eq!(stage.nodes[0].count_sent(is_grant), usize::try_from(*attempts).unwrap());
     }
 }
@@ -162,14 +165,14 @@ async fn l11_an_inspection_is_the_view_of_a_quorum() {
     let guard = locker.acquire("r").await.unwrap();
     let held = Agreement::HeldBy(guard.holder().clone().into());
     assert_eq!(agreement().await, held);
-    stage.nodes[..2].iter().for_each(|node| node.fate(Fate::Unreachable));
+    stage.nodes[..2].iter().for_each(|node| node.delivery(Delivery::Unreachable));
     assert_eq!(agreement().await, held, "two silent nodes neither count as free nor block");
-    stage.nodes[2].fate(Fate::RequestHeld);
+    stage.nodes[2].delivery(Delivery::RequestHeld);
     assert_eq!(agreement().await, Agreement::Indeterminate, "and three leave no quorum");
     let rows = locker.admin().inspect("r").await.unwrap().rows;
     assert_eq!(rows.iter().map(|row| row.view.is_ok()).collect::<Vec<_>>(), [false, false, false, true, true]);
 
-    stage.nodes.iter().for_each(|node| node.fate(Fate::Through));
+    stage.nodes.iter().for_each(|node| node.delivery(Delivery::Through));
     drop(guard);
     assert_eq!(agreement().await, Agreement::Free, "a guard that is dropped on a runtime releases");
     stage.nodes[..2].iter().for_each(|node| node.occupy("r", &holder("a minority", 1), TTL));
@@ -196,7 +199,7 @@ async fn l13_a_wait_is_bounded_however_many_races_are_lost() {
             if is_grant(&request.verb) && taken.is_free("r") {
                 taken.occupy("r", &holder("faster", rival.into()), ms(40));
             }
-            Fate::Through
+            Delivery::Through
         });
     }
     let began = stage.now();
@@ -222,12 +225,12 @@ async fn l15_a_release_that_met_a_network_error_is_repeated_also_for_a_lease_tha
         let stage = Stage::of(3);
         let guard = stage.locker().acquire("r").await.unwrap();
         tokio::time::sleep(held_for).await;
-        stage.nodes.iter().for_each(|node| node.fate(Fate::RequestLost));
+        stage.nodes.iter().for_each(|node| node.delivery(Delivery::RequestLost));
         assert!(matches!(guard.release().await, ReleaseOutcome::Unknown { .. }));
         tokio::time::sleep(ms(500)).await;
         assert_eq!(stage.picture("r"), "xxx");
 
-        stage.nodes.iter().for_each(|node| node.fate(Fate::Through));
+        stage.nodes.iter().for_each(|node| node.delivery(Delivery::Through));
         let story = format!("released after {held_for:?}");
         stage.until(SOON, &story, || stage.picture("r") == "...").await;
     }
@@ -239,22 +242,22 @@ async fn l15_a_release_in_the_name_of_a_holder_is_repeated_as_well() {
     let locker = stage.locker();
     let other = holder("another process", 1);
     stage.nodes.iter().for_each(|node| node.occupy("r", &other, TTL));
-    stage.nodes[2].fate(Fate::RequestLost);
+    stage.nodes[2].delivery(Delivery::RequestLost);
     let outcome = locker.release_as("r", &other).await.unwrap();
     assert!(matches!(outcome, ReleaseOutcome::Released { nodes } if nodes.len() == 2));
-    stage.nodes[2].fate(Fate::Through);
+    stage.nodes[2].delivery(Delivery::Through);
     stage.until(SOON, "the third node lets go", || stage.picture("r") == "...").await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn l16_neither_a_hung_node_nor_a_dropped_acquire_nor_a_slow_grant_leaves_a_lock() {
     let stage = Stage::of(3);
-    stage.nodes[2].fate(Fate::RequestHeld);
+    stage.nodes[2].delivery(Delivery::RequestHeld);
     let locker = stage.locker();
     let began = stage.now();
     drop(locker.acquire("r").await.unwrap());
     assert_eq!(stage.now(), began, "no call waits for the third node");
-    stage.nodes[1].fate(Fate::RequestHeld);
+    stage.nodes[1].delivery(Delivery::RequestHeld);
     assert!(polled(locker.acquire("r"), 1).await.is_none(), "one grant of two that are needed");
     assert_eq!(stage.picture("r"), "...");
 

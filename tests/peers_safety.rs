@@ -23,7 +23,7 @@ use redfence::{AcquireError, ConfigError, ConnectError, ExtendError, LeaseHandle
 use redfence::{Redlock, ReleaseOutcome, SystemClock, TokioClock, WithLockError};
 use support::fault_node::{holder, is_extend, is_grant, is_release};
 use support::stage::WALL_AT_START;
-use support::{Events, Fate, Hands, Stage};
+use support::{Delivery, Events, Hands, Stage};
 
 const TTL: Duration = Duration::from_secs(10);
 /// The validity: the TTL minus the drift allowance.
@@ -42,7 +42,7 @@ async fn s2_hung_nodes_do_not_delay_the_loss_signal() {
     let nodes = stage.nodes.clone();
     let locker = stage.locker();
     let body = |_| async move {
-        nodes.iter().for_each(|node| node.fate(Fate::RequestHeld));
+        nodes.iter().for_each(|node| node.delivery(Delivery::RequestHeld));
         mark.store(true, SeqCst);
         let _on_drop = OnDrop(mark);
         std::future::pending::<()>().await;
@@ -127,7 +127,7 @@ async fn an_extension_that_is_refused_is_reported_with_the_vote_of_every_node() 
 async fn s8_no_extension_follows_a_release() {
     let stage = Stage::of(3);
     // Renewals are on their way when the release is sent, and held back on one node.
-    stage.nodes[2].fate_of(is_extend, Fate::RequestHeld);
+    stage.nodes[2].delivery_of(is_extend, Delivery::RequestHeld);
     let guard = stage.locker().acquire("r").await.unwrap();
     tokio::time::sleep(TTL).await;
     let handle = guard.handle();
@@ -147,7 +147,7 @@ async fn s8_no_extension_follows_a_release() {
 #[tokio::test(start_paused = true)]
 async fn s9_one_hung_node_holds_up_neither_acquire_nor_extend_nor_release() {
     let stage = Stage::of(5);
-    stage.nodes[0].fate(Fate::RequestHeld);
+    stage.nodes[0].delivery(Delivery::RequestHeld);
     let began = stage.now();
     let guard = stage.locker().acquire("r").await.unwrap();
     guard.extend().await.unwrap();
@@ -196,7 +196,7 @@ async fn s15_fewer_grants_than_a_majority_of_the_configured_nodes_are_never_a_le
     for nodes in 1..=7 {
         for reachable in 0..=nodes {
             let stage = Stage::of(nodes);
-            stage.nodes[reachable..].iter().for_each(|node| node.fate(Fate::Unreachable));
+            stage.nodes[reachable..].iter().for_each(|node| node.delivery(Delivery::Unreachable));
             let outcome = stage.locker().try_acquire("r").await;
             assert_eq!(outcome.is_ok(), reachable > nodes / 2, "{reachable} of {nodes}: {outcome:?}");
             let Err(error) = outcome else { continue };
@@ -225,7 +225,7 @@ async fn s16_an_extension_does_not_lengthen_the_lease_of_another() {
 #[tokio::test(start_paused = true)]
 async fn s18_validity_counts_from_before_the_first_request_and_ends_to_the_millisecond() {
     let stage = Stage::of(3);
-    stage.nodes.iter().for_each(|node| node.fate_of(is_grant, Fate::Delayed { there: ms(120), back: ms(120) }));
+    stage.nodes.iter().for_each(|node| node.delivery_of(is_grant, Delivery::Delayed { there: ms(120), back: ms(120) }));
     let began = stage.now();
     let guard = stage.builder().renewed(false).build().unwrap().acquire("r").await.unwrap();
     assert_eq!(stage.now().since(began), ms(240));
@@ -256,16 +256,16 @@ async fn s22_s23_renewal_survives_failures_and_says_so() {
     let events = Events::captured();
     let stage = Stage::of(3);
     let guard = stage.locker().acquire("r").await.unwrap();
-    stage.nodes[1..].iter().for_each(|node| node.fate_of(is_extend, Fate::RequestLost));
+    stage.nodes[1..].iter().for_each(|node| node.delivery_of(is_extend, Delivery::RequestLost));
     tokio::time::sleep(VALIDITY - ms(500)).await;
     assert!(stage.nodes[1].count_sent(is_extend) > 3, "it is tried again and again");
     assert!(events.lines_with("renewal failed").len() > 3, "{}", events.text());
 
-    stage.nodes.iter().for_each(|node| node.fate(Fate::Through));
+    stage.nodes.iter().for_each(|node| node.delivery(Delivery::Through));
     tokio::time::sleep(TTL * 3).await;
     assert_eq!(guard.check(), Ok(()), "a blip is survived");
 
-    stage.nodes[1..].iter().for_each(|node| node.fate_of(is_extend, Fate::RequestLost));
+    stage.nodes[1..].iter().for_each(|node| node.delivery_of(is_extend, Delivery::RequestLost));
     let ends_at = guard.lease().valid_until;
     assert_eq!((guard.lost().await, stage.now()), (LossCause::Expired, ends_at), "and an outage is signalled");
     assert_eq!(events.lines_with("lease lost").len(), 1, "{}", events.text());
@@ -280,12 +280,12 @@ async fn s22_renewal_goes_on_wherever_the_process_was_paused() {
         let stage = Stage::on(3, hands.clone());
         // The first two tries fail, so that the reads of the clock after a failure are covered too.
         let failures = AtomicU64::new(2);
-        stage.nodes[0].fate_of(is_extend, Fate::RequestLost);
+        stage.nodes[0].delivery_of(is_extend, Delivery::RequestLost);
         stage.nodes[1].rule(move |request| match request.verb {
             Verb::Extend { .. } if failures.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)).is_ok() => {
-                Fate::RequestLost
+                Delivery::RequestLost
             }
-            _ => Fate::Through,
+            _ => Delivery::Through,
         });
         hands.jump_at_read(read, ms(4_000));
         let guard = stage.locker().acquire("r").await.unwrap();

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use redfence::{AcquireError, ExtendError, FaultKind, Lease, LossCause, Redlock, ReleaseOutcome, ResumeError, Vote};
 use support::set::{locks, patiently_over};
-use support::{Fate, Stage, eventually, servers};
+use support::{Delivery, Stage, eventually, servers};
 
 const PROMPT: Duration = Duration::from_secs(20);
 
@@ -81,11 +81,11 @@ async fn what_has_ended_meanwhile_is_not_resumed() {
 async fn without_a_quorum_another_try_may_succeed() {
     let stage = Stage::of(3);
     let lease = stage.locker().acquire("r").await.unwrap().into_lease();
-    stage.nodes.iter().take(2).for_each(|node| node.fate(Fate::Unreachable));
+    stage.nodes.iter().take(2).for_each(|node| node.delivery(Delivery::Unreachable));
     let other = stage.locker();
     let error = other.resume(&lease).await.unwrap_err();
     assert!(matches!(error, ResumeError::Extend(ExtendError::NoQuorum { .. })), "{error:?}");
-    stage.nodes[0].fate(Fate::Through);
+    stage.nodes[0].delivery(Delivery::Through);
     drop(other.resume(&lease).await.unwrap().release().await);
 }
 

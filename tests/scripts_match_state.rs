@@ -53,7 +53,7 @@ enum Act {
     CounterIsSet(u64),
     CounterVanishes,
     /// With the current record, or with a record that the node does not have.
-    Settle {
+    Initialize {
         rest: Duration,
         stale: bool,
     },
@@ -68,12 +68,11 @@ fn the_scripts_answer_as_the_state_does() {
     TestRunner::new_with_rng(config, rng).run(&steps, |steps| pair.agrees_on(&steps)).unwrap_or_else(|e| panic!("{e}"));
 }
 
-#[test]
-fn the_comparison_meets_every_kind_of_reply() {
-    let pair = Pair::new();
+/// One act after another, each by the holder of this number, and how the reply begins.
+fn story() -> Vec<(usize, Act, &'static str)> {
     let grant = |floor| Act::Ask(Verb::Grant { ttl: Duration::from_secs(30), floor, block: 1, waits: None });
-    let settle = |rest_s, stale| Act::Settle { rest: Duration::from_secs(rest_s), stale };
-    let wake = || Act::Ask(Verb::Activate { max_ttl: Duration::ZERO, wall: WallTime::from_unix_us(WALL_US + 500) });
+    let initialize = |rest_s, stale| Act::Initialize { rest: Duration::from_secs(rest_s), stale };
+    let activate = || Act::Ask(Verb::Activate { max_ttl: Duration::ZERO, wall: WallTime::from_unix_us(WALL_US + 500) });
     let seal = |token| Act::Ask(Verb::Seal { token });
     let scan = |remove| Act::Ask(Verb::Scan { cursor: 0, count: SCAN_ALL, remove });
     let waits = |overrides| {
@@ -81,7 +80,7 @@ fn the_comparison_meets_every_kind_of_reply() {
         Act::Ask(Verb::Grant { ttl: Duration::from_secs(30), floor: 0, block: 1, waits })
     };
     let release = |next| Act::Ask(Verb::Release { next });
-    let story: Vec<(usize, Act, &str)> = vec![
+    vec![
         (0, Act::Ask(Verb::Inspect), "Inspected"),
         (0, seal(9), "Refused"),
         (0, grant(0), "Granted"),
@@ -98,16 +97,16 @@ fn the_comparison_meets_every_kind_of_reply() {
         (0, Act::Ask(Verb::RELEASE), "Released"),
         (1, grant(0), "Failed"), // and undone
         (1, Act::Ask(Verb::Inspect), "Inspected"),
-        (0, settle(0, true), "Reported"),
+        (0, initialize(0, true), "Reported"),
         (1, grant(0), "Failed"),
-        (0, settle(0, false), "Reported"),
+        (0, initialize(0, false), "Reported"),
         (1, grant(0), "Granted"),
-        (0, settle(3_600, false), "Reported"),
+        (0, initialize(3_600, false), "Reported"),
         (1, Act::Ask(Verb::Extend { ttl: Duration::from_secs(40) }), "Extended"), // a node that rests does extend
         (0, grant(0), "Refused"),
-        (0, wake(), "Reported"), // too early
+        (0, activate(), "Reported"), // too early
         (2, Act::Ask(Verb::Inspect), "Inspected"),
-        (0, settle(0, false), "Reported"),
+        (0, initialize(0, false), "Reported"),
         (0, Act::Ask(Verb::Probe { max_ttl: Duration::from_secs(90) }), "Reported"),
         (1, Act::LockVanishes, ""),
         (1, Act::Ask(Verb::RELEASE), "Refused"),
@@ -128,7 +127,7 @@ fn the_comparison_meets_every_kind_of_reply() {
         (3, grant(0), "Refused(LockView { lock: ReservedFor"),
         (1, waits(false), "Refused"), // it is not the one that it is reserved for
         (2, waits(false), "Granted"),
-        (2, release(Next::Nobody), "Released"),
+        (2, release(Next::NoWaiter), "Released"),
         (3, Act::Ask(Verb::Inspect), "Inspected"),
         (2, waits(false), "Granted"),
         (2, release(Next::Grant), "Released"),
@@ -136,9 +135,14 @@ fn the_comparison_meets_every_kind_of_reply() {
         (3, Act::Ask(Verb::Inspect), "Inspected"),
         (3, waits(true), "Granted"), // though it is reserved
         (0, Act::Ask(Verb::Leave), "Left"),
-    ];
+    ]
+}
+
+#[test]
+fn the_comparison_meets_every_kind_of_reply() {
+    let pair = Pair::new();
     let mut state = pair.anew();
-    for (holder, act, expected) in story {
+    for (holder, act, expected) in story() {
         let step = Step { resource: 0, holder, act };
         let replies = pair.take(&step, &mut state);
         let is_as_told = replies.as_ref().is_none_or(|(_, of_state)| format!("{of_state:?}").starts_with(expected));
@@ -164,7 +168,7 @@ fn step() -> impl Strategy<Value = Step> {
         prop_oneof![Just(Publish::Nothing), Just(Publish::ToFirst), Just(Publish::ToFirstTwo)].prop_map(Next::Queue),
         Just(Next::Grant),
         any::<bool>().prop_map(|wakes| Next::Rejoin { waited: Duration::ZERO, wakes }),
-        Just(Next::Nobody),
+        Just(Next::NoWaiter),
     ];
     let of_a_clock = (0..3_u64).prop_map(|later| WALL_US + later * 1_000_003);
     let wall =
@@ -182,7 +186,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Act::LockVanishes),
         1 => number().prop_map(Act::CounterIsSet),
         1 => Just(Act::CounterVanishes),
-        1 => (rest(), any::<bool>()).prop_map(|(rest, stale)| Act::Settle { rest, stale }),
+        1 => (rest(), any::<bool>()).prop_map(|(rest, stale)| Act::Initialize { rest, stale }),
         1 => wall.prop_map(|wall| Act::Ask(Verb::Activate { max_ttl: Duration::from_secs(45), wall })),
         1 => ttl().prop_map(|max_ttl| Act::Ask(Verb::Probe { max_ttl })),
     ];
@@ -222,7 +226,7 @@ impl Pair {
         assert_eq!(self.server.command(&["FLUSHALL"]), "OK");
         assert_eq!(self.server.command(&["SCRIPT", "FLUSH"]), "OK");
         let mut state = NodeState::started(RunId::from_bytes([7; 20]), SystemClock.wall());
-        let initialization = Act::Settle { rest: Duration::ZERO, stale: false };
+        let initialization = Act::Initialize { rest: Duration::ZERO, stale: false };
         let replies = self.take(&Step { resource: 0, holder: 0, act: initialization }, &mut state);
         assert!(agree(replies.as_ref()), "{replies:?}");
         // The connection stays subscribed from case to case.
@@ -234,7 +238,7 @@ impl Pair {
                     block: 1,
                     waits: Some(Waits { waited: Duration::ZERO, overrides: false }),
                 },
-                Verb::Release { next: Next::Nobody },
+                Verb::Release { next: Next::NoWaiter },
             ] {
                 let replies = self.take(&Step { resource: 0, holder, act: Act::Ask(act) }, &mut state);
                 assert!(agree(replies.as_ref()), "{replies:?}");
@@ -260,7 +264,7 @@ impl Pair {
             Act::Ask(verb) => {
                 return Some(self.ask_both(step, verb, verb, state));
             }
-            Act::Settle { rest, stale } => {
+            Act::Initialize { rest, stale } => {
                 // Each side has its own record: the one that it reports now, or one that it never had.
                 let look = Verb::Probe { max_ttl: Duration::ZERO };
                 let seen = |reply: Reply| match reply {
@@ -283,10 +287,10 @@ impl Pair {
                 };
                 let (of_server, of_state) = self.ask_both(step, &look, &look, state);
                 let (max_ttl, wall, rest) = (Duration::from_secs(30), WallTime::from_unix_us(WALL_US), *rest);
-                let settle = |reply| {
+                let initialize = |reply| {
                     RecordUpdate { mark: mark(&reply), seen: seen(reply), rest, new: *stale, max_ttl, wall }.into()
                 };
-                return Some(self.ask_both(step, &settle(of_server), &settle(of_state), state));
+                return Some(self.ask_both(step, &initialize(of_server), &initialize(of_state), state));
             }
             Act::LockVanishes => {
                 self.server.command(&["DEL", &lock]);

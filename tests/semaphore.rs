@@ -12,7 +12,7 @@ use redfence::recipes::{PermitError, Semaphore, SemaphoreError};
 use redfence::{AcquireError, Guard, HandOver, Redlock, Resource};
 use support::fault_node::is_grant;
 use support::set::{locks, patiently_over};
-use support::{Fate, Stage, eventually, servers};
+use support::{Delivery, Stage, eventually, servers};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -138,7 +138,7 @@ async fn a_newcomer_gets_no_permit_before_those_that_waited_however_often_it_tri
         drop(waiter(&stage, number, 2, &served).await);
     }
     // From here on messages take their time, and permits come free at once while the lock of the queue is under way.
-    stage.nodes.iter().for_each(|node| node.fate(Fate::Delayed { there: ms(5), back: ms(5) }));
+    stage.nodes.iter().for_each(|node| node.delivery(Delivery::Delayed { there: ms(5), back: ms(5) }));
     for newcomer in WAITERS..WAITERS + 3 {
         let (semaphore, served) = (reports(&process(&stage, &newcomer.to_string()), 2), served.clone());
         tokio::spawn(async move {
@@ -162,7 +162,7 @@ async fn a_newcomer_gets_no_permit_before_those_that_waited_however_often_it_tri
     }
     assert_eq!(numbers, [0, 1, 2, 3]);
     // The newcomers end with the runtime, and the slow lines may end before them.
-    stage.nodes.iter().for_each(|node| node.fate(Fate::Through));
+    stage.nodes.iter().for_each(|node| node.delivery(Delivery::Through));
 }
 
 #[tokio::test(start_paused = true)]
@@ -228,7 +228,7 @@ async fn never_more_than_so_many_among_processes_and_tasks() {
 async fn dropping_the_future_at_any_point_leaves_nothing_behind() {
     for step in 1..20 {
         let stage = Stage::of(3);
-        stage.nodes.iter().for_each(|node| node.fate(Fate::Delayed { there: ms(5), back: ms(5) }));
+        stage.nodes.iter().for_each(|node| node.delivery(Delivery::Delayed { there: ms(5), back: ms(5) }));
         let locker = process(&stage, "one");
         let semaphore = reports(&locker, 2);
         drop(tokio::time::timeout(ms(5 * step), semaphore.acquire()).await);
@@ -244,7 +244,7 @@ async fn without_a_quorum_the_nodes_are_named_as_the_reason() {
     let stage = Stage::of(3);
     let semaphore = reports(&stage.locker(), 2);
     drop(semaphore.acquire().await.unwrap().release().await);
-    stage.nodes.iter().take(2).for_each(|node| node.fate(Fate::Unreachable));
+    stage.nodes.iter().take(2).for_each(|node| node.delivery(Delivery::Unreachable));
     for wait in [ms(0), ms(700)] {
         let error = semaphore.acquire_within(wait).await.unwrap_err();
         assert!(matches!(error, PermitError::Acquire(AcquireError::NoQuorum { .. })), "{error:?}");

@@ -76,11 +76,10 @@ fn locker(keeps_grants: bool) -> (Redlock, Spans) {
 /// Runs `body` with a subscriber for spans up to `level`. Returns in which spans the request spans are.
 fn run(level: LevelFilter, body: impl Future<Output = ()>) -> Vec<Option<&'static str>> {
     let parents = Spans::default();
-    let subscriber = tracing_subscriber::registry().with(Parents(Arc::clone(&parents)).with_filter(level));
+    let subscriber = tracing_subscriber::registry().with(level).with(Parents(Arc::clone(&parents)));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     tracing::subscriber::with_default(subscriber, || runtime.block_on(body));
-    let parents = parents.lock().unwrap().clone();
-    parents
+    parents.lock().unwrap().clone()
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use redfence::HandOver;
-use support::{Fate, Stage};
+use support::{Delivery, Stage};
 use tokio::task::JoinSet;
 
 const fn ms(ms: u64) -> Duration {
@@ -59,7 +59,7 @@ async fn busy_processes_take_turns_one_after_the_other() {
             let all_kinds = [HandOver::Off, HandOver::ToWaiters, HandOver::WithoutOrder];
             for hand_over in all_kinds.into_iter().take(if length == 1 { 3 } else { 1 }) {
                 let stage = Stage::of(5);
-                stage.nodes.iter().for_each(|node| node.rule(move |_| Fate::Delayed { there: away, back: away }));
+                stage.nodes.iter().for_each(|node| node.rule(move |_| Delivery::Delayed { there: away, back: away }));
                 let all = busy(&stage, (processes, tasks), hand_over, ms(length)).await;
                 // A turn ends with the first section that ends after 5 ms. Then the next process is woken, and asks.
                 let turn = ms(5).max(ms(length)) + ms(length) + 4 * away;
@@ -80,8 +80,8 @@ async fn processes_are_served_in_the_order_of_their_arrival_also_where_later_one
     let stage = Stage::of(5);
     stage.nodes.iter().for_each(|node| {
         node.rule(|request| match request.subject.holder.label().as_str() {
-            "far" => Fate::Delayed { there: ms(2), back: ms(1) },
-            _ => Fate::Through,
+            "far" => Delivery::Delayed { there: ms(2), back: ms(1) },
+            _ => Delivery::Through,
         });
     });
     let guard = stage.locker().acquire("r").await.unwrap();
@@ -110,7 +110,7 @@ async fn a_herd_that_comes_at_one_moment_is_served_one_after_the_other() {
     const HERD: usize = 200;
     for away in [ms(0), ms(1)] {
         let stage = Stage::of(5);
-        stage.nodes.iter().for_each(|node| node.rule(move |_| Fate::Delayed { there: away, back: away }));
+        stage.nodes.iter().for_each(|node| node.rule(move |_| Delivery::Delayed { there: away, back: away }));
         let mut herd = JoinSet::new();
         for _ in 0..HERD {
             let locker = stage.locker();
@@ -143,8 +143,8 @@ async fn a_far_process_among_near_ones_has_its_share() {
     let stage = Stage::of(5);
     stage.nodes.iter().for_each(|node| {
         node.rule(|request| match request.subject.holder.label().as_str() {
-            "p0" => Fate::Delayed { there: ms(25), back: ms(25) },
-            _ => Fate::Delayed { there: ms(1), back: ms(1) },
+            "p0" => Delivery::Delayed { there: ms(25), back: ms(25) },
+            _ => Delivery::Delayed { there: ms(1), back: ms(1) },
         });
     });
     let all = busy(&stage, (20, 1), HandOver::Off, ms(1)).await;

@@ -11,7 +11,7 @@ use redfence::protocol::{Request, Verb};
 use redfence::{AcquireError, HandOver, Redlock};
 use support::fault_node::{holder, is_grant, is_release};
 use support::stage::waiter;
-use support::{Fate, Stage};
+use support::{Delivery, Stage};
 use tokio::task::JoinHandle;
 
 const fn ms(ms: u64) -> Duration {
@@ -121,9 +121,9 @@ async fn locks_of_a_dead_holder_on_any_minority_of_nodes_delay_no_waiter() {
 #[tokio::test(start_paused = true)]
 async fn if_a_minority_is_down_waiters_do_not_poll_while_the_lock_is_held() {
     for (nodes, down) in [(3, vec![]), (3, vec![0]), (3, vec![1]), (3, vec![2]), (5, vec![0, 1]), (5, vec![2])] {
-        for fate in [Fate::Unreachable, Fate::RequestHeld] {
+        for delivery in [Delivery::Unreachable, Delivery::RequestHeld] {
             let stage = Stage::of(nodes);
-            down.iter().for_each(|at| stage.nodes[*at].fate(fate));
+            down.iter().for_each(|at| stage.nodes[*at].delivery(delivery));
             let (one, other) = (process(&stage, "one"), process(&stage, "other"));
             let guard = one.acquire("r").await.unwrap();
             let waits = waiter(&other).await;
@@ -131,10 +131,10 @@ async fn if_a_minority_is_down_waiters_do_not_poll_while_the_lock_is_held() {
             let asked = grants_of(&stage, "other");
             // It asks again when the lock that refused it would have ended: three times in 25 s, because renewals come
             // every third of 10 s.
-            assert!(asked <= nodes * 4, "{nodes}, {down:?} {fate:?}: {asked} grants");
+            assert!(asked <= nodes * 4, "{nodes}, {down:?} {delivery:?}: {asked} grants");
             drop(guard.release().await);
             let took = waits_on(&stage, waits).await;
-            assert!(took <= ms(25), "{nodes} nodes, {down:?} {fate:?}: {took:?}");
+            assert!(took <= ms(25), "{nodes} nodes, {down:?} {delivery:?}: {took:?}");
         }
     }
 }
@@ -166,7 +166,7 @@ async fn a_process_that_is_paused_when_it_is_next_costs_its_grace() {
     let waits = waiter(&other).await;
     // From here on no request of it arrives, as if the process were stopped.
     stage.nodes.iter().for_each(|node| {
-        node.rule(|request| if is_by(request, "still") { Fate::RequestHeld } else { Fate::Through });
+        node.rule(|request| if is_by(request, "still") { Delivery::RequestHeld } else { Delivery::Through });
     });
     drop(guard.release().await);
     let took = waits_on(&stage, waits).await;
@@ -188,7 +188,7 @@ async fn processes_that_are_gone_cost_nothing() {
     for (task, locker) in gone {
         // Killed: it sends nothing more, and its connections end.
         stage.nodes.iter().for_each(|node| {
-            node.rule(|request| if is_by(request, "gone") { Fate::RequestHeld } else { Fate::Through });
+            node.rule(|request| if is_by(request, "gone") { Delivery::RequestHeld } else { Delivery::Through });
         });
         task.abort();
         let _ = task.await;
@@ -251,7 +251,7 @@ async fn a_wait_at_nodes_that_are_far_away_ends_with_what_they_say() {
     let stage = Stage::of(3);
     let guard = process(&stage, "one").acquire("r").await.unwrap();
     let other = stage.builder().node_timeout(ms(100)).build().unwrap();
-    stage.nodes.iter().for_each(|node| node.fate(Fate::Delayed { there: ms(20), back: ms(20) }));
+    stage.nodes.iter().for_each(|node| node.delivery(Delivery::Delayed { there: ms(20), back: ms(20) }));
     for wait_max in [1, 30, 50, 100, 500] {
         let began = stage.now();
         let error = other.acquire_within("r", ms(wait_max)).await.unwrap_err();
@@ -272,15 +272,15 @@ async fn attempts_that_time_out_back_off_and_a_release_wakes_them_all_the_same()
     // Answers to it come after its timeout; its requests arrive.
     stage.nodes.iter().for_each(|node| {
         node.rule(|request| match is_by(request, "other") && is_grant(&request.verb) {
-            true => Fate::Delayed { there: ms(1), back: ms(2_400) },
-            false => Fate::Through,
+            true => Delivery::Delayed { there: ms(1), back: ms(2_400) },
+            false => Delivery::Through,
         });
     });
     let held = tokio::time::timeout(ms(20_000), guard.lost()).await;
     assert!(held.is_err(), "renewed all the time");
     let asked = grants_of(&stage, "other");
     assert!(asked <= 3 * 8, "{asked} grants in 20 s");
-    stage.nodes.iter().for_each(|node| node.fate(Fate::Through));
+    stage.nodes.iter().for_each(|node| node.delivery(Delivery::Through));
     drop(guard.release().await);
     let took = waits_on(&stage, waits).await;
     assert!(took <= ms(3_000), "{took:?}");
@@ -292,7 +292,11 @@ async fn nodes_that_answer_too_late_are_overloaded_and_not_out_of_reach() {
     {
         let stage = Stage::of(5);
         let guard = stage.locker().acquire("r").await.unwrap();
-        stage.nodes.iter().take(slow).for_each(|node| node.fate(Fate::Delayed { there: ms(200), back: ms(200) }));
+        stage
+            .nodes
+            .iter()
+            .take(slow)
+            .for_each(|node| node.delivery(Delivery::Delayed { there: ms(200), back: ms(200) }));
         let error = stage.builder().wait_max(ms(3_000)).build().unwrap().acquire("r").await.unwrap_err();
         // Longer rounds get the answers, and these say that the lock is held. The error describes the last attempt.
         let text = error.to_string();
@@ -300,13 +304,13 @@ async fn nodes_that_answer_too_late_are_overloaded_and_not_out_of_reach() {
         drop(guard);
     }
     let stage = Stage::of(5);
-    stage.nodes.iter().take(3).for_each(|node| node.fate(Fate::Delayed { there: ms(2_000), back: ms(2_400) }));
+    stage.nodes.iter().take(3).for_each(|node| node.delivery(Delivery::Delayed { there: ms(2_000), back: ms(2_400) }));
     let error = stage.builder().wait_max(ms(9_000)).build().unwrap().acquire("r").await.unwrap_err();
     assert!(
         error.to_string().starts_with("overloaded: 3 of 5 nodes answer after 4.4s, and 250.0ms are allowed"),
         "{error}"
     );
-    stage.nodes.iter().take(3).for_each(|node| node.fate(Fate::RequestHeld));
+    stage.nodes.iter().take(3).for_each(|node| node.delivery(Delivery::RequestHeld));
     let error = stage.builder().wait_max(ms(1_000)).build().unwrap().acquire("r").await.unwrap_err();
     assert!(error.to_string().starts_with("no quorum"), "{error}");
 }

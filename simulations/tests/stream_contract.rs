@@ -159,7 +159,7 @@ enum Operation {
     LockVanishes,
     CounterIsSet(u64),
     /// With the current record, or with a record that the node does not have.
-    Settle {
+    Initialize {
         rest: Duration,
         stale: bool,
     },
@@ -199,7 +199,7 @@ async fn agree(steps: &[Step], kinds: &RefCell<BTreeSet<String>>) -> Result<(), 
     for (at, step) in steps.iter().enumerate() {
         let (of_server, of_state) = match &step.act {
             Operation::Ask(verb) => both(&stage, &mut state, step, verb.clone()).await,
-            Operation::Settle { rest, stale } => {
+            Operation::Initialize { rest, stale } => {
                 let (seen, _) = both(&stage, &mut state, step, Verb::Probe { max_ttl: Duration::ZERO }).await;
                 let Reply::Reported(report) = seen else { panic!("{seen:?}") };
                 let seen = match (report.record, stale) {
@@ -260,7 +260,7 @@ async fn disturb(stage: &Stage, state: &mut NodeState, life: &mut u32, step: &St
             let (of_server, of_state) = both(stage, state, step, Verb::Probe { max_ttl: Duration::ZERO }).await;
             assert!(same(&of_server, &of_state), "{of_server:?} and {of_state:?}");
         }
-        Operation::Ask(_) | Operation::Settle { .. } => {}
+        Operation::Ask(_) | Operation::Initialize { .. } => {}
     }
 }
 
@@ -308,7 +308,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any::<bool>().prop_map(|remove| Operation::Ask(Verb::Scan { cursor: 0, count: SCAN_ALL, remove })),
         2 => wake.prop_map(Operation::Ask),
         1 => ttl().prop_map(|max_ttl| Operation::Ask(Verb::Probe { max_ttl })),
-        4 => (rest, any::<bool>()).prop_map(|(rest, stale)| Operation::Settle { rest, stale }),
+        4 => (rest, any::<bool>()).prop_map(|(rest, stale)| Operation::Initialize { rest, stale }),
         3 => ttl().prop_map(Operation::TimePasses),
         1 => (-3_000..3_000).prop_map(Operation::ClockSteps),
         1 => Just(Operation::LockVanishes),
@@ -331,7 +331,7 @@ fn next() -> impl Strategy<Value = Next> {
         Just(Next::Grant),
         (0..5_u64, any::<bool>())
             .prop_map(|(waited_s, wakes)| Next::Rejoin { waited: Duration::from_secs(waited_s), wakes }),
-        Just(Next::Nobody),
+        Just(Next::NoWaiter),
     ]
 }
 

@@ -256,7 +256,7 @@ impl NodeState {
                     self.locks.remove(&subject.resource);
                 }
             }
-            Next::Nobody => drop(self.locks.remove(&subject.resource)),
+            Next::NoWaiter => drop(self.locks.remove(&subject.resource)),
         }
     }
 

@@ -134,7 +134,7 @@ pub struct JoinFacts {
     pub durable: bool,
     /// This process found a counter missing on this node since the last initialization.
     pub forgot: bool,
-    /// How long a node that forgot must rest: the longest time to live that any locker or node knows of, plus drift.
+    /// How long a node that forgot must rest: the longest time to live that any locker or node has noted, plus drift.
     pub rest: Duration,
     /// The caller's wall clock, for counters that start again.
     pub wall: WallTime,

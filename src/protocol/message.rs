@@ -92,7 +92,7 @@ pub enum Verb {
     Initialize(Box<RecordUpdate>),
     /// If the rest is over, create all counters at the clock.
     Activate {
-        /// The longest time to live that the caller knows of. A rest that is too short for it is prolonged.
+        /// The longest time to live that the caller has noted. A rest that is too short for it is prolonged.
         max_ttl: Duration,
         /// The caller's wall clock, for counters that start again.
         wall: WallTime,
@@ -127,7 +127,7 @@ pub enum Next {
         wakes: bool,
     },
     /// The lock is free, and no waiter is woken: another holder has so many nodes that a wake would be in vain.
-    Nobody,
+    NoWaiter,
 }
 
 /// Which waiters receive a wake from this node.
@@ -201,7 +201,7 @@ pub struct RecordUpdate {
     pub rest: Duration,
     /// Whether the node belongs to a new installation.
     pub new: bool,
-    /// The longest time to live that the caller knows of.
+    /// The longest time to live that the caller has noted.
     pub max_ttl: Duration,
     /// The caller's wall clock, for counters that start again.
     pub wall: WallTime,

@@ -83,7 +83,7 @@ impl Votes {
         Self(votes)
     }
 
-    /// The votes of so many nodes if none is asked, now or later, for this reason.
+    /// The votes of this many nodes if none is asked, now or later, for this reason.
     pub(crate) fn closed(nodes: usize, because: &str) -> Self {
         Self(vec![Vote::Failed(Fault::new(FaultKind::Closed, because)); nodes])
     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 
 use tokio::sync::watch;
 
-use super::server::{Fate, TestServer};
+use super::server::{Delivery, TestServer};
 use crate::node::{Node, Responder, WakeListener};
 use crate::protocol::{FaultKind, Request, Verb};
 use crate::{LockerId, NodeId};
@@ -31,22 +31,22 @@ impl Connection {
     /// Sends requests in one message.
     fn send_all(&self, requests: Vec<Request>, answers: Vec<Responder>) {
         let fail = |answers: Vec<Responder>, kind, why| answers.into_iter().for_each(|answer| answer.fail(kind, why));
-        match self.server.fate() {
-            Fate::NotSent(why) => fail(answers, FaultKind::Unreachable, why),
+        match self.server.delivery() {
+            Delivery::NotSent(why) => fail(answers, FaultKind::Unreachable, why),
             _ if requests.iter().any(|request| self.is_early(request)) => {
                 fail(answers, FaultKind::NotJoined, "the connection is new");
             }
-            Fate::Arrives => {
+            Delivery::Arrives => {
                 let replies = self.server.apply(&requests);
                 answers.into_iter().zip(replies).for_each(|(answer, reply)| answer.reply(reply));
             }
-            Fate::Queued => self.server.queue(requests, answers),
-            Fate::Lost => drop(answers),
-            Fate::ReplyLost => {
+            Delivery::Queued => self.server.queue(requests, answers),
+            Delivery::Lost => drop(answers),
+            Delivery::ReplyLost => {
                 self.server.apply(&requests);
                 drop(answers);
             }
-            Fate::Swallowed => self.server.swallow(answers),
+            Delivery::Swallowed => self.server.swallow(answers),
         }
     }
 }

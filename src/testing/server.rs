@@ -69,7 +69,7 @@ struct Parcel {
 }
 
 /// What becomes of a request.
-pub(super) enum Fate {
+pub(super) enum Delivery {
     Arrives,
     Queued,
     NotSent(&'static str),
@@ -125,18 +125,18 @@ impl TestServer {
         (state.network, state.is_down)
     }
 
-    pub(super) fn fate(&self) -> Fate {
+    pub(super) fn delivery(&self) -> Delivery {
         let state = self.state();
         match state.network {
-            _ if state.is_down => Fate::NotSent("the node is down"),
-            Network::Away => Fate::NotSent("the network is away"),
-            Network::Silent => Fate::Swallowed,
-            Network::LosesRequests => Fate::Lost,
-            Network::LosesReplies => Fate::ReplyLost,
-            Network::Slow(_) => Fate::Queued,
+            _ if state.is_down => Delivery::NotSent("the node is down"),
+            Network::Away => Delivery::NotSent("the network is away"),
+            Network::Silent => Delivery::Swallowed,
+            Network::LosesRequests => Delivery::Lost,
+            Network::LosesReplies => Delivery::ReplyLost,
+            Network::Slow(_) => Delivery::Queued,
             // A request must not overtake those that are on their way.
-            Network::Good if state.line.as_ref().is_some_and(Line::is_used) => Fate::Queued,
-            Network::Good => Fate::Arrives,
+            Network::Good if state.line.as_ref().is_some_and(Line::is_used) => Delivery::Queued,
+            Network::Good => Delivery::Arrives,
         }
     }
 

@@ -9,7 +9,7 @@ use tokio::time::sleep;
 
 use crate::faulty_cache::CacheFault;
 use crate::fleet::{AT_ONCE, COSTLY, Fleet, TTL};
-use crate::support::Fate;
+use crate::support::Delivery;
 
 #[tokio::test(start_paused = true)]
 async fn a_wait_ends_and_says_for_what_it_waited() {
@@ -35,7 +35,7 @@ async fn a_wait_ends_and_says_for_what_it_waited() {
 #[tokio::test(start_paused = true)]
 async fn without_a_quorum_it_fails_or_computes_without_the_lock() {
     let fleet = Fleet::new();
-    fleet.stage.nodes.iter().take(2).for_each(|node| node.fate(Fate::Unreachable));
+    fleet.stage.nodes.iter().take(2).for_each(|node| node.delivery(Delivery::Unreachable));
     let error = fleet.ask(&fleet.process().wait_max(AT_ONCE)).await.unwrap().unwrap_err();
     assert!(matches!(error, CachedError::Acquire(AcquireError::NoQuorum { .. })), "{error:?}");
     assert_eq!(fleet.runs(), 0);

@@ -15,7 +15,7 @@ use redfence::{Builder, ConnectError, Entropy, Guard, HandOver, LockerId, Moment
 use tokio::sync::RwLock;
 use tokio::task::{JoinSet, block_in_place};
 
-use super::blow::{Blow, found};
+use super::fault::{Fault, found};
 use super::log::{Findings, Log, Tenure, now};
 use crate::support::deadline::{Deadline, eventually};
 use crate::support::set::counter_of;
@@ -50,8 +50,8 @@ pub struct Scene {
 }
 
 impl Scene {
-    fn set(blow: Blow, nodes: usize) -> Self {
-        let servers: Vec<RedisServer> = (0..nodes).map(|_| blow.server()).collect();
+    fn set(fault: Fault, nodes: usize) -> Self {
+        let servers: Vec<RedisServer> = (0..nodes).map(|_| fault.server()).collect();
         servers.iter().for_each(found);
         let proxies = || servers.iter().map(|server| Proxy::in_front_of(server.port())).collect();
         let (near, far) = (proxies(), proxies());
@@ -84,14 +84,14 @@ impl Scene {
     }
 
     /// No locker probes the victims meanwhile. Afterwards they are as careless operators left them.
-    async fn strike(&mut self, blow: Blow, protected: bool) {
+    async fn strike(&mut self, fault: Fault, protected: bool) {
         if protected {
-            return blow.strike(self).await;
+            return fault.strike(self).await;
         }
-        let victims = blow.victims(self);
+        let victims = fault.victims(self);
         victims.iter().for_each(|at| [&self.near[*at], &self.far[*at]].into_iter().for_each(cut));
-        blow.strike(self).await;
-        blow.careless(self);
+        fault.strike(self).await;
+        fault.careless(self);
         for at in victims {
             self.near[at].blackhole(false);
             if at >= self.middle() {
@@ -115,22 +115,13 @@ struct Run {
 }
 
 /// Runs one disaster over `nodes` nodes, with the protection or without it.
-pub async fn run(blow: Blow, nodes: usize, protected: bool, hand_over: HandOver) -> Findings {
-    let mut scene = block_in_place(|| Scene::set(blow, nodes));
+pub async fn run(fault: Fault, nodes: usize, protected: bool, hand_over: HandOver) -> Findings {
+    let mut scene = block_in_place(|| Scene::set(fault, nodes));
     let run = Arc::new(Run { log: Log::default(), gate: RwLock::default(), over: AtomicBool::new(false) });
-    let credulous = blow == Blow::Resets && !protected;
-    let manner = Manner { credulous, durable: blow == Blow::Replaced, hand_over };
-    let mut contenders = JoinSet::new();
-    let mut lockers = Vec::new();
-    for seed in 0..CONTENDERS {
-        let locker = connect(urls(&scene.far), manner).await.expect("all are well");
-        lockers.push(locker.clone());
-        // Two tasks of one process pass leases on to each other.
-        for task in 0..2 {
-            contenders.spawn(contend(Arc::clone(&run), locker.clone(), seed + CONTENDERS * task, true));
-        }
-    }
-    let slow = blow == Blow::Delays;
+    let credulous = fault == Fault::Resets && !protected;
+    let manner = Manner { credulous, durable: fault == Fault::Replaced, hand_over };
+    let (lockers, mut contenders) = begin(&run, &scene, manner).await;
+    let slow = fault == Fault::Delays;
     let holder = builder(manner).renewed(false).node_timeout(if slow { SLOW_NODE_TIMEOUT } else { NODE_TIMEOUT });
     let holder = holder.urls(urls(&scene.near)).connect().await.expect("all are well");
     eventually(LIMIT, "the contenders take turns", async || run.log.len() >= LEASES_BEFORE).await;
@@ -138,7 +129,7 @@ pub async fn run(blow: Blow, nodes: usize, protected: bool, hand_over: HandOver)
     let closed = run.gate.write().await;
     block_in_place(|| {
         scene.read_counters();
-        blow.prepare(&mut scene);
+        fault.prepare(&mut scene);
         scene.cut_off_the_holder();
     });
     for _ in 0..TURNS_AHEAD {
@@ -159,25 +150,25 @@ pub async fn run(blow: Blow, nodes: usize, protected: bool, hand_over: HandOver)
     }
 
     let struck = now();
-    scene.strike(blow, protected).await;
+    scene.strike(fault, protected).await;
     let until_it_has_gone = || holder_ends.since(now()) + TICK;
-    if blow.has_to_be_seen() && protected {
-        until_all_have_seen(&lockers, &blow.victims(&scene)).await;
+    if fault.has_to_be_seen() && protected {
+        until_all_have_seen(&lockers, &fault.victims(&scene)).await;
     }
     // Some disasters hurt only later contenders, some only new lockers that have seen nothing.
     let newcomer = newcomer(Arc::clone(&run), urls(&scene.far), manner);
-    let comes_later = if protected { blow.has_to_be_seen() } else { blow.shows_afterwards() };
+    let comes_later = if protected { fault.has_to_be_seen() } else { fault.shows_afterwards() };
     let wait = if comes_later { until_it_has_gone() } else { Duration::ZERO };
     contenders.spawn(async move {
         tokio::time::sleep(wait).await;
         newcomer.await;
     });
-    if !protected && (blow.has_to_be_seen() || blow.shows_afterwards()) {
+    if !protected && (fault.has_to_be_seen() || fault.shows_afterwards()) {
         tokio::time::sleep(until_it_has_gone()).await;
     }
     drop(closed);
     let releasing = tokio::spawn(leave(guard, holder_ends));
-    follow(&run, &scene, blow, struck).await;
+    follow(&run, &scene, fault, struck).await;
 
     run.over.store(true, Ordering::SeqCst);
     while let Some(ended) = contenders.join_next().await {
@@ -185,6 +176,20 @@ pub async fn run(blow: Blow, nodes: usize, protected: bool, hand_over: HandOver)
     }
     releasing.await.expect("the holder fails no assertion");
     run.log.findings(struck)
+}
+
+/// Connects the contenders' lockers, and starts their tasks.
+async fn begin(run: &Arc<Run>, scene: &Scene, manner: Manner) -> (Vec<Redlock>, JoinSet<()>) {
+    let (mut lockers, mut contenders) = (Vec::new(), JoinSet::new());
+    for seed in 0..CONTENDERS {
+        let locker = connect(urls(&scene.far), manner).await.expect("all are well");
+        lockers.push(locker.clone());
+        // Two tasks of one process pass leases on to each other.
+        for task in 0..2 {
+            contenders.spawn(contend(Arc::clone(run), locker.clone(), seed + CONTENDERS * task, true));
+        }
+    }
+    (lockers, contenders)
 }
 
 /// Waits until every locker has let every victim rest, if only for a moment.
@@ -199,9 +204,9 @@ async fn until_all_have_seen(lockers: &[Redlock], victims: &[usize]) {
 }
 
 /// Waits until all works again: a first lease with the network cut in halves, then some with the whole network.
-async fn follow(run: &Run, scene: &Scene, blow: Blow, struck: Moment) {
+async fn follow(run: &Run, scene: &Scene, fault: Fault, struck: Moment) {
     let deadline = Deadline::within(LIMIT);
-    let mut resets = if blow == Blow::Resets { RESETS } else { 0 };
+    let mut resets = if fault == Fault::Resets { RESETS } else { 0 };
     let mut healed = false;
     while !deadline.passed() {
         let since = run.log.since(struck);

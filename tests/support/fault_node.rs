@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 /// What happens to a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
+pub enum Delivery {
     /// It arrives, and so does its reply.
     Through,
     /// It is not sent, and the caller gets *unreachable*.
@@ -42,7 +42,7 @@ struct Inside {
 }
 
 struct Network {
-    rule: Box<dyn Fn(&Request) -> Fate + Send>,
+    rule: Box<dyn Fn(&Request) -> Delivery + Send>,
     held_requests: VecDeque<(Request, Responder)>,
     held_replies: VecDeque<(Reply, Responder)>,
     sent: Vec<Request>,
@@ -62,7 +62,7 @@ struct Parcel {
 impl FaultNode {
     pub fn on(clock: Arc<dyn Clock>) -> Self {
         let network = Network {
-            rule: Box::new(|_| Fate::Through),
+            rule: Box::new(|_| Delivery::Through),
             held_requests: VecDeque::new(),
             held_replies: VecDeque::new(),
             sent: Vec::new(),
@@ -73,19 +73,19 @@ impl FaultNode {
         Self(Arc::new(Inside { node: EmbeddedNode::on(Arc::clone(&clock)), clock, network: Mutex::new(network) }))
     }
 
-    /// The fate of every request from now on. Held requests stay held, and others may overtake them.
-    pub fn fate(&self, fate: Fate) {
-        self.rule(move |_| fate);
+    /// The delivery of every request from now on. Held requests stay held, and others may overtake them.
+    pub fn delivery(&self, delivery: Delivery) {
+        self.rule(move |_| delivery);
     }
 
-    /// A fate for each request from now on.
-    pub fn rule(&self, rule: impl Fn(&Request) -> Fate + Send + 'static) {
+    /// A delivery for each request from now on.
+    pub fn rule(&self, rule: impl Fn(&Request) -> Delivery + Send + 'static) {
         self.network().rule = Box::new(rule);
     }
 
-    /// A fate for the requests of one kind; the others get through.
-    pub fn fate_of(&self, kind: fn(&Verb) -> bool, fate: Fate) {
-        self.rule(move |request| if kind(&request.verb) { fate } else { Fate::Through });
+    /// A delivery for the requests of one kind; the others get through.
+    pub fn delivery_of(&self, kind: fn(&Verb) -> bool, delivery: Delivery) {
+        self.rule(move |request| if kind(&request.verb) { delivery } else { Delivery::Through });
     }
 
     /// From now on the node delivers no wakes, and its listeners know that, as if subscribing were forbidden.
@@ -232,31 +232,31 @@ impl Node for FaultNode {
         if matches!(request.verb, Verb::Probe { .. } | Verb::Initialize { .. } | Verb::Activate { .. }) {
             return self.0.node.send(request, answer);
         }
-        let fate = {
+        let delivery = {
             let mut network = self.network();
             network.sent.push(request.clone());
             (network.rule)(&request)
         };
-        match fate {
-            Fate::Through => answer.reply(self.apply(request)),
-            Fate::Unreachable => answer.fail(FaultKind::Unreachable, "nobody listens"),
-            Fate::Forbidden => answer.fail(FaultKind::NoPermission, "not for this user"),
-            Fate::RequestLost => drop(answer),
-            Fate::ReplyLost => {
+        match delivery {
+            Delivery::Through => answer.reply(self.apply(request)),
+            Delivery::Unreachable => answer.fail(FaultKind::Unreachable, "nobody listens"),
+            Delivery::Forbidden => answer.fail(FaultKind::NoPermission, "not for this user"),
+            Delivery::RequestLost => drop(answer),
+            Delivery::ReplyLost => {
                 self.apply(request);
                 drop(answer);
             }
-            Fate::RequestHeld => self.network().held_requests.push_back((request, answer)),
-            Fate::ReplyHeld => {
+            Delivery::RequestHeld => self.network().held_requests.push_back((request, answer)),
+            Delivery::ReplyHeld => {
                 let reply = self.apply(request);
                 self.network().held_replies.push_back((reply, answer));
             }
-            Fate::Delayed { there, back } => self.send_slowly(request, answer, there, back),
+            Delivery::Delayed { there, back } => self.send_slowly(request, answer, there, back),
         }
     }
 
     fn send_both(&self, first: (Request, Responder), second: (Request, Responder)) {
-        let gets_through = |request: &Request| (self.network().rule)(request) == Fate::Through;
+        let gets_through = |request: &Request| (self.network().rule)(request) == Delivery::Through;
         if !gets_through(&first.0) || !gets_through(&second.0) {
             self.send(first.0, first.1);
             return self.send(second.0, second.1);

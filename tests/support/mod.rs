@@ -30,7 +30,7 @@ pub mod tls;
 pub use bad_server::{BadServer, Manner};
 pub use deadline::eventually;
 pub use events::Events;
-pub use fault_node::{Fate, FaultNode};
+pub use fault_node::{Delivery, FaultNode};
 pub use proxy::Proxy;
 pub use server::{RedisServer, servers};
 pub use stage::{Hands, Stage};

@@ -26,7 +26,7 @@ const ACCEPT_BACKLOG: u32 = 1024;
 /// Forwards a loopback port to the port of a server.
 pub struct Proxy {
     port: u16,
-    weather: Arc<Weather>,
+    conditions: Arc<Conditions>,
     orders: Option<mpsc::UnboundedSender<(Order, Sender<()>)>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -39,7 +39,7 @@ enum Order {
 
 /// What happens to bytes on their way. Every connection reads it; a test may change it at any time.
 #[derive(Default)]
-struct Weather {
+struct Conditions {
     delay_to_server_micros: AtomicU64,
     delay_to_client_micros: AtomicU64,
     blackhole: watch::Sender<bool>,
@@ -52,22 +52,22 @@ impl Proxy {
 
     /// On a port that the test has claimed.
     pub fn at(port: u16, server_port: u16) -> Self {
-        let weather = Arc::new(Weather::default());
-        let (orders, inbox) = mpsc::unbounded_channel();
+        let conditions = Arc::new(Conditions::default());
+        let (orders, incoming) = mpsc::unbounded_channel();
         let (ready, is_ready) = std::sync::mpsc::channel();
         let thread = std::thread::spawn({
-            let weather = Arc::clone(&weather);
+            let conditions = Arc::clone(&conditions);
             move || {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
                 runtime.block_on(async {
                     let mut door = Door::reserved(port).expect("a port that is ours").opened();
                     ready.send(()).unwrap();
-                    serve(&mut door, server_port, weather, inbox).await;
+                    serve(&mut door, server_port, conditions, incoming).await;
                 });
             }
         });
         is_ready.recv().expect("the proxy to come up");
-        Self { port, weather, orders: Some(orders), thread: Some(thread) }
+        Self { port, conditions, orders: Some(orders), thread: Some(thread) }
     }
 
     pub fn port(&self) -> u16 {
@@ -85,18 +85,18 @@ impl Proxy {
 
     /// From here on every byte from a client reaches the server later by `delay`. Order is kept.
     pub fn set_delay_to_server(&self, delay: Duration) {
-        set_micros(&self.weather.delay_to_server_micros, delay);
+        set_micros(&self.conditions.delay_to_server_micros, delay);
     }
 
     /// From here on every byte from the server reaches the client later by `delay`. Order is kept.
     pub fn set_delay_to_client(&self, delay: Duration) {
-        set_micros(&self.weather.delay_to_client_micros, delay);
+        set_micros(&self.conditions.delay_to_client_micros, delay);
     }
 
     /// While true, connections stay open and nothing gets through, as behind a dead link.
     /// What was sent meanwhile arrives once it is false again, as TCP would have it; `reset_all` loses it.
     pub fn blackhole(&self, on: bool) {
-        self.weather.blackhole.send_replace(on);
+        self.conditions.blackhole.send_replace(on);
     }
 
     /// While true, new connections are refused. Open ones go on.
@@ -174,8 +174,8 @@ impl Door {
 async fn serve(
     door: &mut Door,
     server_port: u16,
-    weather: Arc<Weather>,
-    mut inbox: mpsc::UnboundedReceiver<(Order, Sender<()>)>,
+    conditions: Arc<Conditions>,
+    mut incoming: mpsc::UnboundedReceiver<(Order, Sender<()>)>,
 ) {
     let resets = watch::Sender::new(());
     let mut connections = JoinSet::new();
@@ -183,10 +183,10 @@ async fn serve(
         tokio::select! {
             client = door.accept() => {
                 let client = client.expect("to accept on our own port");
-                connections.spawn(connect_through(client, server_port, Arc::clone(&weather), resets.subscribe()));
+                connections.spawn(connect_through(client, server_port, Arc::clone(&conditions), resets.subscribe()));
             }
             Some(_) = connections.join_next() => {}
-            order = inbox.recv() => {
+            order = incoming.recv() => {
                 let Some((order, done)) = order else { return };
                 match order {
                     Order::ResetAll => {
@@ -206,7 +206,7 @@ async fn serve(
 async fn connect_through(
     mut client: TcpStream,
     server_port: u16,
-    weather: Arc<Weather>,
+    conditions: Arc<Conditions>,
     mut reset: watch::Receiver<()>,
 ) {
     let Ok(mut server) = TcpStream::connect((Ipv4Addr::LOCALHOST, server_port)).await else {
@@ -222,8 +222,8 @@ async fn connect_through(
         let (from_server, to_server) = server.split();
         let both_ways = async {
             tokio::try_join!(
-                forward(from_client, to_server, &weather.delay_to_server_micros, weather.blackhole.subscribe()),
-                forward(from_server, to_client, &weather.delay_to_client_micros, weather.blackhole.subscribe()),
+                forward(from_client, to_server, &conditions.delay_to_server_micros, conditions.blackhole.subscribe()),
+                forward(from_server, to_client, &conditions.delay_to_client_micros, conditions.blackhole.subscribe()),
             )
         };
         tokio::select! {

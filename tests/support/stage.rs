@@ -7,7 +7,7 @@ use std::time::Duration;
 use redfence::{Builder, Clock, Entropy, Guard, Moment, Redlock, SystemClock, TokioClock, WallTime};
 use tokio::task::JoinHandle;
 
-use super::fault_node::{Fate, FaultNode, is_grant};
+use super::fault_node::{Delivery, FaultNode, is_grant};
 
 /// 2026-01-01: stages need a fixed wall clock.
 pub const WALL_AT_START: WallTime = WallTime::from_unix_ms(1_767_225_600_000);
@@ -58,9 +58,9 @@ impl Stage {
     /// after another holder had acquired and released meanwhile. The third has forgotten it.
     pub async fn lease_that_one_of_two_nodes_granted_anew(&self, resource: &str) -> Guard {
         let [_, forgets, late] = &self.nodes[..] else { panic!("the stage has three nodes") };
-        late.fate_of(is_grant, Fate::RequestHeld);
+        late.delivery_of(is_grant, Delivery::RequestHeld);
         let guard = self.builder().renewed(false).build().unwrap().acquire(resource).await.unwrap();
-        late.fate(Fate::Through);
+        late.delivery(Delivery::Through);
         forgets.drop_lock(resource);
         let rival = self.builder().label("rival").build().unwrap().try_acquire(resource).await.unwrap();
         assert!(rival.token() > guard.token());

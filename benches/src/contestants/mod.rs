@@ -31,17 +31,17 @@ pub(crate) enum Form {
     /// The default: leases pass in memory to tasks that waited already when the nodes were asked.
     Waited,
     /// Leases pass also to tasks that came later; then the order of tokens among processes depends on clocks.
-    Anybody,
+    WithoutOrder,
 }
 
 impl Form {
-    const ALL: &[Self] = &[Self::Off, Self::Waited, Self::Anybody];
+    const ALL: &[Self] = &[Self::Off, Self::Waited, Self::WithoutOrder];
 
     fn apply(self, builder: Builder) -> Builder {
         builder.hand_over(match self {
             Self::Off => HandOver::Off,
             Self::Waited => HandOver::ToWaiters,
-            Self::Anybody => HandOver::WithoutOrder,
+            Self::WithoutOrder => HandOver::WithoutOrder,
         })
     }
 
@@ -70,7 +70,7 @@ impl Contestant {
             Self::Rslock => "rslock",
             Self::Redfence(Form::Waited) => "redfence",
             Self::Redfence(Form::Off) => "redfence, hand-over off",
-            Self::Redfence(Form::Anybody) => "redfence, without order",
+            Self::Redfence(Form::WithoutOrder) => "redfence, without order",
         }
     }
 

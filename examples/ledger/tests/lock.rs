@@ -21,10 +21,10 @@ use tokio::task::block_in_place;
 const CONTENDERS: usize = 4;
 /// Locks are judged one by one, and the judge's work grows with the square of a history.
 const RESOURCES: usize = 8;
-const BLOWS: usize = 12;
-const BLOWS_MAX: usize = 90;
+const FAULTS: usize = 12;
+const FAULTS_MAX: usize = 90;
 const LOST_MIN: usize = 2;
-/// What has to be written down between two blows.
+/// What has to be written down between two faults.
 const BETWEEN: usize = 40;
 
 /// A lock: its holder, and the greatest token so far.
@@ -86,27 +86,27 @@ async fn what_processes_are_told_in_calm_times_is_linearizable_and_one_at_a_time
 #[tokio::test(flavor = "multi_thread")]
 async fn what_processes_are_told_under_kills_pauses_and_restarts_is_linearizable() {
     let mut scene = Scene::set(CONTENDERS, TTL, |_, urls| urls.to_vec());
-    let mut blow = 0;
+    let mut fault = 0;
     // Leases have to end before their holders give them back, or else the judge had nothing to be strict about.
-    while blow < BLOWS || lost(&scene.histories()) < LOST_MIN {
-        assert!(blow < BLOWS_MAX, "{BLOWS_MAX} blows, and hardly a lease was lost");
-        let at = blow % CONTENDERS;
+    while fault < FAULTS || lost(&scene.histories()) < LOST_MIN {
+        assert!(fault < FAULTS_MAX, "{FAULTS_MAX} faults, and hardly a lease was lost");
+        let at = fault % CONTENDERS;
         scene.lines_reach(scene.lines() + BETWEEN).await;
-        match blow % 3 {
+        match fault % 3 {
             0 => scene.replace(at),
             1 => {
                 scene.contenders[at].pause();
                 tokio::time::sleep(BEYOND_THE_LEASE).await;
                 scene.contenders[at].resume();
             }
-            _ => block_in_place(|| scene.servers.nodes[blow / 3 % 3].restart()),
+            _ => block_in_place(|| scene.servers.nodes[fault / 3 % 3].restart()),
         }
-        blow += 1;
+        fault += 1;
     }
     scene.lines_reach(scene.lines() + BETWEEN).await;
     let histories = scene.end();
     let lines: usize = histories.iter().map(Vec::len).sum();
-    println!("{blow} blows, {lines} answers, {} of them about a lease that was lost", lost(&histories));
+    println!("{fault} faults, {lines} answers, {} of them about a lease that was lost", lost(&histories));
     assert!(is_linearizable(&histories, false));
 }
 

@@ -34,7 +34,7 @@ pub struct Setup {
     /// Whether attempts give up and holders leave.
     pub leaves: bool,
     /// Whether releases are messages. If not, the locks of attempts that left vanish at any later moment, or never.
-    /// That covers every fate of a release.
+    /// That covers every delivery of a release.
     pub releases: bool,
     /// Whether an attempt may lose a connection.
     pub connection_losses: bool,

@@ -26,7 +26,7 @@ pub use profile::{Profile, Scale};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
-    /// The seed for fates of messages, jitter and holder ids.
+    /// The seed for deliveries of messages, jitter and holder ids.
     pub seed: u64,
     /// How leases are asked for.
     pub terms: Terms,

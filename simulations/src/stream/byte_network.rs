@@ -63,7 +63,7 @@ pub(super) enum Read {
 
 /// How many segments in a thousand are cut in two on their way.
 const SPLIT_PER_MILLE: u32 = 60;
-/// The fates of a message that breaks its connection.
+/// The deliveries of a message that breaks its connection.
 const LOSS_KINDS: u64 = 5;
 
 impl ByteNetwork {

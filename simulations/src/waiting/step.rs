@@ -220,7 +220,9 @@ impl World {
     /// Which waiter a node wakes after it granted a lost attempt.
     fn next_after(&self, defeat: &Defeat, waited: Option<Duration>) -> Next {
         match self.setup.mutant {
-            Some(Mutant::SilentRollback) => waited.map_or(Next::Nobody, |waited| Next::Rejoin { waited, wakes: false }),
+            Some(Mutant::SilentRollback) => {
+                waited.map_or(Next::NoWaiter, |waited| Next::Rejoin { waited, wakes: false })
+            }
             _ => rollback(defeat, self.quorum, waited),
         }
     }

@@ -66,7 +66,7 @@ impl World {
                 let has = self.occupant_words(after, node);
                 let what = match channel(before, process, node).and_then(|channel| channel.to_node.front()) {
                     Some(ToNode::Grant(..)) => "is asked by",
-                    Some(ToNode::Release(_, Next::Nobody)) => "receives the release, which wakes no waiter, of",
+                    Some(ToNode::Release(_, Next::NoWaiter)) => "receives the release, which wakes no waiter, of",
                     Some(ToNode::Release(_, Next::Rejoin { .. })) => {
                         "receives the release, with a place in the queue, of"
                     }

@@ -71,7 +71,7 @@ impl<'a> Suite<'a> {
         ensure(rule, view.waiting == 2 && first == Some(other.party.subject.waiter), &view)?;
         let view = self.party("place", 403)?.refused(rule, grant(None)).await?;
         ensure("a grant that does not wait is in no queue", view.place.is_none(), &view)?;
-        holder.expect(rule, Verb::Release { next: Next::Nobody }, &Reply::Released).await?;
+        holder.expect(rule, Verb::Release { next: Next::NoWaiter }, &Reply::Released).await?;
         let view = holder.view("a release without a wake leaves the lock free, and the queue unchanged").await?;
         ensure(rule, view.lock.is_free() && view.waiting == 2 && one.is_asleep() && other.is_asleep(), &view)
     }

@@ -173,7 +173,7 @@ fn request(out: &mut Vec<u8>, encoded: &EncodedRequest, verb: &Verb, may_wait: b
         Verb::Release { next: Next::Queue(Publish::ToFirst) } => letter(b"R"),
         Verb::Release { next: Next::Queue(Publish::ToFirstTwo) } => letter(b"T"),
         Verb::Release { next: Next::Grant } => letter(b"K"),
-        Verb::Release { next: Next::Nobody } => letter(b"N"),
+        Verb::Release { next: Next::NoWaiter } => letter(b"N"),
         Verb::Release { next: Next::Rejoin { waited, wakes } } => {
             letter(if wakes { b"B" } else { b"M" });
             out.number(whole_us(waited));

@@ -124,8 +124,8 @@ impl Contender {
         if after.is_zero() {
             self.woken_by.insert(node);
             if self.asks_early_at.is_none() {
-                let patience = self.waiter.grace() / 5 * 2_u32.saturating_pow(self.partial_wakes);
-                self.asks_early_at = Some(now.after(share(patience.min(PARTIAL_WAKE_MAX), chance)));
+                let wait = self.waiter.grace() / 5 * 2_u32.saturating_pow(self.partial_wakes);
+                self.asks_early_at = Some(now.after(share(wait.min(PARTIAL_WAKE_MAX), chance)));
             }
         } else {
             self.stands_by = true;

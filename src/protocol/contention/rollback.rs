@@ -33,7 +33,7 @@ pub fn rollback(lost: &Defeat, quorum: Quorum, waited: Option<Duration>) -> Next
     };
     match (lost, waited) {
         (Defeat::Contended(_), Some(waited)) => Next::Rejoin { waited, wakes: !in_vain },
-        _ if in_vain && !is_foreign => Next::Nobody,
+        _ if in_vain && !is_foreign => Next::NoWaiter,
         // After time-outs the next waiter in the queue tries, not the same one again.
         _ => Next::Queue(Publish::ToFirst),
     }
@@ -62,7 +62,7 @@ mod tests {
         for (votes, contended, waits, expected, story) in [
             ("AAA--", true, true, in_vain, "a holder on a quorum"),
             ("AAAgg", true, true, in_vain, "the same, and it left two nodes"),
-            ("AAAgg", true, false, Next::Nobody, "the same, by a caller that does not wait"),
+            ("AAAgg", true, false, Next::NoWaiter, "the same, by a caller that does not wait"),
             ("ggAAB", true, true, rejoin, "a split: no rival has more"),
             ("gAABB", true, true, rejoin, "a split: too few for any rival to block"),
             ("gAABB", true, false, queue, "the same, by a caller that does not wait"),
@@ -72,7 +72,7 @@ mod tests {
             ("gAAuB", true, true, in_vain, "the same with a node that is down"),
             ("xxxgg", true, true, in_vain, "another program: this waiter polls"),
             ("xxxgg", true, false, queue, "the same, and this caller does not: the next one polls"),
-            ("gguuu", false, true, Next::Nobody, "no quorum is there"),
+            ("gguuu", false, true, Next::NoWaiter, "no quorum is there"),
             ("ggsss", false, true, queue, "no node answers in time"),
         ] {
             let votes = Votes::new(votes.chars().map(vote).collect());

@@ -143,7 +143,7 @@ impl Stage {
         reqwest::get(format!("{}/accounts", self.url())).await?.error_for_status()?.json().await
     }
 
-    /// Waits until so many transfers are written.
+    /// Waits until this many transfers are written.
     pub async fn transfers_reach(&self, count: i64) {
         eventually(LIMIT, "transfers go on", async || self.books().await.transfers >= count).await;
     }

@@ -58,8 +58,8 @@ def offered(resource: str, token: int) -> tuple[str, int]:
 
 
 def judge(resource: str, token: int, highest: object) -> None:
-    """Raises `StaleToken` if what the database gave back is greater than the token that was offered."""
+    """Raises `StaleToken` if what the database returned is greater than the token that was offered."""
     if not isinstance(highest, int) or highest < token:
-        raise ValueError(f"the fence of {resource!r} gave back {highest!r} for token {token}: is it the table of the migration?")
+        raise ValueError(f"the fence of {resource!r} returned {highest!r} for token {token}: is it the table of the migration?")
     if highest > token:
         raise StaleToken(resource, token, highest)

@@ -143,7 +143,7 @@ impl Server {
             State::Hung => machine.backlog.push((client, Input::Bytes(bytes.to_vec()))),
             State::Up => machine.core.feed(client.0, bytes),
         }
-        machine.take_outbox()
+        machine.take_output()
     }
 
     /// The process stops and answers nothing, as under SIGSTOP.
@@ -168,7 +168,7 @@ impl Server {
                 Input::End => machine.core.disconnect(client.0),
             }
         }
-        machine.take_outbox()
+        machine.take_output()
     }
 
     /// The process ends at once. Every connection is gone, with all bytes on their way.
@@ -275,7 +275,7 @@ impl Server {
 }
 
 impl Machine {
-    fn take_outbox(&mut self) -> Vec<(ClientId, Output)> {
+    fn take_output(&mut self) -> Vec<(ClientId, Output)> {
         self.core.outgoing.drain(..).map(|(client, output)| (ClientId(client), output)).collect()
     }
 }

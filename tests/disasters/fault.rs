@@ -20,7 +20,7 @@ const HOUR_S: i64 = 3_600;
 
 /// What happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Blow {
+pub enum Fault {
     RestartEmpty,
     OldSnapshot,
     AofTail,
@@ -40,7 +40,7 @@ pub enum Blow {
     LateGrant,
 }
 
-impl Blow {
+impl Fault {
     /// The protection compares two looks at a clock: a locker that looked only once has no protection.
     pub const fn has_to_be_seen(self) -> bool {
         matches!(self, Self::ClockForward { .. })
