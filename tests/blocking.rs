@@ -223,10 +223,10 @@ fn on_the_background_thread_itself_a_call_fails_instead_of_waiting_for_itself() 
     let node = FaultNode::on(Arc::new(SystemClock));
     let redlock = blocking::Redlock::build(Redlock::builder().node(node.clone())).unwrap();
     let (inner, said) = (redlock.mutex("inner").unwrap(), Arc::new(Mutex::new(None)));
-    let hears = Arc::clone(&said);
+    let notes = Arc::clone(&said);
     // Requests are sent on the background thread.
     node.rule(move |_| {
-        let _ = hears.lock().unwrap().get_or_insert_with(|| inner.try_lock().map(drop).unwrap_err().to_string());
+        let _ = notes.lock().unwrap().get_or_insert_with(|| inner.try_lock().map(drop).unwrap_err().to_string());
         Delivery::Through
     });
     drop(redlock.mutex("r").unwrap().lock().unwrap());

@@ -215,16 +215,16 @@ async fn requests_that_wait_for_a_hung_server_are_bounded_and_releases_never_ref
     for (verb, waiting_max) in [(Verb::Extend { ttl: TTL }, RedisNode::QUEUE_MAX / 8), (grant, RedisNode::QUEUE_MAX)] {
         let refusals = Arc::new(Refusals::default());
         for _ in 0..HANDED_IN {
-            let inbox = Arc::clone(&refusals) as Arc<dyn ReplySink>;
-            node.send(request(verb.clone()), Responder::to(inbox, NodeId::new(0).unwrap(), verb.kind()));
+            let sink = Arc::clone(&refusals) as Arc<dyn ReplySink>;
+            node.send(request(verb.clone()), Responder::to(sink, NodeId::new(0).unwrap(), verb.kind()));
         }
         let waiting = HANDED_IN - refusals.0.load(Ordering::SeqCst);
         assert!(waiting <= waiting_max + 256, "{verb:?}: {waiting} wait");
         assert!(waiting >= waiting_max / 2, "{verb:?}: {waiting} wait");
     }
     let refusals = Arc::new(Refusals::default());
-    let inbox = Arc::clone(&refusals) as Arc<dyn ReplySink>;
-    node.send(request(Verb::RELEASE), Responder::to(inbox, NodeId::new(0).unwrap(), Verb::RELEASE.kind()));
+    let sink = Arc::clone(&refusals) as Arc<dyn ReplySink>;
+    node.send(request(Verb::RELEASE), Responder::to(sink, NodeId::new(0).unwrap(), Verb::RELEASE.kind()));
     assert_eq!(refusals.0.load(Ordering::SeqCst), 0, "a release is queued, however many requests wait");
 }
 

@@ -40,7 +40,7 @@ async fn one_leads_and_resigns_and_the_next_leads_with_a_greater_term() {
     let stage = Stage::of(3);
     let first = election(&stage, "first").campaign().await.unwrap();
     let (second, third) = (campaigner(&stage, "second").await, campaigner(&stage, "third").await);
-    let seen = election(&stage, "anybody").leader().await.unwrap().unwrap();
+    let seen = election(&stage, "observer").leader().await.unwrap().unwrap();
     assert_eq!((seen.term, seen.label.as_str()), (first.term(), "first"));
     assert_eq!(first.token("e"), Some(first.term()));
     let (term, began) = (first.term(), stage.now());
@@ -65,7 +65,7 @@ async fn a_campaign_ends_with_its_wait_and_leaves_nothing_behind() {
     assert!((ms(2_000)..ms(2_600)).contains(&stage.now().since(began)));
     drop(leads.resign().await);
     assert_eq!((stage.picture("e"), stage.picture("e#leader")), ("...".to_owned(), "...".to_owned()));
-    assert_eq!(election(&stage, "anybody").leader().await.unwrap(), None);
+    assert_eq!(election(&stage, "observer").leader().await.unwrap(), None);
 }
 
 #[tokio::test(start_paused = true)]
@@ -76,7 +76,7 @@ async fn a_leader_that_crashed_is_succeeded_after_its_time_to_live() {
     let term = crashed.acquire("e").await.unwrap().into_lease().token;
     let notice = crashed.with_label(format!("{term} crashed")).unwrap();
     drop(notice.acquire("e#leader").await.unwrap().into_lease());
-    let seen = election(&stage, "anybody").leader().await.unwrap().unwrap();
+    let seen = election(&stage, "observer").leader().await.unwrap().unwrap();
     assert_eq!((seen.term, seen.label.as_str()), (term, "crashed"));
     let began = stage.now();
     let next = election(&stage, "next").campaign().await.unwrap();
@@ -148,23 +148,23 @@ async fn an_observer_asks_about_once_in_a_period_also_while_no_node_answers() {
 async fn the_owner_is_what_a_quorum_says() {
     let stage = Stage::of(3);
     let (locker, anybody) = (stage.builder().label("worker-7").build().unwrap(), stage.locker());
-    assert_eq!((anybody.owner("r").await, anybody.is_locked("r").await), (Ok(None), Ok(false)));
+    assert_eq!((observer.owner("r").await, observer.is_locked("r").await), (Ok(None), Ok(false)));
     let other = locker.with_label("worker-8").unwrap();
     assert!(locker.with_label("x".repeat(129)).is_err());
     for (locker, label) in [(&locker, "worker-7"), (&other, "worker-8")] {
         let guard = locker.acquire("r").await.unwrap();
-        let owner = anybody.owner("r").await.unwrap().unwrap();
+        let owner = observer.owner("r").await.unwrap().unwrap();
         assert_eq!((&owner, owner.label().as_str()), (guard.holder(), label));
-        assert_eq!(anybody.is_locked("r").await, Ok(true));
+        assert_eq!(observer.is_locked("r").await, Ok(true));
         drop(guard.release().await);
     }
     // One node has another holder's lock, one has none, and one does not answer.
     stage.nodes[0].occupy("r", &holder("somebody", 1), ms(5_000));
     stage.nodes[2].delivery(Delivery::Unreachable);
-    let undecided = anybody.owner("r").await.unwrap_err();
+    let undecided = observer.owner("r").await.unwrap_err();
     assert_eq!(undecided, OwnerError::Undecided { nodes: 3, needed: 2, held: 1, free: 1, silent: 1 });
-    assert_eq!(anybody.is_locked("r").await, Err(undecided));
-    assert!(matches!(anybody.owner("").await, Err(OwnerError::Resource(_))));
+    assert_eq!(observer.is_locked("r").await, Err(undecided));
+    assert!(matches!(observer.owner("").await, Err(OwnerError::Resource(_))));
 }
 
 #[tokio::test]

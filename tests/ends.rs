@@ -228,7 +228,7 @@ fn resource() -> Resource {
     Resource::new("r").unwrap()
 }
 
-fn somebody() -> Holder {
+fn a_holder() -> Holder {
     holder("somebody", 1)
 }
 
@@ -263,16 +263,16 @@ async fn locks(call: &str, stage: &Stage) {
         "Redlock::resume" => drop(stage.locker().resume(&stage.lease).await),
         "Redlock::doctor" => drop(stage.locker().doctor().await),
         "Redlock::drain" => stage.locker().drain(WAIT).await,
-        "Redlock::extend_as" => drop(stage.locker().extend_as(resource(), &somebody()).await),
+        "Redlock::extend_as" => drop(stage.locker().extend_as(resource(), &a_holder()).await),
         "Redlock::look" => stage.locker().look().await,
-        "Redlock::release_as" => drop(stage.locker().release_as("r", &somebody()).await),
+        "Redlock::release_as" => drop(stage.locker().release_as("r", &a_holder()).await),
         "Guard::release" => drop(stage.guard(0).release().await),
         "LeaseHandle::extend" => drop(stage.guard(1).handle().extend().await),
         "LeaseHandle::lost" => {
             let _cause = stage.guard(2).handle().lost().await;
         }
         "node::ask" => {
-            let request = Request { subject: Arc::new(Subject::new(resource(), somebody())), verb: Verb::Inspect };
+            let request = Request { subject: Arc::new(Subject::new(resource(), a_holder())), verb: Verb::Inspect };
             drop(ask(&node(&stage.urls[0]), request).await);
         }
         "node::contract::check" => drop(contract::check(&node(&stage.urls[0]), "ends").await),
@@ -343,7 +343,7 @@ async fn single_flight(call: &str, stage: &Stage) {
 /// The calls of operators.
 async fn operators(call: &str, stage: &Stage) {
     match call {
-        "admin::Admin::force_release" => drop(stage.locker().admin().force_release("r", &somebody(), "a test").await),
+        "admin::Admin::force_release" => drop(stage.locker().admin().force_release("r", &a_holder(), "a test").await),
         "admin::Admin::bootstrap" => drop(stage.locker().admin().bootstrap().await),
         "admin::Admin::inspect" => drop(stage.locker().admin().inspect("r").await),
         "admin::Admin::list" => drop(stage.locker().admin().list("", 10).await),

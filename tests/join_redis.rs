@@ -427,7 +427,7 @@ async fn one_counter_written_by_hand_is_outvoted_and_not_carried_to_the_others()
 }
 
 #[tokio::test]
-async fn a_locker_whose_clock_is_centuries_ahead_leaves_tokens_for_everybody() {
+async fn a_locker_whose_clock_is_centuries_ahead_leaves_tokens_for_all() {
     let servers = bare(3);
     let hands = Hands::over(SystemClock);
     hands.set_wall_ahead_ms(240 * 365 * 24 * 3_600_000);

@@ -97,8 +97,8 @@ async fn a_locker_that_waits_sees_its_place_in_the_queue() {
         let has_joined = async || locker.admin().inspect("r").await.unwrap().place() == Some(place);
         eventually(PROMPT, "it is in the queues", has_joined).await;
     }
-    let somebody = connected(&servers).await.admin().inspect("r").await.unwrap();
-    assert_eq!((somebody.place(), somebody.rows[0].view.as_ref().unwrap().waiting), (None, 2));
+    let inspection = connected(&servers).await.admin().inspect("r").await.unwrap();
+    assert_eq!((inspection.place(), inspection.rows[0].view.as_ref().unwrap().waiting), (None, 2));
     drop(guard.release().await);
     for task in waiting {
         drop(task.await.unwrap());

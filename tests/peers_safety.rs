@@ -176,7 +176,7 @@ async fn s11_s26_a_stale_guard_keeps_its_own_token_and_the_next_lease_has_a_grea
 }
 
 #[tokio::test(start_paused = true)]
-async fn s14_extending_never_changes_the_token_and_nobody_enters_twice() {
+async fn s14_extending_never_changes_the_token_and_no_holder_enters_twice() {
     let stage = Stage::of(3);
     let locker = stage.locker();
     let guard = locker.acquire("r").await.unwrap();

@@ -61,9 +61,9 @@ impl Load {
             .collect();
         let mut tally = Tally::default();
         for run in runs {
-            let task = tokio::time::timeout(self.time + PATIENCE, run).await;
+            let task = tokio::time::timeout(self.time + WAIT_LIMIT, run).await;
             tally.add(
-                task.map_err(|_| format!("a task did not end within {PATIENCE:?} after the round"))??,
+                task.map_err(|_| format!("a task did not end within {WAIT_LIMIT:?} after the round"))??,
                 &self.wanted,
             );
         }
@@ -77,7 +77,7 @@ impl Load {
 }
 
 /// How long after the end of a round the last section may end: timeouts and pauses are much shorter.
-const PATIENCE: Duration = Duration::from_secs(60);
+const WAIT_LIMIT: Duration = Duration::from_secs(60);
 
 /// What one task did.
 #[derive(Default)]

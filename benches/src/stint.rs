@@ -42,7 +42,7 @@ pub(crate) struct Record {
 pub(crate) const TICK: Duration = Duration::from_millis(100);
 
 /// How long after the end of a stint the last lease may come: longer than the lock of a dead holder lives.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const WAIT_LIMIT: Duration = Duration::from_secs(30);
 
 impl Stint {
     pub(crate) fn new(resource: &str, begins: Moment, time: Duration) -> Self {
@@ -75,8 +75,8 @@ impl Stint {
         record.ticks.resize(self.time.as_nanos().div_ceil(TICK.as_nanos()) as usize, 0);
         let mut began = SystemClock.now();
         while began < ends {
-            let patience = ends.after(PATIENCE).since(began);
-            let section = tokio::time::timeout(patience, locker.section(&self.resource)).await;
+            let limit = ends.after(WAIT_LIMIT).since(began);
+            let section = tokio::time::timeout(limit, locker.section(&self.resource)).await;
             let now = SystemClock.now();
             match section {
                 Ok(Ok(waited)) => {
@@ -86,7 +86,7 @@ impl Stint {
                     }
                 }
                 Ok(Err(error)) => record.fail(now.since(began), error.to_string()),
-                Err(_) => record.fail(now.since(began), format!("no lease within {PATIENCE:?} after the end")),
+                Err(_) => record.fail(now.since(began), format!("no lease within {WAIT_LIMIT:?} after the end")),
             }
             began = now;
             // Sections that fail at once must not block the tasks of connections.

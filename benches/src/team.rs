@@ -9,7 +9,7 @@ use redfence::{Clock as _, SystemClock};
 use crate::limits;
 use crate::outcome::Outcome;
 use crate::stage::Stage;
-use crate::stint::{PATIENCE, Record, Stint};
+use crate::stint::{Record, Stint, WAIT_LIMIT};
 use crate::worker::{Order, Setup, Worker};
 
 /// How many workers are started at a time.
@@ -66,7 +66,7 @@ impl Team {
 
     /// Their results, in the order in which they were started.
     pub(crate) async fn records(&mut self, stint: &Stint) -> Outcome<Vec<Record>> {
-        let limit = stint.ends().after(PATIENCE + ANSWER_LIMIT).since(SystemClock.now());
+        let limit = stint.ends().after(WAIT_LIMIT + ANSWER_LIMIT).since(SystemClock.now());
         let answers = self.workers.iter_mut().map(|worker| worker.answer_within(limit));
         Ok(try_join_all(answers).await?.into_iter().map(|answer| answer.record).collect())
     }

@@ -32,7 +32,7 @@ fn every_command_ends_where_nodes_talk_rubbish() {
 }
 
 #[test]
-fn r4_every_command_ends_where_nodes_say_what_nobody_asked_for() {
+fn r4_every_command_ends_where_nodes_say_what_no_request_asked_for() {
     every_command_ends_on(Manner::Unasked);
 }
 

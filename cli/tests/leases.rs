@@ -153,7 +153,7 @@ fn a_password_is_used_and_never_shown() {
 }
 
 #[test]
-fn a_lease_that_nobody_could_read_is_released() {
+fn a_lease_whose_token_was_not_read_is_released() {
     if !std::path::Path::new("/dev/full").exists() {
         return;
     }

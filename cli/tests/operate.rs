@@ -20,7 +20,7 @@ fn bare(count: usize) -> Vec<RedisServer> {
 }
 
 #[test]
-fn a_new_installation_says_why_it_rests_and_takes_part_once_it_is_founded() {
+fn a_new_installation_says_why_it_rests_and_takes_part_after_bootstrap() {
     let nodes = bare(5);
     let early = call(&nodes, &["acquire", "r", "--wait", "0"]);
     assert_eq!(early.code, 69, "{early:?}");
@@ -45,7 +45,7 @@ fn a_new_installation_takes_part_by_itself_after_a_while() {
 }
 
 #[test]
-fn one_node_can_be_founded_too() {
+fn one_node_can_be_bootstrapped_too() {
     let nodes = bare(1);
     assert_eq!(call(&nodes, &["bootstrap"]).code, 0);
     assert_eq!(call(&nodes, &["acquire", "r", "--wait", "0"]).code, 0);
@@ -259,7 +259,7 @@ fn force_release_takes_from_the_expected_holder_only() {
 }
 
 #[test]
-fn reset_begins_anew_and_only_when_told_that_nobody_holds_anything() {
+fn reset_begins_anew_and_only_when_told_that_no_lock_is_held() {
     let mut nodes = servers(3);
     assert_eq!(call(&nodes, &["acquire", "r", "--ttl", "30s"]).code, 0);
     nodes[0].restart();

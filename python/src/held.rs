@@ -1,4 +1,4 @@
-//! [`Held`]: what one lease and several leases as one have in common.
+//! [`HeldLease`]: what one lease and several leases as one have in common.
 
 use std::future::Future;
 use std::time::Duration;
@@ -71,7 +71,7 @@ impl View {
 
 /// The base of `Lease` and `Leases`. Of several leases, the end of one is the end of all.
 #[pyclass(frozen, subclass, module = "redfence._core")]
-pub(crate) struct Held(Ours<Parts>);
+pub(crate) struct HeldLease(Ours<Parts>);
 
 struct Parts {
     view: View,
@@ -79,7 +79,7 @@ struct Parts {
     link: Link,
 }
 
-impl Held {
+impl HeldLease {
     pub(crate) fn new(view: View, addresses: Vec<String>, link: Link) -> Self {
         Self(Ours::new(Parts { view, addresses, link }))
     }
@@ -96,7 +96,7 @@ impl Held {
 }
 
 #[pymethods]
-impl Held {
+impl HeldLease {
     /// The validity that is left, in seconds; None once it is over, and in a fork.
     #[getter]
     fn valid_for(&self) -> Option<f64> {

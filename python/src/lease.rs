@@ -6,13 +6,13 @@ use redfence::recipes::{OnceGuard, OnceOutcome};
 use redfence::{Guard, LeaseHandle};
 
 use crate::errors;
-use crate::held::{Held, View, found, outcome};
+use crate::held::{HeldLease, View, found, outcome};
 use crate::op::{Op, answer};
 use crate::ours::{Once, Ours};
 use crate::runtime::Link;
 
 /// One acquired lease. Dropped without a release it is released in the background.
-#[pyclass(frozen, extends = Held, module = "redfence._core")]
+#[pyclass(frozen, extends = HeldLease, module = "redfence._core")]
 pub(crate) struct Lease(Ours<Parts>);
 
 struct Parts {
@@ -46,7 +46,7 @@ impl Lease {
     /// The lease as Python has it.
     pub(crate) fn given(py: Python<'_>, owned: Owned, addresses: Vec<String>, link: Link) -> PyResult<Py<PyAny>> {
         let handle = owned.handle();
-        let held = Held::new(View::One(handle.clone()), addresses, link);
+        let held = HeldLease::new(View::One(handle.clone()), addresses, link);
         let lease = Self(Ours::new(Parts { owned: Once::new(owned), handle }));
         Ok(Py::new(py, PyClassInitializer::from(held).add_subclass(lease))?.into_any())
     }

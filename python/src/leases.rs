@@ -4,13 +4,13 @@ use pyo3::IntoPyObjectExt as _;
 use pyo3::prelude::*;
 use redfence::recipes::{Leadership, MultiGuard, MultiHandle};
 
-use crate::held::{Held, View, found};
+use crate::held::{HeldLease, View, found};
 use crate::op::{Op, answer};
 use crate::ours::{Once, Ours};
 use crate::runtime::Link;
 
 /// Several leases as one. Dropped without a release they are released in the background.
-#[pyclass(frozen, extends = Held, module = "redfence._core")]
+#[pyclass(frozen, extends = HeldLease, module = "redfence._core")]
 pub(crate) struct Leases(Ours<Parts>);
 
 struct Parts {
@@ -32,7 +32,7 @@ impl Leases {
             Owned::All(all) => (all.handle(), None),
             Owned::Leadership(leadership) => ((**leadership).clone(), Some(leadership.term().get())),
         };
-        let held = Held::new(View::All(handle.clone()), addresses, link);
+        let held = HeldLease::new(View::All(handle.clone()), addresses, link);
         let leases = Self(Ours::new(Parts { owned: Once::new(owned), handle, term }));
         Ok(Py::new(py, PyClassInitializer::from(held).add_subclass(leases))?.into_any())
     }

@@ -25,7 +25,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<cached::Refresh>()?;
     module.add_class::<client::Client>()?;
     module.add_class::<client::EmbeddedNodes>()?;
-    module.add_class::<held::Held>()?;
+    module.add_class::<held::HeldLease>()?;
     module.add_class::<lease::Lease>()?;
     module.add_class::<leases::Leases>()?;
     module.add_class::<op::Op>()?;

@@ -119,9 +119,9 @@ fn a_server_that_hangs_is_noticed_and_dialled_anew() {
 #[test]
 fn a_node_that_is_made_joined_equals_one_that_the_join_script_left() {
     in_virtual_time(async {
-        let founded = Stage::new(6, FAST, speaking(ProtocolVersion::RESP2), None).await;
+        let initialized = Stage::new(6, FAST, speaking(ProtocolVersion::RESP2), None).await;
         let joined = Stage::new(6, FAST, speaking(ProtocolVersion::RESP2), None).await;
-        founded.server.found(30_000);
+        initialized.server.found(30_000);
         let (rest, wall) = (Duration::ZERO, WallTime::default());
         let max_ttl = Duration::from_secs(30);
         let settle = RecordUpdate { seen: None, mark: None, rest, new: true, max_ttl, wall }.into();
@@ -130,16 +130,16 @@ fn a_node_that_is_made_joined_equals_one_that_the_join_script_left() {
             &["HGET", "redfence:node", "format"][..],
             &["HMGET", "redfence:node", "run_id", "max_ttl_ms", "awake", "new"],
         ] {
-            assert_eq!(founded.server.execute(question), joined.server.execute(question), "{question:?}");
+            assert_eq!(initialized.server.execute(question), joined.server.execute(question), "{question:?}");
         }
         let fields = |stage: &Stage| stage.server.execute(&["HGETALL", "redfence:node"]).len();
-        assert_eq!(fields(&founded), fields(&joined));
+        assert_eq!(fields(&initialized), fields(&joined));
         for slot in 0..Resource::SLOTS {
             let counter = format!("{{redfence:{slot}}}:token");
             let length = |stage: &Stage| stage.server.execute(&["GET", &counter]).len();
-            assert_eq!(length(&founded), length(&joined), "slot {slot}");
+            assert_eq!(length(&initialized), length(&joined), "slot {slot}");
         }
-        assert_eq!(founded.server.execute(&["EXISTS", "{redfence:1024}:token"]), b":0\r\n");
+        assert_eq!(initialized.server.execute(&["EXISTS", "{redfence:1024}:token"]), b":0\r\n");
     });
 }
 

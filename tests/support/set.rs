@@ -11,8 +11,8 @@ const PROMPT: Duration = Duration::from_secs(10);
 
 /// A builder over servers, with timeouts that a busy machine does not reach.
 pub fn patiently_over(servers: &[RedisServer]) -> Builder {
-    let patience = Duration::from_secs(3);
-    over(servers).ttl(Duration::from_secs(30)).node_timeout(patience).response_timeout(patience).dial_timeout(patience)
+    let limit = Duration::from_secs(3);
+    over(servers).ttl(Duration::from_secs(30)).node_timeout(limit).response_timeout(limit).dial_timeout(limit)
 }
 
 /// A builder over servers, in their order.

@@ -68,9 +68,9 @@ fn finish(mut child: Child) {
 }
 
 async fn locker(servers: &[RedisServer], style: KeyStyle) -> Redlock {
-    let patience = Duration::from_secs(3);
+    let limit = Duration::from_secs(3);
     let builder = Redlock::builder().urls(servers.iter().map(RedisServer::url)).new_installation(true);
-    builder.ttl(Duration::from_secs(30)).node_timeout(patience).key_style(style).connect().await.unwrap()
+    builder.ttl(Duration::from_secs(30)).node_timeout(limit).key_style(style).connect().await.unwrap()
 }
 
 /// Redfence adds, with two tasks, and lets the others in between.

@@ -48,7 +48,7 @@ impl FencedStore for Store {
         Ok(Box::new(Open { connection, line: Some(line) }))
     }
 
-    fn somebody_waits(&self) -> bool {
+    fn another_waits(&self) -> bool {
         let waiting = "SELECT count(*) AS number FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
         let count: Number = sql_query(waiting).get_result(&mut *self.observer.lock().unwrap()).expect(waiting);
         count.number > 0

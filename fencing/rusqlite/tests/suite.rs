@@ -48,7 +48,7 @@ impl FencedStore for Store {
         Ok(Box::new(Open(connection)))
     }
 
-    fn somebody_waits(&self) -> bool {
+    fn another_waits(&self) -> bool {
         false
     }
 }

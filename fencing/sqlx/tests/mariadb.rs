@@ -55,7 +55,7 @@ impl FencedStore for Store {
         Ok(Box::new(Open { store: self, transaction, line: Some(line) }))
     }
 
-    fn somebody_waits(&self) -> bool {
+    fn another_waits(&self) -> bool {
         // Not innodb_trx: it is a copy that is not refreshed while it is read often.
         let waiting = "SELECT CAST(VARIABLE_VALUE AS SIGNED) FROM information_schema.GLOBAL_STATUS \
                        WHERE VARIABLE_NAME = 'INNODB_ROW_LOCK_CURRENT_WAITS'";

@@ -55,7 +55,7 @@ impl FencedStore for Store {
         Ok(Box::new(Open { store: self, transaction, line: Some(line) }))
     }
 
-    fn somebody_waits(&self) -> bool {
+    fn another_waits(&self) -> bool {
         let waiting = "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
         self.runtime.block_on(sqlx::query_scalar(waiting).fetch_one(&self.observer)).expect(waiting)
     }

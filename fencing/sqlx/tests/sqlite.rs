@@ -60,7 +60,7 @@ impl FencedStore for Store {
         Ok(Box::new(Open { store: self, transaction, line: None }))
     }
 
-    fn somebody_waits(&self) -> bool {
+    fn another_waits(&self) -> bool {
         false
     }
 }

@@ -60,7 +60,7 @@ impl FencedStore for Store {
         Ok(Box::new(Open { runtime: &self.runtime, transaction, connection, line }))
     }
 
-    fn somebody_waits(&self) -> bool {
+    fn another_waits(&self) -> bool {
         let waiting = "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
         self.runtime.block_on(self.observer.query_one(waiting, &[])).expect(waiting).get(0)
     }

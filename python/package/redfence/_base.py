@@ -10,11 +10,11 @@ from typing import Any, Generic, TypedDict, TypeVar
 from . import _checked, _core
 from ._client import Redfence, client_of
 from ._errors import NotAcquired
-from ._held import Held, Lost
+from ._held import HeldLease, Lost
 from ._lease import Holder, LeaseBase
 from ._unpack import Unpack
 
-H = TypeVar("H", bound=Held[Any])
+H = TypeVar("H", bound=HeldLease[Any])
 L = TypeVar("L", bound=LeaseBase)
 T = TypeVar("T")
 

@@ -11,7 +11,7 @@ __all__ = [
     "Client",
     "Computation",
     "EmbeddedNodes",
-    "Held",
+    "HeldLease",
     "Lease",
     "Leases",
     "Observer",
@@ -63,7 +63,7 @@ class EmbeddedNodes:
     def __new__(cls, count: int) -> EmbeddedNodes: ...
 
 @disjoint_base
-class Held:
+class HeldLease:
     @property
     def valid_for(self) -> float | None: ...
     @property
@@ -74,7 +74,7 @@ class Held:
     def on_lost(self, callback: Callable[[str], object]) -> None: ...
 
 @final
-class Lease(Held):
+class Lease(HeldLease):
     @property
     def token(self) -> int: ...
     @property
@@ -86,7 +86,7 @@ class Lease(Held):
     def leave(self) -> bool: ...
 
 @final
-class Leases(Held):
+class Leases(HeldLease):
     @property
     def parts(self) -> list[tuple[str, int, str]]: ...
     @property

@@ -23,7 +23,7 @@ class Lost:
 
     __slots__ = ("_lease",)
 
-    def __init__(self, lease: _core.Held) -> None:
+    def __init__(self, lease: _core.HeldLease) -> None:
         self._lease = lease
 
     @property
@@ -44,7 +44,7 @@ class Lost:
         return self._lease.lost(within).run() not in (None, "released")
 
 
-class Held(Generic[C]):
+class HeldLease(Generic[C]):
     """A lease, or several as one: the end of one of them is the end of all."""
 
     __slots__ = ("_core", "__weakref__")
@@ -116,7 +116,7 @@ class Held(Generic[C]):
 B = TypeVar("B", bound="Block[Any]")
 
 
-class Block(Held[C]):
+class Block(HeldLease[C]):
     """A lease, or several as one, for threads: released at the end of a ``with`` block."""
 
     __slots__ = ()

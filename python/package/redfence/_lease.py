@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from . import _core
-from ._held import Block, Held, found
+from ._held import Block, HeldLease, found
 
 
 class Holder(NamedTuple):
@@ -27,7 +27,7 @@ class Holder(NamedTuple):
         return f"{self.id} {self.label}" if self.id else self.label
 
 
-class LeaseBase(Held[_core.Lease]):
+class LeaseBase(HeldLease[_core.Lease]):
     """One acquired lease: a token, and the right to work until it is over. Renewed unless the lock says otherwise.
 
     Dropped without a release, it is released in the background.

@@ -8,11 +8,11 @@ from types import MappingProxyType
 from . import _checked, _core
 from ._base import Asked, Settings
 from ._client import Redfence
-from ._held import Block, Held, found
+from ._held import Block, HeldLease, found
 from ._unpack import Unpack
 
 
-class MultiLeaseBase(Held[_core.Leases]):
+class MultiLeaseBase(HeldLease[_core.Leases]):
     """Several leases, held as one: the loss of one is the loss of all. Each is renewed.
 
     Dropped without a release, they are released in the background.

@@ -152,10 +152,10 @@ impl World {
         if state.attempts.len() >= self.setup.attempts || state.clients() >= self.setup.clients {
             return;
         }
-        let everybody = NodeSet::first(self.setup.nodes);
-        choices.push(Action::Begin { reach: everybody, floor: 0 });
+        let all_nodes = NodeSet::first(self.setup.nodes);
+        choices.push(Action::Begin { reach: all_nodes, floor: 0 });
         if let Some(token) = state.greatest_token().filter(|_| self.setup.floors) {
-            choices.push(Action::Begin { reach: everybody, floor: token.get() + u64::from(self.setup.block) });
+            choices.push(Action::Begin { reach: all_nodes, floor: token.get() + u64::from(self.setup.block) });
         }
         if self.is(Mutant::ReachableQuorum) {
             let some = 1..(1_usize << self.setup.nodes) - 1;

@@ -22,7 +22,7 @@ impl Trace {
     #[must_use]
     pub fn of(world: &World, beginning: &State, actions: impl IntoIterator<Item = Action>) -> Self {
         let mut lines =
-            vec![format!("the counters of {} are at {}", list(everybody(world)), counters(world, beginning))];
+            vec![format!("the counters of {} are at {}", list(all_nodes(world)), counters(world, beginning))];
         let mut state = beginning.clone();
         for action in actions {
             let Some(next) = world.step(&state, action) else { continue };
@@ -89,7 +89,7 @@ impl World {
                 format!("{} loses its connection to {node:?}{outcome}", name(attempt))
             }
             Action::Extend { attempt } => {
-                format!("{} asks {} to extend its lease", name(attempt), list(everybody(self)))
+                format!("{} asks {} to extend its lease", name(attempt), list(all_nodes(self)))
             }
             Action::HandOver { attempt } => {
                 let token = phase(before, attempt).and_then(Phase::tokens).map(|tokens| number(tokens.last.get()));
@@ -262,7 +262,7 @@ fn phase(state: &State, attempt: usize) -> Option<&Phase> {
     state.attempts.get(attempt).map(|attempt| &attempt.phase)
 }
 
-fn everybody(world: &World) -> NodeSet {
+fn all_nodes(world: &World) -> NodeSet {
     NodeSet::first(world.setup.nodes)
 }
 

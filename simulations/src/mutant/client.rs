@@ -69,23 +69,23 @@ impl Node for MutantNode {
                 self.world.after(late_ms, move || node.send(again, discarded(id)));
             }
             (Mutant::UnknownIsGranted, verb @ Verb::Grant { .. }) => {
-                let inbox = Arc::new(Hopeful { known: Arc::clone(&self.known), answer: Mutex::new(Some(answer)) });
+                let sink = Arc::new(Hopeful { known: Arc::clone(&self.known), answer: Mutex::new(Some(answer)) });
                 // Shortly before the round is over.
                 let wait_ms = self.terms.node_timeout_ms * 3 / 4;
-                let hopeful = Arc::clone(&inbox);
+                let hopeful = Arc::clone(&sink);
                 self.world.after(wait_ms, move || hopeful.assume());
-                self.node.send(request, Responder::to(inbox, id, verb.kind()));
+                self.node.send(request, Responder::to(sink, id, verb.kind()));
             }
             (Mutant::UnknownNotReleased, verb @ Verb::Grant { .. }) => {
-                let inbox =
+                let sink =
                     Arc::new(Confirmed { holder, known: Arc::clone(&self.known), answer: Mutex::new(Some(answer)) });
-                self.node.send(request, Responder::to(inbox, id, verb.kind()));
+                self.node.send(request, Responder::to(sink, id, verb.kind()));
             }
             (Mutant::WakeIsGrant, verb @ Verb::Grant { .. })
                 if lock(&self.known).woken.remove(&request.subject.resource) =>
             {
-                let inbox = Arc::new(Presumed(Mutex::new(Some(answer))));
-                self.node.send(request, Responder::to(inbox, id, verb.kind()));
+                let sink = Arc::new(Presumed(Mutex::new(Some(answer))));
+                self.node.send(request, Responder::to(sink, id, verb.kind()));
             }
             (Mutant::UnknownNotReleased, Verb::Release { .. }) if !lock(&self.known).granted.contains_key(&holder) => {
                 answer.reply(Reply::Released);

@@ -42,7 +42,7 @@ struct Connection {
     /// The client has closed or dropped it.
     abandoned: bool,
     /// Bytes that have arrived and were not read yet.
-    inbox: VecDeque<u8>,
+    incoming: VecDeque<u8>,
     end: Option<End>,
     reader: Option<Waker>,
 }
@@ -158,7 +158,7 @@ impl ByteNetwork {
     pub(super) fn receive(&self, id: u64, most: usize, waker: &Waker) -> Read {
         let mut inner = lock(&self.inner);
         let Some(connection) = inner.connections.get_mut(&id) else { return Read::End(End::Reset) };
-        if connection.inbox.is_empty() {
+        if connection.incoming.is_empty() {
             return match connection.end {
                 Some(end) => Read::End(end),
                 None => {
@@ -167,8 +167,8 @@ impl ByteNetwork {
                 }
             };
         }
-        let length = most.min(connection.inbox.len());
-        Read::Bytes(connection.inbox.drain(..length).collect())
+        let length = most.min(connection.incoming.len());
+        Read::Bytes(connection.incoming.drain(..length).collect())
     }
 
     /// A client closes its end.
@@ -357,7 +357,7 @@ impl Connection {
             to_client: ByteChannel::default(),
             mute: false,
             abandoned: false,
-            inbox: VecDeque::new(),
+            incoming: VecDeque::new(),
             end: None,
             reader: None,
         }
@@ -376,7 +376,7 @@ impl Connection {
             return;
         }
         match segment {
-            Segment::Bytes(bytes) => self.inbox.extend(bytes),
+            Segment::Bytes(bytes) => self.incoming.extend(bytes),
             Segment::End => self.end = Some(End::Closed),
             Segment::Reset => self.end = Some(End::Reset),
         }
@@ -385,7 +385,7 @@ impl Connection {
 
 /// Wakes the task that reads from a connection, after the locks are dropped.
 fn wake(mut inner: std::sync::MutexGuard<'_, Inner>, id: u64) {
-    let ready = inner.connections.get_mut(&id).filter(|c| c.end.is_some() || !c.inbox.is_empty());
+    let ready = inner.connections.get_mut(&id).filter(|c| c.end.is_some() || !c.incoming.is_empty());
     let reader = ready.and_then(|connection| connection.reader.take());
     drop(inner);
     if let Some(reader) = reader {

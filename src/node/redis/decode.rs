@@ -106,13 +106,13 @@ fn entry(value: &Value) -> Option<QueueEntry> {
 /// Reads the value of `scan.lua`. It skips keys that are not locks of this prefix.
 fn scanned(prefix: &Prefix, parts: &[Value]) -> Option<Reply> {
     let (Value::BulkString(cursor), found) = parts.split_first()? else { return None };
-    let sighting = |parts: &[Value]| {
+    let lock = |parts: &[Value]| {
         let [Value::BulkString(key), Value::BulkString(value), Value::Int(left)] = parts else { return None };
         let resource = prefix.resource_of(str::from_utf8(key).ok()?)?;
         let ttl_left = u64::try_from(*left).ok().map(Duration::from_millis);
         Some(ScannedLock { resource, lock: LockState::of_value(beginning(value)), ttl_left })
     };
-    let locks = found.chunks(3).filter_map(sighting).collect();
+    let locks = found.chunks(3).filter_map(lock).collect();
     Some(Reply::Scanned { cursor: str::from_utf8(cursor).ok()?.parse().ok()?, locks })
 }
 

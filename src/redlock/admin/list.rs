@@ -145,9 +145,8 @@ impl Admin<'_> {
         let mut locks: Vec<_> = merged.into_values().collect();
         partial.left_off = locks.len().saturating_sub(limit);
         locks.truncate(limit);
-        let everybody_told =
-            partial.unanswered.is_empty() && partial.resting.is_empty() && partial.unfinished.is_empty();
-        let is_all = everybody_told && partial.left_off == 0;
+        let all_told = partial.unanswered.is_empty() && partial.resting.is_empty() && partial.unfinished.is_empty();
+        let is_all = all_told && partial.left_off == 0;
         let (needed, nodes) = (self.0.env().quorum.needed(), self.0.env().quorum.nodes());
         Listing { locks, needed, nodes, partial: (!is_all).then_some(partial) }
     }

@@ -60,7 +60,7 @@ pub trait FencedStore: Sync {
     fn begin(&self) -> Answer<Box<dyn Session + '_>>;
 
     /// Whether a session waits for a lock that another one holds. `false` if sessions never wait.
-    fn somebody_waits(&self) -> bool;
+    fn another_waits(&self) -> bool;
 }
 
 /// One transaction. Dropping it rolls back.

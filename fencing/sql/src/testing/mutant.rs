@@ -60,8 +60,8 @@ impl FencedStore for Mutant<'_> {
         Ok(Box::new(Wrong { store: self.store, mutation: self.mutation, inner, claims: Vec::new() }))
     }
 
-    fn somebody_waits(&self) -> bool {
-        self.store.somebody_waits()
+    fn another_waits(&self) -> bool {
+        self.store.another_waits()
     }
 }
 

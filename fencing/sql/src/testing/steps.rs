@@ -85,7 +85,7 @@ impl Stage<'_> {
     /// Waits until the transaction of another thread has ended once, or waits for a lock.
     pub(super) fn wait_for(&self, first: &OnceLock<Answer<()>>) -> Row {
         for _ in 0..ATTEMPTS {
-            if first.get().is_some() || self.store.somebody_waits() {
+            if first.get().is_some() || self.store.another_waits() {
                 return Ok(());
             }
             pause();

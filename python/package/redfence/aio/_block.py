@@ -5,13 +5,13 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Any, TypeVar
 
-from .._held import FOREVER, C, Held
+from .._held import FOREVER, C, HeldLease
 from ._run import run
 
 B = TypeVar("B", bound="Block[Any]")
 
 
-class Block(Held[C]):
+class Block(HeldLease[C]):
     """A lease, or several as one, for tasks: released at the end of an ``async with`` block."""
 
     __slots__ = ()

@@ -198,7 +198,7 @@ fn the_time_waited_is_from_the_beginning() {
 }
 
 #[test]
-fn where_nobody_is_expected_it_asks_once_without_waiting() {
+fn where_no_holder_is_expected_it_asks_once_without_waiting() {
     let quorum = Quorum::of(3).unwrap();
     let mut contender = Contender::new(quorum, Waiter::new(LockerId::from_random(7), 1, MS(0)), false, AT(0));
     assert_eq!(contender.ask(AT(0)), None);
