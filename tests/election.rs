@@ -147,7 +147,7 @@ async fn an_observer_asks_about_once_in_a_period_also_while_no_node_answers() {
 #[tokio::test(start_paused = true)]
 async fn the_owner_is_what_a_quorum_says() {
     let stage = Stage::of(3);
-    let (locker, anybody) = (stage.builder().label("worker-7").build().unwrap(), stage.locker());
+    let (locker, observer) = (stage.builder().label("worker-7").build().unwrap(), stage.locker());
     assert_eq!((observer.owner("r").await, observer.is_locked("r").await), (Ok(None), Ok(false)));
     let other = locker.with_label("worker-8").unwrap();
     assert!(locker.with_label("x".repeat(129)).is_err());
