@@ -79,8 +79,7 @@ fn run(level: LevelFilter, body: impl Future<Output = ()>) -> Vec<Option<&'stati
     let subscriber = tracing_subscriber::registry().with(Parents(Arc::clone(&parents)).with_filter(level));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     tracing::subscriber::with_default(subscriber, || runtime.block_on(body));
-    let parents = parents.lock().unwrap().clone();
-    parents
+    parents.lock().unwrap().clone()
 }
 
 #[test]
