@@ -8,7 +8,7 @@ mod support {
 use std::collections::BTreeSet;
 
 use support::imports::Imports;
-use support::sources::under;
+use support::sources::{Source, under};
 
 /// The floors of `src/redlock/`, the lowest first. A file belongs to the first entry that is a prefix of its name.
 const FLOORS: &[&[&str]] = &[
@@ -23,9 +23,12 @@ const FLOORS: &[&[&str]] = &[
     &["builder", "connect"],
 ];
 
+/// The roots of the crates whose files may not import each other in a circle.
+const FOLDERS_WITHOUT_CIRCLES: [&str; 2] = ["src", "cli/src"];
+
 #[test]
 fn no_circle_among_the_files() {
-    for folder in ["src", "cli/src"] {
+    for folder in FOLDERS_WITHOUT_CIRCLES {
         let imports = Imports::of(folder);
         let Some(circle) = imports.circle() else { continue };
         let steps = circle.iter().zip(circle.iter().cycle().skip(1));
@@ -35,6 +38,40 @@ fn no_circle_among_the_files() {
             "these files import each other in a circle; move what the lower one needs into a file below both:\n  {}",
             steps.join("\n  ")
         );
+    }
+}
+
+#[test]
+fn a_parent_that_uses_its_child_is_on_a_circle_with_it() {
+    let circle = |parent_file: &str, parent: &str, child: &str| {
+        let files = [(parent_file, parent), ("src/a/b.rs", child), ("src/lib.rs", "mod a;")];
+        Imports::among(&files.map(|(path, text)| Source::imagined(path, text))).circle()
+    };
+    let uses_the_parent = "use super::Defined; pub(crate) struct Name; pub(crate) fn call(_: Defined) {}";
+    for uses in [
+        "use b::call;",
+        "use self::b::{call};",
+        "fn f() { b::call(Defined) }",
+        "fn f() { crate::a::b::call(Defined) }",
+        "pub(crate) use b::Name; fn f(name: &Name) {}",
+        "pub use self::b::{Name, call}; trait T { fn f() -> Option<Name>; }",
+    ] {
+        for file in ["src/a/mod.rs", "src/a.rs"] {
+            let parent = format!("mod b; {uses} pub struct Defined;");
+            let expected = Some(vec![file.to_owned(), "src/a/b.rs".to_owned()]);
+            let found = circle(file, &parent, uses_the_parent).map(|mut files| {
+                files.sort_unstable_by_key(|on_it| on_it != file);
+                files
+            });
+            assert_eq!(found, expected, "{file}: {parent}");
+            assert_eq!(circle(file, &parent, "pub(crate) struct Name; pub(crate) fn call() {}"), None, "{parent}");
+        }
+    }
+    for declares in ["", "pub use b::Name;", "pub(crate) use self::b::{Name, call};", "fn f(b: u8) -> u8 { b + 1 }"] {
+        for file in ["src/a/mod.rs", "src/a.rs"] {
+            let parent = format!("mod b; {declares} pub struct Defined;");
+            assert_eq!(circle(file, &parent, uses_the_parent), None, "{file}: {parent}");
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Does everything work: acquire, extend and release, on a resource of the doctor's own?
 
-use super::{Case, Cause, Finding, Outcome, ok, unknown, whole};
+use super::case::{Case, Cause};
+use super::finding::{Finding, Outcome, ok, unknown, whole};
 
 pub(super) fn check(case: &Case) -> Vec<Finding> {
     whole(

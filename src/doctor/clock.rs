@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use super::case::Case;
 use super::facts::Sample;
-use super::{Case, Finding, Outcome, ok, unknown};
+use super::finding::{Finding, Outcome, ok, unknown};
 
 /// Clocks that NTP sets differ by less than this.
 const OFFSET_MAX: Duration = Duration::from_secs(2);

@@ -1,6 +1,7 @@
 //! Does the number of nodes make sense?
 
-use super::{Case, Finding, Outcome, ok, whole};
+use super::case::Case;
+use super::finding::{Finding, Outcome, ok, whole};
 
 pub(super) fn check(case: &Case) -> Vec<Finding> {
     let count = case.nodes.len();

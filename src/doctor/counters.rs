@@ -1,6 +1,7 @@
 //! Are the counters of the nodes close to each other?
 
-use super::{Case, Finding, Outcome, ok, unknown, whole};
+use super::case::Case;
+use super::finding::{Finding, Outcome, ok, unknown, whole};
 use crate::protocol::COUNTER_MAX;
 
 /// Counters start at the clock in microseconds, so this difference is an hour.

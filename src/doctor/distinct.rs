@@ -1,6 +1,7 @@
 //! Is every node a separate server?
 
-use super::{Case, Finding, Outcome, ok, unknown};
+use super::case::Case;
+use super::finding::{Finding, Outcome, ok, unknown};
 
 pub(super) fn check(case: &Case) -> Vec<Finding> {
     let run_ids: Vec<_> =

@@ -1,6 +1,7 @@
 //! May the server evict locks or counters when its memory is full?
 
-use super::{Case, Finding, Outcome, ok, unknown};
+use super::case::Case;
+use super::finding::{Finding, Outcome, ok, unknown};
 
 pub(super) fn check(case: &Case) -> Vec<Finding> {
     case.each("eviction", |facts| {

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use futures::future::join_all;
 
-use super::{CANARY, CanaryFailure, Case, Cause, Expected, Facts, Report};
+use super::Report;
+use super::case::{CanaryFailure, Case, Cause, Expected};
+use super::facts::{CANARY, Facts};
 use crate::protocol::{Fault, FaultKind, Vote};
 use crate::{AcquireError, ExtendError, Redlock};
 

@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use redis::{Value, cmd};
 
-use super::foreign::{self, EndlessLocks};
+use super::endless::{self, EndlessLocks};
 use crate::Clock;
 use crate::node::redis::{Inquiry, Prefix, RedisNode};
 use crate::protocol::{Fault, FaultKind, RunId};
 use crate::{LockerId, Moment, Resource, WallTime};
+
+/// The doctor's own resource.
+pub(super) const CANARY: &str = "redfence doctor's canary";
 
 /// What one server reports about itself. The server must answer; the rest is best effort, because managed servers
 /// refuse many commands.
@@ -95,7 +98,7 @@ impl Facts {
                 inquiry.ask(cmd("CONFIG").arg("GET").arg(&["maxmemory-policy", "appendonly", "appendfsync"])).await,
             ),
             forbidden: forbidden(&mut inquiry, node.prefix()).await,
-            endless: foreign::endless(&mut inquiry, node.prefix()).await,
+            endless: endless::endless(&mut inquiry, node.prefix()).await,
             clock: samples,
             is_private: node.is_private(),
         })
@@ -142,7 +145,7 @@ async fn sample(inquiry: &mut Inquiry, clock: &dyn Clock) -> Result<Sample, Faul
 async fn forbidden(inquiry: &mut Inquiry, prefix: &Prefix) -> Result<Vec<String>, String> {
     let user = inquiry.ask(cmd("ACL").arg("WHOAMI")).await.map_err(|fault| format!("ACL WHOAMI: {fault}"))?;
     let user = text(&user).ok_or("ACL WHOAMI answered something else")?;
-    let canary = Resource::new(super::CANARY).map_err(|error| error.to_string())?;
+    let canary = Resource::new(CANARY).map_err(|error| error.to_string())?;
     let (lock, record, queue) = (prefix.lock(&canary), prefix.record(), prefix.queue(&canary));
     let wake = prefix.wake(LockerId::default());
     let mut forbidden = Vec::new();

@@ -10,13 +10,16 @@
 //! `facts.rs` asks the servers.
 
 mod canary;
+mod case;
 mod clock;
 mod count;
 mod counters;
 mod distinct;
+mod endless;
 mod eviction;
 mod examine;
 mod facts;
+mod finding;
 mod foreign;
 mod network;
 mod permissions;
@@ -28,50 +31,13 @@ mod role;
 mod version;
 
 use std::fmt;
-use std::time::Duration;
 
-use facts::Facts;
+pub use finding::{Finding, Outcome};
 #[cfg_attr(not(feature = "unstable"), doc(hidden))]
 pub use permissions::minimal_rule;
 
+use self::case::{Case, Cause};
 use crate::{NodeCondition, NodeStatus};
-
-/// The doctor's own resource.
-const CANARY: &str = "redfence doctor's canary";
-
-/// One result of one check.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Finding {
-    /// The name of the check, one word.
-    pub check: &'static str,
-    /// The address of the node; `None` if the finding is about the whole set.
-    pub node: Option<String>,
-    /// The answer.
-    pub outcome: Outcome,
-}
-
-/// The answer of a check.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Outcome {
-    /// As it should be.
-    Ok(String),
-    /// Not as it should be.
-    Bad {
-        /// What is wrong.
-        what: String,
-        /// What can happen because of it.
-        risk: &'static str,
-        /// How to correct it.
-        fix: &'static str,
-    },
-    /// The check could not be done.
-    Unknown {
-        /// Why.
-        because: String,
-    },
-}
 
 /// The results of all checks.
 #[derive(Debug, Clone)]
@@ -110,42 +76,6 @@ impl fmt::Display for Report {
     }
 }
 
-/// What the locker's settings say, beside what the servers report.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Expected {
-    pub(crate) node_timeout: Duration,
-    pub(crate) drift_ppm: u32,
-    pub(crate) durable: bool,
-    pub(crate) needed: usize,
-}
-
-/// What the checks examine: the facts of every node, in order, and what the locker knows of the nodes.
-pub(crate) struct Case {
-    pub(crate) expected: Expected,
-    pub(crate) nodes: Vec<NodeStatus>,
-    pub(crate) facts: Vec<Result<Facts, crate::protocol::Fault>>,
-    /// The counter of one slot, the same slot on each node; `None` if the node did not report it.
-    pub(crate) counters: Vec<Option<u64>>,
-    pub(crate) canary: Result<Duration, CanaryFailure>,
-}
-
-/// Why the doctor's own lease failed.
-pub(crate) struct CanaryFailure {
-    pub(crate) what: String,
-    pub(crate) cause: Cause,
-}
-
-/// The kind of failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Cause {
-    /// Too few nodes answered for a quorum.
-    NoQuorum,
-    /// Another doctor holds the lock at this moment.
-    Contended,
-    /// Any other cause.
-    Other,
-}
-
 impl Case {
     /// Runs every check.
     pub(crate) fn examine(&self) -> Report {
@@ -173,25 +103,4 @@ impl Case {
         let has_quorum = voters >= self.expected.needed && !canary_found_none;
         Report { findings: checks.iter().flat_map(|check| check(self)).collect(), has_quorum }
     }
-
-    /// One finding for each node that answered. The check `reach` reports the others.
-    fn each(&self, check: &'static str, outcome: impl Fn(&Facts) -> Outcome) -> Vec<Finding> {
-        let reached = self.nodes.iter().zip(&self.facts).filter_map(|(node, facts)| Some((node, facts.as_ref().ok()?)));
-        reached
-            .map(|(node, facts)| Finding { check, node: Some(node.address.clone()), outcome: outcome(facts) })
-            .collect()
-    }
-}
-
-/// A finding about the set as a whole.
-fn whole(check: &'static str, outcome: Outcome) -> Vec<Finding> {
-    vec![Finding { check, node: None, outcome }]
-}
-
-fn ok(what: impl Into<String>) -> Outcome {
-    Outcome::Ok(what.into())
-}
-
-fn unknown(because: impl Into<String>) -> Outcome {
-    Outcome::Unknown { because: because.into() }
 }

@@ -1,6 +1,7 @@
 //! Can other programs on the network read the traffic?
 
-use super::{Case, Finding, Outcome, ok};
+use super::case::Case;
+use super::finding::{Finding, Outcome, ok};
 
 pub(super) fn check(case: &Case) -> Vec<Finding> {
     case.each("network", |facts| match facts.is_private {

@@ -1,6 +1,7 @@
 //! May the user run every needed command? Also prints the ACL rule that allows those commands only.
 
-use super::{Case, Finding, Outcome, ok, unknown};
+use super::case::Case;
+use super::finding::{Finding, Outcome, ok, unknown};
 use crate::node::redis::Prefix;
 
 pub(super) fn check(case: &Case) -> Vec<Finding> {

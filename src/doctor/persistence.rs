@@ -1,6 +1,7 @@
 //! Does a server that is declared durable keep its data?
 
-use super::{Case, Finding, Outcome, ok, unknown};
+use super::case::Case;
+use super::finding::{Finding, Outcome, ok, unknown};
 
 pub(super) fn check(case: &Case) -> Vec<Finding> {
     let durable = case.expected.durable;

@@ -1,6 +1,7 @@
 //! Does every node answer, and quickly enough?
 
-use super::{Case, Finding, Outcome, ok};
+use super::case::Case;
+use super::finding::{Finding, Outcome, ok};
 use crate::FaultKind;
 
 const RISK: &str = "each node that is away brings the set one failure nearer to no quorum";

@@ -1,6 +1,7 @@
 //! Does a node have replicas, so that a failover could put one in its place?
 
-use super::{Case, Finding, Outcome, ok, unknown};
+use super::case::Case;
+use super::finding::{Finding, Outcome, ok, unknown};
 
 pub(super) fn check(case: &Case) -> Vec<Finding> {
     case.each("replicas", |facts| match facts.info("connected_slaves") {

@@ -1,6 +1,7 @@
 //! Does a node take no part because it may have forgotten locks?
 
-use super::{Case, Finding, Outcome, ok};
+use super::case::Case;
+use super::finding::{Finding, Outcome, ok};
 use crate::NodeCondition;
 use crate::printable::whole_seconds;
 use crate::protocol::Reason;

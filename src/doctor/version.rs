@@ -1,6 +1,7 @@
 //! Is the server's version recent enough?
 
-use super::{Case, Finding, Outcome, ok, unknown};
+use super::case::Case;
+use super::finding::{Finding, Outcome, ok, unknown};
 
 /// The oldest version that has every command that locks need.
 const OLDEST: (u32, u32) = (6, 2);

@@ -3,6 +3,8 @@
 //! This is the reference. Tests compare the Lua scripts with it, and simulators and model checkers run it.
 
 mod foreign;
+#[cfg(feature = "testing")]
+mod testing;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -165,11 +167,6 @@ impl NodeState {
         }
     }
 
-    /// Removes the lock of `resource`, as expiry or eviction does.
-    pub fn drop_lock(&mut self, resource: &Resource) {
-        self.locks.remove(resource);
-    }
-
     /// Whether a waiter queues for the lock of `resource`.
     #[must_use]
     pub fn is_waited_for(&self, resource: &Resource) -> bool {
@@ -182,32 +179,15 @@ impl NodeState {
         self.counters.get(&slot).copied().unwrap_or(self.base)
     }
 
-    /// Sets the counter of `slot`, as a restored snapshot or another program would; 0 removes it.
-    pub fn set_counter(&mut self, slot: u16, counter: u64) {
+    fn put_counter(&mut self, slot: u16, counter: u64) {
         self.counters.insert(slot, counter);
-    }
-
-    /// Starts again as another run, with all data or with none.
-    pub fn restart(&mut self, run_id: RunId, now: WallTime, remembers: bool) {
-        if remembers {
-            (self.run_id, self.started, self.was_joined) = (run_id, now, false);
-            self.subscribers.clear();
-        } else {
-            *self = Self::started(run_id, now);
-        }
-    }
-
-    /// Forgets everything while connections stay open, as FLUSHALL does.
-    pub fn flush(&mut self) {
-        let (was_joined, subscribers) = (self.was_joined, std::mem::take(&mut self.subscribers));
-        *self = Self { was_joined, subscribers, ..Self::started(self.run_id, self.started) };
     }
 
     fn grant(&mut self, now: WallTime, subject: &Subject, ttl: Duration, floor: u64, block: u32) -> Reply {
         let slot = subject.resource.slot();
         let drawn = self.counter(slot).saturating_add(u64::from(block));
         if drawn < COUNTER_MIN {
-            self.set_counter(slot, 0);
+            self.put_counter(slot, 0);
             // The lock may have been reserved for this waiter.
             self.locks.remove(&subject.resource);
             return Reply::Failed(Fault::new(FaultKind::Forgot, "there is no counter"));
@@ -222,7 +202,7 @@ impl NodeState {
     fn force(&mut self, now: WallTime, subject: &Subject) -> Reply {
         let slot = subject.resource.slot();
         if let counter @ COUNTER_MIN.. = self.counter(slot) {
-            self.set_counter(slot, counter + 1);
+            self.put_counter(slot, counter + 1);
         }
         if !self.is_held_by(subject) {
             return Reply::Refused(self.view(now, subject));

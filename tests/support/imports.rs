@@ -24,7 +24,11 @@ struct Crate {
 impl Imports {
     /// Of all files below `folder`, the root of a crate.
     pub(crate) fn of(folder: &str) -> Self {
-        let sources = under(folder);
+        Self::among(&under(folder))
+    }
+
+    /// Of these files, all those of a crate.
+    pub(crate) fn among(sources: &[Source]) -> Self {
         let files = sources.iter().map(|source| (source.module(), source.path.clone())).collect();
         let names = sources.iter().map(|source| (source.module(), source.names_in_use())).collect();
         let all = Crate { files, names };
@@ -67,18 +71,35 @@ impl Imports {
 
 impl Crate {
     fn imports_of(&self, source: &Source) -> BTreeMap<String, usize> {
+        let (here, folder) = (source.module(), folder_of(&source.path));
+        let [reexports, uses] = source.reexports_and_uses();
+        let reexports = reexports.iter().map(|path| (path, true));
         let mut imports = BTreeMap::new();
-        let is_index = source.path.ends_with("/mod.rs") || source.path.ends_with("/lib.rs");
-        for (path, line) in source.crate_paths() {
-            let Some(file) = self.file_of(&path, &mut BTreeSet::new()) else { continue };
-            // A module declares its children and re-exports some of their names: that is no import.
-            let own_folder = source.path.trim_end_matches("mod.rs").trim_end_matches("lib.rs");
-            let is_own_child = is_index && file.starts_with(own_folder);
-            if file != source.path && !is_own_child {
-                imports.entry(file).or_insert(line);
+        for (path, is_reexport) in uses.iter().map(|path| (path, false)).chain(reexports) {
+            let Some(full) = self.full_path(&here, &path.segments) else { continue };
+            let Some(file) = self.file_of(&full, &mut BTreeSet::new()) else { continue };
+            // A parent re-exports names of its children. It imports a child only if its own code uses such a name.
+            let is_own_child = file.starts_with(&folder);
+            if file != source.path && !(is_reexport && is_own_child) {
+                imports.entry(file).or_insert(path.line);
             }
         }
         imports
+    }
+
+    /// A path of the module `here`, from the root of the crate; `None` if it does not lead into the crate.
+    fn full_path(&self, here: &Module, segments: &[String]) -> Option<Module> {
+        let (first, rest) = segments.split_first()?;
+        if first == "crate" {
+            // A lone `crate` is a visibility.
+            return (!rest.is_empty()).then(|| rest.to_vec());
+        }
+        let below = [here.as_slice(), segments].concat();
+        if !rest.is_empty() && self.files.contains_key(&below[..=here.len()]) {
+            return Some(below);
+        }
+        let stands_for = self.names.get(here)?.get(first)?;
+        Some([stands_for.as_slice(), rest].concat())
     }
 
     /// The file in which what `path` names is defined.
@@ -95,4 +116,11 @@ impl Crate {
             None => Some(file.clone()),
         }
     }
+}
+
+/// Where the children of a file are: `src/node/` for `src/node/mod.rs` and for `src/node.rs`.
+fn folder_of(path: &str) -> String {
+    let index = ["mod.rs", "lib.rs", "main.rs"].iter().find_map(|index| path.strip_suffix(index));
+    let index = index.filter(|folder| folder.ends_with('/'));
+    index.map_or_else(|| format!("{}/", path.trim_end_matches(".rs")), str::to_owned)
 }

@@ -55,7 +55,7 @@ pub(crate) struct Source {
 pub(crate) struct Path {
     pub(crate) line: usize,
     /// `self` and `super` resolved: the first segment is `crate` or the name as written.
-    segments: Vec<String>,
+    pub(crate) segments: Vec<String>,
 }
 
 pub(crate) struct Function {
@@ -70,6 +70,11 @@ impl Source {
         let text = std::fs::read_to_string(file).unwrap();
         let path = file.strip_prefix(root()).unwrap().to_string_lossy().replace('\\', "/");
         Self { path, text }
+    }
+
+    /// A file that is not there, for tests of the checks.
+    pub(crate) fn imagined(path: &str, text: &str) -> Self {
+        Self { path: path.to_owned(), text: text.to_owned() }
     }
 
     pub(crate) fn lines(&self) -> usize {
@@ -197,12 +202,28 @@ impl Source {
         found
     }
 
-    /// The paths of this crate in the code that ships, without `crate`, and their lines.
-    pub(crate) fn crate_paths(&self) -> Vec<(Vec<String>, usize)> {
-        // A lone `crate` is a visibility.
-        let is_own = |path: &Path| path.root() == "crate" && path.segments.len() > 1;
-        let own = self.paths().into_iter().filter(is_own);
-        own.map(|path| (path.segments[1..].to_vec(), path.line)).collect()
+    /// The paths of the code that ships, in two parts: those of `pub use` and its like, and all others. The names that
+    /// `mod` declares are in neither.
+    pub(crate) fn reexports_and_uses(&self) -> [Vec<Path>; 2] {
+        if self.is_test_file() {
+            return [Vec::new(), Vec::new()];
+        }
+        let (mut reexports, mut uses) = (Vec::new(), Vec::new());
+        let mut tokens = without_tests(self.tokens()).into_iter().peekable();
+        while let Some(token) = tokens.next() {
+            match token.to_string().as_str() {
+                "mod" => drop(tokens.next()),
+                "pub" => {
+                    // The scope of `pub(crate)` is no path.
+                    tokens.next_if(|next| matches!(next, TokenTree::Group(_)));
+                    if tokens.peek().is_some_and(|next| next.to_string() == "use") {
+                        reexports.extend(tokens.by_ref().take_while(|token| !is_punct(Some(token), ';')));
+                    }
+                }
+                _ => uses.push(token),
+            }
+        }
+        [reexports, uses].map(|tokens| self.paths_in(tokens.into_iter().collect()))
     }
 
     /// The names that the `use` lines of this file bring in from its own crate, and the paths that they stand for.

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Broken, Suite, TTL, ensure};
+use super::suite::{Broken, Party, Suite, TTL, ensure};
 use crate::WallTime;
 use crate::protocol::{FaultKind, NodeReport, RecordUpdate, Reply, Verb};
 
@@ -63,7 +63,7 @@ impl Suite<'_> {
         ensure("a block reaches its floor", reply == Reply::Granted { counter: floor }, &reply)
     }
 
-    async fn wait_until_awake(&self, party: &super::Party<'_>) -> Result<NodeReport, Broken> {
+    async fn wait_until_awake(&self, party: &Party<'_>) -> Result<NodeReport, Broken> {
         let rule = "a node that is activated after its rest is awake";
         for _ in 0..WITHIN.as_millis() / 10 {
             let report = party.reported(rule, activate()).await?;

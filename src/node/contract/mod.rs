@@ -2,23 +2,17 @@
 
 mod memory;
 mod queue;
+mod suite;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Node, ReplySink, Responder, ask};
-use crate::protocol::{FaultKind, LockView, NodeReport, RecordUpdate, Reply, Request, Subject, Verb, VerbKind};
-use crate::{Holder, HolderId, Label, NodeId, Resource, WallTime};
+pub use suite::Broken;
 
-/// The rule that a node broke.
-#[derive(Debug, thiserror::Error)]
-#[error("the node breaks its contract: {rule}: {detail}")]
-pub struct Broken {
-    /// The rule.
-    pub rule: &'static str,
-    /// What happened instead.
-    pub detail: String,
-}
+use self::suite::{Nobody, SHORT, Suite, TTL, ensure};
+use super::{Node, Responder};
+use crate::protocol::{RecordUpdate, Reply, Request, Verb};
+use crate::{NodeId, WallTime};
 
 /// Runs the suite on `node`. `fresh` is the beginning of resource names that the node has never seen.
 ///
@@ -51,30 +45,7 @@ pub async fn check(node: &dyn Node, fresh: &str) -> Result<(), Broken> {
     suite.a_scan_tells_every_lock().await
 }
 
-const TTL: Duration = Duration::from_secs(10);
-const SHORT: Duration = Duration::from_millis(30);
-
-struct Suite<'a> {
-    node: &'a dyn Node,
-    fresh: &'a str,
-}
-
-/// One holder of one resource, as the suite uses it.
-struct Party<'a> {
-    node: &'a dyn Node,
-    subject: Arc<Subject>,
-}
-
 impl Suite<'_> {
-    fn party(&self, resource: &str, holder: u128) -> Result<Party<'_>, Broken> {
-        let unusable = |detail: String| Broken { rule: "names", detail };
-        let resource =
-            Resource::new(format!("{}:{resource}", self.fresh)).map_err(|error| unusable(error.to_string()))?;
-        let label = Label::new("contract suite").map_err(|error| unusable(error.to_string()))?;
-        let holder = Holder::new(HolderId::from_random(holder), label);
-        Ok(Party { node: self.node, subject: Arc::new(Subject::new(resource, holder)) })
-    }
-
     async fn joining_comes_first(&self) -> Result<(), Broken> {
         let rule = "a node is probed, initialized and admitted, and then it grants";
         let party = self.party("join", 200)?;
@@ -240,89 +211,4 @@ impl Suite<'_> {
         }
         Ok(())
     }
-}
-
-impl Party<'_> {
-    async fn ask(&self, verb: Verb) -> Reply {
-        ask(self.node, Request { subject: Arc::clone(&self.subject), verb }).await
-    }
-
-    async fn granted(&self, rule: &'static str, ttl: Duration, floor: u64) -> Result<u64, Broken> {
-        match self.ask(Verb::Grant { ttl, floor, block: 1, waits: None }).await {
-            Reply::Granted { counter } => Ok(counter),
-            other => Err(Broken { rule, detail: format!("{other:?} instead of a grant") }),
-        }
-    }
-
-    async fn reported(&self, rule: &'static str, verb: Verb) -> Result<NodeReport, Broken> {
-        match self.ask(verb).await {
-            Reply::Reported(report) => Ok(*report),
-            other => Err(Broken { rule, detail: format!("{other:?} instead of a report") }),
-        }
-    }
-
-    async fn refused(&self, rule: &'static str, verb: Verb) -> Result<LockView, Broken> {
-        match self.ask(verb.clone()).await {
-            Reply::Refused(view) => Ok(view),
-            other => Err(Broken { rule, detail: format!("{verb:?}: {other:?} instead of a refusal") }),
-        }
-    }
-
-    async fn expect(&self, rule: &'static str, verb: Verb, expected: &Reply) -> Result<(), Broken> {
-        let reply = self.ask(verb.clone()).await;
-        ensure(rule, reply == *expected, &(verb, reply))
-    }
-
-    /// Scans to the end; returns the resources that have this suite's prefix.
-    async fn scanned(&self, rule: &'static str, count: u32, remove: bool) -> Result<Vec<Resource>, Broken> {
-        let (mut cursor, mut seen) = (0, Vec::new());
-        loop {
-            match self.ask(Verb::Scan { cursor, count, remove }).await {
-                Reply::Scanned { cursor: next, locks } => {
-                    seen.extend(locks.into_iter().map(|lock| lock.resource));
-                    cursor = next;
-                }
-                other => return Err(Broken { rule, detail: format!("{other:?} instead of locks") }),
-            }
-            if cursor == 0 {
-                return Ok(seen);
-            }
-        }
-    }
-
-    async fn view(&self, rule: &'static str) -> Result<LockView, Broken> {
-        match self.ask(Verb::Inspect).await {
-            Reply::Inspected(view) => Ok(view),
-            Reply::Failed(fault) if fault.kind == FaultKind::Unreachable => {
-                Err(Broken { rule, detail: format!("the node does not answer: {fault}") })
-            }
-            other => Err(Broken { rule, detail: format!("{other:?} instead of a view") }),
-        }
-    }
-
-    async fn expect_free(&self, rule: &'static str) -> Result<(), Broken> {
-        let view = self.view(rule).await?;
-        ensure(rule, view.lock.is_free() && view.ttl_left.is_none(), &view)
-    }
-
-    async fn wait_until_free(&self, rule: &'static str) -> Result<(), Broken> {
-        for _ in 0..200 {
-            if self.view(rule).await?.lock.is_free() {
-                return Ok(());
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        Err(Broken { rule, detail: format!("a lock of {SHORT:?} was still there after a second") })
-    }
-}
-
-fn ensure(rule: &'static str, holds: bool, seen: &dyn std::fmt::Debug) -> Result<(), Broken> {
-    if holds { Ok(()) } else { Err(Broken { rule, detail: format!("{seen:?}") }) }
-}
-
-/// Drops all replies.
-struct Nobody;
-
-impl ReplySink for Nobody {
-    fn deliver(&self, _: NodeId, _: VerbKind, _: Reply) {}
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use super::{Broken, Nobody, Party, Suite, TTL, ensure};
+use super::suite::{Broken, Nobody, Party, Suite, TTL, ensure};
 use crate::node::{Responder, WakeListener};
 use crate::protocol::{LockView, Next, Publish, Reply, Request, Subject, Verb, Waits};
 use crate::waiter::QueueEntry;

@@ -11,8 +11,9 @@ use tokio::time::timeout;
 
 use super::byte_stream::ByteStream;
 use super::detachable::Detachable;
-use super::dial::Stream;
-use super::{Dial, RedisNodeOptions, fault};
+use super::dial::{Dial, Stream};
+use super::fault;
+use super::options::RedisNodeOptions;
 use crate::node::Task;
 use crate::protocol::{Fault, FaultKind};
 

@@ -8,9 +8,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use super::Link;
 use super::connection::Connection;
 use super::connector::Connector;
+use super::link::Link;
 use super::script::Marker;
 use super::send_queue::SendQueue;
 use crate::protocol::{Backoff, Fault, FaultKind};

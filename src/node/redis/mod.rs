@@ -3,6 +3,7 @@
 mod address;
 #[cfg(test)]
 mod any_bytes;
+mod as_node;
 mod byte_stream;
 mod connection;
 mod connector;
@@ -15,6 +16,8 @@ mod fault;
 mod frame;
 mod key_style;
 mod keys;
+mod link;
+mod options;
 mod script;
 mod send_queue;
 mod subscription;
@@ -24,8 +27,7 @@ mod unsent;
 mod url;
 
 use std::fmt;
-use std::path::PathBuf;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -35,14 +37,14 @@ pub use address::Address;
 pub use dial::{Dial, Stream};
 pub use key_style::{KeyStyle, KeyStyleError};
 pub use keys::Prefix;
+pub use link::Link;
+pub use options::RedisNodeOptions;
 
 use self::connector::Connector;
 use self::courier::Courier;
 use self::send_queue::SendQueue;
-use super::{Node, Responder, WakeListener};
 use crate::node::HomeRuntime;
-use crate::protocol::{Fault, FaultKind, Request};
-use crate::{Entropy, LockerId, NodeId, Spawner};
+use crate::protocol::{Fault, FaultKind};
 
 /// A Redis or Valkey server as a node.
 ///
@@ -59,66 +61,6 @@ pub struct RedisNode {
     name: String,
     connector: Connector,
     encrypted: bool,
-}
-
-/// The state of the connection.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Link {
-    /// It is being dialled; requests wait for the outcome.
-    Dialing,
-    /// In use.
-    Up,
-    /// The last dial failed, or the connection was lost before it was useful. Another dial follows.
-    Down(Fault),
-}
-
-/// The settings of a node's connection.
-#[derive(Clone)]
-pub struct RedisNodeOptions {
-    /// The first part of every key.
-    pub prefix: Prefix,
-    /// The longest time that dialling, TLS and login may take together.
-    pub dial_timeout: Duration,
-    /// A connection is dropped if nothing comes in for this long although requests are unanswered.
-    pub response_timeout: Duration,
-    /// Certificate authorities for `rediss://`, as a PEM file; `None` for the machine's own store.
-    pub ca_file: Option<PathBuf>,
-    /// The certificate and the private key, as PEM files, for servers that demand a client certificate.
-    pub client_certificate: Option<(PathBuf, PathBuf)>,
-    /// The name that the server's certificate must have; `None` for the host of its URL.
-    pub server_name: Option<String>,
-    /// The source of jitter for the pauses between dials.
-    pub entropy: Arc<Entropy>,
-    /// Runs the tasks of the connection: tokio, or a simulation.
-    pub spawner: Arc<dyn Spawner>,
-}
-
-impl Default for RedisNodeOptions {
-    fn default() -> Self {
-        Self {
-            prefix: Prefix::default(),
-            dial_timeout: Duration::from_secs(1),
-            response_timeout: Duration::from_secs(1),
-            ca_file: None,
-            client_certificate: None,
-            server_name: None,
-            entropy: Arc::new(Entropy::from_system()),
-            spawner: Arc::new(HomeRuntime::here()),
-        }
-    }
-}
-
-impl fmt::Debug for RedisNodeOptions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RedisNodeOptions")
-            .field("prefix", &self.prefix)
-            .field("dial_timeout", &self.dial_timeout)
-            .field("response_timeout", &self.response_timeout)
-            .field("ca_file", &self.ca_file)
-            .field("client_certificate", &self.client_certificate)
-            .field("server_name", &self.server_name)
-            .finish_non_exhaustive()
-    }
 }
 
 impl RedisNode {
@@ -236,36 +178,6 @@ impl RedisNode {
 impl Drop for RedisNode {
     fn drop(&mut self) {
         self.send_queue.close();
-    }
-}
-
-impl Node for RedisNode {
-    fn send(&self, request: Request, answer: Responder) {
-        self.send_queue.submit([(request, answer)]);
-    }
-
-    fn send_both(&self, first: (Request, Responder), second: (Request, Responder)) {
-        self.send_queue.submit([first, second]);
-    }
-
-    fn listen(&self, id: NodeId, locker: LockerId, listener: Weak<dyn WakeListener>) {
-        self.send_queue.listen(id, locker, listener);
-    }
-
-    fn admit(&self, session: u64) {
-        self.send_queue.admit(session);
-    }
-
-    fn sessions(&self) -> Option<watch::Receiver<u64>> {
-        Some(self.session.clone())
-    }
-
-    fn as_server(&self) -> Option<&RedisNode> {
-        Some(self)
-    }
-
-    fn address(&self) -> String {
-        self.name.clone()
     }
 }
 
