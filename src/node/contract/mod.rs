@@ -9,7 +9,7 @@ use std::time::Duration;
 
 pub use suite::Broken;
 
-use self::suite::{Nobody, SHORT, Suite, TTL, ensure};
+use self::suite::{Ignored, SHORT, Suite, TTL, ensure};
 use super::{Node, Responder};
 use crate::protocol::{RecordUpdate, Reply, Request, Verb};
 use crate::{NodeId, WallTime};
@@ -42,7 +42,7 @@ pub async fn check(node: &dyn Node, fresh: &str) -> Result<(), Broken> {
     suite.requests_take_effect_in_order().await?;
     queue::check(&suite).await?;
     suite.force_takes_from_the_expected_holder_only_and_always_moves_the_counter().await?;
-    suite.a_scan_tells_every_lock().await
+    suite.a_scan_lists_every_lock().await
 }
 
 impl Suite<'_> {
@@ -172,7 +172,7 @@ impl Suite<'_> {
         ensure("force raises the counter, even if it is refused", next > drawn + 3, &(drawn, next))
     }
 
-    async fn a_scan_tells_every_lock(&self) -> Result<(), Broken> {
+    async fn a_scan_lists_every_lock(&self) -> Result<(), Broken> {
         let rule = "a scan reports every lock, and removes locks only on request";
         let mut expected = Vec::new();
         for number in 0..25 {
@@ -204,7 +204,7 @@ impl Suite<'_> {
             for verb in [grant, Verb::RELEASE] {
                 let request = Request { subject: Arc::clone(&party.subject), verb: verb.clone() };
                 if let Some(id) = NodeId::new(0) {
-                    self.node.send(request, Responder::to(Arc::new(Nobody), id, verb.kind()));
+                    self.node.send(request, Responder::to(Arc::new(Ignored), id, verb.kind()));
                 }
             }
             party.expect_free(rule).await?;

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use super::suite::{Broken, Nobody, Party, Suite, TTL, ensure};
+use super::suite::{Broken, Ignored, Party, Suite, TTL, ensure};
 use crate::node::{Responder, WakeListener};
 use crate::protocol::{LockView, Next, Publish, Reply, Request, Subject, Verb, Waits};
 use crate::waiter::QueueEntry;
@@ -13,10 +13,10 @@ pub(super) async fn check(suite: &Suite<'_>) -> Result<(), Broken> {
     suite.one_that_waits_longer_comes_first().await?;
     suite.a_release_reserves_the_lock_for_the_first_and_wakes_it().await?;
     suite.one_that_stands_still_costs_its_grace().await?;
-    suite.a_node_that_tells_nobody_reserves_all_the_same().await?;
-    suite.a_lock_that_is_taken_again_at_once_wakes_nobody().await?;
+    suite.a_node_that_wakes_no_waiter_reserves_all_the_same().await?;
+    suite.a_lock_that_is_taken_again_at_once_wakes_no_waiter().await?;
     suite.one_that_leaves_passes_its_reservation_on().await?;
-    suite.one_that_gives_back_goes_on_waiting().await
+    suite.a_waiter_that_returns_a_lock_goes_on_waiting().await
 }
 
 /// Wakes may be slow, but must arrive within this time.
@@ -109,7 +109,7 @@ impl<'a> Suite<'a> {
         ensure(rule, matches!(other.asks(1, false).await, Reply::Granted { .. }), &"the next")
     }
 
-    async fn a_node_that_tells_nobody_reserves_all_the_same(&self) -> Result<(), Broken> {
+    async fn a_node_that_wakes_no_waiter_reserves_all_the_same(&self) -> Result<(), Broken> {
         let rule = "a release without a wake still reserves the lock";
         let (holder, [one, other]) = self.holder_and_two("quiet", 460, LONG_GRACE).await?;
         holder.expect(rule, Verb::Release { next: Next::Queue(Publish::Nothing) }, &Reply::Released).await?;
@@ -118,7 +118,7 @@ impl<'a> Suite<'a> {
         ensure(rule, one.is_asleep() && other.is_asleep(), &"a wake came")
     }
 
-    async fn a_lock_that_is_taken_again_at_once_wakes_nobody(&self) -> Result<(), Broken> {
+    async fn a_lock_that_is_taken_again_at_once_wakes_no_waiter(&self) -> Result<(), Broken> {
         let rule = "a lock that is kept for the grant behind its release causes no wake";
         let (holder, [one, _other]) = self.holder_and_two("keep", 430, LONG_GRACE).await?;
         let next = self.party("keep", 439)?;
@@ -126,7 +126,7 @@ impl<'a> Suite<'a> {
         if let Some(id) = NodeId::new(0) {
             let parcel = |subject: &Arc<Subject>, verb: Verb| {
                 let request = Request { subject: Arc::clone(subject), verb: verb.clone() };
-                (request, Responder::to(Arc::new(Nobody), id, verb.kind()))
+                (request, Responder::to(Arc::new(Ignored), id, verb.kind()))
             };
             self.node.send_both(parcel(&holder.subject, release.clone()), parcel(&next.subject, grant(None)));
         }
@@ -157,7 +157,7 @@ impl<'a> Suite<'a> {
         other.is_woken(rule, Duration::ZERO).await
     }
 
-    async fn one_that_gives_back_goes_on_waiting(&self) -> Result<(), Broken> {
+    async fn a_waiter_that_returns_a_lock_goes_on_waiting(&self) -> Result<(), Broken> {
         let rule = "a waiter that rolls back a lost attempt is in the queue again";
         let one = self.waiting("rejoin", 450, LONG_GRACE)?;
         ensure(rule, matches!(one.asks(9, false).await, Reply::Granted { .. }), &"it was free")?;

@@ -121,8 +121,8 @@ pub(super) fn ensure(rule: &'static str, holds: bool, seen: &dyn std::fmt::Debug
 }
 
 /// Drops all replies.
-pub(super) struct Nobody;
+pub(super) struct Ignored;
 
-impl ReplySink for Nobody {
+impl ReplySink for Ignored {
     fn deliver(&self, _: NodeId, _: VerbKind, _: Reply) {}
 }
