@@ -11,6 +11,8 @@ use redfence::{NodeId, Printable, Resource};
 
 mod admit;
 mod elect;
+mod exit_codes;
+mod lease;
 mod observe;
 mod run;
 mod shell;
@@ -18,6 +20,8 @@ mod values;
 
 pub(crate) use admit::AdmitArgs;
 pub(crate) use elect::ElectArgs;
+use exit_codes::EXIT_CODES;
+pub(crate) use lease::LeaseArgs;
 #[cfg(feature = "top")]
 pub(crate) use observe::TopArgs;
 pub(crate) use observe::WatchArgs;
@@ -31,7 +35,7 @@ use crate::screen;
 
 /// A distributed lock over N independent Redis or Valkey nodes, with fencing tokens.
 #[derive(Debug, Parser)]
-#[command(name = "redfence", version, after_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
+#[command(name = "redfence", version, max_term_width = 100, after_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
 pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -46,22 +50,10 @@ const EXAMPLES: &str = "\
 Examples:
   redfence demo
       What can go wrong with a lock, and how fencing prevents it; needs nothing installed.
-  redfence run nightly-report --nodes redis://10.0.0.1,redis://10.0.0.2,redis://10.0.0.3 -- ./report.sh
+  redfence run nightly --nodes redis://a,redis://b,redis://c -- ./report.sh
       Holds the lock while ./report.sh runs.
-  redfence status nightly-report
+  redfence status nightly
       What each node has; the nodes may be in REDFENCE_NODES.";
-
-const EXIT_CODES: &str = "\
-Exit codes:
-  0   done                     71  what the command started cannot be stopped
-  1   failed; of `who`: free;  74  the lease is lost
-      of `release`: not held;
-      of `admit`: stale
-  2   usage or configuration   75  held by another until the wait ended
-  69  no quorum; of `admit`: no verdict
-  `run` ends with the code of its command; 128+n if signal n ended it, 127 if there is no such
-  command, 126 if it cannot be run. Its options -E and --error-exit-code choose other codes for 75,
-  and for 1, 2, 69, 71 and 74, so that they differ from the codes of the command.";
 
 /// Flags of every command, before or after its name.
 #[derive(Debug, Clone, clap::Args)]
@@ -180,17 +172,6 @@ pub(crate) struct AcquireArgs {
     /// How long to try while another holds it; 0 tries once
     #[arg(long, default_value = "30s", value_name = "TIME", value_parser = duration)]
     pub(crate) wait: Duration,
-}
-
-/// The flags of a lease.
-#[derive(Debug, clap::Args)]
-pub(crate) struct LeaseArgs {
-    /// How long the lock lives unless it is renewed or extended
-    #[arg(long, default_value = "10s", value_name = "TIME", value_parser = duration)]
-    pub(crate) ttl: Duration,
-    /// The label for people beside the holder's id [default: host:pid]
-    #[arg(long, value_name = "TEXT")]
-    pub(crate) label: Option<String>,
 }
 
 const EXTEND_EXAMPLES: &str = "\
@@ -326,7 +307,7 @@ pub(crate) struct ResetArgs {
 
 const BOOTSTRAP_EXAMPLES: &str = "\
 Examples:
-  redfence bootstrap --nodes redis://10.0.0.1,redis://10.0.0.2,redis://10.0.0.3";
+  redfence bootstrap --nodes redis://a,redis://b,redis://c";
 
 /// Declare a new installation, so that its nodes take part at once
 ///
@@ -443,6 +424,7 @@ mod tests {
             let lines: Vec<_> = examples.lines().filter_map(|line| line.strip_prefix("  redfence ")).collect();
             assert!(!lines.is_empty(), "{}", command.get_name());
             for line in lines {
+                assert!("  redfence ".len() + line.len() <= 80, "a terminal of 80 columns wraps: redfence {line}");
                 let line = line.replace("\"$holder\"", &"0".repeat(32)).replace("\"$REDFENCE_TOKEN\"", "42");
                 let line = line.split(" >").next().unwrap();
                 let words = std::iter::once("redfence").chain(line.split_whitespace());

@@ -22,7 +22,7 @@ fn candidate(nodes: &[RedisServer], dir: &Path, script: &str) -> Running {
     Running::start(with_nodes(nodes).current_dir(dir), &args)
 }
 
-/// The terms, once there are so many.
+/// The terms, once there are at least `count`.
 fn terms(dir: &Path, count: usize) -> Vec<u64> {
     let read = || fs::read_to_string(dir.join("terms")).unwrap_or_default();
     let terms = || read().lines().map(|term| term.parse().unwrap()).collect::<Vec<u64>>();

@@ -229,7 +229,7 @@ fn the_first_use_is_one_short_paragraph_with_one_next_step() {
 }
 
 #[test]
-fn a_refusal_to_found_does_not_offer_a_reset() {
+fn a_refused_bootstrap_does_not_offer_a_reset() {
     let mut nodes = servers(3);
     nodes[1].restart();
     for args in [&["bootstrap"][..], &["acquire", "r", "--wait", "0"], &["doctor"]] {

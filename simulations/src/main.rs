@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 
 /// Runs the shipped lock under the worst faults.
 #[derive(Parser)]
-#[command(name = "simulations", version)]
+#[command(name = "simulations", version, max_term_width = 100)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -42,5 +42,24 @@ fn main() -> ExitCode {
         Command::Mutants(arguments) => command::mutants::mutants(&arguments),
         Command::Check(arguments) => command::check::check(&arguments),
         Command::Digest(arguments) => command::digest::digest(&arguments),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::Arguments;
+
+    #[test]
+    fn no_line_of_the_help_is_wider_than_100_columns() {
+        let mut program = Arguments::command();
+        program.build();
+        let helps = [program.clone().render_long_help(), program.clone().render_help()].into_iter();
+        let commands = program.get_subcommands_mut();
+        let helps = helps.chain(commands.flat_map(|command| [command.render_long_help(), command.render_help()]));
+        for help in helps.map(|help| help.to_string()) {
+            assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
+        }
     }
 }

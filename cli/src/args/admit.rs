@@ -10,18 +10,19 @@ use crate::exit::Exit;
 
 const AFTER: &str = "\
 Examples:
-  redfence admit nightly-report \"$REDFENCE_TOKEN\" --store file:/srv/report/fence
+  redfence admit report \"$REDFENCE_TOKEN\" --store file:/srv/fence
       In a script that `run` started: ends with 1 if a newer holder has written.
-  redfence admit nightly-report \"$REDFENCE_TOKEN\" --store file:/srv/report/fence -- cp new.csv /srv/report/
-      Holds the fence while the command writes.
+  redfence admit report \"$REDFENCE_TOKEN\" --store file:/srv/fence -- ./write.sh
+      Holds the fence while ./write.sh writes.
 
 Exit codes:
-  0   admitted                 71  what the command started cannot be stopped
-  1   stale                    74  the fence was lost, or --timeout ended the command
-  2   usage                    75  another held the fence until --wait ended
+  0   admitted   71  what the command started cannot be stopped
+  1   stale      74  the fence was lost, or --timeout ended the command
+  2   usage      75  another held the fence until --wait ended
   69  no verdict: the store cannot be reached or used
-  With a command its own code; 128+n if signal n ended it, 127 if there is no such command, 126 if it
-  cannot be run. -E chooses another code for 1.";
+
+  With a command its own code; 128+n if signal n ended it, 127 if there is no such command, 126 if it cannot be run. \
+  -E chooses another code for 1.";
 
 /// Check a fencing token where a script writes, and refuse an older holder
 ///

@@ -4,8 +4,9 @@ use std::ffi::OsString;
 
 use redfence::Resource;
 
+use super::lease::LeaseArgs;
+use super::run::ForwardSignals;
 use super::values::resource;
-use super::{ForwardSignals, LeaseArgs};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -16,10 +17,11 @@ Examples:
 
 Exit codes:
   0     the command ended with 0: nothing is left to do
-  128+n signal n asked for the end while it campaigned; else the command's own code
+  128+n signal n asked for the end while it campaigned; else the command's code
   2     usage or configuration
   71    what the command started cannot be stopped
-  126, 127  the command cannot be run, or there is no such command";
+  126   the command cannot be run
+  127   there is no such command";
 
 /// Campaign for a lock, and keep a command running while this machine leads
 ///

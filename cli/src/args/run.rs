@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use redfence::Resource;
 
+use super::exit_codes::EXIT_CODES;
+use super::lease::LeaseArgs;
 use super::values::{MaxHold, duration, max_hold, resource};
-use super::{EXIT_CODES, LeaseArgs};
 use crate::exit::Exit;
 
 const EXAMPLES: &str = "\
@@ -15,7 +16,7 @@ Examples:
       Waits up to 30 s for the lock, and holds it while ./report.sh runs.
   redfence run nightly-report --if-held skip -- ./report.sh
       From a crontab: skips the job if it still runs elsewhere.
-  redfence run nightly-report --once-per 55m --key-prefix cron --max-ttl 1h -- ./report.sh
+  redfence run hourly --once-per 55m --key-prefix cron --max-ttl 1h -- ./sum.sh
       In the crontab of every machine, each hour: one of them runs it, the others skip it.";
 
 /// Hold the lock while a command runs

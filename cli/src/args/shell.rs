@@ -6,9 +6,9 @@ use clap_complete::Shell;
 
 const COMPLETIONS_EXAMPLES: &str = "\
 Examples:
-  redfence completions bash > ~/.local/share/bash-completion/completions/redfence
-  redfence completions zsh > ~/.zfunc/_redfence
-  redfence completions fish > ~/.config/fish/completions/redfence.fish";
+  redfence completions bash >~/.local/share/bash-completion/completions/redfence
+  redfence completions zsh >~/.zfunc/_redfence
+  redfence completions fish >~/.config/fish/completions/redfence.fish";
 
 /// Print the completions of commands and flags for a shell
 #[derive(Debug, clap::Args)]

@@ -44,7 +44,7 @@ pub(super) fn note(redlock: &Redlock, output: Output) {
     output.event(&Event::Degraded { nodes: out });
 }
 
-/// If so many nodes rest that the `wait` is for them, notes that and what to do. Returns whether it noted it.
+/// If too many nodes rest for a lock, notes that the `wait` is for them, and what to do. Returns whether it noted it.
 pub(super) fn note_rest(redlock: &Redlock, wait: Duration, output: Output) -> bool {
     let Some(rest) = Rest::of(redlock) else { return false };
     let nodes = redlock.nodes();

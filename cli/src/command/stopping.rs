@@ -97,7 +97,7 @@ impl Stopping {
 
 /// What `run` does with a signal that it gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(super) enum SignalAction {
     /// Pass it on.
     Pass(Recipients),
     /// Stop the command in order.
@@ -109,13 +109,13 @@ pub(super) enum Fate {
 }
 
 /// What `run` does with `signal`.
-pub(super) fn fate(signal: Signal, forward: ForwardSignals) -> Fate {
+pub(super) fn signal_action(signal: Signal, forward: ForwardSignals) -> SignalAction {
     match (crate::signals::meaning(signal.as_raw()), forward) {
-        (Meaning::Stop, _) => Fate::Refuse,
-        (Meaning::Own, _) | (Meaning::Hint, ForwardSignals::None) => Fate::Nothing,
-        (Meaning::End | Meaning::Use, ForwardSignals::None) => Fate::Stop,
-        (_, ForwardSignals::Group) => Fate::Pass(Recipients::Group),
-        (_, ForwardSignals::Command) => Fate::Pass(Recipients::Command),
+        (Meaning::Stop, _) => SignalAction::Refuse,
+        (Meaning::Own, _) | (Meaning::Hint, ForwardSignals::None) => SignalAction::Nothing,
+        (Meaning::End | Meaning::Use, ForwardSignals::None) => SignalAction::Stop,
+        (_, ForwardSignals::Group) => SignalAction::Pass(Recipients::Group),
+        (_, ForwardSignals::Command) => SignalAction::Pass(Recipients::Command),
     }
 }
 
@@ -152,20 +152,20 @@ mod tests {
     }
 
     #[test]
-    fn r8_what_becomes_of_a_signal() {
+    fn r8_what_is_done_with_a_signal() {
         use ForwardSignals::{Command, Group, None};
         for (signal, forward, expected) in [
-            (Signal::TERM, Group, Fate::Pass(Recipients::Group)),
-            (Signal::USR1, Group, Fate::Pass(Recipients::Group)),
-            (Signal::WINCH, Group, Fate::Pass(Recipients::Group)),
-            (Signal::USR1, Command, Fate::Pass(Recipients::Command)),
-            (Signal::TERM, None, Fate::Stop),
-            (Signal::ALARM, None, Fate::Stop),
-            (Signal::CONT, None, Fate::Nothing),
-            (Signal::TSTP, None, Fate::Refuse),
-            (Signal::TSTP, Group, Fate::Refuse),
+            (Signal::TERM, Group, SignalAction::Pass(Recipients::Group)),
+            (Signal::USR1, Group, SignalAction::Pass(Recipients::Group)),
+            (Signal::WINCH, Group, SignalAction::Pass(Recipients::Group)),
+            (Signal::USR1, Command, SignalAction::Pass(Recipients::Command)),
+            (Signal::TERM, None, SignalAction::Stop),
+            (Signal::ALARM, None, SignalAction::Stop),
+            (Signal::CONT, None, SignalAction::Nothing),
+            (Signal::TSTP, None, SignalAction::Refuse),
+            (Signal::TSTP, Group, SignalAction::Refuse),
         ] {
-            assert_eq!(fate(signal, forward), expected, "{signal:?} {forward:?}");
+            assert_eq!(signal_action(signal, forward), expected, "{signal:?} {forward:?}");
         }
     }
 }

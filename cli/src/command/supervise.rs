@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use serde::Serialize;
 
 use super::group::{Group, News};
-use super::stopping::{Act, Event, Fate, Stage, Stopping, fate};
+use super::stopping::{Act, Event, SignalAction, Stage, Stopping, signal_action};
 use crate::args::ForwardSignals;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -224,16 +224,16 @@ impl<L: Term> Supervisor<'_, L> {
 
     fn signalled(&mut self, signal: Signal, forward: ForwardSignals) -> Option<Event> {
         let number = signal.as_raw();
-        match fate(signal, forward) {
-            Fate::Pass(to) => {
+        match signal_action(signal, forward) {
+            SignalAction::Pass(to) => {
                 self.group.order(Order::Signal { number, to });
                 self.output.event(&Message::PassedOn { signal: number });
                 let is_end = meaning(number) == Meaning::End && to == Recipients::Group;
                 is_end.then_some(Event::AskedToEnd)
             }
-            Fate::Stop => Some(Event::Stop),
-            Fate::Nothing => None,
-            Fate::Refuse => {
+            SignalAction::Stop => Some(Event::Stop),
+            SignalAction::Nothing => None,
+            SignalAction::Refuse => {
                 self.output.note(&format!(
                     "still running: stopped, this program could not renew the lease of {:?}",
                     self.resource

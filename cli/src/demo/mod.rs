@@ -41,21 +41,21 @@ pub(crate) async fn demo(args: &DemoArgs, global: &Global, output: Output) -> Re
 async fn both_runs(args: &DemoArgs, global: &Global, timeline: &Timeline) -> Result<Exit, Failure> {
     let nodes = Nodes::open(global).await?;
     introduce(&nodes, timeline);
-    let (mut runs, mut chronicles) = (Vec::new(), Vec::new());
+    let (mut runs, mut records) = (Vec::new(), Vec::new());
     for (fenced, heading) in [
         (false, "Run 1 of 2, without fencing: the ledger takes every write."),
         (true, "Run 2 of 2, with fencing: the ledger refuses a token lower than the highest it has seen."),
     ] {
         timeline.text(&format!("\n{STRONG}{heading}{STRONG:#}"));
-        let (figures, chronicle) = one_run(&nodes, timeline, fenced).await?;
+        let (figures, record) = one_run(&nodes, timeline, fenced).await?;
         runs.push(figures);
-        chronicles.push(chronicle);
+        records.push(record);
     }
     let summary = Summary::of(&runs);
     timeline.text(&format!("\n{STRONG}{summary}{STRONG:#}"));
     timeline.record(&summary);
     if let Some(path) = &args.svg {
-        let drawn = picture::draw(&chronicles, &nodes.names, nodes.needed(), &summary);
+        let drawn = picture::draw(&records, &nodes.names, nodes.needed(), &summary);
         std::fs::write(path, drawn).map_err(|error| {
             let path = path.to_string_lossy();
             let message =

@@ -28,7 +28,7 @@ pub(super) struct Chapter<'a> {
     timeline: &'a Timeline,
     fenced: bool,
     began: Moment,
-    chronicle: Mutex<RunRecord>,
+    kept: Mutex<RunRecord>,
 }
 
 /// The drawn events of one run. Times count from its beginning.
@@ -60,8 +60,8 @@ impl Timeline {
     }
 
     pub(super) fn chapter(&self, fenced: bool) -> Chapter<'_> {
-        let chronicle = Mutex::new(RunRecord { fenced, ..RunRecord::default() });
-        Chapter { timeline: self, fenced, began: SystemClock.now(), chronicle }
+        let kept = Mutex::new(RunRecord { fenced, ..RunRecord::default() });
+        Chapter { timeline: self, fenced, began: SystemClock.now(), kept }
     }
 
     /// Prints a line for people only.
@@ -103,22 +103,22 @@ impl Chapter<'_> {
     /// Prints a fact, and keeps it for the picture.
     pub(super) fn happened(&self, fact: Fact) {
         let at = self.line(fact.actor(), fact.tone(), &fact.to_string(), fact.token());
-        self.chronicle().facts.push((at, fact));
+        self.kept().facts.push((at, fact));
     }
 
     /// Notes that a lease was acquired now.
     pub(super) fn count_lease(&self) {
         let at = SystemClock.now().since(self.began);
-        self.chronicle().leases.push(at);
+        self.kept().leases.push(at);
     }
 
     /// The events to draw, up to now.
     pub(super) fn drawn(&self) -> RunRecord {
-        RunRecord { ended: SystemClock.now().since(self.began), ..self.chronicle().clone() }
+        RunRecord { ended: SystemClock.now().since(self.began), ..self.kept().clone() }
     }
 
-    fn chronicle(&self) -> MutexGuard<'_, RunRecord> {
-        self.chronicle.lock().unwrap_or_else(PoisonError::into_inner)
+    fn kept(&self) -> MutexGuard<'_, RunRecord> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn say_with_token(&self, actor: &str, tone: Tone, text: &str, token: FencingToken) {

@@ -6,6 +6,7 @@
 
 mod cannot_run;
 mod children;
+mod killing;
 mod message;
 mod process;
 mod starting;
@@ -16,10 +17,10 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
-use std::time::Duration;
 
 pub(crate) use cannot_run::cannot_run;
 pub(crate) use children::{Children, adopt_orphans};
+pub(crate) use killing::{KILL_MAX, ROUND};
 pub(crate) use message::{Left, Order, Processes, Receiver, Recipients, Report, Sender, ends};
 pub(crate) use starting::{give_stdin, this_program};
 
@@ -29,11 +30,6 @@ use crate::output::Output;
 
 /// The internal name of this command, which only `run` uses.
 pub(crate) const NAME: &str = "__monitor";
-
-/// The time between two rounds of SIGKILL. Each round reaches processes that were forked since the last one.
-pub(crate) const ROUND: Duration = Duration::from_millis(20);
-/// How long after SIGKILL a process may still run before it is given up.
-pub(crate) const KILL_MAX: Duration = Duration::from_secs(2);
 
 /// Monitors a command if the arguments ask for it.
 pub(crate) fn if_asked() -> Option<Exit> {

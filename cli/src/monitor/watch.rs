@@ -8,9 +8,10 @@ use redfence::{Clock as _, Moment, SystemClock};
 use rustix::process::{Pid, Signal};
 use tokio::signal::unix::Signal as Stream;
 
+use super::cannot_run::cannot_run;
 use super::children::{Children, Refusals};
+use super::killing::{KILL_MAX, ROUND};
 use super::message::{Order, Receiver, Recipients, Report, Sender};
-use super::{KILL_MAX, ROUND, cannot_run};
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::signals;

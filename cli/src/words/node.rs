@@ -6,7 +6,7 @@ use redfence::protocol::FaultKind;
 use redfence::{Clock as _, NodeCondition, NodeStatus, SystemClock};
 use serde::Serialize;
 
-use super::ms;
+use super::time::ms;
 
 /// The condition of a node, for machines.
 #[derive(Debug, Serialize)]

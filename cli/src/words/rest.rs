@@ -1,4 +1,4 @@
-//! [`Rest`]: the message if so many nodes rest that no lock can be acquired.
+//! [`Rest`]: the message if no lock can be acquired because too many nodes rest.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use redfence::{NodeCondition, NodeId, NodeSet, NodeStatus, Redlock};
 
 use super::node;
 
-/// So many nodes rest that no lock can be acquired.
+/// No lock can be acquired: with the nodes that rest there is no quorum.
 pub(crate) struct Rest {
     resting: usize,
     nodes: usize,

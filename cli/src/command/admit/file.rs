@@ -5,7 +5,7 @@ use std::path::Path;
 
 use redfence_file::{FileError, FileFence};
 
-use super::Refusal;
+use super::refusal::Refusal;
 use super::term::FenceLock;
 use crate::args::AdmitArgs;
 

@@ -3,6 +3,7 @@
 mod file;
 mod place;
 mod redis;
+mod refusal;
 #[cfg(feature = "sql")]
 mod sql;
 #[cfg(not(feature = "sql"))]
@@ -20,6 +21,7 @@ use crate::failure::Failure;
 use crate::output::{BAD, GOOD, Output};
 use crate::signals::Signals;
 use place::Place;
+use refusal::Refusal;
 use term::{FenceLock, Holding};
 
 #[derive(Serialize)]
@@ -36,17 +38,6 @@ enum Event<'a> {
     Admitted { resource: &'a Resource, token: FencingToken },
     Stale { resource: &'a Resource, token: FencingToken, highest: FencingToken },
     Finished { code: Option<i32>, signal: Option<i32> },
-}
-
-/// Why a token was not admitted.
-enum Refusal {
-    Stale(FencingToken),
-    /// Another process holds the fence.
-    Busy(String),
-    /// The store did not say whether the token is stale.
-    NoVerdict(String),
-    /// The call is wrong.
-    Usage(String),
 }
 
 /// Asks the store, and runs the command if there is one.

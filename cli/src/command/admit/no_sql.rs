@@ -1,7 +1,7 @@
 //! SQL stores in a build without them.
 
-use super::Refusal;
 use super::place::Database;
+use super::refusal::Refusal;
 use super::term::FenceLock;
 use crate::args::AdmitArgs;
 

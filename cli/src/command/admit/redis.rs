@@ -5,7 +5,7 @@ use std::path::Path;
 use redfence::verifier::{RedisStore, Rule, TokenStore as _, Verdict};
 use redis::{AsyncConnectionConfig, Client, ClientTlsConfig, TlsCertificates};
 
-use super::Refusal;
+use super::refusal::Refusal;
 use crate::args::{AdmitArgs, Global};
 
 pub(super) const NO_COMMAND: &str = "Redis holds nothing for a client, so no command can be atomic with the check there: between the two a \

@@ -12,8 +12,8 @@ use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
 use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 
-use super::Refusal;
 use super::place::Database;
+use super::refusal::Refusal;
 use super::term::{FenceLock, Transaction};
 use crate::args::AdmitArgs;
 

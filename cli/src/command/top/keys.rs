@@ -5,7 +5,8 @@ use std::io;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
 use tokio::sync::mpsc::{self, Receiver};
 
-use super::KEYS_MAX;
+/// How many keys may wait until they are obeyed.
+const KEYS_MAX: usize = 64;
 
 /// What a key means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -25,8 +25,6 @@ use crate::signals::Signals;
 const FRAME: Duration = Duration::from_millis(250);
 /// The pause after a look, in times of what the look took: at most a fifth of the time is spent on looks.
 const PAUSE_FACTOR: u32 = 4;
-/// How many keys may wait until they are obeyed.
-const KEYS_MAX: usize = 64;
 
 /// Shows the view until `q` or a signal.
 pub(crate) async fn top(args: &TopArgs, global: &Global, output: Output) -> Result<Exit, Failure> {
