@@ -50,7 +50,7 @@ pub(crate) async fn list(args: &ListArgs, global: &Global, output: Output) -> Re
     let redlock = status::reach(global).await?;
     let listing = redlock.admin().list(&args.prefix, args.limit).await;
     if listing.answered() == 0 {
-        return Err(nobody_answered(&listing));
+        return Err(no_node_answered(&listing));
     }
     // If no one reads the result, that is not an error.
     let _ = output.result(&human(&listing, &args.prefix), &machine(&listing));
@@ -62,7 +62,7 @@ pub(crate) async fn list(args: &ListArgs, global: &Global, output: Output) -> Re
 }
 
 /// The failure if no node was reached: the list is unknown, which is not the same as empty.
-fn nobody_answered(listing: &Listing) -> Failure {
+fn no_node_answered(listing: &Listing) -> Failure {
     let unanswered = listing.partial.iter().flat_map(|partial| &partial.unanswered);
     let votes = unanswered.map(|(address, fault)| (address.clone(), fault.to_string())).collect();
     let message = format!("no quorum: none of {} nodes answered, so what is held is not known", listing.nodes);

@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_about_very_many_processes_fits_into_a_socket_that_nobody_reads() {
+    fn a_message_about_very_many_processes_fits_into_a_socket_that_no_process_reads() {
         let one = |pid| Process::named(pid, "\u{1}23456789012345");
         let left = Left { any: true, processes: (0..100_000).map(one).collect::<Vec<_>>().into() };
         let (near, far) = UnixStream::pair().unwrap();
