@@ -87,7 +87,9 @@ fn commands() -> BTreeSet<String> {
     let help = run(&mut redfence(), &["--help"]).stdout;
     let list = help.split_once("Commands:\n").unwrap().1;
     let list = list.split_once("\n\n").unwrap().0;
-    let first_words = list.lines().filter_map(|line| line.split_whitespace().next());
+    // Further lines of a description begin further to the right.
+    let names = list.lines().filter_map(|line| line.strip_prefix("  ").filter(|name| !name.starts_with(' ')));
+    let first_words = names.filter_map(|name| name.split_whitespace().next());
     first_words.filter(|word| *word != "help").map(str::to_owned).collect()
 }
 
