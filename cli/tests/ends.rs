@@ -10,7 +10,7 @@ mod support;
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpStream;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use program::{redfence, run};
@@ -101,33 +101,38 @@ fn every_command_ends_on(manner: Manner) {
 }
 
 fn every_command_ends(urls: &str) {
-    let mut running: Vec<_> = commands()
-        .into_iter()
-        .filter_map(|name| {
-            let mut command: Command = redfence();
-            command.args(["--nodes", urls]).args(arguments(&name, urls)?);
-            command.stdout(Stdio::null()).stderr(Stdio::null());
-            Some((name, command.spawn().unwrap()))
-        })
-        .collect();
+    let mut running = Running(Vec::new());
+    for name in commands() {
+        let Some(arguments) = arguments(&name, urls) else { continue };
+        let mut command: Command = redfence();
+        command.args(["--nodes", urls]).args(arguments);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let child = command.spawn().unwrap();
+        running.0.push((name, child));
+    }
     let all = poll_until(END, || {
         // Such a command ends with a signal, wherever it stands.
-        let until_a_signal = running.iter().filter(|(name, _)| UNTIL_A_SIGNAL.contains(&&**name));
+        let until_a_signal = running.0.iter().filter(|(name, _)| UNTIL_A_SIGNAL.contains(&&**name));
         for (_, child) in until_a_signal {
             let _ = kill_process(Pid::from_child(child), Signal::TERM);
         }
-        running.retain_mut(|(_, child)| child.try_wait().unwrap().is_none());
-        running.is_empty().then_some(())
+        running.0.retain_mut(|(_, child)| child.try_wait().unwrap().is_none());
+        running.0.is_empty().then_some(())
     });
-    let endless: Vec<String> = running
-        .into_iter()
-        .map(|(name, mut child)| {
-            child.kill().unwrap();
-            child.wait().unwrap();
-            name
-        })
-        .collect();
+    let endless: Vec<_> = running.0.iter().map(|(name, _)| name).collect();
     assert!(all.is_ok(), "no end within {END:?}: {endless:?}");
+}
+
+/// Commands that run. If the test fails, none of them stays behind: its nodes may get the ports of another test.
+struct Running(Vec<(String, Child)>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        for (_, child) in &mut self.0 {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
 }
 
 /// Commands that go on until a signal comes.
