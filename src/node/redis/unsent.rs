@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_turn_has_a_bound_and_the_rest_keeps_its_grants() {
+    fn a_pipeline_has_a_bound_and_the_rest_keeps_its_grants() {
         let (answers, mut unsent) = (Arc::new(Answers::default()), Unsent::default());
         let count = PIPELINE_MAX as u128 + 2;
         for holder in 0..count {
